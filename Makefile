@@ -1,0 +1,45 @@
+# The words of this project. `make` alone lists them.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+.PHONY: help setup tour test test-all check bench format clean
+.DEFAULT_GOAL := help
+
+help: ## list the words
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+setup: $(STAMP) ## create .venv and install convscope with its tests into it
+
+tour: $(STAMP) ## train on real digits, look inside, write one illustrated report
+	$(BIN)/convscope tour
+
+test: $(STAMP) ## the tests
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP) ## the tests, the slow ones and those against Keras and flax included
+	$(BIN)/python -m pip install --quiet --group oracle
+	$(BIN)/python -m pytest -m ''
+
+check: $(STAMP) ## formatting, lint, types, the direction of every import
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+
+bench: $(STAMP) ## side by side with the peers; writes benchmarks/results
+	$(BIN)/python -m benchmarks
+
+format: $(STAMP) ## let ruff rewrite what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the environment and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis

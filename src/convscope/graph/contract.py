@@ -1,0 +1,65 @@
+"""What a network expects at an input.
+
+A wrong value range is the commonest silent bug of this field, so every network states its own, and every world
+converts to it.
+"""
+
+from dataclasses import dataclass
+
+from convscope.errors import GraphError
+
+Shape = tuple[int, ...]
+"""Extent of a tensor without its batch axis: `(channels, height, width)`, `(channels, width)` or `(features,)`."""
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """Channels, size, value range and normalisation of one input.
+
+    A tensor "in the contract's range" holds values in `value_range`; the network subtracts `mean` and divides by
+    `std` itself. Leave out `height` for signals in one dimension, and both `height` and `width` for plain vectors.
+    """
+
+    channels: int = 3
+    height: int | None = None
+    width: int | None = None
+    value_range: tuple[float, float] = (0.0, 1.0)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    name: str = "input"
+    crop: float = 1.0
+    """Share of the shorter side that evaluation keeps: 0.875 means resize to size / 0.875, then crop the centre."""
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        sizes = [s for s in (self.channels, self.height, self.width) if s is not None]
+        if any(s < 1 for s in sizes) or (self.height and not self.width):
+            raise GraphError("an input of positive extent, with a width wherever there is a height",
+                             received=f"{self.shape}")
+        if len(self.mean) not in (1, self.channels) or len(self.std) not in (1, self.channels):
+            raise GraphError("mean and std hold one number, or one for each channel",
+                             received=f"{self.channels} channels, mean={self.mean}, std={self.std}")
+        if min(self.std) <= 0 or not self.value_range[0] < self.value_range[1]:
+            raise GraphError("std above 0 and a value range from low to high",
+                             received=f"std={self.std}, value_range={self.value_range}")
+
+    @property
+    def size(self) -> Shape:
+        """Spatial extent: `(height, width)`, `(width,)` or `()`."""
+        return tuple(s for s in (self.height, self.width) if s is not None)
+
+    @property
+    def shape(self) -> Shape:
+        """Extent without the batch axis, channels first."""
+        return (self.channels, *self.size)
+
+    @property
+    def axes(self) -> str:
+        """Axis names: `c h w`, `c w` or `c`."""
+        return {2: "c h w", 1: "c w", 0: "c"}[len(self.size)]
+
+    def resized(self, *size: int) -> "InputContract":
+        """The same contract for another spatial extent."""
+        from dataclasses import replace
+
+        return replace(self, **dict(zip(("height", "width")[-len(size) :], size, strict=True)))

@@ -1,0 +1,93 @@
+"""A recipe: everything that decides a result, as frozen data.
+
+One schema per verb. The same schema makes the terminal's flags, the TOML file and the report's "how this was
+made", and travels inside every result, so that `convscope replay` can make it again.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from convscope.errors import DataError, UsageError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class Recipe(BaseModel):
+    """Base of every verb's schema. Field descriptions become the help of the flags."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    verb: ClassVar[str] = ""
+    positional: ClassVar[tuple[str, ...]] = ()
+    """Fields that the terminal takes without a flag, in this order."""
+
+    device: Device = Field("auto", description="where to compute")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="the one source of randomness")
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """A recipe from plain values.
+
+        Raises:
+            UsageError: a field is unknown, missing or out of range; all of them are named.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise UsageError(
+                f"a recipe for '{cls.verb}' that fits its schema",
+                received="; ".join(_complaint(e) for e in error.errors()),
+                hint=f"See: convscope {cls.verb} --help",
+            ) from None
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, Any]:
+        """The values of a TOML file, not yet validated, so that flags can override them.
+
+        Raises:
+            DataError: the file is missing or is not TOML.
+        """
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"a TOML file at {path}", received=str(error)) from None
+
+    def chosen(self) -> dict[str, Any]:
+        """The values that differ from the defaults, JSON-ready."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def command(self) -> str:
+        """The terminal line that does the same."""
+        values = self.model_dump(mode="json")
+        words = ["convscope", self.verb]
+        for name in self.positional:
+            value = values[name]
+            words += [_quoted(v) for v in (value if isinstance(value, list) else [value]) if v is not None]
+        for name, value in self.chosen().items():
+            if name in self.positional:
+                continue
+            flag = "--" + name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(flag if value else "--no-" + flag[2:])
+            else:
+                for v in value if isinstance(value, list) else [value]:
+                    words += [flag, _quoted(v)]
+        return " ".join(words)
+
+    def json(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Verb and values as one JSON document."""
+        return json.dumps({"verb": self.verb, **self.model_dump(mode="json")}, ensure_ascii=False)
+
+
+def _complaint(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    return f"{where}: {error['msg']} (got {error['input']!r})"
+
+
+def _quoted(value: object) -> str:
+    import shlex
+
+    return shlex.quote(str(value))
