@@ -1,0 +1,6 @@
+"""Build a convolutional network, teach it, see what it has learned, and put it to work."""
+
+import lazy_loader as lazy
+
+__version__ = "0.1.0"
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,17 @@
+from .building import GraphModule as GraphModule
+from .building import build as build
+from .description import Description as Description
+from .description import LayerInfo as LayerInfo
+from .description import describe as describe
+from .files import open_folder as open_folder
+from .files import save as save
+from .freezing import frozen as frozen
+from .load import load as load
+from .network import Net as Net
+from .network import Source as Source
+from .network import wrap as wrap
+from .places import Place as Place
+from .recording import record as record
+from .recording import resolve as resolve
+from .recording import survey as survey
+from .tracing import trace as trace

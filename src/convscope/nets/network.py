@@ -1,0 +1,199 @@
+"""The type everyone passes around: a module that knows what it expects and where it came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import GraphError, UsageError
+from convscope.graph.contract import InputContract
+from convscope.graph.graph import Graph
+
+if TYPE_CHECKING:
+    from convscope.nets.description import Description, LayerInfo
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network came from."""
+
+    name: str = ""
+    paper: str = ""
+    licence: str = ""
+    weights: str = "none"
+    """`none` for fresh weights, otherwise the name or path they were read from."""
+    url: str = ""
+    note: str = ""
+
+
+@dataclass(eq=False)
+class Net:
+    """A network: any `nn.Module`, what goes in, what its outputs are called, and where it came from.
+
+    Call it with tensors in the range of its contracts; it normalises them and runs the module. Its layers are
+    reached by their places: `net.layers()` lists them.
+
+    Args:
+        module: what runs. Taken as it is, never copied.
+        contracts: one for each input of the module's `forward`, in order.
+        labels: names of the units of the result; may be empty.
+        source: origin, paper, licence.
+        graph: the graph it was built from, if it was.
+        name: what to call it.
+    """
+
+    module: nn.Module
+    contracts: tuple[InputContract, ...]
+    labels: tuple[str, ...] = ()
+    source: Source = Source()
+    graph: Graph | None = None
+    name: str = "net"
+    _cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def contract(self) -> InputContract:
+        """The first input's contract."""
+        return self.contracts[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._weight().device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' precision, to which inputs are converted."""
+        return self._weight().dtype
+
+    def _weight(self) -> Tensor:
+        floating = (p for p in self.module.parameters() if p.is_floating_point())
+        return next(floating, torch.empty(0))
+
+    def to(self, device: torch.device | str) -> "Net":
+        """Move the weights, in place; inputs follow by themselves."""
+        self.module.to(device)
+        return self
+
+    def example(self, batch: int = 1) -> Any:
+        """Inputs of the right shape in the middle of the value range; a tuple if there are several."""
+        made = tuple(
+            torch.full((batch, *c.shape), sum(c.value_range) / 2, device=self.device) for c in self.contracts
+        )
+        return made[0] if len(made) == 1 else made
+
+    def normalise(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """`(input - mean) / std` for each input, on the network's device and in its precision.
+
+        Integers other than bytes pass unchanged: they are indices, not intensities.
+
+        Raises:
+            GraphError: the number of inputs, their axes or channels are not those of the contracts.
+            UsageError: an input holds bytes, whose range is not the contract's.
+        """
+        if len(inputs) != len(self.contracts):
+            raise GraphError(f"{self.name} takes {len(self.contracts)} input(s)", received=f"{len(inputs)}")
+        return tuple(self._normalised(x, c) for x, c in zip(inputs, self.contracts, strict=True))
+
+    def _normalised(self, x: Tensor, contract: InputContract) -> Tensor:
+        if x.ndim != len(contract.shape) + 1 or x.shape[1] != contract.channels:
+            raise GraphError(
+                f"{contract.name}: axes b {contract.axes}, like {('b', *contract.shape)}",
+                received=f"shape {tuple(x.shape)}",
+                hint="Add the batch axis with x[None]." if x.ndim == len(contract.shape) else "",
+            )
+        if x.dtype == torch.uint8:
+            low, high = contract.value_range
+            raise UsageError(
+                f"{contract.name}: floating point values from {low:g} to {high:g}",
+                received="bytes (uint8)",
+                hint="Convert: x.float() / 255 for a range from 0 to 1.",
+            )
+        weight = self._weight()
+        if not x.is_floating_point():
+            return x.to(weight.device)
+        mean, scale = self._statistics(contract, weight.device, weight.dtype)
+        x = x.to(weight.device, weight.dtype)
+        return x if mean is None else (x - mean) * scale
+
+    def _statistics(
+        self, contract: InputContract, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Any, Any]:
+        key = (contract, device, dtype)
+        if key not in self._cache:
+            shape = (-1, *(1 for _ in contract.size))
+            mean = torch.tensor(contract.mean, device=device, dtype=dtype).view(shape)
+            scale = 1 / torch.tensor(contract.std, device=device, dtype=dtype).view(shape)
+            plain = set(contract.mean) == {0.0} and set(contract.std) == {1.0}
+            self._cache[key] = (None, None) if plain else (mean, scale)
+        return self._cache[key]
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """What the module returns for inputs `[b c ...]` in the contracts' range.
+
+        Raises:
+            GraphError: the inputs do not fit, or have another size than the contract and the module cannot
+                take it.
+        """
+        ready = self.normalise(*inputs)
+        try:
+            return self.module(*ready)
+        except RuntimeError as error:
+            if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.contracts, strict=True)):
+                raise
+            wanted = " and ".join(str(c.shape) for c in self.contracts)
+            got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
+            raise GraphError(
+                f"{self.name} looks at {wanted}, and cannot take another size",
+                received=f"{got} ({str(error).splitlines()[0]})",
+            ) from error
+
+    def layers(self) -> "tuple[LayerInfo, ...]":
+        """Every layer in the order in which it runs: what `describe` shows, as data."""
+        return self.describe().layers
+
+    def describe(self) -> "Description":
+        """Layers with kind, output shape, parameters, multiply-accumulates, receptive field. Computed once."""
+        from convscope.nets.description import describe
+
+        if "description" not in self._cache:
+            self._cache["description"] = describe(self)
+        return self._cache["description"]
+
+
+def wrap(
+    module: nn.Module,
+    contract: InputContract | Sequence[InputContract],
+    labels: Sequence[str] = (),
+    *,
+    name: str = "",
+    source: Source | None = None,
+) -> Net:
+    """Any module as a `Net`.
+
+    Args:
+        module: taken as it is, never copied or changed.
+        contract: what its input is; several, in order, if its `forward` takes several.
+        labels: names of the units of its result.
+        name: what to call it; the class name if left out.
+        source: where it came from.
+
+    Raises:
+        UsageError: `module` is no `nn.Module`, or there is no contract.
+    """
+    contracts = (contract,) if isinstance(contract, InputContract) else tuple(contract)
+    if not isinstance(module, nn.Module):
+        raise UsageError("a torch.nn.Module", received=type(module).__name__)
+    if not contracts or not all(isinstance(c, InputContract) for c in contracts):
+        raise UsageError("an InputContract for each input", received=repr(contract))
+    called = name or type(module).__name__
+    graph = getattr(module, "graph", None)
+    return Net(
+        module,
+        contracts,
+        tuple(labels),
+        source or Source(called),
+        graph if isinstance(graph, Graph) else None,
+        called,
+    )

@@ -1,0 +1,210 @@
+"""One forward pass that writes down what stands at some places, and stops as soon as it has it all."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import PlaceError, nearest
+from convscope.nets.freezing import frozen
+from convscope.nets.network import Net
+from convscope.nets.places import RESULT, Place, check_selection
+from convscope.nets.structure import leaves, swap
+
+Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
+"""By layer, call by call: the shape of every tensor it returns, without batch axis."""
+
+
+def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place | str]) -> dict[Place, Tensor]:
+    """What stands at `places` when the network looks at `inputs`.
+
+    One forward pass with frozen weights in evaluation mode, ended after the last place that is needed. Each
+    tensor holds the value at its place even if a later layer overwrites it in place. Where gradients are
+    enabled, the tensors are part of the graph: later places can be differentiated with respect to earlier
+    ones and to the inputs.
+
+    Args:
+        net: the network; it is afterwards exactly as it was, whatever happens.
+        inputs: one tensor `[b c ...]` in the contract's range, or one for each input.
+        places: where to look. How often a layer runs is learned once, from the contract's example.
+
+    Returns:
+        For each place, resolved, in the order asked for: `[b c ...]` for a layer, `[b ...]` for a unit,
+        `[b c]` for a position, `[b]` for a neuron.
+
+    Raises:
+        PlaceError: a place does not exist, or the network did not pass it with these inputs.
+    """
+    wanted = [resolve(net, place, check_position=False) for place in places]
+    ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    watch = _Watch(net, wanted)
+    with frozen(net.module), watch.hooked():
+        try:
+            result = net(*ready) if watch.pending else None
+        except _Done:
+            result = None
+    return {place: watch.tensor(place, result) for place in wanted}
+
+
+def resolve(net: Net, place: Place | str, *inputs: Tensor, check_position: bool = True) -> Place:
+    """The place with its unit as a number, after checking that it exists.
+
+    Args:
+        net: the network.
+        place: an address, or its text.
+        *inputs: what the network will look at, where its size differs from the contract's; positions are
+            checked against it.
+        check_position: False leaves positions unchecked.
+
+    Raises:
+        PlaceError: there is no such layer, call, part, unit or position; the nearest names are told.
+    """
+    place = Place.parse(place)
+    shapes = survey(net, *inputs)
+    calls = shapes.get(place.layer)
+    if calls is None:
+        raise _unknown(net, place, shapes)
+    if place.call is not None and place.call > len(calls):
+        times = "once" if len(calls) == 1 else f"{len(calls)} times"
+        raise PlaceError(f"{place.layer} runs {times}", received=str(place))
+    parts = calls[(place.call or len(calls)) - 1]
+    shape = _part(place, parts)
+    if not check_position and place.position is not None:
+        size = tuple(p + 1 for p in place.position)
+        shape = (*shape[:1], *size) if len(size) == len(shape) - 1 else shape
+    named = shape[:1] == (len(net.labels),) and (place.layer == RESULT or len(shape) == 1)
+    return check_selection(place, shape, net.labels if named else ())
+
+
+def survey(net: Net, *inputs: Tensor) -> Shapes:
+    """Which layers run, how often, and what comes out; found in one pass over an example, and kept."""
+    ready = inputs or _as_tuple(net.example())
+    key = ("survey", tuple(tuple(x.shape[1:]) for x in ready))
+    if key in net._cache:
+        return net._cache[key]
+    found: dict[str, list[dict[str, tuple[int, ...]]]] = {}
+
+    def hook(name: str) -> Any:
+        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            found.setdefault(name, []).append({k: tuple(t.shape[1:]) for k, t in leaves(output)})
+
+        return note
+
+    handles: list[Any] = []
+    with frozen(net.module), torch.no_grad():
+        try:
+            for name, module in net.module.named_modules():
+                if name:
+                    handles.append(module.register_forward_hook(hook(name)))
+            result = net(*(x[:1] for x in ready))
+        finally:
+            for handle in handles:
+                handle.remove()
+    if RESULT not in found:
+        found[RESULT] = [{k: tuple(t.shape[1:]) for k, t in leaves(result)}]
+    shapes = {name: tuple(calls) for name, calls in found.items()}
+    net._cache[key] = shapes
+    return shapes
+
+
+class _Done(BaseException):
+    """Ends a forward pass; no `Exception`, so that no network swallows it."""
+
+
+class _Watch:
+    """The tensors of one forward pass at the places that are wanted."""
+
+    def __init__(self, net: Net, places: Sequence[Place]) -> None:
+        self.net = net
+        shapes = survey(net)
+        self.modules = {
+            layer: module
+            for layer in dict.fromkeys(place.layer for place in places)
+            if (module := _submodule(net.module, layer)) is not None
+        }
+        self.calls: Counter[str] = Counter()
+        self.outputs: dict[tuple[str, int], Any] = {}
+        self.pending = {(p.layer, p.call or len(shapes[p.layer])) for p in places}
+        self.every = {p.layer for p in places if p.call is None}
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        handles: list[Any] = []
+        try:
+            for layer, module in self.modules.items():
+                handles.append(
+                    module.register_forward_hook(lambda _m, _i, out, name=layer: self._pass(name, out))
+                )
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _pass(self, layer: str, output: Any) -> Any:
+        self.calls[layer] += 1
+        at = (layer, self.calls[layer])
+        if at not in self.pending and layer not in self.every:
+            return None
+        self.outputs[at] = output
+        self.pending.discard(at)
+        if not self.pending:
+            raise _Done
+        return swap(output, Tensor.clone)  # so that nothing later overwrites what was recorded
+
+    def tensor(self, place: Place, result: Any) -> Tensor:
+        if place.layer not in self.modules:
+            value = result
+        else:
+            at = (place.layer, place.call or self.calls[place.layer])
+            if at not in self.outputs:
+                raise PlaceError(
+                    f"{place.layer} runs for these inputs",
+                    received=f"{place}, which was not passed",
+                    hint="This network chooses its way by its inputs.",
+                )
+            value = self.outputs[at]
+        parts = dict(leaves(value))
+        _part(place, {key: tuple(t.shape[1:]) for key, t in parts.items()})
+        act = parts[place.key] if place.key is not None else next(iter(parts.values()))
+        check_selection(place, tuple(act.shape[1:]))
+        return place.select(act)
+
+
+def _as_tuple(inputs: Any) -> tuple[Tensor, ...]:
+    return (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+
+
+def _submodule(module: nn.Module, name: str) -> nn.Module | None:
+    try:
+        return module.get_submodule(name)
+    except AttributeError:
+        return None
+
+
+def _part(place: Place, parts: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    if not parts:
+        raise PlaceError(f"{place.layer} returns a tensor", received=f"{place}, which returns none")
+    if place.key is None:
+        return next(iter(parts.values()))
+    if place.key not in parts:
+        named = [key for key in parts if key]
+        hint = (
+            nearest(place.key, named)
+            if named
+            else f"{place.layer} returns one tensor: leave out [{place.key}]."
+        )
+        raise PlaceError(f"a part that {place.layer} returns", received=str(place), hint=hint)
+    return parts[place.key]
+
+
+def _unknown(net: Net, place: Place, shapes: Shapes) -> PlaceError:
+    if _submodule(net.module, place.layer) is not None:
+        return PlaceError(
+            "a layer that runs",
+            received=f"{place.layer}, which {net.name} has but never calls",
+            hint="Choose a layer inside it or after it.",
+        )
+    return PlaceError(f"a layer of {net.name}", received=place.layer, hint=nearest(place.layer, shapes))
