@@ -1,0 +1,5 @@
+"""What networks look at: photographs and handwritten digits, and sets of them."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,60 @@
+"""Handwritten digits: 10,000 real ones that ship with the package.
+
+They are the first 10,000 pictures of MNIST's official training set, all of them, byte for byte. So:
+
+- `train()` (8,000) and `test()` (2,000, 200 of each digit) share no picture, and no two pictures are equal;
+- neither shares a picture with MNIST's official test set: a network that learned here may be tested there;
+- both lie inside MNIST's official training set: a network that learned from the official training set has
+  seen every picture of `test()`. Never test such a network here.
+
+Pictures are CC BY-SA 3.0 (LeCun, Cortes, Burges); `provenance()` has the details.
+"""
+
+import json
+import zipfile
+from importlib.resources import as_file, files
+from typing import Literal
+
+import numpy as np
+import torch
+
+from convscope.graph.contract import InputContract
+from convscope.worlds.samples import InMemory
+
+CLASSES = tuple("0123456789")
+CONTRACT = InputContract(channels=1, height=28, width=28)
+"""One grey channel in [0, 1]: the paper is 0, the ink 1."""
+
+
+def train() -> InMemory:
+    """8,000 digits to learn from, in a shuffled order: any first n are a fair sample."""
+    return _part("train")
+
+
+def test() -> InMemory:
+    """2,000 digits, 200 of each, none of them in `train()`, in a shuffled order."""
+    return _part("test")
+
+
+test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]  # a part of a data set, not pytest's to collect
+
+
+def provenance() -> dict[str, str]:
+    """Where the bundled digits come from, under which licence, and what was done to them."""
+    with as_file(_FILE) as path, zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("provenance.json"))
+
+
+_FILE = files("convscope.worlds") / "data" / "digits.npz"
+
+
+def _part(split: Literal["train", "test"]) -> InMemory:
+    with as_file(_FILE) as path, np.load(path, allow_pickle=False) as file:
+        images, labels = file[f"{split}_images"], file[f"{split}_labels"]
+    return InMemory(
+        torch.from_numpy(images).unsqueeze(1),
+        torch.from_numpy(labels).to(torch.int64),
+        CLASSES,
+        CONTRACT,
+        f"digits/{split}",
+    )
