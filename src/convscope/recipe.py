@@ -6,12 +6,13 @@ made", and travels inside every result, so that `convscope replay` can make it a
 
 import json
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from convscope.errors import DataError, UsageError
+from convscope.errors import DataError, UsageError, nearest
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -19,7 +20,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 class Recipe(BaseModel):
     """Base of every verb's schema. Field descriptions become the help of the flags."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     verb: ClassVar[str] = ""
     positional: ClassVar[tuple[str, ...]] = ()
     """Fields that the terminal takes without a flag, in this order."""
@@ -39,7 +40,7 @@ class Recipe(BaseModel):
         except ValidationError as error:
             raise UsageError(
                 f"a recipe for '{cls.verb}' that fits its schema",
-                received="; ".join(_complaint(e) for e in error.errors()),
+                received="; ".join(_complaint(e, cls.model_fields) for e in error.errors()),
                 hint=f"See: convscope {cls.verb} --help",
             ) from None
 
@@ -82,8 +83,12 @@ class Recipe(BaseModel):
         return json.dumps({"verb": self.verb, **self.model_dump(mode="json")}, ensure_ascii=False)
 
 
-def _complaint(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
+def _complaint(error: Any, fields: Iterable[str]) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the whole"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{where} is no setting. {nearest(where, fields)}".strip()
     return f"{where}: {error['msg']} (got {error['input']!r})"
 
 

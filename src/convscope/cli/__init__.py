@@ -1,0 +1,10 @@
+"""The terminal: `convscope VERB ...`. One small file per verb in `cli/verbs`, no logic."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    import sys
+
+    from convscope.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

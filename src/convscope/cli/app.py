@@ -1,0 +1,129 @@
+"""The command as a whole: verbs found in a table, imported when called, and one door for every error."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from convscope.cli import failures
+from convscope.cli.command import command, summary
+from convscope.cli.verbs import VERBS
+from convscope.errors import ConvscopeError, UsageError, nearest
+
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class Verbs(TyperGroup):
+    """A group whose commands are imported only when they are called, so that help answers at once."""
+
+    def _names(self, ctx: typer.Context) -> dict[str, str]:
+        """Word -> whole verb, at this level: `data` leads to the group of `data check`."""
+        above = "" if ctx.parent is None else f"{self.name} "
+        verbs = [verb for verb in VERBS if verb.startswith(above)]
+        return {verb[len(above) :].split()[0]: verb for verb in verbs}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The words at this level, in the table's order."""
+        return list(self._names(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command behind a word: only its summary while help lists it."""
+        names = self._names(ctx)
+        if cmd_name not in names:
+            return None
+        verb = names[cmd_name]
+        if ctx.parent is None and verb != cmd_name:
+            return _group(cmd_name)
+        if ctx.meta.get("convscope.listing"):
+            return TyperCommand(cmd_name, help=summary(verb))
+        app = typer.Typer(rich_markup_mode="rich", context_settings=HELP, add_completion=False)
+        app.command(cmd_name)(command(verb))
+        return typer.main.get_command(app)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words name.
+
+        Raises:
+            UsageError: there is no such verb; the nearest are named.
+        """
+        if not args[0].startswith("-") and args[0] not in self._names(ctx):
+            word = " ".join([*([] if ctx.parent is None else [str(self.name)]), args[0]])
+            raise UsageError("one of the verbs", received=word, hint=_nearest_verb(word))
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help page; verbs are listed without importing them."""
+        ctx.meta["convscope.listing"] = True
+        super().format_help(ctx, formatter)
+
+
+def _nearest_verb(word: str) -> str:
+    return f"{nearest(word, VERBS, most=1)} See: convscope --help"
+
+
+def _group(word: str) -> Any:
+    group = typer.Typer(cls=Verbs, rich_markup_mode="rich", context_settings=HELP, add_completion=False)
+    inside = ", ".join(verb for verb in VERBS if verb.startswith(word + " "))
+    group.callback(help=f"{summary(inside.split(', ')[0])} ({inside})", invoke_without_command=True)(
+        _help_if_alone
+    )
+    made = typer.main.get_command(group)
+    made.name = word
+    return made
+
+
+def _help_if_alone(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"convscope {version('convscope')}")
+        raise typer.Exit
+
+
+def _top(
+    version: bool = typer.Option(
+        False, "--version", help="print the version", callback=_version, is_eager=True
+    ),
+) -> None:
+    """Build a convolutional network, teach it, see what it has learned, and put it to work."""
+
+
+def application() -> Any:
+    """The whole command line."""
+    app = typer.Typer(cls=Verbs, rich_markup_mode="rich", context_settings=HELP)
+    app.callback()(_top)
+    return typer.main.get_command(app)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line.
+
+    Whatever goes wrong becomes a message and an exit code; a traceback is printed only with `--debug`.
+
+    Returns:
+        0 done, 1 failure, 2 usage, 3 bad input, 4 something missing, 130 interrupted.
+    """
+    words = list(words) or ["--help"]
+    before_dashes = words[: words.index("--")] if "--" in words else words
+    as_json, debug = "--json" in before_dashes, failures.debugging(before_dashes)
+    try:
+        code = application().main(args=words, prog_name="convscope", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except ConvscopeError as error:
+        return failures.show(error, as_json=as_json, debug=debug)
+    except BrokenPipeError:
+        failures.forget_stdout()
+        return 0
+    except (
+        Exception,
+        KeyboardInterrupt,
+    ) as error:  # the one place that catches everything: nothing may pass it
+        return failures.show(failures.explain(error, debug), as_json=as_json, debug=debug)

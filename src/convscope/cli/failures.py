@@ -1,0 +1,146 @@
+"""From any exception to a message with a next step, on a terminal or as JSON."""
+
+import errno
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest
+
+REPORT = "This is a fault of convscope, not yours. Please report it with the command and what --debug prints."
+
+
+class Fault(ConvscopeError):
+    """Something nobody foresaw: a fault of this program."""
+
+
+def debugging(words: Sequence[str]) -> bool:
+    """Whether tracebacks are wanted: `--debug`, or CONVSCOPE_DEBUG set to anything but 0."""
+    return "--debug" in words or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
+
+
+def show(error: ConvscopeError, *, as_json: bool, debug: bool) -> int:
+    """Print an error: three lines on stderr, or with `--json` the one document on stdout.
+
+    Returns:
+        The exit code.
+    """
+    if debug:
+        traceback.print_exception(error)
+    if as_json:
+        fields = {"expected": error.expected, "received": error.received, "hint": error.hint}
+        document = {"error": {**fields, "exit_code": error.exit_code}}
+        try:
+            print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
+        except BrokenPipeError:
+            forget_stdout()
+        return error.exit_code
+    word = "stopped" if isinstance(error, Interrupted) else "fault" if isinstance(error, Fault) else "error"
+    lines = [f"{word}: {error.expected}"]
+    lines += [f"  received: {error.received}"] if error.received else []
+    lines += [f"  next: {error.hint}"] if error.hint else []
+    print("\n".join(_printable(line) for line in lines), file=sys.stderr)
+    return error.exit_code
+
+
+def explain(error: BaseException, debug: bool = False) -> ConvscopeError:
+    """The friendly form of an exception that was not raised on purpose."""
+    for known in (_from_terminal, _from_system, _from_torch):
+        friendly = known(error)
+        if friendly is not None:
+            return friendly.with_traceback(error.__traceback__)
+    if debug:
+        traceback.print_exception(error)
+    return Fault(
+        "an answer, not a surprise", received=f"{type(error).__name__}: {_first_line(error)}", hint=REPORT
+    )
+
+
+def forget_stdout() -> None:
+    """Send what is still buffered nowhere: whoever read our output has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _from_terminal(error: BaseException) -> ConvscopeError | None:
+    """What the parser of the command line says."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("stopped before a result was saved", hint="Run the same command again.")
+    message = getattr(error, "format_message", None)
+    if message is None:
+        return None
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "convscope"
+    option = getattr(error, "option_name", None)
+    if option is not None and context is not None and "No such option" in error.message:  # pyright: ignore[reportAttributeAccessIssue]
+        flags = [flag for parameter in context.command.get_params(context) for flag in parameter.opts]
+        close = nearest(option, [flag for flag in flags if flag.startswith("--")], most=1)
+        close = close if close.startswith("Did") else ""
+        return UsageError(f"an option of {path}", received=option, hint=f"{close} See: {path} --help".strip())
+    return UsageError(str(message()).rstrip("."), hint=f"See: {path} --help")
+
+
+def _from_system(error: BaseException) -> ConvscopeError | None:
+    """What the operating system refuses."""
+    if isinstance(error, MemoryError):
+        return _too_little_memory("the machine's memory", error)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("convscope"):
+        return MissingError(
+            "every package this verb needs",
+            received=f"no module {error.name}",
+            hint="Install again: make setup, or pip install convscope",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ConvscopeError(
+            "room on the disk", received=str(error), hint="Free some space, or choose another --out."
+        )
+    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError):
+        return DataError(
+            "a file or folder that can be used",
+            received=str(error),
+            hint="Check the path and its permissions.",
+        )
+    return None
+
+
+def _from_torch(error: BaseException) -> ConvscopeError | None:
+    """What torch says of memory and devices; its other complaints stay faults."""
+    text = str(error)
+    lower = text.lower()
+    if (
+        type(error).__name__ == "OutOfMemoryError"
+        or "out of memory" in lower
+        or "can't allocate memory" in lower
+    ):
+        return _too_little_memory("the device's memory", error)
+    if "not compiled with cuda" in lower or "no nvidia driver" in lower or "cuda error" in lower:
+        return MissingError(
+            "a working CUDA device",
+            received=_first_line(error),
+            hint="Use --device cpu, or see: convscope doctor",
+        )
+    if "mps" in lower and isinstance(error, RuntimeError | NotImplementedError):
+        return MissingError(
+            "an operation that Apple's MPS can do", received=_first_line(error), hint="Use --device cpu."
+        )
+    return None
+
+
+def _too_little_memory(where: str, error: BaseException) -> ConvscopeError:
+    return ConvscopeError(
+        f"work that fits into {where}",
+        received=_first_line(error) or "out of memory",
+        hint="Make the input, the batch or the number of places smaller, or use --device cpu.",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else ""
+
+
+def _printable(text: str) -> str:
+    """Text that any terminal's encoding can show."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

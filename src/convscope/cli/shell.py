@@ -1,0 +1,69 @@
+"""What a verb knows of the terminal it runs in: where results go, how progress and answers are shown."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convscope.cli import results
+from convscope.cli.progress import Progress, Silent, live, plain
+
+WIDE = 160
+"""Columns of tables when the output is no terminal."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The flags that every verb has, and what follows from them."""
+
+    out: Path | None = None
+    json: bool = False
+    quiet: bool = False
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While a verb runs, stdout belongs to the answer alone: whatever prints is sent to stderr."""
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+
+    def folder(self, name: str) -> contextlib.AbstractContextManager[results.Pending]:
+        """A folder for results, made whole or not at all; see `convscope.cli.results`."""
+        return results.folder(self.out, name)
+
+    def progress(self, label: str, total: float | None = None) -> contextlib.AbstractContextManager[Progress]:
+        """A bar on a terminal, a line every few seconds elsewhere, nothing with `--quiet`. On stderr."""
+        if self.quiet:
+            return contextlib.nullcontext(Silent())
+        return live(label, total) if _live() else plain(label, total)
+
+    def say(self, text: str) -> None:
+        """One line of news on stderr."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def answer(self, document: dict[str, Any], view: Callable[[dict[str, Any]], Any]) -> None:
+        """Print the answer: JSON with `--json`, else what `view` makes of it."""
+        if self.out is not None and "out" not in document:
+            results.write_document(self.out, document)
+            document = {**document, "out": str(self.out)}
+        if self.json:
+            print(results.as_json(document), flush=True)
+            return
+        from rich.console import Console
+
+        console = Console(
+            width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE,
+            soft_wrap=False,
+            highlight=False,
+        )
+        console.print(view(document))
+        if "out" in document:
+            console.print(f"Saved {document['out']}", markup=False, soft_wrap=True)
+
+
+def _live() -> bool:
+    """Whether a moving bar can be shown. FORCE_COLOR asks for colour, not for movement."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
