@@ -34,14 +34,20 @@ class InputContract:
     def __post_init__(self) -> None:
         sizes = [s for s in (self.channels, self.height, self.width) if s is not None]
         if any(s < 1 for s in sizes) or (self.height and not self.width):
-            raise GraphError("an input of positive extent, with a width wherever there is a height",
-                             received=f"{self.shape}")
+            raise GraphError(
+                "an input of positive extent, with a width wherever there is a height",
+                received=f"{self.shape}",
+            )
         if len(self.mean) not in (1, self.channels) or len(self.std) not in (1, self.channels):
-            raise GraphError("mean and std hold one number, or one for each channel",
-                             received=f"{self.channels} channels, mean={self.mean}, std={self.std}")
+            raise GraphError(
+                "mean and std hold one number, or one for each channel",
+                received=f"{self.channels} channels, mean={self.mean}, std={self.std}",
+            )
         if min(self.std) <= 0 or not self.value_range[0] < self.value_range[1]:
-            raise GraphError("std above 0 and a value range from low to high",
-                             received=f"std={self.std}, value_range={self.value_range}")
+            raise GraphError(
+                "std above 0 and a value range from low to high",
+                received=f"std={self.std}, value_range={self.value_range}",
+            )
 
     @property
     def size(self) -> Shape:

@@ -1,5 +1,7 @@
 """A network as frozen data: named layers, what each reads, what goes in and what comes out."""
 
+import heapq
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,19 +41,36 @@ class Graph:
         if not self.outputs:
             read = {name for node in self.nodes for name in node.inputs}
             object.__setattr__(self, "outputs", tuple(n.name for n in self.nodes if n.name not in read))
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+        if not self.outputs:
+            raise GraphError("a graph of at least one layer", received="none")
         for name in self.outputs:
             if name not in self.shapes:
-                raise GraphError("outputs that name layers of this graph", received=name,
-                                 hint=nearest(name, self.shapes))
+                raise GraphError(
+                    "outputs that name layers of this graph", received=name, hint=nearest(name, self.shapes)
+                )
+
+    def _parts(self) -> tuple[object, ...]:
+        return (tuple(self.inputs.items()), self.nodes, self.outputs)
+
+    def __eq__(self, other: object) -> bool:
+        return self._parts() == other._parts() if isinstance(other, Graph) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((tuple(self.inputs.items()), self.nodes, self.outputs))
+        return hash(self._parts())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Graph, (dict(self.inputs), self.nodes, self.outputs)
 
     def __getitem__(self, name: str) -> Node:
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise GraphError("the name of a layer", received=name, hint=nearest(name, [n.name for n in self.nodes]))
+        try:
+            return self._named[name]
+        except KeyError:
+            raise GraphError("the name of a layer", received=name, hint=nearest(name, self._named)) from None
+
+    @cached_property
+    def _named(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
@@ -63,7 +82,9 @@ class Graph:
                 _check_arity(node)
                 shapes[node.name] = node.layer.output_shape(*read)
             except GraphError as error:
-                raise GraphError(f"{node.name}: {error.expected}", received=error.received, hint=error.hint) from None
+                raise GraphError(
+                    f"{node.name}: {error.expected}", received=error.received, hint=error.hint
+                ) from None
         return MappingProxyType(shapes)
 
     def input_shapes(self, name: str) -> tuple[Shape, ...]:
@@ -74,28 +95,46 @@ class Graph:
 def _check_arity(node: Node) -> None:
     fewest, most = node.layer.inputs
     if len(node.inputs) < fewest or (most is not None and len(node.inputs) > most):
-        wanted = str(fewest) if fewest == most else f"{fewest} or more" if most is None else f"{fewest} to {most}"
-        raise GraphError(f"{node.layer.kind} reads {wanted} input(s)", received=", ".join(node.inputs) or "none")
+        wanted = (
+            str(fewest) if fewest == most else f"{fewest} or more" if most is None else f"{fewest} to {most}"
+        )
+        raise GraphError(
+            f"{node.layer.kind} reads {wanted} input(s)", received=", ".join(node.inputs) or "none"
+        )
 
 
 def _in_order(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Kahn's order, stable: each node after everything it reads."""
-    names = [*inputs, *(node.name for node in nodes)]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
+    """Each node after everything it reads; of those that are ready, the first as given."""
+    _check_names(inputs, nodes)
+    position = {node.name: i for i, node in enumerate(nodes)}
+    missing = [len({*node.inputs}.difference(inputs)) for node in nodes]
+    readers: dict[str, list[int]] = {}
+    for i, node in enumerate(nodes):
+        for source in {*node.inputs} & position.keys():
+            readers.setdefault(source, []).append(i)
+    ready = [i for i, count in enumerate(missing) if not count]
+    ordered: list[Node] = []
+    while ready:
+        node = nodes[heapq.heappop(ready)]
+        ordered.append(node)
+        for i in readers.get(node.name, ()):
+            missing[i] -= 1
+            if not missing[i]:
+                heapq.heappush(ready, i)
+    if len(ordered) < len(nodes):
+        stuck = [node.name for node, count in zip(nodes, missing, strict=True) if count]
+        raise GraphError("a graph without cycles", received=f"a cycle through or before {', '.join(stuck)}")
+    return tuple(ordered)
+
+
+def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
+    counts = Counter([*inputs, *(node.name for node in nodes)])
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
         raise GraphError("every layer has a name of its own", received=f"{', '.join(twice)} more than once")
     for node in nodes:
         for source in node.inputs:
-            if source not in names:
-                raise GraphError(f"{node.name} reads a layer of this graph", received=source,
-                                 hint=nearest(source, names))
-    done, ordered, waiting = set(inputs), [], list(nodes)
-    while waiting:
-        ready = [node for node in waiting if done.issuperset(node.inputs)]
-        if not ready:
-            raise GraphError("a graph without cycles",
-                             received=f"a cycle through {', '.join(node.name for node in waiting)}")
-        done.update(node.name for node in ready)
-        ordered += ready
-        waiting = [node for node in waiting if node.name not in done]
-    return tuple(ordered)
+            if source not in counts:
+                raise GraphError(
+                    f"{node.name} reads a layer of this graph", received=source, hint=nearest(source, counts)
+                )

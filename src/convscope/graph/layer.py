@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from math import prod
 from typing import ClassVar
 
@@ -13,13 +12,28 @@ from convscope.graph.contract import Shape
 class Window:
     """Which inputs one output reads along one axis.
 
-    Output `k` reads positions `start + k * stride` to `start + k * stride + size - 1` of its input, rounded outwards
-    where `stride` is a fraction (upsampling). Positions below 0 or beyond the end are padding.
+    Imagine the input spread out on a grid `up` times finer. Output `k` reads the grid positions
+    `start + k * stride + t * dilation` for `t` in `0 .. size - 1`; only those that hold an input, the multiples of
+    `up`, count. Positions below 0 or beyond the end are padding. A convolution has `up` 1; a transposed one, an
+    upsampling or an adaptive pooling is exact too.
     """
 
     size: int = 1
-    stride: Fraction = Fraction(1)
-    start: Fraction = Fraction(0)
+    stride: int = 1
+    start: int = 0
+    dilation: int = 1
+    up: int = 1
+
+    def reads(self, k: int, extent: int) -> range | list[int]:
+        """The input positions that output `k` reads, in order, without padding."""
+        first = self.start + k * self.stride
+        if self.up == 1:
+            skipped = max(0, -(first // self.dilation)) if first < 0 else 0
+            first += skipped * self.dilation
+            last = self.start + k * self.stride + (self.size - 1) * self.dilation
+            return range(first, min(last, extent - 1) + 1, self.dilation)
+        grid = range(first, first + self.size * self.dilation, self.dilation)
+        return [g // self.up for g in grid if g % self.up == 0 and 0 <= g < extent * self.up]
 
 
 SAME = Window()
@@ -39,12 +53,21 @@ class Layer(ABC):
 
     kind: ClassVar[str]
     """The name in chains, JSON and tables."""
-    module: ClassVar[str]
+    implementation: ClassVar[str]
     """Import path of the `torch.nn.Module` that runs it; a name, so that this package needs no torch."""
+    family: ClassVar[str] = ""
+    """What a chain calls it, before the number: `conv`, `pool`. The kind without `1d` or `2d` when empty."""
+    numbered: ClassVar[bool] = True
+    """Whether a chain numbers it even where it is the only one of its family."""
     positional: ClassVar[tuple[str, ...]] = ()
     """Options that a chain takes without a name, in this order."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs; None for any number."""
+
+    @property
+    def module(self) -> str:
+        """Import path of the `torch.nn.Module` that runs this layer with these options."""
+        return self.implementation
 
     @abstractmethod
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -67,13 +90,16 @@ class Layer(ABC):
         return 0
 
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """For each input, what one output reads along each spatial axis; `None` is the whole axis."""
-        axes = max(len(self.output_shape(*shapes)) - 1, 0)
-        return tuple((SAME,) * axes for _ in shapes)
+        """For each input, what one output reads along each spatial axis of it; `None` is the whole axis."""
+        return tuple((SAME,) * max(len(shape) - 1, 0) for shape in shapes)
+
+    def filter_weights(self, *shapes: Shape) -> int:
+        """Weights that one filter holds, without its bias; the largest filter's where they differ, 0 without filters."""
+        return 0
 
     def parameter_count(self, *shapes: Shape) -> int:
-        """Number of trainable values."""
-        return sum(prod(shape) for shape in self.parameters(*shapes).values())
+        """Number of free trainable values."""
+        return sum(prod(shape) for shape in self.parameters(*shapes).values()) - self.dead_weights(*shapes)
 
     def dead_weights(self, *shapes: Shape) -> int:
         """Values inside `parameters` that are masked to zero and do not count as free (LeNet-5's C3)."""

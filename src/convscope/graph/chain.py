@@ -1,0 +1,194 @@
+"""A chain of layers as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`."""
+
+import re
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from convscope.errors import GraphError, nearest
+from convscope.graph.contract import Shape
+from convscope.graph.graph import Graph, Node
+from convscope.graph.layer import Layer
+from convscope.graph.names import NAME, kind_of, named, words
+
+INPUT = "input"
+"""What a chain calls its input."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A piece of the text and the column where it starts, counted from 1."""
+
+    text: str
+    column: int
+
+
+def chain(shape: str | Shape, text: str) -> Graph:
+    """The graph of layers that each read the one before.
+
+    Layers stand between commas (or on lines of their own): a kind, its main options in order, the others as
+    `name=value`. `c1 = conv 6 5x5` names a layer; the rest are named by kind and number. `3x5` is a value for each
+    axis, `#` starts a comment. The number of axes in a kind may be left out: `conv` is `conv2d` for an image.
+
+    Args:
+        shape: channels, then the spatial extent: `"1x28x28"` or `(1, 28, 28)`.
+        text: the layers.
+
+    Raises:
+        GraphError: a word means nothing, an option is wrong, or shapes do not fit; the column is named.
+    """
+    incoming = read_shape(shape) if isinstance(shape, str) else tuple(shape)
+    given: list[str | None] = []
+    layers: list[Layer] = []
+    before = incoming
+    for clause in _clauses(text):
+        name, layer = _layer(clause, len(before) - 1)
+        before = _through(layer, before, clause[0])
+        if name in {INPUT, *given} - {None}:
+            raise _at(clause[0], "every layer has a name of its own", str(name))
+        given.append(name)
+        layers.append(layer)
+    if not layers:
+        raise GraphError("a chain of at least one layer", received=repr(text), hint='Try "conv 8 3x3, relu".')
+    names = named(layers, given, (INPUT,))
+    sources = (INPUT, *names)
+    nodes = tuple(Node(n, layer, (source,)) for n, layer, source in zip(names, layers, sources, strict=False))
+    return Graph({INPUT: incoming}, nodes)
+
+
+def read_shape(text: str) -> Shape:
+    """`1x28x28` as numbers.
+
+    Raises:
+        GraphError: it is something else.
+    """
+    numbers = text.replace(" ", "").split("x")
+    if not all(n.isascii() and n.isdigit() and int(n) > 0 for n in numbers):
+        raise GraphError(
+            "an input shape such as 3x224x224: channels, then height and width", received=repr(text)
+        )
+    return tuple(map(int, numbers))
+
+
+def _clauses(text: str) -> list[list[Word]]:
+    """The words of each layer."""
+    text = re.sub(r"#[^\n]*", lambda comment: " " * len(comment[0]), text)
+    clauses, last = [], None
+    for piece in re.finditer(r"[^,\n;]+|[,;\n]", text):
+        parts = [Word(w[0], piece.start() + w.start() + 1) for w in re.finditer(r"=|[^\s=]+", piece[0])]
+        if piece[0] in ",;":
+            if last in (None, ","):
+                raise _at(Word(piece[0], piece.start() + 1), "a layer before every comma", repr(piece[0]))
+            last = ","
+        elif parts:
+            clauses.append(parts)
+            last = "layer"
+    return clauses
+
+
+def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
+    """One layer from its words, and the name it was given."""
+    name = None
+    if len(clause) > 1 and clause[1].text == "=":
+        if not NAME.fullmatch(clause[0].text):
+            raise _at(clause[0], "a name of letters, digits and _", repr(clause[0].text))
+        name, clause = clause[0].text, clause[2:] or [Word("", clause[1].column + 1)]
+    head = clause[0]
+    kind = kind_of(head.text, axes)
+    if kind is None:
+        raise _at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
+    if kind.inputs[0] > 1:
+        raise _at(
+            head,
+            "a layer that reads the one before",
+            repr(head.text),
+            f"{kind.kind} joins several layers: build a Graph of Nodes instead of a chain.",
+        )
+    options = _options(kind, clause)
+    try:
+        return name, kind(**options)
+    except GraphError as error:
+        raise _at(head, error.expected, error.received, error.hint) from None
+
+
+def _options(kind: type[Layer], clause: list[Word]) -> dict[str, Any]:
+    """Options by name, from words in order and from `name=value`."""
+    head, *parts = clause
+    options: dict[str, Any] = {}
+    known = {f.name: f for f in fields(kind)}
+    waiting = [name for name in kind.positional if name in known]
+    while parts:
+        word, *parts = parts
+        if parts and parts[0].text == "=":
+            if word.text not in known:
+                raise _at(word, f"an option of {kind.kind}", repr(word.text), nearest(word.text, known))
+            name, word, parts = word.text, *(parts[1:2] or [Word("", parts[0].column + 1)]), parts[2:]
+        elif waiting:
+            name = waiting[0]
+        else:
+            takes = " ".join(kind.positional) or "no values"
+            raise _at(
+                word,
+                f"{kind.kind} takes {takes}, and options as name=value",
+                repr(word.text),
+                nearest(word.text, known) if known else "",
+            )
+        if name in options:
+            raise _at(word, f"{name} once", repr(word.text))
+        waiting = [w for w in waiting if w != name]
+        options[name] = _value(word, name)
+    missing = [n for n, f in known.items() if f.default is MISSING and n not in options]
+    if missing:
+        raise _at(head, f"{kind.kind} needs {' and '.join(missing)}", hint=f"Write: {usage(kind)}")
+    return options
+
+
+def usage(kind: type[Layer]) -> str:
+    """How a chain writes this kind: `conv2d OUT_CHANNELS KERNEL_SIZE [stride=1] ...`."""
+    parts = [kind.kind]
+    for f in fields(kind):
+        if f.default is MISSING:
+            parts.append(f.name.upper())
+        else:
+            parts.append(f"[{f.name}={write(f.default)}]")
+    return " ".join(parts)
+
+
+def _value(word: Word, name: str) -> Any:
+    """A number, numbers for each axis, true or false, a table `0+1/1+2`, or a word."""
+    text = word.text
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"-?\d+(x-?\d+)*", text):
+        numbers = tuple(map(int, text.split("x")))
+        return numbers if len(numbers) > 1 else numbers[0]
+    if re.fullmatch(r"\d+(\+\d+)*(/\d+(\+\d+)*)+", text):
+        return tuple(tuple(map(int, row.split("+"))) for row in text.split("/"))
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if not re.fullmatch(r"[A-Za-z_]\w*", text):
+        raise _at(word, f"a value for {name}: a number, 3x3, true, false or a word", repr(text))
+    return text
+
+
+def write(value: object) -> str:
+    """A value as a chain has it; the inverse of reading."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        return "/".join("+".join(map(str, row)) for row in value)
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return str(value)
+
+
+def _through(layer: Layer, before: Shape, head: Word) -> Shape:
+    try:
+        return layer.output_shape(before)
+    except GraphError as error:
+        raise _at(head, error.expected, error.received, error.hint) from None
+
+
+def _at(word: Word, expected: str, received: str = "", hint: str = "") -> GraphError:
+    return GraphError(f"column {word.column}: {expected}", received=received, hint=hint)

@@ -1,0 +1,179 @@
+"""Activation functions: each value on its own, except where said otherwise."""
+
+from dataclasses import dataclass
+
+from convscope.errors import GraphError
+from convscope.graph.contract import Shape
+from convscope.graph.layer import Layer
+from convscope.graph.options import number, whole
+
+
+@dataclass(frozen=True)
+class Elementwise(Layer):
+    """A layer that leaves the shape as it is."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The same."""
+        return shapes[0]
+
+
+@dataclass(frozen=True)
+class Identity(Elementwise):
+    """x."""
+
+    kind = "identity"
+    implementation = "torch.nn.Identity"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x))."""
+
+    kind = "sigmoid"
+    implementation = "torch.nn.Sigmoid"
+
+
+@dataclass(frozen=True)
+class Tanh(Elementwise):
+    """Hyperbolic tangent."""
+
+    kind = "tanh"
+    implementation = "torch.nn.Tanh"
+
+
+@dataclass(frozen=True)
+class ReLU(Elementwise):
+    """max(0, x)."""
+
+    kind = "relu"
+    implementation = "torch.nn.ReLU"
+
+
+@dataclass(frozen=True)
+class ReLU6(Elementwise):
+    """min(max(0, x), 6)."""
+
+    kind = "relu6"
+    implementation = "torch.nn.ReLU6"
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Elementwise):
+    """x where it is positive, `negative_slope` times x where it is not."""
+
+    negative_slope: float = 0.01
+    kind = "leakyrelu"
+    implementation = "torch.nn.LeakyReLU"
+    positional = ("negative_slope",)
+
+    def __post_init__(self) -> None:
+        number(self, "negative_slope")
+
+
+@dataclass(frozen=True)
+class ELU(Elementwise):
+    """x where it is positive, `alpha` (exp(x) - 1) where it is not."""
+
+    alpha: float = 1.0
+    kind = "elu"
+    implementation = "torch.nn.ELU"
+    positional = ("alpha",)
+
+    def __post_init__(self) -> None:
+        number(self, "alpha")
+
+
+@dataclass(frozen=True)
+class GELU(Elementwise):
+    """x times the probability that a standard normal variable is below x."""
+
+    kind = "gelu"
+    implementation = "torch.nn.GELU"
+
+
+@dataclass(frozen=True)
+class SiLU(Elementwise):
+    """x sigmoid(x), also called swish."""
+
+    kind = "silu"
+    implementation = "torch.nn.SiLU"
+
+
+@dataclass(frozen=True)
+class Hardswish(Elementwise):
+    """x relu6(x + 3) / 6."""
+
+    kind = "hardswish"
+    implementation = "torch.nn.Hardswish"
+
+
+@dataclass(frozen=True)
+class Hardsigmoid(Elementwise):
+    """relu6(x + 3) / 6."""
+
+    kind = "hardsigmoid"
+    implementation = "torch.nn.Hardsigmoid"
+
+
+@dataclass(frozen=True)
+class Softplus(Elementwise):
+    """log(1 + exp(x))."""
+
+    kind = "softplus"
+    implementation = "torch.nn.Softplus"
+
+
+@dataclass(frozen=True)
+class Softmax(Elementwise):
+    """Positive values that sum to 1 over the channels, at every position."""
+
+    kind = "softmax"
+    implementation = "torch.nn.Softmax"
+    numbered = False
+
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """As `torch.nn.Softmax`, over the channels."""
+        return {"dim": 1}
+
+
+@dataclass(frozen=True)
+class ScaledTanh(Elementwise):
+    """`amplitude` tanh(`slope` x), with f(1) = 1 and f(-1) = -1 for the values of LeNet-5.
+
+    Source: LeCun et al. 1998, Gradient-based learning applied to document recognition, appendix A.
+    """
+
+    amplitude: float = 1.7159
+    slope: float = 2 / 3
+    kind = "scaledtanh"
+    implementation = "convscope.nets.modules.lenet.ScaledTanh"
+    positional = ("amplitude", "slope")
+
+    def __post_init__(self) -> None:
+        number(self, "amplitude")
+        number(self, "slope")
+
+
+@dataclass(frozen=True)
+class Maxout(Layer):
+    """The largest of `pieces` consecutive channels (or features): a piecewise linear function that is learned.
+
+    Source: Goodfellow et al. 2013, Maxout networks, section 3, arXiv:1302.4389.
+    """
+
+    pieces: int = 2
+    kind = "maxout"
+    implementation = "convscope.nets.modules.maxout.Maxout"
+    positional = ("pieces",)
+
+    def __post_init__(self) -> None:
+        whole(self, "pieces")
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """`pieces` times fewer channels."""
+        channels = shapes[0][0]
+        if channels % self.pieces:
+            raise GraphError(
+                "maxout: channels divide by pieces", received=f"channels={channels}, pieces={self.pieces}"
+            )
+        return (channels // self.pieces, *shapes[0][1:])
