@@ -32,13 +32,14 @@ def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place |
         places: where to look. How often a layer runs is learned once, from the contract's example.
 
     Returns:
-        For each place, resolved, in the order asked for: `[b c ...]` for a layer, `[b ...]` for a unit,
+        For each place as it was asked for, in that order: `[b c ...]` for a layer, `[b ...]` for a unit,
         `[b c]` for a position, `[b]` for a neuron.
 
     Raises:
         PlaceError: a place does not exist, or the network did not pass it with these inputs.
     """
-    wanted = [resolve(net, place, check_position=False) for place in places]
+    asked = [Place.parse(place) for place in places]
+    wanted = [resolve(net, place, check_position=False) for place in asked]
     ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     watch = _Watch(net, wanted)
     with frozen(net.module), watch.hooked():
@@ -46,7 +47,7 @@ def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place |
             result = net(*ready) if watch.pending else None
         except _Done:
             result = None
-    return {place: watch.tensor(place, result) for place in wanted}
+    return {name: watch.tensor(place, result) for name, place in zip(asked, wanted, strict=True)}
 
 
 def resolve(net: Net, place: Place | str, *inputs: Tensor, check_position: bool = True) -> Place:
