@@ -1,0 +1,1 @@
+"""One figure per file; each takes data and returns markup."""

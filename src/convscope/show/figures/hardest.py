@@ -1,0 +1,39 @@
+"""The digits that were hardest, and what the network said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from torch import Tensor
+
+from convscope.show.figure import Figure
+from convscope.show.picture import ink, tag
+from convscope.show.svg import element
+from convscope.show.words import both
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A digit `[1 h w]` in [0, 1], its class, the network's answer, and the probabilities of both."""
+
+    image: Tensor
+    truth: str
+    answer: str
+    sure: float
+    truth_probability: float
+
+
+def figure(answers: Sequence[Answer], command: str) -> Figure:
+    """Tiles, the worst first."""
+    body = element("div", *(_tile(answer) for answer in answers), class_="sheet", style="--tile:6.5rem")
+    worst = answers[0]
+    return Figure(
+        "training.hardest", body, command, "Yann LeCun, Corinna Cortes, Christopher Burges, MNIST",
+        {"count": len(answers), "truth": worst.truth, "answer": worst.answer, "sure": f"{100 * worst.sure:.0f}"},
+    )  # fmt: skip
+
+
+def _tile(a: Answer) -> Markup:
+    said = both("training.hardest.said", answer=a.answer, sure=f"{100 * a.sure:.0f}", truth=a.truth,
+                truth_sure=f"{100 * a.truth_probability:.1f}")  # fmt: skip
+    return element("div", tag(ink(a.image), f"{a.truth} → {a.answer}"), said, class_="tile")

@@ -1,0 +1,70 @@
+"""A convolution is a dense layer with most weights missing and the rest shared."""
+
+from markupsafe import Markup
+
+from convscope.show import lessons
+from convscope.show.figure import Figure
+from convscope.show.figures.matrix import written
+from convscope.show.svg import drawing, element, join, responsive
+from convscope.show.words import label, plain
+
+SHOWN = 18
+STEP = 19
+
+
+def figure() -> Figure:
+    """Inputs numbered row by row; the first two neurons and the nine weights they share."""
+    first, second = reads(0, 0), reads(0, 1)
+    return Figure(
+        "convolution.sparse", responsive(_draw, 340, 620),
+        'python -c "from convscope.show.figures.sparse import reads; print(reads(0, 0), reads(0, 1))"',
+        "Hung-yi Lee, lecture “Convolutional Neural Network”",
+        {"first": ", ".join(map(str, first)), "second": ", ".join(map(str, second)),
+         "inputs": len(lessons.IMAGE) ** 2},
+    )  # fmt: skip
+
+
+def reads(row: int, column: int) -> tuple[int, ...]:
+    """Numbers, from 1, of the inputs that the neuron at this place of the feature map reads."""
+    width = len(lessons.IMAGE[0])
+    return tuple((row + i) * width + column + j + 1 for i in range(3) for j in range(3))
+
+
+def _draw(width: float) -> Markup:
+    left, right = 74, width - 64
+    values = [value for row in lessons.IMAGE for value in row]
+    out = lessons.correlate(lessons.IMAGE, lessons.DIAGONAL)
+    lines, dots = [], []
+    for neuron, height in ((0, 5.5), (1, 11.5)):
+        lines += _wires(neuron, left, right, height)
+        dots += [
+            element("circle", cx=right, cy=_y(height), r=17, class_="node"),
+            element("text", written(out[0][neuron]), x=right, y=_y(height) + 5, class_="number strong"),
+            label(right, _y(height) + 36, f"convolution.sparse.neuron{neuron + 1}", "middle small"),
+        ]
+    for index in range(SHOWN):
+        dots += [
+            element("circle", cx=left, cy=_y(index), r=8.5, class_="node"),
+            element("text", written(values[index]), x=left, y=_y(index) + 4, class_="number tiny"),
+            element("text", f"{index + 1}", x=left - 18, y=_y(index) + 4, class_="end small muted"),
+        ]
+    dots.append(element("text", f"⋮ {len(values)}", x=left - 18, y=_y(SHOWN) + 4, class_="end small muted"))
+    height = _y(SHOWN) + 14
+    return drawing(width, height, join(lines), join(dots), label=plain("convolution.sparse.alt"))
+
+
+def _wires(neuron: int, left: float, right: float, height: float) -> list[Markup]:
+    weights = [value for row in lessons.DIAGONAL for value in row]
+    return [
+        element(
+            "path",
+            d=f"M{left + 9} {_y(source - 1)}C{left + 90} {_y(source - 1)} {right - 100} {_y(height)} "
+            f"{right - 18} {_y(height)}",
+            class_=f"wire {'above' if weight > 0 else 'below'}{' dashed' if neuron else ''}",
+        )
+        for source, weight in zip(reads(0, neuron), weights, strict=True)
+    ]
+
+
+def _y(index: float) -> float:
+    return 14 + index * STEP

@@ -1,0 +1,40 @@
+"""Two filters, two strides, then pooling and flattening: every number of the lecture's slides."""
+
+from convscope.show import lessons
+from convscope.show.figure import Figure
+from convscope.show.figures.matrix import captioned, matrix, written
+from convscope.show.lessons import Rows
+from convscope.show.svg import element, join
+from convscope.show.words import both
+
+
+def figure() -> Figure:
+    """Filter, feature map at stride 1 with the stride-2 cells ringed, feature map at stride 2, max pooled."""
+    lanes, flat = [], []
+    for key, kernel in (("filter1", lessons.DIAGONAL), ("filter2", lessons.UPRIGHT)):
+        one = lessons.correlate(lessons.IMAGE, kernel)
+        pooled = lessons.max_pool(one)
+        flat += [value for row in pooled for value in row]
+        lanes.append(_lane(key, kernel, one, pooled))
+    ends = element("p", both("convolution.strides.flat"), " ",
+                   element("code", "[" + ", ".join(written(v) for v in flat) + "]"), class_="mini wide-line")  # fmt: skip
+    return Figure(
+        "convolution.strides", element("div", join(lanes), ends, class_="lanes"),
+        'python -c "from convscope.show import lessons as l; '
+        'print(l.correlate(l.IMAGE, l.UPRIGHT), l.correlate(l.IMAGE, l.DIAGONAL, stride=2))"',
+        "Hung-yi Lee, lecture “Convolutional Neural Network”",
+        {"flat": len(flat)},
+    )  # fmt: skip
+
+
+def _lane(key: str, kernel: Rows, one: Rows, pooled: Rows) -> str:
+    two = lessons.correlate(lessons.IMAGE, kernel, stride=2)
+    kept = {(y, x) for y in range(0, len(one), 2) for x in range(0, len(one[0]), 2)}
+    return element(
+        "div",
+        captioned(both(f"convolution.strides.{key}"), matrix(kernel)),
+        captioned(both("convolution.strides.one"), matrix(one, ring=kept, limit=4)),
+        captioned(both("convolution.strides.two"), matrix(two, limit=4)),
+        captioned(both("convolution.strides.pooled"), matrix(pooled, limit=4)),
+        class_="lane",
+    )

@@ -1,0 +1,96 @@
+"""Arrays as pictures: digits as ink, signed values as orange and blue, many of them as one sheet."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from convscope.errors import UsageError
+from convscope.show.svg import element
+
+ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
+"""Above and below zero: a pair that people with any colour vision tell apart."""
+PAPER = (255, 255, 255)
+
+
+def ink(values: ArrayLike) -> Image.Image:
+    """Values from 0 (paper shows through) to 1 (ink); RGB `[3 h w]` stays as it is."""
+    array = np.clip(np.nan_to_num(_numbers(values)), 0, 1)
+    if array.ndim == 3 and array.shape[0] == 3:
+        return Image.fromarray((array.transpose(1, 2, 0) * 255).round().astype(np.uint8))
+    alpha = (_flat(array) * 255).round().astype(np.uint8)
+    return Image.fromarray(np.stack([np.zeros_like(alpha), alpha], axis=-1), mode=None)
+
+
+def signed(values: ArrayLike, limit: float | None = None) -> Image.Image:
+    """Orange above zero, blue below, as strong as the value; paper at zero. `limit` is the value of full colour."""
+    array = np.nan_to_num(_flat(_numbers(values)))
+    top = limit if limit else float(np.abs(array).max()) or 1.0
+    alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)
+    hue = np.where(array[..., None] >= 0, np.array(ORANGE, np.uint8), np.array(BLUE, np.uint8))
+    return Image.fromarray(np.concatenate([hue, alpha[..., None]], axis=-1))
+
+
+def on_paper(image: Image.Image, paper: tuple[int, int, int] = PAPER) -> Image.Image:
+    """The picture as opaque RGB, for files and screens that know no transparency."""
+    below = Image.new("RGBA", image.size, (*paper, 255))
+    return Image.alpha_composite(below, image.convert("RGBA")).convert("RGB")
+
+
+def enlarged(image: Image.Image, side: int) -> Image.Image:
+    """The picture at a whole multiple of its size, about `side` pixels high; pixels stay crisp."""
+    times = max(1, round(side / image.height))
+    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+
+
+def address(image: Image.Image) -> str:
+    """The picture as a `data:` address, for pages that fetch nothing."""
+    file = io.BytesIO()
+    image.save(file, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def tag(image: Image.Image, alt: str, kind: str = "ink") -> Markup:
+    """The picture as `<img>`; `kind` is the class that the style sheet knows: `ink`, `signed` or `photo`."""
+    return element("img", src=address(image), alt=alt, width=image.width, height=image.height, class_=kind)
+
+
+def grid(
+    images: Sequence[Image.Image], labels: Sequence[str] = (), *, columns: int | None = None, side: int = 84
+) -> Image.Image:
+    """A contact sheet: every picture at about `side` pixels, its label below.
+
+    Raises:
+        UsageError: no pictures, or a different number of labels.
+    """
+    if not images or (labels and len(labels) != len(images)):
+        raise UsageError("as many labels as pictures, and at least one",
+                         received=f"{len(images)} pictures, {len(labels)} labels")  # fmt: skip
+    tiles = [on_paper(enlarged(image, side)) for image in images]
+    columns = columns or min(len(tiles), max(1, round((len(tiles) * 1.6) ** 0.5)))
+    gap, foot = 8, 18 if labels else 0
+    width, height = max(t.width for t in tiles) + gap, max(t.height for t in tiles) + gap + foot
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * width + gap, rows * height + gap), (247, 246, 242))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for index, tile in enumerate(tiles):
+        x, y = gap + index % columns * width, gap + index // columns * height
+        sheet.paste(tile, (x, y))
+        if labels:
+            draw.text((x, y + tile.height + 3), labels[index], fill=(70, 70, 74), font=font)
+    return sheet
+
+
+def _numbers(values: ArrayLike) -> NDArray[np.float32]:
+    """Any array, tensors on any device included, as float32."""
+    detach = getattr(values, "detach", None)
+    return np.asarray(detach().cpu().float() if detach else values, dtype=np.float32)
+
+
+def _flat(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`[h w]` from `[h w]`, `[1 h w]` or, as the mean of its channels, `[c h w]`."""
+    return array.mean(axis=0) if array.ndim == 3 else np.atleast_2d(array)

@@ -1,0 +1,110 @@
+"""Pictures on disk that remember how they were made.
+
+The recipe travels inside the PNG as the text chunk `convscope.recipe`, so that `convscope replay picture.png` can make
+the picture again. What is read back is data, never code: at most 1 MB of JSON.
+"""
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from convscope.errors import DataError
+
+KEY = "convscope.recipe"
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MOST = 1 << 20
+_WRONG = "a PNG that carries a convscope recipe"
+
+
+def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -> Path:
+    """Write a PNG with its recipe; other programs see the old file or the whole new one, never half of it.
+
+    Raises:
+        DataError: the folder cannot be written to.
+    """
+    information = PngInfo()
+    if recipe is not None:
+        information.add_itxt(KEY, json.dumps(recipe, ensure_ascii=False))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                image.save(file, format="PNG", pnginfo=information)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DataError(f"a place to write {path}", received=str(error)) from None
+    return path
+
+
+def recipe_in(path: Path) -> dict[str, Any]:
+    """The recipe inside a PNG. Pixels are not decoded, so a hostile picture costs nothing.
+
+    Raises:
+        DataError: the file is missing, is no PNG, is damaged, or carries no recipe.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(8) != _SIGNATURE:
+                raise DataError(_WRONG, received=f"{path} is not a PNG")
+            text = _find(file, path)
+    except OSError as error:
+        raise DataError(_WRONG, received=str(error)) from None
+    try:
+        recipe = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(_WRONG, received=f"{path}: {error}") from None
+    if not isinstance(recipe, dict):
+        raise DataError(_WRONG, received=f"{path}: a {type(recipe).__name__} instead of a table")
+    return recipe
+
+
+def _find(file: BinaryIO, path: Path) -> str:
+    while len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        if kind == b"IEND":
+            break
+        if kind not in (b"iTXt", b"tEXt"):
+            file.seek(length + 4, os.SEEK_CUR)
+            continue
+        if length > _MOST:
+            raise DataError(_WRONG, received=f"{path}: a text of {length:,} bytes")
+        body = file.read(length)
+        if file.read(4) != struct.pack(">I", zlib.crc32(kind + body)):
+            raise DataError(_WRONG, received=f"{path}: damaged text")
+        key, _, rest = body.partition(b"\0")
+        if key == KEY.encode():
+            return _text(rest, international=kind == b"iTXt", path=path)
+    raise DataError(_WRONG, received=f"{path} carries none", hint="Only pictures saved by convscope can be replayed.")
+
+
+def _text(rest: bytes, *, international: bool, path: Path) -> str:
+    """The text behind the key of a tEXt or iTXt chunk (PNG specification, 11.3.4)."""
+    data = rest
+    if international:
+        if len(rest) < 2:
+            raise DataError(_WRONG, received=f"{path}: damaged text")
+        packed, data = rest[0] == 1, rest[2:].split(b"\0", 2)[-1]
+        if packed:
+            try:
+                unpacker = zlib.decompressobj()
+                data = unpacker.decompress(data, _MOST)
+            except zlib.error as error:
+                raise DataError(_WRONG, received=f"{path}: {error}") from None
+            if unpacker.unconsumed_tail:
+                raise DataError(_WRONG, received=f"{path}: a text of more than {_MOST:,} bytes")
+    try:
+        return data.decode("utf-8" if international else "latin-1")
+    except UnicodeDecodeError as error:
+        raise DataError(_WRONG, received=f"{path}: {error}") from None
