@@ -119,11 +119,5 @@ def run(words: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except ConvscopeError as error:
         return failures.show(error, as_json=as_json, debug=debug)
-    except BrokenPipeError:
-        failures.forget_stdout()
-        return 0
-    except (
-        Exception,
-        KeyboardInterrupt,
-    ) as error:  # the one place that catches everything: nothing may pass it
-        return failures.show(failures.explain(error, debug), as_json=as_json, debug=debug)
+    except Exception as error:  # the one place that catches everything: nothing may pass it
+        return failures.show(failures.explain(error, words, debug=debug), as_json=as_json, debug=debug)

@@ -17,8 +17,10 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 import typer
 from pydantic import BaseModel
 
+from convscope.cli.failures import forget_stdout
+from convscope.cli.shell import Answer, Shell
 from convscope.cli.verbs import VERBS
-from convscope.errors import UsageError
+from convscope.errors import Interrupted, UsageError
 
 
 class Verb(Protocol):
@@ -26,10 +28,8 @@ class Verb(Protocol):
 
     schema: Any
     """A subclass of `Recipe`."""
-    run: Callable[[Any, Any], dict[str, Any]]
-    """From a recipe and a `Shell` to the answer, JSON-ready."""
-    view: Callable[[dict[str, Any]], Any]
-    """From the answer to something rich can print."""
+    run: Callable[[Any, Shell], Answer]
+    """From a recipe to what comes out of it."""
 
 
 def summary(verb: str) -> str:
@@ -49,7 +49,15 @@ def command(verb: str) -> Callable[..., int]:
     module = load(verb)
 
     def call(**given: Any) -> int:
-        return perform(verb, module, given)
+        try:
+            return perform(verb, module, given)
+        except KeyboardInterrupt as stop:  # before typer sees it, which would leave without a word
+            raise Interrupted(
+                "stopped before a result was saved", hint="Run the same command again."
+            ) from stop
+        except BrokenPipeError:
+            forget_stdout()
+            return 0
 
     parameters = [*_fields(module.schema), *_shell_flags()]
     call.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
@@ -60,8 +68,6 @@ def command(verb: str) -> Callable[..., int]:
 
 def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     """Merge file and flags into a recipe, run the verb, show its answer."""
-    from convscope.cli.shell import Shell
-
     config, out = given.pop("config"), given.pop("out")
     shell = Shell(out=Path(out) if out else None, json=given.pop("json"), quiet=given.pop("quiet"))
     given.pop("debug")
@@ -70,7 +76,7 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     recipe = module.schema.parse(values)
     with shell.at_work():
         answer = module.run(recipe, shell)
-    shell.answer({"verb": verb, "recipe": recipe.model_dump(mode="json"), **answer}, module.view)
+    shell.answer({"verb": verb, "recipe": recipe.model_dump(mode="json"), **answer.data}, answer.shown)
     return 0
 
 
@@ -93,7 +99,7 @@ def _fields(schema: Any) -> list[inspect.Parameter]:
 
 
 def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | None:
-    """One field as typer sees it: text or a switch. The schema makes numbers of it, so one place complains."""
+    """One field as typer sees it: text or a switch. The schema makes numbers of it."""
     form = _form(field.annotation)
     if form is None or name in SHELL_FLAGS:
         return None

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from convscope.cli.verbs import VERBS
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest
 
 REPORT = "This is a fault of convscope, not yours. Please report it with the command and what --debug prints."
@@ -45,10 +46,9 @@ def show(error: ConvscopeError, *, as_json: bool, debug: bool) -> int:
     return error.exit_code
 
 
-def explain(error: BaseException, debug: bool = False) -> ConvscopeError:
-    """The friendly form of an exception that was not raised on purpose."""
-    for known in (_from_terminal, _from_system, _from_torch):
-        friendly = known(error)
+def explain(error: BaseException, words: Sequence[str] = (), *, debug: bool = False) -> ConvscopeError:
+    """The friendly form of an exception that was not raised on purpose, while doing what the words say."""
+    for friendly in (_from_terminal(error, words), _from_system(error), _from_torch(error)):
         if friendly is not None:
             return friendly.with_traceback(error.__traceback__)
     if debug:
@@ -63,15 +63,14 @@ def forget_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _from_terminal(error: BaseException) -> ConvscopeError | None:
+def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError | None:
     """What the parser of the command line says."""
-    if isinstance(error, KeyboardInterrupt):
-        return Interrupted("stopped before a result was saved", hint="Run the same command again.")
     message = getattr(error, "format_message", None)
     if message is None:
         return None
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "convscope"
+    verbs = [verb for verb in VERBS if list(words[: len(verb.split())]) == verb.split()]
+    path = " ".join(["convscope", *verbs])
     option = getattr(error, "option_name", None)
     if option is not None and context is not None and "No such option" in error.message:  # pyright: ignore[reportAttributeAccessIssue]
         flags = [flag for parameter in context.command.get_params(context) for flag in parameter.opts]

@@ -70,7 +70,7 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
     try:
         temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:60]}."))
         temporary.chmod(0o755)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
     pending = Pending(temporary, place)
     try:
@@ -108,7 +108,7 @@ def write_document(out: Path, document: dict[str, Any]) -> None:
             file.write(as_json(document) + "\n")
         Path(temporary).chmod(0o644)
         Path(temporary).replace(out)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
 
 

@@ -16,6 +16,16 @@ WIDE = 160
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a verb found out."""
+
+    data: dict[str, Any]
+    """For programs: JSON-ready."""
+    shown: Callable[[], Any]
+    """For people: something rich can print, made only when it is shown."""
+
+
+@dataclass(frozen=True)
 class Shell:
     """The flags that every verb has, and what follows from them."""
 
@@ -44,8 +54,8 @@ class Shell:
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
-    def answer(self, document: dict[str, Any], view: Callable[[dict[str, Any]], Any]) -> None:
-        """Print the answer: JSON with `--json`, else what `view` makes of it."""
+    def answer(self, document: dict[str, Any], shown: Callable[[], Any]) -> None:
+        """Print an answer: the document with `--json`, else what people are shown."""
         if self.out is not None and "out" not in document:
             results.write_document(self.out, document)
             document = {**document, "out": str(self.out)}
@@ -59,7 +69,7 @@ class Shell:
             soft_wrap=False,
             highlight=False,
         )
-        console.print(view(document))
+        console.print(shown())
         if "out" in document:
             console.print(f"Saved {document['out']}", markup=False, soft_wrap=True)
 

@@ -1,1 +1,49 @@
-"""describe."""
+"""Show a network's layers: shapes, parameters, operations, receptive fields.
+
+NET is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the folder of a run.
+
+    convscope describe lecture
+    convscope describe torchvision/resnet50 --input 3x320x320
+"""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from convscope.cli.shell import Answer, Shell
+from convscope.recipe import Recipe
+
+
+class Describe(Recipe):
+    """Which network to describe, for which input."""
+
+    verb: ClassVar[str] = "describe"
+    positional: ClassVar[tuple[str, ...]] = ("net",)
+
+    net: str = Field(
+        min_length=1, description="the network: a name, torchvision/NAME, timm/NAME, or a folder"
+    )
+    input: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d{0,5}(x[1-9]\d{0,5}){0,2}$",
+        description="another input than the network's own, like 3x224x224",
+    )
+
+
+schema = Describe
+
+
+def run(recipe: Describe, shell: Shell) -> Answer:
+    """Load the network without downloading anything, and describe it."""
+    from convscope import nets
+
+    net = nets.load(recipe.net)
+    if recipe.input:
+        channels, *size = map(int, recipe.input.split("x"))
+        height, width = ([None, None] + size)[-2:]
+        contract = replace(net.contract, channels=channels, height=height, width=width)
+        net = replace(net, contracts=(contract, *net.contracts[1:]))
+    description = net.describe()
+    data: dict[str, Any] = description.to_json()
+    return Answer(data, description.rich)

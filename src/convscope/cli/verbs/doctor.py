@@ -7,7 +7,7 @@ Each line is `ok` or `warn`, and a warning says what to do.
 
 from typing import Any, ClassVar
 
-from convscope.cli.shell import Shell
+from convscope.cli.shell import Answer, Shell
 from convscope.recipe import Recipe
 
 
@@ -20,7 +20,7 @@ class Doctor(Recipe):
 schema = Doctor
 
 
-def run(recipe: Doctor, shell: Shell) -> dict[str, Any]:
+def run(recipe: Doctor, shell: Shell) -> Answer:
     """Run every check; a warning is an answer, not an error."""
     from convscope.cli.machine import CHECKS, checked
 
@@ -29,16 +29,16 @@ def run(recipe: Doctor, shell: Shell) -> dict[str, Any]:
         for number, check in enumerate(CHECKS):
             checks.append(checked(check, recipe))
             progress.update(number + 1, checks[-1]["what"])
-    return {"checks": checks, "warnings": sum(not check["ok"] for check in checks)}
+    warnings = sum(not check["ok"] for check in checks)
+    return Answer({"checks": checks, "warnings": warnings}, lambda: _lines(checks))
 
 
-def view(answer: dict[str, Any]) -> Any:
-    """One line per check, with the next step below a warning."""
+def _lines(checks: list[dict[str, Any]]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    for check in answer["checks"]:
+    for check in checks:
         mark = Text("ok", "green") if check["ok"] else Text("warn", "bold yellow")
         table.add_row(mark, Text(check["what"]), Text(check["found"]))
         if check["next"]:

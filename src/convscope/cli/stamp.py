@@ -1,0 +1,71 @@
+"""What a result remembers of its making, and reading it back from any of the places where it is kept."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import DataError
+from convscope.recipe import Recipe
+
+MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
+"""Packages whose version can change the last bits of a result."""
+WRONG = "a result of convscope that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a run's folder"
+
+
+def stamp(recipe: Recipe) -> dict[str, Any]:
+    """Verb, settings and versions, as they travel inside results."""
+    return {**json.loads(recipe.json()), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """What this result depends on beside its recipe."""
+    packages = {name: version(name) for name in MADE_BY}
+    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The stamp inside a result; `versions` may be missing.
+
+    Raises:
+        DataError: the path is missing, or remembers no recipe.
+    """
+    if path.is_dir():
+        names = ("recipe.toml", "recipe.json", "model.json")
+        found = [path / name for name in names if (path / name).is_file()] or sorted(path.glob("*.png"))
+        if not found:
+            raise DataError(WRONG, received=f"{path}, without {' or '.join(names)}")
+        path = found[0]
+    if not path.is_file():
+        raise DataError(WRONG, received=f"{path} does not exist", hint="Check the path.")
+    values = _values(path)
+    if not isinstance(values, dict) or not isinstance(values.get("verb"), str):
+        raise DataError(WRONG, received=f"{path} names no verb")
+    return values
+
+
+def _values(path: Path) -> Any:
+    match path.suffix.lower():
+        case ".png":
+            from convscope.show import png
+
+            return png.recipe_in(path)
+        case ".toml":
+            return Recipe.read(path)
+        case ".json":
+            return _from_json(path)
+        case other:
+            raise DataError(WRONG, received=f"{path}, a {other or 'nameless'} file")
+
+
+def _from_json(path: Path) -> Any:
+    """An answer `{"verb": ..., "recipe": {...}}`, or a document that holds a stamp under `recipe`, or is one."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(WRONG, received=f"{path}: {error}") from None
+    inner = document.get("recipe") if isinstance(document, dict) else None
+    if isinstance(inner, dict):
+        return {"verb": document.get("verb"), **inner}
+    return document

@@ -1,0 +1,126 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from convscope.cli.command import load, summary
+from convscope.cli.verbs import VERBS
+
+HELP = [[], ["--help"], *([*verb.split(), "--help"] for verb in VERBS)]
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+def test_help_answers_in_half_a_second() -> None:
+    def seconds() -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "convscope", "--help"], check=True, capture_output=True)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) < 0.5
+
+
+def test_help_imports_no_verb_and_never_torch() -> None:
+    done = python(
+        "import sys\nfrom convscope.cli.app import run\nassert run(['--help']) == 0\n"
+        "print(sorted(m for m in sys.modules if m in ('torch', 'numpy', 'PIL') or m.startswith('convscope.')))"
+    )
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in last
+    assert "numpy" not in last
+    assert "cli.verbs.tour" not in last
+
+
+def test_no_schema_of_any_verb_imports_torch() -> None:
+    lines = "\n".join(f"assert run({words!r}) == 0" for words in HELP)
+    done = python(
+        f"import sys\nfrom convscope.cli.app import run\n{lines}\nassert 'torch' not in sys.modules"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_every_help_page_is_there(convscope, words: list[str]) -> None:
+    done = convscope(*words)
+    assert done.code == 0
+    assert "Usage: convscope" in done.out
+    assert done.err == ""
+
+
+def test_help_lists_every_verb_with_its_first_line(convscope) -> None:
+    out = convscope("-h").out
+    for verb in VERBS:
+        assert verb.split()[0] in out
+        assert summary(verb) == str(load(verb).__doc__).splitlines()[0]
+        assert summary(verb) in out, verb
+
+
+def test_version_is_the_installed_one(convscope) -> None:
+    from importlib.metadata import version
+
+    assert convscope("--version").out == f"convscope {version('convscope')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["descirbe", "lecture"], "Did you mean describe?"),
+        (["data", "chekc"], "Did you mean data check?"),
+        (["doctor", "--jsn"], "Did you mean --json?"),
+        (["doctor", "--frobnicate"], "See: convscope doctor --help"),
+        (["doctor", "surplus"], "See: convscope doctor --help"),
+        (["doctor", "--seed"], "See: convscope doctor --help"),
+        (["--frobnicate"], "See: convscope --help"),
+        (["doctor", "--seed", "-1"], "seed: Input should be greater than or equal to 0"),
+        (["doctor", "--seed", "1.5"], "seed: "),
+        (["doctor", "--device", "gpu"], "'auto', 'cpu', 'cuda' or 'mps'"),
+    ],
+)
+def test_a_wrong_word_is_a_usage_error_with_a_next_step(convscope, words: list[str], expected: str) -> None:
+    done = convscope(*words)
+    assert done.code == 2
+    assert done.out == ""
+    assert expected in done.err
+    assert "next:" in done.err
+    assert "Traceback" not in done.err
+    as_json = convscope(*words, "--json")
+    assert as_json.code == 2
+    assert as_json.json["error"]["exit_code"] == 2
+    assert as_json.json["error"]["hint"]
+
+
+def test_completion_scripts_and_words(tmp_path: Path) -> None:
+    environment = {
+        "_CONVSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "convscope doctor --device c", "COMP_CWORD": "3",
+    }  # fmt: skip
+    words = python(
+        "from convscope.cli import main\nimport sys\nsys.argv = ['convscope']\nmain()", **environment
+    )
+    assert words.stdout.split() == ["cpu", "cuda"], words.stderr
+    script = subprocess.run(
+        [sys.executable, "-m", "convscope", "--install-completion", "bash"],
+        capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+    )  # fmt: skip
+    assert script.returncode == 0, script.stderr
+    assert list(tmp_path.rglob("*convscope*")), "a completion script in the home folder"
+
+
+def test_broken_pipe_is_silent() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m convscope doctor --help | head -c 1",
+        shell=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
