@@ -1,5 +1,11 @@
 from . import digits as digits
+from . import photos as photos
+from .checking import Report as Report
+from .checking import check as check
+from .folders import Folder as Folder
 from .samples import InMemory as InMemory
 from .samples import Problem as Problem
 from .samples import Samples as Samples
 from .samples import scaled as scaled
+from .sets import named as named
+from .sets import open as open

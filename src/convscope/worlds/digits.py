@@ -13,12 +13,18 @@ Pictures are CC BY-SA 3.0 (LeCun, Cortes, Burges); `provenance()` has the detail
 import json
 import zipfile
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
 
 from convscope.graph.contract import InputContract
+from convscope.worlds.drawings import to_mnist
+from convscope.worlds.photos import open_photo
 from convscope.worlds.samples import InMemory
 
 CLASSES = tuple("0123456789")
@@ -37,6 +43,26 @@ def test() -> InMemory:
 
 
 test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]  # a part of a data set, not pytest's to collect
+
+
+def to_tensor(image: Image.Image) -> Float[Tensor, "1 28 28"]:
+    """A photograph or drawing of one digit in MNIST's form, in [0, 1]: paper 0, ink 1.
+
+    The ink fills a 20x20 box, its centre of mass in the middle of 28x28. Dark on light or light on dark; a picture of 28x28 with a dark edge is kept as it is.
+
+    Raises:
+        DataError: there is nothing drawn.
+    """
+    return to_mnist(image)
+
+
+def open(path: str | Path) -> Float[Tensor, "1 28 28"]:  # digits.open, like Image.open
+    """`to_tensor` of the picture in a file.
+
+    Raises:
+        DataError: the file is no readable picture, or there is nothing drawn.
+    """
+    return to_mnist(open_photo(path))
 
 
 def provenance() -> dict[str, str]:

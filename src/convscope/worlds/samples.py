@@ -111,17 +111,17 @@ class InMemory(Samples):
                 received=f"labels from {int(labels.min())} to {int(labels.max())}",
             )
         self.images, self.labels, self.classes, self.name = images, labels, tuple(classes), name
-        self.contract = contract or InputContract(*images.shape[1:])
+        self.contract = contract or _plain(images)
         if self.contract.shape != tuple(images.shape[1:]):
             raise DataError(f"pictures of {self.contract.shape}", received=f"{tuple(images.shape[1:])}")
 
     def batch(self, indices: Indices) -> Picture:
         """The pictures at `indices`, in that order, uint8."""
-        return self.images[_checked(indices, len(self))]
+        return self.images[checked(indices, len(self))]
 
     def take(self, indices: Indices) -> Self:
         """Only the pictures at `indices`, in that order."""
-        indices = _checked(indices, len(self))
+        indices = checked(indices, len(self))
         return type(self)(self.images[indices], self.labels[indices], self.classes, self.contract, self.name)
 
 
@@ -132,7 +132,12 @@ def scaled(pictures: UInt8[Tensor, "*b c h w"], contract: InputContract) -> Floa
     return unit if (low, high) == (0.0, 1.0) else unit.mul_(high - low).add_(low)
 
 
-def _checked(indices: Indices, length: int) -> Int64[Tensor, " b"]:
+def _plain(images: UInt8[Tensor, "n c h w"]) -> InputContract:
+    channels, height, width = images.shape[1:]
+    return InputContract(channels, height, width)
+
+
+def checked(indices: Indices, length: int) -> Int64[Tensor, " b"]:
     """Raises UsageError for indices outside 0 to length - 1."""
     chosen = torch.as_tensor(indices, dtype=torch.int64).flatten()
     if len(chosen) and not 0 <= int(chosen.min()) <= int(chosen.max()) < length:

@@ -1,0 +1,120 @@
+"""What lies in a folder of pictures: `root/<class>/*`, or `root/{train,val,test}/<class>/*`."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from convscope.errors import DataError
+
+SPLITS = ("train", "val", "valid", "validation", "test")
+HIDDEN = frozenset({"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN"})
+"""Left by operating systems and tools; ignored, like every name that starts with a dot."""
+
+LAYOUT = "Expected layout: FOLDER/<class>/<pictures>, or FOLDER/train/<class>/<pictures> and FOLDER/test/..."
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass
+class Listing:
+    """The files of a folder, by split ("" where there are none) and class, all in natural order.
+
+    `hidden` counts ignored names, `stray` lists files outside any class, `unreadable` folders that may not be
+    listed.
+    """
+
+    root: Path
+    splits: dict[str, dict[str, list[Path]]]
+    hidden: int = 0
+    stray: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of all classes of all splits, naturally sorted, so that a label means the same in each."""
+        return tuple(sorted({name for split in self.splits.values() for name in split}, key=natural))
+
+    def files(self) -> Iterator[tuple[str, str, Path]]:
+        """Split, class and path of every file."""
+        for split, classes in self.splits.items():
+            for name, paths in classes.items():
+                for path in paths:
+                    yield split, name, path
+
+
+def natural(name: str) -> tuple[object, ...]:
+    """Sort key under which `img2` comes before `img10`."""
+    parts = re.split(r"([0-9]+)", name)
+    return (*(part.casefold() if i % 2 == 0 else int(part) for i, part in enumerate(parts)), "", name)
+
+
+def list_folder(root: str | Path) -> Listing:
+    """The files of a folder of pictures; links to folders below a class are not followed.
+
+    A folder counts as split when all its folders are named in SPLITS and one of them holds folders.
+
+    Raises:
+        DataError: it is missing, or not a folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        there = "there is nothing" if not root.exists() else "a file"
+        raise DataError(f"a folder of pictures at {root}", received=there, hint=LAYOUT)
+    listing = Listing(root, {})
+    folders, listing.stray = _visible(root, listing)
+    if folders and all(f.name in SPLITS for f in folders) and any(_holds_folders(f) for f in folders):
+        for split in folders:
+            classes, stray = _visible(split, listing)
+            listing.splits[split.name] = _classes(classes, listing)
+            listing.stray += stray
+    else:
+        listing.splits[""] = _classes(folders, listing)
+    return listing
+
+
+def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | None = None) -> Iterator[Out]:
+    """`map` by threads, in order; Ctrl-C and closing the iterator drop what has not begun."""
+    pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
+    try:
+        yield from pool.map(work, items)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _classes(folders: list[Path], listing: Listing) -> dict[str, list[Path]]:
+    return {folder.name: list(_below(folder, listing)) for folder in folders}
+
+
+def _below(folder: Path, listing: Listing) -> Iterator[Path]:
+    folders, files = _visible(folder, listing)
+    yield from files
+    for inner in folders:
+        if not inner.is_symlink():
+            yield from _below(inner, listing)
+
+
+def _visible(folder: Path, listing: Listing) -> tuple[list[Path], list[Path]]:
+    """Folders and files that are not hidden; what is hidden or may not be listed is counted."""
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: natural(entry.name))
+    except OSError:
+        listing.unreadable.append(folder)
+        return [], []
+    seen = [entry for entry in entries if not (entry.name.startswith(".") or entry.name in HIDDEN)]
+    listing.hidden += len(entries) - len(seen)
+    kinds: Mapping[bool, list[Path]] = {True: [], False: []}
+    for entry in seen:
+        kinds[entry.is_dir()].append(entry)
+    return kinds[True], kinds[False]
+
+
+def _holds_folders(folder: Path) -> bool:
+    try:
+        return any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
+    except OSError:
+        return False

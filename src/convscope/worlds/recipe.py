@@ -1,0 +1,20 @@
+"""The schemas of the verbs that only look at data. No torch here."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from convscope.recipe import Recipe
+
+
+class DataCheck(Recipe):
+    """`convscope data check FOLDER`."""
+
+    verb: ClassVar[str] = "data check"
+    positional: ClassVar[tuple[str, ...]] = ("folder",)
+
+    folder: str = Field(
+        description="pictures, one folder for each class, with or without train/val/test above"
+    )
+    duplicates: bool = Field(True, description="also look for pictures that are there twice")
+    most_pixels: int = Field(120_000_000, ge=1, description="do not decode pictures larger than this")
