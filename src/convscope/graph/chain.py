@@ -1,14 +1,14 @@
 """A chain of layers as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`."""
 
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from convscope.errors import GraphError, nearest
 from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
-from convscope.graph.names import NAME, kind_of, named, words
+from convscope.graph.names import NAME, kind_of, named, short, unnamed, words
 
 INPUT = "input"
 """What a chain calls its input."""
@@ -69,6 +69,48 @@ def read_shape(text: str) -> Shape:
     return tuple(map(int, numbers))
 
 
+def text(graph: Graph) -> str:
+    """The chain that makes this graph again; the inverse of `chain`.
+
+    Raises:
+        GraphError: the graph is not a chain.
+    """
+    names = tuple(node.name for node in graph.nodes)
+    layers = [node.layer for node in graph.nodes]
+    line = tuple(graph.inputs) == (INPUT,) and graph.outputs == names[-1:]
+    line = line and all(
+        n.inputs == (before,) for n, before in zip(graph.nodes, (INPUT, *names), strict=False)
+    )
+    if not line or not all(
+        layer.implementation and NAME.fullmatch(n) for n, layer in zip(names, layers, strict=True)
+    ):
+        raise GraphError(
+            f"a chain: one input called {INPUT}, and layers that each read the one before",
+            received=f"inputs {', '.join(graph.inputs)}, {len(names)} layers, outputs {', '.join(graph.outputs)}",
+            hint="Every graph can be written with to_json.",
+        )
+    given = unnamed(layers, names, (INPUT,))
+    named_layers = zip(given, layers, strict=True)
+    return ", ".join(f"{name} = {spell(layer)}" if name else spell(layer) for name, layer in named_layers)
+
+
+def spell(layer: Layer) -> str:
+    """One layer as a chain has it: `conv 25 3 padding=same`."""
+    options = {f.name: f for f in fields(layer)}
+    parts = [short(layer.kind)]
+    leading = list(layer.positional)
+    for name, option in options.items():
+        value = getattr(layer, name)
+        if option.default is not MISSING and replace(layer, **{name: option.default}) == layer:
+            leading = [] if name in leading else leading
+        elif leading[:1] == [name]:
+            leading = leading[1:]
+            parts.append(write(value))
+        else:
+            parts.append(f"{name}={write(value)}")
+    return " ".join(parts)
+
+
 def _clauses(text: str) -> list[list[Word]]:
     """The words of each layer."""
     text = re.sub(r"#[^\n]*", lambda comment: " " * len(comment[0]), text)
@@ -96,12 +138,12 @@ def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
     kind = kind_of(head.text, axes)
     if kind is None:
         raise _at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
-    if kind.inputs[0] > 1:
+    if kind.inputs[0] != 1 or not kind.implementation:
         raise _at(
             head,
             "a layer that reads the one before",
             repr(head.text),
-            f"{kind.kind} joins several layers: build a Graph of Nodes instead of a chain.",
+            f"{kind.kind} cannot stand in a chain: build a Graph of Nodes.",
         )
     options = _options(kind, clause)
     try:
@@ -161,8 +203,8 @@ def _value(word: Word, name: str) -> Any:
     if re.fullmatch(r"-?\d+(x-?\d+)*", text):
         numbers = tuple(map(int, text.split("x")))
         return numbers if len(numbers) > 1 else numbers[0]
-    if re.fullmatch(r"\d+(\+\d+)*(/\d+(\+\d+)*)+", text):
-        return tuple(tuple(map(int, row.split("+"))) for row in text.split("/"))
+    if re.fullmatch(r"(\d+(\+\d+)*/)+(\d+(\+\d+)*)?", text):
+        return tuple(tuple(map(int, row.split("+"))) for row in text.removesuffix("/").split("/"))
     try:
         return float(text)
     except ValueError:
@@ -172,14 +214,14 @@ def _value(word: Word, name: str) -> Any:
     return text
 
 
-def write(value: object) -> str:
+def write(value: Any) -> str:
     """A value as a chain has it; the inverse of reading."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        return "/".join("+".join(map(str, row)) for row in value)
+    if isinstance(value, tuple) and all(isinstance(row, tuple) for row in value):
+        return "/".join("+".join(map(str, row)) for row in value) + "/" * (len(value) == 1)
     if isinstance(value, tuple):
-        return "x".join(map(str, value))
+        return "x".join(map(str, value[:1] if len(set(value)) == 1 else value))
     return str(value)
 
 

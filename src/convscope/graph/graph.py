@@ -36,7 +36,10 @@ class Graph:
     outputs: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", MappingProxyType(dict(self.inputs)))
+        object.__setattr__(self, "inputs", MappingProxyType({k: tuple(v) for k, v in self.inputs.items()}))
+        for name, shape in self.inputs.items():
+            if not shape or not all(type(n) is int and n > 0 for n in shape):
+                raise GraphError("inputs of positive extent", received=f"{name}: {shape}")
         object.__setattr__(self, "nodes", _in_order(tuple(self.inputs), tuple(self.nodes)))
         if not self.outputs:
             read = {name for node in self.nodes for name in node.inputs}

@@ -1,10 +1,13 @@
 """What every kind of layer states about itself."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+from convscope.errors import GraphError, nearest
 from convscope.graph.contract import Shape
 
 
@@ -24,16 +27,17 @@ class Window:
     dilation: int = 1
     up: int = 1
 
-    def reads(self, k: int, extent: int) -> range | list[int]:
-        """The input positions that output `k` reads, in order, without padding."""
+    def taps(self, k: int) -> range | list[int]:
+        """The positions that output `k` reads, in order, padding included."""
         first = self.start + k * self.stride
-        if self.up == 1:
-            skipped = max(0, -(first // self.dilation)) if first < 0 else 0
-            first += skipped * self.dilation
-            last = self.start + k * self.stride + (self.size - 1) * self.dilation
-            return range(first, min(last, extent - 1) + 1, self.dilation)
         grid = range(first, first + self.size * self.dilation, self.dilation)
-        return [g // self.up for g in grid if g % self.up == 0 and 0 <= g < extent * self.up]
+        return grid if self.up == 1 else [g // self.up for g in grid if g % self.up == 0]
+
+    def reads(self, k: int, extent: int) -> range | list[int]:
+        """The input positions that output `k` reads of `extent`, in order, without padding."""
+        taps = self.taps(k)
+        low = bisect_left(taps, 0)
+        return taps[low : bisect_left(taps, extent, low)]
 
 
 SAME = Window()
@@ -63,6 +67,26 @@ class Layer(ABC):
     """Options that a chain takes without a name, in this order."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs; None for any number."""
+
+    def options(self) -> dict[str, Any]:
+        """Every option, JSON-ready."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """The layer with these options; the inverse of `options`.
+
+        Raises:
+            GraphError: an option is unknown, missing or wrong.
+        """
+        known = {f.name: f for f in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise GraphError(f"an option of {cls.kind}", received=name, hint=nearest(name, known))
+        missing = [n for n, f in known.items() if f.default is MISSING and n not in options]
+        if missing:
+            raise GraphError(f"{cls.kind} with {' and '.join(missing)}", received=f"{dict(options)}")
+        return cls(**{name: _frozen(value) for name, value in options.items()})
 
     @property
     def module(self) -> str:
@@ -104,3 +128,11 @@ class Layer(ABC):
     def dead_weights(self, *shapes: Shape) -> int:
         """Values inside `parameters` that are masked to zero and do not count as free (LeNet-5's C3)."""
         return 0
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

@@ -1,12 +1,13 @@
 """Names for layers, and kinds for words."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from convscope.graph.layer import Layer
 from convscope.graph.layers import LAYERS
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
 """What a chain may call a layer."""
 
 
@@ -16,8 +17,9 @@ def short(kind: str) -> str:
 
 
 def words() -> tuple[str, ...]:
-    """Every word that names a kind in a chain."""
-    return tuple(dict.fromkeys(word for kind in LAYERS for word in (short(kind), kind)))
+    """Every word that names a kind which can stand in a chain."""
+    kinds = [kind for kind, layer in LAYERS.items() if layer.implementation and layer.inputs[0] == 1]
+    return tuple(dict.fromkeys(word for kind in kinds for word in (short(kind), kind)))
 
 
 def kind_of(word: str, axes: int) -> type[Layer] | None:
@@ -36,16 +38,47 @@ def named(layers: Sequence[Layer], given: Sequence[str | None], taken: Iterable[
 
     A family of which there is one, and that needs no number (`flatten`, `softmax`), has none.
     """
-    families = [layer.family or short(layer.kind) for layer in layers]
-    used = {*taken, *(name for name in given if name)}
-    counts: dict[str, int] = {}
-    names = []
-    for layer, name, family in zip(layers, given, families, strict=True):
-        if name is None and not layer.numbered and families.count(family) == 1 and family not in used:
-            name = family
-        while name is None or (name in used and name not in given):
-            counts[family] = counts.get(family, 0) + 1
-            name = f"{family}{counts[family]}"
-        used.add(name)
-        names.append(name)
-    return tuple(names)
+    numbering = _Numbering(layers, {*taken, *(name for name in given if name)})
+    return tuple(name or numbering.next(layer) for layer, name in zip(layers, given, strict=True))
+
+
+def unnamed(layers: Sequence[Layer], names: Sequence[str], taken: Iterable[str] = ()) -> list[str | None]:
+    """The inverse of `named`: None for every name that comes about by itself."""
+    numbering = _Numbering(layers, set(taken))
+    given = [
+        None if numbering.meets(layer, name) else name for layer, name in zip(layers, names, strict=True)
+    ]
+    return given if named(layers, given, taken) == tuple(names) else list(names)
+
+
+class _Numbering:
+    def __init__(self, layers: Sequence[Layer], used: set[str]) -> None:
+        self._families = Counter(map(_family, layers))
+        self._used = used
+        self._counts: Counter[str] = Counter()
+
+    def next(self, layer: Layer) -> str:
+        name = self._peek(layer)
+        self._counts[_family(layer)] += 1
+        self._used.add(name)
+        return name
+
+    def meets(self, layer: Layer, name: str) -> bool:
+        """Whether the next name is this one; if so it is taken, if not `name` is."""
+        if self._peek(layer) == name:
+            self.next(layer)
+            return True
+        self._used.add(name)
+        return False
+
+    def _peek(self, layer: Layer) -> str:
+        family = _family(layer)
+        if not layer.numbered and self._families[family] == 1 and family not in self._used:
+            return family
+        while f"{family}{self._counts[family] + 1}" in self._used:
+            self._counts[family] += 1
+        return f"{family}{self._counts[family] + 1}"
+
+
+def _family(layer: Layer) -> str:
+    return layer.family or short(layer.kind)

@@ -63,6 +63,11 @@ def per_axis(layer: Any, rank: int, *names: str, least: int = 1) -> None:
         object.__setattr__(layer, name, tuple(values))
 
 
+def numbers(value: Extent | None) -> tuple[int, ...]:
+    """An option that was stored by `per_axis`, with the type it has since."""
+    return value if isinstance(value, tuple) else () if value is None else (value,)
+
+
 def padding(layer: Any, rank: int) -> None:
     """`padding` in its shortest form: `"same"`, one number for each axis, or before and after for each axis."""
     value = layer.padding

@@ -1,10 +1,12 @@
 """How a kernel moves over space: the one place where sizes of convolutions and poolings are computed."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
+from convscope.graph.options import Extent, Padding, numbers
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -24,6 +26,14 @@ class Sweep:
     padding: tuple[int, ...] | str
     dilation: tuple[int, ...]
     ceil: bool = False
+
+    @classmethod
+    def of(
+        cls, kernel: Extent, stride: Extent | None, padding: Padding, dilation: Extent, ceil: bool = False
+    ) -> Self:
+        """From options that were checked and stored by `per_axis`."""
+        pads = padding if isinstance(padding, str) else numbers(padding)
+        return cls(numbers(kernel), numbers(stride), pads, numbers(dilation), ceil)
 
     @property
     def reach(self) -> tuple[int, ...]:

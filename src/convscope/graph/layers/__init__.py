@@ -1,17 +1,39 @@
-"""The kinds of layers, one small file each family. This table is the register."""
+"""The kinds of layers, a small file for each family. This table is the register."""
 
 from convscope.graph.layer import Layer
-from convscope.graph.layers import activation, conv, dense, merge, norm, pooling
+from convscope.graph.layers import (
+    activation,
+    conv,
+    dense,
+    foreign,
+    lenet,
+    local,
+    merge,
+    norm,
+    pooling,
+    resizing,
+    transposed,
+)
 
 LAYERS: dict[str, type[Layer]] = {}
+"""Every kind by its name."""
+
 for _layer in (
-    conv.Conv1d, conv.Conv2d, dense.Dense, dense.Flatten,
+    conv.Conv1d, conv.Conv2d,
+    transposed.ConvTranspose1d, transposed.ConvTranspose2d,
+    local.Local1d, local.Local2d,
+    dense.Dense, dense.Flatten,
     pooling.MaxPool1d, pooling.MaxPool2d, pooling.AvgPool1d, pooling.AvgPool2d,
-    activation.Identity, activation.Sigmoid, activation.Tanh, activation.ReLU, activation.ReLU6, activation.LeakyReLU,
-    activation.ELU, activation.GELU, activation.SiLU, activation.Hardswish, activation.Hardsigmoid,
-    activation.Softplus, activation.Softmax, activation.ScaledTanh, activation.Maxout,
+    resizing.AdaptiveAvgPool1d, resizing.AdaptiveAvgPool2d,
+    resizing.AdaptiveMaxPool1d, resizing.AdaptiveMaxPool2d,
+    resizing.GlobalAvgPool, resizing.GlobalMaxPool, resizing.Upsample,
+    activation.Identity, activation.Sigmoid, activation.Tanh, activation.ReLU, activation.ReLU6,
+    activation.LeakyReLU, activation.ELU, activation.GELU, activation.SiLU, activation.Hardswish,
+    activation.Hardsigmoid, activation.Softplus, activation.Softmax, activation.ScaledTanh, activation.Maxout,
     norm.BatchNorm1d, norm.BatchNorm2d, norm.LayerNorm, norm.LRN, norm.Dropout,
     merge.Add, merge.Concat, merge.Multiply,
+    lenet.PartialConv2d, lenet.Subsample, lenet.RBF,
+    foreign.Foreign,
 ):  # fmt: skip
     if _layer.kind in LAYERS:
         raise ValueError(f"two layers call themselves {_layer.kind}")

@@ -37,7 +37,7 @@ class _Conv(Layer):
     @property
     def sweep(self) -> Sweep:
         """How the kernel moves."""
-        return Sweep(self.kernel_size, self.stride, self.padding, self.dilation)  # pyright: ignore[reportArgumentType]
+        return Sweep.of(self.kernel_size, self.stride, self.padding, self.dilation)
 
     @property
     def module(self) -> str:

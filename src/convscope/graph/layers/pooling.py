@@ -61,7 +61,7 @@ class _MaxPool(_Pool):
 
     @property
     def sweep(self) -> Sweep:
-        return Sweep(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)  # pyright: ignore[reportArgumentType]
+        return Sweep.of(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         return self.sweep.arguments() | {"dilation": self.dilation, "ceil_mode": self.ceil_mode}
@@ -79,7 +79,7 @@ class _AvgPool(_Pool):
     @property
     def sweep(self) -> Sweep:
         ones = (1,) * self.rank
-        return Sweep(self.kernel_size, self.stride, self.padding, ones, self.ceil_mode)  # pyright: ignore[reportArgumentType]
+        return Sweep.of(self.kernel_size, self.stride, self.padding, ones, self.ceil_mode)
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         return self.sweep.arguments() | {

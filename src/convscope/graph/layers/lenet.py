@@ -1,0 +1,177 @@
+"""The layers that only LeNet-5 has.
+
+Source: LeCun et al. 1998, Gradient-based learning applied to document recognition, section II.B.
+"""
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import ClassVar
+
+from convscope.errors import GraphError
+from convscope.graph.contract import Shape
+from convscope.graph.layer import Layer, Window
+from convscope.graph.layers.dense import features
+from convscope.graph.options import Extent, numbers, per_axis, whole
+from convscope.graph.sweep import Sweep, fitting, spatial
+
+Table = tuple[tuple[int, ...], ...]
+"""For each output map, the input maps it reads."""
+
+C3: Table = (
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
+    (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
+"""Which of the 6 maps of S2 each of the 16 maps of C3 reads: 60 of 96 possible links. Source: table I."""
+
+
+@dataclass(frozen=True)
+class PartialConv2d(Layer):
+    """A convolution whose output maps read only some of the input maps.
+
+    Attributes:
+        table: for each output map the input maps it reads; LeNet-5's C3 if not given. A chain writes it as
+            `0+1+2/1+2+3/...`.
+    """
+
+    kernel_size: Extent
+    stride: Extent = 1
+    padding: Extent = 0
+    table: Table = C3
+    kind = "partialconv2d"
+    implementation = "convscope.nets.modules.partial.PartialConv2d"
+    positional = ("kernel_size",)
+    rank: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        per_axis(self, 2, "kernel_size", "stride")
+        per_axis(self, 2, "padding", least=0)
+        rows = self.table
+        if not isinstance(rows, tuple | list) or not rows or not all(map(_distinct_maps, rows)):
+            expected = "partialconv2d: table lists, for each output map, the input maps it reads, each once"
+            raise GraphError(expected, received=f"table={rows!r}")
+        object.__setattr__(self, "table", tuple(map(tuple, rows)))
+
+    @property
+    def sweep(self) -> Sweep:
+        """How the kernel moves."""
+        return Sweep.of(self.kernel_size, self.stride, self.padding, (1, 1))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """A map for each row of the table."""
+        channels, sizes = spatial(self, 2, shapes[0])
+        highest = max(map(max, self.table))
+        if highest >= channels:
+            received = f"{channels} input maps, and a table that reads map {highest}"
+            raise GraphError(
+                "partialconv2d: a table of existing input maps, counted from 0", received=received
+            )
+        return (len(self.table), *fitting(self, self.sweep.sizes(sizes), sizes))
+
+    def parameters(self, *shapes: Shape) -> dict[str, Shape]:
+        """`weight` (out, in, *kernel), zero where there is no link, and `bias` (out)."""
+        outputs = len(self.table)
+        return {"weight": (outputs, shapes[0][0], *numbers(self.kernel_size)), "bias": (outputs,)}
+
+    def dead_weights(self, *shapes: Shape) -> int:
+        """The weights of links that are not there."""
+        links = sum(map(len, self.table))
+        return (len(self.table) * shapes[0][0] - links) * prod(numbers(self.kernel_size))
+
+    def filter_weights(self, *shapes: Shape) -> int:
+        """The kernel in as many maps as the best connected filter reads."""
+        return max(map(len, self.table)) * prod(numbers(self.kernel_size))
+
+    def macs(self, *shapes: Shape) -> int:
+        """Only existing links."""
+        links = sum(map(len, self.table))
+        return prod(self.output_shape(*shapes)[1:]) * links * prod(numbers(self.kernel_size))
+
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """The sweep's."""
+        return (self.sweep.windows(shapes[0][1:]),)
+
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """Options, with the number of maps."""
+        return {"in_channels": shapes[0][0], "out_channels": len(self.table), **asdict(self)}
+
+
+def _distinct_maps(row: object) -> bool:
+    if not isinstance(row, tuple | list) or not row:
+        return False
+    return all(type(i) is int and i >= 0 for i in row) and len(set(row)) == len(row)
+
+
+@dataclass(frozen=True)
+class Subsample(Layer):
+    """The sum of each window, times a trainable coefficient, plus a trainable bias: one of each per map (S2, S4)."""
+
+    kernel_size: Extent = 2
+    stride: Extent | None = None
+    kind = "subsample"
+    implementation = "convscope.nets.modules.lenet.Subsample"
+    positional = ("kernel_size", "stride")
+
+    def __post_init__(self) -> None:
+        per_axis(self, 2, "kernel_size")
+        if self.stride is None:
+            object.__setattr__(self, "stride", self.kernel_size)
+        per_axis(self, 2, "stride")
+
+    @property
+    def sweep(self) -> Sweep:
+        """How the window moves."""
+        return Sweep.of(self.kernel_size, self.stride, (0, 0), (1, 1))
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The same maps, and what the sweep leaves of the space."""
+        channels, sizes = spatial(self, 2, shapes[0])
+        return (channels, *fitting(self, self.sweep.sizes(sizes), sizes))
+
+    def parameters(self, *shapes: Shape) -> dict[str, Shape]:
+        """`weight` (the coefficient) and `bias`, one for each map."""
+        return {"weight": shapes[0][:1], "bias": shapes[0][:1]}
+
+    def filter_weights(self, *shapes: Shape) -> int:
+        """The coefficient."""
+        return 1
+
+    def macs(self, *shapes: Shape) -> int:
+        """Every input of a window counts, as in the paper's count of connections."""
+        return prod(self.output_shape(*shapes)) * prod(numbers(self.kernel_size))
+
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """The sweep's."""
+        return (self.sweep.windows(shapes[0][1:]),)
+
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """Options, with the number of maps."""
+        return {"channels": shapes[0][0], **asdict(self)}
+
+
+@dataclass(frozen=True)
+class RBF(Layer):
+    """Distance of the input to a fixed pattern for each class: the patterns are data, not trained."""
+
+    out_features: int
+    kind = "rbf"
+    implementation = "convscope.nets.modules.lenet.RBF"
+    positional = ("out_features",)
+    numbered = False
+
+    def __post_init__(self) -> None:
+        whole(self, "out_features")
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """A vector of `out_features`."""
+        features(self, shapes[0])
+        return (self.out_features,)
+
+    def macs(self, *shapes: Shape) -> int:
+        """One squared difference for each input and class."""
+        return self.out_features * features(self, shapes[0])
+
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """The two extents."""
+        return {"in_features": features(self, shapes[0]), "out_features": self.out_features}

@@ -1,0 +1,159 @@
+"""Pooling to a given size, pooling over everything, and upsampling."""
+
+from dataclasses import dataclass
+from math import gcd
+from typing import ClassVar
+
+from convscope.errors import GraphError
+from convscope.graph.contract import Shape
+from convscope.graph.layer import EVERYTHING, Layer, Window
+from convscope.graph.options import Extent, choice, numbers, per_axis
+from convscope.graph.sweep import spatial, times
+
+
+@dataclass(frozen=True)
+class _AdaptivePool(Layer):
+    output_size: Extent
+    rank: ClassVar[int]
+    family = "pool"
+    positional = ("output_size",)
+
+    def __post_init__(self) -> None:
+        per_axis(self, self.rank, "output_size")
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The same channels, `output_size` in space."""
+        return (spatial(self, self.rank, shapes[0])[0], *numbers(self.output_size))
+
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """Output k of m reads positions floor(k n / m) to ceil((k + 1) n / m) - 1 of n."""
+        return (tuple(map(_share, shapes[0][1:], numbers(self.output_size))),)
+
+
+def _share(extent: int, outputs: int) -> Window:
+    common = gcd(extent, outputs)
+    n, m = extent // common, outputs // common
+    return Window(size=n + m - 1, stride=n, start=1 - m, up=m)
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """The mean of each of `output_size` equal parts."""
+
+    kind = "adaptiveavgpool1d"
+    implementation = "torch.nn.AdaptiveAvgPool1d"
+    rank = 1
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The mean of each of `output_size` equal parts."""
+
+    kind = "adaptiveavgpool2d"
+    implementation = "torch.nn.AdaptiveAvgPool2d"
+    rank = 2
+
+
+@dataclass(frozen=True)
+class AdaptiveMaxPool1d(_AdaptivePool):
+    """The largest value of each of `output_size` equal parts."""
+
+    kind = "adaptivemaxpool1d"
+    implementation = "torch.nn.AdaptiveMaxPool1d"
+    rank = 1
+
+
+@dataclass(frozen=True)
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """The largest value of each of `output_size` equal parts."""
+
+    kind = "adaptivemaxpool2d"
+    implementation = "torch.nn.AdaptiveMaxPool2d"
+    rank = 2
+
+
+@dataclass(frozen=True)
+class _GlobalPool(Layer):
+    family = "pool"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """One value for each channel."""
+        if len(shapes[0]) < 2:
+            received = times(shapes[0])
+            raise GraphError(f"{self.kind} reads channels with at least one spatial axis", received=received)
+        return shapes[0][:1]
+
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """All of space."""
+        return ((EVERYTHING,) * (len(shapes[0]) - 1),)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(_GlobalPool):
+    """The mean of each channel."""
+
+    kind = "globalavgpool"
+    implementation = "convscope.nets.modules.pool.GlobalAvgPool"
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(_GlobalPool):
+    """The largest value of each channel."""
+
+    kind = "globalmaxpool"
+    implementation = "convscope.nets.modules.pool.GlobalMaxPool"
+
+
+@dataclass(frozen=True)
+class Upsample(Layer):
+    """Space `scale_factor` times as large.
+
+    Attributes:
+        scale_factor: a whole number, or one for each axis.
+        mode: `nearest` repeats values, `linear` (signals) and `bilinear` (images) interpolate between the centres of
+            pixels.
+    """
+
+    scale_factor: Extent = 2
+    mode: str = "nearest"
+    kind = "upsample"
+    implementation = "torch.nn.Upsample"
+    positional = ("scale_factor",)
+
+    def __post_init__(self) -> None:
+        rank = 1 if isinstance(self.scale_factor, int) else 2
+        factors = self.scale_factor
+        per_axis(self, rank, "scale_factor")
+        if isinstance(factors, int) or len(set(factors)) == 1:
+            object.__setattr__(self, "scale_factor", numbers(self.scale_factor)[0])
+        choice(self, "mode", ("nearest", "linear", "bilinear"))
+
+    def _factors(self, shape: Shape) -> tuple[int, ...]:
+        rank = len(shape) - 1
+        if rank not in (1, 2) or self.mode == "linear" and rank != 1 or self.mode == "bilinear" and rank != 2:
+            wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
+            reads = wanted.get(self.mode, "channels with one or two spatial axes")
+            raise GraphError(f"upsample with mode={self.mode} reads {reads}", received=times(shape))
+        factors = numbers(self.scale_factor)
+        factors = factors * rank if len(factors) == 1 else factors
+        if len(factors) != rank:
+            raise GraphError(
+                "upsample: one scale_factor for each axis", received=f"{factors} for {times(shape)}"
+            )
+        return factors
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The same channels, each axis as many times longer."""
+        grown = (n * f for n, f in zip(shapes[0][1:], self._factors(shapes[0]), strict=True))
+        return (shapes[0][0], *grown)
+
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """`nearest`: output k reads floor(k / f). Otherwise every input less than 1 away from (k + 1/2) / f - 1/2."""
+        factors = self._factors(shapes[0])
+        if self.mode == "nearest":
+            return (tuple(Window(size=f, start=1 - f, up=f) for f in factors),)
+        return (tuple(Window(size=4 * f - 1, stride=2, start=2 - 3 * f, up=2 * f) for f in factors),)
+
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """As `torch.nn.Upsample`."""
+        return {"scale_factor": tuple(map(float, self._factors(shapes[0]))), "mode": self.mode}
