@@ -6,7 +6,7 @@ from .description import describe as describe
 from .files import open_folder as open_folder
 from .files import save as save
 from .freezing import frozen as frozen
-from .load import load as load
+from .loading import load as load
 from .network import Net as Net
 from .network import Source as Source
 from .network import wrap as wrap

@@ -1,0 +1,1 @@
+"""Networks of other libraries as `Net`s, one library per file."""

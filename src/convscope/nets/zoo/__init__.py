@@ -1,0 +1,15 @@
+"""Networks of our own, one file each. `ZOO` is the register."""
+
+from convscope.nets.zoo.alexnet import ALEXNET
+from convscope.nets.zoo.autoencoder import AUTOENCODER
+from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.googlenet import GOOGLENET
+from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
+from convscope.nets.zoo.lenet5 import LENET5
+from convscope.nets.zoo.mlp import MLP
+
+ZOO: dict[str, Entry] = {}
+for _entry in (TRAINED, LECTURE, LECTURE_RELU, MLP, LENET5, ALEXNET, GOOGLENET, AUTOENCODER):
+    if _entry.name in ZOO:
+        raise ValueError(f"two networks call themselves {_entry.name}")
+    ZOO[_entry.name] = _entry

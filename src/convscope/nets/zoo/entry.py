@@ -1,0 +1,43 @@
+"""What the zoo knows about a network before it is built."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from convscope.graph.contract import InputContract
+from convscope.graph.graph import Graph
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DIGITS = tuple("0123456789")
+MNIST = InputContract(1, 28, 28, name="digit")
+"""Handwritten digits, bright on dark, in [0, 1], as they are."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of the zoo; torch-free, so that listing is instant.
+
+    Args:
+        name: what `load` takes.
+        graph: makes its graph. Classifiers end in logits: softmax belongs to the loss and to the answer,
+            where it is computed together with the logarithm and cannot underflow.
+        contract: what it looks at.
+        labels: names of its outputs; None for the thousand classes of ImageNet, looked up when it is loaded.
+        summary: one line.
+        paper: where it is from.
+        note: what to know before quoting it.
+        weights: name of a folder under `nets/data` with trained weights that ship; empty for none.
+        prepare: sets what is fixed, not learned, in a freshly built module.
+    """
+
+    name: str
+    graph: Callable[[], Graph]
+    contract: InputContract
+    labels: tuple[str, ...] | None
+    summary: str
+    paper: str
+    note: str = ""
+    weights: str = ""
+    prepare: "Callable[[nn.Module], None] | None" = None
