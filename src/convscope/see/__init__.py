@@ -1,0 +1,5 @@
+"""Seeing: reading activations, and optimising the input instead of the weights."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

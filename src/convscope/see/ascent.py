@@ -1,0 +1,166 @@
+"""Ascending a score by its gradient, where what moves is the input.
+
+The network is only touched inside a step: between two steps, and whatever ends the loop, it is as it was.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, Place, frozen, record
+from convscope.see.canvas import Canvas
+from convscope.see.objective import Objective
+from convscope.see.redirect import Redirected
+from convscope.see.transforms import Transform, applied
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How to take steps.
+
+    Each image has its own gradient and its own step: images of a batch do not influence each other.
+    """
+
+    rate: float = 0.05
+    """Learning rate; Lucid's."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    normalise: bool = False
+    """Divide each image's gradient by its norm."""
+    clip: float | None = None
+    """Largest norm of an image's gradient."""
+    redirect: int = 16
+    """For so many steps, gradients also get through ReLUs that are silent for the whole image; Lucid's 16."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    channels_last: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Where ascent is after `index` updates: the images, and the scores of exactly these under this step's transforms.
+
+    Everything stays on its device; reading a number is what makes the program wait for it.
+    """
+
+    index: int
+    scores: Float[Tensor, " b"]
+    images: Float[Tensor, "b *shape"]
+    moving: Bool[Tensor, " b"]
+    """Which images have a gradient other than 0."""
+
+
+def ascend(
+    net: Net,
+    objective: Objective,
+    canvas: Canvas,
+    *,
+    steps: int = 256,
+    climb: Climb | None = None,
+    transforms: Sequence[Transform] = (),
+    generator: Generator | None = None,
+) -> Iterator[Step]:
+    """Move the canvas so that the objective rises, and yield where it is: at the start, and after each update.
+
+    Weights are frozen and the forward pass ends after the last place that the objective reads.
+
+    Args:
+        net: any network.
+        objective: what to raise, of any number of images or one for each.
+        canvas: what moves; it can be stopped at any time and keeps what it has.
+        steps: number of updates; the last `Step` has this index.
+        climb: learning rate, optimiser and precision.
+        transforms: what images must survive, drawn anew at each step, alike for the whole batch.
+        generator: of the transforms' draws; seeded with 0 if left out.
+
+    Raises:
+        PlaceError: the objective reads a place that is not in the network.
+        GraphError: the images do not fit the network, or shrink to nothing before they reach a layer.
+        UsageError: `steps` is negative, or the objective is for another number of images.
+    """
+    if steps < 0:
+        raise UsageError("0 or more steps", received=str(steps))
+    objective, climb = objective.bound(net), climb or Climb()
+    chance = generator or Generator().manual_seed(0)
+    others = _other_inputs(net, len(canvas))
+    optimiser = _optimiser(canvas, climb)
+    for index in range(steps + 1):
+        with _looking(net, climb, redirect=index < climb.redirect):
+            images = canvas.images()
+            seen = _laid_out(applied(images, tuple(transforms), chance), climb)
+            activations = record(net, (seen, *others), objective.places) if objective.places else {}
+        scores, gradients = _ascent_of(objective, activations, images, canvas)
+        moving = torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
+        yield Step(index, scores, images.detach().clone(), moving)
+        if index < steps:
+            _update(canvas, gradients, climb, optimiser)
+
+
+@contextmanager
+def _looking(net: Net, climb: Climb, *, redirect: bool) -> Iterator[None]:
+    half = climb.precision == "bfloat16"
+    with (
+        frozen(net.module),
+        torch.enable_grad(),
+        torch.autocast(net.device.type, torch.bfloat16) if half else nullcontext(),
+        Redirected() if redirect else nullcontext(),
+    ):
+        yield
+
+
+def _laid_out(images: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, "b *shape"]:
+    if climb.channels_last and images.dim() == 4:
+        return images.contiguous(memory_format=torch.channels_last)
+    return images
+
+
+def _ascent_of(
+    objective: Objective, activations: Mapping[Place, Tensor], images: Tensor, canvas: Canvas
+) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:
+    """Scores, and the gradients of the loss (their negative); each image has its own, since the scores are summed."""
+    with torch.enable_grad():
+        scores = objective({place: a.float() for place, a in activations.items()}, images)
+        if not scores.requires_grad:
+            return scores, tuple(torch.zeros_like(parameter) for parameter in canvas.parameters)
+        loss = -scores.sum()
+        gradients = torch.autograd.grad(loss, canvas.parameters, allow_unused=True, materialize_grads=True)
+    return scores.detach(), gradients
+
+
+def _optimiser(canvas: Canvas, climb: Climb) -> torch.optim.Optimizer:
+    if climb.optimiser == "sgd":
+        return torch.optim.SGD(canvas.parameters, lr=climb.rate)
+    return torch.optim.Adam(canvas.parameters, lr=climb.rate)
+
+
+def _update(
+    canvas: Canvas, gradients: tuple[Tensor, ...], climb: Climb, optimiser: torch.optim.Optimizer
+) -> None:
+    with torch.no_grad():
+        for parameter, gradient in zip(canvas.parameters, gradients, strict=True):
+            parameter.grad = _tamed(gradient, climb)
+        optimiser.step()
+        for parameter in canvas.parameters:
+            parameter.grad = None
+        if canvas.project is not None:
+            canvas.project(*canvas.parameters)
+
+
+def _tamed(gradient: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, "b *shape"]:
+    if not climb.normalise and climb.clip is None:
+        return gradient
+    norms = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
+    factors = 1 / norms if climb.normalise else torch.ones_like(norms)
+    if climb.clip is not None:
+        factors = torch.minimum(factors, climb.clip / norms)
+    return gradient * factors.view(-1, *[1] * (gradient.dim() - 1))
+
+
+def _other_inputs(net: Net, batch: int) -> tuple[Tensor, ...]:
+    """What further inputs look at, while the first one moves: the middle of their ranges."""
+    example = net.example(batch)
+    return () if isinstance(example, Tensor) else tuple(example[1:])

@@ -1,0 +1,200 @@
+"""What can be wanted of a network: a channel, a neuron, a layer, a direction, an answer.
+
+Source: Olah et al. 2017, "Feature Visualization", Distill, doi:10.23915/distill.00007; Erhan et al. 2009 for the
+idea. The degree of activation of a filter is the sum over its map (Lee, "Convolutional Neural Network", 2017).
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import PlaceError
+from convscope.nets import Net, Place, resolve
+from convscope.see.objective import Measure, Objective
+from convscope.see.scene import Scene, index
+
+Reduce = Literal["mean", "sum", "max", "centre"]
+
+REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": lambda maps: maps.reshape(len(maps), -1).mean(1),
+    "sum": lambda maps: maps.reshape(len(maps), -1).sum(1),
+    "max": lambda maps: maps.reshape(len(maps), -1).amax(1),
+    "centre": lambda maps: maps[(slice(None), *(extent // 2 for extent in maps.shape[1:]))],
+}
+
+
+def reduced(maps: Float[Tensor, "n *size"], place: Place, reduce: str) -> Float[Tensor, " n"]:
+    """One number for each map: at the place's position, or reduced over all of it."""
+    if place.position is None:
+        return REDUCTIONS[reduce](maps)
+    if len(place.position) != maps.dim() - 1 or any(
+        not -extent <= p < extent for p, extent in zip(place.position, maps.shape[1:], strict=True)
+    ):
+        raise PlaceError(f"a position inside the map of {place.layer}, which is {tuple(maps.shape[1:])} here",
+                         received=str(place))
+    return maps[(slice(None), *place.position)]
+
+
+@dataclass(frozen=True)
+class Unit(Measure):
+    """How strongly one unit answers: a filter over its map, a neuron at its position, a class."""
+
+    place: Place
+    reduce: Reduce = "mean"
+
+    @property
+    def reads(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    def bound(self, net: Net) -> Self:
+        place = resolve(net, self.place)
+        if place.unit is None:
+            raise PlaceError("the unit of a layer, as in conv2:17", received=str(self.place))
+        return replace(self, place=place)
+
+    @property
+    def family(self) -> Hashable:
+        return replace(self.place, unit=None), self.reduce
+
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        return reduced(scene[self.place][:, _number(self.place)], self.place, self.reduce)
+
+    @classmethod
+    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+        first, units = measures[0], tuple(_number(measure.place) for measure in measures)
+        activation = scene[first.place]
+        rows = index(tuple(range(len(units))), activation.device)
+        return reduced(activation[rows, index(units, activation.device)], first.place, first.reduce)
+
+
+@dataclass(frozen=True)
+class Confidence(Unit):
+    """The logarithm of a class's probability: 0 is certainty."""
+
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        return scene[self.place].log_softmax(1)[:, _number(self.place)]
+
+    @classmethod
+    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+        logits = scene[measures[0].place].log_softmax(1)
+        units = tuple(_number(measure.place) for measure in measures)
+        return logits[index(tuple(range(len(units))), logits.device), index(units, logits.device)]
+
+
+@dataclass(frozen=True)
+class Energy(Measure):
+    """Half the squared norm of a layer's activation, so that its gradient is the activation itself.
+
+    What is positive grows and what is negative falls (DeepDream). Source: Mordvintsev et al. 2015.
+    """
+
+    place: Place
+
+    @property
+    def reads(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    def bound(self, net: Net) -> Self:
+        return replace(self, place=resolve(net, self.place))
+
+    @property
+    def family(self) -> Hashable:
+        return self.place
+
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        activation = scene[self.place]
+        if self.place.unit is not None:
+            activation = activation[:, _number(self.place)]
+        return 0.5 * activation.flatten(1).square().sum(1)
+
+
+@dataclass(frozen=True)
+class Direction(Measure):
+    """How far activation vectors point along a direction, times their cosine with it to a power.
+
+    Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015 (the cosine's power).
+    """
+
+    place: Place
+    vector: tuple[float, ...]
+    cosine_power: float = 0.0
+
+    @property
+    def reads(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    def bound(self, net: Net) -> Self:
+        return replace(self, place=resolve(net, self.place))
+
+    @property
+    def family(self) -> Hashable:
+        return self.place, len(self.vector), self.cosine_power
+
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        return type(self).together([self] * len(scene.image), scene)
+
+    @classmethod
+    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+        first, activation = measures[0], scene[measures[0].place]
+        if activation.shape[1] != len(first.vector):
+            raise PlaceError(f"a direction with a number for each of the {activation.shape[1]} units of {first.place}",
+                             received=f"{len(first.vector)} numbers")
+        vectors = activation.new_tensor([measure.vector for measure in measures])
+        along = torch.einsum("bc...,bc->b...", activation, vectors)
+        if first.cosine_power:
+            norms = activation.norm(dim=1) * vectors.norm(dim=1).view(-1, *[1] * (along.dim() - 1))
+            along = along * (along / norms.clamp_min(1e-6)).clamp_min(0.1) ** first.cosine_power
+        return reduced(along, first.place, "mean")
+
+
+def channel(place: str | Place, *, reduce: Reduce = "mean") -> Objective:
+    """A filter's activation over its whole map: the mean, which does not depend on the size of the canvas, or the
+    lecture's degree of activation with `reduce="sum"`.
+    """
+    return Objective.of(Unit(_place(place), reduce))
+
+
+def neuron(place: str | Place) -> Objective:
+    """One neuron: a channel at the place's position (`conv2:17@5,5`), or in the middle of the map."""
+    return Objective.of(Unit(_place(place), "centre"))
+
+
+def layer(place: str | Place) -> Objective:
+    """The energy of a whole layer, half its squared norm."""
+    return Objective.of(Energy(_place(place)))
+
+
+def direction(place: str | Place, vector: Sequence[float] | Tensor, *, cosine_power: float = 0.0) -> Objective:
+    """Activations along a vector in the space of a layer's channels."""
+    numbers = vector.tolist() if isinstance(vector, Tensor) else vector
+    return Objective.of(Direction(_place(place), tuple(float(v) for v in numbers), cosine_power))
+
+
+def output(unit: int | str) -> Objective:
+    """What the network itself answers, for a class by number or label: the logit, not the probability."""
+    return channel(Place("output", unit=unit))
+
+
+def confidence(unit: int | str) -> Objective:
+    """The log-probability of a class, from logits at the network's output."""
+    return Objective.of(Confidence(Place("output", unit=unit)))
+
+
+def aim(place: str | Place, *, reduce: Reduce = "mean") -> Objective:
+    """What a place says: a neuron where there is a position, a channel where there is a unit, else the layer."""
+    place = _place(place)
+    return layer(place) if place.unit is None else channel(place, reduce=reduce)
+
+
+def _place(place: str | Place) -> Place:
+    return Place.parse(place) if isinstance(place, str) else place
+
+
+def _number(place: Place) -> int:
+    if not isinstance(place.unit, int):
+        raise PlaceError("a unit by its number; bind the objective to a network to use labels", received=str(place))
+    return place.unit

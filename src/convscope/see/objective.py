@@ -1,0 +1,181 @@
+"""What to ascend: a flat sum of weighted measures, exactly linear.
+
+    channel("conv2:17") - 0.3 * channel("conv2:7") - 0.01 * l1()
+
+A weight multiplies its own measure and nothing else. Equal measures are added up, so `a + a == 2 * a`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, Place
+from convscope.see.scene import Scene, index
+
+
+class Measure(ABC):
+    """One number for each image of a scene; larger is more.
+
+    A new measure is a frozen dataclass with `__call__`; `reads` names the places it looks at.
+    """
+
+    @property
+    def reads(self) -> tuple[Place, ...]:
+        """The places it looks at; none when it looks at the image alone."""
+        return ()
+
+    def bound(self, net: Net) -> Self:
+        """The same measure with its places checked against a network and labels turned into numbers."""
+        return self
+
+    @abstractmethod
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        """Score every image of the scene."""
+
+    @property
+    def family(self) -> Hashable:
+        """Measures with equal families are scored in one pass by `together`."""
+        return self
+
+    @classmethod
+    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+        """Score image `i` by `measures[i]`, all of one family."""
+        return measures[0](scene)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A measure, what it counts, and the images of the batch that it scores (None is all)."""
+
+    weight: float
+    measure: Measure
+    rows: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of measures. Adds, subtracts, scales; calling it scores a batch."""
+
+    terms: tuple[Term, ...] = ()
+    images: int | None = None
+    """How many images it scores where each has an objective of its own; None for any number."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", _gathered(self.terms))
+
+    @classmethod
+    def of(cls, measure: Measure) -> "Objective":
+        """The objective that is this measure alone."""
+        return cls((Term(1.0, measure),))
+
+    def __add__(self, other: object) -> "Objective":
+        if other == 0:
+            return self  # so that sum([...]) works
+        if not isinstance(other, Objective):
+            return NotImplemented
+        if None not in (self.images, other.images) and self.images != other.images:
+            raise UsageError("objectives for batches of one size", received=f"{self.images} and {other.images} images")
+        return Objective(self.terms + other.terms, self.images if other.images is None else other.images)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Objective") -> "Objective":
+        return self + -1.0 * other if isinstance(other, Objective) else NotImplemented
+
+    def __neg__(self) -> "Objective":
+        return -1.0 * self
+
+    def __mul__(self, factor: float) -> "Objective":
+        if not isinstance(factor, Real):
+            return NotImplemented
+        return Objective(tuple(Term(t.weight * float(factor), t.measure, t.rows) for t in self.terms), self.images)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> "Objective":
+        return self * (1.0 / divisor) if isinstance(divisor, Real) else NotImplemented
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The layers it reads, each once, without units and positions."""
+        return tuple(dict.fromkeys(place.whole for term in self.terms for place in term.measure.reads))
+
+    def bound(self, net: Net) -> "Objective":
+        """The same objective with every place checked against the network.
+
+        Raises:
+            PlaceError: a place is not in this network; what is nearest is named.
+        """
+        return Objective(tuple(Term(t.weight, t.measure.bound(net), t.rows) for t in self.terms), self.images)
+
+    def __call__(self, activations: Mapping[Place, Tensor], image: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        """Score every image.
+
+        Args:
+            activations: what `record` gave for `places`.
+            image: the batch of images itself, for penalties.
+        """
+        scene, count = Scene(activations, image), len(image)
+        if self.images not in (None, count):
+            raise UsageError(f"a batch of {self.images}, one image for each objective", received=f"{count} images")
+        total = image.new_zeros(count)
+        for term in self._shared:
+            total = total + term.weight * term.measure(scene)
+        for terms in self._single:
+            total = total + _scattered(terms, scene, count)
+        return total
+
+    @cached_property
+    def _shared(self) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms if term.rows is None)
+
+    @cached_property
+    def _single(self) -> tuple[tuple[Term, ...], ...]:
+        families: dict[Hashable, list[Term]] = {}
+        for term in self.terms:
+            if term.rows is not None:
+                families.setdefault((type(term.measure), term.measure.family), []).append(term)
+        return tuple(tuple(terms) for terms in families.values())
+
+
+def each(objectives: Iterable[Objective]) -> Objective:
+    """One objective for each image of the batch, read together: channels of one layer cost one gather.
+
+    Raises:
+        UsageError: there is none, or one of them is already for a batch.
+    """
+    objectives = list(objectives)
+    if not objectives or any(objective.images is not None for objective in objectives):
+        raise UsageError("one or more objectives, each for a single image")
+    terms = (Term(t.weight, t.measure, (row,)) for row, objective in enumerate(objectives) for t in objective.terms)
+    return Objective(tuple(terms), len(objectives))
+
+
+def _gathered(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """Equal measures on the same images become one term."""
+    weights: dict[tuple[Measure, tuple[int, ...] | None], float] = {}
+    for term in terms:
+        key = (term.measure, term.rows)
+        weights[key] = weights.get(key, 0.0) + term.weight
+    return tuple(Term(weight, measure, rows) for (measure, rows), weight in weights.items() if weight != 0.0)
+
+
+def _scattered(terms: tuple[Term, ...], scene: Scene, count: int) -> Float[Tensor, " b"]:
+    """The scores of one family, each at the image it belongs to."""
+    measures = [term.measure for term in terms for _ in term.rows or ()]
+    weights = [term.weight for term in terms for _ in term.rows or ()]
+    rows = tuple(row for term in terms for row in term.rows or ())
+    scores = type(measures[0]).together(measures, scene.rows(rows))
+    if any(weight != 1.0 for weight in weights):
+        scores = scores * torch.tensor(weights, dtype=scores.dtype, device=scores.device)
+    if rows == tuple(range(count)):
+        return scores
+    return scene.image.new_zeros(count).index_add(0, index(rows, scores.device), scores.to(scene.image.dtype))

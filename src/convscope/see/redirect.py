@@ -1,0 +1,110 @@
+"""Gradients for units that do not fire yet.
+
+A ReLU whose inputs are all negative passes no gradient, and ascent of a silent unit would never start. For an image
+whose whole gradient a ReLU would stop, what would raise the score passes instead. Nothing is changed in the network:
+the calls are caught on their way, whether made by modules or as functions.
+
+Source: Lucid's `redirected_relu_grad`, which does so for the first 16 steps; its rule for ReLU6 is the upper bound's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+
+class _Redirected(torch.autograd.Function):
+    """Clamps to [low, high]; where an image's gradient would be stopped entirely, lets pass what pushes inwards.
+
+    The gradient is that of a loss, which falls: below `low` a negative one pushes inwards.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+        below, above = x <= low, x >= high
+        ctx.save_for_backward(below, above)
+        if inplace:
+            ctx.mark_dirty(x)
+            return x.clamp_(low, high)
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,), (below, above) = gradients, ctx.saved_tensors
+        true = gradient.masked_fill(below | above, 0)
+        stopped = true.flatten(1).abs().amax(1) == 0
+        inwards = gradient.masked_fill((below & (gradient > 0)) | (above & (gradient < 0)), 0)
+        chosen = torch.where(stopped.view(-1, *[1] * (gradient.dim() - 1)), inwards, true)
+        return chosen, None, None, None
+
+
+def _relu(x: Tensor, inplace: bool = False) -> tuple[Tensor, float, float, bool]:
+    return x, 0.0, inf, inplace
+
+
+def _relu_(x: Tensor) -> tuple[Tensor, float, float, bool]:
+    return x, 0.0, inf, True
+
+
+def _relu6(x: Tensor, inplace: bool = False) -> tuple[Tensor, float, float, bool]:
+    return x, 0.0, 6.0, inplace
+
+
+def _hardtanh(
+    x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> tuple[Tensor, float, float, bool]:
+    return x, min_val, max_val, inplace
+
+
+def _clamp(x: Tensor, min: Any = None, max: Any = None) -> tuple[Tensor, Any, Any, bool]:
+    return x, -inf if min is None else min, inf if max is None else max, False
+
+
+def _clamp_(x: Tensor, min: Any = None, max: Any = None) -> tuple[Tensor, Any, Any, bool]:
+    return (*_clamp(x, min, max)[:3], True)
+
+
+def _every(names: Iterable[str]) -> list[Callable[..., Any]]:
+    """The functions that go by these names in torch, torch.nn.functional and on tensors."""
+    owners = (torch, F, Tensor)
+    return [getattr(owner, name) for name in names for owner in owners if hasattr(owner, name)]
+
+
+CAUGHT: dict[Callable[..., Any], Callable[..., tuple[Tensor, Any, Any, bool]]] = {
+    **dict.fromkeys(_every(["relu"]), _relu),
+    **dict.fromkeys(_every(["relu_"]), _relu_),
+    **dict.fromkeys(_every(["relu6"]), _relu6),
+    **dict.fromkeys(_every(["hardtanh"]), _hardtanh),
+    **dict.fromkeys(_every(["clamp", "clamp_min", "clip"]), _clamp),
+    **dict.fromkeys(_every(["clamp_", "clamp_min_", "clip_"]), _clamp_),
+}
+"""Function -> what its arguments mean: the tensor, the lower and the upper bound, whether in place."""
+
+
+class Redirected(TorchFunctionMode):
+    """Inside `with Redirected():`, gradients get through ReLUs that would stop them entirely."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        meaning = CAUGHT.get(func)
+        if meaning is not None and torch.is_grad_enabled():
+            x, low, high, inplace = meaning(*args, **_by_position(kwargs))
+            if isinstance(low, Tensor) or isinstance(high, Tensor) or x.dim() < 2 or not x.requires_grad:
+                return func(*args, **kwargs)
+            return _Redirected.apply(x, float(low), float(high), inplace)
+        return func(*args, **kwargs)
+
+
+def _by_position(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments given by name, the tensor's among them, under the names used here."""
+    return {"x" if name in ("input", "self") else name: value for name, value in kwargs.items()}
