@@ -1,7 +1,7 @@
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,10 +23,16 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_answers_in_half_a_second() -> None:
+    """Counted in processor time, which other work on the machine does not stretch as it does the clock."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     def seconds() -> float:
-        started = time.perf_counter()
+        before = spent()
         subprocess.run([sys.executable, "-m", "convscope", "--help"], check=True, capture_output=True)
-        return time.perf_counter() - started
+        return spent() - before
 
     assert min(seconds() for _ in range(5)) < 0.5
 
@@ -34,7 +40,7 @@ def test_help_answers_in_half_a_second() -> None:
 def test_help_imports_no_verb_and_never_torch() -> None:
     done = python(
         "import sys\nfrom convscope.cli.app import run\nassert run(['--help']) == 0\n"
-        "print(sorted(m for m in sys.modules if m in ('torch', 'numpy', 'PIL') or m.startswith('convscope.')))"
+        "print(*(m for m in sys.modules if m in ('torch', 'numpy', 'PIL') or m.startswith('convscope.')))"
     )
     last = done.stdout.splitlines()[-1]
     assert done.returncode == 0, done.stderr
@@ -102,17 +108,18 @@ def test_a_wrong_word_is_a_usage_error_with_a_next_step(convscope, words: list[s
 
 
 def test_completion_scripts_and_words(tmp_path: Path) -> None:
-    environment = {
-        "_CONVSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "convscope doctor --device c", "COMP_CWORD": "3",
-    }  # fmt: skip
+    typed = {"COMP_WORDS": "convscope doctor --device c", "COMP_CWORD": "3"}
+    environment = {"_CONVSCOPE_COMPLETE": "complete_bash", **typed}
     words = python(
         "from convscope.cli import main\nimport sys\nsys.argv = ['convscope']\nmain()", **environment
     )
     assert words.stdout.split() == ["cpu", "cuda"], words.stderr
     script = subprocess.run(
         [sys.executable, "-m", "convscope", "--install-completion", "bash"],
-        capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+    )
     assert script.returncode == 0, script.stderr
     assert list(tmp_path.rglob("*convscope*")), "a completion script in the home folder"
 

@@ -50,11 +50,13 @@ def recipe_of(done: Any) -> dict[str, Any]:
 class TestFlags:
     def test_every_flag_reaches_its_field(self, convscope) -> None:
         done = convscope(
-            "bake", "gas", "plum", "apple", "--heat", "200.5", "--minutes", "5", "--no-lid", "--shelf", "top",
+            "bake", "gas", "plum", "apple", "--heat", "200.5", "--minutes", "5", "--no-lid",
+            "--shelf", "top",
             "--spice", "clove", "--spice", "ginger", "--weight", "70", "--note", "x", "--seed", "3", "--json",
         )  # fmt: skip
         assert recipe_of(done) == {
-            "oven": "gas", "cakes": ["plum", "apple"], "heat": 200.5, "minutes": 5, "lid": False, "shelf": "top",
+            "oven": "gas", "cakes": ["plum", "apple"], "heat": 200.5, "minutes": 5, "lid": False,
+            "shelf": "top",
             "spice": ["clove", "ginger"], "weight": 70, "note": "x", "table": {}, "device": "auto", "seed": 3,
         }  # fmt: skip
 
@@ -69,7 +71,8 @@ class TestFlags:
 
     def test_flags_win_over_the_file_and_the_file_over_defaults(self, convscope, tmp_path: Path) -> None:
         (tmp_path / "b.toml").write_text(
-            'verb = "bake"\noven = "gas"\nheat = 100\nminutes = 9\nspice = ["a", "b"]\nlid = false\n[table]\nx = 1\n'
+            'verb = "bake"\noven = "gas"\nheat = 100\nminutes = 9\nspice = ["a", "b"]\nlid = false\n'
+            "[table]\nx = 1\n"
         )
         done = convscope("bake", "--config", "b.toml", "--minutes", "7", "--spice", "c", "--lid", "--json")
         got = recipe_of(done)
@@ -78,8 +81,14 @@ class TestFlags:
 
     def test_help_shows_descriptions_limits_defaults_and_choices(self, convscope) -> None:
         out = " ".join(convscope("bake", "--help").out.replace("│", " ").split())
-        for words in ("which oven", "degrees, above 0, at most 300 [default: 180.0]", "top|middle", "--no-lid",
-                      "at least 1", "a note [in brackets]", "[CAKES...]", "auto|INTEGER", "--config"):  # fmt: skip
+        wanted = (
+            "which oven",
+            "degrees, above 0, at most 300 [default: 180.0]",
+            "top|middle",
+            "--no-lid",
+            "--config",
+        )
+        for words in (*wanted, "at least 1", "a note [in brackets]", "[CAKES...]", "auto|INTEGER"):
             assert words in out, words
         assert "--table" not in out
 

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def names(folder: Path | str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
 def test_a_folder_stands_whole_at_its_place(here: Path) -> None:
     with results.folder(Path("a/b"), "x") as pending:
         (pending.path / "file").write_text("1")
         assert not Path("a/b").exists()
     assert (here / "a/b/file").read_text() == "1"
-    assert os.listdir("a") == ["b"]
+    assert names("a") == ["b"]
 
 
 def test_a_failure_leaves_nothing(here: Path) -> None:
     with pytest.raises(ZeroDivisionError), results.folder(Path("a"), "x") as pending:
         (pending.path / "file").write_text("1")
         raise ZeroDivisionError
-    assert os.listdir(here) == []
+    assert names(here) == []
 
 
 def test_an_interruption_after_saving_keeps_what_was_saved(here: Path) -> None:
@@ -36,13 +39,13 @@ def test_an_interruption_after_saving_keeps_what_was_saved(here: Path) -> None:
 
 
 def test_runs_are_numbered_never_overwritten() -> None:
-    names = []
+    made = []
     for _ in range(3):
         with results.folder(None, "look torchvision/resnet50") as pending:
             (pending.path / "file").write_text("1")
-        names.append(pending.place.name)
-    assert [name[10:] for name in names] == [f"-look-torchvision-resnet50{n}" for n in ("", "-2", "-3")]
-    assert len(os.listdir("runs")) == 3
+        made.append(pending.place.name)
+    assert [name[10:] for name in made] == [f"-look-torchvision-resnet50{n}" for n in ("", "-2", "-3")]
+    assert len(names("runs")) == 3
 
 
 def test_a_name_taken_meanwhile_is_not_overwritten() -> None:
@@ -51,7 +54,7 @@ def test_a_name_taken_meanwhile_is_not_overwritten() -> None:
         pending.place.mkdir(parents=True)
         (pending.place / "theirs").write_text("2")
     assert pending.place.name.endswith("-x-2")
-    assert os.listdir(pending.place) == ["mine"]
+    assert names(pending.place) == ["mine"]
 
 
 @pytest.mark.parametrize("kind", ["file", "full folder", "dangling link"])
@@ -73,7 +76,7 @@ def test_an_impossible_place_is_a_usage_error(here: Path, out: str) -> None:
     (here / "file").write_text("1")
     with pytest.raises(UsageError), results.folder(Path(out), "x"):
         pytest.fail("the work began")
-    assert os.listdir(here) == ["file"]
+    assert names(here) == ["file"]
 
 
 def test_json_holds_no_nan() -> None:

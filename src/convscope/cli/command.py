@@ -18,6 +18,7 @@ import typer
 from pydantic import BaseModel
 
 from convscope.cli.failures import forget_stdout
+from convscope.cli.results import free
 from convscope.cli.shell import Answer, Shell
 from convscope.cli.verbs import VERBS
 from convscope.errors import Interrupted, UsageError
@@ -74,10 +75,12 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     values = _from_file(verb, module.schema, config) if config else {}
     values.update({name: value for name, value in given.items() if value not in (None, [], ())})
     recipe = module.schema.parse(values)
+    if shell.out is not None:
+        free(shell.out)
     with shell.at_work():
         answer = module.run(recipe, shell)
     shell.answer({"verb": verb, "recipe": recipe.model_dump(mode="json"), **answer.data}, answer.shown)
-    return 0
+    return answer.code
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def show(error: ConvscopeError, *, as_json: bool, debug: bool) -> int:
     lines = [f"{word}: {error.expected}"]
     lines += [f"  received: {error.received}"] if error.received else []
     lines += [f"  next: {error.hint}"] if error.hint else []
-    print("\n".join(_printable(line) for line in lines), file=sys.stderr)
+    print("\n".join(lines), file=sys.stderr)
     return error.exit_code
 
 
@@ -137,9 +137,3 @@ def _too_little_memory(where: str, error: BaseException) -> ConvscopeError:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else ""
-
-
-def _printable(text: str) -> str:
-    """Text that any terminal's encoding can show."""
-    encoding = sys.stderr.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -24,19 +24,27 @@ ANOTHER = "Choose another --out, or move away what is there."
 
 
 def free(out: Path) -> Path:
-    """`out`, when something can be made there.
+    """`out`, when something can be made there; nothing is made yet.
 
     Raises:
-        UsageError: something is there already, or its folder cannot be made.
+        UsageError: something is there already, or its folder cannot be written to.
     """
     try:
         taken = out.is_symlink() or out.exists()
         if taken and not (out.is_dir() and not any(out.iterdir())):
             raise UsageError("--out names something that does not exist yet", received=str(out), hint=ANOTHER)
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
+        above = _above(out)
+        writable = "\0" not in str(out) and above.is_dir() and os.access(above, os.W_OK)
+    except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
+    if not writable:
+        raise UsageError(WRITABLE, received=str(out), hint=ANOTHER)
     return out
+
+
+def _above(out: Path) -> Path:
+    """The nearest folder above that exists; results are made in it, and moved down at the end."""
+    return next(folder for folder in out.absolute().parents if folder.exists())
 
 
 def named(name: str) -> Path:
@@ -68,9 +76,9 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
     """
     place = free(out) if out else named(name)
     try:
-        temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:60]}."))
+        temporary = Path(tempfile.mkdtemp(dir=_above(place), prefix=f".{place.name[:60]}."))
         temporary.chmod(0o755)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
     pending = Pending(temporary, place)
     try:
@@ -87,6 +95,7 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
 def _move(pending: Pending, out: Path | None, name: str) -> None:
     while True:
         try:
+            pending.place.parent.mkdir(parents=True, exist_ok=True)
             pending.path.rename(pending.place)
             return
         except OSError:
@@ -98,30 +107,33 @@ def _move(pending: Pending, out: Path | None, name: str) -> None:
 def write_document(out: Path, document: dict[str, Any]) -> None:
     """Write an answer as JSON, whole or not at all."""
     free(out)
-    if out.is_dir():
+    if out.is_dir() or not out.name:
         raise UsageError(
             "--out names a file for this verb", received=f"the folder {out}", hint="Add a file name."
         )
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:60]}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(as_json(document) + "\n")
         Path(temporary).chmod(0o644)
         Path(temporary).replace(out)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
 
 
 def as_json(document: Any) -> str:
-    """JSON that any reader accepts: NaN and infinities become null."""
-    return json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    """JSON that any reader accepts: NaN and infinities become null, bytes that are no text are escaped."""
+    return json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, float) and not (float("-inf") < value < float("inf")):
         return None
     if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, Path) else value
+        return [_plain(inner) for inner in value]
+    if isinstance(value, str | Path):
+        return str(value).encode("utf-8", "backslashreplace").decode()  # names that are no text
+    return value

@@ -23,6 +23,8 @@ class Answer:
     """For programs: JSON-ready."""
     shown: Callable[[], Any]
     """For people: something rich can print, made only when it is shown."""
+    code: int = 0
+    """The exit code: not 0 when the answer is bad news."""
 
 
 @dataclass(frozen=True)

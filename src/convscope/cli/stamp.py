@@ -11,7 +11,7 @@ from convscope.recipe import Recipe
 
 MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
 """Packages whose version can change the last bits of a result."""
-WRONG = "a result of convscope that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a run's folder"
+WRONG = "a result that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a folder of these"
 
 
 def stamp(recipe: Recipe) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _values(path: Path) -> Any:
 
 
 def _from_json(path: Path) -> Any:
-    """An answer `{"verb": ..., "recipe": {...}}`, or a document that holds a stamp under `recipe`, or is one."""
+    """An answer `{"verb": ..., "recipe": {...}}`, a document with a stamp under `recipe`, or a stamp."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -1,6 +1,6 @@
 """Show a network's layers: shapes, parameters, operations, receptive fields.
 
-NET is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the folder of a run.
+NETWORK is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the folder of a run.
 
     convscope describe lecture
     convscope describe torchvision/resnet50 --input 3x320x320
@@ -19,9 +19,9 @@ class Describe(Recipe):
     """Which network to describe, for which input."""
 
     verb: ClassVar[str] = "describe"
-    positional: ClassVar[tuple[str, ...]] = ("net",)
+    positional: ClassVar[tuple[str, ...]] = ("network",)
 
-    net: str = Field(
+    network: str = Field(
         min_length=1, description="the network: a name, torchvision/NAME, timm/NAME, or a folder"
     )
     input: str | None = Field(
@@ -38,10 +38,10 @@ def run(recipe: Describe, shell: Shell) -> Answer:
     """Load the network without downloading anything, and describe it."""
     from convscope import nets
 
-    net = nets.load(recipe.net)
+    net = nets.load(recipe.network)
     if recipe.input:
         channels, *size = map(int, recipe.input.split("x"))
-        height, width = ([None, None] + size)[-2:]
+        height, width = [None, None, *size][-2:]
         contract = replace(net.contract, channels=channels, height=height, width=width)
         net = replace(net, contracts=(contract, *net.contracts[1:]))
     description = net.describe()

@@ -1,7 +1,7 @@
 """List the networks there are, and the lecture's table counted here.
 
-Without a word: our own networks, and the table of ready-made ones that the lecture prints, beside what is counted in
-the modules of this installation. With a word: every name that contains it.
+Without a word: our own networks, and the table of ready-made ones that the lecture prints, beside what is
+counted in the modules of this installation. With a word: every name that contains it.
 
     convscope nets
     convscope nets resnet
@@ -98,7 +98,7 @@ def _shown(own: list[dict[str, Any]], counted: "list[Counted]") -> Any:
         second.add_row(
             printed.name, printed.reference, *("" if v is None else str(v) for v in (*told, *here))
         )
-    words = "Also: efficientnet_lite0 (its weights ship), torchvision/NAME, timm/NAME; convscope nets WORD finds names."
+    words = "Also: efficientnet_lite0 (weights ship), torchvision/NAME, timm/NAME. Find: convscope nets WORD"
     return Group(first, words, "", second)
 
 

@@ -1,7 +1,7 @@
 """Make a result again from the recipe it carries.
 
-FILE is a picture that convscope saved, a recipe.toml, an answer saved as JSON, or the folder of a run. On the same
-machine with the same versions the result is the same, bit for bit; where versions differ, it says so.
+FILE is a picture that convscope saved, a recipe.toml, an answer saved as JSON, or a folder of these. On the
+same machine with the same versions the result is the same, bit for bit; where versions differ, it says so.
 
     convscope replay runs/2026-11-22-visualize-digits/conv1-3.png
 """

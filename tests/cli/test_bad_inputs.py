@@ -1,0 +1,297 @@
+"""Whatever is wrong, every verb answers with the right exit code, a next step, and nothing half-written."""
+
+import json
+import os
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from convscope.cli.verbs import VERBS
+
+SOUND = {
+    "tour": [],
+    "nets": ["resnet18"],
+    "describe": ["lecture"],
+    "train": ["mlp", "digits", "--epochs", "1"],
+    "classify": ["picture.png"],
+    "look": ["digits", "picture.png"],
+    "visualize": ["digits", "conv1:0", "--steps", "2"],
+    "data check": ["pictures"],
+    "replay": ["sound.json"],
+    "doctor": [],
+}
+"""Words that are right; each case spoils something."""
+
+BAD_IMAGES = [
+    "nowhere.png",
+    "pictures",
+    "empty.png",
+    "truncated.png",
+    "text.png",
+    "noise.png",
+    "bomb.png",
+    "\0",
+    "",
+]
+BAD_NETWORKS = [
+    "lectur",
+    "torchvision/resnet999",
+    "timm/nothing",
+    "pictures",
+    "nowhere/at/all",
+    "text.png",
+    "torchvision/",
+    "timm/resnet18.nothing",
+    "",
+    "/",
+    "../..",
+    "broken_model",
+]
+BAD_PLACES = [
+    "conv9",
+    "conv1:25",
+    "conv1:-1",
+    "conv1:x",
+    "conv1:0@99,99",
+    "conv1#7",
+    "conv1[key]",
+    ":",
+    "@",
+    "",
+    "conv1:0@",
+    "output:eleven",
+    "relu1:0@1,1,1",
+    "conv1::",
+]
+
+CASES: list[tuple[str, list[str], set[int]]] = [
+    *(("describe", [net], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(
+        ("describe", ["lecture", "--input", size], {2})
+        for size in ("0x1", "x", "1x28", "3x28x28", "1x2x2", "-1", "1x28x28x28", "9" * 30)
+    ),
+    *(("nets", [word], {2}) for word in ("", "no such network", "\0")),
+    *(("classify", [image], {2, 3}) for image in BAD_IMAGES),
+    *(("look", ["digits", image], {2, 3}) for image in BAD_IMAGES),
+    *(("look", [net, "picture.png"], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(("visualize", [net, "conv1:0"], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(("visualize", ["digits", place], {2}) for place in BAD_PLACES),
+    *(("visualize", ["digits", "conv1:0", "--steps", steps], {2}) for steps in ("-1", "x", "1.5", "nan")),
+    *(("train", [net], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(
+        ("train", ["mlp", data], {2, 3, 4})
+        for data in ("nowhere", "mnist", "text.png", "empty", "broken", "./nowhere", "", "\0")
+    ),
+    *(
+        ("train", ["mlp", "digits", flag, value], {2})
+        for flag, value in (
+            ("--epochs", "0"),
+            ("--epochs", "-3"),
+            ("--epochs", "many"),
+            ("--batch", "0"),
+            ("--lr", "-1"),
+            ("--lr", "nan"),
+            ("--lr", "0"),
+            ("--momentum", "1"),
+            ("--optimiser", "adamm"),
+            ("--schedule", "x"),
+            ("--augment", "flop"),
+        )
+    ),
+    ("train", ["--resume", "nowhere"], {2, 3, 4}),
+    ("train", ["--resume", "text.png"], {2, 3, 4}),
+    ("train", ["torchvision/resnet18", "digits", "--epochs", "1"], {2}),
+    *(("data check", [folder], {2, 3}) for folder in ("nowhere", "text.png", "empty", "broken", "", "\0")),
+    *(
+        ("replay", [file], {2, 3})
+        for file in (
+            *BAD_IMAGES,
+            "picture.png",
+            "odd.png",
+            "evil.json",
+            "deep.json",
+            "list.json",
+            "other.json",
+            "unknown.toml",
+            "bad.toml",
+            "loop.json",
+        )
+    ),
+    *(
+        ("tour", [flag, value], {2})
+        for flag, value in (("--epochs", "0"), ("--steps", "x"), ("--digit", "10"))
+    ),
+    *((verb, [*words, "--device", "gpu"], {2}) for verb, words in SOUND.items()),
+    *((verb, [*words, "--seed", "-1"], {2}) for verb, words in SOUND.items()),
+    *((verb, [*words, "--no-such-flag"], {2}) for verb, words in SOUND.items()),
+    *(
+        (verb, [*words, "--config", file], {2, 3})
+        for verb, words in SOUND.items()
+        for file in ("nowhere.toml", "pictures", "noise.png", "bad.toml", "unknown.toml", "types.toml")
+    ),
+    *(
+        (verb, [*words, "--out", out], {2})
+        for verb, words in SOUND.items()
+        for out in ("text.png", "full", "text.png/below", "\0")
+    ),
+    *((verb, [*words, "a", "b", "c", "d:1:2@x"], {2, 3}) for verb, words in SOUND.items()),
+]
+
+
+@pytest.fixture(scope="module")
+def junk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder full of everything that can be wrong, and some things that are right."""
+    from convscope.show import png
+
+    root = tmp_path_factory.mktemp("junk")
+    digit = Image.radial_gradient("L").resize((28, 28))
+    digit.save(root / "picture.png")
+    for name in ("a", "b"):
+        (root / "pictures" / name).mkdir(parents=True)
+        digit.rotate(90 * (name == "a")).crop((0, 0, 20, 28)).save(root / "pictures" / name / "1.png")
+    (root / "broken/a").mkdir(parents=True)
+    (root / "broken/a/1.png").write_bytes(b"not a picture")
+    (root / "broken_model").mkdir()
+    (root / "broken_model/model.json").write_text("{")
+    (root / "empty").mkdir()
+    (root / "full").mkdir()
+    (root / "full/kept").write_text("kept")
+    (root / "empty.png").write_bytes(b"")
+    (root / "text.png").write_text("not a picture")
+    (root / "noise.png").write_bytes(random.Random(0).randbytes(4000))
+    whole = (root / "picture.png").read_bytes()
+    (root / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (root / "bomb.png").write_bytes(bomb())
+    png.save(digit, root / "odd.png", {"verb": "visualize", "network": 7, "places": {}})
+    documents = {
+        "sound.json": {"verb": "nets", "recipe": {"word": "resnet18"}},
+        "evil.json": {"verb": "../../evil", "recipe": {}},
+        "other.json": {"verb": "describe", "recipe": {"network": "lecture", "colour": "red"}},
+        "loop.json": {"verb": "replay", "recipe": {"file": "loop.json"}},
+        "list.json": [1, 2],
+    }
+    for name, document in documents.items():
+        (root / name).write_text(json.dumps(document))
+    (root / "deep.json").write_text("[" * 100_000)
+    (root / "bad.toml").write_bytes(b"\xff\xfe[[")
+    (root / "unknown.toml").write_text("colour = 'red'\n")
+    (root / "types.toml").write_text("seed = ['x']\ndevice = 3\n")
+    return root
+
+
+def bomb() -> bytes:
+    """A PNG that says it is 60,000 pixels wide and high."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100_000)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def contents(root: Path) -> dict[str, tuple[int, int]]:
+    found = ((Path(folder) / name) for folder, folders, files in os.walk(root) for name in folders + files)
+    return {
+        str(p): (p.stat().st_mtime_ns if p.is_file() else 0, p.stat().st_size if p.is_file() else 0)
+        for p in found
+    }
+
+
+def verify_refused(done, codes: set[int]) -> None:
+    assert done.code in codes, (done.code, done.err)
+    assert done.err.startswith("error: ") or "\nerror: " in done.err or done.code == 3, done.err
+    assert "next:" in done.err or done.code == 3, done.err
+    assert "Traceback" not in done.err
+    assert "fault:" not in done.err
+
+
+@pytest.mark.parametrize(("verb", "words", "codes"), CASES, ids=lambda v: repr(v)[:60])
+def test_bad_input_is_refused_with_a_next_step(convscope, monkeypatch, junk, verb, words, codes) -> None:
+    monkeypatch.chdir(junk)
+    before = contents(junk)
+    verify_refused(convscope(*verb.split(), *words, "--quiet"), codes)
+    assert contents(junk) == before, "something was written, or overwritten"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_error_with_json_is_one_document(convscope, monkeypatch, junk, verb: str) -> None:
+    monkeypatch.chdir(junk)
+    done = convscope(*verb.split(), *SOUND[verb], "--seed", "x", "--json")
+    assert done.json["error"]["exit_code"] == done.code == 2
+    assert "seed" in done.json["error"]["received"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(convscope, monkeypatch, junk, tmp_path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    monkeypatch.chdir(junk)
+    for verb, words in SOUND.items():
+        verify_refused(convscope(*verb.split(), *words, "--out", locked / "x"), {2})
+
+
+WORDS = st.sampled_from(
+    [
+        "lecture",
+        "digits",
+        "lenet5",
+        "mlp",
+        "conv1:0",
+        "conv1",
+        "output:3",
+        "picture.png",
+        "text.png",
+        "pictures",
+        "sound.json",
+        "--json",
+        "--quiet",
+        "--seed",
+        "--out",
+        "--config",
+        "types.toml",
+        "--device",
+        "cpu",
+        "mps",
+        "cuda",
+        "--input",
+        "1x28x28",
+        "1x9x9",
+        "--",
+        "-",
+        "-x",
+        "99999999",
+        "-1",
+        "0",
+        "1e400",
+        "nan",
+        "ä",
+        "\ud800",
+        "x" * 5000,
+        "--help",
+        "\n",
+        "%s",
+        "[bold]",
+        "${HOME}",
+        "~",
+        "*",
+    ]
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("verb", ["nets", "describe", "classify", "look", "data check", "replay"])
+@given(words=st.lists(WORDS, max_size=4))
+def test_no_words_make_it_stumble(convscope, monkeypatch, junk, verb: str, words: list[str]) -> None:
+    monkeypatch.chdir(junk)
+    done = convscope(*verb.split(), *words, "--quiet")
+    assert done.code in {0, 2, 3, 4}, done.err
+    assert "Traceback" not in done.err
+    assert "fault:" not in done.err
