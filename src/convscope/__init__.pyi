@@ -12,7 +12,7 @@ from .graph.graph import Graph as Graph
 from .nets.building import build as build
 from .nets.files import save as save
 from .nets.freezing import frozen as frozen
-from .nets.load import load as load
+from .nets.loading import load as load
 from .nets.network import Net as Net
 from .nets.network import wrap as wrap
 from .nets.places import Place as Place

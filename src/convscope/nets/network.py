@@ -1,6 +1,7 @@
 """The type everyone passes around: a module that knows what it expects and where it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ class Source:
     note: str = ""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Net:
     """A network: any `nn.Module`, what goes in, what its outputs are called, and where it came from.
 
@@ -51,6 +52,11 @@ class Net:
     graph: Graph | None = None
     name: str = "net"
     _cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{c.name} {'×'.join(map(str, c.shape))}" for c in self.contracts)
+        labels = f", {len(self.labels)} labels" if self.labels else ""
+        return f"<Net {self.name}: {inputs}{labels}, weights {self.source.weights}, on {self.device}>"
 
     @property
     def contract(self) -> InputContract:
@@ -137,16 +143,29 @@ class Net:
                 take it.
         """
         ready = self.normalise(*inputs)
-        try:
+        with self.explaining(ready):
             return self.module(*ready)
-        except RuntimeError as error:
-            if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.contracts, strict=True)):
-                raise
+
+    @contextmanager
+    def explaining(self, inputs: Sequence[Tensor]) -> Iterator[None]:
+        """Turns what a module throws at inputs that do not fit into an error that says what would."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             wanted = " and ".join(str(c.shape) for c in self.contracts)
+            if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.contracts, strict=True)):
+                raise GraphError(
+                    f"{self.name} runs on what its contract states, {wanted}",
+                    received=reason,
+                    hint="Correct the contract, or the module.",
+                ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
             raise GraphError(
                 f"{self.name} looks at {wanted}, and cannot take another size",
-                received=f"{got} ({str(error).splitlines()[0]})",
+                received=f"{got} ({reason})",
             ) from error
 
     def layers(self) -> "tuple[LayerInfo, ...]":
@@ -154,7 +173,7 @@ class Net:
         return self.describe().layers
 
     def describe(self) -> "Description":
-        """Layers with kind, output shape, parameters, multiply-accumulates, receptive field. Computed once."""
+        """Layers with kind, shape, parameters, multiply-accumulates, receptive field. Computed once."""
         from convscope.nets.description import describe
 
         if "description" not in self._cache:

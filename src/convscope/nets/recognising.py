@@ -14,6 +14,11 @@ from convscope.graph.layers import activation, conv, dense, merge, norm, pooling
 from convscope.graph.layers.foreign import Foreign
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True)
 class Operation:
     """One call of a function of torch while a network runs.
@@ -97,27 +102,31 @@ def _windows(op: Operation) -> tuple[tuple[Window | None, ...], ...]:
     return tuple(windows)
 
 
-def _conv(kind: type[Layer]) -> Callable[[Operation], Layer]:
+def _conv(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer:
         names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
         o = op.options(*names, stride=1, padding=0, dilation=1, groups=1, bias=None)
         padding = 0 if o["padding"] == "valid" else _plain(o["padding"])
         out, *_ = o["weight"].shape
         kernel = tuple(o["weight"].shape[2:])
-        return kind(out, kernel, _plain(o["stride"]), padding, _plain(o["dilation"]), o["groups"],
-                    o["bias"] is not None)  # fmt: skip
+        stride, dilation, bias = _plain(o["stride"]), _plain(o["dilation"]), o["bias"] is not None
+        return kind(out, kernel, stride, padding, dilation, o["groups"], bias)
 
     return make
 
 
-def _transposed(kind: type[Layer]) -> Callable[[Operation], Layer]:
+def _transposed(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer:
         names = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
         o = op.options(*names, stride=1, padding=0, output_padding=0, groups=1, dilation=1, bias=None)
         weight = o["weight"].shape
-        return kind(weight[1] * o["groups"], tuple(weight[2:]), _plain(o["stride"]), _plain(o["padding"]),
-                    _plain(o["output_padding"]), o["groups"], o["bias"] is not None, _plain(o["dilation"]))  #
-                    fmt: skip
+        return kind(
+            weight[1] * o["groups"],
+            tuple(weight[2:]),
+            bias=o["bias"] is not None,
+            groups=o["groups"],
+            **{n: _plain(o[n]) for n in ("stride", "padding", "output_padding", "dilation")},
+        )
 
     return make
 
@@ -127,36 +136,38 @@ def _dense(op: Operation) -> Layer:
     return dense.Dense(o["weight"].shape[0], o["bias"] is not None)
 
 
-def _maxpool(kind: type[Layer]) -> Callable[[Operation], Layer]:
+def _maxpool(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer:
         names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
         o = op.options(*names, stride=None, padding=0, dilation=1, ceil_mode=False)
-        return kind(_plain(o["kernel_size"]), _plain(o["stride"]) or None, _plain(o["padding"]),
-                    _plain(o["dilation"]), o["ceil_mode"])  # fmt: skip
+        sweep = (_plain(o[n]) for n in ("kernel_size", "stride", "padding", "dilation"))
+        return kind(*sweep, o["ceil_mode"])
 
     return make
 
 
-def _avgpool(kind: type[Layer]) -> Callable[[Operation], Layer]:
+def _avgpool(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer | None:
         names = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
         o = op.options(*names, stride=None, padding=0, ceil_mode=False, count_include_pad=True)
         if o.get("divisor_override") is not None:
             return None
-        return kind(_plain(o["kernel_size"]), _plain(o["stride"]) or None, _plain(o["padding"]),
-                    o["ceil_mode"], o["count_include_pad"])  # fmt: skip
+        sweep = (_plain(o[n]) for n in ("kernel_size", "stride", "padding"))
+        return kind(*sweep, o["ceil_mode"], o["count_include_pad"])
 
     return make
 
 
-def _adaptive(kind: type[Layer]) -> Callable[[Operation], Layer]:
+def _adaptive(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer:
         return kind(op.shape[1:])
 
     return make
 
 
-def _mean(kind: type[Layer], adaptive: dict[int, type[Layer]]) -> Callable[[Operation], Layer | None]:
+def _mean(
+    kind: Callable[..., Layer], adaptive: dict[int, Callable[..., Layer]]
+) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer | None:
         o = op.options("input", "dim", "keepdim", dim=None, keepdim=False)
         axes = len(op.shapes[0])
@@ -208,7 +219,7 @@ def _upsample(op: Operation) -> Layer | None:
     return resizing.Upsample(tuple(after // before for after, before in pairs), o["mode"])
 
 
-def _merge(kind: type[Layer]) -> Callable[[Operation], Layer | None]:
+def _merge(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer | None:
         plain = len(op.shapes) == 2 and op.kwargs.get("alpha", 1) == 1
         return kind() if plain else None
@@ -222,7 +233,7 @@ def _concat(op: Operation) -> Layer | None:
     return merge.Concat() if o["dim"] in (1, 1 - tensors[0].ndim) and len(tensors) == len(op.shapes) else None
 
 
-def _activation(kind: type[Layer], option: str | None = None) -> Callable[[Operation], Layer]:
+def _activation(kind: Callable[..., Layer], option: str | None = None) -> Callable[[Operation], Layer | None]:
     def make(op: Operation) -> Layer:
         value = op.options("input", option).get(option) if option else None
         return kind() if value is None else kind(float(value))
@@ -242,7 +253,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Tensor):
         return int(value)
     if isinstance(value, tuple | list):
-        return value[0] if len(value) == 1 else tuple(value)
+        return None if not value else value[0] if len(value) == 1 else tuple(value)
     return value
 
 
@@ -276,14 +287,25 @@ KINDS: dict[str, Callable[[Operation], Layer | None]] = {
 }  # fmt: skip
 """From the bare names of functions to what may be one of our layers."""
 
-ELEMENTWISE = frozenset(
-    "add iadd radd sub isub rsub mul imul rmul div idiv itruediv truediv rtruediv true_divide neg abs exp log
-    sqrt" " rsqrt pow ipow square sign clamp clip clamp_min clamp_max relu relu6 leaky_relu prelu elu celu
-    selu silu gelu" " mish hardtanh hardswish hardsigmoid sigmoid tanh softplus softsign logsigmoid threshold
-    erf sin cos where" " maximum minimum dropout dropout1d dropout2d alpha_dropout feature_dropout masked_fill
-    lerp batch_norm" " local_response_norm permute reciprocal".split()
-)
+ELEMENTWISE = words("""
+    add iadd radd sub isub rsub mul imul rmul div idiv itruediv truediv rtruediv true_divide neg abs exp log
+    sqrt rsqrt pow ipow square sign clamp clip clamp_min clamp_max relu relu6 leaky_relu prelu elu celu selu
+    silu gelu mish hardtanh hardswish hardsigmoid sigmoid tanh softplus softsign logsigmoid threshold erf sin
+    cos where maximum minimum dropout dropout1d dropout2d alpha_dropout feature_dropout masked_fill lerp batch_norm
+    local_response_norm permute reciprocal
+""")
 """Functions that work value by value, or over channels at each position."""
 
-CHANNELWISE = frozenset({"linear", "layer_norm", "rms_norm"})
+CHANNELWISE = words("linear layer_norm rms_norm")
 """Functions over the last axis: position by position where that axis holds the channels."""
+
+TRANSPARENT = words("""
+    contiguous clone to float half bfloat16 double type type_as detach requires_grad_ alias get cpu
+""")
+"""Functions that hand their data on, at most copied or in another precision."""
+
+COUNTED = words("""
+    matmul rmatmul bmm baddbmm mm addmm einsum scaled_dot_product_attention multi_head_attention_forward
+    conv3d conv_transpose3d lstm gru rnn_tanh rnn_relu bilinear linear
+""")
+"""Functions whose multiplications are counted while they run, unless one of our kinds knows them."""

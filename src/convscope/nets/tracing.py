@@ -24,7 +24,7 @@ from convscope.graph.layer import Layer
 from convscope.graph.layers.foreign import Foreign
 from convscope.nets.freezing import frozen
 from convscope.nets.naming import Call, Scope, graph_of
-from convscope.nets.recognising import Operation, recognise
+from convscope.nets.recognising import COUNTED, TRANSPARENT, Operation, recognise
 from convscope.nets.structure import leaves
 
 
@@ -72,9 +72,8 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     watcher = _Watcher(module, inputs)
-    with frozen(module), torch.no_grad(), watcher.hooked():
-        with watcher:
-            result = module(*inputs)
+    with frozen(module), torch.no_grad(), watcher.hooked(), watcher:
+        result = module(*inputs)
     ends = {key: watcher.values[id(t)].source for key, t in leaves(result) if id(t) in watcher.values}
     if not ends:
         raise GraphError(
@@ -89,7 +88,7 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
 
 @dataclass(frozen=True)
 class _Value:
-    """Data on its way: which call made it (negative: which input), its shape, and whether its channels lie last."""
+    """Data on its way: which call made it (negative: an input), its shape, whether its channels lie last."""
 
     source: int
     shape: Shape
@@ -184,7 +183,7 @@ class _Watcher(TorchFunctionMode):
         self.scopes.append(Scope(name, self.runs[name]))
 
     def _leave(self, part: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
-        """A module whose result came from nowhere runs code that cannot be watched: it is one foreign layer."""
+        """A module whose result came from nowhere ran code that cannot be watched: one foreign layer."""
         with torch._C.DisableTorchFunction():
             data = [self.values[id(t)] for t in _tensors((args, kwargs)) if id(t) in self.values]
             for _, tensor in leaves(out):
@@ -252,16 +251,3 @@ def _input_names(module: nn.Module, count: int) -> Iterable[str]:
     parameters = inspect.signature(module.forward).parameters.values()
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return names[:count] if len(names) >= count else [f"input{i + 1}" for i in range(count)]
-
-
-TRANSPARENT = frozenset(
-    "contiguous clone to float half bfloat16 double type type_as detach requires_grad_ alias get cpu
-    cuda".split()
-)
-"""Functions that hand their data on, at most copied or in another precision."""
-
-COUNTED = frozenset(
-    "matmul rmatmul bmm baddbmm mm addmm einsum scaled_dot_product_attention multi_head_attention_forward
-    conv3d" " conv_transpose3d lstm gru rnn_tanh rnn_relu bilinear linear".split()
-)
-"""Functions whose multiplications are counted while they run, unless one of our kinds knows them."""

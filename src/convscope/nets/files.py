@@ -1,0 +1,166 @@
+"""A network in a folder: `model.json` says what it is, `model.safetensors` holds its weights."""
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+from safetensors.torch import save_file
+
+from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
+from convscope.graph.contract import InputContract
+from convscope.graph.document import from_json, to_json
+from convscope.graph.graph import Graph
+from convscope.nets.building import GraphModule, build
+from convscope.nets.network import Net, Source
+from convscope.nets.weights import pour, read_weights
+
+FORMAT = "convscope.model/1"
+DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
+LARGEST_DESCRIPTION = 64 * 2**20
+"""Bytes; more is no description of a network."""
+
+
+def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
+    """Write a network into a folder, from where `load` reads it.
+
+    Each file appears whole or not at all; the folder is made if it is not there. A network that was not built
+    from a graph keeps its weights and contract; to read it back, give its module to `open_folder`.
+
+    Args:
+        net: the network.
+        folder: where to; files of the same names are replaced.
+        recipe: how it was trained, to travel along.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    graph = net.module.graph if isinstance(net.module, GraphModule) else None
+    document = {
+        "format": FORMAT,
+        "name": net.name,
+        "graph": None if graph is None else to_json(graph),
+        "contracts": [asdict(contract) for contract in net.contracts],
+        "labels": list(net.labels),
+        "source": asdict(net.source),
+        "recipe": None if recipe is None else dict(recipe),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    state = {
+        name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.module.state_dict().items()
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _whole(folder / WEIGHTS) as file:
+            save_file(state, file, metadata={"format": "pt"})
+        with _whole(folder / DESCRIPTION) as file:
+            file.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
+    return folder
+
+
+def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Net:
+    """The network that `save` wrote.
+
+    Args:
+        folder: holds `model.json` and `model.safetensors`.
+        module: takes the weights, for a network that was not built from a graph.
+
+    Raises:
+        MissingError: a file is not there.
+        DataError: a file is damaged, or the weights do not fit; what is wrong is named.
+        UsageError: the network has no graph and no module is given.
+    """
+    folder = Path(folder)
+    for name in (DESCRIPTION, WEIGHTS):
+        if not (folder / name).is_file():
+            raise MissingError(f"a saved network in {folder}", received=f"no {name}")
+    document = _document(folder / DESCRIPTION)
+    try:
+        graph = None if document["graph"] is None else from_json(document["graph"])
+        contracts = tuple(_dataclass(InputContract, entry) for entry in document["contracts"])
+        source = _dataclass(Source, document["source"])
+        labels = tuple(map(str, document["labels"]))
+        _check_contracts(graph, contracts)
+    except (ConvscopeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"the description of a network in {folder / DESCRIPTION}", received=str(error)
+        ) from None
+    if module is None and graph is None:
+        raise UsageError(
+            f"the module that {folder} holds the weights of",
+            received="none",
+            hint="It was not built from a graph: open_folder(folder, module).",
+        )
+    ready = module if module is not None else _built(graph, folder)
+    pour(ready, read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+    ready.eval()
+    return Net(ready, contracts, labels, source, graph, str(document["name"]))
+
+
+def _built(graph: Graph | None, folder: Path) -> GraphModule:
+    try:
+        return build(graph, seed=0)  # pyright: ignore[reportArgumentType]
+    except (ConvscopeError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+        raise DataError(
+            f"a network that can be built in {folder / DESCRIPTION}", received=str(error)
+        ) from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    expected = f"the description of a network in {path}"
+    try:
+        if path.stat().st_size > LARGEST_DESCRIPTION:
+            raise DataError(expected, received=f"{path.stat().st_size:,} bytes")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(expected, received=f"no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise DataError(expected, received=type(document).__name__)
+    if document.get("format") != FORMAT:
+        raise DataError(
+            f"the format {FORMAT} in {path}",
+            received=repr(document.get("format")),
+            hint="It may come from a newer version: try pip install --upgrade convscope.",
+        )
+    missing = [name for name in ("name", "graph", "contracts", "labels", "source") if name not in document]
+    if missing:
+        raise DataError(expected, received=f"no {', '.join(missing)}")
+    return document
+
+
+def _check_contracts(graph: Graph | None, contracts: tuple[InputContract, ...]) -> None:
+    if not contracts:
+        raise ValueError("no contracts")
+    shapes = tuple(contract.shape for contract in contracts)
+    if graph is not None and tuple(graph.inputs.values()) != shapes:
+        raise ValueError(f"contracts for {shapes}, and a graph for {tuple(graph.inputs.values())}")
+
+
+def _dataclass(kind: type[Any], values: dict[str, Any]) -> Any:
+    known = {f.name for f in fields(kind)}
+    unknown = set(values) - known
+    if unknown:
+        raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file to write beside `path`, which takes its place once it is complete."""
+    part = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
