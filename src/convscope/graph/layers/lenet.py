@@ -70,14 +70,9 @@ class PartialConv2d(Layer):
         return (len(self.table), *fitting(self, self.sweep.sizes(sizes), sizes))
 
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (out, in, *kernel), zero where there is no link, and `bias` (out)."""
-        outputs = len(self.table)
-        return {"weight": (outputs, shapes[0][0], *numbers(self.kernel_size)), "bias": (outputs,)}
-
-    def dead_weights(self, *shapes: Shape) -> int:
-        """The weights of links that are not there."""
+        """`links`, one kernel for each link in the table's order, and `bias` (out)."""
         links = sum(map(len, self.table))
-        return (len(self.table) * shapes[0][0] - links) * prod(numbers(self.kernel_size))
+        return {"links": (links, *numbers(self.kernel_size)), "bias": (len(self.table),)}
 
     def filter_weights(self, *shapes: Shape) -> int:
         """The kernel in as many maps as the best connected filter reads."""
