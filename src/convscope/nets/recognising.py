@@ -291,8 +291,8 @@ ELEMENTWISE = words("""
     add iadd radd sub isub rsub mul imul rmul div idiv itruediv truediv rtruediv true_divide neg abs exp log
     sqrt rsqrt pow ipow square sign clamp clip clamp_min clamp_max relu relu6 leaky_relu prelu elu celu selu
     silu gelu mish hardtanh hardswish hardsigmoid sigmoid tanh softplus softsign logsigmoid threshold erf sin
-    cos where maximum minimum dropout dropout1d dropout2d alpha_dropout feature_dropout masked_fill lerp batch_norm
-    local_response_norm permute reciprocal
+    cos where maximum minimum dropout dropout1d dropout2d alpha_dropout feature_dropout masked_fill lerp
+    batch_norm local_response_norm permute reciprocal
 """)
 """Functions that work value by value, or over channels at each position."""
 
