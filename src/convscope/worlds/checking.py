@@ -36,8 +36,8 @@ class Report:
     """What `check` found.
 
     `pictures` counts readable pictures by split ("" where there are none) and class. `sizes` counts
-    "WIDTHxHEIGHT" as stored, most frequent first, `modes` Pillow's colour modes and `formats` the file formats.
-    `hidden` counts ignored names; `stray` lists files that lie outside every class.
+    "WIDTHxHEIGHT" as stored, most frequent first, `modes` Pillow's colour modes and `formats` the file
+    formats. `hidden` counts ignored names; `stray` lists files that lie outside every class.
     """
 
     folder: str

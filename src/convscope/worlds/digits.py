@@ -48,7 +48,8 @@ test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]  # a part o
 def to_tensor(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     """A photograph or drawing of one digit in MNIST's form, in [0, 1]: paper 0, ink 1.
 
-    The ink fills a 20x20 box, its centre of mass in the middle of 28x28. Dark on light or light on dark; a picture of 28x28 with a dark edge is kept as it is.
+    The ink fills a 20x20 box, its centre of mass in the middle of 28x28. Dark on light or light on dark; a
+    picture of 28x28 with a dark edge is kept as it is.
 
     Raises:
         DataError: there is nothing drawn.

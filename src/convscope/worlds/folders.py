@@ -31,9 +31,10 @@ class Folder(Samples):
     """Pictures in `root/<class>/*` or `root/{train,val,test}/<class>/*`.
 
     Classes are sorted naturally (`2` before `10`), over all splits together. Files are taken by content,
-    whatever their name. What is plainly no picture is left out at once; a file that turns out to be damaged when
-    it is decoded is replaced by the next readable one of its class (by white paper, where the class has none), so
-    that batches stay whole and labels right. Both are listed in `problems`. Nothing is ever written.
+    whatever their name. What is plainly no picture is left out at once; a file that turns out to be damaged
+    when it is decoded is replaced by the next readable one of its class (by white paper, where the class has
+    none), so that batches stay whole and labels right. Both are listed in `problems`. Nothing is ever
+    written.
 
     Args:
         root: the folder.
@@ -159,7 +160,7 @@ class _Store:
         return self._own(row) is not None
 
     def picture(self, row: int) -> UInt8[Tensor, "c h w"]:
-        """The picture in a row, or the next readable one of its class, or white paper when its class has none.
+        """The picture in a row, or the next readable one of its class, or white where its class has none.
 
         Raises:
             DataError: every file is damaged.

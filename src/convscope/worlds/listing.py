@@ -50,7 +50,7 @@ class Listing:
 def natural(name: str) -> tuple[object, ...]:
     """Sort key under which `img2` comes before `img10`."""
     parts = re.split(r"([0-9]+)", name)
-    return (*(part.casefold() if i % 2 == 0 else int(part) for i, part in enumerate(parts)), "", name)
+    return tuple(part.casefold() if i % 2 == 0 else int(part) for i, part in enumerate(parts)), name
 
 
 def list_folder(root: str | Path) -> Listing:

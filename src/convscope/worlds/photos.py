@@ -35,8 +35,8 @@ def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) ->
 
     EXIF orientation is applied; transparency is composed on white; CMYK (Adobe's inverted one too), 16 bits,
     palettes, grey and black-and-white are converted; of an animation or a multi-picture file the first frame
-    is taken. Colour profiles are not applied. Nothing is decoded before the header's size has been found to be
-    at most `most_pixels`.
+    is taken. Colour profiles are not applied. Nothing is decoded before the header's size has been found to
+    be at most `most_pixels`.
 
     Raises:
         PhotoError: (a DataError) the file is missing, not a file, unreadable, empty, not an image, corrupt,
@@ -50,11 +50,11 @@ def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) ->
 
 
 def to_tensor(photo: Image.Image, contract: InputContract = CONTRACT) -> Float[Tensor, "c h w"]:
-    """The photograph in the contract's range and size; normalising by mean and std is left to the network.
+    """The photograph in the contract's range and size; normalising is left to the network.
 
-    Its shorter side becomes `round(size / crop)` (antialiased), then the centre is cropped; where the contract
-    is not square the picture is made to cover it. A contract of one channel gets the luminance (ITU-R 601-2).
-    Equal, bit for bit, to torchvision's Resize, CenterCrop, ToTensor.
+    Its shorter side becomes `round(size / crop)` (antialiased), then the centre is cropped; where the
+    contract is not square the picture is made to cover it. A contract of one channel gets the luminance
+    (ITU-R 601-2). Equal, bit for bit, to torchvision's Resize, CenterCrop, ToTensor.
 
     Raises:
         UsageError: the contract is not for pictures: no height, or neither 1 nor 3 channels.

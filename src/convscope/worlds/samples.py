@@ -71,7 +71,8 @@ class Samples(ABC):
 
     def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
         """Pictures and labels at `indices`, `size` at a time; the last may be smaller. The order is kept."""
-        for part in torch.as_tensor(indices, dtype=torch.int64).split(size):
+        chosen = checked(indices, len(self))
+        for part in chosen.split(size) if len(chosen) else ():
             yield self.batch(part), self.labels[part]
 
 

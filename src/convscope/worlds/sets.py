@@ -37,10 +37,10 @@ class NamedSet:
 def named(name: str, root: str | Path | None, split: str = "train", *, download: bool = False) -> Samples:
     """A published set from a folder, or downloaded into it when asked; otherwise the folder is only read.
 
-    MNIST and Fashion-MNIST are IDX files, gzipped or not, in the folder itself, in `raw`, or where torchvision
-    puts them (`MNIST/raw`, `FashionMNIST/raw`). CIFAR-10 is its binary version (`cifar-10-batches-bin`) or its
-    Python version (`cifar-10-batches-py`). The latter are pickles: a file is read only when it is byte for byte
-    the published one, by its MD5.
+    MNIST and Fashion-MNIST are IDX files, gzipped or not, in the folder itself, in `raw`, or where
+    torchvision puts them (`MNIST/raw`, `FashionMNIST/raw`). CIFAR-10 is its binary version
+    (`cifar-10-batches-bin`) or its Python version (`cifar-10-batches-py`). The latter are pickles: a file is
+    read only when it is byte for byte the published one, by its MD5.
 
     Args:
         name: `mnist`, `fashion-mnist` or `cifar10`.
@@ -205,8 +205,8 @@ def _missing(name: str, known: NamedSet, received: str) -> MissingError:
     return MissingError(
         f"a folder that holds {name}",
         received=received,
-        hint=f"{known.layout} Name it with root (--root FOLDER), or add download=True (--download) to fetch it"
-        f" there ({known.licence}).",
+        hint=f"{known.layout} Name it with root (--root FOLDER), or add download=True (--download) to fetch"
+        f" it there ({known.licence}).",
     )
 
 
