@@ -25,8 +25,8 @@ class Recipe(BaseModel):
     positional: ClassVar[tuple[str, ...]] = ()
     """Fields that the terminal takes without a flag, in this order."""
 
-    device: Device = Field("auto", description="where to compute")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="the one source of randomness")
+    device: Device = Field(default="auto", description="where to compute")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

@@ -1,0 +1,15 @@
+from .augment import AUGMENTATIONS as AUGMENTATIONS
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .events import Epoch as Epoch
+from .events import Progress as Progress
+from .fitting import Fitting as Fitting
+from .fitting import fitting as fitting
+from .plan import Plan as Plan
+from .preparing import Lesson as Lesson
+from .preparing import prepare as prepare
+from .runs import Run as Run
+from .runs import fit as fit
+from .runs import training as training
+from .speed import Choice as Choice
+from .speed import choose as choose

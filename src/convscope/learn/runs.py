@@ -1,0 +1,256 @@
+"""A training on disk: the edge where events become files, and Ctrl-C becomes a state to resume from.
+
+runs/2026-11-22-lecture-relu/
+    recipe.toml          the plan
+    env.json             versions, machine, threads
+    metrics.jsonl        one line for each epoch
+    model.json, model.safetensors
+    state/               where to go on, exactly
+"""
+
+import json
+import os
+import platform
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from convscope import nets
+from convscope.errors import ConvscopeError, DataError, Interrupted, UsageError
+from convscope.learn.atomic import write_text
+from convscope.learn.events import Epoch, Progress
+from convscope.learn.fitting import Fitting
+from convscope.learn.plan import Plan
+from convscope.learn.preparing import find_device
+from convscope.learn.state import State
+from convscope.nets import Net
+
+EVERY = 60.0
+"""Seconds between states stored within an epoch; one is stored after each epoch anyway."""
+RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training in a folder."""
+
+    folder: Path
+    plan: Plan
+    epochs: tuple[Epoch, ...]
+    """Those that are finished."""
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """Read a run.
+
+        Raises:
+            DataError: the folder holds no run, or a file of it is damaged.
+        """
+        folder = Path(folder)
+        values = Plan.read(folder / RECIPE)
+        values.pop("verb", None)
+        try:
+            lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
+            epochs = tuple(Epoch(**json.loads(line)) for line in lines)
+        except FileNotFoundError:
+            epochs = ()
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"one epoch a line in {folder / METRICS}", received=str(error)) from None
+        return cls(folder, Plan.parse(values), epochs)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch was run."""
+        return len(self.epochs) >= self.plan.epochs
+
+    def load(self) -> Net:
+        """The network as it was last saved."""
+        return nets.open_folder(self.folder)
+
+
+def training(
+    net: Net, train: Any, test: Any = None, plan: Plan | None = None, *, out: Path, place: Path | None = None
+) -> Iterator[Progress | Epoch]:
+    """Train, and keep a run folder up to date while the events pass through.
+
+    Ctrl-C, and SIGTERM, end it at the next batch boundary, after saving; a second Ctrl-C ends it at once.
+    With `plan.resume` the run in that folder goes on exactly where its state was stored; data and network
+    must be the same, the rest of the plan is taken from the run.
+
+    Args:
+        net: a classifier; its weights change.
+        train: `Samples` or a DataLoader.
+        test: what to test on after each epoch.
+        plan: everything that decides the training.
+        out: the run's folder.
+        place: where the folder will stand later, for messages; `out` if left out.
+
+    Raises:
+        Interrupted: after saving; the hint says how to go on.
+        TrainingError: the numbers went wrong; the run's folder keeps the last good state.
+        UsageError: `out` holds something else.
+        DataError: the run to resume is damaged, or of another network or other data.
+    """
+    plan = plan or Plan()
+    state = None
+    if plan.resume is not None:
+        plan, state = resumed(plan.resume).plan, State.read(plan.resume / STATE)
+    loop = Fitting(net.to(find_device(plan.device)), train, test, plan, state=state)
+    _begin(out, plan, loop)
+    saved = time.monotonic()
+    with _signals(loop) as stop:
+        for event in loop:
+            if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
+                _save(out, loop)
+                saved = time.monotonic()
+            if isinstance(event, Epoch) and event.index == plan.epochs:
+                stop.clear()  # there is nothing left to interrupt
+            if stop:
+                nets.save(net, out, recipe=json.loads(plan.json()))
+                raise _interrupted(event, place or out)
+            yield event
+    nets.save(net, out, recipe=json.loads(plan.json()))
+
+
+def fit(
+    net: Net, train: Any, *, test: Any = None,
+    out: str | Path | None = None, resume: str | Path | None = None, **plan: Any,
+) -> Run:  # fmt: skip
+    """Train to the end.
+
+    `run = fit(net, digits.train(), test=digits.test(), epochs=3)`
+
+    Args:
+        net: a classifier; its weights change.
+        train: `Samples` or a DataLoader of `(inputs, labels)`.
+        test: what to test on after each epoch.
+        out: the run's folder; by default `runs/<date>-<name>` of the current one.
+        resume: the folder of a run to continue, instead of a plan.
+        **plan: fields of `Plan`.
+
+    Raises:
+        Interrupted, TrainingError, UsageError, DataError: as `training` does.
+    """
+    if resume is not None:
+        plan, out = {"resume": Path(resume)}, out or resume
+    named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
+    ready = Plan.parse({**named, **plan})
+    folder = Path(out) if out is not None else free_folder(net.name)
+    for _event in training(net, train, test, ready, out=folder):
+        pass
+    return Run.open(folder)
+
+
+def resumed(folder: Path) -> Run:
+    """A run that can go on.
+
+    Raises:
+        UsageError: it is finished.
+        DataError: there is no run.
+    """
+    run = Run.open(folder)
+    if run.finished:
+        raise UsageError(
+            "a run with epochs left", received=f"{folder}, finished after {len(run.epochs)}",
+            hint="Start another from its weights: convscope train " + shlex.quote(str(folder)),
+        )  # fmt: skip
+    return run
+
+
+def free_folder(name: str) -> Path:
+    """A place under `runs/` where nothing is yet."""
+    plain = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip("-.")[:60] or "net"
+    first = Path("runs") / f"{date.today().isoformat()}-{plain}"
+    number, found = 1, first
+    while found.exists():
+        number += 1
+        found = first.with_name(f"{first.name}-{number}")
+    return found
+
+
+def _begin(out: Path, plan: Plan, loop: Fitting) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not loop.history and loop.step == 0 and (out / STATE).exists():
+            raise UsageError(
+                "a folder without a run", received=str(out),
+                hint=f"Continue it with --resume {shlex.quote(str(out))}, or choose another.",
+            )  # fmt: skip
+        write_text(out / RECIPE, _toml(plan))
+        write_text(out / ENVIRONMENT, json.dumps(environment(), indent=1))
+    except OSError as error:
+        raise UsageError("a folder that can be written to", received=str(error)) from None
+    nets.save(loop.net, out, recipe=json.loads(plan.json()))
+    _save(out, loop)
+
+
+def _save(out: Path, loop: Fitting) -> None:
+    try:
+        loop.state().write(out / STATE)
+        write_text(out / METRICS, "".join(json.dumps(e.to_json()) + "\n" for e in loop.history))
+    except OSError as error:
+        raise ConvscopeError(
+            f"a state saved in {out}", received=str(error), hint="Free some space, then resume."
+        ) from None
+
+
+def _interrupted(event: Progress | Epoch, place: Path) -> Interrupted:
+    where = (
+        f"epoch {event.epoch}, step {event.step}" if isinstance(event, Progress) else f"epoch {event.index}"
+    )
+    command = f"convscope train --resume {shlex.quote(str(place))}"
+    return Interrupted(f"stopped after {where}; the run is saved", hint=f"Go on with: {command}")
+
+
+@contextmanager
+def _signals(loop: Fitting) -> Iterator[list[int]]:
+    """Collects the signals that ask to stop, and brings the loop to a boundary; none outside the main thread."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        loop.pause()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def environment() -> dict[str, Any]:
+    """What a result depends on beside its recipe."""
+    from importlib.metadata import version
+
+    packages = ("convscope", "torch", "torchvision", "numpy", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _toml(plan: Plan) -> str:
+    """Verb and chosen values; strings of JSON are strings of TOML."""
+    values = {"verb": plan.verb, **{k: v for k, v in plan.model_dump(mode="json").items() if v is not None}}
+    values.pop("resume", None)
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())
