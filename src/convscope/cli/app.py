@@ -120,4 +120,4 @@ def run(words: Sequence[str]) -> int:
     except ConvscopeError as error:
         return failures.show(error, as_json=as_json, debug=debug)
     except Exception as error:  # the one place that catches everything: nothing may pass it
-        return failures.show(failures.explain(error, words, debug=debug), as_json=as_json, debug=debug)
+        return failures.show(failures.explain(error, words), as_json=as_json, debug=debug)

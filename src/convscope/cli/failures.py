@@ -46,16 +46,14 @@ def show(error: ConvscopeError, *, as_json: bool, debug: bool) -> int:
     return error.exit_code
 
 
-def explain(error: BaseException, words: Sequence[str] = (), *, debug: bool = False) -> ConvscopeError:
+def explain(error: BaseException, words: Sequence[str] = ()) -> ConvscopeError:
     """The friendly form of an exception that was not raised on purpose, while doing what the words say."""
-    for friendly in (_from_terminal(error, words), _from_system(error), _from_torch(error)):
-        if friendly is not None:
-            return friendly.with_traceback(error.__traceback__)
-    if debug:
-        traceback.print_exception(error)
-    return Fault(
-        "an answer, not a surprise", received=f"{type(error).__name__}: {_first_line(error)}", hint=REPORT
-    )
+    received = f"{type(error).__name__}: {_first_line(error)}"
+    known = (_from_terminal(error, words), _from_system(error), _from_torch(error))
+    surprise = Fault("an answer, not a surprise", received=received, hint=REPORT)
+    friendly = next((friendly for friendly in known if friendly is not None), surprise)
+    friendly.__cause__ = error
+    return friendly
 
 
 def forget_stdout() -> None:

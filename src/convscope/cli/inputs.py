@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convscope.cli.shell import Shell
 from convscope.errors import MissingError, UsageError
+from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.nets import Net
+
+
+DIGIT = "digit"
+"""The name that the contracts of digit networks give their input."""
 
 
 def device(name: str) -> str:
@@ -28,25 +34,42 @@ def device(name: str) -> str:
     return name
 
 
-def network(reference: str, where: str = "cpu") -> "Net":
-    """A network, where it will compute; nothing is downloaded."""
+def network(reference: str, recipe: Recipe, shell: Shell, weights: str | None = None) -> "Net":
+    """A network where it will compute. Fresh weights follow the recipe's seed, and a word says that they are fresh."""
     from convscope import nets
 
-    return nets.load(reference).to(device(where))
+    where = device(recipe.device)
+    options = {} if weights is None else {"weights": weights}
+    net = nets.load(reference, seed=recipe.seed, **options).to(where)
+    if net.source.weights == "none":
+        shell.say(f"{net.name} has fresh weights: it has learned nothing yet.")
+    return net
 
 
-def picture(net: "Net", path: str) -> "Tensor":
-    """A photograph as the network's input `[1 c h w]`.
+def looks_at_pictures(net: "Net") -> "Net":
+    """The network itself.
 
     Raises:
-        UsageError: the network does not look at pictures, or at several things.
-        DataError: the file is missing or is no picture.
+        UsageError: it looks at something else, or at several things.
     """
-    from convscope.worlds import photos
-
     if len(net.contracts) != 1 or len(net.contract.shape) != 3:
         wanted = " and ".join("x".join(map(str, contract.shape)) for contract in net.contracts)
         raise UsageError(
             "a network that looks at one picture", received=f"{net.name}, which looks at {wanted}"
         )
+    return net
+
+
+def picture(net: "Net", path: str) -> "Tensor":
+    """A picture as the network's input `[1 c h w]`; where digits are expected, paper and ink are told apart.
+
+    Raises:
+        UsageError: the network does not look at pictures, or at several things.
+        DataError: the file is missing or is no picture.
+    """
+    from convscope.worlds import digits, photos
+
+    looks_at_pictures(net)
+    if net.contract.name == DIGIT:
+        return digits.open(Path(path))[None]
     return photos.to_tensor(photos.open_photo(Path(path)), net.contract)[None]

@@ -1,1 +1,122 @@
-"""look."""
+"""Show what a network makes of one picture, layer by layer.
+
+Feature maps of the strongest units of each layer, their degree of activation (the sum over the map), and the
+filters themselves, as contact sheets.
+
+    convscope look digits digit.png
+    convscope look efficientnet_lite0 photo.jpg --places blocks.3.0 --strongest 16
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli import inputs, pictures
+from convscope.cli.shell import Answer, Shell
+from convscope.errors import UsageError
+from convscope.see.recipe import Look
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see import FeatureMaps
+
+schema = Look
+
+
+def run(recipe: Look, shell: Shell) -> Answer:
+    """One forward pass; a sheet for each layer."""
+    from convscope.cli.stamp import stamp
+    from convscope.see import feature_maps
+
+    net = inputs.network(recipe.net, recipe, shell)
+    image = _image(net, recipe.image)
+    mark = stamp(recipe)
+    with shell.folder(f"look-{net.name}") as folder:
+        layers = [
+            _layer(maps, recipe.strongest, net, folder.path, mark)
+            for maps in feature_maps(net, image, recipe.places)
+        ]
+        sheets = _filters(net, recipe, folder.path, mark) if recipe.filters else []
+        _save_input(net, image, folder.path, mark)
+    data = {"net": net.name, "layers": layers, "filters": sheets, "out": str(folder.place)}
+    return Answer(data, lambda: _table(layers))
+
+
+def _image(net: "Net", path: str | None) -> "Tensor":
+    if path is not None:
+        return inputs.picture(net, path)
+    from convscope.worlds import digits
+
+    if net.contract.name != inputs.DIGIT:
+        shape = "x".join(map(str, net.contract.shape))
+        raise UsageError(
+            "a picture to look at",
+            received=f"none, and {net.name} looks at {shape}",
+            hint=f"Add the path of a picture: convscope look {net.name} photo.jpg",
+        )
+    return digits.test().batch([0]) / 255
+
+
+def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:
+    units, degrees = maps.strongest(count), maps.degrees
+    labels = net.labels if maps.place == "output" and len(net.labels) == len(degrees) else ()
+    strongest = [
+        {"unit": unit, "degree": float(degrees[unit]), **({"label": labels[unit]} if labels else {})}
+        for unit in units
+    ]
+    shape = list(maps.maps.shape)
+    saved = None
+    if maps.maps.dim() == 3:
+        sheet = pictures.maps_sheet(maps.maps, units)
+        saved = pictures.save(sheet, folder / pictures.file_name(maps.place), mark)
+    return {
+        "place": maps.place,
+        "shape": shape,
+        "silent": maps.silent,
+        "strongest": strongest,
+        "picture": saved,
+    }
+
+
+def _filters(net: "Net", recipe: Look, folder: Path, mark: dict[str, Any]) -> list[dict[str, Any]]:
+    """A sheet of the first filters of each layer that has them; over many channels, of their mean."""
+    from convscope.see import filters, layers_with_filters
+    from convscope.show import picture
+
+    sheets = []
+    for name in layers_with_filters(net):
+        if recipe.places and name not in recipe.places:
+            continue
+        colour = net.contract.channels == 3
+        kernels = filters(net, name)
+        if kernels.pictures.dim() == 5:
+            kernels = filters(net, name, show="mean")
+            colour = False
+        shown = kernels.pictures.reshape(len(kernels.pictures), *kernels.pictures.shape[-3:])[
+            : recipe.strongest
+        ]
+        images = [picture.ink(p) if colour else picture.signed(p * 2 - 1) for p in shown]
+        sheet = picture.grid(images, [str(i) for i in range(len(images))])
+        saved = pictures.save(sheet, folder / pictures.file_name(name, ending="-filters"), mark)
+        sheets.append({"place": name, "shape": list(kernels.weights.shape), "picture": saved})
+    return sheets
+
+
+def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any]) -> None:
+    from convscope.worlds import photos
+
+    if net.contract.channels in (1, 3):
+        pictures.save(photos.to_picture(image[0], net.contract), folder / "input.png", mark)
+
+
+def _table(layers: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "shape", "silent", "strongest units (degree of activation)"):
+        table.add_column(head)
+    for layer in layers:
+        units = ", ".join(f"{u.get('label', u['unit'])} ({u['degree']:.4g})" for u in layer["strongest"][:5])
+        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["silent"]), units)
+    return table

@@ -1,0 +1,41 @@
+"""Saving pictures that remember their recipe, under names that any file system takes."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+
+def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
+    """A file name for a place: `conv2:17@5,5` becomes `conv2-17-5-5.png`."""
+    plain = re.sub(r"[^\w.]+", "-", place).strip("-.")[:100] or "place"
+    name, number = f"{plain}{ending}.png", 1
+    while name in taken:
+        number += 1
+        name = f"{plain}{ending}-{number}.png"
+    return name
+
+
+def save(image: "Image", path: Path, recipe: dict[str, Any]) -> str:
+    """Write one picture with its recipe inside; returns its file name."""
+    from convscope.show import png
+
+    png.save(image, path, recipe)
+    return path.name
+
+
+def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
+    """Feature maps `[c h w]` of some units, ink where they are positive only, orange and blue where not."""
+    from convscope.show import picture
+
+    chosen = maps[list(units)].float()
+    top = float(chosen.abs().max()) or 1.0
+    if bool((chosen < 0).any()):
+        images = [picture.signed(unit, top) for unit in chosen]
+    else:
+        images = [picture.ink(unit / top) for unit in chosen]
+    return picture.grid(images, [str(unit) for unit in units])
