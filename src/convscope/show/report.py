@@ -19,6 +19,7 @@ class Report:
     command: str
     facts: Sequence[tuple[str, str]] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    unfinished: bool = False
 
 
 def render(report: Report) -> str:
@@ -35,6 +36,7 @@ def render(report: Report) -> str:
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html.j2").render(
         sections=report.sections, facts=report.facts, values=report.values, command=report.command,
+        unfinished=report.unfinished,
         both=both, plain=plain, has=texts().__contains__, version=convscope.__version__,
         css=Markup(css), script=Markup(script),  # noqa: S704 - files of this package
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from markupsafe import Markup
 
+from convscope.graph.arithmetic import read_by
+from convscope.graph.layers.conv import Conv2d
 from convscope.show import lessons
 from convscope.show.figure import Figure
 from convscope.show.figures.matrix import written
@@ -14,20 +16,15 @@ STEP = 19
 
 def figure() -> Figure:
     """Inputs numbered row by row; the first two neurons and the nine weights they share."""
-    first, second = reads(0, 0), reads(0, 1)
+    first, second = _reads()
     return Figure(
         "convolution.sparse", responsive(_draw, 340, 620),
-        'python -c "from convscope.show.figures.sparse import reads; print(reads(0, 0), reads(0, 1))"',
+        'python -c "from convscope.graph.arithmetic import read_by; from convscope.graph.layers.conv import Conv2d; '
+        'print(read_by((1, 6, 6), Conv2d(1, 3))[:2])"',
         "Hung-yi Lee, lecture “Convolutional Neural Network”",
         {"first": ", ".join(map(str, first)), "second": ", ".join(map(str, second)),
          "inputs": len(lessons.IMAGE) ** 2},
     )  # fmt: skip
-
-
-def reads(row: int, column: int) -> tuple[int, ...]:
-    """Numbers, from 1, of the inputs that the neuron at this place of the feature map reads."""
-    width = len(lessons.IMAGE[0])
-    return tuple((row + i) * width + column + j + 1 for i in range(3) for j in range(3))
 
 
 def _draw(width: float) -> Markup:
@@ -62,8 +59,12 @@ def _wires(neuron: int, left: float, right: float, height: float) -> list[Markup
             f"{right - 18} {_y(height)}",
             class_=f"wire {'above' if weight > 0 else 'below'}{' dashed' if neuron else ''}",
         )
-        for source, weight in zip(reads(0, neuron), weights, strict=True)
+        for source, weight in zip(_reads()[neuron], weights, strict=True)
     ]
+
+
+def _reads() -> tuple[tuple[int, ...], ...]:
+    return read_by((1, len(lessons.IMAGE), len(lessons.IMAGE[0])), Conv2d(1, len(lessons.DIAGONAL)))[:2]
 
 
 def _y(index: float) -> float:

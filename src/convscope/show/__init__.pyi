@@ -1,0 +1,9 @@
+from . import picture as picture
+from . import png as png
+from .figure import Figure as Figure
+from .figure import Section as Section
+from .picture import grid as grid
+from .recipe import Tour as Tour
+from .report import Report as Report
+from .report import render as render
+from .tour import tour as tour

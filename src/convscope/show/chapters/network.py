@@ -1,0 +1,32 @@
+"""The whole network."""
+
+from convscope.graph.costs import LayerCost, costs
+from convscope.graph.fields import Field, receptive_fields
+from convscope.graph.graph import Graph
+from convscope.show.figure import Section
+from convscope.show.figures import network
+from convscope.show.figures.network import Row
+
+
+def chapter(graph: Graph, command: str) -> Section:
+    """Every layer with what its shapes imply."""
+    return Section("network", (network.figure(rows(graph), next(iter(graph.inputs.values()))[-1], command),))
+
+
+def rows(graph: Graph) -> list[Row]:
+    """One row for each layer; activations, which change no shape, are left out."""
+    fields = receptive_fields(graph)
+    return [
+        _row(cost, fields.get(cost.name))
+        for cost in costs(graph)
+        if cost.parameters or cost.input_shapes[0] != cost.output_shape
+    ]
+
+
+def _row(cost: LayerCost, field: Field | None) -> Row:
+    seen = None
+    if field and len(cost.output_shape) == 3:
+        box = field.box(tuple(extent // 2 for extent in field.positions))
+        seen = (float(box[-1][0]), float(box[-1][1] - box[-1][0])) if box else None
+    return Row(cost.name, cost.kind, cost.output_shape, cost.parameters, cost.parameters_per_filter or None,
+               cost.macs, seen)  # fmt: skip

@@ -1,0 +1,55 @@
+"""Learning, and what it gets wrong."""
+
+from collections.abc import Sequence
+
+from convscope.learn import Epoch, Evaluation
+from convscope.show.figure import Figure, Section
+from convscope.show.figures import confusion, curves, hardest
+from convscope.show.figures.curves import History
+from convscope.show.figures.hardest import Answer
+from convscope.worlds import Samples, scaled
+
+HARDEST = 12
+
+
+def chapter(
+    printed: Sequence[Epoch],
+    relu: Sequence[Epoch],
+    evaluation: Evaluation,
+    data: Samples,
+    commands: tuple[str, str],
+    learned_from: str,
+) -> Section:
+    """Curves of both networks; mistakes of the one with ReLU.
+
+    Args:
+        printed: epochs of the network as the lecture prints it.
+        relu: epochs of the network with ReLU.
+        evaluation: of the latter.
+        data: the test digits that were evaluated.
+        commands: what makes the curves, and what makes the evaluation.
+        learned_from: how many digits the networks learned from, as written.
+    """
+    classes = evaluation.classes
+    figures: list[Figure] = [curves.figure(_history(printed), _history(relu), commands[0])]
+    if (evaluation.predictions != evaluation.labels).any():
+        figures.append(confusion.figure(evaluation.confusion.tolist(), classes, commands[1]))
+    figures.append(hardest.figure(answers(evaluation, data, HARDEST), commands[1]))
+    return Section("training", tuple(figures), {"test": f"{len(data):,}", "train": learned_from, "epochs": len(relu)})
+
+
+def answers(evaluation: Evaluation, data: Samples, count: int) -> list[Answer]:
+    """The hardest pictures and what was said of them."""
+    chosen = evaluation.hardest(count)
+    images = scaled(data.batch(chosen), data.contract)
+    made = []
+    for image, index in zip(images, chosen.tolist(), strict=True):
+        chances, truth = evaluation.probabilities[index], int(evaluation.labels[index])
+        answer = int(chances.argmax())
+        made.append(Answer(image, evaluation.classes[truth], evaluation.classes[answer],
+                           float(chances[answer]), float(chances[truth])))  # fmt: skip
+    return made
+
+
+def _history(epochs: Sequence[Epoch]) -> History:
+    return History([e.train_loss for e in epochs], [1 - (e.test_accuracy or 0.0) for e in epochs])

@@ -1,0 +1,133 @@
+"""An expression as a graph: values flow forward, gradients back. Laid out automatically for any expression."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from convscope.graph.expression import Computation, Step
+from convscope.show.figures.matrix import written
+from convscope.show.svg import drawing, element, join, number
+
+SIGNS = {"mul": "×", "add": "+", "sub": "−", "neg": "×(−1)", "div": "÷", "pow": "^", "sqrt": "√"}
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A node with its place: `depth` steps from the leaves, `lane` across, both in units of one node."""
+
+    depth: float
+    lane: float
+
+
+def layout(inputs: Mapping[str, Sequence[str]]) -> dict[str, Spot]:
+    """A place for every node: behind all it reads, near the middle of what it reads, never on another.
+
+    Args:
+        inputs: what each node reads, every node after what it reads.
+    """
+    depth: dict[str, int] = {}
+    for name, sources in inputs.items():
+        depth[name] = 1 + max((depth[s] for s in sources), default=-1)
+    readers = {name: [r for r, sources in inputs.items() if name in sources] for name in inputs}
+    for name, sources in reversed(inputs.items()):
+        if not sources and readers[name]:
+            depth[name] = min(depth[r] for r in readers[name]) - 1  # a leaf stands right before its reader
+    order = _leaves_in_order(inputs)
+    lane: dict[str, float] = {}
+    for level in sorted(set(depth.values())):
+        names = [name for name in inputs if depth[name] == level]
+        wish = {n: _mean([lane[s] for s in inputs[n] if s in lane], order.get(n, 0.0)) for n in names}
+        for name, place in _spread(sorted(names, key=lambda n: wish[n]), wish):
+            lane[name] = place
+    low = min(lane.values())
+    return {name: Spot(depth[name], lane[name] - low) for name in inputs}
+
+
+def _leaves_in_order(inputs: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Leaves by a walk from the result, so that what belongs together stands together."""
+    order: dict[str, float] = {}
+    stack = [next(reversed(inputs))] if inputs else []
+    seen: set[str] = set()
+    while stack:
+        name = stack.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if inputs[name]:
+            stack += reversed(inputs[name])
+        else:
+            order[name] = float(len(order))
+    return order
+
+
+def _mean(values: Sequence[float], default: float) -> float:
+    return sum(values) / len(values) if values else default
+
+
+def _spread(names: Sequence[str], wish: Mapping[str, float]) -> list[tuple[str, float]]:
+    """As near to each wish as a distance of 1 allows; groups that collide share the shift."""
+    groups: list[list[str]] = []
+    for name in names:
+        groups.append([name])
+        while len(groups) > 1 and _start(groups[-1], wish) < _start(groups[-2], wish) + len(groups[-2]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [(name, _start(group, wish) + i) for group in groups for i, name in enumerate(group)]
+
+
+def _start(group: Sequence[str], wish: Mapping[str, float]) -> float:
+    return _mean([wish[name] - i for i, name in enumerate(group)], 0.0)
+
+
+def drawn(computation: Computation, width: float, label: str = "") -> Markup:
+    """The graph; on narrow paper from top to bottom, else from left to right.
+
+    Above in each box what it does, then its value, then (orange, after ∂) the gradient of the result by it.
+    """
+    nodes = {node.name: node for node in computation.nodes}
+    spots = layout({name: tuple(node.inputs) for name, node in nodes.items()})
+    down = width < 500
+    levels, lanes = max(s.depth for s in spots.values()) + 1, max(s.lane for s in spots.values()) + 1
+    along, across = (74.0, width / lanes) if down else (width / levels, 74.0)
+    box = min(62.0, (across if down else along) - 8)
+    places = {
+        name: ((s.lane + 0.5) * across, (s.depth + 0.5) * along) if down
+        else ((s.depth + 0.5) * along, (s.lane + 0.5) * across)
+        for name, s in spots.items()
+    }  # fmt: skip
+    edges = [
+        _edge(places[source], places[name], box, down=down) for name, node in nodes.items() for source in node.inputs
+    ]
+    boxes = [_box(node, places[name], box, final=name == computation.nodes[-1].name) for name, node in nodes.items()]
+    size = (width, levels * along) if down else (width, lanes * across)
+    return drawing(*size, join(edges), join(boxes), label=label)
+
+
+def _edge(start: tuple[float, float], end: tuple[float, float], box: float, *, down: bool) -> Markup:
+    (x0, y0), (x1, y1) = start, end
+    if down:
+        y0, y1 = y0 + 27, y1 - 27
+        bend = (y0 + y1) / 2
+        return element("path", d=_path(x0, y0, x0, bend, x1, bend, x1, y1), class_="edge")
+    x0, x1 = x0 + box / 2, x1 - box / 2
+    bend = (x0 + x1) / 2
+    return element("path", d=_path(x0, y0, bend, y0, bend, y1, x1, y1), class_="edge")
+
+
+def _path(*values: float) -> str:
+    n = [number(value, 1) for value in values]
+    return f"M{n[0]} {n[1]}C{n[2]} {n[3]} {n[4]} {n[5]} {n[6]} {n[7]}"
+
+
+def _box(node: Step, place: tuple[float, float], box: float, *, final: bool) -> Markup:
+    x, y = place
+    constant = node.operation == "constant"
+    name = SIGNS.get(node.operation, node.operation) if node.inputs else "" if constant else node.name
+    return join([
+        element("rect", x=x - box / 2, y=y - 27, width=box, height=54, rx=9 if node.inputs else 27,
+                class_="node final" if final else "node constant" if constant else "node"),
+        element("text", name, x=x, y=y - 11, class_="number small muted"),
+        element("text", written(node.value), x=x, y=y + 5, class_="number strong"),
+        None if constant else element("text", "∂ " + written(node.gradient), x=x, y=y + 20,
+                                      class_="number small orange"),
+    ])  # fmt: skip

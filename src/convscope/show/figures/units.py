@@ -1,0 +1,65 @@
+"""Filters, feature maps and what units like to see, as sheets of small pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+from torch import Tensor
+
+from convscope.show.figures.matrix import written
+from convscope.show.picture import ink, signed, tag
+from convscope.show.svg import element, join
+from convscope.show.words import both
+
+Kind = Literal["ink", "signed"]
+
+
+def sheet(maps: Tensor, labels: Sequence[str], *, kind: Kind = "signed", tile: str = "3.4rem",
+          limit: float | None = None) -> Markup:  # fmt: skip
+    """Maps `[n h w]` side by side with a label each. `limit` is the value of full colour, by default the largest."""
+    top = limit or float(maps.abs().max()) or 1.0
+    tiles = [
+        element("div", tag(signed(one, top) if kind == "signed" else ink(one), label, kind), label, class_="tile")
+        for one, label in zip(maps, labels, strict=True)
+    ]
+    return element("div", *tiles, class_="sheet", style=f"--tile:{tile}")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture `[c h w]` in [0, 1] and what the unit answers to it; `text` stands below instead if given."""
+
+    image: Tensor
+    score: float
+    text: Markup | str = ""
+
+
+def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> Markup:
+    """Units downwards, kinds of picture across; the strongest answer of each row is bold.
+
+    Args:
+        rows: name of the unit -> one picture for each column.
+        columns: keys of the texts above the columns.
+    """
+    cells: list[Markup] = [element("span"), *(both(key) for key in columns)]
+    for name, shown in rows.items():
+        best = max(s.score for s in shown)
+        cells.append(element("div", name, class_="row"))
+        cells += [_tile(s, name, best=s.score == best) for s in shown]
+    return element("div", join(cells), class_="comparison", style=f"--columns:{len(columns)}")
+
+
+def tiles(shown: Sequence[Shown], names: Sequence[str], tile: str = "4.4rem") -> Markup:
+    """Pictures with a name and a number each."""
+    made = [
+        element("div", tag(ink(s.image), name), element("b", name), " ", s.text or written(s.score), class_="tile")
+        for s, name in zip(shown, names, strict=True)
+    ]
+    return element("div", *made, class_="sheet", style=f"--tile:{tile}")
+
+
+def _tile(shown: Shown, name: str, *, best: bool) -> Markup:
+    number = shown.text or written(shown.score)
+    words = element("b", number) if best else number
+    return element("div", tag(ink(shown.image), f"{name}: {written(shown.score)}"), words, class_="tile")

@@ -1,0 +1,195 @@
+"""The tour: train the lecture's network on real digits, look inside, write one page.
+
+The page is written anew after every chapter, so whatever stops the tour leaves what was made.
+"""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import torch
+
+import convscope
+from convscope.errors import Interrupted
+from convscope.graph.costs import costs, totals
+from convscope.graph.graph import Graph
+from convscope.learn import Epoch, Evaluation, evaluate, fitting
+from convscope.learn.plan import Plan
+from convscope.nets import Net, load, save
+from convscope.show import chapters
+from convscope.show.events import CHAPTERS, Event, Learned, Looked, Opened, Written
+from convscope.show.figure import Section
+from convscope.show.recipe import Tour
+from convscope.show.report import Report, render
+from convscope.worlds import digits, scaled
+
+NETWORKS = ("lecture", "lecture-relu")
+BEGINS = {"why": 0.0, "convolution": 0.02, "neuron": 0.03, "network": 0.04, "training": 0.05, "seen": 0.65}
+"""Share of the time that has passed when a chapter begins."""
+
+
+@dataclass
+class State:
+    """What a tour has so far."""
+
+    recipe: Tour
+    folder: Path
+    shown: Path
+    """The folder as readers find it; differs from `folder` while results are moved into place at the end."""
+    started: float = field(default_factory=time.monotonic)
+    sections: list[Section] = field(default_factory=list)
+    nets: dict[str, Net] = field(default_factory=dict)
+    epochs: dict[str, list[Epoch]] = field(default_factory=dict)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Since the tour began."""
+        return time.monotonic() - self.started
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Share of test digits that each trained network gets right."""
+        return {name: found.accuracy for name, found in self.evaluations.items()}
+
+
+def tour(recipe: Tour, folder: Path, *, shown: Path | None = None) -> Iterator[Event]:
+    """Train, look, write `folder/report.html` and a model folder for each network, and tell what happens.
+
+    Args:
+        recipe: all that decides the result.
+        folder: where to write; made if missing.
+        shown: the folder that the page names in its commands, if it is not `folder`.
+
+    Raises:
+        Interrupted: the user stopped the tour; what was finished is in `folder`.
+    """
+    state = State(recipe, folder, shown or folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for key in CHAPTERS:
+            yield Opened(key, BEGINS[key])
+            yield from _CHAPTERS[key](state)
+            _write(state)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "the tour to run to its end", received="a stop",
+            hint=f"{len(state.sections)} of {len(CHAPTERS)} chapters are in {state.shown / 'report.html'}.",
+        ) from None  # fmt: skip
+    models = tuple(state.shown / name for name in state.nets)
+    yield Written(state.shown / "report.html", models, state.seconds, state.accuracy)
+
+
+Steps = Generator[Event, None, None]
+
+
+def _why(state: State) -> Steps:
+    state.sections.append(chapters.why(_graph(), _digit(state)))
+    yield from ()
+
+
+def _convolution(state: State) -> Steps:
+    state.sections.append(chapters.convolution(_digit(state)))
+    yield from ()
+
+
+def _neuron(state: State) -> Steps:
+    state.sections.append(chapters.neuron())
+    yield from ()
+
+
+def _network(state: State) -> Steps:
+    state.sections.append(chapters.network(_graph(), "convscope describe lecture"))
+    yield from ()
+
+
+def _training(state: State) -> Steps:
+    train, test = digits.train(), digits.test()
+    span = BEGINS["seen"] - BEGINS["training"]
+    for index, name in enumerate(NETWORKS):
+        plan = _plan(state, name)
+        net = state.nets[name] = load(name, seed=state.recipe.seed)
+        for event in fitting(net, train, test, plan):
+            done = BEGINS["training"] + span * (index + event.done) / len(NETWORKS)
+            if isinstance(event, Epoch):
+                state.epochs.setdefault(name, []).append(event)
+            yield Learned(name, event, done)
+        save(net, state.folder / name)
+        state.evaluations[name] = evaluate(net, test)
+    printed, relu = (state.epochs[name] for name in NETWORKS)
+    commands = ("\n".join(_plan(state, name).command() for name in NETWORKS), _evaluation_line(state))
+    section = chapters.training(printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}")
+    state.sections.append(section)
+
+
+def _seen(state: State) -> Steps:
+    name = NETWORKS[1]
+    subject = chapters.Subject(
+        state.nets[name], digits.test(), _digit(state), state.recipe.steps, state.recipe.seed, str(state.shown / name)
+    )
+    section = yield from _passed_on(chapters.seen(subject))
+    state.sections.append(section)
+
+
+def _passed_on(looking: Generator[Looked, None, Section]) -> Generator[Event, None, Section]:
+    """The news of the last chapter, in shares of the whole tour."""
+    begin = BEGINS["seen"]
+    while True:
+        try:
+            news = next(looking)
+        except StopIteration as end:
+            return end.value
+        yield Looked(news.what, begin + (1 - begin) * news.done)
+
+
+_CHAPTERS = {"why": _why, "convolution": _convolution, "neuron": _neuron, "network": _network,
+             "training": _training, "seen": _seen}  # fmt: skip
+
+
+def _plan(state: State, name: str) -> Plan:
+    recipe = state.recipe
+    return Plan(network=name, data="digits", epochs=recipe.epochs, seed=recipe.seed, device=recipe.device)
+
+
+def _evaluation_line(state: State) -> str:
+    folder = state.shown / NETWORKS[1]
+    return (
+        f"python -c \"import convscope as cs; net = cs.load('{folder}'); "
+        'print(cs.learn.evaluate(net, cs.worlds.digits.test()).confusion)"'
+    )
+
+
+def _graph() -> Graph:
+    graph = load(NETWORKS[0]).graph
+    if graph is None:
+        raise TypeError("the lecture's network has a graph")
+    return graph
+
+
+def _digit(state: State) -> torch.Tensor:
+    """The first test digit of the recipe's class, `[1 28 28]` in [0, 1]."""
+    data = digits.test()
+    index = int((data.labels == state.recipe.digit).nonzero()[0])
+    return scaled(data.batch([index]), data.contract)[0]
+
+
+def _write(state: State) -> None:
+    """The page as it is now, whole or not at all."""
+    accuracy = state.accuracy
+    facts = [("page.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),
+             ("page.fact.digits", f"{len(digits.train()):,}")]  # fmt: skip
+    for name, key in zip(NETWORKS, ("page.fact.accuracy", "page.fact.relu"), strict=True):
+        if name in accuracy:
+            facts.append((key, f"{100 * accuracy[name]:.1f}%"))
+    values = {
+        "version": convscope.__version__, "torch": torch.__version__, "date": date.today().isoformat(),
+        "seconds": round(state.seconds), "seed": state.recipe.seed, "folder": NETWORKS[1],
+        "train": f"{len(digits.train()):,}", "test": f"{len(digits.test()):,}",
+    }  # fmt: skip
+    unfinished = len(state.sections) < len(CHAPTERS)
+    page = render(Report(tuple(state.sections), state.recipe.command(), facts, values, unfinished))
+    temporary = state.folder / ".report.html"
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(state.folder / "report.html")
