@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, Place, frozen, record
+from convscope.nets import Net, Place, frozen
 from convscope.see.canvas import Canvas
+from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.redirect import Redirected
 from convscope.see.transforms import Transform, applied
@@ -42,9 +43,10 @@ class Climb:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Where ascent is after `index` updates: the images, and the scores of exactly these under this step's transforms.
+    """Where ascent is after `index` updates.
 
-    Everything stays on its device; reading a number is what makes the program wait for it.
+    The scores are those of exactly these images, under this step's transforms. Everything stays on its
+    device; reading a number is what makes the program wait for it.
     """
 
     index: int
@@ -64,7 +66,7 @@ def ascend(
     transforms: Sequence[Transform] = (),
     generator: Generator | None = None,
 ) -> Iterator[Step]:
-    """Move the canvas so that the objective rises, and yield where it is: at the start, and after each update.
+    """Move the canvas so that the objective rises; yield where it is at the start and after each update.
 
     Weights are frozen and the forward pass ends after the last place that the objective reads.
 
@@ -86,13 +88,12 @@ def ascend(
         raise UsageError("0 or more steps", received=str(steps))
     objective, climb = objective.bound(net), climb or Climb()
     chance = generator or Generator().manual_seed(0)
-    others = _other_inputs(net, len(canvas))
     optimiser = _optimiser(canvas, climb)
     for index in range(steps + 1):
         with _looking(net, climb, redirect=index < climb.redirect):
             images = canvas.images()
-            seen = _laid_out(applied(images, tuple(transforms), chance), climb)
-            activations = record(net, (seen, *others), objective.places) if objective.places else {}
+            transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
+            activations = seen(net, transformed, objective.places)
         scores, gradients = _ascent_of(objective, activations, images, canvas)
         moving = torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
         yield Step(index, scores, images.detach().clone(), moving)
@@ -121,9 +122,9 @@ def _laid_out(images: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, 
 def _ascent_of(
     objective: Objective, activations: Mapping[Place, Tensor], images: Tensor, canvas: Canvas
 ) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:
-    """Scores, and the gradients of the loss (their negative); each image has its own, since the scores are summed."""
+    """Scores, and gradients of the loss, their negative: each image has its own, since scores are summed."""
     with torch.enable_grad():
-        scores = objective({place: a.float() for place, a in activations.items()}, images)
+        scores = objective(activations, images)
         if not scores.requires_grad:
             return scores, tuple(torch.zeros_like(parameter) for parameter in canvas.parameters)
         loss = -scores.sum()
@@ -158,9 +159,3 @@ def _tamed(gradient: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, "
     if climb.clip is not None:
         factors = torch.minimum(factors, climb.clip / norms)
     return gradient * factors.view(-1, *[1] * (gradient.dim() - 1))
-
-
-def _other_inputs(net: Net, batch: int) -> tuple[Tensor, ...]:
-    """What further inputs look at, while the first one moves: the middle of their ranges."""
-    example = net.example(batch)
-    return () if isinstance(example, Tensor) else tuple(example[1:])

@@ -1,7 +1,7 @@
 """Free parameters that are a batch of images: as pixels, or as spectra with decorrelated colour.
 
-A canvas is two things: the tensors that move, and the function that makes images in the contract's value range from
-them. Each image starts from a generator of its own, so that it is the same alone and in any batch.
+A canvas is two things: the tensors that move, and the function that makes images in the contract's value
+range from them. Each image starts from a generator of its own, so that it is the same alone and in any batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,8 @@ Bound = Literal["sigmoid", "clamp"]
 Start = Literal["noise", "zeros"] | Tensor
 
 PIXEL_NOISE = 0.01
-"""Standard deviation of the noise that a start has, in units of the value range for pixels, of the spectrum for
+"""Standard deviation of the noise that a start has, in units of the value range for pixels, of the spectrum
+for
 Fourier canvases (Lucid's 0.01)."""
 
 _NEAREST_EDGE = 1e-3
@@ -62,8 +63,10 @@ def pixels(
         contract: channels, size and value range of the images.
         seeds: one for each image.
         size: spatial extent, if not the contract's.
-        start: mid-range plus noise, the middle of the range exactly, or images `[b c ...]` in the contract's range.
-        bound: what keeps images in the range: `clamp` sets parameters back after each step, `sigmoid` squashes them.
+        start: mid-range plus noise, the middle of the range exactly, or images `[b c ...]` in the contract's
+            range.
+        bound: what keeps images in the range: `clamp` sets parameters back after each step, `sigmoid`
+            squashes them.
         spread: standard deviation of the noise, as a share of the range.
         device: where the parameters live.
     """
@@ -84,7 +87,9 @@ def fourier(
     spread: float = PIXEL_NOISE,
     device: torch.device | str = "cpu",
 ) -> Canvas:
-    """A canvas whose parameters are spectra, scaled by 1 / frequency; with three channels, of decorrelated colours.
+    """A canvas whose parameters are spectra, scaled by 1 / frequency.
+
+    Three channels are decorrelated colours.
 
     Args:
         contract: channels, size and value range of the images.
@@ -98,8 +103,11 @@ def fourier(
     shape, (low, high) = shape_of(contract, size), contract.value_range
     extent = shape[1:]
     if not extent:
-        raise UsageError("an input with width, or height and width, for a Fourier canvas",
-                         received=f"an input of shape {shape}", hint="Use canvas=pixels for plain vectors.")
+        raise UsageError(
+            "an input with width, or height and width, for a Fourier canvas",
+            received=f"an input of shape {shape}",
+            hint="Use canvas=pixels for plain vectors.",
+        )
     half = (shape[0], *spectrum.frequencies(extent).shape, 2)
     if isinstance(start, Tensor):
         images = _squashed_back(_given(start, shape, seeds), low, high)
@@ -177,7 +185,9 @@ def _start(
 def _given(images: Tensor, shape: tuple[int, ...], seeds: Sequence[int]) -> Float[Tensor, "b *shape"]:
     images = images.detach()[None] if images.dim() == len(shape) else images.detach()
     if tuple(images.shape[1:]) != shape or len(images) not in (1, len(seeds)):
-        raise UsageError(f"{len(seeds)} images of shape {shape} to start from", received=str(tuple(images.shape)))
+        raise UsageError(
+            f"{len(seeds)} images of shape {shape} to start from", received=str(tuple(images.shape))
+        )
     return images.float().expand(len(seeds), *shape).clone()
 
 

@@ -17,8 +17,9 @@ Show = Literal["auto", "colour", "each", "mean"]
 class Filters:
     """The kernels of one layer.
 
-    `pictures` lie in [0, 1], 0.5 is a weight of 0, and every filter has the scale of its own largest weight: `[n 3 h w]`
-    in colour, else `[n k 1 h w]` with one grey picture for each input channel, or one for their mean.
+    `pictures` lie in [0, 1], 0.5 is a weight of 0, and every filter has the scale of its own largest weight:
+    `[n 3 h w]` in colour, else `[n k 1 h w]` with one grey picture for each input channel, or one for their
+    mean.
     """
 
     place: str
@@ -32,8 +33,8 @@ def filters(net: Net, place: str | Place, *, show: Show = "auto") -> Filters:
     Args:
         net: any network.
         place: a layer with convolution weights; with a unit, that filter alone.
-        show: `colour` for kernels over three channels, `each` for one picture of each input channel, `mean` for one
-            of their mean; `auto` is colour in a first layer over three channels, and each otherwise.
+        show: `colour` for kernels over three channels, `each` for one picture of each input channel, `mean`
+            for one of their mean; `auto` is colour in a first layer over three channels, and each otherwise.
 
     Raises:
         PlaceError: there is no such layer, or it has no kernels.
@@ -47,8 +48,11 @@ def filters(net: Net, place: str | Place, *, show: Show = "auto") -> Filters:
     first = weights.shape[1] == 3 and net.contract.channels == 3
     chosen = show if show != "auto" else "colour" if first else "each"
     if chosen == "colour" and weights.shape[1] != 3:
-        raise PlaceError("filters over three channels, to show them in colour",
-                         received=f"{place}, over {weights.shape[1]}", hint="Use show=each or show=mean.")
+        raise PlaceError(
+            "filters over three channels, to show them in colour",
+            received=f"{place}, over {weights.shape[1]}",
+            hint="Use show=each or show=mean.",
+        )
     flat = weights if weights.dim() == 4 else weights[:, :, None]
     if chosen == "mean":
         flat = flat.mean(1, keepdim=True)
@@ -73,7 +77,9 @@ def _weights(net: Net, place: Place) -> Float[Tensor, "n c *kernel"]:
     if kernels is None:
         from convscope.errors import nearest
 
-        raise PlaceError(f"a layer of {net.name} with filters", received=str(place), hint=nearest(place.layer, names))
+        raise PlaceError(
+            f"a layer of {net.name} with filters", received=str(place), hint=nearest(place.layer, names)
+        )
     return kernels.detach().float().cpu()
 
 

@@ -17,7 +17,8 @@ def activations(
 
     Args:
         net: any network.
-        image: `[b c ...]` in the contract's range, or one `[c ...]`; one tensor for each input if there are several.
+        image: `[b c ...]` in the contract's range, or one `[c ...]`; one tensor for each input if there are
+            several.
         places: where to look.
 
     Raises:
@@ -37,7 +38,7 @@ def degree(maps: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b"]:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMaps:
-    """What one layer makes of one input: a map for each unit, or one value for each where there is no space left."""
+    """What one layer makes of one input: a map for each unit, or a value where there is no space left."""
 
     place: str
     maps: Float[Tensor, "c *size"]

@@ -1,19 +1,22 @@
 """What can be wanted of a network: a channel, a neuron, a layer, a direction, an answer.
 
-Source: Olah et al. 2017, "Feature Visualization", Distill, doi:10.23915/distill.00007; Erhan et al. 2009 for the
-idea. The degree of activation of a filter is the sum over its map (Lee, "Convolutional Neural Network", 2017).
+Source: Olah et al. 2017, "Feature Visualization", Distill, doi:10.23915/distill.00007; Erhan et al. 2009 for
+the idea. The degree of activation of a filter is the sum over its map (Lee, "Convolutional Neural Network",
+2017).
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from convscope.errors import PlaceError
 from convscope.nets import Net, Place, resolve
+from convscope.nets.answers import log_probabilities
 from convscope.see.objective import Measure, Objective
 from convscope.see.scene import Scene, index
 
@@ -34,8 +37,10 @@ def reduced(maps: Float[Tensor, "n *size"], place: Place, reduce: str) -> Float[
     if len(place.position) != maps.dim() - 1 or any(
         not -extent <= p < extent for p, extent in zip(place.position, maps.shape[1:], strict=True)
     ):
-        raise PlaceError(f"a position inside the map of {place.layer}, which is {tuple(maps.shape[1:])} here",
-                         received=str(place))
+        raise PlaceError(
+            f"a position inside the map of {place.layer}, which is {tuple(maps.shape[1:])} here",
+            received=str(place),
+        )
     return maps[(slice(None), *place.position)]
 
 
@@ -47,9 +52,11 @@ class Unit(Measure):
     reduce: Reduce = "mean"
 
     @property
+    @override
     def reads(self) -> tuple[Place, ...]:
         return (self.place,)
 
+    @override
     def bound(self, net: Net) -> Self:
         place = resolve(net, self.place)
         if place.unit is None:
@@ -57,14 +64,17 @@ class Unit(Measure):
         return replace(self, place=place)
 
     @property
+    @override
     def family(self) -> Hashable:
         return replace(self.place, unit=None), self.reduce
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return reduced(scene[self.place][:, _number(self.place)], self.place, self.reduce)
 
     @classmethod
-    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+    @override
+    def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
         first, units = measures[0], tuple(_number(measure.place) for measure in measures)
         activation = scene[first.place]
         rows = index(tuple(range(len(units))), activation.device)
@@ -75,14 +85,16 @@ class Unit(Measure):
 class Confidence(Unit):
     """The logarithm of a class's probability: 0 is certainty."""
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
-        return scene[self.place].log_softmax(1)[:, _number(self.place)]
+        return log_probabilities(scene[self.place])[:, _number(self.place)]
 
     @classmethod
-    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
-        logits = scene[measures[0].place].log_softmax(1)
+    @override
+    def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
+        answers = log_probabilities(scene[measures[0].place])
         units = tuple(_number(measure.place) for measure in measures)
-        return logits[index(tuple(range(len(units))), logits.device), index(units, logits.device)]
+        return answers[index(tuple(range(len(units))), answers.device), index(units, answers.device)]
 
 
 @dataclass(frozen=True)
@@ -95,16 +107,20 @@ class Energy(Measure):
     place: Place
 
     @property
+    @override
     def reads(self) -> tuple[Place, ...]:
         return (self.place,)
 
+    @override
     def bound(self, net: Net) -> Self:
         return replace(self, place=resolve(net, self.place))
 
     @property
+    @override
     def family(self) -> Hashable:
         return self.place
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         activation = scene[self.place]
         if self.place.unit is not None:
@@ -124,25 +140,32 @@ class Direction(Measure):
     cosine_power: float = 0.0
 
     @property
+    @override
     def reads(self) -> tuple[Place, ...]:
         return (self.place,)
 
+    @override
     def bound(self, net: Net) -> Self:
         return replace(self, place=resolve(net, self.place))
 
     @property
+    @override
     def family(self) -> Hashable:
         return self.place, len(self.vector), self.cosine_power
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return type(self).together([self] * len(scene.image), scene)
 
     @classmethod
-    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+    @override
+    def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
         first, activation = measures[0], scene[measures[0].place]
         if activation.shape[1] != len(first.vector):
-            raise PlaceError(f"a direction with a number for each of the {activation.shape[1]} units of {first.place}",
-                             received=f"{len(first.vector)} numbers")
+            raise PlaceError(
+                f"a direction with a number for each of the {activation.shape[1]} units of {first.place}",
+                received=f"{len(first.vector)} numbers",
+            )
         vectors = activation.new_tensor([measure.vector for measure in measures])
         along = torch.einsum("bc...,bc->b...", activation, vectors)
         if first.cosine_power:
@@ -152,8 +175,9 @@ class Direction(Measure):
 
 
 def channel(place: str | Place, *, reduce: Reduce = "mean") -> Objective:
-    """A filter's activation over its whole map: the mean, which does not depend on the size of the canvas, or the
-    lecture's degree of activation with `reduce="sum"`.
+    """A filter's activation over its whole map.
+
+    The mean does not depend on the size of the canvas; `reduce="sum"` is the lecture's degree of activation.
     """
     return Objective.of(Unit(_place(place), reduce))
 
@@ -168,7 +192,9 @@ def layer(place: str | Place) -> Objective:
     return Objective.of(Energy(_place(place)))
 
 
-def direction(place: str | Place, vector: Sequence[float] | Tensor, *, cosine_power: float = 0.0) -> Objective:
+def direction(
+    place: str | Place, vector: Sequence[float] | Tensor, *, cosine_power: float = 0.0
+) -> Objective:
     """Activations along a vector in the space of a layer's channels."""
     numbers = vector.tolist() if isinstance(vector, Tensor) else vector
     return Objective.of(Direction(_place(place), tuple(float(v) for v in numbers), cosine_power))
@@ -180,12 +206,12 @@ def output(unit: int | str) -> Objective:
 
 
 def confidence(unit: int | str) -> Objective:
-    """The log-probability of a class, from logits at the network's output."""
+    """The log-probability of a class."""
     return Objective.of(Confidence(Place("output", unit=unit)))
 
 
 def aim(place: str | Place, *, reduce: Reduce = "mean") -> Objective:
-    """What a place says: a neuron where there is a position, a channel where there is a unit, else the layer."""
+    """What a place says: a neuron if it has a position, a channel if it has a unit, else the whole layer."""
     place = _place(place)
     return layer(place) if place.unit is None else channel(place, reduce=reduce)
 
@@ -196,5 +222,7 @@ def _place(place: str | Place) -> Place:
 
 def _number(place: Place) -> int:
     if not isinstance(place.unit, int):
-        raise PlaceError("a unit by its number; bind the objective to a network to use labels", received=str(place))
+        raise PlaceError(
+            "a unit by its number; bind the objective to a network to use labels", received=str(place)
+        )
     return place.unit

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -46,7 +46,7 @@ class Measure(ABC):
         return self
 
     @classmethod
-    def together(cls, measures: Sequence[Self], scene: Scene) -> Float[Tensor, " b"]:
+    def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
         """Score image `i` by `measures[i]`, all of one family."""
         return measures[0](scene)
 
@@ -82,7 +82,9 @@ class Objective:
         if not isinstance(other, Objective):
             return NotImplemented
         if None not in (self.images, other.images) and self.images != other.images:
-            raise UsageError("objectives for batches of one size", received=f"{self.images} and {other.images} images")
+            raise UsageError(
+                "objectives for batches of one size", received=f"{self.images} and {other.images} images"
+            )
         return Objective(self.terms + other.terms, self.images if other.images is None else other.images)
 
     __radd__ = __add__
@@ -96,7 +98,9 @@ class Objective:
     def __mul__(self, factor: float) -> "Objective":
         if not isinstance(factor, Real):
             return NotImplemented
-        return Objective(tuple(Term(t.weight * float(factor), t.measure, t.rows) for t in self.terms), self.images)
+        return Objective(
+            tuple(Term(t.weight * float(factor), t.measure, t.rows) for t in self.terms), self.images
+        )
 
     __rmul__ = __mul__
 
@@ -116,7 +120,9 @@ class Objective:
         """
         return Objective(tuple(Term(t.weight, t.measure.bound(net), t.rows) for t in self.terms), self.images)
 
-    def __call__(self, activations: Mapping[Place, Tensor], image: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+    def __call__(
+        self, activations: Mapping[Place, Tensor], image: Float[Tensor, "b *shape"]
+    ) -> Float[Tensor, " b"]:
         """Score every image.
 
         Args:
@@ -125,7 +131,9 @@ class Objective:
         """
         scene, count = Scene(activations, image), len(image)
         if self.images not in (None, count):
-            raise UsageError(f"a batch of {self.images}, one image for each objective", received=f"{count} images")
+            raise UsageError(
+                f"a batch of {self.images}, one image for each objective", received=f"{count} images"
+            )
         total = image.new_zeros(count)
         for term in self._shared:
             total = total + term.weight * term.measure(scene)
@@ -155,7 +163,9 @@ def each(objectives: Iterable[Objective]) -> Objective:
     objectives = list(objectives)
     if not objectives or any(objective.images is not None for objective in objectives):
         raise UsageError("one or more objectives, each for a single image")
-    terms = (Term(t.weight, t.measure, (row,)) for row, objective in enumerate(objectives) for t in objective.terms)
+    terms = (
+        Term(t.weight, t.measure, (row,)) for row, objective in enumerate(objectives) for t in objective.terms
+    )
     return Objective(tuple(terms), len(objectives))
 
 

@@ -1,6 +1,7 @@
 """What is not wanted of an image. Penalties are positive; subtract them: `channel("conv2:17") - 0.1 * l1()`.
 
-With the L1 penalty the lecture's formula reads argmax(y - sum|x|); one of its texts prints a plus, which is wrong.
+With the L1 penalty the lecture's formula reads argmax(y - sum|x|); one of its texts prints a plus, which is
+wrong.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from convscope.see.objective import Measure, Objective
 from convscope.see.scene import Scene
@@ -23,6 +25,7 @@ class L1(Measure):
 
     around: float = 0.0
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return (scene.image - self.around).abs().flatten(1).sum(1)
 
@@ -33,6 +36,7 @@ class L2(Measure):
 
     around: float = 0.0
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return torch.linalg.vector_norm((scene.image - self.around).flatten(1), dim=1)
 
@@ -41,6 +45,7 @@ class L2(Measure):
 class TotalVariation(Measure):
     """Sum of the absolute differences of neighbours along every spatial axis."""
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         image = scene.image
         total = image.new_zeros(len(image))
@@ -51,10 +56,12 @@ class TotalVariation(Measure):
 
 @dataclass(frozen=True)
 class Roughness(Measure):
-    """Half the squared distance from the image's own blurred copy, which is held fixed: its gradient is what blurring
-    would remove.
+    """Half the squared distance from the image's own blurred copy.
+
+    The copy is held fixed, so that the gradient is what blurring would remove.
     """
 
+    @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return 0.5 * (scene.image - blurred(scene.image.detach())).flatten(1).square().sum(1)
 
@@ -64,7 +71,9 @@ def blurred(image: Float[Tensor, "b c *size"]) -> Float[Tensor, "b c *size"]:
     for axis in range(2, image.dim()):
         if image.shape[axis] > 1:
             moved = image.movedim(axis, -1)
-            padded = F.pad(moved.flatten(0, -2)[None], (1, 1), mode="replicate")[0].view(*moved.shape[:-1], -1)
+            padded = F.pad(moved.flatten(0, -2)[None], (1, 1), mode="replicate")[0].view(
+                *moved.shape[:-1], -1
+            )
             left, middle, right = padded[..., :-2], padded[..., 1:-1], padded[..., 2:]
             moved = _BINOMIAL[0] * left + _BINOMIAL[1] * middle + _BINOMIAL[2] * right
             image = moved.movedim(-1, axis)

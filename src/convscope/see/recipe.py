@@ -33,11 +33,14 @@ class Visualize(Recipe):
     )
     steps: int = Field(256, ge=0, le=1_000_000, description="updates of the picture")
     size: list[int] = Field(
-        [], max_length=2, description="height and width of the picture, or one number; the network's own if left out"
+        [],
+        max_length=2,
+        description="height and width of the picture, or one number; the network's own if left out",
     )
     canvas: Literal["fourier", "pixels"] = Field("fourier", description="what moves: spectra, or pixels")
     transforms: Literal["auto", "standard", "shifts", "none"] = Field(
-        "auto", description="small changes that the picture must survive; auto: standard where any size is taken"
+        "auto",
+        description="small changes that the picture must survive; auto: standard where any size is taken",
     )
     rate: float = Field(0.05, gt=0, le=100, description="learning rate")
     decay: float = Field(1.0, ge=0, le=4, description="how much a Fourier canvas damps fine grain")

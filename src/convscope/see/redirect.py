@@ -1,10 +1,11 @@
 """Gradients for units that do not fire yet.
 
-A ReLU whose inputs are all negative passes no gradient, and ascent of a silent unit would never start. For an image
-whose whole gradient a ReLU would stop, what would raise the score passes instead. Nothing is changed in the network:
-the calls are caught on their way, whether made by modules or as functions.
+A ReLU whose inputs are all negative passes no gradient, and ascent of a silent unit would never start. For an
+image whose whole gradient a ReLU would stop, what would raise the score passes instead. Nothing is changed in
+the network: the calls are caught on their way, whether made by modules or as functions.
 
-Source: Lucid's `redirected_relu_grad`, which does so for the first 16 steps; its rule for ReLU6 is the upper bound's.
+Source: Lucid's `redirected_relu_grad`, which does so for the first 16 steps; its rule for ReLU6 is the upper
+bound's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class _Redirected(torch.autograd.Function):
-    """Clamps to [low, high]; where an image's gradient would be stopped entirely, lets pass what pushes inwards.
+    """Clamps to [low, high]; where all of an image's gradient would stop, what pushes inwards passes.
 
     The gradient is that of a loss, which falls: below `low` a negative one pushes inwards.
     """

@@ -1,10 +1,11 @@
 """Images as spectra: the change of variables that makes gradient ascent draw natural-looking pictures.
 
-A spectrum is scaled by 1/frequency, as the spectra of photographs are, and its three channels are uncorrelated;
-steps of equal length then change large shapes and fine grain alike.
+A spectrum is scaled by 1/frequency, as the spectra of photographs are, and its three channels are
+uncorrelated; steps of equal length then change large shapes and fine grain alike.
 
 Source: Olah et al. 2017, "Feature Visualization", Distill, section "Preconditioning and parameterization",
-doi:10.23915/distill.00007. The scale, the divisor and the colour matrix are Lucid's, so that spectra mean the same.
+doi:10.23915/distill.00007. The scale, the divisor and the colour matrix are Lucid's, so that spectra mean the
+same.
 """
 
 from functools import lru_cache
@@ -31,7 +32,7 @@ def frequencies(size: tuple[int, ...]) -> Float[Tensor, "*half"]:
 
 @lru_cache(maxsize=32)
 def scale(size: tuple[int, ...], decay: float, device: torch.device) -> Float[Tensor, "*half"]:
-    """What the free spectrum is multiplied by: 1 / frequency ** decay, the mean treated as the lowest frequency."""
+    """Factors of the free spectrum: 1 / frequency ** decay, where the mean counts as the lowest frequency."""
     weights = 1.0 / frequencies(size).clamp_min(1.0 / max(size)) ** decay
     return (weights / DIVISOR).to(device)
 
@@ -67,4 +68,3 @@ def uncoloured(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:
     """The inverse of `coloured`."""
     inverse = torch.linalg.inv(colour_matrix(image.device).double()).to(image.dtype)
     return torch.einsum("ij,bj...->bi...", inverse, image)
-

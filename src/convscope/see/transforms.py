@@ -1,10 +1,12 @@
-"""Small random changes of an image that a picture must survive: without them, ascent finds noise that only the exact
-grid of pixels excites.
+"""Small random changes of an image that a picture must survive.
 
-A transform is called with images `[b c h w]` (or `[b c w]`) and a generator, draws once for the whole batch, and gives
-images back, perhaps of another size. What it draws depends on nothing but the generator.
+Without them, ascent finds noise that only the exact grid of pixels excites.
 
-Source: Olah et al. 2017, "Feature Visualization", Distill, section "Transformation robustness"; the amounts are Lucid's.
+A transform is called with images `[b c h w]` (or `[b c w]`) and a generator, draws once for the whole batch,
+and gives images back, perhaps of another size. What it draws depends on nothing but the generator.
+
+Source: Olah et al. 2017, "Feature Visualization", Distill, section "Transformation robustness"; the amounts
+are Lucid's.
 """
 
 from collections.abc import Callable
@@ -32,7 +34,10 @@ class Pad:
     width: int
     value: float = 0.5
 
-    def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *larger"]:
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *larger"]:
+        """Larger by `width` at every side."""
         return F.pad(image, [self.width] * 2 * (image.dim() - 2), value=self.value)
 
 
@@ -42,11 +47,16 @@ class Jitter:
 
     amount: int
 
-    def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *smaller"]:
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *smaller"]:
+        """A random part of the image, smaller by `amount` along each axis."""
         for axis in range(2, image.dim()):
             if image.shape[axis] <= self.amount:
-                raise UsageError(f"images of more than {self.amount} pixels to jitter",
-                                 received=f"{tuple(image.shape[2:])}")
+                raise UsageError(
+                    f"images of more than {self.amount} pixels to jitter",
+                    received=f"{tuple(image.shape[2:])}",
+                )
             image = image.narrow(axis, _whole(self.amount, generator), image.shape[axis] - self.amount)
         return image
 
@@ -57,12 +67,17 @@ class Scale:
 
     factors: tuple[float, ...]
 
-    def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *other"]:
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *other"]:
+        """The image resized."""
         factor = self.factors[_whole(len(self.factors) - 1, generator)]
         size = [max(1, round(extent * factor)) for extent in image.shape[2:]]
         if size == list(image.shape[2:]):
             return image
-        return F.interpolate(image, size=size, mode="bilinear" if image.dim() == 4 else "linear", align_corners=False)
+        return F.interpolate(
+            image, size=size, mode="bilinear" if image.dim() == 4 else "linear", align_corners=False
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,7 @@ class Rotate:
     value: float = 0.5
 
     def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *size"]:
+        """The image turned; of unchanged size."""
         angle = radians(self.degrees[_whole(len(self.degrees) - 1, generator)])
         if image.dim() != 4 or angle == 0.0:
             return image
@@ -93,7 +109,10 @@ class Fit:
     size: tuple[int, ...]
     value: float = 0.5
 
-    def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *fixed"]:
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *fixed"]:
+        """The middle of the image, or the image in the middle."""
         borders: list[int] = []
         for extent, wanted in zip(reversed(image.shape[2:]), reversed(self.size), strict=True):
             missing = wanted - extent
@@ -102,14 +121,20 @@ class Fit:
 
 
 def standard(value: float = 0.5) -> tuple[Transform, ...]:
-    """Lucid's list: pad 12, jitter 8, scale 0.9 to 1.1, rotate -10 to 10 degrees (a quarter of the time not), jitter 4.
+    """Lucid's list: pad 12, jitter 8, scale 0.9 to 1.1, rotate by up to 10 degrees, jitter 4.
 
     Args:
         value: what fills in from outside, the middle of the value range.
     """
     factors = tuple(1 + (i - 5) / 50 for i in range(11))
     degrees = (*range(-10, 11), *[0] * 5)
-    return Pad(12, value), Jitter(8), Scale(factors), Rotate(tuple(float(d) for d in degrees), value), Jitter(4)
+    return (
+        Pad(12, value),
+        Jitter(8),
+        Scale(factors),
+        Rotate(tuple(float(d) for d in degrees), value),
+        Jitter(4),
+    )
 
 
 def shifts(size: tuple[int, ...], amount: int, value: float) -> tuple[Transform, ...]:

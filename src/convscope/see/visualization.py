@@ -4,18 +4,20 @@ Source: Erhan et al. 2009 (activation maximisation); Olah et al. 2017, "Feature 
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.nets import Net, Place, frozen, record
+from convscope.nets import Net, Place, frozen
 from convscope.see import penalties
 from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import Canvas, fourier, pixels, shape_of
+from convscope.see.looking import seen
 from convscope.see.measures import aim
 from convscope.see.objective import Objective, each
 from convscope.see.recipe import Visualize
@@ -30,9 +32,9 @@ SHIFT = 14
 class Visualization:
     """Pictures `[n c h w]` in the contract's value range, one for each place.
 
-    `scores` are the objective's under the last step's transforms and with its penalties; `clean_scores` are the
-    activations that were asked for (their negative, for `negative`), of the pictures as they are, in float32 and
-    without penalties.
+    `scores` are the objective's under the last step's transforms and with its penalties; `clean_scores` are
+    the activations that were asked for (their negative, for `negative`), of the pictures as they are, in
+    float32 and without penalties.
     """
 
     places: tuple[str, ...]
@@ -40,7 +42,7 @@ class Visualization:
     scores: Float[Tensor, " n"]
     clean_scores: Float[Tensor, " n"]
     silent: tuple[str, ...]
-    """Places whose gradient was 0 at the end: nothing that was tried makes them fire, and their pictures say nothing."""
+    """Places whose gradient was 0 at the end: nothing made them fire, and their pictures say nothing."""
     steps: int
     recipe: Visualize
 
@@ -50,7 +52,7 @@ class Visualization:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """One step of one batch of pictures. `visualization()` is what there is so far, finished batches included."""
+    """One step of one batch of pictures; `visualization()` is what there is so far."""
 
     step: int
     steps: int
@@ -62,7 +64,7 @@ class Progress:
     _so_far: "_Studio"
 
     def visualization(self) -> Visualization:
-        """The pictures of all batches up to this moment, with their clean scores."""
+        """The pictures of all batches up to now, with their clean scores; ask before going on."""
         return self._so_far.visualization(self.current)
 
 
@@ -71,8 +73,8 @@ def visualize(net: Net, *places: str | Place, start: Tensor | None = None, **rec
 
     Args:
         net: any network.
-        *places: `conv2:17` (a filter), `conv2:17@5,5` (a neuron), `conv2:*` (every filter of a layer), `conv2` (the
-            energy of a layer), `output:3` (an answer).
+        *places: `conv2:17` (a filter), `conv2:17@5,5` (a neuron), `conv2:*` (every filter of a layer),
+            `conv2` (the energy of a layer), `output:3` (an answer).
         start: images to start from, in the contract's range, instead of noise.
         **recipe: fields of `Visualize`.
 
@@ -82,13 +84,8 @@ def visualize(net: Net, *places: str | Place, start: Tensor | None = None, **rec
         UsageError: a field is unknown or out of range.
     """
     wanted = Visualize.parse({"net": net.name, "places": [str(place) for place in places], **recipe})
-    last = None
     with frozen(net.module):
-        for last in visualizing(net, wanted, start=start):
-            pass
-    if last is None:
-        raise UsageError("one place or more")
-    return last.visualization()
+        return deque(visualizing(net, wanted, start=start), maxlen=1).pop().visualization()
 
 
 def visualizing(net: Net, recipe: Visualize, *, start: Tensor | None = None) -> Iterator[Progress]:
@@ -106,8 +103,9 @@ def visualizing(net: Net, recipe: Visualize, *, start: Tensor | None = None) -> 
             net, studio.objective, studio.canvas, steps=recipe.steps, climb=studio.climb,
             transforms=studio.transforms, generator=torch.Generator().manual_seed(recipe.seed),
         ):  # fmt: skip
+            studio.current = step
             yield Progress(step.index, recipe.steps, first, len(places), step, studio)
-        studio.finish(step)
+        studio.finish()
 
 
 class _Studio:
@@ -115,6 +113,7 @@ class _Studio:
 
     objective: Objective
     canvas: Canvas
+    current: Step
 
     def __init__(self, net: Net, recipe: Visualize, places: tuple[Place, ...]) -> None:
         self.net, self.recipe, self.places = net, recipe, places
@@ -127,16 +126,10 @@ class _Studio:
         wanted = [self._aim(place) for place in places]
         penalty = _penalty(self.recipe)
         self.objective = each(goal - penalty if penalty.terms else goal for goal in wanted)
-        seeds = [seed_of(self.recipe.seed, place) for place in places]
-        make = fourier if self.recipe.canvas == "fourier" and len(self.shape) > 1 else pixels
-        options = {"decay": self.recipe.decay} if make is fourier else {}
-        chosen = self.recipe.start if start is None else start
-        self.canvas = make(
-            self.net.contract, seeds, size=self.shape[1:], start=chosen, device=self.net.device, **options
-        )
+        self.canvas = canvas_for(self.net, self.recipe, places, start)
 
-    def finish(self, step: Step) -> None:
-        self.finished.append(step)
+    def finish(self) -> None:
+        self.finished.append(self.current)
 
     def visualization(self, current: Step) -> Visualization:
         steps = self.finished if self.finished and self.finished[-1] is current else [*self.finished, current]
@@ -148,7 +141,8 @@ class _Studio:
         ])  # fmt: skip
         moving = torch.cat([step.moving for step in steps]).tolist()
         return Visualization(
-            tuple(map(str, places)), images.cpu(), torch.cat([step.scores for step in steps]).cpu(), clean.cpu(),
+            tuple(map(str, places)), images.cpu(),
+            torch.cat([step.scores for step in steps]).cpu(), clean.cpu(),
             tuple(str(place) for place, moves in zip(places, moving, strict=True) if not moves),
             current.index, self.recipe,
         )  # fmt: skip
@@ -158,14 +152,22 @@ class _Studio:
         return -goal if self.recipe.negative else goal
 
 
-def clean_scores(net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]) -> Float[Tensor, " n"]:
+def canvas_for(net: Net, recipe: Visualize, places: Sequence[Place], start: Tensor | None = None) -> Canvas:
+    """The canvas that a recipe begins with; each place has its own noise."""
+    seeds = [seed_of(recipe.seed, place) for place in places]
+    size, begin = shape_of(net.contract, tuple(recipe.size))[1:], recipe.start if start is None else start
+    if recipe.canvas == "fourier" and size:
+        return fourier(net.contract, seeds, size=size, start=begin, decay=recipe.decay, device=net.device)
+    return pixels(net.contract, seeds, size=size, start=begin, device=net.device)
+
+
+def clean_scores(
+    net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
+) -> Float[Tensor, " n"]:
     """What each image's own goal gives, in float32, without transforms."""
     objective = each(goals).bound(net)
-    rest = net.example(len(images))
-    others = () if isinstance(rest, Tensor) else rest[1:]
     with torch.no_grad():
-        activations = record(net, (images.to(net.device), *others), objective.places)
-        return objective({place: a.float() for place, a in activations.items()}, images.to(net.device))
+        return objective(seen(net, images, objective.places), images.to(net.device))
 
 
 def seed_of(seed: int, place: Place) -> int:
@@ -175,12 +177,12 @@ def seed_of(seed: int, place: Place) -> int:
 
 def takes_any_size(net: Net, places: Sequence[Place], size: tuple[int, ...]) -> bool:
     """Whether the network reaches these places also with an input a little larger than `size`."""
-    images = torch.full((1, net.contract.channels, *(extent + 3 for extent in size)), sum(net.contract.value_range) / 2)
-    rest = net.example(1)
-    others = () if isinstance(rest, Tensor) else rest[1:]
+    images = torch.full(
+        (1, net.contract.channels, *(extent + 3 for extent in size)), sum(net.contract.value_range) / 2
+    )
     try:
         with torch.no_grad():
-            record(net, (images.to(net.device), *others), [replace(p, unit=None, position=None) for p in places])
+            seen(net, images, [place.whole for place in places])
     except (ConvscopeError, RuntimeError, ValueError, AssertionError):
         return False
     return True

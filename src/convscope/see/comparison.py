@@ -1,0 +1,100 @@
+"""How a synthetic picture fares against real inputs, its own random start, and noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.nets import Net, Place
+from convscope.see.canvas import noise
+from convscope.see.looking import seen
+from convscope.see.measures import aim
+from convscope.see.objective import Objective
+from convscope.see.ranking import batches
+from convscope.see.visualization import Visualization, canvas_for, clean_scores
+from convscope.worlds.samples import Samples
+
+NOISES = 32
+"""How many images of noise are averaged."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Activations of one place, all of clean images: what was made, and what it is compared with."""
+
+    place: str
+    synthetic: float
+    best: float
+    """Of the real input that excites it most."""
+    best_index: int
+    mean: float
+    """Over the real inputs."""
+    start: float
+    """Of what the synthetic picture started from."""
+    noise: float
+    """Mean over images of uniform noise."""
+    percentile: float
+    """Per cent of the real inputs that excite it less than the synthetic picture does."""
+
+
+def compare(net: Net, made: Visualization, samples: Samples, *, batch: int = 256) -> tuple[Comparison, ...]:
+    """Compare every picture of a visualization with the samples, its start and noise.
+
+    Where the pictures have another size than the samples, compare means of maps, not sums.
+
+    Args:
+        net: the network that the pictures were made for.
+        made: the pictures.
+        samples: real inputs.
+        batch: how many real inputs at once.
+    """
+    goals = [_goal(place, made) for place in made.places]
+    real = real_scores(net, goals, samples, batch=batch)
+    started = clean_scores(net, goals, start_of(net, made))
+    noisy = _noise_scores(net, goals, made)
+    lines = zip(made.places, made.clean_scores.tolist(), real, started.tolist(), noisy, strict=True)
+    return tuple(
+        Comparison(
+            place, synthetic, float(scores.max()), int(scores.argmax()), float(scores.mean()),
+            start, noisy_score, 100 * float((scores < synthetic).float().mean()),
+        )
+        for place, synthetic, scores, start, noisy_score in lines
+    )  # fmt: skip
+
+
+def real_scores(
+    net: Net, goals: Sequence[Objective], samples: Samples, *, batch: int = 256
+) -> Float[Tensor, "goals n"]:
+    """What every goal gives for every sample; layers are read once for all goals."""
+    parts = [_all_scores(net, goals, images) for _, images in batches(net, samples, batch)]
+    return torch.cat(parts, 1)
+
+
+def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
+    """The noise (or the middle of the range) that a visualization's pictures started from."""
+    places = [Place.parse(place) for place in made.places]
+    return canvas_for(net, made.recipe, places).images().detach()
+
+
+def _noise_scores(net: Net, goals: Sequence[Objective], made: Visualization) -> list[float]:
+    low, high = net.contract.value_range
+    normal = noise(tuple(made.images.shape[1:]), range(NOISES))
+    uniform = low + (high - low) * 0.5 * (1 + torch.erf(normal / 2**0.5))
+    return _all_scores(net, goals, uniform).mean(1).tolist()
+
+
+def _all_scores(
+    net: Net, goals: Sequence[Objective], images: Float[Tensor, "b *shape"]
+) -> Float[Tensor, "goals b"]:
+    bound = [goal.bound(net) for goal in goals]
+    places = dict.fromkeys(place for goal in bound for place in goal.places)
+    with torch.no_grad():
+        found = seen(net, images, places)
+        return torch.stack([goal(found, images.to(net.device)) for goal in bound]).cpu()
+
+
+def _goal(place: str, made: Visualization) -> Objective:
+    goal = aim(place, reduce=made.recipe.reduce)
+    return -goal if made.recipe.negative else goal

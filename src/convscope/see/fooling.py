@@ -1,0 +1,76 @@
+"""Pictures that a classifier is sure about and no person would be.
+
+Source: Nguyen, Yosinski, Clune 2015, "Deep Neural Networks are Easily Fooled", arXiv:1412.1897.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, Place, frozen, resolve
+from convscope.see.ascent import Climb, ascend
+from convscope.see.canvas import pixels
+from convscope.see.measures import confidence
+from convscope.see.objective import each
+from convscope.see.visualization import clean_scores, seed_of
+
+LOOK_EVERY = 4
+"""After so many steps, look whether the network is sure enough."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fooling:
+    """One picture for each class, in the contract's range, and the probability that the network gives it."""
+
+    units: tuple[int, ...]
+    labels: tuple[str, ...]
+    images: Float[Tensor, "n *shape"]
+    confidences: tuple[float, ...]
+    steps: int
+
+
+def fool(
+    net: Net,
+    classes: Sequence[int | str] = (),
+    *,
+    confident: float = 0.99,
+    steps: int = 400,
+    rate: float = 0.01,
+    seed: int = 0,
+) -> Fooling:
+    """Pictures, from noise, that the network takes for each class with a probability above `confident`.
+
+    Args:
+        net: a classifier.
+        classes: numbers or labels; all of the labels' if left out.
+        confident: the probability to reach; ascent of the log-probability ends when all pictures have it.
+        steps: at most so many updates.
+        rate: learning rate, in units of the pixels' range.
+        seed: of the noise.
+
+    Raises:
+        UsageError: no classes are given and the network has no labels, or `confident` is not below 1.
+        PlaceError: there is no such class.
+    """
+    if not 0 < confident < 1 or not (classes or net.labels):
+        raise UsageError(
+            "classes, and a probability between 0 and 1", received=f"{list(classes)}, {confident}"
+        )
+    places = [resolve(net, Place("output", unit=unit)) for unit in classes or range(len(net.labels))]
+    units = tuple(int(place.unit or 0) for place in places)
+    goals = [confidence(unit) for unit in units]
+    canvas = pixels(net.contract, [seed_of(seed, place) for place in places], spread=0.1, device=net.device)
+    reached = step = None
+    with frozen(net.module):
+        for step in ascend(net, each(goals), canvas, steps=steps, climb=Climb(rate=rate)):
+            if step.index % LOOK_EVERY == 0 or step.index == steps:
+                reached = clean_scores(net, goals, step.images).exp()
+                if bool((reached > confident).all()):
+                    break
+    if step is None or reached is None:
+        raise UsageError("0 or more steps", received=str(steps))
+    labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in units)
+    return Fooling(units, labels, step.images.cpu(), tuple(reached.tolist()), step.index)
