@@ -45,9 +45,11 @@ def _edge_median(grey: np.ndarray) -> float:
 
 def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
     """How far each pixel is on the ink's side of the paper, in levels, and from where on it is ink."""
-    difference = grey - _paper(grey)
+    paper = _paper(grey)
+    difference = grey - paper
     dark = float((difference**3).sum()) < 0  # the long tail is the ink's
-    ink = np.clip(-difference if dark else difference, 0, None)
+    # Dark ink swallows a share of the light on the paper, so it is measured as one.
+    ink = np.clip(-difference * (255 / np.clip(paper, 32, 255)) if dark else difference, 0, None)
     grain = 1.4826 * float(np.median(np.abs(difference)))
     if ink.max() < max(FAINTEST, 6 * grain):
         raise DataError(
@@ -97,7 +99,7 @@ def _boxed(ink: np.ndarray, threshold: float) -> np.ndarray:
         drawn = drawn if drawn.any() else ink > threshold
     rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    peak, floor = float(np.quantile(ink[drawn], 0.9)), threshold / 2
+    peak, floor = float(np.median(ink[drawn])), threshold / 2
     level = np.clip((ink[window] - floor) / max(peak - floor, 1e-6), 0, 1)
     picture = _widened(Image.fromarray((255 * level).astype(np.uint8)), drawn[window])
     scale = BOX / max(picture.size)
