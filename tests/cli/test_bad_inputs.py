@@ -19,7 +19,7 @@ SOUND = {
     "nets": ["resnet18"],
     "describe": ["lecture"],
     "train": ["mlp", "digits", "--epochs", "1"],
-    "classify": ["picture.png"],
+    "classify": ["digits", "picture.png"],
     "look": ["digits", "picture.png"],
     "visualize": ["digits", "conv1:0", "--steps", "2"],
     "data check": ["pictures"],
@@ -77,7 +77,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
         for size in ("0x1", "x", "1x28", "3x28x28", "1x2x2", "-1", "1x28x28x28", "9" * 30)
     ),
     *(("nets", [word], {2}) for word in ("", "no such network", "\0")),
-    *(("classify", [image], {2, 3}) for image in BAD_IMAGES),
+    *(("classify", ["digits", image], {2, 3}) for image in BAD_IMAGES),
     *(("look", ["digits", image], {2, 3}) for image in BAD_IMAGES),
     *(("look", [net, "picture.png"], {2, 3, 4}) for net in BAD_NETWORKS),
     *(("visualize", [net, "conv1:0"], {2, 3, 4}) for net in BAD_NETWORKS),

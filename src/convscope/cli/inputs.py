@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.cli.shell import Shell
-from convscope.errors import MissingError, UsageError
+from convscope.errors import UsageError
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from convscope.nets import Net
@@ -17,25 +18,19 @@ DIGIT = "digit"
 """The name that the contracts of digit networks give their input."""
 
 
-def device(name: str) -> str:
+def device(name: str) -> "torch.device":
     """The device that a name means here; `auto` is the fastest there is.
 
     Raises:
         MissingError: there is no such device.
     """
-    import torch
+    from convscope.learn.preparing import find_device
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return next(kind for kind, here in there.items() if here)
-    if not there[name]:
-        hint = "Use --device auto, or see: convscope doctor"
-        raise MissingError("a device of this machine", received=name, hint=hint)
-    return name
+    return find_device(name)
 
 
 def network(reference: str, recipe: Recipe, shell: Shell, weights: str | None = None) -> "Net":
-    """A network where it will compute. Fresh weights follow the recipe's seed, and a word says that they are fresh."""
+    """A network where it will compute. Fresh weights follow the seed, and a word says that they are fresh."""
     from convscope import nets
 
     where = device(recipe.device)

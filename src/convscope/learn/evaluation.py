@@ -61,6 +61,14 @@ class Evaluation:
         confusion = self.confusion.double()
         return confusion.diagonal() / confusion.sum(1)
 
+    @property
+    def worst(self) -> str:
+        """The commonest mistake: `9 taken for 7 (10 times)`; empty if there is none."""
+        wrong = self.confusion.fill_diagonal_(0)
+        label, answer = divmod(int(wrong.argmax()), len(self.classes))
+        times = int(wrong[label, answer])
+        return f"{self.classes[label]} taken for {self.classes[answer]} ({times} times)" if times else ""
+
     def hardest(self, count: int = 16) -> Tensor:
         """Indices of the pictures with the largest loss, hardest first."""
         return self.losses.argsort(descending=True, stable=True)[:count]
@@ -84,6 +92,7 @@ class Evaluation:
             "accuracy": self.accuracy,
             "class_accuracy": dict(zip(self.classes, shares, strict=True)),
             "confusion": self.confusion.tolist(),
+            "worst": self.worst,
             "hardest": hardest,
         }
 

@@ -52,6 +52,8 @@ class Epoch:
     memory_format: str
     problems: int = 0
     """Pictures that could not be read so far."""
+    worst: str = ""
+    """The commonest mistake on the test pictures, in words."""
 
     @property
     def done(self) -> float:

@@ -215,7 +215,7 @@ class Fitting:
             test_loss=tested.loss if tested else None, test_accuracy=tested.accuracy if tested else None,
             seconds=self._seconds, images_per_second=self._seen / max(self._seconds, 1e-9), lr=self._lr,
             precision=self.choice.precision, memory_format=self.choice.memory_format,
-            problems=self.feed.problems,
+            problems=self.feed.problems, worst=tested.worst if tested else "",
         )  # fmt: skip
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0

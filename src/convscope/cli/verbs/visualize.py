@@ -1,7 +1,7 @@
 """Make pictures of what units, layers and answers like best.
 
-PLACES are addresses inside the network: `conv2:17` is a unit, `conv2:17@5,5` one neuron, `conv2:0-7` eight units,
-`conv2` a whole layer, `output:3` an answer. Each gets a PNG that remembers how it was made.
+PLACES are addresses inside the network: `conv2:17` is a unit, `conv2:17@5,5` one neuron, `conv2:0-7` eight
+units, `conv2` a whole layer, `output:3` an answer. Each gets a PNG that remembers how it was made.
 
     convscope visualize digits conv2:3 output:7
     convscope visualize lecture conv1:* --canvas pixels --reduce sum --l1 0.01
