@@ -1,14 +1,14 @@
 """A chain of layers as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`."""
 
 import re
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any
 
 from convscope.errors import GraphError, nearest
 from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
-from convscope.graph.names import NAME, kind_of, named, short, unnamed, words
+from convscope.graph.names import NAME, kind_of, named, short, stands_in_chains, unnamed, words
 
 INPUT = "input"
 """What a chain calls its input."""
@@ -62,7 +62,7 @@ def read_shape(text: str) -> Shape:
         GraphError: it is something else.
     """
     numbers = text.replace(" ", "").split("x")
-    if not all(n.isascii() and n.isdigit() and int(n) > 0 for n in numbers):
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", n, re.ASCII) for n in numbers):
         raise GraphError(
             "an input shape such as 3x224x224: channels, then height and width", received=repr(text)
         )
@@ -101,7 +101,7 @@ def spell(layer: Layer) -> str:
     leading = list(layer.positional)
     for name, option in options.items():
         value = getattr(layer, name)
-        if option.default is not MISSING and replace(layer, **{name: option.default}) == layer:
+        if _goes_without_saying(layer, option):
             leading = [] if name in leading else leading
         elif leading[:1] == [name]:
             leading = leading[1:]
@@ -109,6 +109,14 @@ def spell(layer: Layer) -> str:
         else:
             parts.append(f"{name}={write(value)}")
     return " ".join(parts)
+
+
+def _goes_without_saying(layer: Layer, option: Field[Any]) -> bool:
+    """Whether leaving the option out gives the same layer."""
+    try:
+        return option.default is not MISSING and replace(layer, **{option.name: option.default}) == layer
+    except GraphError:
+        return False
 
 
 def _clauses(text: str) -> list[list[Word]]:
@@ -138,7 +146,7 @@ def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
     kind = kind_of(head.text, axes)
     if kind is None:
         raise _at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
-    if kind.inputs[0] != 1 or not kind.implementation:
+    if not stands_in_chains(kind):
         raise _at(
             head,
             "a layer that reads the one before",
@@ -191,7 +199,7 @@ def usage(kind: type[Layer]) -> str:
         if f.default is MISSING:
             parts.append(f.name.upper())
         else:
-            parts.append(f"[{f.name}={write(f.default)}]")
+            parts.append(f"[{f.name}]" if f.default is None else f"[{f.name}={write(f.default)}]")
     return " ".join(parts)
 
 
@@ -200,10 +208,11 @@ def _value(word: Word, name: str) -> Any:
     text = word.text
     if text in ("true", "false"):
         return text == "true"
-    if re.fullmatch(r"-?\d+(x-?\d+)*", text):
-        numbers = tuple(map(int, text.split("x")))
-        return numbers if len(numbers) > 1 else numbers[0]
-    if re.fullmatch(r"(\d+(\+\d+)*/)+(\d+(\+\d+)*)?", text):
+    if re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"-?\d{1,18}(x-?\d{1,18})+", text, re.ASCII):
+        return tuple(map(int, text.split("x")))
+    if re.fullmatch(r"(\d{1,18}(\+\d{1,18})*/)+(\d{1,18}(\+\d{1,18})*)?", text, re.ASCII):
         return tuple(tuple(map(int, row.split("+"))) for row in text.removesuffix("/").split("/"))
     try:
         return float(text)

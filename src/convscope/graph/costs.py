@@ -17,14 +17,13 @@ class LayerCost:
     """The cost of one layer, for one example.
 
     Attributes:
-        parameters: free trainable values.
+        parameters: trainable values.
         parameters_per_filter: weights of one filter without its bias, as people count them (9, 225); 0 for layers
             without filters, the largest filter's where they differ.
         macs: multiply-accumulates of convolutions, dense layers and their kin; biases, activations, normalisation and
             pooling count as none.
         connections: multiply-accumulates and uses of biases, as LeNet-5's paper counts.
         activation_bytes: of the output, in single precision.
-        parameter_bytes: of every trainable tensor, in single precision.
     """
 
     name: str
@@ -36,7 +35,11 @@ class LayerCost:
     macs: int
     connections: int
     activation_bytes: int
-    parameter_bytes: int
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Of everything that is trained, in single precision."""
+        return BYTES * self.parameters
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,6 @@ def _cost(graph: Graph, name: str) -> LayerCost:
         macs=macs,
         connections=macs + (prod(output) if macs and "bias" in parameters else 0),
         activation_bytes=BYTES * prod(output),
-        parameter_bytes=BYTES * sum(map(prod, parameters.values())),
     )
 
 

@@ -122,12 +122,8 @@ class Layer(ABC):
         return 0
 
     def parameter_count(self, *shapes: Shape) -> int:
-        """Number of free trainable values."""
-        return sum(prod(shape) for shape in self.parameters(*shapes).values()) - self.dead_weights(*shapes)
-
-    def dead_weights(self, *shapes: Shape) -> int:
-        """Values inside `parameters` that are masked to zero and do not count as free (LeNet-5's C3)."""
-        return 0
+        """Number of trainable values."""
+        return sum(prod(shape) for shape in self.parameters(*shapes).values())
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,13 @@
 """A layer that was read from somebody's network and that this package has no kind for."""
 
-from collections.abc import Mapping
+from collections.abc import ItemsView, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Layer, Window
+from convscope.graph.options import whole, wrong
 
 Windows = tuple[tuple[Window | None, ...], ...]
 
@@ -33,9 +34,20 @@ class Foreign(Layer):
     inputs = (0, None)
 
     def __post_init__(self) -> None:
-        weights = self.weights.items() if isinstance(self.weights, Mapping) else self.weights
+        if not isinstance(self.path, str) or not self.path:
+            raise wrong(self, "path", "a text")
+        if not _is_shape(self.shape):
+            raise wrong(self, "shape", "whole numbers from 0")
+        whole(self, "products", least=0)
+        pairs = self.weights.items() if isinstance(self.weights, Mapping) else self.weights
+        if not _is_list(pairs) or not all(_is_list(pair) and _is_weight(*pair) for pair in pairs):
+            raise wrong(self, "weights", "names with shapes")
+        if not _is_list(self.reads) or not all(
+            _is_list(axes) and all(map(_is_window, axes)) for axes in self.reads
+        ):
+            raise wrong(self, "reads", "a list of windows for each input")
         object.__setattr__(self, "shape", tuple(self.shape))
-        object.__setattr__(self, "weights", tuple((name, tuple(shape)) for name, shape in weights))
+        object.__setattr__(self, "weights", tuple((name, tuple(shape)) for name, shape in pairs))
         object.__setattr__(self, "reads", tuple(map(tuple, self.reads)))
 
     def output_shape(self, *shapes: Shape) -> Shape:
@@ -79,5 +91,32 @@ class Foreign(Layer):
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
         """The inverse of `options`."""
-        reads = [[w and Window(**w) for w in axes] for axes in options.get("reads", ())]
+        reads = options.get("reads", [])
+        if _is_list(reads) and all(map(_is_list, reads)):
+            reads = [[_window(axis) for axis in axes] for axes in reads]
         return super().from_options({**options, "reads": reads})
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, tuple | list | ItemsView)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(type(n) is int and n >= 0 for n in value)
+
+
+def _is_weight(name: Any = None, shape: Any = None, *more: Any) -> bool:
+    return isinstance(name, str) and _is_shape(shape) and not more
+
+
+def _is_window(value: Any) -> bool:
+    if value is None:
+        return True
+    numbers = isinstance(value, Window) and all(type(n) is int for n in asdict(value).values())
+    return numbers and min(value.size, value.dilation, value.up) > 0 and value.stride >= 0
+
+
+def _window(value: Any) -> Any:
+    """A window from its numbers; anything else as it is, to be refused later."""
+    known = Window.__dataclass_fields__
+    return Window(**value) if isinstance(value, dict) and value.keys() <= known.keys() else value

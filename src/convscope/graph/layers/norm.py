@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
-from convscope.graph.layer import EVERYTHING, Layer, Window
+from convscope.graph.layer import EVERYTHING, Window
 from convscope.graph.layers.activation import Elementwise
 from convscope.graph.options import flag, number, whole
 from convscope.graph.sweep import spatial, times

@@ -6,7 +6,7 @@ from typing import ClassVar
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, wrong
-from convscope.graph.sweep import Sweep, fitting, spatial
+from convscope.graph.sweep import Sweep, fitting, spatial, times
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,11 @@ class _Pool(Layer):
         per_axis(self, self.rank, "stride")
         padding(self, self.rank)
         flag(self, "ceil_mode")
-        pads = self.sweep.pads((1,) * self.rank) if self.padding != "same" else ()
-        if any(max(pad) * 2 > reach for pad, reach in zip(pads, self.sweep.reach, strict=False)):
-            raise wrong(self, "padding", f"at most half of the kernel {self.sweep.reach}")
+        if isinstance(self.padding, str):
+            return
+        pads = self.sweep.pads((1,) * self.rank)
+        if any(max(pad) * 2 > kernel for pad, kernel in zip(pads, self.sweep.kernel, strict=True)):
+            raise wrong(self, "padding", f"at most half of the kernel {times(self.sweep.kernel)}")
 
     @property
     def sweep(self) -> Sweep:
@@ -38,7 +40,8 @@ class _Pool(Layer):
     def module(self) -> str:
         """PyTorch's own where both ends are padded alike, ours where they are not."""
         name = self.implementation.rpartition(".")[2]
-        return self.implementation if self.sweep.symmetric else f"convscope.nets.modules.same.{name}"
+        plain = self.sweep.symmetric and (self.padding != "same" or self.sweep.reach == self.sweep.kernel)
+        return self.implementation if plain else f"convscope.nets.modules.same.{name}"
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The same channels, and what the sweep leaves of the space."""
@@ -82,10 +85,8 @@ class _AvgPool(_Pool):
         return Sweep.of(self.kernel_size, self.stride, self.padding, ones, self.ceil_mode)
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        return self.sweep.arguments() | {
-            "ceil_mode": self.ceil_mode,
-            "count_include_pad": self.count_include_pad,
-        }
+        counted = self.count_include_pad and self.padding != "same"
+        return self.sweep.arguments() | {"ceil_mode": self.ceil_mode, "count_include_pad": counted}
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class Upsample(Layer):
 
     def _factors(self, shape: Shape) -> tuple[int, ...]:
         rank = len(shape) - 1
-        if rank not in (1, 2) or self.mode == "linear" and rank != 1 or self.mode == "bilinear" and rank != 2:
+        if rank not in (1, 2) or (self.mode, rank) in (("linear", 2), ("bilinear", 1)):
             wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
             reads = wanted.get(self.mode, "channels with one or two spatial axes")
             raise GraphError(f"upsample with mode={self.mode} reads {reads}", received=times(shape))
