@@ -124,10 +124,7 @@ def check(
     files = listing.files()
     looks = list(in_threads(lambda file: _look(file, listing.root, duplicates, most_pixels), files, workers))
     good = [look for look in looks if look.bad is None]
-    counts = Counter((look.split, look.label) for look in good)
-    pictures = {
-        split: {name: counts[split, name] for name in classes} for split, classes in listing.splits.items()
-    }
+    pictures = _counts(listing, good)
     return Report(
         folder=str(folder),
         pictures=pictures,
@@ -140,6 +137,11 @@ def check(
         modes=_most_common(look.mode for look in good),
         formats=_most_common(look.format for look in good),
     )
+
+
+def _counts(listing: Listing, looks: Iterable[_Look]) -> dict[str, dict[str, int]]:
+    counts = Counter((look.split, look.label) for look in looks)
+    return {split: {name: counts[split, name] for name in names} for split, names in listing.splits.items()}
 
 
 def _look(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> _Look:

@@ -66,11 +66,12 @@ def _paper(grey: np.ndarray) -> np.ndarray:
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1).reshape(-1, 6)
     every = max(1, grey.size // 20_000)
     some, values = terms[::every], grey.ravel()[::every]
-    light = np.full(len(values), _edge_median(grey))
+    light, weights = np.full(len(values), _edge_median(grey)), np.zeros(6)
     for _ in range(6):
         distance = np.abs(values - light)
         paper = distance <= max(2.5 * float(np.median(distance)), 3.0)
-        weights = np.linalg.lstsq(some[paper], values[paper], rcond=None)[0]
+        known = some[paper]
+        weights = np.linalg.solve(known.T @ known + 1e-6 * np.eye(6), known.T @ values[paper])
         light = some @ weights
     return (terms @ weights).reshape(grey.shape)
 

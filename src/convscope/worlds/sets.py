@@ -66,7 +66,12 @@ def named(name: str, root: str | Path | None, split: str = "train", *, download:
         found = known.read(known, Path(root), split)
     if found is None:
         raise _missing(name, known, f"{root}, which does not hold it")
-    images, labels = found
+    return _samples(f"{name}/{split}", known, root, *found)
+
+
+def _samples(
+    name: str, known: NamedSet, root: str | Path, images: np.ndarray, labels: np.ndarray
+) -> InMemory:
     if images.shape != (len(labels), *known.extent):
         raise DataError(
             f"pictures of {known.extent} and a label for each, in {root}",
@@ -78,7 +83,7 @@ def named(name: str, root: str | Path | None, split: str = "train", *, download:
         torch.from_numpy(labels.astype(np.int64)),
         known.classes,
         contract,
-        f"{name}/{split}",
+        name,
     )
 
 
