@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.reference.random_graphs import graphs
 
 from convscope.errors import GraphError
 from convscope.graph import LAYERS, Graph, Node, chain, text
 from convscope.graph.chain import usage
 from convscope.graph.layers.conv import Conv1d, Conv2d
 from convscope.graph.layers.lenet import C3
-from tests.reference.random_graphs import graphs
 
 
 def names(shape, line):
@@ -58,7 +58,7 @@ def test_lines_comments_and_tables():
     assert chain("2x5x5", "partialconv 3 table=0+1/").nodes[0].layer.table == ((0, 1),)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs(branching=False), st.data())
 def test_text_is_the_inverse(graph, data):
     layers = [node.layer for node in graph.nodes]

@@ -6,18 +6,18 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.reference.gradient_fields import corners, measured
+from tests.reference.graph_runner import modules_of
+from tests.reference.random_graphs import graphs
 
 from convscope.errors import GraphError
 from convscope.graph import Graph, Node, chain, receptive_fields
 from convscope.graph.layers.conv import Conv1d, Conv2d
 from convscope.graph.layers.merge import Add, Concat
 from convscope.graph.layers.pooling import MaxPool2d
-from tests.reference.gradient_fields import corners, measured
-from tests.reference.graph_runner import modules_of
-from tests.reference.random_graphs import graphs
 
 torch.set_num_threads(1)
-quick = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=70, deadline=None, suppress_health_check=list(HealthCheck))
 LECTURE = (
     "conv 25 3x3, relu, maxpool 2, conv 50 3x3, relu, maxpool 2, flatten, dense 100, relu, dense 10, softmax"
 )

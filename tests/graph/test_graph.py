@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.reference.random_graphs import graphs
 
 from convscope.errors import GraphError
 from convscope.graph import Graph, InputContract, Node, Window, chain, from_json, peak_bytes, to_json
@@ -16,9 +17,8 @@ from convscope.graph.layers.activation import ReLU
 from convscope.graph.layers.conv import Conv2d
 from convscope.graph.layers.foreign import Foreign
 from convscope.graph.layers.merge import Add, Concat
-from tests.reference.random_graphs import graphs
 
-quick = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def relu(name, *inputs):

@@ -4,12 +4,12 @@ from dataclasses import MISSING, fields, replace
 
 import pytest
 import torch
+from tests.reference.gradient_fields import corners, measured
+from tests.reference.graph_runner import module_of
 
 from convscope.errors import GraphError
 from convscope.graph import LAYERS, Graph, Node, chain, from_json, receptive_fields, text, to_json
 from convscope.graph.layer import Layer
-from tests.reference.gradient_fields import corners, measured
-from tests.reference.graph_runner import module_of
 
 torch.set_num_threads(1)
 SHAPES = [(6, 9, 8), (6, 9), (12,)]

@@ -6,14 +6,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from convscope.errors import GraphError
-from convscope.graph import Graph, chain, costs, output_size
 from tests.reference import random_graphs
 from tests.reference.graph_runner import module_of, modules_of, run
 
+from convscope.errors import GraphError
+from convscope.graph import Graph, chain, costs, output_size
+
 torch.set_num_threads(1)
-quick = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def same(layer, module, shape):

@@ -113,8 +113,8 @@ def mlp_cost(*widths: int, bias: bool = True) -> Cost:
 def read_by(inputs: Shape, layer: Conv1d | Conv2d) -> tuple[tuple[int, ...], ...]:
     """For each output of one filter, the inputs it reads in each channel, counted from 1, row by row.
 
-    That is the convolution seen as a dense layer with most connections cut. On the lecture's 6x6 image the first
-    output of a 3x3 filter reads 1, 2, 3, 7, 8, 9, 13, 14, 15.
+    That is the convolution seen as a dense layer with most connections cut. On the lecture's 6x6 image the
+    first output of a 3x3 filter reads 1, 2, 3, 7, 8, 9, 13, 14, 15.
     """
     sizes, outputs = inputs[1:], layer.output_shape(inputs)[1:]
     windows = layer.sweep.windows(sizes)

@@ -26,8 +26,9 @@ def chain(shape: str | Shape, text: str) -> Graph:
     """The graph of layers that each read the one before.
 
     Layers stand between commas (or on lines of their own): a kind, its main options in order, the others as
-    `name=value`. `c1 = conv 6 5x5` names a layer; the rest are named by kind and number. `3x5` is a value for each
-    axis, `#` starts a comment. The number of axes in a kind may be left out: `conv` is `conv2d` for an image.
+    `name=value`. `c1 = conv 6 5x5` names a layer; the rest are named by kind and number. `3x5` is a value for
+    each axis, `#` starts a comment. The number of axes in a kind may be left out: `conv` is `conv2d` for an
+    image.
 
     Args:
         shape: channels, then the spatial extent: `"1x28x28"` or `(1, 28, 28)`.
@@ -81,9 +82,7 @@ def text(graph: Graph) -> str:
     line = line and all(
         n.inputs == (before,) for n, before in zip(graph.nodes, (INPUT, *names), strict=False)
     )
-    if not line or not all(
-        layer.implementation and NAME.fullmatch(n) for n, layer in zip(names, layers, strict=True)
-    ):
+    if not (line and all(map(NAME.fullmatch, names)) and all(map(stands_in_chains, layers))):
         raise GraphError(
             f"a chain: one input called {INPUT}, and layers that each read the one before",
             received=f"inputs {', '.join(graph.inputs)}, {len(names)} layers, outputs {', '.join(graph.outputs)}",

@@ -1,7 +1,7 @@
 """What a network expects at an input.
 
-A wrong value range is the commonest silent bug of this field, so every network states its own, and every world
-converts to it.
+A wrong value range is the commonest silent bug of this field, so every network states its own, and every
+world converts to it.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ Shape = tuple[int, ...]
 class InputContract:
     """Channels, size, value range and normalisation of one input.
 
-    A tensor "in the contract's range" holds values in `value_range`; the network subtracts `mean` and divides by
-    `std` itself. Leave out `height` for signals in one dimension, and both `height` and `width` for plain vectors.
+    A tensor "in the contract's range" holds values in `value_range`; the network subtracts `mean` and divides
+    by `std` itself. Leave out `height` for signals in one dimension, and both `height` and `width` for plain
+    vectors.
     """
 
     channels: int = 3

@@ -18,10 +18,10 @@ class LayerCost:
 
     Attributes:
         parameters: trainable values.
-        parameters_per_filter: weights of one filter without its bias, as people count them (9, 225); 0 for layers
-            without filters, the largest filter's where they differ.
-        macs: multiply-accumulates of convolutions, dense layers and their kin; biases, activations, normalisation and
-            pooling count as none.
+        parameters_per_filter: weights of one filter without its bias, as people count them (9, 225); 0 for
+            layers without filters, the largest filter's where they differ.
+        macs: multiply-accumulates of convolutions, dense layers and their kin; biases, activations,
+            normalisation and pooling count as none.
         connections: multiply-accumulates and uses of biases, as LeNet-5's paper counts.
         activation_bytes: of the output, in single precision.
     """

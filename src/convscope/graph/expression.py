@@ -5,6 +5,7 @@ Reverse mode: each node passes its gradient on to what it reads, times its local
 
 import ast
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -116,7 +117,8 @@ def computation(text: str, values: Mapping[str, float]) -> Computation:
         values: one finite number for each name.
 
     Raises:
-        UsageError: the formula contains anything else, a name has no value, a value no name, or a result is not finite.
+        UsageError: the formula contains anything else, a name has no value, a value no name, or a result is
+            not finite.
     """
     reader = _Reader(values)
     try:
@@ -182,18 +184,21 @@ class _Reader:
         if name not in self._values:
             hint = nearest(name, self._values)
             raise UsageError("a value for every name in the formula", received=f"none for {name}", hint=hint)
-        value = self._values[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise UsageError("a finite number for every name", received=f"{name}={value!r}")
         if name not in self.steps:
-            self.steps[name] = Step(name, "variable", (), float(value), ())
+            value = self._finite(self._values[name], f"{name}={self._values[name]!r}")
+            self.steps[name] = Step(name, "variable", (), value, ())
         return name
 
-    def _constant(self, value: float) -> str:
+    def _constant(self, written: float) -> str:
+        value = self._finite(written, str(written)[:20])
         shown = f"{value:g}"
         count = sum(step.name.partition("#")[0] == shown for step in self.steps.values())
-        name = f"{shown}#{count + 1}" if count else shown
-        return self._record(Step(name, "constant", (), float(value), ()))
+        return self._record(Step(f"{shown}#{count + 1}" if count else shown, "constant", (), value, ()))
+
+    def _finite(self, value: object, shown: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+            raise UsageError("finite numbers", received=shown)
+        return float(value)
 
     def _call(self, name: str, args: list[ast.expr]) -> str:
         """A function; `max` and `min` of several are taken two at a time."""

@@ -29,7 +29,8 @@ def hull(intervals: Sequence[Interval]) -> Interval:
 class Pattern:
     """What the outputs along an axis read of an input that never ends, padding included.
 
-    Output `k + period` reads what output `k` reads, `shift` positions further; `period` is the length of `intervals`.
+    Output `k + period` reads what output `k` reads, `shift` positions further; `period` is the length of
+    `intervals`.
     """
 
     intervals: tuple[Interval, ...]
@@ -89,13 +90,19 @@ class Axis:
         """The field of a layer whose every unit reads all that this layer's units read."""
         return Axis(self.extent, (hull(self.intervals),), None, False) if self.follows else self
 
-    def through(self, window: Window | None, outputs: int) -> "Axis":
-        """The fields after a layer with this window and so many outputs along the axis."""
-        if window == SAME or not self.follows:
-            return self
+    def through(self, window: Window | None, inputs: int, outputs: int) -> "Axis":
+        """The fields after a layer with this window, from `inputs` positions to `outputs`."""
         if window is None:
             return self.fixed()
-        intervals = tuple(self._hull(window.reads(k, len(self.intervals))) for k in range(outputs))
+        if window == SAME and inputs == outputs:
+            return self
+        reads = [window.reads(k, inputs) for k in range(outputs)]
+        if not self.follows and all(reads):
+            return self
+        if self.follows:
+            intervals = tuple(map(self._hull, reads))
+        else:
+            intervals = tuple(self.intervals[0] if read else None for read in reads)
         return Axis(self.extent, intervals, self.pattern and self.pattern.through(window), True)
 
     def _hull(self, reads: Sequence[int]) -> Interval:
@@ -180,8 +187,8 @@ class Field:
     def box(self, position: Sequence[int] = ()) -> tuple[tuple[int, int], ...] | None:
         """What the unit at `position` sees, inside the input: first pixel and the one after the last, for each axis.
 
-        It is the exact hull: dilation may leave holes in it, padding lies outside. None if the unit reads only padding.
-        A position along an axis that the layer's units all see in full makes no difference.
+        It is the exact hull: dilation may leave holes in it, padding lies outside. None if the unit reads
+        only padding. A position along an axis that the layer's units all see in full makes no difference.
 
         Raises:
             GraphError: the layer has no such position.
@@ -198,8 +205,8 @@ class Field:
 def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Field]:
     """The receptive field of every layer that sees the input `source` (the graph's first if not given).
 
-    Branches that meet are joined to the hull of what they see. What training-time statistics see (batch norm), and
-    neighbours in the channel axis, do not count; norms over space see everything.
+    Branches that meet are joined to the hull of what they see. What training-time statistics see (batch
+    norm), and neighbours in the channel axis, do not count; norms over space see everything.
 
     Raises:
         GraphError: the graph has no such input.
@@ -219,13 +226,14 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
 
 def _through(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
     """The axes after a layer, joined over all it reads; None if it does not see the input."""
-    positions = graph.shapes[node.name][1:]
+    shapes, positions = graph.input_shapes(node.name), graph.shapes[node.name][1:]
     joined: tuple[Axis, ...] | None = None
-    for name, windows in zip(node.inputs, node.layer.windows(*graph.input_shapes(node.name)), strict=True):
+    for name, shape, windows in zip(node.inputs, shapes, node.layer.windows(*shapes), strict=True):
         if name not in axes:
             continue
         if len(axes[name]) == len(windows) == len(positions):
-            after = tuple(a.through(w, n) for a, w, n in zip(axes[name], windows, positions, strict=True))
+            sizes = zip(axes[name], windows, shape[1:], positions, strict=True)
+            after = tuple(axis.through(w, n, m) for axis, w, n, m in sizes)
         else:
             after = tuple(axis.fixed() for axis in axes[name])
         joined = after if joined is None else tuple(a.joined(b) for a, b in zip(joined, after, strict=True))

@@ -28,7 +28,8 @@ class Graph:
     Nodes may come in any order; they are stored so that each follows what it reads.
 
     Raises:
-        GraphError: a name is taken twice or unknown, there is a cycle, or shapes do not fit; the layer is named.
+        GraphError: a name is taken twice or unknown, there is a cycle, or shapes do not fit; the layer is
+            named.
     """
 
     inputs: Mapping[str, Shape]

@@ -16,9 +16,9 @@ class Window:
     """Which inputs one output reads along one axis.
 
     Imagine the input spread out on a grid `up` times finer. Output `k` reads the grid positions
-    `start + k * stride + t * dilation` for `t` in `0 .. size - 1`; only those that hold an input, the multiples of
-    `up`, count. Positions below 0 or beyond the end are padding. A convolution has `up` 1; a transposed one, an
-    upsampling or an adaptive pooling is exact too.
+    `start + k * stride + t * dilation` for `t` in `0 .. size - 1`; only those that hold an input, the
+    multiples of `up`, count. Positions below 0 or beyond the end are padding. A convolution has `up` 1; a
+    transposed one, an upsampling or an adaptive pooling is exact too.
     """
 
     size: int = 1
@@ -51,8 +51,9 @@ EVERYTHING = None
 class Layer(ABC):
     """One kind of layer as frozen data: its options, and pure functions of the shapes that come in.
 
-    A new kind is one file in `graph/layers` that subclasses this, and one entry in `graph/layers/__init__.py`. Options
-    bear PyTorch's names. Extents that follow from the input (`in_channels`, `in_features`) are not options.
+    A new kind is one file in `graph/layers` that subclasses this, and one entry in
+    `graph/layers/__init__.py`. Options bear PyTorch's names. Extents that follow from the input
+    (`in_channels`, `in_features`) are not options.
     """
 
     kind: ClassVar[str]

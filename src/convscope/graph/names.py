@@ -30,7 +30,8 @@ def words() -> tuple[str, ...]:
 def kind_of(word: str, axes: int) -> type[Layer] | None:
     """The kind a word means for an input with so many spatial axes; None for a word that names nothing.
 
-    Without a kind for exactly that many axes, the closest one answers, so that its own complaint can be shown.
+    Without a kind for exactly that many axes, the closest one answers, so that its own complaint can be
+    shown.
     """
     if word in LAYERS:
         return LAYERS[word]

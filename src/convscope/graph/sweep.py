@@ -16,8 +16,9 @@ class Sweep:
     """Kernel, stride, padding and dilation, one number for each spatial axis.
 
     Attributes:
-        padding: `"same"` as Keras and TensorFlow have it (the output has `ceil(size / stride)` positions; an odd number
-            of padded positions puts the extra one at the end), one number for each axis, or before and after for each.
+        padding: `"same"` as Keras and TensorFlow have it (the output has `ceil(size / stride)` positions; an
+            odd number of padded positions puts the extra one at the end), one number for each axis, or before
+            and after for each.
         ceil: the last window may start inside the input and end beyond it (`torch`'s `ceil_mode`).
     """
 

@@ -97,7 +97,8 @@ class LRN(Elementwise):
 
     Attributes:
         size: number of neighbouring channels in the sum.
-        alpha: as in PyTorch, **divided by `size`**. AlexNet's alpha = 1e-4 over 5 channels is `alpha=5e-4` here.
+        alpha: as in PyTorch, **divided by `size`**. AlexNet's alpha = 1e-4 over 5 channels is `alpha=5e-4`
+            here.
 
     Source: Krizhevsky et al. 2012, section 3.3, where k = 2, n = 5, alpha = 1e-4, beta = 0.75.
     """

@@ -112,7 +112,8 @@ class AvgPool1d(_AvgPool):
     """The mean of each window along one axis.
 
     Attributes:
-        count_include_pad: padded zeros count in the mean, as in PyTorch. They never do under `padding="same"`.
+        count_include_pad: padded zeros count in the mean, as in PyTorch. They never do under
+            `padding="same"`.
     """
 
     kind = "avgpool1d"
@@ -125,7 +126,8 @@ class AvgPool2d(_AvgPool):
     """The mean of each window.
 
     Attributes:
-        count_include_pad: padded zeros count in the mean, as in PyTorch. They never do under `padding="same"`.
+        count_include_pad: padded zeros count in the mean, as in PyTorch. They never do under
+            `padding="same"`.
     """
 
     kind = "avgpool2d"

@@ -110,8 +110,8 @@ class Upsample(Layer):
 
     Attributes:
         scale_factor: a whole number, or one for each axis.
-        mode: `nearest` repeats values, `linear` (signals) and `bilinear` (images) interpolate between the centres of
-            pixels.
+        mode: `nearest` repeats values, `linear` (signals) and `bilinear` (images) interpolate between the
+            centres of pixels.
     """
 
     scale_factor: Extent = 2
