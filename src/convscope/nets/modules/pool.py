@@ -9,7 +9,7 @@ class GlobalAvgPool(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c"]:
         """Average over all positions."""
-        return x.flatten(2).mean(2)
+        return x.mean(tuple(range(2, x.ndim)))
 
 
 class GlobalMaxPool(nn.Module):
@@ -17,4 +17,4 @@ class GlobalMaxPool(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c"]:
         """The maximum over all positions."""
-        return x.flatten(2).amax(2)
+        return x.amax(tuple(range(2, x.ndim)))
