@@ -17,9 +17,12 @@ def names(shape, line):
 
 
 def test_names_count_by_family():
-    line = "conv 25 3x3, relu, maxpool 2, conv 50 3x3, relu, avgpool 2, flatten, dense 100, relu, dense 10, softmax"
+    line = (
+        "conv 25 3x3, relu, maxpool 2, conv 50 3, relu, avgpool 2, flatten, dense 9, relu, dense 10, softmax"
+    )
     assert names("1x28x28", line) == [
-        "conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "flatten", "dense1", "relu3", "dense2", "softmax"
+        "conv1", "relu1", "pool1", "conv2", "relu2", "pool2",
+        "flatten", "dense1", "relu3", "dense2", "softmax",
     ]  # fmt: skip
 
 

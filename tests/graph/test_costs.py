@@ -120,8 +120,8 @@ def test_totals_are_sums_also_over_branches():
 def test_alexnet_in_two_towers():
     """The counts of the paper's network: 60,965,224."""
     text = (
-        "conv 96 11x11 stride=4, relu, lrn 5 alpha=5e-4 k=2, maxpool 3 2, conv 256 5x5 padding=2 groups=2, relu, "
-        "lrn 5 alpha=5e-4 k=2, maxpool 3 2, conv 384 3x3 padding=1, relu, conv 384 3x3 padding=1 groups=2, relu, "
+        "conv 96 11 stride=4, relu, lrn 5 alpha=5e-4 k=2, maxpool 3 2, conv 256 5 padding=2 groups=2, relu, "
+        "lrn 5 alpha=5e-4 k=2, maxpool 3 2, conv 384 3 padding=1, relu, conv 384 3 padding=1 groups=2, relu, "
         "conv 256 3x3 padding=1 groups=2, relu, maxpool 3 2, flatten, dropout, dense 4096, relu, dropout, "
         "dense 4096, relu, dense 1000"
     )

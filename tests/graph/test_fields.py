@@ -145,7 +145,7 @@ def test_a_position_outside_is_refused(position):
     "options", ["", "dilation=2", "padding=1", "padding=same", "stride=1 ceil_mode=true"]
 )
 def test_max_pooling_reads_its_window(options):
-    """Only the largest value has a gradient, so the union over many inputs is measured, with the real module."""
+    """Only the largest value has a gradient, so the union over many inputs is measured."""
     graph = chain("1x7x7", f"maxpool 3 {'stride=2' if 'stride' not in options else ''} {options}")
     module, field = modules_of(graph)["pool1"], receptive_fields(graph)["pool1"]
     images = torch.rand(300, 1, 7, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()

@@ -113,12 +113,12 @@ def test_inputs_have_positive_extent(shape):
 
 def test_joins_state_what_does_not_fit():
     nodes = (Node("small", Conv2d(2, 3), ("x",)), Node("both", Add(), ("small", "x")))
-    with pytest.raises(GraphError, match="both: add joins equal shapes.*2x6x6 and 1x8x8"):
+    with pytest.raises(GraphError, match=r"both: add joins equal shapes.*2x6x6 and 1x8x8"):
         _ = Graph({"x": (1, 8, 8)}, nodes).shapes
     nodes = (nodes[0], Node("both", Concat(), ("small", "x")))
     with pytest.raises(GraphError, match="concat joins channels"):
         _ = Graph({"x": (1, 8, 8)}, nodes).shapes
-    with pytest.raises(GraphError, match="the name of a layer.*Did you mean small"):
+    with pytest.raises(GraphError, match=r"the name of a layer.*Did you mean small"):
         Graph({"x": (1, 8, 8)}, nodes[:1])["smal"]
 
 
@@ -127,7 +127,7 @@ def test_a_foreign_layer_is_described_and_cannot_be_built():
     graph = Graph({"x": (3, 8, 8)}, (Node("roll", layer, ("x",)),))
     assert from_json(json.loads(json.dumps(to_json(graph)))) == graph
     assert layer.parameter_count((3, 8, 8)) == 3
-    with pytest.raises(GraphError, match="torch.roll"):
+    with pytest.raises(GraphError, match=r"torch\.roll"):
         layer.arguments((3, 8, 8))
     assert Foreign("f", [3], {"w": [2]}).weights == (("w", (2,)),)
 
@@ -171,8 +171,8 @@ def test_documents_that_are_no_graphs(change, words):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["x", "a", "relu"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "size", "up"]), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["x", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "up"]), inner),
 )  # fmt: skip
 
 
@@ -184,9 +184,8 @@ def test_any_document_gives_a_graph_or_a_graph_error(data):
         **document["layers"][0],
         "kind": data.draw(st.sampled_from(["relu", "foreign", "conv2d"])),
     }
-    options = st.dictionaries(
-        st.sampled_from(["path", "shape", "weights", "products", "reads", "kernel_size", "out_channels"]), JSON
-    )  # fmt: skip
+    names = ["path", "shape", "weights", "products", "reads", "kernel_size", "out_channels"]
+    options = st.dictionaries(st.sampled_from(names), JSON)
     document["layers"][0]["options"] = data.draw(options)
     field = data.draw(st.sampled_from(["none", *document]))
     if field in document:

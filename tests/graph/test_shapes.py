@@ -72,7 +72,7 @@ def test_same_padding_gives_a_position_for_every_stride(size, stride, kernel):
 
 
 def test_y4_is_one_zero_on_the_right():
-    """The lecture's one-dimensional example: filter 1, -1, 0 on 1, 3, -1, 0, 2, 1 with stride 2 gives -2, -1, 1."""
+    """The lecture's example in one dimension: 1, -1, 0 over 1, 3, -1, 0, 2, 1 by 2 gives -2, -1, 1."""
     graph = chain((1, 6), "conv 1 3 stride=2 padding=0x1 bias=false")
     same_as = chain((1, 6), "conv 1 3 stride=2 padding=same bias=false")
     for made in (graph, same_as):
@@ -129,7 +129,7 @@ def test_alphago_policy_network(filters, counted):
 def test_lenet_5():
     text = (
         "c1 = conv 6 5x5, scaledtanh, s2 = subsample 2, scaledtanh, c3 = partialconv 5x5, scaledtanh, "
-        "s4 = subsample 2, scaledtanh, c5 = conv 120 5x5, scaledtanh, flatten, f6 = dense 84, scaledtanh, rbf 10"
+        "s4 = subsample, scaledtanh, c5 = conv 120 5, scaledtanh, flatten, f6 = dense 84, scaledtanh, rbf 10"
     )
     graph = chain("1x32x32", text)
     rows = {row.name: row for row in costs(graph)}

@@ -1,7 +1,7 @@
 """Receptive fields measured: the pixels whose gradient is not zero.
 
-Weights and inputs are positive, so that nothing cancels. What picks one value of a window (max) is replaced by what
-sums all of them, and what acts on single values by nothing.
+Weights and inputs are positive, so that nothing cancels. What picks one value of a window (max) is replaced
+by what sums all of them, and what acts on single values by nothing.
 """
 
 from itertools import product
@@ -60,7 +60,7 @@ def transparent(layer, shape):
 
 
 def measured(graph: Graph, name: str, position: tuple[int, ...], source: str):
-    """First pixel and the one after the last along each axis of the input that the unit reads; None for none."""
+    """First pixel and the one after the last that the unit reads, axis by axis; None if it reads nothing."""
     torch.manual_seed(0)
     modules = {}
     for node in graph.nodes:

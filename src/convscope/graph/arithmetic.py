@@ -54,7 +54,7 @@ def output_size(
     *,
     ceil_mode: bool = False,
 ) -> int:
-    """Positions of a kernel along an axis: `floor((size + padding - dilation (kernel - 1) - 1) / stride) + 1`.
+    """Positions of a kernel: `floor((size + before + after - dilation (kernel - 1) - 1) / stride) + 1`.
 
     Args:
         size: length of the axis.

@@ -85,7 +85,7 @@ def text(graph: Graph) -> str:
     if not (line and all(map(NAME.fullmatch, names)) and all(map(stands_in_chains, layers))):
         raise GraphError(
             f"a chain: one input called {INPUT}, and layers that each read the one before",
-            received=f"inputs {', '.join(graph.inputs)}, {len(names)} layers, outputs {', '.join(graph.outputs)}",
+            received=f"inputs {', '.join(graph.inputs)}; outputs {', '.join(graph.outputs)}",
             hint="Every graph can be written with to_json.",
         )
     given = unnamed(layers, names, (INPUT,))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from convscope.errors import GraphError
 
 Shape = tuple[int, ...]
-"""Extent of a tensor without its batch axis: `(channels, height, width)`, `(channels, width)` or `(features,)`."""
+"""Extent of a tensor without batch axis: `(channels, height, width)`, `(channels, width)`, `(features,)`."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class InputContract:
     std: tuple[float, ...] = (1.0,)
     name: str = "input"
     crop: float = 1.0
-    """Share of the shorter side that evaluation keeps: 0.875 means resize to size / 0.875, then crop the centre."""
+    """Share of the shorter side that is kept: 0.875 resizes to size / 0.875, then crops the centre."""
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ FORMAT = "convscope.graph/1"
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
-    """Inputs, layers with all their options, and outputs, as plain values; `from_json` gives an equal graph."""
+    """Inputs, layers with all options, and outputs, as plain values; `from_json` gives an equal graph."""
     layers = [
         {"name": n.name, "kind": n.layer.kind, "inputs": list(n.inputs), "options": n.layer.options()}
         for n in graph.nodes

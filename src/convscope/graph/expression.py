@@ -64,7 +64,7 @@ class Computation:
 
 @dataclass(frozen=True)
 class Operation:
-    """How to compute a value, and its derivative in each input, both from the inputs and (for the latter) the value."""
+    """How to compute a value from the inputs, and its derivatives from the inputs and the value."""
 
     symbol: str
     inputs: int
@@ -102,7 +102,7 @@ OPERATIONS: dict[str, Operation] = {
     "max": Operation("max", 2, max, lambda a, b, y: ((1 + _sign(a - b)) / 2, (1 - _sign(a - b)) / 2)),
     "min": Operation("min", 2, min, lambda a, b, y: ((1 - _sign(a - b)) / 2, (1 + _sign(a - b)) / 2)),
 }
-"""What a formula may contain. At the kink of `relu` and `abs` the slope is 0; `max` and `min` share a tie, as in torch."""
+"""What a formula may contain. As in torch `relu` and `abs` have slope 0 at 0; `max` and `min` share a tie."""
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 _FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "max", "min")
@@ -195,8 +195,8 @@ class _Reader:
         count = sum(step.name.partition("#")[0] == shown for step in self.steps.values())
         return self._record(Step(f"{shown}#{count + 1}" if count else shown, "constant", (), value, ()))
 
-    def _finite(self, value: object, shown: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+    def _finite(self, value: float, shown: str) -> float:
+        if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
             raise UsageError("finite numbers", received=shown)
         return float(value)
 

@@ -152,7 +152,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Field:
-    """The receptive fields of one layer in one input; every number in pixels of that input, one for each axis.
+    """The receptive fields of one layer in one input; numbers are pixels of that input, one for each axis.
 
     Attributes:
         source: the name of the input.
@@ -171,7 +171,7 @@ class Field:
 
     @property
     def stride(self) -> tuple[Fraction, ...]:
-        """Distance between neighbouring units: a fraction below 1 after upsampling, 0 where all see the same."""
+        """Distance between neighbouring units: below 1 after upsampling, 0 where all see the same."""
         return tuple(axis.stride for axis in self.axes)
 
     @property
@@ -185,7 +185,7 @@ class Field:
         return tuple(axis.covers_all for axis in self.axes)
 
     def box(self, position: Sequence[int] = ()) -> tuple[tuple[int, int], ...] | None:
-        """What the unit at `position` sees, inside the input: first pixel and the one after the last, for each axis.
+        """What the unit at `position` sees: the first pixel and the one after the last, axis by axis.
 
         It is the exact hull: dilation may leave holes in it, padding lies outside. None if the unit reads
         only padding. A position along an axis that the layer's units all see in full makes no difference.

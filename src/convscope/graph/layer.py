@@ -119,7 +119,7 @@ class Layer(ABC):
         return tuple((SAME,) * max(len(shape) - 1, 0) for shape in shapes)
 
     def filter_weights(self, *shapes: Shape) -> int:
-        """Weights that one filter holds, without its bias; the largest filter's where they differ, 0 without filters."""
+        """Weights of one filter, without its bias: of the largest where they differ, 0 for no filters."""
         return 0
 
     def parameter_count(self, *shapes: Shape) -> int:

@@ -1,4 +1,4 @@
-"""Checks and normal forms of layer options: a wrong option is refused where it is written, not where it is used."""
+"""Checks and normal forms of layer options: a wrong one is refused where it is written."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ Extent = int | tuple[int, ...]
 """One whole number for every spatial axis, or one for each: `3`, `(3, 5)`."""
 
 Padding = int | tuple[int, ...] | str
-"""`1`, one number for each axis `(1, 2)`, before and after for each axis `(top, bottom, left, right)`, or `"same"`."""
+"""`1`, one for each axis `(1, 2)`, both ends of each axis `(top, bottom, left, right)`, or `"same"`."""
 
 
 def wrong(layer: Any, name: str, expected: str) -> GraphError:
@@ -69,7 +69,7 @@ def numbers(value: Extent | None) -> tuple[int, ...]:
 
 
 def padding(layer: Any, rank: int) -> None:
-    """`padding` in its shortest form: `"same"`, one number for each axis, or before and after for each axis."""
+    """`padding` in its shortest form: `"same"`, one number for each axis, or before and after for each."""
     value = layer.padding
     if value == "same":
         return

@@ -61,7 +61,7 @@ class Sweep:
         return tuple(zip(self.padding[::2], self.padding[1::2], strict=True))
 
     def sizes(self, sizes: Shape) -> Shape:
-        """Number of outputs along each axis: `floor((n + before + after - reach) / stride) + 1`, or as `ceil` says.
+        """Outputs along each axis: `floor((n + before + after - reach) / stride) + 1`, or as `ceil` says.
 
         Source: Dumoulin and Visin 2016, A guide to convolution arithmetic, relationship 6 and section 5.1,
             arXiv:1603.07285; `ceil` as in `pooling_output_shape` of PyTorch.
@@ -82,7 +82,7 @@ class Sweep:
         return tuple(Window(k, s, -before, d) for k, s, (before, _), d in axes)
 
     def arguments(self) -> dict[str, object]:
-        """Constructor arguments for a module of `torch` where padding is symmetric, of ours where it is not."""
+        """Constructor arguments: for a module of `torch` where padding is symmetric, for ours where not."""
         kept = self.padding
         if self.padding == "same" and self.symmetric:
             kept = tuple(r // 2 for r in self.reach)

@@ -156,7 +156,7 @@ class ScaledTanh(Elementwise):
 
 @dataclass(frozen=True)
 class Maxout(Layer):
-    """The largest of `pieces` consecutive channels (or features): a piecewise linear function that is learned.
+    """The largest of `pieces` consecutive channels (or features): a learned piecewise linear function.
 
     Source: Goodfellow et al. 2013, Maxout networks, section 3, arXiv:1302.4389.
     """

@@ -17,8 +17,8 @@ class Foreign(Layer):
     """What a layer was seen to do: it can be described and counted, not built.
 
     Attributes:
-        path: what it is, as an import path or the name of a function: `timm.layers.LayerScale2d`,
-        `torch.roll`. shape: what came out, without batch axis.
+        path: what it is, as an import path or the name of a function: `torch.roll`.
+        shape: what came out, without batch axis.
         weights: name and shape of every trainable tensor.
         products: multiply-accumulates for one example.
         reads: for each input, what one output reads along each spatial axis of it; empty for "everything".

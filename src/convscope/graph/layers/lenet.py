@@ -100,7 +100,7 @@ def _distinct_maps(row: object) -> bool:
 
 @dataclass(frozen=True)
 class Subsample(Layer):
-    """The sum of each window, times a trainable coefficient, plus a trainable bias: one of each per map (S2, S4)."""
+    """The sum of each window, times a trainable coefficient, plus a trainable bias, one of each per map."""
 
     kernel_size: Extent = 2
     stride: Extent | None = None

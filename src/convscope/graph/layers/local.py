@@ -38,7 +38,7 @@ class _Local(Layer):
         return (self.out_channels, *fitting(self, self.sweep.sizes(sizes), sizes))
 
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (*positions, in * kernel, out), the kernel within each channel, and `bias` (*positions, out)."""
+        """`weight` (*positions, in * kernel, out), channel by channel, and `bias` (*positions, out)."""
         positions = self.output_shape(*shapes)[1:]
         weight = {"weight": (*positions, self.filter_weights(*shapes), self.out_channels)}
         return weight | ({"bias": (*positions, self.out_channels)} if self.bias else {})

@@ -30,7 +30,7 @@ class _BatchNorm(Elementwise):
         return shapes[0]
 
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (gamma) and `bias` (beta), one each per channel; the running statistics are not trained."""
+        """`weight` (gamma) and `bias` (beta), one per channel; the running statistics are not trained."""
         return {"weight": shapes[0][:1], "bias": shapes[0][:1]} if self.affine else {}
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
@@ -40,7 +40,7 @@ class _BatchNorm(Elementwise):
 
 @dataclass(frozen=True)
 class BatchNorm1d(_BatchNorm):
-    """Each channel of a signal, or each feature, to mean 0 and variance 1 over the batch, then scaled and shifted.
+    """Each channel, or feature, to mean 0 and variance 1 over batch and space, then scaled and shifted.
 
     Source: Ioffe and Szegedy 2015, algorithm 1, arXiv:1502.03167.
     """

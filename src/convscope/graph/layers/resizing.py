@@ -148,7 +148,7 @@ class Upsample(Layer):
         return (shapes[0][0], *grown)
 
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """`nearest`: output k reads floor(k / f). Otherwise every input less than 1 away from (k + 1/2) / f - 1/2."""
+        """`nearest` reads input floor(k / f), the others all less than 1 away from (k + 1/2) / f - 1/2."""
         factors = self._factors(shapes[0])
         if self.mode == "nearest":
             return (tuple(Window(size=f, start=1 - f, up=f) for f in factors),)
