@@ -133,6 +133,11 @@ def checked(batch: Any, net: Net) -> Batch:
         case _:
             wanted = "pairs of inputs [b c ...] and class numbers [b] from the loader"
             raise DataError(wanted, received=_form(batch))
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.labels), 1):
+        raise DataError(
+            f"class numbers from 0 to {len(net.labels) - 1}",
+            received=f"{int(labels.min())} to {int(labels.max())}",
+        )
     ready = matched(inputs, net.contract) if inputs.dtype == torch.uint8 else inputs
     return ready.to(net.device), labels.to(net.device, torch.int64)
 

@@ -22,14 +22,16 @@ def matched(pictures: Tensor, contract: InputContract) -> Tensor:
 
     Args:
         pictures: `[b c h w]`, uint8.
-        contract: of the network's input. Without a size, any size passes.
+        contract: of the network's input. For a plain vector, pictures of as many numbers are flattened.
 
     Raises:
-        UsageError: there is no way from these channels to those.
+        UsageError: there is no way from these pictures to that input.
     """
-    ready = _channels(scaled(pictures, contract), contract)
     size = contract.size
-    if not size or tuple(ready.shape[-len(size) :]) == size or ready.ndim != len(size) + 2:
+    if len(size) != 2:
+        return _flattened(scaled(pictures, contract), contract)
+    ready = _channels(scaled(pictures, contract), contract)
+    if tuple(ready.shape[2:]) == size:
         return ready
     gaps = [wanted - had for wanted, had in zip(size, ready.shape[2:], strict=True)]
     if all(0 <= gap <= FRAME * wanted for gap, wanted in zip(gaps, size, strict=True)):
@@ -37,6 +39,14 @@ def matched(pictures: Tensor, contract: InputContract) -> Tensor:
         return functional.pad(ready, sides, value=contract.value_range[0])
     low, high = contract.value_range
     return functional.interpolate(ready, size, mode="bilinear", antialias=True).clamp_(low, high)
+
+
+def _flattened(pictures: Tensor, contract: InputContract) -> Tensor:
+    if not contract.size and pictures[0].numel() == contract.channels:
+        return pictures.flatten(1)
+    wanted = "x".join(map(str, contract.shape))
+    got = "x".join(map(str, pictures.shape[1:]))
+    raise UsageError(f"data for an input of {wanted}", received=f"pictures of {got}")
 
 
 def _channels(pictures: Tensor, contract: InputContract) -> Tensor:

@@ -214,7 +214,7 @@ def _interrupted(event: Progress | Epoch, place: Path) -> Interrupted:
 
 @contextmanager
 def _signals(loop: Fitting) -> Iterator[list[int]]:
-    """Collects the signals that ask to stop, and brings the loop to a boundary; none outside the main thread."""
+    """Signals that ask to stop; each brings the loop to a boundary. Outside the main thread, none."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received

@@ -38,7 +38,7 @@ def cosine(done: float) -> float:
 
 
 def step(done: float) -> float:
-    """A tenth after half, a hundredth after three quarters. Source: He et al. 2015, section 4.2, for CIFAR."""
+    """A tenth after half, a hundredth after three quarters. Source: He et al. 2015, section 4.2."""
     return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
 
 

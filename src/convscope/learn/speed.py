@@ -39,7 +39,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Choice:
-    """How to compute: all in `fp32` or products in `bf16` or `fp16`; the order of an image's axes in memory."""
+    """How to compute: precision of products (`fp32`, `bf16`, `fp16`), order of an image's axes in memory."""
 
     precision: str = "fp32"
     channels_last: bool = False

@@ -13,6 +13,7 @@ from convscope.learn.atomic import write_tensors, write_text
 from convscope.nets.weights import pour, read_weights
 
 FORMAT = 1
+VALUES = frozenset({"epoch", "step", "steps", "seen", "sums", "seconds", "choice", "scaler", "history"})
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,11 @@ class State:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             form, name = values.pop("format"), str(values.pop("tensors"))
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise DataError(f"the state of a training at {path}", received=str(error)) from None
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise DataError(f"the state of a training at {path}", received=repr(error)) from None
+        missing = VALUES.difference(values)
+        if missing:
+            raise DataError(f"the state of a training at {path}", received=f"no {', '.join(sorted(missing))}")
         if form != FORMAT or Path(name).name != name:
             raise DataError(
                 f"a state of format {FORMAT} at {path}", received=f"format {form}, tensors in {name}"

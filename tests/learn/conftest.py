@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from convscope import nets
+from convscope.graph.chain import chain
+from convscope.graph.contract import InputContract
+from convscope.nets import Net
+from convscope.worlds import InMemory, digits
+
+SMALL = "conv 4 3x3, relu, maxpool 2, conv 6 3x3, relu, maxpool 2, flatten, dropout 0.3, dense 10"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is measured here stays here."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def small_net(seed: int = 0, text: str = SMALL) -> Net:
+    graph = chain("1x28x28", text)
+    return nets.wrap(nets.build(graph, seed=seed), InputContract(1, 28, 28), name="small")
+
+
+@pytest.fixture(scope="session")
+def few() -> InMemory:
+    return digits.train().take(range(600))
+
+
+@pytest.fixture(scope="session")
+def fewer() -> InMemory:
+    return digits.test().take(range(200))
