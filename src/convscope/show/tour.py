@@ -17,6 +17,7 @@ from convscope.graph.costs import costs, totals
 from convscope.graph.graph import Graph
 from convscope.learn import Epoch, Evaluation, evaluate, fitting
 from convscope.learn.plan import Plan
+from convscope.learn.preparing import find_device
 from convscope.nets import Net, load, save
 from convscope.show import chapters
 from convscope.show.events import CHAPTERS, Event, Learned, Looked, Opened, Written
@@ -110,13 +111,13 @@ def _training(state: State) -> Steps:
     span = BEGINS["seen"] - BEGINS["training"]
     for index, name in enumerate(NETWORKS):
         plan = _plan(state, name)
-        net = state.nets[name] = load(name, seed=state.recipe.seed)
+        net = state.nets[name] = load(name, seed=state.recipe.seed).to(find_device(state.recipe.device))
         for event in fitting(net, train, test, plan):
             done = BEGINS["training"] + span * (index + event.done) / len(NETWORKS)
             if isinstance(event, Epoch):
                 state.epochs.setdefault(name, []).append(event)
             yield Learned(name, event, done)
-        save(net, state.folder / name)
+        save(net.to("cpu"), state.folder / name)
         state.evaluations[name] = evaluate(net, test)
     printed, relu = (state.epochs[name] for name in NETWORKS)
     commands = ("\n".join(_plan(state, name).command() for name in NETWORKS), _evaluation_line(state))

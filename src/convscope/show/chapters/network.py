@@ -24,9 +24,7 @@ def rows(graph: Graph) -> list[Row]:
 
 
 def _row(cost: LayerCost, field: Field | None) -> Row:
-    seen = None
-    if field and len(cost.output_shape) == 3:
-        box = field.box(tuple(extent // 2 for extent in field.positions))
-        seen = (float(box[-1][0]), float(box[-1][1] - box[-1][0])) if box else None
+    box = field.box(tuple(extent // 2 for extent in field.positions)) if field else None
+    seen = (float(box[-1][0]), float(box[-1][1] - box[-1][0])) if box else None
     return Row(cost.name, cost.kind, cost.output_shape, cost.parameters, cost.parameters_per_filter or None,
                cost.macs, seen)  # fmt: skip

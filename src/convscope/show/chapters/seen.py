@@ -21,7 +21,7 @@ from convscope.show.figures.units import Shown
 from convscope.worlds import Samples, scaled
 
 FILTERS, NEURONS = 12, 9
-PENALTY = 0.2
+PENALTY = 0.1
 """Weight of the L1 penalty: output units lost per pixel of full ink."""
 FOOLED_STEPS = 40
 FOOLING = """\

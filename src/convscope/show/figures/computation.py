@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from convscope.graph.expression import Computation, Step
-from convscope.show.figures.matrix import written
+from convscope.show.figures.matrix import fixed
 from convscope.show.svg import drawing, element, join, number
 
 SIGNS = {"mul": "×", "add": "+", "sub": "−", "neg": "×(−1)", "div": "÷", "pow": "^", "sqrt": "√"}
@@ -21,7 +21,9 @@ class Spot:
 
 
 def layout(inputs: Mapping[str, Sequence[str]]) -> dict[str, Spot]:
-    """A place for every node: behind all it reads, near the middle of what it reads, never on another.
+    """A place for every node: behind all it reads, never on another, in one line with what it mainly reads.
+
+    Leaves that are read late stand beside the line, right before their reader.
 
     Args:
         inputs: what each node reads, every node after what it reads.
@@ -30,18 +32,26 @@ def layout(inputs: Mapping[str, Sequence[str]]) -> dict[str, Spot]:
     for name, sources in inputs.items():
         depth[name] = 1 + max((depth[s] for s in sources), default=-1)
     readers = {name: [r for r, sources in inputs.items() if name in sources] for name in inputs}
-    for name, sources in reversed(inputs.items()):
-        if not sources and readers[name]:
-            depth[name] = min(depth[r] for r in readers[name]) - 1  # a leaf stands right before its reader
-    order = _leaves_in_order(inputs)
-    lane: dict[str, float] = {}
+    late = {n: min(depth[r] for r in readers[n]) - 1 for n, s in inputs.items() if not s and readers[n]}
+    late = {name: level for name, level in late.items() if level > 0}
+    depth.update(late)
+    order, lane = _leaves_in_order(inputs), {}
     for level in sorted(set(depth.values())):
-        names = [name for name in inputs if depth[name] == level]
-        wish = {n: _mean([lane[s] for s in inputs[n] if s in lane], order.get(n, 0.0)) for n in names}
-        for name, place in _spread(sorted(names, key=lambda n: wish[n]), wish):
-            lane[name] = place
+        names = [name for name in inputs if depth[name] == level and name not in late]
+        wish = {n: _mean([lane[s] for s in inputs[n] if s not in late], order.get(n, 0.0)) for n in names}
+        lane.update(_spread(sorted(names, key=lambda n: wish[n]), wish))
+        for name in (n for n in late if depth[n] == level):
+            beside = [lane[s] for s in inputs[readers[name][0]] if s in lane]
+            taken = [lane[n] for n in lane if depth[n] == level]
+            lane[name] = _free(_mean(beside, 0.0) + 1, taken)
     low = min(lane.values())
     return {name: Spot(depth[name], lane[name] - low) for name in inputs}
+
+
+def _free(wish: float, taken: Sequence[float]) -> float:
+    while any(abs(wish - place) < 1 for place in taken):
+        wish += 0.5
+    return wish
 
 
 def _leaves_in_order(inputs: Mapping[str, Sequence[str]]) -> dict[str, float]:
@@ -96,22 +106,26 @@ def drawn(computation: Computation, width: float, label: str = "") -> Markup:
         for name, s in spots.items()
     }  # fmt: skip
     edges = [
-        _edge(places[source], places[name], box, down=down) for name, node in nodes.items() for source in node.inputs
+        _edge(places[source], places[name], box, along, down=down)
+        for name, node in nodes.items()
+        for source in node.inputs
     ]
     boxes = [_box(node, places[name], box, final=name == computation.nodes[-1].name) for name, node in nodes.items()]
     size = (width, levels * along) if down else (width, lanes * across)
     return drawing(*size, join(edges), join(boxes), label=label)
 
 
-def _edge(start: tuple[float, float], end: tuple[float, float], box: float, *, down: bool) -> Markup:
+def _edge(start: tuple[float, float], end: tuple[float, float], box: float, along: float, *, down: bool) -> Markup:
+    """A curve; one that skips levels swings outwards, around what lies between."""
     (x0, y0), (x1, y1) = start, end
+    swing = 52.0 if (y1 - y0 if down else x1 - x0) > 1.5 * along else 0.0
     if down:
         y0, y1 = y0 + 27, y1 - 27
         bend = (y0 + y1) / 2
-        return element("path", d=_path(x0, y0, x0, bend, x1, bend, x1, y1), class_="edge")
+        return element("path", d=_path(x0, y0, x0 - swing, bend, x1 - swing / 2, bend, x1, y1), class_="edge")
     x0, x1 = x0 + box / 2, x1 - box / 2
     bend = (x0 + x1) / 2
-    return element("path", d=_path(x0, y0, bend, y0, bend, y1, x1, y1), class_="edge")
+    return element("path", d=_path(x0, y0, bend, y0 - swing, bend, y1 - swing, x1, y1), class_="edge")
 
 
 def _path(*values: float) -> str:
@@ -127,7 +141,7 @@ def _box(node: Step, place: tuple[float, float], box: float, *, final: bool) -> 
         element("rect", x=x - box / 2, y=y - 27, width=box, height=54, rx=9 if node.inputs else 27,
                 class_="node final" if final else "node constant" if constant else "node"),
         element("text", name, x=x, y=y - 11, class_="number small muted"),
-        element("text", written(node.value), x=x, y=y + 5, class_="number strong"),
-        None if constant else element("text", "∂ " + written(node.gradient), x=x, y=y + 20,
+        element("text", fixed(node.value), x=x, y=y + 5, class_="number strong"),
+        None if constant else element("text", "∂ " + fixed(node.gradient), x=x, y=y + 20,
                                       class_="number small orange"),
     ])  # fmt: skip

@@ -25,6 +25,11 @@ def written(value: float) -> str:
     return number(value).replace("-", "\u2212")
 
 
+def fixed(value: float) -> str:
+    """A number with a true minus sign; two decimals unless it is whole."""
+    return written(value) if value == round(value) else f"{value:.2f}".replace("-", "\u2212")
+
+
 def matrix(rows: Rows, *, limit: float | None = None, ring: Cells = (), faded: Cells = ()) -> Markup:
     """A table of numbers; cells in `ring` are outlined, cells in `faded` recede."""
     top = limit or max(abs(value) for row in rows for value in row)

@@ -39,7 +39,7 @@ def figure(rows: Sequence[Row], side: int, command: str) -> Figure:
         "network.layers", body, command,
         "Hung-yi Lee, lecture “Convolutional Neural Network”; Yann LeCun et al. (1998)",
         {"total": f"{total:,}", "dense": f"{100 * dense / total:.0f}", "macs": f"{macs:,}",
-         "conv": f"{100 * conv / macs:.0f}"},
+         "conv": f"{100 * conv / macs:.0f}", "deepest": _extent(rows[-1].field, side)},
         wide=True,
     )  # fmt: skip
 
@@ -54,7 +54,7 @@ def _row(row: Row, side: int) -> Markup:
     ]
     return element(
         "div", element("div", output(row.shape, side), class_="picture"),
-        element("div", row.name, element("small", row.kind), class_="name"),
+        element("div", row.name, element("small", row.kind) if row.kind != row.name else None, class_="name"),
         *(element("div", element("span", both(f"network.layers.{c}"), class_="unit"), text) for c, text in cells),
         element("div", seen(row.field, side), class_="field"),
     )  # fmt: skip
@@ -77,11 +77,16 @@ def output(shape: tuple[int, ...], side: int) -> Markup:
     return drawing(width, height, join(drawn))
 
 
+def _extent(field: tuple[float, float] | None, side: int) -> str:
+    size = f"{field[1] if field else side:g}"
+    return f"{size}×{size}"
+
+
 def seen(field: tuple[float, float] | None, side: int) -> Markup:
     """The input as a square, and in it what a middle unit of the layer sees, cut at the border."""
     start, size = field or (0, side)
     low, high = max(0.0, start), min(float(side), start + size)
-    text = f"{size:g}×{size:g}"
+    text = _extent(field, side)
     frame = element("rect", x=0.5, y=0.5, width=side - 1, height=side - 1, class_="hair")
     window = element("rect", x=low + 0.6, y=low + 0.6, width=high - low - 1.2, height=high - low - 1.2,
                      class_="window thin-screen")  # fmt: skip

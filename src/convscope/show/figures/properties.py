@@ -11,6 +11,11 @@ from convscope.show.svg import drawing, element, join
 from convscope.show.words import both, plain
 
 SIDE, PATCH = 28, 5
+SCRIPT = """\
+from convscope.show.figures.properties import alike
+from convscope.worlds import digits, scaled
+data = digits.test()
+print(alike(scaled(data.batch([int((data.labels == 3).nonzero()[0])]), data.contract)[0]))"""
 Corner = tuple[int, int]
 
 
@@ -26,8 +31,7 @@ def figure(digit: Tensor) -> Figure:
     )
     return Figure(
         "why.properties", body,
-        'python -c "from convscope.worlds import digits; from convscope.show.figures.properties import alike; '
-        'print(alike(digits.to_tensor(digits.test().batch([0])[0])))"',
+        SCRIPT,
         "Hung-yi Lee, lecture “Convolutional Neural Network”; David Hubel, Torsten Wiesel (1962)",
         {"patch": PATCH},
     )  # fmt: skip

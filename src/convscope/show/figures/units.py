@@ -45,7 +45,7 @@ def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> M
     cells: list[Markup] = [element("span"), *(both(key) for key in columns)]
     for name, shown in rows.items():
         best = max(s.score for s in shown)
-        cells.append(element("div", name, class_="row"))
+        cells.append(element("div", _name(name), class_="row"))
         cells += [_tile(s, name, best=s.score == best) for s in shown]
     return element("div", join(cells), class_="comparison", style=f"--columns:{len(columns)}")
 
@@ -57,6 +57,12 @@ def tiles(shown: Sequence[Shown], names: Sequence[str], tile: str = "4.4rem") ->
         for s, name in zip(shown, names, strict=True)
     ]
     return element("div", *made, class_="sheet", style=f"--tile:{tile}")
+
+
+def _name(place: str) -> Markup:
+    """`conv2:17` on two short lines."""
+    layer, colon, unit = place.partition(":")
+    return join([layer, element("br") if colon else None, colon + unit])
 
 
 def _tile(shown: Shown, name: str, *, best: bool) -> Markup:
