@@ -73,7 +73,7 @@ def _open(name: str, weights: str | None, seed: int | None) -> Net:
         return open_model(weights, seed=seed)
     if name in ZOO:
         return _from_zoo(ZOO[name], weights, seed)
-    if (Path(name) / DESCRIPTION).is_file():
+    if _exists(Path(name, DESCRIPTION)):
         return _from_folder(Path(name), weights)
     raise _unknown(name)
 
@@ -125,7 +125,15 @@ def _file(weights: str | PathLike[str] | None) -> Path | None:
         return None
     path = Path(weights)
     looks = not isinstance(weights, str) or path.suffix in {".safetensors", ".pth", ".pt", ".bin", ".ckpt"}
-    return path if looks or path.is_file() else None
+    return path if looks or _exists(path) else None
+
+
+def _exists(path: Path) -> bool:
+    """Without the exceptions of names that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _with_weights(source: Source, weights: str) -> Source:
@@ -140,8 +148,8 @@ def _unknown(name: str) -> UsageError:
     close = nearest(name, everywhere)
     if namesakes:
         hint = f"Did you mean {' or '.join(namesakes)}?"
-    elif name and Path(name).is_dir():
-        hint = f"That folder holds no {DESCRIPTION}."
+    elif name and _exists(Path(name)):
+        hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
     elif close.startswith("Did"):
         hint = close
     else:

@@ -1,5 +1,6 @@
 """Downloads of published weights: only when asked for, and never with a traceback."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -49,3 +50,21 @@ def repeatable(seed: int | None) -> Iterator[None]:
         if seed is not None:
             torch.manual_seed(seed)
         yield
+
+
+FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""torch's own switch: whatever calls `torch.load`, nothing but tensors is unpickled."""
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """Inside `with`, no library can unpickle anything but tensors."""
+    before = os.environ.get(FORCE)
+    os.environ[FORCE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FORCE]
+        else:
+            os.environ[FORCE] = before

@@ -13,9 +13,8 @@ from torchvision.transforms import _presets as presets
 
 from convscope.errors import UsageError, nearest
 from convscope.graph.contract import InputContract
-from convscope.nets.adapters.fetching import fetch, repeatable
+from convscope.nets.adapters.fetching import fetch, repeatable, weights_only
 from convscope.nets.network import Net, Source
-from convscope.nets.weights import pour
 
 INCEPTIONS = {"googlenet", "inception_v3"}
 """Their constructors draw truncated normals one by one, warn, and bring auxiliary heads."""
@@ -24,7 +23,7 @@ LICENCE = "BSD-3-Clause (code); weights under the terms of their training data"
 NOTES = {
     "googlenet": "The 5x5 branches are 3x3 here, as in the TensorFlow models this was ported from; "
     "convscope's own googlenet-paper has the paper's.",
-    "resnet50": "Version 1.5: strides are in the 3x3 convolutions; paper and Keras have them in the first 1x1.",
+    "resnet50": "Version 1.5: strides are in the 3x3 convolutions; paper and Keras: in the first 1x1.",
 }
 DETECTION_SIZE = 512
 SEGMENTATION_SIZE = 520
@@ -51,15 +50,10 @@ def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Ne
     entry = _entry(name, weights)
     labels = tuple(entry.meta.get("categories", ()))
     with repeatable(seed):
-        module = build_module(name, classes=len(labels), heads=weights is not None)
-    if weights is not None:
-        state = fetch(
-            f"torchvision/{name}",
-            entry.url,
-            lambda: entry.get_state_dict(progress=False, check_hash=True, weights_only=True),
-        )
-        pour(module, state, f"torchvision {entry}")
-        _behead(module)
+        if weights is None:
+            module = build_module(name, classes=len(labels))
+        else:
+            module = fetch(f"torchvision/{name}", entry.url, lambda: _trained(name, entry))
     source = Source(
         name=f"torchvision/{name}",
         paper=_paper(name),
@@ -71,25 +65,28 @@ def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Ne
     return Net(module.eval(), (_contract(name, entry),), labels, source, None, source.name)
 
 
-def build_module(name: str, *, classes: int = 1000, heads: bool = False) -> nn.Module:
-    """The bare module with fresh weights; with `heads`, auxiliary ones included."""
+def build_module(name: str, *, classes: int = 1000) -> nn.Module:
+    """The bare module with fresh weights and no auxiliary heads, for the size of its default weights."""
     options: dict[str, Any] = {"num_classes": classes}
-    builder = models.get_model_builder(name)
     if name in INCEPTIONS:
-        options |= {"aux_logits": heads, "init_weights": False, "transform_input": False}
-    elif "weights_backbone" in builder.__code__.co_varnames or _is(name, "segmentation", "detection"):
+        options |= {"aux_logits": False, "init_weights": False, "transform_input": False}
+    elif _is(name, "segmentation", "detection"):
         options |= {"weights_backbone": None}
-        if _is(name, "segmentation") and not name.startswith("lraspp"):
-            options |= {"aux_loss": heads}
+    elif name.startswith("vit_"):
+        options |= {"image_size": _entry(name, None).meta["min_size"][0]}
     return models.get_model(name, weights=None, **options)
 
 
-def _behead(module: nn.Module) -> None:
-    for name, off in (("aux1", None), ("aux2", None), ("AuxLogits", None), ("aux_classifier", None)):
-        if isinstance(getattr(module, name, None), nn.Module):
-            setattr(module, name, off)
-    if hasattr(module, "aux_logits"):
-        setattr(module, "aux_logits", False)  # noqa: B010
+def _trained(name: str, entry: Any) -> nn.Module:
+    """As torchvision builds it around its own weights, without what the contract or nobody needs."""
+    with weights_only():
+        module = models.get_model(name, weights=entry, progress=False)
+    for auxiliary in ("aux1", "aux2", "AuxLogits", "aux_classifier"):
+        if isinstance(getattr(module, auxiliary, None), nn.Module):
+            setattr(module, auxiliary, None)
+    if name in INCEPTIONS:
+        vars(module).update(aux_logits=False, transform_input=False)
+    return module
 
 
 def _is(name: str, *parts: str) -> bool:
