@@ -74,7 +74,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     *(("describe", [net], {2, 3, 4}) for net in BAD_NETWORKS),
     *(
         ("describe", ["lecture", "--input", size], {2})
-        for size in ("0x1", "x", "1x28", "3x28x28", "1x2x2", "-1", "1x28x28x28", "9" * 30)
+        for size in ("0x1", "x", "1x28", "1x2x2", "-1", "1x28x28x28", "9" * 30)
     ),
     *(("nets", [word], {2}) for word in ("", "no such network", "\0")),
     *(("classify", ["digits", image], {2, 3}) for image in BAD_IMAGES),
@@ -107,7 +107,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     ("train", ["--resume", "nowhere"], {2, 3, 4}),
     ("train", ["--resume", "text.png"], {2, 3, 4}),
     ("train", ["torchvision/resnet18", "digits", "--epochs", "1"], {2}),
-    *(("data check", [folder], {2, 3}) for folder in ("nowhere", "text.png", "empty", "broken", "", "\0")),
+    *(("data check", [folder], {2, 3}) for folder in ("nowhere", "text.png", "", "\0")),
     *(
         ("replay", [file], {2, 3})
         for file in (
@@ -206,10 +206,9 @@ def contents(root: Path) -> dict[str, tuple[int, int]]:
 
 def verify_refused(done, codes: set[int]) -> None:
     assert done.code in codes, (done.code, done.err)
-    assert done.err.startswith("error: ") or "\nerror: " in done.err or done.code == 3, done.err
-    assert "next:" in done.err or done.code == 3, done.err
+    assert done.err.startswith("error: "), done.err
+    assert "\n  next: " in done.err
     assert "Traceback" not in done.err
-    assert "fault:" not in done.err
 
 
 @pytest.mark.parametrize(("verb", "words", "codes"), CASES, ids=lambda v: repr(v)[:60])

@@ -1,5 +1,6 @@
 """The command as a whole: verbs found in a table, imported when called, and one door for every error."""
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -111,13 +112,19 @@ def run(words: Sequence[str]) -> int:
         0 done, 1 failure, 2 usage, 3 bad input, 4 something missing, 130 interrupted.
     """
     words = list(words) or ["--help"]
-    before_dashes = words[: words.index("--")] if "--" in words else words
-    as_json, debug = "--json" in before_dashes, failures.debugging(before_dashes)
+    _tolerate_any_name()
     try:
         code = application().main(args=words, prog_name="convscope", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except ConvscopeError as error:
-        return failures.show(error, as_json=as_json, debug=debug)
+        return failures.show(error, words)
     except Exception as error:  # the one place that catches everything: nothing may pass it
-        return failures.show(failures.explain(error, words), as_json=as_json, debug=debug)
+        return failures.show(failures.explain(error, words), words)
+
+
+def _tolerate_any_name() -> None:
+    """Names of files may hold what a terminal cannot show; then they are shown escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -19,19 +19,24 @@ class Fault(ConvscopeError):
 
 def debugging(words: Sequence[str]) -> bool:
     """Whether tracebacks are wanted: `--debug`, or CONVSCOPE_DEBUG set to anything but 0."""
-    return "--debug" in words or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
+    return "--debug" in _options(words) or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
 
 
-def show(error: ConvscopeError, *, as_json: bool, debug: bool) -> int:
+def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
     """Print an error: three lines on stderr, or with `--json` the one document on stdout.
+
+    Args:
+        error: what went wrong.
+        words: the command line.
 
     Returns:
         The exit code.
     """
-    if debug:
+    hint = error.hint or f"See: {_command(words)} --help"
+    if debugging(words):
         traceback.print_exception(error)
-    if as_json:
-        fields = {"expected": error.expected, "received": error.received, "hint": error.hint}
+    if "--json" in _options(words):
+        fields = {"expected": error.expected, "received": error.received, "hint": hint}
         document = {"error": {**fields, "exit_code": error.exit_code}}
         try:
             print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
@@ -41,8 +46,7 @@ def show(error: ConvscopeError, *, as_json: bool, debug: bool) -> int:
     word = "stopped" if isinstance(error, Interrupted) else "fault" if isinstance(error, Fault) else "error"
     lines = [f"{word}: {error.expected}"]
     lines += [f"  received: {error.received}"] if error.received else []
-    lines += [f"  next: {error.hint}"] if error.hint else []
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join([*lines, f"  next: {hint}"]), file=sys.stderr)
     return error.exit_code
 
 
@@ -56,6 +60,16 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> ConvscopeError:
     return friendly
 
 
+def _options(words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command without its options and arguments."""
+    verbs = [verb for verb in VERBS if list(words[: len(verb.split())]) == verb.split()]
+    return " ".join(["convscope", *verbs])
+
+
 def forget_stdout() -> None:
     """Send what is still buffered nowhere: whoever read our output has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -67,8 +81,7 @@ def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError
     if message is None:
         return None
     context = getattr(error, "ctx", None)
-    verbs = [verb for verb in VERBS if list(words[: len(verb.split())]) == verb.split()]
-    path = " ".join(["convscope", *verbs])
+    path = _command(words)
     option = getattr(error, "option_name", None)
     if option is not None and context is not None and "No such option" in error.message:  # pyright: ignore[reportAttributeAccessIssue]
         flags = [flag for parameter in context.command.get_params(context) for flag in parameter.opts]

@@ -1,0 +1,277 @@
+"""Every verb from end to end, on small real input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageChops
+
+from convscope.show import png
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    from convscope.worlds import digits
+
+    samples = digits.test()
+    Image.fromarray(samples.batch([0])[0, 0].numpy()).save(tmp_path / "digit.png")
+    return tmp_path / "digit.png"
+
+
+def the_digit() -> str:
+    from convscope.worlds import digits
+
+    samples = digits.test()
+    return samples.classes[int(samples.labels[0])]
+
+
+def test_describe_counts_the_lecture(convscope) -> None:
+    found = convscope("describe", "lecture", "--json").json
+    assert found["parameters"] == 137_660
+    assert [layer["output_shape"] for layer in found["layers"]][:4] == [
+        [25, 26, 26],
+        [25, 13, 13],
+        [50, 11, 11],
+        [50, 5, 5],
+    ]
+    assert "137,660 parameters" in convscope("describe", "lecture").out
+
+
+def test_describe_for_another_input(convscope) -> None:
+    larger = convscope("describe", "lecture", "--input", "1x32x32", "--json").json
+    assert larger["parameters"] == 250 + 11_300 + (50 * 6 * 6 + 1) * 100 + 1_010
+    foreign = convscope("describe", "torchvision/resnet18", "--input", "3x64x64", "--json").json
+    assert foreign["parameters"] == 11_689_512  # torchvision's own documentation
+    assert foreign["layers"][0]["output_shape"] == [64, 32, 32]
+
+
+def test_nets_finds_names_and_counts_the_table(convscope) -> None:
+    names = convscope("nets", "ResNet18", "--json").json["names"]
+    assert "torchvision/resnet18" in names
+    assert "timm/resnet18" in names
+
+
+@pytest.mark.slow
+def test_nets_counts_keras_table(convscope) -> None:
+    found = convscope("nets", "--json").json
+    rows = {row["name"]: row for row in found["keras"]}
+    assert rows["VGG16"]["counted"]["parameters"] == 138_357_544  # counted by torchvision's documentation
+    assert rows["VGG16"]["printed"]["top1"] == 0.715
+    assert all(row["counted"]["agrees"] for row in rows.values())
+    assert "lecture" in {entry["name"] for entry in found["own"]}
+
+
+def test_doctor_checks_itself_and_names_a_next_step(convscope) -> None:
+    found = convscope("doctor", "--json").json
+    checks = {check["what"]: check for check in found["checks"]}
+    assert checks["data"]["ok"]
+    assert checks["self-test"]["ok"]
+    assert all(check["ok"] or check["next"] for check in checks.values())
+
+
+def test_doctor_warns_when_the_digits_are_damaged(convscope, monkeypatch) -> None:
+    from convscope.worlds import digits
+
+    def damaged() -> None:
+        raise OSError("damaged")
+
+    monkeypatch.setattr(digits, "train", damaged)
+    found = {check["what"]: check for check in convscope("doctor", "--json").json["checks"]}
+    assert not found["data"]["ok"]
+    assert found["data"]["next"]
+
+
+def test_classify_reads_a_digit(convscope, digit: Path) -> None:
+    done = convscope("classify", "digits", digit, "--json")
+    (answer,) = done.json["answers"]
+    assert answer["top"][0]["label"] == the_digit()
+    assert 0.5 < answer["top"][0]["probability"] <= 1
+    mixed = convscope("classify", "digits", digit, "nowhere.png", "--json")
+    assert mixed.code == 3
+    assert "error" in mixed.json["answers"][1]
+    assert mixed.json["answers"][0] == answer
+
+
+def test_classify_a_photograph(convscope, shared_data: Path) -> None:
+    photo = next(path for path in sorted((shared_data / "open_photos").iterdir()) if "cat" in path.name)
+    found = convscope("classify", "efficientnet_lite0", photo, "--json").json
+    assert "cat" in " ".join(entry["label"] for entry in found["answers"][0]["top"])
+
+
+def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path: Path) -> None:
+    import torch
+
+    from convscope import load
+    from convscope.worlds import digits
+
+    found = convscope("look", "digits", digit, "--out", "seen", "--json").json
+    layers = {layer["place"]: layer for layer in found["layers"]}
+    net = load("digits")
+    image = digits.test().batch([0]) / 255
+    maps = torch.nn.functional.conv2d(image, net.module.conv1.weight, net.module.conv1.bias)  # pyright: ignore
+    sums = maps[0].sum((1, 2))
+    strongest = layers["conv1"]["strongest"][0]
+    assert strongest["unit"] == int(sums.argmax())
+    assert strongest["degree"] == pytest.approx(float(sums.max()), rel=1e-4)
+    for layer in layers.values():
+        assert (layer["picture"] is not None) == (len(layer["shape"]) == 3)
+    assert png.recipe_in(tmp_path / "seen" / layers["conv1"]["picture"])["verb"] == "look"
+    assert {f["place"] for f in found["filters"]} == {"conv1", "conv2"}
+
+
+def test_visualize_makes_pictures_that_replay_bit_for_bit(convscope, tmp_path: Path) -> None:
+    words = ("lecture", "conv2:3", "output:7", "--steps", "4", "--seed", "5")
+    found = convscope("visualize", *words, "--out", "first", "--json").json
+    assert [p["place"] for p in found["pictures"]] == ["conv2:3", "output:7"]
+    picture = tmp_path / "first" / found["pictures"][0]["picture"]
+    again = convscope("replay", picture, "--out", "again", "--json").json
+    assert again["replayed"]["same_picture"] is True
+    assert again["replayed"]["versions_differ"] == []
+    assert again["pictures"] == found["pictures"]
+    for name in ("sheet.png", *(p["picture"] for p in found["pictures"])):
+        first, second = (Image.open(tmp_path / folder / name) for folder in ("first", "again"))
+        assert ImageChops.difference(first, second).getbbox() is None
+    other = convscope("visualize", *words[:-1], "6", "--out", "other").code
+    assert other == 0
+    one, two = (Image.open(tmp_path / folder / picture.name) for folder in ("first", "other"))
+    assert ImageChops.difference(one, two).getbbox() is not None, "another seed is another picture"
+
+
+def test_replay_says_when_versions_differ(convscope, tmp_path: Path) -> None:
+    convscope("visualize", "lecture", "conv1:0", "--steps", "1", "--out", "first")
+    recipe = png.recipe_in(tmp_path / "first" / "conv1-0.png")
+    recipe["versions"]["torch"] = "1.0.0"
+    with Image.open(tmp_path / "first" / "conv1-0.png") as image:
+        png.save(image.copy(), tmp_path / "old.png", recipe)
+    done = convscope("replay", "old.png", "--out", "again", "--json")
+    assert "torch 1.0.0 then" in done.err
+    assert any("torch" in line for line in done.json["replayed"]["versions_differ"])
+
+
+def test_replay_an_answer_saved_as_json(convscope) -> None:
+    first = convscope("describe", "lecture", "--input", "1x40x40", "--out", "answer.json", "--json").json
+    again = convscope("replay", "answer.json", "--json").json
+    assert again["parameters"] == first["parameters"]
+    assert again["replayed"]["verb"] == "describe"
+
+
+def test_data_check_names_what_is_wrong_and_exits_3(convscope, tmp_path: Path, digit: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+    (tmp_path / "pictures/a/1.png").write_bytes(digit.read_bytes())
+    Image.new("L", (9, 9), 7).save(tmp_path / "pictures/b/2.png")
+    assert convscope("data", "check", "pictures").code == 0
+    (tmp_path / "pictures/a/bad.png").write_bytes(b"no picture")
+    done = convscope("data", "check", "pictures", "--json")
+    assert done.code == 3
+    assert done.json["report"]["total"] == 2
+    assert done.json["report"]["problems"][0]["path"] == "a/bad.png"
+
+
+def test_train_writes_a_run_that_loads_and_classifies(convscope, digit: Path, tmp_path: Path) -> None:
+    chain = "conv 4 5x5 stride=2, relu, flatten, dense 10"
+    done = convscope(
+        "train", chain, "digits", "--epochs", "1", "--precision", "fp32", "--out", "mine", "--json"
+    )
+    found = done.json
+    assert found["test"]["accuracy"] > 0.5
+    assert sum(map(sum, found["test"]["confusion"])) == found["test"]["pictures"] == 2000
+    lines = (tmp_path / "mine/metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["test_accuracy"] == pytest.approx(found["test"]["accuracy"])
+    assert convscope("classify", "mine", digit, "--json").json["answers"][0]["top"]
+    assert convscope("describe", "mine", "--json").json["parameters"] == 4 * 25 + 4 + 576 * 10 + 10
+    again = convscope("train", chain, "digits", "--out", "mine")
+    assert again.code == 2
+    assert "does not exist yet" in again.err
+
+
+def test_train_learns_from_a_folder_of_photographs(convscope, shared_data: Path) -> None:
+    words = (
+        "conv 4 3x3 stride=2, relu, globalavgpool, dense 5",
+        shared_data / "flowers",
+        "--epochs",
+        "1",
+        "--batch",
+        "64",
+    )
+    found = convscope("train", *words, "--precision", "fp32", "--out", "flowers", "--json")
+    assert found.code == 0, found.err
+    assert found.json["test"]["pictures"] == 200
+
+
+def test_ctrl_c_saves_and_exits_130(tmp_path: Path) -> None:
+    words = ["train", "mlp", "digits", "--epochs", "50", "--precision", "fp32", "--out", "mine"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convscope", *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "mine/metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "convscope train --resume mine" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "mine/model.safetensors").exists()
+
+
+def test_visualize_stopped_keeps_the_pictures_so_far(convscope, monkeypatch, tmp_path: Path) -> None:
+    from convscope.see import visualization
+
+    whole = visualization.visualizing
+
+    def stopped(*words, **named):
+        for number, step in enumerate(whole(*words, **named)):
+            yield step
+            if number == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(visualization, "visualizing", stopped)
+    done = convscope("visualize", "lecture", "conv1:0", "--steps", "50", "--out", "kept")
+    assert done.code == 130
+    assert "stopped at step 2" in done.err
+    assert (tmp_path / "kept/conv1-0.png").is_file()
+
+
+def test_stdout_of_a_process_is_one_document(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "convscope", "visualize", "lecture", "conv1:0", "--steps", "1", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (tmp_path / document["out"] / "conv1-0.png").is_file()
+    assert document["out"].startswith("runs/")
+    assert "\x1b" not in done.stderr
+    failed = subprocess.run(
+        [sys.executable, "-m", "convscope", "describe", "lectur", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert failed.returncode == 2
+    assert "Did you mean lecture" in json.loads(failed.stdout)["error"]["hint"]
+    assert failed.stderr == ""
+
+
+@pytest.mark.slow
+def test_the_tour_runs_to_its_end(convscope, tmp_path: Path) -> None:
+    done = convscope("tour", "--epochs", "1", "--steps", "4", "--out", "tour", "--json")
+    assert done.code == 0, done.err
+    page = (tmp_path / "tour/report.html").read_text(encoding="utf-8")
+    assert done.json["accuracy"]["lecture-relu"] > 0.8
+    assert "137,660" in page
+    assert convscope("describe", "tour/lecture-relu", "--json").json["parameters"] == 137_660
