@@ -18,7 +18,8 @@ def test_the_lecture_s_network():
     torch.manual_seed(0)
     same = torch.nn.Sequential(
         torch.nn.Conv2d(1, 25, 3), torch.nn.MaxPool2d(2), torch.nn.Conv2d(25, 50, 3), torch.nn.MaxPool2d(2),
-        torch.nn.Flatten(), torch.nn.Linear(1250, 100), torch.nn.ReLU(), torch.nn.Linear(100, 10), torch.nn.Softmax(1),
+        torch.nn.Flatten(), torch.nn.Linear(1250, 100), torch.nn.ReLU(),
+        torch.nn.Linear(100, 10), torch.nn.Softmax(1),
     )  # fmt: skip
     x = torch.rand(3, 1, 28, 28)
     assert torch.equal(module(x), same(x))

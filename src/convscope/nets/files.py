@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
 from convscope.graph.contract import InputContract
+from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.graph.graph import Graph
 from convscope.nets.building import GraphModule, build
@@ -102,19 +103,27 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
             received="none",
             hint="It was not built from a graph: open_folder(folder, module).",
         )
-    ready = module if module is not None else _built(graph, folder)
-    pour(ready, read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+    tensors = read_weights(folder / WEIGHTS)
+    ready = module if module is not None else _built(graph, sum(t.numel() for t in tensors.values()), folder)
+    pour(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
     return Net(ready, contracts, labels, source, graph, str(document["name"]))
 
 
-def _built(graph: Graph | None, folder: Path) -> GraphModule:
+def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
+    """The module, unless the graph asks for far more memory than the weights that are there can fill."""
+    expected = f"a network that can be built in {folder / DESCRIPTION}"
     try:
+        wanted = totals(costs(graph)).parameters  # pyright: ignore[reportArgumentType]
+        if wanted > 10 * values + 10**6:
+            raise DataError(
+                expected, received=f"a graph of {wanted:,} weights, of which {values:,} are there"
+            )
         return build(graph, seed=0)  # pyright: ignore[reportArgumentType]
+    except DataError:
+        raise
     except (ConvscopeError, RuntimeError, TypeError, ValueError, MemoryError) as error:
-        raise DataError(
-            f"a network that can be built in {folder / DESCRIPTION}", received=str(error)
-        ) from None
+        raise DataError(expected, received=str(error)) from None
 
 
 def _document(path: Path) -> dict[str, Any]:
