@@ -33,7 +33,6 @@ def main() -> None:
         run = learn.fit(net, train, out=Path(folder) / "run", **PLAN)
     found = learn.evaluate(net, test)
     net.name = entry.name
-    net.labels = entry.labels
     net.source = replace(
         net.source,
         name=entry.name,

@@ -175,3 +175,11 @@ class TestDigits:
         trained = load("digits").module.state_dict()
         assert fresh.keys() == trained.keys()
         assert not any(torch.equal(fresh[name], trained[name]) for name in fresh)
+
+
+def test_nasnet_mobile_opens_by_name():
+    with torch.device("meta"):
+        net = load("nasnet-mobile")
+    assert sum(p.numel() for p in net.module.parameters()) == 5_289_978
+    assert net.graph is None
+    assert not net.module.training

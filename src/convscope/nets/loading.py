@@ -4,6 +4,8 @@ from importlib.resources import as_file, files
 from os import PathLike, fspath
 from pathlib import Path
 
+from torch import nn
+
 from convscope.errors import UsageError, nearest
 from convscope.nets.building import build
 from convscope.nets.network import Net, Source
@@ -85,11 +87,21 @@ def _from_zoo(entry: Entry, weights: str | None, seed: int | None) -> Net:
 
         with as_file(files("convscope.nets") / "data" / entry.weights) as folder:
             return open_folder(folder)
-    module = build(entry.graph(), seed=seed)
+    graph = entry.graph() if entry.graph else None
+    module = build(graph, seed=seed) if graph else _made(entry, seed)
     if entry.prepare:
         entry.prepare(module)
     source = Source(name=entry.name, paper=entry.paper, licence="Apache-2.0", note=entry.note)
-    return Net(module, (entry.contract,), _labels(entry), source, entry.graph(), entry.name)
+    return Net(module, (entry.contract,), _labels(entry), source, graph, entry.name)
+
+
+def _made(entry: Entry, seed: int | None) -> nn.Module:
+    from convscope.nets.adapters.fetching import repeatable
+
+    if entry.module is None:
+        raise UsageError(f"a way to make {entry.name}", received="neither graph nor module")
+    with repeatable(seed):
+        return entry.module()
 
 
 def _labels(entry: Entry) -> tuple[str, ...]:

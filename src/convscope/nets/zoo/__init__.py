@@ -7,9 +7,10 @@ from convscope.nets.zoo.googlenet import GOOGLENET
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.lenet5 import LENET5
 from convscope.nets.zoo.mlp import MLP
+from convscope.nets.zoo.nasnet import NASNET_MOBILE
 
 ZOO: dict[str, Entry] = {}
-for _entry in (TRAINED, LECTURE, LECTURE_RELU, MLP, LENET5, ALEXNET, GOOGLENET, AUTOENCODER):
+for _entry in (TRAINED, LECTURE, LECTURE_RELU, MLP, LENET5, ALEXNET, GOOGLENET, AUTOENCODER, NASNET_MOBILE):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")
     ZOO[_entry.name] = _entry

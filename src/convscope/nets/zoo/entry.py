@@ -21,8 +21,8 @@ class Entry:
 
     Args:
         name: what `load` takes.
-        graph: makes its graph. Classifiers end in logits: softmax belongs to the loss and to the answer,
-            where it is computed together with the logarithm and cannot underflow.
+        graph: makes its graph; None if it is made as a module. Classifiers end in logits: softmax belongs to
+            the loss and to the answer, where it is computed together with the logarithm and cannot underflow.
         contract: what it looks at.
         labels: names of its outputs; None for the thousand classes of ImageNet, looked up when it is loaded.
         summary: one line.
@@ -30,10 +30,11 @@ class Entry:
         note: what to know before quoting it.
         weights: name of a folder under `nets/data` with trained weights that ship; empty for none.
         prepare: sets what is fixed, not learned, in a freshly built module.
+        module: makes it where there is no graph.
     """
 
     name: str
-    graph: Callable[[], Graph]
+    graph: Callable[[], Graph] | None
     contract: InputContract
     labels: tuple[str, ...] | None
     summary: str
@@ -41,3 +42,4 @@ class Entry:
     note: str = ""
     weights: str = ""
     prepare: "Callable[[nn.Module], None] | None" = None
+    module: "Callable[[], nn.Module] | None" = None

@@ -1,0 +1,28 @@
+"""What the zoo knows of NASNet-A mobile; the module itself is next door, as it needs torch."""
+
+from typing import TYPE_CHECKING
+
+from convscope.graph.contract import InputContract
+from convscope.nets.zoo.entry import Entry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def nasnet_mobile() -> "nn.Module":
+    """5,289,978 parameters, freshly initialised."""
+    from convscope.nets.zoo.nasnet_mobile import NASNetAMobile
+
+    return NASNetAMobile()
+
+
+NASNET_MOBILE = Entry(
+    "nasnet-mobile",
+    None,
+    InputContract(3, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3, crop=0.875, name="photo"),
+    None,
+    "NASNet-A with 4 cells a row and 1,056 channels, of the lecture's table",
+    "Zoph et al. 2018, Learning Transferable Architectures for Scalable Image Recognition, arXiv:1707.07012",
+    "No published weights fit it here.",
+    module=nasnet_mobile,
+)
