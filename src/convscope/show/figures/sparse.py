@@ -12,6 +12,8 @@ from convscope.show.words import label, plain
 
 SHOWN = 18
 STEP = 19
+NEURONS = ((5.5, "convolution.sparse.neuron1"), (11.5, "convolution.sparse.neuron2"))
+"""Where the neurons stand, in rows of inputs, and what they are called."""
 
 
 def figure() -> Figure:
@@ -32,12 +34,12 @@ def _draw(width: float) -> Markup:
     values = [value for row in lessons.IMAGE for value in row]
     out = lessons.correlate(lessons.IMAGE, lessons.DIAGONAL)
     lines, dots = [], []
-    for neuron, height in ((0, 5.5), (1, 11.5)):
+    for neuron, (height, name) in enumerate(NEURONS):
         lines += _wires(neuron, left, right, height)
         dots += [
             element("circle", cx=right, cy=_y(height), r=17, class_="node"),
             element("text", written(out[0][neuron]), x=right, y=_y(height) + 5, class_="number strong"),
-            label(right, _y(height) + 36, f"convolution.sparse.neuron{neuron + 1}", "middle small"),
+            label(right, _y(height) + 36, name, "middle small"),
         ]
     for index in range(SHOWN):
         dots += [
