@@ -17,7 +17,7 @@ from convscope.nets import Net, Place, frozen
 from convscope.see.canvas import Canvas
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
-from convscope.see.redirect import Redirected
+from convscope.see.redirect import Starter
 from convscope.see.transforms import Transform, applied
 
 
@@ -36,7 +36,9 @@ class Climb:
     clip: float | None = None
     """Largest norm of an image's gradient."""
     redirect: int = 16
-    """For so many steps, gradients also get through ReLUs that are silent for the whole image; Lucid's 16."""
+    """For so many steps (Lucid's 16), and then for images that still do not move, gradients also get through
+    ReLUs
+    that are silent for the whole image; 0 for never."""
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
 
@@ -89,26 +91,27 @@ def ascend(
     objective, climb = objective.bound(net), climb or Climb()
     chance = generator or Generator().manual_seed(0)
     optimiser = _optimiser(canvas, climb)
+    starter = Starter(climb.redirect)
     for index in range(steps + 1):
-        with _looking(net, climb, redirect=index < climb.redirect):
+        with _looking(net, climb), starter.mode(index, last=index == steps):
             images = canvas.images()
             transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
             activations = seen(net, transformed, objective.places)
         scores, gradients = _ascent_of(objective, activations, images, canvas)
         moving = torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
+        moving = moving if index == steps else starter.note(index, moving)
         yield Step(index, scores, images.detach().clone(), moving)
         if index < steps:
             _update(canvas, gradients, climb, optimiser)
 
 
 @contextmanager
-def _looking(net: Net, climb: Climb, *, redirect: bool) -> Iterator[None]:
+def _looking(net: Net, climb: Climb) -> Iterator[None]:
     half = climb.precision == "bfloat16"
     with (
         frozen(net.module),
         torch.enable_grad(),
         torch.autocast(net.device.type, torch.bfloat16) if half else nullcontext(),
-        Redirected() if redirect else nullcontext(),
     ):
         yield
 

@@ -7,7 +7,7 @@ the idea. The degree of activation of a filter is the sum over its map (Lee, "Co
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -57,7 +57,7 @@ class Unit(Measure):
         return (self.place,)
 
     @override
-    def bound(self, net: Net) -> Self:
+    def bound(self, net: Net) -> Measure:
         place = resolve(net, self.place)
         if place.unit is None:
             raise PlaceError("the unit of a layer, as in conv2:17", received=str(self.place))
@@ -112,7 +112,7 @@ class Energy(Measure):
         return (self.place,)
 
     @override
-    def bound(self, net: Net) -> Self:
+    def bound(self, net: Net) -> Measure:
         return replace(self, place=resolve(net, self.place))
 
     @property
@@ -137,7 +137,7 @@ class Direction(Measure):
 
     place: Place
     vector: tuple[float, ...]
-    cosine_power: float = 0.0
+    cosine_power: float | int = 0.0
 
     @property
     @override
@@ -145,7 +145,7 @@ class Direction(Measure):
         return (self.place,)
 
     @override
-    def bound(self, net: Net) -> Self:
+    def bound(self, net: Net) -> Measure:
         return replace(self, place=resolve(net, self.place))
 
     @property
@@ -193,7 +193,7 @@ def layer(place: str | Place) -> Objective:
 
 
 def direction(
-    place: str | Place, vector: Sequence[float] | Tensor, *, cosine_power: float = 0.0
+    place: str | Place, vector: Sequence[float] | Tensor, *, cosine_power: float | int = 0.0
 ) -> Objective:
     """Activations along a vector in the space of a layer's channels."""
     numbers = vector.tolist() if isinstance(vector, Tensor) else vector

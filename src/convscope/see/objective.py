@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -32,7 +32,7 @@ class Measure(ABC):
         """The places it looks at; none when it looks at the image alone."""
         return ()
 
-    def bound(self, net: Net) -> Self:
+    def bound(self, net: Net) -> "Measure":
         """The same measure with its places checked against a network and labels turned into numbers."""
         return self
 
@@ -95,7 +95,7 @@ class Objective:
     def __neg__(self) -> "Objective":
         return -1.0 * self
 
-    def __mul__(self, factor: float) -> "Objective":
+    def __mul__(self, factor: float | int) -> "Objective":
         if not isinstance(factor, Real):
             return NotImplemented
         return Objective(
@@ -104,7 +104,7 @@ class Objective:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, divisor: float) -> "Objective":
+    def __truediv__(self, divisor: float | int) -> "Objective":
         return self * (1.0 / divisor) if isinstance(divisor, Real) else NotImplemented
 
     @cached_property
@@ -188,4 +188,4 @@ def _scattered(terms: tuple[Term, ...], scene: Scene, count: int) -> Float[Tenso
         scores = scores * torch.tensor(weights, dtype=scores.dtype, device=scores.device)
     if rows == tuple(range(count)):
         return scores
-    return scene.image.new_zeros(count).index_add(0, index(rows, scores.device), scores.to(scene.image.dtype))
+    return scores.new_zeros(count).index_add(0, index(rows, scores.device), scores)

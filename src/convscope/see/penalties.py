@@ -23,7 +23,7 @@ _BINOMIAL = (0.25, 0.5, 0.25)
 class L1(Measure):
     """Sum of distances from `around`."""
 
-    around: float = 0.0
+    around: float | int = 0.0
 
     @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
@@ -34,7 +34,7 @@ class L1(Measure):
 class L2(Measure):
     """Root of the sum of squared distances from `around`; its gradient is 0 where the norm is."""
 
-    around: float = 0.0
+    around: float | int = 0.0
 
     @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
@@ -80,12 +80,12 @@ def blurred(image: Float[Tensor, "b c *size"]) -> Float[Tensor, "b c *size"]:
     return image
 
 
-def l1(around: float = 0.0) -> Objective:
+def l1(around: float | int = 0.0) -> Objective:
     """Sum of |x - around| over all pixels and channels."""
     return Objective.of(L1(around))
 
 
-def l2(around: float = 0.0) -> Objective:
+def l2(around: float | int = 0.0) -> Objective:
     """Norm of x - around."""
     return Objective.of(L2(around))
 

@@ -4,11 +4,15 @@ A ReLU whose inputs are all negative passes no gradient, and ascent of a silent 
 image whose whole gradient a ReLU would stop, what would raise the score passes instead. Nothing is changed in
 the network: the calls are caught on their way, whether made by modules or as functions.
 
-Source: Lucid's `redirected_relu_grad`, which does so for the first 16 steps; its rule for ReLU6 is the upper
+Lucid stops after 16 steps, whether or not the unit fires by then. Here the steps after that are true ones for
+every image that moves, and an image that does not goes on, until a look at every 16th step finds it moving.
+
+Source: Lucid's `redirected_relu_grad`, for the first 16 steps; its rule for ReLU6 is the upper
 bound's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import Any
 
@@ -25,7 +29,8 @@ class _Redirected(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, low: float, high: float, inplace: bool, only: Tensor | None) -> Tensor:
+        ctx.only = only
         below, above = x <= low, x >= high
         ctx.save_for_backward(below, above)
         if inplace:
@@ -34,13 +39,15 @@ class _Redirected(torch.autograd.Function):
         return x.clamp(low, high)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,), (below, above) = gradients, ctx.saved_tensors
         true = gradient.masked_fill(below | above, 0)
         stopped = true.flatten(1).abs().amax(1) == 0
+        if ctx.only is not None and len(ctx.only) == len(stopped):
+            stopped = stopped & ctx.only
         inwards = gradient.masked_fill((below & (gradient > 0)) | (above & (gradient < 0)), 0)
         chosen = torch.where(stopped.view(-1, *[1] * (gradient.dim() - 1)), inwards, true)
-        return chosen, None, None, None
+        return chosen, None, None, None, None
 
 
 def _relu(x: Tensor, inplace: bool = False) -> tuple[Tensor, float, float, bool]:
@@ -87,7 +94,15 @@ CAUGHT: dict[Callable[..., Any], Callable[..., tuple[Tensor, Any, Any, bool]]] =
 
 
 class Redirected(TorchFunctionMode):
-    """Inside `with Redirected():`, gradients get through ReLUs that would stop them entirely."""
+    """Inside `with Redirected():`, gradients get through ReLUs that would stop them entirely.
+
+    Args:
+        only: for which images of the batch; for all, if left out.
+    """
+
+    def __init__(self, only: Tensor | None = None) -> None:
+        super().__init__()
+        self.only = only
 
     def __torch_function__(
         self,
@@ -102,10 +117,41 @@ class Redirected(TorchFunctionMode):
             x, low, high, inplace = meaning(*args, **_by_position(kwargs))
             if isinstance(low, Tensor) or isinstance(high, Tensor) or x.dim() < 2 or not x.requires_grad:
                 return func(*args, **kwargs)
-            return _Redirected.apply(x, float(low), float(high), inplace)
+            return _Redirected.apply(x, float(low), float(high), inplace, self.only)
         return func(*args, **kwargs)
 
 
 def _by_position(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments given by name, the tensor's among them, under the names used here."""
     return {"x" if name in ("input", "self") else name: value for name, value in kwargs.items()}
+
+
+class Starter:
+    """Decides for which steps and images gradients are redirected.
+
+    Args:
+        period: for so many steps, all images; then, at every so manieth step, a true one shows who does not
+            move yet.
+    """
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+        self.waiting = period > 0
+        self.silent: Tensor | None = None
+
+    def mode(self, index: int, *, last: bool) -> AbstractContextManager[Any]:
+        """What to run step `index` in; the last step is a true one."""
+        return Redirected(self.silent) if self._redirects(index) and not last else nullcontext()
+
+    def note(self, index: int, moving: Tensor) -> Tensor:
+        """Which images truly move, as far as is known at step `index`, from which gradients are not 0."""
+        if not self.waiting:
+            return moving
+        if self._redirects(index):
+            return moving if self.silent is None else ~self.silent
+        self.silent = ~moving
+        self.waiting = bool(self.silent.any())
+        return moving
+
+    def _redirects(self, index: int) -> bool:
+        return self.waiting and (index < self.period or index % self.period != 0)

@@ -61,7 +61,7 @@ def spectrum_of(image: Float[Tensor, "b c *size"], decay: float) -> Float[Tensor
 
 def coloured(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:
     """Uncorrelated channels turned into red, green and blue."""
-    return torch.einsum("ij,bj...->bi...", colour_matrix(image.device), image)
+    return torch.einsum("ij,bj...->bi...", colour_matrix(image.device).to(image.dtype), image)
 
 
 def uncoloured(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:

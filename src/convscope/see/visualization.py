@@ -42,7 +42,7 @@ class Visualization:
     scores: Float[Tensor, " n"]
     clean_scores: Float[Tensor, " n"]
     silent: tuple[str, ...]
-    """Places whose gradient was 0 at the end: nothing made them fire, and their pictures say nothing."""
+    """Places that are 0 without a gradient at the end: nothing made them fire; their pictures say nothing."""
     steps: int
     recipe: Visualize
 
@@ -139,11 +139,11 @@ class _Studio:
             clean_scores(self.net, [self._aim(place) for place in part], images[first : first + len(part)])
             for first, part in _parts(places, self.recipe.batch)
         ])  # fmt: skip
-        moving = torch.cat([step.moving for step in steps]).tolist()
+        silent = ~torch.cat([step.moving for step in steps]) & (clean == 0)
         return Visualization(
             tuple(map(str, places)), images.cpu(),
             torch.cat([step.scores for step in steps]).cpu(), clean.cpu(),
-            tuple(str(place) for place, moves in zip(places, moving, strict=True) if not moves),
+            tuple(str(place) for place, still in zip(places, silent.tolist(), strict=True) if still),
             current.index, self.recipe,
         )  # fmt: skip
 

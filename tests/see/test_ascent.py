@@ -1,0 +1,273 @@
+from collections import deque
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import ConvscopeError, GraphError, PlaceError, UsageError
+from convscope.graph.contract import InputContract
+from convscope.nets import Net, wrap
+from convscope.see import (
+    Canvas,
+    Climb,
+    Step,
+    ascend,
+    channel,
+    each,
+    fourier,
+    l1,
+    layer,
+    neuron,
+    output,
+    pixels,
+)
+from convscope.see.transforms import Jitter, Pad, standard
+
+
+def linear_net(weights: Tensor) -> Net:
+    """a = w . x over inputs of the weights' shape."""
+    channels, *size = weights.shape
+    extent = dict(zip(("width", "height"), size[::-1], strict=False))
+    contract = InputContract(channels, value_range=(-1.0, 1.0), **extent)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(weights.numel(), 1, bias=False))
+    with torch.no_grad():
+        module[1].weight.copy_(weights.reshape(1, -1))
+    return wrap(module, contract)
+
+
+def unit_sphere(shape: tuple[int, ...], seed: int) -> Canvas:
+    """Images of norm 1."""
+    start = torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed))
+
+    def draw(x: Tensor) -> Tensor:
+        return x / x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+
+    return Canvas((start.requires_grad_(),), draw)
+
+
+def last(steps) -> Step:
+    return deque(steps, maxlen=1).pop()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 9), (2, 30), (40,)])
+def test_closed_form_of_a_linear_network(shape: tuple[int, ...]) -> None:
+    """The best input of norm 1 is the weights themselves, and its score their norm."""
+    weights = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    canvas = unit_sphere(shape, seed=2)
+    assert abs(torch.cosine_similarity(canvas.images().flatten(), weights.flatten(), dim=0)) < 0.6
+    step = last(
+        ascend(linear_net(weights), output(0), canvas, steps=60, climb=Climb(rate=2.0, optimiser="sgd"))
+    )
+    cosine = torch.cosine_similarity(step.images.flatten(), weights.flatten(), dim=0)
+    assert cosine > 0.9999
+    torch.testing.assert_close(step.scores[0], weights.norm(), rtol=1e-3, atol=0)
+
+
+def test_closed_form_with_l1() -> None:
+    """The best of w.x - k|x| in [-1, 1] is sign(w) where |w| > k, and 0 elsewhere: sparsity rises with k."""
+    weights = torch.linspace(-2, 2, 81)[torch.randperm(81, generator=torch.Generator().manual_seed(0))]
+    net = linear_net(weights.view(1, 9, 9))
+    zeros = []
+    for strength in (0.0, 0.52, 1.02, 1.52):
+        canvas = pixels(net.contract, [0], start="zeros")
+        step = last(
+            ascend(
+                net, output(0) - strength * l1(), canvas, steps=120, climb=Climb(rate=0.05, optimiser="sgd")
+            )
+        )
+        clear = (weights.abs() - strength).abs() > 0.2
+        expected = torch.where(weights.abs() > strength, weights.sign(), torch.zeros(()))
+        torch.testing.assert_close(step.images.flatten()[clear], expected[clear], atol=0.16, rtol=0)
+        zeros.append(int((step.images.abs() < 0.16).sum()))
+    assert zeros == sorted(zeros) and zeros[0] < 5 and zeros[-1] > 50
+
+
+def test_the_wrong_sign_of_the_lecture_fills_the_image() -> None:
+    weights = torch.linspace(-2, 2, 81).view(1, 9, 9)
+    net = linear_net(weights)
+    canvas = pixels(net.contract, [0])
+    wrong = last(ascend(net, output(0) + 3 * l1(), canvas, steps=200, climb=Climb(rate=0.02)))
+    assert float((wrong.images.abs() > 0.95).float().mean()) > 0.95
+
+
+@pytest.mark.parametrize("make", [pixels, fourier])
+def test_gradient_by_finite_differences(small: Net, make) -> None:
+    """What the first step of plain gradient ascent moves by is the slope of the score."""
+    goal = 2 * channel("conv2:1") - 0.01 * layer("conv1")
+    small.module.double()
+    options = {"bound": "sigmoid"} if make is pixels else {}
+    canvas = make(small.contract, [3], **options)
+    free = canvas.parameters[0].detach().double()
+
+    def score(parameter: Tensor) -> tuple[Tensor, Tensor]:
+        moved = Canvas((parameter.clone().requires_grad_(),), canvas.draw)
+        start, _ = ascend(small, goal, moved, steps=1, climb=Climb(rate=1.0, optimiser="sgd", redirect=0))
+        return start.scores[0], moved.parameters[0].detach() - parameter
+
+    _, gradient = score(free)
+    chance = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        way = torch.randn(free.shape, generator=chance, dtype=torch.float64)
+        way, h = way / way.norm(), 1e-5
+        slope = (score(free + h * way)[0] - score(free - h * way)[0]) / (2 * h)
+        expected = (gradient * way).sum()
+        torch.testing.assert_close(slope, expected, rtol=1e-4, atol=1e-9)
+
+
+def test_scores_rise_and_belong_to_their_images(small: Net) -> None:
+    canvas = fourier(small.contract, [0, 1])
+    steps = list(ascend(small, channel("conv2:4"), canvas, steps=20))
+    assert [step.index for step in steps] == list(range(21))
+    assert bool((steps[-1].scores > steps[0].scores + 0.1).all())
+    for step in (steps[0], steps[7], steps[-1]):
+        clean = small.module[2](small.module[1](small.module[0]((step.images - 0.5) / 0.25)))
+        torch.testing.assert_close(step.scores, clean[:, 4].mean((1, 2)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("transforms", [(), standard()])
+@pytest.mark.parametrize(
+    "climb", [Climb(), Climb(normalise=True), Climb(clip=0.01, optimiser="sgd", rate=3.0)]
+)
+@pytest.mark.parametrize("make", [pixels, fourier])
+def test_a_unit_has_the_same_picture_alone_and_in_a_batch(small: Net, make, climb: Climb, transforms) -> None:
+    goals = [channel("conv2:0"), 50 * neuron("conv2:3"), layer("conv1") - 0.1 * l1()]
+    together = last(
+        ascend(
+            small, each(goals), make(small.contract, [5, 6, 7]), steps=12, climb=climb, transforms=transforms
+        )
+    )
+    for i, goal in enumerate(goals):
+        canvas = make(small.contract, [5 + i])
+        alone = last(ascend(small, goal, canvas, steps=12, climb=climb, transforms=transforms))
+        torch.testing.assert_close(alone.images[0], together.images[i], atol=2e-4, rtol=0)
+
+
+def test_repeatable(small: Net) -> None:
+    runs = [
+        last(ascend(small, channel("conv2:0"), fourier(small.contract, [1]), steps=5, transforms=standard()))
+        for _ in range(2)
+    ]
+    assert torch.equal(runs[0].images, runs[1].images)
+
+
+def state_of(net: Net) -> tuple:
+    parts = [
+        (part.training, len(part._forward_hooks), len(part._forward_pre_hooks))
+        for part in net.module.modules()
+    ]
+    weights = [(p.requires_grad, p.grad is None, p.detach().clone()) for p in net.module.parameters()]
+    buffers = [b.clone() for b in net.module.buffers()]
+    return parts, [(a, b) for a, b, _ in weights], [w for *_, w in weights] + buffers, torch.is_grad_enabled()
+
+
+def assert_same(before: tuple, after: tuple) -> None:
+    assert before[:2] == after[:2] and before[3] == after[3]
+    assert all(torch.equal(a, b) for a, b in zip(before[2], after[2], strict=True))
+
+
+@pytest.fixture
+def normed() -> Net:
+    """BatchNorm in training mode, one frozen weight: a state that is easy to disturb."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Conv2d(4, 2, 3))
+    module[4].eval()
+    module[0].weight.requires_grad_(False)
+    return wrap(module, InputContract(3, 12, 12))
+
+
+@pytest.mark.parametrize("end", ["exhausted", "closed", "exception", "interrupt", "dropped"])
+def test_the_network_is_as_it_was(normed: Net, end: str) -> None:
+    before = state_of(normed)
+    canvas = fourier(normed.contract, [0])
+    steps = ascend(normed, channel("4:1"), canvas, steps=6)
+    for step in steps:
+        assert_same(before, state_of(normed))  # also between two steps
+        if step.index == 3 and end == "closed":
+            steps.close()
+        if step.index == 3 and end == "dropped":
+            break
+    if end in ("exception", "interrupt"):
+        error = RuntimeError("on purpose") if end == "exception" else KeyboardInterrupt()
+
+        def fail(*_: object) -> None:
+            raise error
+
+        handle = normed.module[2].register_forward_hook(fail)
+        with pytest.raises((ConvscopeError, RuntimeError, KeyboardInterrupt)):
+            next(ascend(normed, channel("4:1"), canvas, steps=6))
+        handle.remove()
+    del steps
+    assert_same(before, state_of(normed))
+    assert float(canvas.images().detach().std()) > 0
+
+
+def test_it_works_where_gradients_are_off(small: Net) -> None:
+    modes = []
+    with torch.no_grad():
+        for step in ascend(small, channel("conv2:4"), fourier(small.contract, [0]), steps=5):
+            modes += [torch.is_grad_enabled(), bool(step.moving.all())]
+    assert modes == [False, True] * 6
+
+
+def test_only_what_is_needed_runs(small: Net) -> None:
+    calls: list[str] = []
+    for name, part in small.module.named_children():
+        part.register_forward_hook(lambda *_, name=name: calls.append(name))
+    canvas = pixels(small.contract, [0])
+    steps = ascend(small, channel("conv1:0"), canvas, steps=1)
+    next(steps)
+    calls.clear()
+    next(steps)
+    assert calls == ["conv1"]
+
+
+def test_penalties_alone_need_no_network(small: Net) -> None:
+    canvas = pixels(small.contract, [0])
+    step = last(ascend(small, -1 * l1(), canvas, steps=60))
+    assert float(step.images.abs().max()) < 0.05
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_any_number_of_channels_and_several_inputs(channels: int) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(channels, 3, 3)
+
+        def forward(self, image: Tensor, other: Tensor) -> dict[str, Tensor]:
+            return {"map": self.conv(image) + other[:, :, None, None]}
+
+    net = wrap(Two(), (InputContract(channels, 9, 13), InputContract(3, name="other")))
+    canvas = fourier(net.contract, [0, 1])
+    steps = list(ascend(net, channel("output[map]:2"), canvas, steps=10))
+    assert bool((steps[-1].scores > steps[0].scores).all())
+
+
+def test_sound_shaped_inputs() -> None:
+    net = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ReLU(), nn.Conv1d(4, 4, 5)), InputContract(2, width=40))
+    steps = list(
+        ascend(net, neuron("2:1"), fourier(net.contract, [0]), steps=20, transforms=(Pad(4), Jitter(4)))
+    )
+    assert steps[-1].scores[0] > steps[0].scores[0]
+
+
+def test_bad_requests(small: Net, digit_net: Net) -> None:
+    canvas = pixels(small.contract, [0])
+    with pytest.raises(PlaceError, match="conv2"):
+        next(ascend(small, channel("conv3:0"), canvas))
+    with pytest.raises(UsageError, match="-1"):
+        next(ascend(small, channel("conv2:0"), canvas, steps=-1))
+    with pytest.raises(UsageError, match="1 images"):
+        next(ascend(small, each([channel("conv2:0")] * 2), canvas))
+    with pytest.raises(GraphError, match="28, 28"):
+        next(ascend(digit_net, channel("dense1:0"), pixels(digit_net.contract, [0], size=(40, 40))))
+    with pytest.raises(GraphError):
+        next(ascend(digit_net, channel("conv2:0"), pixels(digit_net.contract, [0], size=(3, 3))))
+
+
+def test_half_precision_weights_and_bfloat16(small: Net) -> None:
+    climb = Climb(precision="bfloat16", channels_last=True)
+    steps = list(ascend(small, channel("conv2:4"), fourier(small.contract, [0]), steps=10, climb=climb))
+    assert steps[-1].scores.dtype == torch.float32 and steps[-1].scores[0] > steps[0].scores[0]
+    small.module.to(torch.bfloat16)
+    steps = list(ascend(small, channel("conv2:4"), fourier(small.contract, [0]), steps=10))
+    assert steps[-1].images.dtype == torch.float32 and steps[-1].scores[0] > steps[0].scores[0]
