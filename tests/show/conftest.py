@@ -10,8 +10,8 @@ from convscope.show.figure import Section
 from convscope.show.report import Report, render
 from convscope.worlds import digits, scaled
 
-VALUES = {"version": "1", "torch": "2", "date": "2026-11-22", "seconds": 9, "seed": 0, "folder": "lecture-relu",
-          "train": "8,000", "test": "2,000"}  # fmt: skip
+VALUES = {"version": "1", "torch": "2", "date": "2026-11-22", "seconds": 9, "seed": 0,
+          "folder": "lecture-relu", "train": "8,000", "test": "2,000"}  # fmt: skip
 FACTS = tuple((f"page.fact.{name}", "1") for name in ("parameters", "digits", "accuracy", "relu"))
 
 
@@ -43,7 +43,7 @@ def _sections() -> list[Section]:
     seen = chapters.seen(chapters.Subject(net, data, digit, steps=1, seed=0, folder="runs/x/lecture-relu"))
     sections = [chapters.why(net.graph, digit), chapters.convolution(digit), chapters.neuron(),
                 chapters.network(load("lecture").graph, "convscope describe lecture"),
-                chapters.training(_epochs(3), _epochs(3), evaluation, data, ("convscope train lecture", "python"),
+                chapters.training(_epochs(3), _epochs(3), evaluation, data, ("convscope train x", "python"),
                                   "8,000")]  # fmt: skip
     while True:
         try:

@@ -24,7 +24,9 @@ def test_stride_one_and_two_as_printed():
 @pytest.mark.parametrize("kernel", [lessons.DIAGONAL, lessons.UPRIGHT, lessons.CORNER])
 def test_both_operations_agree_with_scipy(kernel):
     image = np.array(lessons.IMAGE)
-    assert np.array_equal(lessons.correlate(lessons.IMAGE, kernel), signal.correlate2d(image, kernel, "valid"))
+    assert np.array_equal(
+        lessons.correlate(lessons.IMAGE, kernel), signal.correlate2d(image, kernel, "valid")
+    )
     assert np.array_equal(lessons.convolve(lessons.IMAGE, kernel), signal.convolve2d(image, kernel, "valid"))
 
 

@@ -4,10 +4,14 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
-
-from convscope.show.words import texts
 from tests.show.browser import measured
 
+from convscope.show.words import texts
+
+PYTHON = [
+    "why.properties", "convolution.steps", "convolution.strides", "convolution.turned", "convolution.sparse",
+    "convolution.padding", "convolution.pooling", "neuron.sigmoid", "neuron.other",
+]  # fmt: skip
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
 
@@ -60,7 +64,9 @@ def test_nothing_is_fetched(parsed, page):
     style = page.partition("<style>")[2].partition("</style>")[0]
     assert "@import" not in style
     assert "url(" not in page.replace("data:", "")
-    assert not {"link", "iframe", "object", "embed"} & {t for t, a in parsed.tags if a.get("href") != "data:,"}
+    assert not {"link", "iframe", "object", "embed"} & {
+        t for t, a in parsed.tags if a.get("href") != "data:,"
+    }
 
 
 def test_every_picture_is_inline_and_has_an_alt(parsed):
@@ -118,9 +124,7 @@ def test_every_figure_says_how_to_make_it(made):
                     assert shlex.split(line)[1] in ("describe", "train", "look", "visualize")
 
 
-@pytest.mark.parametrize("key", ["why.properties", "convolution.steps", "convolution.strides", "convolution.turned",
-                                 "convolution.sparse", "convolution.padding", "convolution.pooling",
-                                 "neuron.sigmoid", "neuron.other"])  # fmt: skip
+@pytest.mark.parametrize("key", PYTHON)
 def test_python_that_a_figure_shows_runs(made, key, capsys):
     figure = next(f for s in made[0] for f in s.figures if f.key == key)
     words = shlex.split(figure.command) if figure.command.startswith("python -c") else []

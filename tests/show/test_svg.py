@@ -38,7 +38,9 @@ def test_addresses_inside_the_page_are_allowed():
     assert 'href="#why"' in element("a", "why", href="#why")
 
 
-@pytest.mark.parametrize(("value", "text"), [(3.0, "3"), (2.50, "2.5"), (-0.001, "0"), (1e-9, "0"), (100, "100")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(3.0, "3"), (2.50, "2.5"), (-0.001, "0"), (1e-9, "0"), (100, "100")]
+)
 def test_numbers_are_short(value, text):
     assert number(value) == text
 

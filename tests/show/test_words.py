@@ -6,6 +6,7 @@ import pytest
 from convscope.errors import UsageError
 from convscope.show.words import LANGUAGES, both, marked, plain, texts
 
+
 def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 

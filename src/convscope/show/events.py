@@ -45,7 +45,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class Looked:
-    """A step of looking inside; `done` is the share of its chapter, and of the tour once the tour passes it on."""
+    """A step of looking inside; `done` is the share of its chapter, then, passed on, of the tour."""
 
     what: str
     done: float

@@ -17,7 +17,7 @@ class Figure:
     key: str
     body: Markup
     command: str
-    """A terminal line that starts with `convscope`, or Python that runs as it stands; it makes the same thing."""
+    """Makes the same thing: a terminal line of `convscope`, or Python that runs as it stands."""
     source: str
     values: Mapping[str, object] = field(default_factory=dict)
     """Numbers that the words quote."""

@@ -46,7 +46,9 @@ def average_pool(image: Rows, size: int = 2) -> Rows:
     return rows(F.avg_pool2d(_batch(image), size))
 
 
-def slide(signal: Sequence[float], kernel: Sequence[float], left: int, right: int, stride: int) -> tuple[float, ...]:
+def slide(
+    signal: Sequence[float], kernel: Sequence[float], left: int, right: int, stride: int
+) -> tuple[float, ...]:
     """One dimension: zeros added at either end, then the kernel every `stride` positions."""
     padded = F.pad(torch.tensor([[list(signal)]]), (left, right))
     return tuple(F.conv1d(padded, torch.tensor([[list(kernel)]]), stride=stride).flatten().tolist())

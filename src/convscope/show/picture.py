@@ -27,7 +27,7 @@ def ink(values: ArrayLike) -> Image.Image:
 
 
 def signed(values: ArrayLike, limit: float | None = None) -> Image.Image:
-    """Orange above zero, blue below, as strong as the value; paper at zero. `limit` is the value of full colour."""
+    """Orange above zero, blue below, as strong as the value; `limit` is the value of full colour."""
     array = np.nan_to_num(_flat(_numbers(values)))
     top = limit if limit else float(np.abs(array).max()) or 1.0
     alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)

@@ -1,7 +1,7 @@
 """Pictures on disk that remember how they were made.
 
-The recipe travels inside the PNG as the text chunk `convscope.recipe`, so that `convscope replay picture.png` can make
-the picture again. What is read back is data, never code: at most 1 MB of JSON.
+The recipe travels inside the PNG as the text chunk `convscope.recipe`, so that `convscope replay picture.png`
+can make the picture again. What is read back is data, never code: at most 1 MB of JSON.
 """
 
 import json
@@ -86,7 +86,9 @@ def _find(file: BinaryIO, path: Path) -> str:
         key, _, rest = body.partition(b"\0")
         if key == KEY.encode():
             return _text(rest, international=kind == b"iTXt", path=path)
-    raise DataError(_WRONG, received=f"{path} carries none", hint="Only pictures saved by convscope can be replayed.")
+    raise DataError(
+        _WRONG, received=f"{path} carries none", hint="Only pictures saved by convscope can be replayed."
+    )
 
 
 def _text(rest: bytes, *, international: bool, path: Path) -> str:

@@ -13,7 +13,7 @@ from convscope.show.words import both, plain, texts
 
 @dataclass(frozen=True)
 class Report:
-    """What the page says. `facts` are key numbers for its head: the key of a text and the number as written."""
+    """What the page says; `facts` are numbers for its head: the key of a text, and the number as written."""
 
     sections: tuple[Section, ...]
     command: str
@@ -38,5 +38,5 @@ def render(report: Report) -> str:
         sections=report.sections, facts=report.facts, values=report.values, command=report.command,
         unfinished=report.unfinished,
         both=both, plain=plain, has=texts().__contains__, version=convscope.__version__,
-        css=Markup(css), script=Markup(script),  # noqa: S704 - files of this package
+        css=Markup(css), script=Markup(script),
     )  # fmt: skip

@@ -121,14 +121,21 @@ def _training(state: State) -> Steps:
         state.evaluations[name] = evaluate(net, test)
     printed, relu = (state.epochs[name] for name in NETWORKS)
     commands = ("\n".join(_plan(state, name).command() for name in NETWORKS), _evaluation_line(state))
-    section = chapters.training(printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}")
+    section = chapters.training(
+        printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}"
+    )
     state.sections.append(section)
 
 
 def _seen(state: State) -> Steps:
     name = NETWORKS[1]
     subject = chapters.Subject(
-        state.nets[name], digits.test(), _digit(state), state.recipe.steps, state.recipe.seed, str(state.shown / name)
+        state.nets[name],
+        digits.test(),
+        _digit(state),
+        state.recipe.steps,
+        state.recipe.seed,
+        str(state.shown / name),
     )
     section = yield from _passed_on(chapters.seen(subject))
     state.sections.append(section)

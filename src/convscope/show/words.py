@@ -1,7 +1,7 @@
 """Every sentence of the report, in English and Chinese, as data in `text/*.toml`.
 
-A key reads `section.figure.part`; the section is the name of the file. A text may hold `{values}`, `` `code` `` and
-`**weight**`; everything else is escaped.
+A key reads `section.figure.part`; the section is the name of the file. A text may hold `{values}`,
+`` `code` `` and `**weight**`; everything else is escaped.
 """
 
 import re
@@ -52,12 +52,16 @@ def plain(key: str, language: str = "en", **values: object) -> str:
     try:
         return texts()[key][language].strip().format_map(values)
     except KeyError as missing:
-        raise UsageError(f"a value for {missing} in the text {key}", received=", ".join(values) or "none") from None
+        raise UsageError(
+            f"a value for {missing} in the text {key}", received=", ".join(values) or "none"
+        ) from None
 
 
 def both(key: str, *, tag: str = "span", class_: str | None = None, **values: object) -> Markup:
     """One text in both languages, of which the style sheet shows one."""
-    return both_of({language: plain(key, language, **values) for language in LANGUAGES}, tag=tag, class_=class_)
+    return both_of(
+        {language: plain(key, language, **values) for language in LANGUAGES}, tag=tag, class_=class_
+    )
 
 
 def both_of(text: Text, *, tag: str = "span", class_: str | None = None) -> Markup:
@@ -81,4 +85,4 @@ def marked(text: str) -> Markup:
     """Words with their light marks as HTML."""
     safe = str(escape(text))
     safe = _CODE.sub(r"<code>\1</code>", safe)
-    return Markup(_WEIGHT.sub(r"<strong>\1</strong>", safe))  # noqa: S704 - escaped one line above
+    return Markup(_WEIGHT.sub(r"<strong>\1</strong>", safe))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convscope.errors import UsageError
 from convscope.nets import Net, Place, frozen, record
 from convscope.see.ascent import ascend
 from convscope.see.canvas import pixels
@@ -89,7 +88,8 @@ def _rows(subject: Subject, place: Place, units: Sequence[int], answers: Tensor)
     columns = (start, made, real, _noise(subject).expand_as(made))
     scores = [_scores(subject.net, images, place, units) for images in columns]
     return {
-        name: [Shown(images[i], scores[k][i]) for k, images in enumerate(columns)] for i, name in enumerate(places)
+        name: [Shown(images[i], scores[k][i]) for k, images in enumerate(columns)]
+        for i, name in enumerate(places)
     }
 
 
@@ -129,12 +129,8 @@ def _recipe(subject: Subject, places: Sequence[str], **changes: object) -> Visua
 
 def _made(subject: Subject, places: Sequence[str], **changes: object) -> Tensor:
     """The pictures that the recipe makes, `[n c h w]`."""
-    last = None
     with frozen(subject.net.module):
-        for last in visualizing(subject.net, _recipe(subject, places, **changes)):
-            pass
-    if last is None:
-        raise UsageError("one place or more")
+        *_, last = visualizing(subject.net, _recipe(subject, places, **changes))
     return last.visualization().images
 
 

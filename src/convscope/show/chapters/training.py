@@ -35,7 +35,9 @@ def chapter(
     if (evaluation.predictions != evaluation.labels).any():
         figures.append(confusion.figure(evaluation.confusion.tolist(), classes, commands[1]))
     figures.append(hardest.figure(answers(evaluation, data, HARDEST), commands[1]))
-    return Section("training", tuple(figures), {"test": f"{len(data):,}", "train": learned_from, "epochs": len(relu)})
+    return Section(
+        "training", tuple(figures), {"test": f"{len(data):,}", "train": learned_from, "epochs": len(relu)}
+    )
 
 
 def answers(evaluation: Evaluation, data: Samples, count: int) -> list[Answer]:

@@ -31,9 +31,14 @@ class Axes:
 
 
 def chart(
-    series: Mapping[str, Sequence[float]], *, width: float = 340, height: float = 220, unit: str = "", label: str = ""
+    series: Mapping[str, Sequence[float]],
+    *,
+    width: float = 340,
+    height: float = 220,
+    unit: str = "",
+    label: str = "",
 ) -> Markup:
-    """Up to two curves from 0 upwards; the first solid and orange with discs, the second dashed and blue with squares.
+    """Up to two curves from 0 upwards: solid, orange, with discs; and dashed, blue, with squares.
 
     Raises:
         DataError: no points, or a value that is not finite.

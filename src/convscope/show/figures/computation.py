@@ -1,4 +1,4 @@
-"""An expression as a graph: values flow forward, gradients back. Laid out automatically for any expression."""
+"""Any expression as a graph, laid out by itself: values flow forward, gradients back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def _free(wish: float, taken: Sequence[float]) -> float:
 def _leaves_in_order(inputs: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Leaves by a walk from the result, so that what belongs together stands together."""
     order: dict[str, float] = {}
-    stack = [next(reversed(inputs))] if inputs else []
+    stack = [list(inputs)[-1]] if inputs else []
     seen: set[str] = set()
     while stack:
         name = stack.pop()
@@ -110,12 +110,17 @@ def drawn(computation: Computation, width: float, label: str = "") -> Markup:
         for name, node in nodes.items()
         for source in node.inputs
     ]
-    boxes = [_box(node, places[name], box, final=name == computation.nodes[-1].name) for name, node in nodes.items()]
+    boxes = [
+        _box(node, places[name], box, final=name == computation.nodes[-1].name)
+        for name, node in nodes.items()
+    ]
     size = (width, levels * along) if down else (width, lanes * across)
     return drawing(*size, join(edges), join(boxes), label=label)
 
 
-def _edge(start: tuple[float, float], end: tuple[float, float], box: float, along: float, *, down: bool) -> Markup:
+def _edge(
+    start: tuple[float, float], end: tuple[float, float], box: float, along: float, *, down: bool
+) -> Markup:
     """A curve; one that skips levels swings outwards, around what lies between."""
     (x0, y0), (x1, y1) = start, end
     swing = 52.0 if (y1 - y0 if down else x1 - x0) > 1.5 * along else 0.0

@@ -23,7 +23,9 @@ def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") ->
     most = max((c for y, row in enumerate(counts) for x, c in enumerate(row) if x != y), default=0)
     head = element("tr", element("th"), *(element("th", name, scope="col") for name in classes))
     lines = [
-        element("tr", element("th", classes[y], scope="row"), *(_cell(c, x == y, most) for x, c in enumerate(row)))
+        element(
+            "tr", element("th", classes[y], scope="row"), *(_cell(c, x == y, most) for x, c in enumerate(row))
+        )
         for y, row in enumerate(counts)
     ]
     return element(
@@ -39,7 +41,9 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
     values = {"count": count, "truth": classes[truth], "answer": classes[answer],
               "wrong": sum(c for c, _, _ in wrong), "total": sum(map(sum, counts))}  # fmt: skip
     body = table(counts, classes, both("training.confusion.axes"))
-    return Figure("training.confusion", body, command, "Karl Pearson (1904), for the idea of the table", values)
+    return Figure(
+        "training.confusion", body, command, "Karl Pearson (1904), for the idea of the table", values
+    )
 
 
 def _cell(count: int, right: bool, most: int) -> Markup:

@@ -30,10 +30,12 @@ def figure(printed: History, relu: History, command: str) -> Figure:
           for style, name in zip(STYLES, runs, strict=True)),
         class_="legend",
     )  # fmt: skip
-    body = join([legend, element("div", _panel("loss", losses, ""), _panel("error", errors, "%"), class_="pair")])
+    body = join(
+        [legend, element("div", _panel("loss", losses, ""), _panel("error", errors, "%"), class_="pair")]
+    )
     return Figure(
         "training.curves", body, command,
-        "Vinod Nair, Geoffrey Hinton, Rectified linear units improve restricted Boltzmann machines (ICML 2010)",
+        "Vinod Nair, Geoffrey Hinton, Rectified linear units (ICML 2010)",
         {"printed": f"{100 * printed.errors[-1]:.1f}", "relu": f"{100 * relu.errors[-1]:.1f}",
          "epochs": len(printed.errors)},
     )  # fmt: skip

@@ -29,7 +29,8 @@ def figure(answers: Sequence[Answer], command: str) -> Figure:
     worst = answers[0]
     return Figure(
         "training.hardest", body, command, "Yann LeCun, Corinna Cortes, Christopher Burges, MNIST",
-        {"count": len(answers), "truth": worst.truth, "answer": worst.answer, "sure": f"{100 * worst.sure:.0f}"},
+        {"count": len(answers), "truth": worst.truth, "answer": worst.answer,
+         "sure": f"{100 * worst.sure:.0f}"},
     )  # fmt: skip
 
 

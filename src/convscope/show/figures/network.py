@@ -15,7 +15,7 @@ COLUMNS = ("shape", "parameters", "filter", "macs", "field")
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. `field` is (start, size) in input pixels of what its middle unit sees; None is everything."""
+    """One layer; `field` is (start, size), in input pixels, of what its middle unit sees."""
 
     name: str
     kind: str
@@ -24,13 +24,18 @@ class Row:
     per_filter: int | None
     macs: int
     field: tuple[float, float] | None
-    """Along one axis; the other is alike."""
+    """Along one axis; the other is alike. None is everything."""
 
 
 def figure(rows: Sequence[Row], side: int, command: str) -> Figure:
     """A table whose first column draws each layer's output and whose last draws its receptive field."""
-    head = element("div", element("span"), element("span", both("network.layers.name")),
-                   *(element("span", both(f"network.layers.{c}")) for c in COLUMNS), class_="head")  # fmt: skip
+    head = element(
+        "div",
+        element("span"),
+        element("span", both("network.layers.name")),
+        *(element("span", both(f"network.layers.{c}")) for c in COLUMNS),
+        class_="head",
+    )
     body = element("div", head, *(_row(row, side) for row in rows), class_="layers")
     dense = sum(row.parameters for row in rows if row.kind == "dense")
     total, macs = sum(row.parameters for row in rows), sum(row.macs for row in rows)
@@ -55,19 +60,23 @@ def _row(row: Row, side: int) -> Markup:
     return element(
         "div", element("div", output(row.shape, side), class_="picture"),
         element("div", row.name, element("small", row.kind) if row.kind != row.name else None, class_="name"),
-        *(element("div", element("span", both(f"network.layers.{c}"), class_="unit"), text) for c, text in cells),
+        *(_cell(both(f"network.layers.{c}"), text) for c, text in cells),
         element("div", seen(row.field, side), class_="field"),
     )  # fmt: skip
+
+
+def _cell(unit: Markup, text: str) -> Markup:
+    return element("div", element("span", unit, class_="unit"), text)
 
 
 def output(shape: tuple[int, ...], side: int) -> Markup:
     """A stack of maps, drawn to scale, or a column of units."""
     width, height = 76.0, 60.0
     if len(shape) < 3:
-        tall = 8 + 4 * log2(shape[0])
+        tall = 8 + 4 * log2(max(shape))
         column = element("rect", x=24, y=(height - tall) / 2, width=9, height=tall, rx=2, class_="node")
         return drawing(width, height, column)
-    sheets = min(6, max(1, round(log2(shape[0]) + 1)))
+    sheets = min(6, max(1, round(log2(shape[-3]) + 1)))
     edge = 6 + 34 * shape[-1] / side
     start = (height - edge - 2.6 * (sheets - 1)) / 2
     drawn = [

@@ -46,11 +46,15 @@ def other() -> Figure:
 
 def _command(expression: str, values: dict[str, float]) -> str:
     given = ", ".join(f"'{name}': {value:g}" for name, value in values.items())
-    return f'python -c "from convscope.graph.expression import computation as c; print(c(\'{expression}\', {{{given}}}))"'
+    imported = "from convscope.graph.expression import computation"
+    return f"python -c \"{imported}; print(computation('{expression}', {{{given}}}))\""
 
 
 def _table(gradients: dict[str, float]) -> Markup:
-    head = element("tr", *(element("th", both(f"neuron.sigmoid.{c}"), scope="col") for c in ("by", "exact", "two", "slide")))
+    head = element(
+        "tr",
+        *(element("th", both(f"neuron.sigmoid.{c}"), scope="col") for c in ("by", "exact", "two", "slide")),
+    )
     lines = []
     for name, printed in SLIDE.items():
         two = f"{gradients[name]:.2f}".replace("-", "−")

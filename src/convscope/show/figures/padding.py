@@ -25,7 +25,7 @@ def figure() -> Figure:
         "convolution.padding", element("div", body, class_="pair"),
         'python -c "from convscope.show import lessons as l; '
         'print(l.slide(l.SIGNAL, l.DIFFERENCE, 0, 1, 2), l.slide(l.SIGNAL, l.DIFFERENCE, 1, 1, 2))"',
-        "Slides by Luo; Vincent Dumoulin, Francesco Visin, A guide to convolution arithmetic (2016), arXiv:1603.07285",
+        "Slides by Luo; Vincent Dumoulin, Francesco Visin, arXiv:1603.07285 (2016)",
         {"lecture": _list(lecture), "torch": _list(torch), "kernel": _list(lessons.DIFFERENCE),
          "signal": _list(lessons.SIGNAL)},
     )  # fmt: skip

@@ -30,7 +30,7 @@ def figure(rows: Sequence[Costs], total: int) -> Figure:
     return Figure(
         "why.parameters", responsive(lambda width: _draw(width, rows)),
         "convscope describe lecture",
-        "Hung-yi Lee, lecture “Convolutional Neural Network”; Yann LeCun et al., Gradient-based learning (1998)",
+        "Hung-yi Lee, lecture “Convolutional Neural Network”; Yann LeCun et al., (1998)",
         {"dense": f"{first.dense:,}", "shared": f"{first.shared:,}", "total": f"{total:,}"},
     )  # fmt: skip
 
@@ -92,4 +92,6 @@ def _x(value: float, width: float) -> float:
 
 
 def _power(decade: int) -> str:
-    return {0: "1", 3: "1,000", 6: "1,000,000"}.get(decade, "10" + str(decade).translate(str.maketrans("012345678", "⁰¹²³⁴⁵⁶⁷⁸")))
+    return {0: "1", 3: "1,000", 6: "1,000,000"}.get(
+        decade, "10" + str(decade).translate(str.maketrans("012345678", "⁰¹²³⁴⁵⁶⁷⁸"))
+    )

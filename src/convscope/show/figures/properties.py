@@ -20,7 +20,7 @@ Corner = tuple[int, int]
 
 
 def figure(digit: Tensor) -> Figure:
-    """A digit `[1 28 28]` in [0, 1]: one small pattern, where it comes again, and the digit with pixels left out."""
+    """A digit `[1 28 28]` in [0, 1]: a small pattern, where it comes again, and fewer pixels."""
     places = alike(digit)
     body = element(
         "div",
@@ -38,9 +38,9 @@ def figure(digit: Tensor) -> Figure:
 
 
 def alike(digit: Tensor, most: int = 3) -> list[Corner]:
-    """Top left corners of the patches that resemble each other most and do not overlap; the first is the pattern.
+    """Top left corners of patches that resemble each other most and do not overlap; first the pattern.
 
-    The pattern is the patch of middling ink whose best partners correlate most with it (cosine of mean-free patches).
+    The pattern is the patch of middling ink that has the likest partner (cosine of mean-free patches).
     """
     patches = F.unfold(digit[None].float(), PATCH)[0].T
     flat = patches - patches.mean(dim=1, keepdim=True)
@@ -59,16 +59,21 @@ def alike(digit: Tensor, most: int = 3) -> list[Corner]:
 
 
 def _panel(key: str, body: Markup, **values: object) -> Markup:
-    return element("div", body, both(f"why.properties.{key}", tag="p", class_="mini", **values), class_="panel")
+    return element(
+        "div", body, both(f"why.properties.{key}", tag="p", class_="mini", **values), class_="panel"
+    )
 
 
 def _digit(digit: Tensor, places: list[Corner]) -> Markup:
     boxes = [
         element("rect", x=x, y=y, width=PATCH, height=PATCH, class_="window thin") for y, x in places
     ] + [
-        element("text", f"{index + 1}", x=x + PATCH + 0.4, y=y + 2.2, class_="mark") for index, (y, x) in enumerate(places)
+        element("text", f"{index + 1}", x=x + PATCH + 0.4, y=y + 2.2, class_="mark")
+        for index, (y, x) in enumerate(places)
     ]  # fmt: skip
-    return drawing(SIDE, SIDE, _picture(digit, 0, 0, SIDE), join(boxes), label=plain("why.properties.alt"), class_="full")
+    return drawing(
+        SIDE, SIDE, _picture(digit, 0, 0, SIDE), join(boxes), label=plain("why.properties.alt"), class_="full"
+    )
 
 
 def _fewer(digit: Tensor) -> Markup:

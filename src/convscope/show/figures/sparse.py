@@ -21,8 +21,8 @@ def figure() -> Figure:
     first, second = _reads()
     return Figure(
         "convolution.sparse", responsive(_draw, 340, 620),
-        'python -c "from convscope.graph.arithmetic import read_by; from convscope.graph.layers.conv import Conv2d; '
-        'print(read_by((1, 6, 6), Conv2d(1, 3))[:2])"',
+        'python -c "from convscope.graph.arithmetic import read_by; '
+        'from convscope.graph.layers.conv import Conv2d; print(read_by((1, 6, 6), Conv2d(1, 3))[:2])"',
         "Hung-yi Lee, lecture “Convolutional Neural Network”",
         {"first": ", ".join(map(str, first)), "second": ", ".join(map(str, second)),
          "inputs": len(lessons.IMAGE) ** 2},

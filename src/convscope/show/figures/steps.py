@@ -41,7 +41,8 @@ def _image(image: Rows, out: Rows) -> Markup:
     ]  # fmt: skip
     side = len(image) * CELL
     lines = [
-        element("path", d=f"M{i * CELL} 0V{side}M0 {i * CELL}H{side}", class_="hair") for i in range(len(image) + 1)
+        element("path", d=f"M{i * CELL} 0V{side}M0 {i * CELL}H{side}", class_="hair")
+        for i in range(len(image) + 1)
     ]
     windows = [
         element("rect", x=x * CELL + 1, y=y * CELL + 1, width=3 * CELL - 2, height=3 * CELL - 2,
@@ -72,7 +73,9 @@ def _sums(image: Rows, kernel: Rows, out: Rows) -> Markup:
     for y, row in enumerate(out):
         for x, value in enumerate(row):
             terms = " + ".join(
-                f"{written(image[y + i][x + j])}·{_bracketed(kernel[i][j])}" for i in range(3) for j in range(3)
+                f"{written(image[y + i][x + j])}·{_bracketed(kernel[i][j])}"
+                for i in range(3)
+                for j in range(3)
             )
             result = element("strong", written(value))
             sums.append(element("p", terms, " = ", result, class_=f"sum at at-{y * len(row) + x}"))

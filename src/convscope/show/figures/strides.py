@@ -16,8 +16,8 @@ def figure() -> Figure:
         pooled = lessons.max_pool(one)
         flat += [value for row in pooled for value in row]
         lanes.append(_lane(key, kernel, one, pooled))
-    ends = element("p", both("convolution.strides.flat"), " ",
-                   element("code", "[" + ", ".join(written(v) for v in flat) + "]"), class_="mini wide-line")  # fmt: skip
+    numbers = element("code", "[" + ", ".join(written(v) for v in flat) + "]")
+    ends = element("p", both("convolution.strides.flat"), " ", numbers, class_="mini")
     return Figure(
         "convolution.strides", element("div", join(lanes), ends, class_="lanes"),
         'python -c "from convscope.show import lessons as l; '

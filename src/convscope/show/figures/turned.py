@@ -25,10 +25,7 @@ def figure() -> Figure:
 def _lane(key: str, kernel: Rows) -> str:
     correlated, convolved = lessons.correlate(lessons.IMAGE, kernel), lessons.convolve(lessons.IMAGE, kernel)
     changed = {
-        (y, x)
-        for y, row in enumerate(correlated)
-        for x, value in enumerate(row)
-        if convolved[y][x] != value
+        (y, x) for y, row in enumerate(correlated) for x, value in enumerate(row) if convolved[y][x] != value
     }
     turned = tuple(tuple(reversed(row)) for row in reversed(kernel))
     return element(

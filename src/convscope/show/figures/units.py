@@ -17,10 +17,12 @@ Kind = Literal["ink", "signed"]
 
 def sheet(maps: Tensor, labels: Sequence[str], *, kind: Kind = "signed", tile: str = "3.4rem",
           limit: float | None = None) -> Markup:  # fmt: skip
-    """Maps `[n h w]` side by side with a label each. `limit` is the value of full colour, by default the largest."""
+    """Maps `[n h w]` side by side, labelled; `limit` is the value of full colour, else the largest."""
     top = limit or float(maps.abs().max()) or 1.0
     tiles = [
-        element("div", tag(signed(one, top) if kind == "signed" else ink(one), label, kind), label, class_="tile")
+        element(
+            "div", tag(signed(one, top) if kind == "signed" else ink(one), label, kind), label, class_="tile"
+        )
         for one, label in zip(maps, labels, strict=True)
     ]
     return element("div", *tiles, class_="sheet", style=f"--tile:{tile}")
@@ -53,7 +55,9 @@ def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> M
 def tiles(shown: Sequence[Shown], names: Sequence[str], tile: str = "4.4rem") -> Markup:
     """Pictures with a name and a number each."""
     made = [
-        element("div", tag(ink(s.image), name), element("b", name), " ", s.text or written(s.score), class_="tile")
+        element(
+            "div", tag(ink(s.image), name), element("b", name), " ", s.text or written(s.score), class_="tile"
+        )
         for s, name in zip(shown, names, strict=True)
     ]
     return element("div", *made, class_="sheet", style=f"--tile:{tile}")

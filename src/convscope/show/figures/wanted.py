@@ -1,4 +1,4 @@
-"""What filters, neurons and outputs like best: pictures made for them, beside real digits, the start and noise."""
+"""What filters, neurons and outputs like best: made for them, beside real digits, the start and noise."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,9 @@ from convscope.show.figures.units import Shown, comparison
 from convscope.show.svg import element, join
 
 Rows = Mapping[str, Sequence[Shown]]
-ERHAN = "Dumitru Erhan et al., Visualizing higher-layer features of a deep network (2009); Hung-yi Lee's lecture"
+ERHAN = (
+    "Dumitru Erhan et al., Visualizing higher-layer features of a deep network (2009); Hung-yi Lee's lecture"
+)
 SIMONYAN = "Karen Simonyan, Andrea Vedaldi, Andrew Zisserman (2014), arXiv:1312.6034; Hung-yi Lee's lecture"
 
 
@@ -29,7 +31,9 @@ def neurons(rows: Rows, command: str) -> Figure:
 
 def outputs(rows: Rows, weight: float, command: str) -> Figure:
     """Columns: made without a penalty, with the L1 penalty, best real digit, noise."""
-    columns = [f"seen.outputs.{c}" for c in ("plain", "sparse")] + [f"seen.wanted.{c}" for c in ("real", "noise")]
+    columns = [f"seen.outputs.{c}" for c in ("plain", "sparse")] + [
+        f"seen.wanted.{c}" for c in ("real", "noise")
+    ]
     plain = [float(shown[0].image.mean()) for shown in rows.values()]
     sparse = [float(shown[1].image.mean()) for shown in rows.values()]
     return Figure(
