@@ -94,8 +94,12 @@ def test_start_from_an_image(small: Net) -> None:
     image = 0.2 + 0.6 * torch.rand(3, 20, 24)
     made = visualize(small, "conv2:0", "conv2:1", steps=0, start=image)
     torch.testing.assert_close(made.images, image.expand(2, -1, -1, -1), atol=1e-3, rtol=0)
+    plain = visualize(small, "conv2:0", steps=0, start="zeros", canvas="pixels")
+    assert bool((plain.images == 0.5).all()) and plain.recipe.start == "zeros"
     with pytest.raises(UsageError):
         visualize(small, "conv2:0", steps=0, start=torch.rand(3, 5, 5))
+    with pytest.raises(UsageError, match="start"):
+        visualize(small, "conv2:0", steps=0, start="nowhere")
 
 
 @pytest.mark.parametrize("size", [[15], [17, 30], [9, 9]])

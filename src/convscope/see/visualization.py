@@ -68,14 +68,16 @@ class Progress:
         return self._so_far.visualization(self.current)
 
 
-def visualize(net: Net, *places: str | Place, start: Tensor | None = None, **recipe: object) -> Visualization:
+def visualize(
+    net: Net, *places: str | Place, start: Tensor | str = "noise", **recipe: object
+) -> Visualization:
     """A picture for each place, made by ascending its activation.
 
     Args:
         net: any network.
         *places: `conv2:17` (a filter), `conv2:17@5,5` (a neuron), `conv2:*` (every filter of a layer),
             `conv2` (the energy of a layer), `output:3` (an answer).
-        start: images to start from, in the contract's range, instead of noise.
+        start: `noise`, `zeros` (the middle of the range), or images in the contract's range.
         **recipe: fields of `Visualize`.
 
     Raises:
@@ -83,9 +85,12 @@ def visualize(net: Net, *places: str | Place, start: Tensor | None = None, **rec
         GraphError: the picture's size does not fit the network.
         UsageError: a field is unknown or out of range.
     """
-    wanted = Visualize.parse({"net": net.name, "places": [str(place) for place in places], **recipe})
+    given = start if isinstance(start, Tensor) else None
+    begin = {} if isinstance(start, Tensor) else {"start": start}
+    named = {"net": net.name, "places": [str(place) for place in places]}
+    wanted = Visualize.parse({**named, **begin, **recipe})
     with frozen(net.module):
-        return deque(visualizing(net, wanted, start=start), maxlen=1).pop().visualization()
+        return deque(visualizing(net, wanted, start=given), maxlen=1).pop().visualization()
 
 
 def visualizing(net: Net, recipe: Visualize, *, start: Tensor | None = None) -> Iterator[Progress]:
