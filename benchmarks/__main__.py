@@ -1,0 +1,28 @@
+"""Run benchmarks and write what they found: `python -m benchmarks [help record train_mnist]`."""
+
+import sys
+import time
+
+from benchmarks import gemm, help, record, train_mnist
+from benchmarks.result import Result, environment, write
+
+BENCHMARKS = {module.__name__.rpartition(".")[2]: module.run for module in (gemm, help, record, train_mnist)}
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        print(f"There is: {', '.join(BENCHMARKS)}. Received: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    facts, missed = environment(), []
+    for name in names or list(BENCHMARKS):
+        started = time.monotonic()
+        result: Result = BENCHMARKS[name]()
+        write(name, result, facts, time.monotonic() - started)
+        print(result.markdown(), flush=True)
+        missed += [f"{name}: {target.what}" for target in result.targets if not target.met]
+    print("\n".join(["", *(f"missed - {line}" for line in missed)]) if missed else "\nevery target met")
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
