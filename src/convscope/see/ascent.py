@@ -70,8 +70,6 @@ def ascend(
 ) -> Iterator[Step]:
     """Move the canvas so that the objective rises; yield where it is at the start and after each update.
 
-    Weights are frozen and the forward pass ends after the last place that the objective reads.
-
     Args:
         net: any network.
         objective: what to raise, of any number of images or one for each.
@@ -86,23 +84,30 @@ def ascend(
         GraphError: the images do not fit the network, or shrink to nothing before they reach a layer.
         UsageError: `steps` is negative, or the objective is for another number of images.
     """
-    if steps < 0:
-        raise UsageError("0 or more steps", received=str(steps))
     objective, climb = objective.bound(net), climb or Climb()
     chance = generator or Generator().manual_seed(0)
     optimiser = _optimiser(canvas, climb)
     starter = Starter(climb.redirect)
-    for index in range(steps + 1):
+    for index in range(_checked(steps) + 1):
         with _looking(net, climb), starter.mode(index, last=index == steps):
             images = canvas.images()
             transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
             activations = seen(net, transformed, objective.places)
         scores, gradients = _ascent_of(objective, activations, images, canvas)
-        moving = torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
-        moving = moving if index == steps else starter.note(index, moving)
+        moving = starter.note(index, _moving(gradients), last=index == steps)
         yield Step(index, scores, images.detach().clone(), moving)
         if index < steps:
             _update(canvas, gradients, climb, optimiser)
+
+
+def _moving(gradients: tuple[Tensor, ...]) -> Bool[Tensor, " b"]:
+    return torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
+
+
+def _checked(steps: int) -> int:
+    if steps < 0:
+        raise UsageError("0 or more steps", received=str(steps))
+    return steps
 
 
 @contextmanager

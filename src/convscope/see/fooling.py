@@ -3,7 +3,7 @@
 Source: Nguyen, Yosinski, Clune 2015, "Deep Neural Networks are Easily Fooled", arXiv:1412.1897.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, Place, frozen, resolve
-from convscope.see.ascent import Climb, ascend
+from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import pixels
 from convscope.see.measures import confidence
-from convscope.see.objective import each
+from convscope.see.objective import Objective, each
 from convscope.see.visualization import clean_scores, seed_of
 
 LOOK_EVERY = 4
@@ -46,13 +46,13 @@ def fool(
     Args:
         net: a classifier.
         classes: numbers or labels; all of the labels' if left out.
-        confident: the probability to reach; ascent of the log-probability ends when all pictures have it.
+        confident: the probability to reach.
         steps: at most so many updates.
         rate: learning rate, in units of the pixels' range.
         seed: of the noise.
 
     Raises:
-        UsageError: no classes are given and the network has no labels, or `confident` is not below 1.
+        UsageError: there are no classes, or `confident` is not between 0 and 1.
         PlaceError: there is no such class.
     """
     if not 0 < confident < 1 or not (classes or net.labels):
@@ -63,14 +63,19 @@ def fool(
     units = tuple(int(place.unit or 0) for place in places)
     goals = [confidence(unit) for unit in units]
     canvas = pixels(net.contract, [seed_of(seed, place) for place in places], spread=0.1, device=net.device)
-    reached = step = None
     with frozen(net.module):
-        for step in ascend(net, each(goals), canvas, steps=steps, climb=Climb(rate=rate)):
-            if step.index % LOOK_EVERY == 0 or step.index == steps:
-                reached = clean_scores(net, goals, step.images).exp()
-                if bool((reached > confident).all()):
-                    break
-    if step is None or reached is None:
-        raise UsageError("0 or more steps", received=str(steps))
+        course = ascend(net, each(goals), canvas, steps=steps, climb=Climb(rate=rate))
+        step, reached = _until_sure(net, goals, course, confident, steps)
     labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in units)
     return Fooling(units, labels, step.images.cpu(), tuple(reached.tolist()), step.index)
+
+
+def _until_sure(
+    net: Net, goals: Sequence[Objective], course: Iterator[Step], confident: float, most: int
+) -> tuple[Step, Float[Tensor, " n"]]:
+    for step in course:
+        if step.index % LOOK_EVERY == 0 or step.index == most:
+            reached = clean_scores(net, goals, step.images).exp()
+            if step.index == most or bool((reached > confident).all()):
+                return step, reached
+    raise UsageError("0 or more steps", received=str(most))

@@ -143,9 +143,9 @@ class Starter:
         """What to run step `index` in; the last step is a true one."""
         return Redirected(self.silent) if self._redirects(index) and not last else nullcontext()
 
-    def note(self, index: int, moving: Tensor) -> Tensor:
+    def note(self, index: int, moving: Tensor, *, last: bool) -> Tensor:
         """Which images truly move, as far as is known at step `index`, from which gradients are not 0."""
-        if not self.waiting:
+        if not self.waiting or last:
             return moving
         if self._redirects(index):
             return moving if self.silent is None else ~self.silent

@@ -1,0 +1,78 @@
+"""One forward pass that hands on what stands at many places, each while it is there."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from convscope.nets import Net, Place, frozen, survey
+from convscope.nets.places import RESULT
+from convscope.nets.structure import leaves
+
+Receive = Callable[[int, Tensor], None]
+
+
+class Taps:
+    """Listens at places of a network, for as many passes as one likes.
+
+    Each activation is handed on as soon as it is there, before a later layer can overwrite it in place, and
+    nothing is kept: memory stays that of a plain pass.
+
+    Args:
+        net: any network.
+        places: whole layers, as `resolve` returns them.
+        receive: gets the number of the place and its activation, in float32 or better.
+    """
+
+    def __init__(self, net: Net, places: Sequence[Place], receive: Receive) -> None:
+        self.net, self.receive = net, receive
+        self.calls: Counter[str] = Counter()
+        shapes = survey(net)
+        self.modules = {
+            name: module
+            for name, module in net.module.named_modules()
+            if name and name in {place.layer for place in places}
+        }
+        self.waiting: dict[tuple[str, int], list[tuple[int, str | None]]] = {}
+        for number, place in enumerate(places):
+            at = (place.layer, place.call or len(shapes[place.layer]))
+            self.waiting.setdefault(at, []).append((number, place.key))
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Float[Tensor, "b *shape"]], None]]:
+        """A function that runs a batch of images; hooks are gone afterwards, whatever happens."""
+        handles: list[Any] = []
+        with frozen(self.net.module), torch.no_grad():
+            try:
+                for name, module in self.modules.items():
+                    handles.append(module.register_forward_hook(self._hook(name)))
+                yield self._run
+            finally:
+                for handle in handles:
+                    handle.remove()
+
+    def _run(self, images: Float[Tensor, "b *shape"]) -> None:
+        self.calls.clear()
+        example = self.net.example(len(images)) if len(self.net.contracts) > 1 else images
+        others = () if isinstance(example, Tensor) else tuple(example[1:])
+        result = self.net(images.to(self.net.device), *others)
+        if RESULT not in self.modules:
+            self._give((RESULT, 1), result)
+
+    def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def passed(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            self.calls[name] += 1
+            self._give((name, self.calls[name]), output)
+
+        return passed
+
+    def _give(self, at: tuple[str, int], output: Any) -> None:
+        for number, key in self.waiting.get(at, ()):
+            parts = dict(leaves(output))
+            act = parts.get(key) if key is not None else next(iter(parts.values()), None)
+            if act is not None and act.is_floating_point():
+                self.receive(number, act)
