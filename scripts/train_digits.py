@@ -15,7 +15,7 @@ from convscope.nets.zoo import ZOO
 
 FOLDER = Path(__file__).parent.parent / "src" / "convscope" / "nets" / "data" / "digits"
 PLAN = {
-    "epochs": 20,
+    "epochs": 8,
     "batch": 64,
     "augment": ("shift",),
     "label_smoothing": 0.0,
