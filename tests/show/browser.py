@@ -22,6 +22,7 @@ REPORT = """<script>addEventListener("load", function () {
   parent.postMessage(JSON.stringify({
     width: wide, overflow: root.scrollWidth - wide, errors: errors, language: root.lang,
     culprits: culprits.slice(0, 5).map(function (e) { return e.outerHTML.slice(0, 120); }),
+    shown: document.querySelector("h1 [lang=zh]").getBoundingClientRect().height,
     hidden: getComputedStyle(document.querySelector("h1 [lang=en]")).display === "none",
     requests: performance.getEntriesByType("resource").map(function (r) { return r.name; })
       .filter(function (n) { return n.slice(0, 5) !== "data:"; }) }), "*");
@@ -48,7 +49,7 @@ def measured(page: str, folder: Path, width: int, scheme: str) -> dict:
     )
     colours = {"dark": 0, "light": 1}[scheme]
     done = subprocess.run(
-        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
+        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}",
          "--virtual-time-budget=4000", f"--blink-settings=preferredColorScheme={colours}",
          "--window-size=1400,1000", "--dump-dom", frame.as_uri()],
         capture_output=True, text=True, timeout=120, check=False,

@@ -147,3 +147,4 @@ def test_in_a_real_browser(page, tmp_path, width, scheme):
     assert found["requests"] == []
     assert found["language"] == "zh"
     assert found["hidden"] is True
+    assert found["shown"] > 30
