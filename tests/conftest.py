@@ -8,8 +8,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real data beside the checkout, or named by CONVSCOPE_TEST_DATA; tests that need it skip where it is absent."""
+    """Real data beside the checkout, or named by CONVSCOPE_TEST_DATA; where it is absent, tests skip."""
     folder = Path(os.environ.get("CONVSCOPE_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "README.md").is_file():
-        pytest.skip(f"no real data at {folder}: set CONVSCOPE_TEST_DATA to a folder that holds mnist/, flowers/, ...")
+        pytest.skip(
+            f"no real data at {folder}: set CONVSCOPE_TEST_DATA to a folder with mnist/, flowers/, ..."
+        )
     return folder

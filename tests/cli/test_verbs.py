@@ -114,7 +114,7 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     net = load("digits")
     image = digits.test().batch([0]) / 255
     maps = torch.nn.functional.conv2d(image, net.module.conv1.weight, net.module.conv1.bias)  # pyright: ignore
-    sums = maps[0].sum((1, 2))
+    sums = maps[0].sum((1, 2)).detach()
     strongest = layers["conv1"]["strongest"][0]
     assert strongest["unit"] == int(sums.argmax())
     assert strongest["degree"] == pytest.approx(float(sums.max()), rel=1e-4)
