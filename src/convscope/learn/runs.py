@@ -113,9 +113,7 @@ def training(
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
                 _save(out, loop)
                 saved = time.monotonic()
-            if isinstance(event, Epoch) and event.index == plan.epochs:
-                stop.clear()  # there is nothing left to interrupt
-            if stop:
+            if stop and event.done < 1:
                 nets.save(net, out, recipe=json.loads(plan.json()))
                 raise _interrupted(event, place or out)
             yield event
