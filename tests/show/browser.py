@@ -49,7 +49,8 @@ def measured(page: str, folder: Path, width: int, scheme: str) -> dict:
     )
     colours = {"dark": 0, "light": 1}[scheme]
     done = subprocess.run(
-        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder / 'profile'}",
+        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+          f"--user-data-dir={folder / 'profile'}",
          "--virtual-time-budget=4000", f"--blink-settings=preferredColorScheme={colours}",
          "--window-size=1400,1000", "--dump-dom", frame.as_uri()],
         capture_output=True, text=True, timeout=120, check=False,
