@@ -66,7 +66,7 @@ class Extremes:
         )  # fmt: skip
         values[row, k + slot] = new.values[order]
         numbers[0, row, k + slot], numbers[1, row, k + slot] = new.images[order], new.spots[order]
-        best = values.sort(1, descending=True, stable=True)
+        best = values.sort(dim=1, descending=True, stable=True)
         chosen = best.indices[:, :k]
         self.values[units] = best.values[:, :k]
         self.images[units], self.spots[units] = numbers[0].gather(1, chosen), numbers[1].gather(1, chosen)
@@ -77,8 +77,8 @@ class Extremes:
             torch.cat(pair, 1)
             for pair in ((self.values, other.values), (self.images, other.images), (self.spots, other.spots))
         )
-        order = images.argsort(1, stable=True)
-        order = order.gather(1, values.gather(1, order).argsort(1, descending=True, stable=True))
+        order = images.argsort(dim=1, stable=True)
+        order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
         order = order[:, : self.values.shape[1]]
         return Extremes(values.gather(1, order), images.gather(1, order), spots.gather(1, order))
 
@@ -89,20 +89,24 @@ def candidates(
     threshold: Float[Tensor, " u"],
     images: Int64[Tensor, " b"],
     first: int,
+    *,
+    lowest: bool = False,
 ) -> Candidates:
     """What of a batch beats the threshold of its unit, with the spot where the map is largest.
 
     Args:
         act: a layer's activation.
-        peaks: its largest value on each map.
+        peaks: its largest value on each map; for `lowest` the smallest, negated.
         threshold: of each unit.
         images: number of each image.
         first: number of the layer's first unit.
+        lowest: spots are those of the smallest value.
     """
     beats: Bool[Tensor, "b u"] = (peaks > threshold.to(peaks.device)) & peaks.isfinite()
     row, unit = beats.nonzero(as_tuple=True)
     if act.dim() > 2:
-        spots = act[row, unit].flatten(1).argmax(1) if len(row) else row
+        maps = act[row, unit].flatten(1)
+        spots = row if not len(row) else maps.argmin(1) if lowest else maps.argmax(1)
     else:
         spots = torch.zeros_like(row)
     return Candidates(first + unit.cpu(), peaks[row, unit].cpu().float(), images[row.cpu()], spots.cpu())

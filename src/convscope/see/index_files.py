@@ -1,0 +1,216 @@
+"""An index on disk: the state of a pass that is under way, and the finished index.
+
+    index.json, units-<mark>.safetensors       the finished index
+    part-0-of-1.json, part-0-of-1-<n>.safetensors   after n batches of one of the processes
+
+The JSON file is replaced last and names the tensors it belongs to, so a reader sees the old state or the new.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from convscope.errors import DataError, UsageError
+from convscope.nets import Net
+from convscope.see.sharding import Shard
+from convscope.see.tally import Tally
+from convscope.see.unit_index import Layer, UnitIndex
+from convscope.worlds.samples import InMemory, Samples
+
+FORMAT = 1
+INDEX = "index.json"
+AGAIN = "Delete the folder and index again."
+
+
+class Store:
+    """A folder that holds an index, or what there is of it."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], shard: Shard) -> None:
+        self.folder, self.facts, self.shard = folder, dict(facts), shard
+        self.name = f"part-{shard.rank}-of-{shard.count}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError("a folder for the index", received=str(error)) from None
+
+    def finished(self) -> UnitIndex | None:
+        """The index, if it is finished and made from the same network, data, layers, k and batch.
+
+        Raises:
+            UsageError: another index lies there.
+        """
+        if not (self.folder / INDEX).is_file():
+            return None
+        index = read(self.folder)
+        if not same(index.facts, self.facts):
+            differ = [name for name in self.facts if index.facts.get(name) != self.facts[name]]
+            raise UsageError(
+                f"a folder without another index than this one at {self.folder}",
+                received=f"one made with another {', '.join(differ)}",
+                hint="Choose another folder, or delete that one.",
+            )
+        return index
+
+    def part(self) -> tuple[Tally | None, int, tuple[str, ...]]:
+        """What this process had saved: tally, number of batches, problems; nothing for other facts."""
+        head = _json(self.folder / f"{self.name}.json")
+        if head is None or not same(head.get("facts", {}), self.facts):
+            return None, 0, ()
+        return Tally.of(_tensors(self.folder / head["tensors"])), head["done"], tuple(head["problems"])
+
+    def save(self, tally: Tally, done: int, problems: tuple[str, ...]) -> None:
+        """Keep the state after `done` batches of this process."""
+        name = f"{self.name}-{done}.safetensors"
+        _write_tensors(self.folder / name, tally.tensors())
+        head = {"format": FORMAT, "facts": self.facts, "done": done, "problems": problems, "tensors": name}
+        _write_text(self.folder / f"{self.name}.json", json.dumps(head))
+        for old in self.folder.glob(f"{self.name}-*.safetensors"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+
+    def finish(self, index: UnitIndex) -> None:
+        """Keep the finished index, and remove the parts."""
+        write(self.folder, index)
+        for old in self.folder.glob("part-*-of-*"):
+            old.unlink(missing_ok=True)
+
+
+def write(folder: Path, index: UnitIndex) -> None:
+    """Keep an index in a folder."""
+    name = f"units-{mark(index.facts)}.safetensors"
+    _write_tensors(folder / name, {**index.tally.tensors(), "labels": index.labels})
+    layers = [vars(layer) for layer in index.layers]
+    head = {
+        "format": FORMAT, "facts": dict(index.facts), "layers": layers, "classes": index.classes,
+        "problems": index.problems, "tensors": name,
+    }  # fmt: skip
+    _write_text(folder / INDEX, json.dumps(head, ensure_ascii=False))
+
+
+def read(folder: str | Path) -> UnitIndex:
+    """An index from its folder.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    folder = Path(folder)
+    head = _json(folder / INDEX)
+    if head is None:
+        raise DataError(f"an index at {folder}", received="none", hint="Make one: convscope units NET --data ...")
+    try:
+        tensors = _tensors(folder / head["tensors"])
+        layers = tuple(Layer(**{**layer, "size": tuple(layer["size"])}) for layer in head["layers"])
+        index = UnitIndex(
+            layers, Tally.of(tensors), tuple(head["classes"]), tensors["labels"], head["facts"],
+            tuple(head["problems"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"an index at {folder}", received=f"{error!r} is missing", hint=AGAIN) from None
+    if len(index) != len(index.tally.images) or head.get("format") != FORMAT:
+        raise DataError(f"an index of format {FORMAT} at {folder}", received="another one", hint=AGAIN)
+    return index
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two indexes are made from the same, in the same way."""
+    return all(one.get(name) == other.get(name) for name in ("net", "data", "places", "k", "batch"))
+
+
+def mark(facts: Mapping[str, Any]) -> str:
+    """A short name for what an index is made from."""
+    chosen = {name: facts.get(name) for name in ("net", "data", "places", "k", "batch")}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def home(net: Net, samples: Samples) -> Path:
+    """Where indexes of this network over this data are kept, in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    print_ = hashlib.sha256(json.dumps(facts(net, samples), sort_keys=True).encode()).hexdigest()[:12]
+    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
+    return Path(base) / "convscope" / "units" / f"{plain}-{print_}"
+
+
+def known(net: Net, samples: Samples) -> list[UnitIndex]:
+    """The finished indexes of this network over this data, the largest first; damaged ones are passed over."""
+    found = []
+    for path in sorted(home(net, samples).glob(f"*/{INDEX}")):
+        try:
+            found.append(read(path.parent))
+        except DataError:
+            continue
+    return sorted(found, key=len, reverse=True)
+
+
+def facts(net: Net, samples: Samples) -> dict[str, Any]:
+    """What tells a network and data from others: names, and hashes of weights and of pictures or files."""
+    weights = hashlib.sha256()
+    for name, tensor in net.module.state_dict().items():
+        if isinstance(tensor, Tensor):
+            weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    weights.update(repr(net.contracts).encode())
+    return {
+        "net": {"name": net.name, "print": weights.hexdigest()[:16]},
+        "data": {"name": samples.name, "images": len(samples), "print": _data_print(samples)},
+    }
+
+
+def _data_print(samples: Samples) -> str:
+    """Of pictures in memory their bytes, of files their paths, sizes and times."""
+    found = hashlib.sha256(repr((samples.classes, samples.contract)).encode())
+    found.update(samples.labels.numpy().tobytes())
+    if isinstance(samples, InMemory):
+        found.update(samples.images.contiguous().numpy().data)
+    for path in getattr(samples, "paths", ()):
+        try:
+            state = path.stat()
+            found.update(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "replace"))
+        except OSError:
+            found.update(f"{path} gone\n".encode("utf-8", "replace"))
+    return found.hexdigest()[:16]
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"JSON at {path}", received=str(error), hint=AGAIN) from None
+    if not isinstance(found, dict):
+        raise DataError(f"a table at {path}", received=type(found).__name__, hint=AGAIN)
+    return found
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"tensors at {path}", received=str(error), hint=AGAIN) from None
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(own, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

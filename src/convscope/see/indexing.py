@@ -1,0 +1,247 @@
+"""One pass over data that indexes every unit of every layer; it can be stopped, resumed and shared out.
+
+Peaks cost one reduction of each activation, done while it is still in the processor's caches; maps are looked
+at again only where a peak enters the best so far. That is rare after the first hundred images: the n-th image
+is among a unit's k best with a chance of k/n.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, Place
+from convscope.see import index_files
+from convscope.see.extremes import Candidates, candidates
+from convscope.see.interrupts import whole
+from convscope.see.sharding import ALONE, Shard
+from convscope.see.tally import Batch, Tally
+from convscope.see.tapping import Taps
+from convscope.see.unit_index import Layer, UnitIndex, layers_at
+from convscope.worlds.samples import Samples, scaled
+
+SAVE_EVERY = 30.0
+"""Seconds between states on disk."""
+Watch = Callable[[Batch], None]
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """How far an index is, counted in images of this process; `index()` is what there is so far."""
+
+    done: int
+    total: int
+    finished: bool
+    _index: Callable[[], UnitIndex] = field(repr=False)
+
+    def index(self) -> UnitIndex:
+        """The index of the images up to now."""
+        return self._index()
+
+
+def unit_index(
+    net: Net, samples: Samples, places: Sequence[str | Place] = (), *, k: int = 9, batch: int = 32
+) -> UnitIndex:
+    """The index of all layers, or of the chosen ones, in one pass over the samples.
+
+    Args:
+        net: any network; further inputs are held at the middle of their ranges.
+        samples: pictures of the network's input shape; files that cannot be read are left out.
+        places: layers; `weighted_layers` if left out.
+        k: how many images to keep at either end of each unit's scale.
+        batch: images at once.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
+    """
+    last = None
+    for last in indexing(net, samples, places, k=k, batch=batch):
+        pass
+    if last is None:
+        raise UsageError("samples", received="none")
+    return last.index()
+
+
+def indexing(
+    net: Net,
+    samples: Samples,
+    places: Sequence[str | Place] = (),
+    *,
+    k: int = 9,
+    batch: int = 32,
+    folder: Path | None = None,
+    shard: Shard = ALONE,
+    watch: Watch | None = None,
+) -> Iterator[Indexed]:
+    """As `unit_index`, yielding after each batch.
+
+    With a `folder` the state is kept there: what was stopped, or killed, goes on where the last state was
+    saved and ends with the identical index, since batches stay the same. Closing the iterator or Ctrl-C saves
+    first. Of several processes, each takes every n-th batch; the first merges.
+
+    Args:
+        net: as above.
+        samples: as above.
+        places: as above.
+        k: as above.
+        batch: as above.
+        folder: where the state and the finished index lie.
+        shard: which part of the work is this process's.
+        watch: is shown every batch's numbers.
+    """
+    _check(net, samples, k, batch)
+    work = _Work(net, samples, layers_at(net, places), k, batch, shard, watch)
+    store = index_files.Store(folder, work.facts, shard) if folder is not None else None
+    finished = store.finished() if store is not None else None
+    if finished is not None:
+        yield Indexed(len(samples), len(samples), True, lambda: finished)
+        return
+    if store is not None:
+        work.resume(*store.part())
+    yield from _passing(work, store)
+    merged = shard.merged(work.tally, work.problems)
+    if merged is not None:
+        work.tally, work.problems = merged
+        if store is not None:
+            store.finish(work.index())
+    yield Indexed(work.total, work.total, True, work.index)
+
+
+def _passing(work: "_Work", store: "index_files.Store | None") -> Iterator[Indexed]:
+    """Every batch; what is done is saved now and then, and whatever ends the loop."""
+    saved_at, saved = time.monotonic(), work.done
+    try:
+        with work.taps.open() as run:
+            for _ in work.steps(run):
+                yield Indexed(min(work.done * work.batch, work.total), work.total, False, work.index)
+                if store is not None and time.monotonic() - saved_at > SAVE_EVERY:
+                    store.save(work.tally, work.done, work.problems)
+                    saved_at, saved = time.monotonic(), work.done
+    finally:
+        if store is not None and saved != work.done:
+            store.save(work.tally, work.done, work.problems)
+
+
+class _Work:
+    """The pass of one process: its batches, and the tally of those that are done."""
+
+    def __init__(
+        self, net: Net, samples: Samples, places: tuple[tuple[Place, ...], tuple[Layer, ...]], k: int,
+        batch: int, shard: Shard, watch: Watch | None,
+    ) -> None:  # fmt: skip
+        self.net, self.samples, self.k, self.batch, self.watch = net, samples, k, batch, watch
+        self.layers = places[1]
+        self.firsts = [sum(layer.units for layer in self.layers[:i]) for i in range(len(self.layers) + 1)]
+        self.tally = Tally.empty(self.firsts[-1], k, len(samples.classes))
+        self.taps = Taps(net, places[0], self._receive)
+        self.batches = list(torch.arange(len(samples)).split(batch))[shard.rank :: shard.count]
+        self.total, self.done, self.problems = sum(map(len, self.batches)), 0, ()
+        self.paths: tuple[Path, ...] = getattr(samples, "paths", ())
+        self.facts = {
+            **index_files.facts(net, samples), "places": [layer.place for layer in self.layers],
+            "k": k, "batch": batch,
+        }  # fmt: skip
+        self.now: _Now | None = None
+
+    def index(self) -> UnitIndex:
+        facts = {**self.facts, "images": int(self.tally.images.max()) if len(self.tally.images) else 0}
+        return UnitIndex(
+            self.layers, self.tally, self.samples.classes, self.samples.labels, facts, self.problems
+        )
+
+    def resume(self, tally: Tally | None, done: int, problems: tuple[str, ...]) -> None:
+        if tally is not None:
+            self.tally, self.done, self.problems = tally, done, problems
+
+    def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
+        remaining = self.batches[self.done :]
+        indices = torch.cat(remaining) if remaining else torch.empty(0, dtype=torch.int64)
+        for numbers, (pictures, labels) in zip(
+            remaining, self.samples.batches(indices, self.batch), strict=True
+        ):
+            good = self._readable(numbers)
+            if len(good):
+                self.now = _Now(len(good), numbers[good], len(self.layers))
+                run(scaled(pictures[good], self.net.contract))
+                batch = self.now.batch(self.layers, labels[good])
+                if self.watch is not None:
+                    self.watch(batch)
+            with whole():
+                if len(good):
+                    self.tally.add(batch)
+                self.done += 1
+            yield
+
+    def _readable(self, numbers: Int64[Tensor, " b"]) -> Int64[Tensor, " kept"]:
+        """Which of a batch's images are what their file holds; a folder replaces damaged ones by others."""
+        bad = {problem.path for problem in self.samples.problems}
+        if not bad or not self.paths:
+            return torch.arange(len(numbers))
+        self.problems = tuple(sorted({*self.problems, *bad}))
+        return torch.tensor(
+            [i for i, n in enumerate(numbers.tolist()) if str(self.paths[n]) not in bad], dtype=torch.int64
+        )
+
+    def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
+        """Reduce an activation while it is there."""
+        now, units = self.now, self.layers[number].units
+        if now is None or act.dim() < 2 or act.shape[:2] != (now.count, units):
+            return
+        first = self.firsts[number]
+        rows = slice(first, first + units)
+        peaks, lows, means, squares = _reduced(act)
+        top, bottom = self.tally.top.threshold[rows], self.tally.bottom.threshold[rows]
+        now.parts[number] = (peaks.cpu(), means.cpu(), squares.cpu())
+        now.top.append(candidates(act, peaks, top, now.images, first))
+        now.bottom.append(candidates(act, -lows, bottom, now.images, first, lowest=True))
+
+
+def _reduced(act: Float[Tensor, "b u *size"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Largest, smallest, mean and mean square of each map."""
+    if act.dim() == 2:
+        act = act.float()
+        return act, act, act, act.square()
+    space = tuple(range(2, act.dim()))
+    count = act[0, 0].numel()
+    if act.is_contiguous():
+        act, space = act.flatten(2), (2,)
+    squares = torch.linalg.vector_norm(act, 2, space, dtype=torch.float32).square() / count
+    means = act.mean(space, dtype=torch.float32)
+    return act.amax(space).float(), act.amin(space).float(), means, squares
+
+
+class _Now:
+    """The batch that is under way."""
+
+    def __init__(self, count: int, images: Int64[Tensor, " b"], layers: int) -> None:
+        self.count, self.images = count, images
+        self.parts: list[tuple[Tensor, Tensor, Tensor] | None] = [None] * layers
+        self.top: list[Candidates] = []
+        self.bottom: list[Candidates] = []
+
+    def batch(self, layers: Sequence[Layer], labels: Int64[Tensor, " b"]) -> Batch:
+        missing = [(torch.full((self.count, layer.units), torch.nan),) * 3 for layer in layers]
+        parts = [part or gap for part, gap in zip(self.parts, missing, strict=True)]
+        peaks, means, squares = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+        return Batch(
+            peaks, means, squares, Candidates.together(self.top), Candidates.together(self.bottom), labels
+        )
+
+
+def _check(net: Net, samples: Samples, k: int, batch: int) -> None:
+    if k < 1 or batch < 1 or len(samples) == 0:
+        raise UsageError(
+            "samples, and k and batch of 1 or more", received=f"{len(samples)} samples, k={k}, batch={batch}"
+        )
+    if tuple(samples.shape) != net.contract.shape:
+        raise UsageError(
+            f"pictures of {'x'.join(map(str, net.contract.shape))}, which {net.name} looks at",
+            received=f"{samples.name} with {'x'.join(map(str, samples.shape))}",
+            hint="Name data of the network's own form, or a folder of pictures, which is converted.",
+        )

@@ -1,0 +1,254 @@
+"""Everything about one unit: what was made for it, the real images at both ends of its scale, its numbers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import ConvscopeError, PlaceError, UsageError
+from convscope.graph.fields import Field, receptive_fields
+from convscope.nets import Net, Place, frozen, resolve
+from convscope.nets.places import RESULT
+from convscope.see import index_files
+from convscope.see.effective import EffectiveField, effective_field
+from convscope.see.indexing import indexing
+from convscope.see.looking import seen
+from convscope.see.recipe import Visualize
+from convscope.see.unit_index import Entry, Example, UnitIndex
+from convscope.see.visualization import visualizing
+from convscope.worlds.samples import Samples, scaled
+
+MEASURED = 24
+"""Images over which the effective receptive field is measured: the top images first, then from the start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A real image `[c h w]` in the contract's range, and the part of it that the unit sees at its loudest."""
+
+    example: Example
+    picture: Float[Tensor, "*shape"]
+    box: tuple[tuple[int, int], ...]
+    """First pixel and the one after the last, axis by axis; the whole image where the part is not known."""
+
+    @property
+    def crop(self) -> Float[Tensor, "*part"]:
+        """The part alone."""
+        return self.picture[(slice(None), *(slice(low, high) for low, high in self.box))]
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A synthetic picture in the contract's range and what the unit says to it: its map's extreme value."""
+
+    picture: Float[Tensor, "*shape"]
+    value: float
+    silent: bool
+    """Whether no gradient was left at the end; then the picture says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """One unit.
+
+    Attributes:
+        place: the unit.
+        label: its name, for a unit of the result that has one.
+        entry: its numbers.
+        top: the images to which it says most, the most first.
+        bottom: the images with the smallest value.
+        liked: a picture made so that it says much.
+        disliked: a picture made so that it says little.
+        percentile: per cent of real images to which it says less than to `liked`.
+        field: what one position sees; None where that is not known.
+        effective: what moves the middle position; None where there is no space.
+        classes: names of the data's classes.
+    """
+
+    place: str
+    label: str
+    entry: Entry
+    top: tuple[Patch, ...]
+    bottom: tuple[Patch, ...]
+    liked: Made
+    disliked: Made
+    percentile: float
+    field: Field | None
+    effective: EffectiveField | None
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """How far a portrait is, from 0 to 1; the last one holds it."""
+
+    done: float
+    note: str
+    portrait: Portrait | None = None
+
+
+def unit(
+    net: Net,
+    place: str | Place,
+    data: Samples,
+    *,
+    index: UnitIndex | None = None,
+    best: int = 9,
+    steps: int = 256,
+    seed: int = 0,
+) -> Portrait:
+    """Everything about one unit; uses an index of this network over this data where there is one.
+
+    Args:
+        net: any network.
+        place: a unit, like `conv2:17` or `output:tench`.
+        data: real inputs.
+        index: where to look up the real images; one in the user's cache, or a pass for this layer alone, if
+            left out.
+        best: how many real images at either end.
+        steps: updates of each synthetic picture.
+        seed: of the synthetic pictures.
+
+    Raises:
+        PlaceError: there is no such unit.
+        UsageError: the data do not fit the network.
+    """
+    last = None
+    for last in sitting(net, place, data, index=index, best=best, steps=steps, seed=seed):
+        pass
+    if last is None or last.portrait is None:
+        raise UsageError("one unit")
+    return last.portrait
+
+
+def sitting(
+    net: Net,
+    place: str | Place,
+    data: Samples,
+    *,
+    index: UnitIndex | None = None,
+    best: int = 9,
+    batch: int = 32,
+    steps: int = 256,
+    seed: int = 0,
+) -> Iterator[Sitting]:
+    """As `unit`, telling how far it is."""
+    wanted = _unit(net, place)
+    found = index if index is not None and wanted in index else _known(net, data, wanted, best)
+    if found is None:
+        for step in indexing(net, data, [wanted.whole], k=best, batch=batch):
+            yield Sitting(0.4 * step.done / step.total, f"{step.done:,} of {step.total:,} images")
+            found = step.index()
+    if found is None:
+        raise UsageError("samples", received="none")
+    entry, made = found.entry(wanted), []
+    for negative in (False, True):
+        start = 0.4 + 0.28 * negative
+        recipe = Visualize.parse(
+            {"net": net.name, "places": [str(wanted)], "steps": steps, "seed": seed, "negative": negative}
+        )
+        last = None
+        with frozen(net.module):
+            for last in visualizing(net, recipe):
+                yield Sitting(start + 0.28 * last.step / max(steps, 1), f"step {last.step} of {steps}")
+        if last is None:
+            raise UsageError("one unit")
+        shown = last.visualization()
+        made.append(Made(shown.images[0], _said(net, shown.images, wanted, negative), bool(shown.silent)))
+    field = field_of(net, wanted)
+    top = _patches(net, data, entry.top[:best], field)
+    bottom = _patches(net, data, entry.bottom[:best], field)
+    effective = _effective(net, data, wanted, [patch.example.image for patch in top])
+    label = net.labels[int(wanted.unit or 0)] if _is_labelled(net, wanted, entry) else ""
+    yield Sitting(1.0, "", Portrait(
+        str(wanted), label, entry, top, bottom, made[0], made[1], entry.percentile(made[0].value), field,
+        effective, data.classes,
+    ))  # fmt: skip
+
+
+def open_index(folder: str | Path, net: Net, data: Samples) -> UnitIndex:
+    """An index from its folder, if it is of this network over this data.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+        UsageError: it is of something else.
+    """
+    index, facts = index_files.read(folder), index_files.facts(net, data)
+    differ = [name for name in facts if index.facts.get(name) != facts[name]]
+    if differ:
+        raise UsageError(
+            f"an index of {net.name} over {data.name} at {folder}", received=f"one of another {' and '.join(differ)}"
+        )
+    return index
+
+
+def field_of(net: Net, place: Place) -> Field | None:
+    """What one position of a layer sees in the first input; None where the graph does not tell."""
+    try:
+        graph = net.describe().graph
+    except (ConvscopeError, RuntimeError, TypeError, ValueError):
+        return None
+    fields = receptive_fields(graph)
+    inside = [node.name for node in graph.nodes if node.name.startswith(f"{place.layer}.")]
+    names = [place.source.partition("[")[0], *inside[-1:]]
+    if place.layer == RESULT and len(graph.outputs) == 1:
+        names.append(graph.outputs[0])
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def _unit(net: Net, place: str | Place) -> Place:
+    wanted = resolve(net, place)
+    if wanted.unit is None or wanted.position is not None:
+        raise PlaceError(
+            "one unit, like conv2:17", received=str(place), hint=f"Write {wanted.source}:0 for the first."
+        )
+    return wanted
+
+
+def _known(net: Net, data: Samples, place: Place, best: int) -> UnitIndex | None:
+    fits = (index for index in index_files.known(net, data) if place in index and index.facts["k"] >= best)
+    return next(fits, None)
+
+
+def _said(net: Net, images: Float[Tensor, "n *shape"], place: Place, negative: bool) -> float:
+    """The largest (or smallest) value on the unit's map for a picture as it is."""
+    with torch.no_grad():
+        act = place.select(seen(net, images, [place.whole])[place.whole])
+    return float(act.min() if negative else act.max())
+
+
+def _patches(
+    net: Net, data: Samples, examples: Sequence[Example], field: Field | None
+) -> tuple[Patch, ...]:
+    if not examples:
+        return ()
+    pictures = scaled(data.batch([example.image for example in examples]), net.contract)
+    return tuple(
+        Patch(example, picture, _box(field, example.position, tuple(picture.shape[1:])))
+        for example, picture in zip(examples, pictures, strict=True)
+    )
+
+
+def _box(
+    field: Field | None, position: tuple[int, ...], size: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
+    everything = tuple((0, extent) for extent in size)
+    if field is None or len(field.axes) != len(size):
+        return everything
+    if len(position) != len(field.positions):
+        return everything
+    return field.box(position) or everything
+
+
+def _effective(net: Net, data: Samples, place: Place, first: Sequence[int]) -> EffectiveField | None:
+    if not net.contract.size:
+        return None
+    numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
+    return effective_field(net, place, scaled(data.batch(numbers), net.contract))
+
+
+def _is_labelled(net: Net, place: Place, entry: Entry) -> bool:
+    return place.layer == RESULT and len(net.labels) > int(place.unit or 0) and bool(entry.images)
