@@ -114,14 +114,14 @@ class Redirected(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         meaning = CAUGHT.get(func)
         if meaning is not None and torch.is_grad_enabled():
-            x, low, high, inplace = meaning(*args, **_by_position(kwargs))
+            x, low, high, inplace = meaning(*args, **by_position(kwargs))
             if isinstance(low, Tensor) or isinstance(high, Tensor) or x.dim() < 2 or not x.requires_grad:
                 return func(*args, **kwargs)
             return _Redirected.apply(x, float(low), float(high), inplace, self.only)
         return func(*args, **kwargs)
 
 
-def _by_position(kwargs: dict[str, Any]) -> dict[str, Any]:
+def by_position(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments given by name, the tensor's among them, under the names used here."""
     return {"x" if name in ("input", "self") else name: value for name, value in kwargs.items()}
 
