@@ -45,17 +45,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
         UsageError: the folder cannot be written.
     """
     folder = Path(folder)
-    graph = net.module.graph if isinstance(net.module, GraphModule) else None
-    document = {
-        "format": FORMAT,
-        "name": net.name,
-        "graph": None if graph is None else to_json(graph),
-        "contracts": [asdict(contract) for contract in net.contracts],
-        "labels": list(net.labels),
-        "source": asdict(net.source),
-        "recipe": None if recipe is None else dict(recipe),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }
+    document = _document(net, recipe)
     state = {
         name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.module.state_dict().items()
     }
@@ -68,6 +58,20 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
     except OSError as error:
         raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
     return folder
+
+
+def _document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+    graph = net.module.graph if isinstance(net.module, GraphModule) else None
+    return {
+        "format": FORMAT,
+        "name": net.name,
+        "graph": None if graph is None else to_json(graph),
+        "contracts": [asdict(contract) for contract in net.contracts],
+        "labels": list(net.labels),
+        "source": asdict(net.source),
+        "recipe": None if recipe is None else dict(recipe),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
 
 
 def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Net:
