@@ -70,9 +70,14 @@ def mobilenet_v2():
 
 
 def randomise(module: nn.Module, eps: float) -> None:
-    """Statistics that differ from 0 and 1, so that a normalisation in the wrong place shows."""
+    """Statistics that differ from 0 and 1, so that a normalisation in the wrong place shows.
+
+    And weights through which the picture's differences reach the end, depthwise ones included.
+    """
     generator = torch.Generator().manual_seed(0)
     for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, generator=generator)
         if isinstance(part, nn.BatchNorm2d):
             part.eps = eps
             part.running_mean.normal_(0, 0.1, generator=generator)
