@@ -45,7 +45,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
         UsageError: the folder cannot be written.
     """
     folder = Path(folder)
-    document = _document(net, recipe)
+    document = _described(net, recipe)
     state = {
         name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.module.state_dict().items()
     }
@@ -60,7 +60,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
     return folder
 
 
-def _document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
     graph = net.module.graph if isinstance(net.module, GraphModule) else None
     return {
         "format": FORMAT,
