@@ -5,28 +5,22 @@ costs depthwise ones. So some steps are timed before a training begins, and the 
 time.
 """
 
-import contextlib
-import ctypes
 import hashlib
 import json
 import math
-import os
-import platform
-import sys
 import time
-from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
-from convscope.learn.atomic import write_text
 from convscope.learn.head import first_tensor, sized_example
 from convscope.learn.plan import Plan
 from convscope.nets import Net
+from convscope.nets.speed import PLAIN, Choice, known, processor, remember, roomy_heap
+
+__all__ = ["PLAIN", "Choice", "choose", "measure", "roomy_heap"]
 
 ROUNDS = 4
 """Timings of each choice, taken in turns; the fastest of each counts."""
@@ -34,43 +28,6 @@ PATIENCE = 3.0
 """Seconds after which no further round begins."""
 WORTH = 1.05
 """How much faster a choice must be than the plainer one before it."""
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How to compute: precision of products (`fp32`, `bf16`, `fp16`), order of an image's axes in memory."""
-
-    precision: str = "fp32"
-    channels_last: bool = False
-
-    @property
-    def memory_format(self) -> str:
-        """`channels_last` or `contiguous`."""
-        return "channels_last" if self.channels_last else "contiguous"
-
-    @contextlib.contextmanager
-    def at_work(self, device: torch.device) -> Iterator[None]:
-        """Where matrix products are in this precision."""
-        mixed = self.precision != "fp32"
-        if not mixed:
-            yield
-            return
-        with torch.autocast(device.type, DTYPES[self.precision]):
-            yield
-
-    def formatted(self, inputs: Tensor) -> Tensor:
-        """Images in this memory format."""
-        if self.channels_last and inputs.ndim == 4:
-            return inputs.contiguous(memory_format=torch.channels_last)
-        return inputs
-
-    def format(self, module: nn.Module) -> None:
-        """Put the weights into this memory format, in place."""
-        module.to(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
-
-
-PLAIN = Choice()
 
 
 def choose(net: Net, plan: Plan) -> Choice:
@@ -83,15 +40,15 @@ def choose(net: Net, plan: Plan) -> Choice:
     if len(candidates) == 1:
         return candidates[0]
     key = _key(net, plan, candidates)
-    known = _read_cache().get(key)
-    if known is not None and Choice(**known) in candidates:
-        return Choice(**known)
+    kept = known().get(key)
+    if kept is not None and Choice(**kept) in candidates:
+        return Choice(**kept)
     seconds = measure(net, plan.batch, candidates)
     best = candidates[0]
     for candidate in candidates[1:]:
         if seconds[candidate] * WORTH < seconds[best]:
             best = candidate
-    _remember(key, best)
+    remember(key, asdict(best))
     return best
 
 
@@ -140,73 +97,11 @@ def _candidates(net: Net, plan: Plan) -> list[Choice]:
     return [Choice(precision, last) for precision in precisions for last in formats]
 
 
-@contextlib.contextmanager
-def roomy_heap() -> Iterator[None]:
-    """While it lasts, memory that is freed stays with the process, so that the next step needs no new pages.
-
-    glibc gives large blocks back to the system at once; a training asks for the same ones again at every
-    step, and each comes back as thousands of page faults. Does nothing where there is no glibc.
-    """
-    mallopt = _mallopt()
-    if mallopt is None:
-        yield
-        return
-    mallopt(_MMAP_THRESHOLD, 2**30)
-    mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-    try:
-        yield
-    finally:
-        mallopt(_MMAP_THRESHOLD, 32 * 2**20)  # where glibc's own adaptation ends
-        mallopt(_TRIM_THRESHOLD, 64 * 2**20)
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-"""Numbers of these settings in glibc's malloc.h."""
-
-
-def _mallopt() -> Any:
-    if sys.platform != "linux":
-        return None
-    library = ctypes.CDLL(None)
-    is_glibc = hasattr(library, "gnu_get_libc_version") and hasattr(library, "malloc_trim")
-    return library.mallopt if is_glibc else None
-
-
 def _key(net: Net, plan: Plan, candidates: list[Choice]) -> str:
     """What the answer depends on: layers and shapes, batch, processor, threads, torch."""
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
     facts = [
         repr(net.module), shapes, net.contract.shape, plan.batch, [asdict(c) for c in candidates],
-        str(net.device),        _processor(net.device), torch.get_num_threads(), torch.__version__,
+        str(net.device),        processor(net.device), torch.get_num_threads(), torch.__version__,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-
-def _processor(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(errors="replace").splitlines() if info.is_file() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return f"{name or platform.processor()} {torch.backends.cpu.get_cpu_capability()}"
-
-
-def cache_file() -> Path:
-    """Where answers are kept: `convscope/speed.json` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "convscope" / "speed.json"
-
-
-def _read_cache() -> dict[str, Any]:
-    try:
-        known = json.loads(cache_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _remember(key: str, choice: Choice) -> None:
-    with contextlib.suppress(OSError):  # a home that cannot be written to costs a second the next time
-        cache_file().parent.mkdir(parents=True, exist_ok=True)
-        write_text(cache_file(), json.dumps({**_read_cache(), key: asdict(choice)}))
