@@ -76,6 +76,7 @@ def test_no_path_of_one_machine_and_no_unfinished_marker() -> None:
 
 
 def test_source_keeps_its_budgets() -> None:
+    """Functions of forty lines, docstring aside; files of 400; eight parameters."""
     import ast
 
     long_files, long_functions, wide = [], [], []
@@ -86,7 +87,8 @@ def test_source_keeps_its_budgets() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 where = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-                if (node.end_lineno or 0) - node.lineno + 1 > 40:
+                words = node.body[0].end_lineno - node.lineno if ast.get_docstring(node) else 0
+                if (node.end_lineno or 0) - node.lineno + 1 - words > 40:
                     long_functions.append(where)
                 if len(node.args.args) + len(node.args.kwonlyargs) > 9:  # eight, and self
                     wide.append(where)

@@ -1,5 +1,6 @@
 """Max and average pooling."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,9 +33,9 @@ class _Pool(Layer):
             raise wrong(self, "padding", f"at most half of the kernel {times(self.sweep.kernel)}")
 
     @property
+    @abstractmethod
     def sweep(self) -> Sweep:
         """How the window moves."""
-        raise NotImplementedError
 
     @property
     def module(self) -> str:
