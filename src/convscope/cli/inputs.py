@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.nets import Net
+    from convscope.worlds import Samples
 
 
 DIGIT = "digit"
@@ -68,3 +69,12 @@ def picture(net: "Net", path: str) -> "Tensor":
     if net.contract.name == DIGIT:
         return digits.open(Path(path))[None]
     return photos.to_tensor(photos.open_photo(Path(path)), net.contract)[None]
+
+
+def samples(
+    reference: str, net: "Net", split: str | None = None, root: str | None = None
+) -> "Samples":
+    """Data in the form that a network looks at."""
+    from convscope import worlds
+
+    return worlds.open(reference, split, root=root, contract=net.contract)

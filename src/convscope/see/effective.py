@@ -97,7 +97,9 @@ def effective_field(
         total += gradient.abs().sum((0, 1)).double().cpu()
     share = total / total.sum() if float(total.sum()) > 0 else total
     at = f"@{','.join(map(str, position))}" if position else ""
-    return EffectiveField(f"{Place(wanted.layer, wanted.call, wanted.key, wanted.unit)}{at}", share, len(images))
+    return EffectiveField(
+        f"{Place(wanted.layer, wanted.call, wanted.key, wanted.unit)}{at}", share, len(images)
+    )
 
 
 def _gradient(value: Float[Tensor, " b"], inputs: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:

@@ -104,7 +104,9 @@ def read(folder: str | Path) -> UnitIndex:
     folder = Path(folder)
     head = _json(folder / INDEX)
     if head is None:
-        raise DataError(f"an index at {folder}", received="none", hint="Make one: convscope units NET --data ...")
+        raise DataError(
+            f"an index at {folder}", received="none", hint="Make one: convscope units NET --data ..."
+        )
     try:
         tensors = _tensors(folder / head["tensors"])
         layers = tuple(Layer(**{**layer, "size": tuple(layer["size"])}) for layer in head["layers"])

@@ -44,7 +44,7 @@ class Indexed:
         return self._index()
 
 
-def unit_index(
+def index_units(
     net: Net, samples: Samples, places: Sequence[str | Place] = (), *, k: int = 9, batch: int = 32
 ) -> UnitIndex:
     """The index of all layers, or of the chosen ones, in one pass over the samples.
@@ -61,14 +61,14 @@ def unit_index(
         UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
     """
     last = None
-    for last in indexing(net, samples, places, k=k, batch=batch):
+    for last in indexing_units(net, samples, places, k=k, batch=batch):
         pass
     if last is None:
         raise UsageError("samples", received="none")
     return last.index()
 
 
-def indexing(
+def indexing_units(
     net: Net,
     samples: Samples,
     places: Sequence[str | Place] = (),
@@ -79,7 +79,7 @@ def indexing(
     shard: Shard = ALONE,
     watch: Watch | None = None,
 ) -> Iterator[Indexed]:
-    """As `unit_index`, yielding after each batch.
+    """As `index_units`, yielding after each batch.
 
     With a `folder` the state is kept there: what was stopped, or killed, goes on where the last state was
     saved and ends with the identical index, since batches stay the same. Closing the iterator or Ctrl-C saves

@@ -14,7 +14,7 @@ from convscope.nets import Net, Place, frozen, resolve
 from convscope.nets.places import RESULT
 from convscope.see import index_files
 from convscope.see.effective import EffectiveField, effective_field
-from convscope.see.indexing import indexing
+from convscope.see.indexing import indexing_units
 from convscope.see.looking import seen
 from convscope.see.recipe import Visualize
 from convscope.see.unit_index import Entry, Example, UnitIndex
@@ -60,8 +60,8 @@ class Portrait:
         entry: its numbers.
         top: the images to which it says most, the most first.
         bottom: the images with the smallest value.
-        liked: a picture made so that it says much.
-        disliked: a picture made so that it says little.
+        liked: a picture made so that it says much: the largest value of its map is raised.
+        disliked: a picture made so that it says little: its whole map is lowered.
         percentile: per cent of real images to which it says less than to `liked`.
         field: what one position sees; None where that is not known.
         effective: what moves the middle position; None where there is no space.
@@ -139,7 +139,7 @@ def sitting(
     wanted = _unit(net, place)
     found = index if index is not None and wanted in index else _known(net, data, wanted, best)
     if found is None:
-        for step in indexing(net, data, [wanted.whole], k=best, batch=batch):
+        for step in indexing_units(net, data, [wanted.whole], k=best, batch=batch):
             yield Sitting(0.4 * step.done / step.total, f"{step.done:,} of {step.total:,} images")
             found = step.index()
     if found is None:
@@ -147,9 +147,10 @@ def sitting(
     entry, made = found.entry(wanted), []
     for negative in (False, True):
         start = 0.4 + 0.28 * negative
-        recipe = Visualize.parse(
-            {"net": net.name, "places": [str(wanted)], "steps": steps, "seed": seed, "negative": negative}
-        )
+        recipe = Visualize.parse({
+            "net": net.name, "places": [str(wanted)], "steps": steps, "seed": seed, "negative": negative,
+            "reduce": "mean" if negative else "max",
+        })  # fmt: skip
         last = None
         with frozen(net.module):
             for last in visualizing(net, recipe):
@@ -180,7 +181,8 @@ def open_index(folder: str | Path, net: Net, data: Samples) -> UnitIndex:
     differ = [name for name in facts if index.facts.get(name) != facts[name]]
     if differ:
         raise UsageError(
-            f"an index of {net.name} over {data.name} at {folder}", received=f"one of another {' and '.join(differ)}"
+            f"an index of {net.name} over {data.name} at {folder}",
+            received=f"one of another {' and '.join(differ)}",
         )
     return index
 
@@ -220,9 +222,7 @@ def _said(net: Net, images: Float[Tensor, "n *shape"], place: Place, negative: b
     return float(act.min() if negative else act.max())
 
 
-def _patches(
-    net: Net, data: Samples, examples: Sequence[Example], field: Field | None
-) -> tuple[Patch, ...]:
+def _patches(net: Net, data: Samples, examples: Sequence[Example], field: Field | None) -> tuple[Patch, ...]:
     if not examples:
         return ()
     pictures = scaled(data.batch([example.image for example in examples]), net.contract)

@@ -18,6 +18,12 @@ class Look(Recipe):
     places: list[str] = Field([], description="layers to look at; every layer with maps if left out")
     strongest: int = Field(8, ge=1, le=4096, description="how many of a layer's units to name and show")
     filters: bool = Field(True, description="also show the filters themselves")
+    data: str | None = Field(
+        None, description="real inputs for each layer's dead, saturated and redundant units: digits, or a folder"
+    )
+    split: str | None = Field(None, description="which part of the data")
+    root: str | None = Field(None, description="the folder of a published set")
+    images: int = Field(512, ge=2, le=100_000, description="how many of the data's images to look at")
 
 
 class Visualize(Recipe):

@@ -42,7 +42,8 @@ class UnitPage(Recipe):
     split: str | None = Field(None, description=_SPLIT)
     root: str | None = Field(None, description=_ROOT)
     index: str | None = Field(
-        None, description="the folder of an index; if left out, one in the user's cache, or a pass for this layer"
+        None,
+        description="the folder of an index; if left out, one in the user's cache, or a pass for this layer",
     )
     best: int = Field(9, ge=1, le=100, description="real images to show at either end")
     batch: int = Field(32, ge=1, le=65536, description="images at once")

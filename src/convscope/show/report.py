@@ -20,6 +20,8 @@ class Report:
     facts: Sequence[tuple[str, str]] = ()
     values: Mapping[str, object] = field(default_factory=dict)
     unfinished: bool = False
+    page: str = "page"
+    """Where the page's own words are: `<page>.title`, `<page>.standfirst`, `<page>.made`, perhaps `<page>.data`."""
 
 
 def render(report: Report) -> str:
@@ -36,7 +38,7 @@ def render(report: Report) -> str:
     script = environment.get_template("report.js").render()
     return environment.get_template("report.html.j2").render(
         sections=report.sections, facts=report.facts, values=report.values, command=report.command,
-        unfinished=report.unfinished,
+        unfinished=report.unfinished, page=report.page,
         both=both, plain=plain, has=texts().__contains__, version=convscope.__version__,
         css=Markup(css), script=Markup(script),
     )  # fmt: skip

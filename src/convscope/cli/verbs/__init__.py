@@ -10,6 +10,8 @@ VERBS: dict[str, str] = {
         "classify",
         "look",
         "visualize",
+        "units",
+        "unit",
         "data check",
         "replay",
         "doctor",

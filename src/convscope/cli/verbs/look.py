@@ -1,12 +1,15 @@
 """Show what a network makes of one picture, layer by layer.
 
 Feature maps of the strongest units of each layer, their degree of activation (the sum over the map), and the
-filters themselves, as contact sheets.
+filters themselves: one page and one contact sheet of all, and a sheet for each layer. With --data also which
+units of each layer are dead, saturated or redundant over real inputs.
 
     convscope look digits digit.png
     convscope look efficientnet_lite0 photo.jpg --places blocks.3.0 --strongest 16
+    convscope look digits --data digits
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.nets import Net
-    from convscope.see import FeatureMaps
+    from convscope.see import FeatureMaps, LayerHealth
 
 schema = Look
 
@@ -28,19 +31,39 @@ def run(recipe: Look, shell: Shell) -> Answer:
     """One forward pass; a sheet for each layer."""
     from convscope.cli.stamp import stamp
     from convscope.see import feature_maps
+    from convscope.show import look_page
 
     net = inputs.network(recipe.net, recipe, shell)
     image = _image(net, recipe.image)
     mark = stamp(recipe)
+    seen = list(feature_maps(net, image, recipe.places or look_page.changing_layers(net)))
+    health = _health(net, recipe, [maps.place for maps in seen], shell)
     with shell.folder(f"look-{net.name}") as folder:
-        layers = [
-            _layer(maps, recipe.strongest, net, folder.path, mark)
-            for maps in feature_maps(net, image, recipe.places)
-        ]
+        layers = [_layer(maps, recipe.strongest, net, folder.path, mark) for maps in seen]
         sheets = _filters(net, recipe, folder.path, mark) if recipe.filters else []
         _save_input(net, image, folder.path, mark)
-    data = {"net": net.name, "layers": layers, "filters": sheets, "out": str(folder.place)}
-    return Answer(data, lambda: _table(layers))
+        page = look_page.page(
+            net, image[0], seen, strongest=recipe.strongest, command=recipe.command(), health=health
+        )
+        (folder.path / "look.html").write_text(page, encoding="utf-8")
+        sheet = look_page.sheet(net, image[0], seen, recipe.strongest)
+        pictures.save(sheet, folder.path / "look.png", mark)
+    data = {"net": net.name, "layers": layers, "filters": sheets, "health": [asdict(h) for h in health],
+            "page": "look.html", "out": str(folder.place)}  # fmt: skip
+    return Answer(data, lambda: _shown(layers, health))
+
+
+def _health(net: "Net", recipe: Look, places: list[str], shell: Shell) -> "tuple[LayerHealth, ...]":
+    """What the layers do over real inputs, where some are given."""
+    if recipe.data is None:
+        return ()
+    from convscope.see import layer_health
+
+    data = inputs.samples(recipe.data, inputs.looks_at_pictures(net), recipe.split, recipe.root)
+    chosen = range(0, len(data), max(1, len(data) // recipe.images))
+    with shell.progress("looking at data") as progress:
+        progress.update(0, f"{len(chosen[: recipe.images]):,} images")
+        return layer_health(net, data.take(list(chosen[: recipe.images])), places)
 
 
 def _image(net: "Net", path: str | None) -> "Tensor":
@@ -108,6 +131,23 @@ def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any])
 
     if net.contract.channels in (1, 3):
         pictures.save(photos.to_picture(image[0], net.contract), folder / "input.png", mark)
+
+
+def _shown(layers: list[dict[str, Any]], health: "tuple[LayerHealth, ...]") -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    if not health:
+        return _table(layers)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "units", "dead", "saturated", "redundant", "silent for"):
+        table.add_column(head, justify="left" if head == "layer" else "right")
+    for entry in health:
+        counts = (entry.units, len(entry.dead), len(entry.saturated), len(entry.redundant))
+        table.add_row(
+            entry.place.replace("[", r"\["), *(f"{count:,}" for count in counts), f"{entry.silent:.0%}"
+        )
+    return Group(_table(layers), "", f"Over {health[0].images:,} inputs:", table)
 
 
 def _table(layers: list[dict[str, Any]]) -> Any:

@@ -1,0 +1,58 @@
+"""Inputs of any network as tiles of one size: crops, and whole images with a box around the part that counts."""
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from convscope.graph.contract import InputContract
+from convscope.show.picture import ORANGE, ink, on_paper
+
+BACK = (236, 234, 228)
+"""Beside crops that are not square."""
+
+
+def image_of(picture: Tensor, contract: InputContract) -> Image.Image:
+    """An input `[c ...]` in the contract's range: colour where there are three channels, else ink."""
+    low, high = contract.value_range
+    unit = (picture.detach().float().cpu() - low) / (high - low)
+    if unit.dim() == 1:
+        unit = unit[None]
+    return ink(unit if unit.dim() == 3 or unit.shape[0] != 3 else unit[None].mean(1))
+
+
+def kind(contract: InputContract) -> str:
+    """How pages show such inputs: `photo`, or `ink`, which is inverted in the dark."""
+    return "photo" if contract.channels == 3 else "ink"
+
+
+def fitted(image: Image.Image, side: int) -> Image.Image:
+    """The whole image in the middle of an opaque square; small ones enlarge to crisp pixels."""
+    times = side / max(image.size)
+    size = tuple(max(1, round(extent * times)) for extent in image.size)
+    smooth = image.mode == "RGB" and max(image.size) > 24
+    scaled = on_paper(image).resize(size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
+    square = Image.new("RGB", (side, side), BACK)
+    square.paste(scaled, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return square
+
+
+def outlined(image: Image.Image, box: Sequence[tuple[int, int]], side: int) -> Image.Image:
+    """The whole image in a square, with a box (first pixel and the one after the last, y then x) drawn on it."""
+    square = fitted(image, side)
+    times = side / max(image.size)
+    left, top = ((side - round(extent * times)) // 2 for extent in image.size)
+    (y0, y1), (x0, x1) = box if len(box) == 2 else ((0, image.height), *box)
+    corners = (left + x0 * times, top + y0 * times, left + x1 * times - 1, top + y1 * times - 1)
+    draw = ImageDraw.Draw(square)
+    draw.rectangle(corners, outline=(255, 255, 255), width=3)
+    draw.rectangle(corners, outline=ORANGE, width=2)
+    return square
+
+
+def heat(influence: Tensor) -> Image.Image:
+    """Shares as ink, the largest full; the square root brings out what is weak."""
+    top = float(influence.max()) or 1.0
+    values = (influence / top).clamp_min(0).sqrt()
+    return ink(values if values.dim() == 2 else torch.atleast_2d(values))
