@@ -3,6 +3,7 @@
 The network is only touched inside a step: between two steps, and whatever ends the loop, it is as it was.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -31,14 +32,17 @@ class Climb:
     rate: float = 0.05
     """Learning rate; Lucid's."""
     optimiser: Literal["adam", "sgd"] = "adam"
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the rate falls over the steps: not at all, or to 0, evenly or in half a cosine."""
+    momentum: tuple[float, float] = (0.9, 0.999)
+    """Adam's decay rates of the mean and of the square of gradients."""
     normalise: bool = False
     """Divide each image's gradient by its norm."""
     clip: float | None = None
     """Largest norm of an image's gradient."""
     redirect: int = 16
-    """For so many steps (Lucid's 16), and then for images that still do not move, gradients also get through
-    ReLUs
-    that are silent for the whole image; 0 for never."""
+    """Images that do not move at the start, or at every so manieth step (Lucid's 16), get gradients also
+    through ReLUs that are silent for the whole image, until they move; 0 for never."""
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
 
@@ -48,7 +52,8 @@ class Step:
     """Where ascent is after `index` updates.
 
     The scores are those of exactly these images, under this step's transforms. Everything stays on its
-    device; reading a number is what makes the program wait for it.
+    device; reading a number is what makes the program wait for it. Nothing here is a copy: all of it is made
+    anew at each step.
     """
 
     index: int
@@ -89,19 +94,29 @@ def ascend(
     optimiser = _optimiser(canvas, climb)
     starter = Starter(climb.redirect)
     for index in range(_checked(steps) + 1):
-        with _looking(net, climb), starter.mode(index, last=index == steps):
+        final = index == steps
+        with _looking(net, climb), starter.mode(index, last=final):
             images = canvas.images()
             transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
             activations = seen(net, transformed, objective.places)
         scores, gradients = _ascent_of(objective, activations, images, canvas)
-        moving = starter.note(index, _moving(gradients), last=index == steps)
-        yield Step(index, scores, images.detach().clone(), moving)
-        if index < steps:
-            _update(canvas, gradients, climb, optimiser)
+        moving = starter.note(index, gradients, last=final)
+        yield Step(index, scores, _apart(images, canvas), moving)
+        if not final:
+            _update(canvas, gradients, climb, optimiser, _rate(climb, index / steps))
 
 
-def _moving(gradients: tuple[Tensor, ...]) -> Bool[Tensor, " b"]:
-    return torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
+def _apart(images: Tensor, canvas: Canvas) -> Tensor:
+    """Images that the next update leaves alone."""
+    images = images.detach()
+    own = images.untyped_storage().data_ptr()
+    shared = any(parameter.untyped_storage().data_ptr() == own for parameter in canvas.parameters)
+    return images.clone() if shared else images
+
+
+def _rate(climb: Climb, share: float) -> float:
+    falls = {"constant": 1.0, "linear": 1.0 - share, "cosine": 0.5 + 0.5 * math.cos(math.pi * share)}
+    return climb.rate * falls[climb.schedule]
 
 
 def _checked(steps: int) -> int:
@@ -143,13 +158,19 @@ def _ascent_of(
 def _optimiser(canvas: Canvas, climb: Climb) -> torch.optim.Optimizer:
     if climb.optimiser == "sgd":
         return torch.optim.SGD(canvas.parameters, lr=climb.rate)
-    return torch.optim.Adam(canvas.parameters, lr=climb.rate)
+    fused = canvas.parameters[0].device.type in ("cpu", "cuda")
+    return torch.optim.Adam(canvas.parameters, lr=climb.rate, betas=climb.momentum, fused=fused)
 
 
 def _update(
-    canvas: Canvas, gradients: tuple[Tensor, ...], climb: Climb, optimiser: torch.optim.Optimizer
+    canvas: Canvas,
+    gradients: tuple[Tensor, ...],
+    climb: Climb,
+    optimiser: torch.optim.Optimizer,
+    rate: float,
 ) -> None:
     with torch.no_grad():
+        optimiser.param_groups[0]["lr"] = rate
         for parameter, gradient in zip(canvas.parameters, gradients, strict=True):
             parameter.grad = _tamed(gradient, climb)
         optimiser.step()

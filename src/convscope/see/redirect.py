@@ -4,14 +4,14 @@ A ReLU whose inputs are all negative passes no gradient, and ascent of a silent 
 image whose whole gradient a ReLU would stop, what would raise the score passes instead. Nothing is changed in
 the network: the calls are caught on their way, whether made by modules or as functions.
 
-Lucid stops after 16 steps, whether or not the unit fires by then. Here the steps after that are true ones for
-every image that moves, and an image that does not goes on, until a look at every 16th step finds it moving.
+Lucid does this for the first 16 steps, whether or not the unit fires. Here a look at every 16th step finds
+the images that do not move; all others take true steps only.
 
 Source: Lucid's `redirected_relu_grad`, for the first 16 steps; its rule for ReLU6 is the upper
 bound's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import Any
@@ -25,29 +25,50 @@ from torch.overrides import TorchFunctionMode
 class _Redirected(torch.autograd.Function):
     """Clamps to [low, high]; where all of an image's gradient would stop, what pushes inwards passes.
 
-    The gradient is that of a loss, which falls: below `low` a negative one pushes inwards.
+    The gradient is that of a loss, which falls: below `low` a negative one pushes inwards. Images that are
+    not in `rows` have the usual gradient, at the usual cost.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, low: float, high: float, inplace: bool, only: Tensor | None) -> Tensor:
-        ctx.only = only
-        below, above = x <= low, x >= high
-        ctx.save_for_backward(below, above)
+    def forward(ctx: Any, x: Tensor, low: float, high: float, inplace: bool, rows: Tensor | None) -> Tensor:
+        ctx.rows, ctx.plain = rows, (low, high) == (0.0, inf)
+        some = x if rows is None else x[rows]
+        edges = [some <= low, some >= high]
+        passes = [] if ctx.plain else [(x > low) & (x < high)]
         if inplace:
             ctx.mark_dirty(x)
-            return x.clamp_(low, high)
-        return x.clamp(low, high)
+        y = _clamped(x, low, high, inplace)
+        ctx.save_for_backward(*edges, *(passes or [y]))
+        return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (gradient,), (below, above) = gradients, ctx.saved_tensors
-        true = gradient.masked_fill(below | above, 0)
-        stopped = true.flatten(1).abs().amax(1) == 0
-        if ctx.only is not None and len(ctx.only) == len(stopped):
-            stopped = stopped & ctx.only
-        inwards = gradient.masked_fill((below & (gradient > 0)) | (above & (gradient < 0)), 0)
-        chosen = torch.where(stopped.view(-1, *[1] * (gradient.dim() - 1)), inwards, true)
-        return chosen, None, None, None, None
+        (gradient,), (below, above, rest) = gradients, ctx.saved_tensors
+        plain = torch.ops.aten.threshold_backward
+        true = plain(gradient, rest, 0) if ctx.plain else gradient * rest
+        if ctx.rows is None:
+            return _inwards(gradient, true, below, above), None, None, None, None
+        rows = ctx.rows
+        return (
+            true.index_copy(0, rows, _inwards(gradient[rows], true[rows], below, above)),
+            None,
+            None,
+            None,
+            None,
+        )
+
+
+def _clamped(x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+    if (low, high) == (0.0, inf):
+        return torch.relu_(x) if inplace else torch.relu(x)
+    return x.clamp_(low, high) if inplace else x.clamp(low, high)
+
+
+def _inwards(gradient: Tensor, true: Tensor, below: Tensor, above: Tensor) -> Tensor:
+    """The true gradient where there is one, else the part of the incoming one that pushes inwards."""
+    stopped = true.flatten(1).abs().amax(1) == 0
+    inwards = gradient.masked_fill((below & (gradient > 0)) | (above & (gradient < 0)), 0)
+    return torch.where(stopped.view(-1, *[1] * (gradient.dim() - 1)), inwards, true)
 
 
 def _relu(x: Tensor, inplace: bool = False) -> tuple[Tensor, float, float, bool]:
@@ -102,7 +123,8 @@ class Redirected(TorchFunctionMode):
 
     def __init__(self, only: Tensor | None = None) -> None:
         super().__init__()
-        self.only = only
+        self.rows = None if only is None else only.nonzero().flatten()
+        self.images = -1 if only is None else len(only)
 
     def __torch_function__(
         self,
@@ -117,7 +139,8 @@ class Redirected(TorchFunctionMode):
             x, low, high, inplace = meaning(*args, **by_position(kwargs))
             if isinstance(low, Tensor) or isinstance(high, Tensor) or x.dim() < 2 or not x.requires_grad:
                 return func(*args, **kwargs)
-            return _Redirected.apply(x, float(low), float(high), inplace, self.only)
+            rows = self.rows if len(x) == self.images else None
+            return _Redirected.apply(x, float(low), float(high), inplace, rows)
         return func(*args, **kwargs)
 
 
@@ -130,28 +153,26 @@ class Starter:
     """Decides for which steps and images gradients are redirected.
 
     Args:
-        period: for so many steps, all images; then, at every so manieth step, a true one shows who does not
-            move yet.
+        period: a true step at the start, and at every so manieth, shows who does not move; their gradients
+            are redirected until the next.
     """
 
     def __init__(self, period: int) -> None:
         self.period = period
-        self.waiting = period > 0
         self.silent: Tensor | None = None
+        self.moving: Tensor | None = None
 
     def mode(self, index: int, *, last: bool) -> AbstractContextManager[Any]:
         """What to run step `index` in; the last step is a true one."""
-        return Redirected(self.silent) if self._redirects(index) and not last else nullcontext()
+        return nullcontext() if last or self._looks(index) or self.silent is None else Redirected(self.silent)
 
-    def note(self, index: int, moving: Tensor, *, last: bool) -> Tensor:
-        """Which images truly move, as far as is known at step `index`, from which gradients are not 0."""
-        if not self.waiting or last:
-            return moving
-        if self._redirects(index):
-            return moving if self.silent is None else ~self.silent
-        self.silent = ~moving
-        self.waiting = bool(self.silent.any())
-        return moving
+    def note(self, index: int, gradients: Sequence[Tensor], *, last: bool) -> Tensor:
+        """Which images truly move, as far as is known at step `index`."""
+        if self.moving is None or last or self._looks(index):
+            self.moving = torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
+            still = self.period > 0 and not bool(self.moving.all())
+            self.silent = ~self.moving if still else None
+        return self.moving
 
-    def _redirects(self, index: int) -> bool:
-        return self.waiting and (index < self.period or index % self.period != 0)
+    def _looks(self, index: int) -> bool:
+        return self.period > 0 and index % self.period == 0

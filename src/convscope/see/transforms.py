@@ -103,6 +103,38 @@ class Rotate:
 
 
 @dataclass(frozen=True)
+class Warp:
+    """Moves, resizes and turns in a single resampling, at unchanged size; outside, the edge goes on.
+
+    One size means that the processor prepares the network's operations once.
+    """
+
+    shift: int
+    """Largest move along each axis, in pixels."""
+    factors: tuple[float, ...] = (1.0,)
+    degrees: tuple[float, ...] = (0.0,)
+
+    def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *size"]:
+        """The image moved, resized about its centre and turned; of unchanged size."""
+        flat = image.dim() == 3
+        picture = image[:, :, None] if flat else image
+        height, width = picture.shape[2:]
+        draws = [_whole(2 * self.shift, generator) - self.shift for _ in range(2)]
+        factor = self.factors[_whole(len(self.factors) - 1, generator)]
+        angle = radians(self.degrees[_whole(len(self.degrees) - 1, generator)])
+        down, along = (0, draws[1]) if flat else draws
+        c, s = (1 / factor, 0.0) if flat else (cos(angle) / factor, sin(angle) / factor)
+        matrix = torch.tensor([
+            [c, -s * height / width, 2 * along / width],
+            [s * width / height, c, 2 * down / height],
+        ], dtype=picture.dtype, device=picture.device)  # fmt: skip
+        grid = F.affine_grid(matrix.expand(1, 2, 3), [1, 1, height, width], align_corners=False)
+        grid = grid.expand(len(picture), -1, -1, -1)
+        warped = F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
+        return warped[:, :, 0] if flat else warped
+
+
+@dataclass(frozen=True)
 class Fit:
     """Cuts or fills to `size`, centred: for networks that take inputs of one size only."""
 
@@ -120,21 +152,22 @@ class Fit:
         return F.pad(image, borders, value=self.value) if any(borders) else image
 
 
+FACTORS = tuple(1 + (i - 5) / 50 for i in range(11))
+DEGREES = (*(float(d) for d in range(-10, 11)), *[0.0] * 5)
+
+
 def standard(value: float = 0.5) -> tuple[Transform, ...]:
     """Lucid's list: pad 12, jitter 8, scale 0.9 to 1.1, rotate by up to 10 degrees, jitter 4.
 
     Args:
         value: what fills in from outside, the middle of the value range.
     """
-    factors = tuple(1 + (i - 5) / 50 for i in range(11))
-    degrees = (*range(-10, 11), *[0] * 5)
-    return (
-        Pad(12, value),
-        Jitter(8),
-        Scale(factors),
-        Rotate(tuple(float(d) for d in degrees), value),
-        Jitter(4),
-    )
+    return Pad(12, value), Jitter(8), Scale(FACTORS), Rotate(DEGREES, value), Jitter(4)
+
+
+def robust() -> tuple[Transform, ...]:
+    """The amounts of `standard` in one resampling: moves of up to 6 pixels, 0.9 to 1.1, up to 10 degrees."""
+    return (Warp(6, FACTORS, DEGREES),)
 
 
 def shifts(size: tuple[int, ...], amount: int, value: float) -> tuple[Transform, ...]:

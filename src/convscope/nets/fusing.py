@@ -1,0 +1,166 @@
+"""A second copy of a network, made for speed: the same function of its input, cheaper to compute.
+
+Batch normalisation in evaluation mode is a multiplication and an addition for each channel; where it follows
+a convolution, both go into the convolution's weights. The network itself is not touched.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2 (folding).
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from convscope.nets.freezing import frozen
+from convscope.nets.network import Net
+from convscope.nets.places import Place
+from convscope.nets.recording import record
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+CLOSE = 1e-3
+"""How far activations of the copy may be from the network's own, as a share of the largest."""
+
+
+def quick(
+    net: Net,
+    images: Float[Tensor, "b *shape"],
+    places: Iterable[Place],
+    *,
+    dtype: torch.dtype | None = None,
+    channels_last: bool = False,
+) -> Net:
+    """A copy of the network that gives the same at `places`, sooner.
+
+    Args:
+        net: the network; it stays as it was.
+        images: what it will look at, in the contract's range; folding is kept only if the copy agrees with
+            the network on them.
+        places: where its activations will be read.
+        dtype: precision of the copy's weights and arithmetic; the network's own if left out.
+        channels_last: order of the weights' axes in memory.
+
+    Returns:
+        The copy, frozen; the network itself where a copy would be no faster, or cannot be made.
+    """
+    places = tuple(place.whole for place in places)
+    try:
+        module = deepcopy(net.module).requires_grad_(False).eval()
+    except Exception:  # whatever a module's own copying throws
+        return net
+    copy = _with(net, module)
+    with torch.no_grad(), frozen(net.module):
+        pairs = _pairs(copy, images, {place.layer for place in places})
+        if pairs:
+            before = record(net, images, places)
+            for pair in pairs:
+                pair.fold(module)
+            if not _agree(before, record(copy, images, places)):
+                copy = _with(net, module := deepcopy(net.module).requires_grad_(False).eval())
+    if not pairs and dtype is None and not channels_last:
+        return net
+    if dtype is not None:
+        module.to(dtype)
+    if channels_last:
+        module.to(memory_format=torch.channels_last)
+    return copy
+
+
+def _with(net: Net, module: nn.Module) -> Net:
+    copy = Net(module, net.contracts, net.labels, net.source, net.graph, net.name)
+    copy._cache.update({
+        key: found for key, found in net._cache.items() if isinstance(key, tuple) and key[0] == "survey"
+    })  # fmt: skip
+    return copy
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Names of a convolution and of the normalisation that alone reads it."""
+
+    convolution: str
+    norm: str
+
+    def fold(self, module: nn.Module) -> None:
+        first: Any = module.get_submodule(self.convolution)
+        second: Any = module.get_submodule(self.norm)
+        weight, bias = fuse_conv_bn_weights(
+            first.weight, first.bias, second.running_mean, second.running_var,
+            second.eps, second.weight, second.bias,
+        )  # fmt: skip
+        first.weight, first.bias = weight.requires_grad_(False), bias.requires_grad_(False)
+        parent, _, name = self.norm.rpartition(".")
+        setattr(module.get_submodule(parent), name, _rest(second))
+
+
+def _rest(norm: nn.Module) -> nn.Module:
+    """What a normalisation does beside normalising: nothing, or, in timm's, dropping and activating."""
+    if type(norm) in NORMS:
+        return nn.Identity()
+    return nn.Sequential(OrderedDict((name, part) for name, part in norm.named_children()))
+
+
+def _pairs(net: Net, images: Tensor, read: set[str]) -> list[_Pair]:
+    """Normalisations whose input is a convolution's output, each run once; found by watching one pass."""
+    made: dict[int, tuple[str, Tensor]] = {}
+    follows: dict[str, str] = {}
+    calls: Counter[str] = Counter()
+    handles = []
+    for name, part in net.module.named_modules():
+        if isinstance(part, CONVOLUTIONS) and _plain(part):
+
+            def note(_part: Any, _inputs: Any, output: Any, name: str = name) -> None:
+                calls[name] += 1
+                made[id(output)] = (name, output)
+
+            handles.append(part.register_forward_hook(note))
+        elif isinstance(part, NORMS) and part.running_mean is not None and _known(part):
+
+            def look(_part: Any, inputs: Any, name: str = name) -> None:
+                calls[name] += 1
+                if inputs and id(inputs[0]) in made:
+                    follows[name] = made[id(inputs[0])][0]
+
+            handles.append(part.register_forward_pre_hook(look))
+    try:
+        net(*_inputs(net, images[:1]))
+    finally:
+        for handle in handles:
+            handle.remove()
+    readers = Counter(follows.values())
+    return [
+        _Pair(convolution, norm)
+        for norm, convolution in follows.items()
+        if calls[norm] == calls[convolution] == 1 and readers[convolution] == 1 and convolution not in read
+    ]
+
+
+def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:
+    example = net.example(len(images)) if len(net.contracts) > 1 else images
+    return (images.to(net.device), *(() if isinstance(example, Tensor) else tuple(example[1:])))
+
+
+def _plain(part: nn.Module) -> bool:
+    """Whether the weights are the layer's own: no parametrisation, nothing hooked to it."""
+    hooked = part._forward_hooks or part._forward_pre_hooks or part._backward_hooks
+    return isinstance(part._parameters.get("weight"), nn.Parameter) and not hooked
+
+
+def _known(norm: nn.Module) -> bool:
+    """Exactly torch's, or timm's that goes on with `drop` and `act`; all others are left alone."""
+    if norm._forward_hooks or norm._forward_pre_hooks:
+        return False
+    return type(norm) in NORMS or [name for name, _ in norm.named_children()] == ["drop", "act"]
+
+
+def _agree(one: dict[Place, Tensor], other: dict[Place, Tensor]) -> bool:
+    return all(
+        torch.isfinite(b).all() and float((a - b).abs().max()) <= CLOSE * float(a.abs().max())
+        for a, b in zip(one.values(), other.values(), strict=True)
+    )
