@@ -33,7 +33,7 @@ test-all: $(STAMP) ## the tests, the slow ones and those against Keras and flax 
 check: $(STAMP) ## formatting, lint, types, the direction of every import
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 
 bench: $(STAMP) ## side by side with the peers; writes benchmarks/results
