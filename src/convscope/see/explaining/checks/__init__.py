@@ -1,0 +1,1 @@
+"""One check of faithfulness in each file."""

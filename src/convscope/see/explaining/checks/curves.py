@@ -1,0 +1,142 @@
+"""Deletion and insertion: what happens when the hottest positions go first, or come first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.see.explaining.fields import order, over_channels, stretched
+from convscope.see.explaining.folding import folding
+from convscope.see.explaining.gradients import scored
+from convscope.see.explaining.question import Question
+
+POINTS = 24
+"""Shares of positions that are looked at, 0 and 1 included."""
+COVER = "blur"
+"""What deleted positions show: rankings of methods depend on it, so results name it."""
+CHANCES = 2
+"""Random heats that a curve is compared with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The target's probability (or value, from 0 for the cover to 1 for the input) against the share of positions."""
+
+    deletion: tuple[float, ...]
+    insertion: tuple[float, ...]
+    cover: str = COVER
+
+    @property
+    def deletion_area(self) -> float:
+        """Low is good: what was named hot was needed."""
+        return _area(self.deletion)
+
+    @property
+    def insertion_area(self) -> float:
+        """High is good: what was named hot is enough."""
+        return _area(self.insertion)
+
+
+@dataclass(frozen=True, eq=False)
+class Curved:
+    """The curves of a row's heat, and the mean areas of random heats of the same input."""
+
+    curves: Curves
+    chance_deletion: float
+    chance_insertion: float
+
+
+_chances: "WeakKeyDictionary[Question, list[tuple[float, float]]]" = WeakKeyDictionary()
+
+
+def curved(question: Question, heats: Sequence[Tensor]) -> Iterator[tuple[float, tuple[Curved, ...]]]:
+    """Both curves of every row.
+
+    Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions are blurred rather than black.
+    """
+    if question not in _chances:
+        found = [curves(question, _random(question, seed)) for seed in range(CHANCES)]
+        _chances[question] = [
+            (_mean([c[row].deletion_area for c in found]), _mean([c[row].insertion_area for c in found]))
+            for row in range(len(question))
+        ]
+        yield 0.5, ()
+    made = curves(question, heats)
+    yield 1.0, tuple(Curved(c, *chance) for c, chance in zip(made, _chances[question], strict=True))
+
+
+def curves(question: Question, heats: Sequence[Tensor]) -> list[Curves]:
+    """Deletion and insertion of every row, in steps of equal shares."""
+    cover = question.baseline(COVER)
+    orders = [order(_flat(question, heats, row)) for row in range(len(question))]
+    shares = [k / (POINTS - 1) for k in range(POINTS)]
+    jobs = [
+        (row, insert, share) for row in range(len(question)) for insert in (False, True) for share in shares
+    ]
+
+    def changed(numbers: Sequence[int]) -> tuple[Tensor, ...]:
+        part = [jobs[n] for n in numbers]
+        masks = torch.stack([_mask(orders[row], share, insert) for row, insert, share in part])
+        return _mixed(question, cover, masks, [row for row, _, _ in part])
+
+    rows = [row for row, _, _ in jobs]
+    values = torch.cat([
+        found.double().cpu()
+        for _, found in scored(question, rows, changed, degrees=True, during=folding(question))
+    ]).view(len(question), 2, POINTS)  # fmt: skip
+    if not question.are_classes:
+        low, high = values[:, 1:, :1], values[:, :1, :1]
+        values = (values - low) / torch.where(high == low, torch.ones_like(low), high - low)
+    return [Curves(tuple(v[0].tolist()), tuple(v[1].tolist())) for v in values]
+
+
+def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
+    """1 where the input shows, 0 where the cover does."""
+    mask = torch.full((len(ranking),), 0.0 if insert else 1.0, device=ranking.device)
+    mask[ranking[: round(share * len(ranking))]] = 1.0 if insert else 0.0
+    return mask
+
+
+def _mixed(
+    question: Question, cover: tuple[Tensor, ...], masks: Tensor, rows: list[int]
+) -> tuple[Tensor, ...]:
+    made, first = [], 0
+    for i, (x, o) in enumerate(zip(question.inputs, cover, strict=True)):
+        if i not in question.explained:
+            made.append(x[rows])
+            continue
+        size = tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])
+        count = torch.Size(size).numel()
+        mask = over_channels(masks[:, first : first + count].reshape(-1, *size), x)
+        made.append(torch.where(mask > 0, x[rows], o[rows]))
+        first += count
+    return tuple(made)
+
+
+def _flat(question: Question, heats: Sequence[Tensor], row: int) -> Float[Tensor, " n"]:
+    return torch.cat([heats[i][row].flatten().float() for i in question.explained]).nan_to_num(0)
+
+
+def _random(question: Question, seed: int) -> list[Tensor]:
+    """Heats without meaning: coarse noise, as smooth as a class activation map."""
+    chance, made = torch.Generator().manual_seed(seed), []
+    for x in question.inputs:
+        if x.dim() == 2:
+            made.append(torch.rand(x.shape, generator=chance).to(x.device))
+            continue
+        size = tuple(x.shape[2:])
+        noise = torch.rand((len(x), 1, *(min(7, extent) for extent in size)), generator=chance)
+        made.append(stretched(noise, size)[:, 0].to(x.device))
+    return made
+
+
+def _area(values: Sequence[float]) -> float:
+    """The trapezoids under a curve whose points are equally far apart, on [0, 1]."""
+    return (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

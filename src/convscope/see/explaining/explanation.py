@@ -1,0 +1,142 @@
+"""Explaining an answer: a method's attributions, and what checks say of them."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.nets import Net, frozen
+from convscope.see.explaining.fields import per_position
+from convscope.see.explaining.method import Method, Part
+from convscope.see.explaining.question import Question, Target, ask
+from convscope.see.explaining.register import method as method_named
+from convscope.see.explaining.reliability import ALL, Reliability, checking
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What one method says about one row or many: which values of the inputs the targets came from.
+
+    `attributions` has one tensor `[b c *size]` for each input (`[b 1 *size]` for class activation maps), `heats` one
+    number for each position: `[b *size]`.
+    """
+
+    method: Method
+    question: Question
+    attributions: tuple[Tensor, ...]
+    scores: Float[Tensor, " b"]
+    """The targets' values."""
+    degrees: Float[Tensor, " b"]
+    """Their probabilities, where they are classes, else their values."""
+    seconds: float = 0.0
+    """What the method took, for all rows together."""
+    share: float = 1.0
+    """How much of the method's work was done; below 1 if it was stopped."""
+    reliability: tuple[Reliability, ...] = field(default=())
+    """What the checks say, one for each row; empty if there were none."""
+
+    def __len__(self) -> int:
+        return len(self.question)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What each row explains."""
+        return self.question.names
+
+    @property
+    def attribution(self) -> Tensor:
+        """The attribution of the first input."""
+        return self.attributions[0]
+
+    @property
+    def heats(self) -> tuple[Tensor, ...]:
+        """One number for each position of each input."""
+        return tuple(per_position(a, strongest=self.method.strongest) for a in self.attributions)
+
+    @property
+    def heat(self) -> Tensor:
+        """One number for each position of the first input."""
+        return self.heats[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far an explanation is; it is good for use at any time."""
+
+    stage: str
+    share: float
+    explanation: Explanation
+
+
+def explain(
+    net: Net,
+    image: Tensor | Sequence[Tensor],
+    method: str | Method = "gradcam",
+    target: Target | Sequence[Target] | None = None,
+    *,
+    checks: Sequence[str] = ALL,
+    boxes: Sequence[Sequence[Sequence[float]]] = (),
+    **settings: Any,
+) -> Explanation:
+    """Which part of an input an answer came from, and how far that can be believed.
+
+    The network is afterwards exactly as it was, whatever happens.
+
+    Args:
+        net: any network.
+        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are several.
+        method: its name (`convscope.see.explaining.register.METHODS` lists them), or the method itself.
+        target: a class (number or label), a place (`conv2:17`, `output:tench`) or an objective; several of one
+            image, or one for each image. Without it, each image's likeliest class.
+        checks: which of `deletion`, `drop`, `completeness`, `randomisation` to make; none with `()`.
+        boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input where the target is; adds
+            the pointing game.
+        **settings: the method's own, as in `explain(net, image, "rise", samples=4000)`.
+
+    Raises:
+        UsageError: there is no such method or setting, it does not suit this network, or a target has to be named.
+        PlaceError: a target is not in this network.
+        GraphError: the image does not fit the network.
+    """
+    question = ask(net, image, target)
+    chosen = method_named(method, **settings)
+    return deque(explaining(question, chosen, checks=checks, boxes=boxes), maxlen=1).pop().explanation
+
+
+def explaining(
+    question: Question,
+    method: Method,
+    *,
+    checks: Sequence[str] = ALL,
+    boxes: Sequence[Sequence[Sequence[float]]] = (),
+) -> Iterator[Progress]:
+    """Explain, and yield after each part of the work; can be stopped at any time."""
+    with frozen(question.net.module), torch.no_grad():
+        scores = question.scores(question.inputs, range(len(question)))
+        degrees = question.degrees(question.inputs, range(len(question)))
+    made: Explanation | None = None
+    for part, seconds in _timed(question, method):
+        made = Explanation(method, question, part.attributions, scores.cpu(), degrees.cpu(), seconds, part.share)
+        yield Progress("attributing", part.share, made)
+    if made is not None and (checks or boxes):
+        for stage, share, found in checking(question, method, made.attributions, checks, boxes):
+            made = replace(made, reliability=found)
+            yield Progress(stage, share, made)
+
+
+def _timed(question: Question, method: Method) -> Iterator[tuple[Part, float]]:
+    """Each part, and the seconds that the method itself has taken; between parts, nothing is frozen."""
+    parts, seconds = iter(method.attributions(question)), 0.0
+    while True:
+        start = perf_counter()
+        with frozen(question.net.module):
+            part = next(parts, None)
+        seconds += perf_counter() - start
+        if part is None:
+            return
+        yield Part(tuple(a.detach() for a in part.attributions), part.share), seconds

@@ -1,0 +1,160 @@
+"""Normalisation that is folded into the convolution before it, for passes without training: the same numbers in less
+time, and weights whose sign means something.
+
+Nothing is changed in the network: calls are caught on their way.
+"""  # noqa: D205
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from convscope.see.explaining.question import Question
+
+CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d, F.linear)
+ASKING = frozenset(
+    "get size dim ndimension numel nelement stride storage_offset element_size is_floating_point is_complex "
+    "is_contiguous data_ptr len".split()
+)
+"""With these a program learns the form of a tensor, not what is in it."""
+_NORM = inspect.Signature([
+    inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+    for name, default in (
+        ("input", None), ("running_mean", None), ("running_var", None), ("weight", None), ("bias", None),
+        ("training", False), ("momentum", 0.1), ("eps", 1e-5),
+    )
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A convolution's own arguments and the normalisation that alone reads what it makes."""
+
+    weight: Tensor
+    bias: Tensor | None
+    norm: dict[str, Any]
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of both together."""
+        norm = self.norm
+        scale = (norm["running_var"] + norm["eps"]).rsqrt()
+        scale = scale if norm["weight"] is None else scale * norm["weight"]
+        shift = -norm["running_mean"] if self.bias is None else self.bias - norm["running_mean"]
+        shift = shift * scale if norm["bias"] is None else shift * scale + norm["bias"]
+        weight = self.weight * scale.view(-1, *[1] * (self.weight.dim() - 1))
+        if weight.dim() == 4:
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        return weight, shift
+
+
+def folding(question: Question) -> Callable[[], AbstractContextManager[object]]:
+    """Makes contexts in which convolutions run as one with the normalisations that alone read them.
+
+    Weights are folded now, once; each context serves one pass or several.
+    """
+    found = _folds(question)
+    if not found:
+        return nullcontext
+    with torch.no_grad():
+        weights = {id(fold.weight): fold.folded() for fold in found}
+    norms = {id(fold.norm["running_mean"]) for fold in found}
+    return lambda: Folded(weights, norms)
+
+
+class Folded(TorchFunctionMode):
+    """Gives convolutions their folded weights, and lets their normalisations pass."""
+
+    def __init__(self, weights: Mapping[int, tuple[Tensor, Tensor]], norms: set[int]) -> None:
+        super().__init__()
+        self.weights, self.norms = weights, norms
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in CONVOLUTIONS:
+            weight = args[1] if len(args) > 1 else kwargs.get("weight")
+            if id(weight) in self.weights:
+                x, _, _, rest, named = convolution(args, kwargs)
+                return func(x, *self.weights[id(weight)], *rest, **named)
+        elif func is F.batch_norm and id((norm := normalisation(args, kwargs))["running_mean"]) in self.norms:
+            return norm["input"]
+        return func(*args, **kwargs)
+
+
+def convolution(args: Any, kwargs: Any) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
+    """Input, weight, bias and the rest of a convolution's or dense layer's arguments."""
+    given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
+    rest = {k: v for k, v in kwargs.items() if k not in ("input", "weight", "bias")}
+    return given["input"], given["weight"], given.get("bias"), tuple(args[3:]), rest
+
+
+def normalisation(args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of `torch.nn.functional.batch_norm` by name."""
+    bound = _NORM.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+class _Pairs(TorchFunctionMode):
+    """Finds convolutions whose result goes to one normalisation and nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self.normed: dict[int, dict[str, Any]] = {}
+        self.uses: dict[int, int] = {}
+        self.spoiled: set[int] = set()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        norm = normalisation(args, kwargs) if func is F.batch_norm else None
+        source = norm and self.made.get(id(norm["input"]))
+        if norm is not None and norm["running_mean"] is not None:
+            self._use(norm["running_mean"])
+        if source and norm and not norm["training"] and norm["running_mean"] is not None:
+            if id(source[1]) in self.normed:
+                self.spoiled.add(id(source[1]))
+            self.normed[id(source[1])] = norm
+        elif getattr(func, "__name__", "").strip("_") not in ASKING:
+            for value in (*args, *kwargs.values()):
+                for tensor in value if isinstance(value, list | tuple) else (value,):
+                    if id(tensor) in self.made:
+                        self.spoiled.add(id(self.made[id(tensor)][1]))
+        out = func(*args, **kwargs)
+        if func in CONVOLUTIONS:
+            _, weight, bias, _, _ = convolution(args, kwargs)
+            self._use(weight)
+            self.made[id(out)] = (out, weight, bias)
+        return out
+
+    def _use(self, tensor: Tensor) -> None:
+        self.uses[id(tensor)] = self.uses.get(id(tensor), 0) + 1
+
+    def folds(self) -> list[Fold]:
+        weights = {id(weight): (weight, bias) for _, weight, bias in self.made.values()}
+        return [
+            Fold(*weights[key], norm)
+            for key, norm in self.normed.items()
+            if key not in self.spoiled and self.uses[key] == self.uses[id(norm["running_mean"])] == 1
+        ]
+
+
+def _folds(question: Question) -> list[Fold]:
+    watch = _Pairs()
+    with torch.no_grad(), watch if question.net.dtype == torch.float32 else nullcontext():
+        question.scores(tuple(x[:1] for x in question.inputs), [0])
+    return watch.folds()
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Pictures with their channels last, which convolutions on a CPU like."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

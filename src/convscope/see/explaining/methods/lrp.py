@@ -1,0 +1,48 @@
+"""The answer handed back layer by layer, each value in proportion to what it contributed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from convscope.see.explaining.folding import folding
+from convscope.see.explaining.gradients import each_gradient
+from convscope.see.explaining.method import Method, Part
+from convscope.see.explaining.question import Question
+from convscope.see.explaining.relevance import Relevance, Rules
+
+
+class Lrp(Method):
+    """Layer-wise relevance propagation through any network of convolutions, dense layers, pools, sums and gates.
+
+    Normalisations are folded into the convolutions before them where nothing reads in between.
+    """
+
+    name: str = "lrp"
+    title: ClassVar[str] = "LRP"
+    source: ClassVar[str] = "Bach et al. 2015, doi:10.1371/journal.pone.0130140; rules: Montavon et al. 2019, ch. 10"
+    complete: ClassVar[bool] = True
+
+    rule: Literal["composite", "epsilon", "gamma", "zplus"] = Field(
+        "composite", description="composite: epsilon for dense layers, z-plus for convolutions; or one rule for all"
+    )
+    epsilon: float = Field(1e-6, ge=0, le=1e6, description="what denominators are kept away from 0 by")
+    gamma: float = Field(0.25, ge=0, le=1e6, description="how much the gamma rule favours what contributes positively")
+
+    @override
+    def attributions(self, question: Question) -> Iterator[Part]:
+        """(input - mean) times the gradient that the rules make: relevance."""
+        dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
+        rules = Rules(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
+        fold = folding(question)
+
+        @contextmanager
+        def during() -> Iterator[None]:
+            with Relevance(question.net.module, rules), fold():  # the inner one sees calls first
+                yield
+
+        gradients = each_gradient(question, during)
+        found = zip(question.inputs, question.baseline("mean"), gradients, strict=True)
+        yield Part(tuple((x - mean) * gradient for x, mean, gradient in found))

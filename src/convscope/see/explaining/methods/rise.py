@@ -1,0 +1,99 @@
+"""The mean of many random masks, each counted by how well the network knows the target behind it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.see.explaining.fields import over_channels, stretched
+from convscope.see.explaining.folding import folding, laid_out
+from convscope.see.explaining.gradients import scored
+from convscope.see.explaining.method import Baseline, Method, Part
+from convscope.see.explaining.question import Question
+
+
+class Rise(Method):
+    """Random coarse masks, weighed by the target's probability (its value, where it is no class): no gradients."""
+
+    name: str = "rise"
+    title: ClassVar[str] = "RISE"
+    source: ClassVar[str] = "Petsiuk et al. 2018, arXiv:1806.07421, §3"
+    signed: ClassVar[bool] = False
+
+    samples: int = Field(1000, ge=2, le=1_000_000, description="masks for each input")
+    cells: int = Field(7, ge=1, le=1000, description="cells of a mask along each axis")
+    kept: float = Field(0.5, gt=0, lt=1, description="share of cells that stay visible")
+    fill: Baseline = Field("mean", description="what hides the rest: mean, low (black) or blur")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="of the masks, which are the same for every row")
+
+    @override
+    def attributions(self, question: Question) -> Iterator[Part]:
+        """The weighted mean so far, its own mean taken off: what a position adds to what the others give."""
+        during = folding(question)
+        nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
+        sums = [torch.zeros((len(question), *_positions(x)), device=x.device) for x in question.inputs]
+        total, done = torch.zeros(len(question), device=sums[0].device), 0
+        while done < self.samples:
+            count = min(max(1, question.batch // len(question)), self.samples - done)
+            masks = [self._masks(_positions(x), count, chance).to(x.device) for x in question.inputs]
+            for row, degree in self._scored(question, nothing, masks, during):
+                total[row] += degree.sum()
+                for s, mask in zip(sums, masks, strict=True):
+                    s[row] += torch.einsum("n,n...->...", degree.to(s), mask)
+            done += count
+            parts = zip(question.inputs, sums, strict=True)
+            yield Part(tuple(self._found(x, s, total, done) for x, s in parts), done / self.samples)
+
+    def _scored(
+        self,
+        question: Question,
+        nothing: tuple[Tensor, ...],
+        masks: list[Tensor],
+        during: Callable[[], AbstractContextManager[object]],
+    ) -> Iterator[tuple[int, Tensor]]:
+        count = len(masks[0])
+
+        def hidden(numbers: Sequence[int]) -> tuple[Tensor, ...]:
+            made = []
+            for i, (x, o, mask) in enumerate(zip(question.inputs, nothing, masks, strict=True)):
+                rows, columns = [n // count for n in numbers], [n % count for n in numbers]
+                m = over_channels(mask[columns], x)
+                made.append(laid_out(o[rows] + m * (x[rows] - o[rows])) if i in question.explained else x[rows])
+            return tuple(made)
+
+        jobs = [row for row in range(len(question)) for _ in range(count)]
+        found = torch.cat([scores for _, scores in scored(question, jobs, hidden, degrees=True, during=during)])
+        yield from enumerate(found.view(len(question), count))
+
+    def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:
+        """Source: the paper's equation 6, as a difference from what any mask gives on average."""
+        mean = (total / done).view(-1, *[1] * (sums.dim() - 1))
+        return over_channels(sums / (done * self.kept) - mean, x)
+
+    def _masks(self, positions: tuple[int, ...], count: int, chance: torch.Generator) -> Tensor:
+        if not positions:
+            return torch.ones(count)
+        cells = tuple(min(self.cells, extent) for extent in positions)
+        grid = (torch.rand(count, 1, *(c + 1 for c in cells), generator=chance) < self.kept).float()
+        sides = tuple(-(-extent // c) for extent, c in zip(positions, cells, strict=True))
+        large = stretched(grid, tuple((c + 1) * side for c, side in zip(cells, sides, strict=True)))
+        moves = [torch.randint(0, side, (count,), generator=chance).tolist() for side in sides]
+        cut = [
+            large[(n, 0, *(slice(m[n], m[n] + e) for m, e in zip(moves, positions, strict=True)))]
+            for n in range(count)
+        ]
+        return torch.stack(cut)
+
+    @override
+    def lighter(self) -> "Rise":
+        """With 128 masks at most."""
+        return self.model_copy(update={"samples": min(self.samples, 128)})
+
+
+def _positions(x: Tensor) -> tuple[int, ...]:
+    """The axes that are masked: of a vector its values."""
+    return tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])

@@ -1,0 +1,205 @@
+"""What is asked: of which network, about which inputs, and what of its answer is to be explained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import GraphError, PlaceError, UsageError
+from convscope.nets import Net, Place, frozen, record, resolve, survey
+from convscope.nets.answers import log_probabilities
+from convscope.nets.places import RESULT
+from convscope.nets.structure import leaves
+from convscope.see.explaining.fields import blurred
+from convscope.see.looking import HALVES
+from convscope.see.measures import aim
+from convscope.see.objective import Objective, each
+
+Target = int | str | Place | Objective
+"""A class by number or label, a place (`conv2:17`, `output:tench`), or an objective."""
+
+VALUES_AT_ONCE = 2_400_000
+"""Input values in one batch on a CPU: 16 pictures of 224 x 224. More does not pay; on other devices eight times as many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One row for each pair of input and target. Inputs are in their contracts' ranges, on the network's device."""
+
+    net: Net
+    inputs: tuple[Tensor, ...]
+    goals: tuple[Objective, ...]
+    names: tuple[str, ...]
+    """The targets as text, with the label where there is one."""
+    classes: tuple[int | None, ...]
+    """Which class a target is, where it is a class of the result: its probability can be told."""
+
+    def __len__(self) -> int:
+        return len(self.goals)
+
+    @property
+    def batch(self) -> int:
+        """How many rows of this size are looked at together."""
+        values = sum(prod(x.shape[1:]) for x in self.inputs)
+        room = VALUES_AT_ONCE if self.net.device.type == "cpu" else 8 * VALUES_AT_ONCE
+        return max(1, min(256, room // max(values, 1)))
+
+    @property
+    def explained(self) -> tuple[int, ...]:
+        """Numbers of the inputs that can be explained: indices cannot."""
+        return tuple(i for i, x in enumerate(self.inputs) if x.is_floating_point())
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What has to be read to score."""
+        return tuple(dict.fromkeys(place for goal in self.goals for place in goal.places))
+
+    def row(self, number: int) -> "Question":
+        """The question about one row alone."""
+        one = slice(number, number + 1)
+        return replace(self, inputs=tuple(x[one] for x in self.inputs), goals=self.goals[one],
+                       names=self.names[one], classes=self.classes[one])  # fmt: skip
+
+    def repeated(self, rows: Sequence[int]) -> tuple[Tensor, ...]:
+        """The inputs of these rows."""
+        if list(rows) == list(range(len(self))):
+            return self.inputs
+        return tuple(x[torch.tensor(rows, dtype=torch.int64, device=x.device)] for x in self.inputs)
+
+    def goal(self, rows: Sequence[int]) -> Objective:
+        """One objective for a batch of which image `i` asks what row `rows[i]` asks."""
+        goals = [self.goals[row] for row in rows]
+        return goals[0] if all(goal == goals[0] for goal in goals) else each(goals)
+
+    def scores(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
+        """The targets' values for any inputs; with gradients where they are enabled."""
+        goal = self.goal(rows)
+        seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
+        return goal(_in_full(seen), inputs[0])
+
+    def degrees(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
+        """The probability where the target is a class, else its value; without gradients."""
+        with torch.no_grad():
+            if not self.are_classes:
+                return self.scores(inputs, rows)
+            answers = _result(self.net(*(x.clone() for x in inputs)))
+            chosen = torch.tensor([self.classes[row] for row in rows], device=answers.device)
+            return log_probabilities(answers).gather(1, chosen[:, None])[:, 0].exp()
+
+    @property
+    def are_classes(self) -> bool:
+        """Whether every target has a probability."""
+        return None not in self.classes
+
+    def baseline(self, kind: str) -> tuple[Tensor, ...]:
+        """Inputs in which there is nothing to be seen; see `Baseline`. Vectors have no blur: they get the mean."""
+        return tuple(
+            _nothing(x, i, self.net, kind) if i in self.explained else x for i, x in enumerate(self.inputs)
+        )
+
+
+def ask(
+    net: Net, image: Tensor | Sequence[Tensor], target: "Target | Sequence[Target] | None" = None
+) -> Question:
+    """A question in the form that methods work on.
+
+    Args:
+        net: any network.
+        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are several
+            (those left out are held at the middle of their range).
+        target: one for all images, one for each image, or several of one image; without it each image's
+            likeliest class.
+
+    Raises:
+        PlaceError: a target is not in this network.
+        UsageError: numbers of images and targets do not fit, or a target has to be named.
+        GraphError: the inputs do not fit the network.
+    """
+    inputs = _inputs(net, image)
+    with frozen(net.module), torch.no_grad():
+        result = _result(net(*(x.clone() for x in inputs)))
+    wanted = _likeliest(result) if target is None else list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target]
+    count = max(len(inputs[0]), len(wanted))
+    if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
+        raise UsageError(
+            "one target, one for each image, or several of one image",
+            received=f"{len(inputs[0])} images and {len(wanted)} targets",
+        )
+    inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
+    wanted = wanted * (count // len(wanted))
+    return Question(net, inputs, *zip(*(_aimed(net, one, inputs, result) for one in wanted), strict=True))
+
+
+def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    given = [image] if isinstance(image, Tensor) else list(image)
+    if not given or len(given) > len(net.contracts):
+        raise GraphError(f"{net.name} takes {len(net.contracts)} input(s)", received=str(len(given)))
+    given = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(given, net.contracts, strict=False)]
+    count = max(len(x) for x in given)
+    if len(given) < len(net.contracts):
+        given += list(net.example(count))[len(given) :]
+    if any(len(x) not in (1, count) for x in given) or not count:
+        raise UsageError("as many images at every input", received=" and ".join(str(len(x)) for x in given))
+    ready = [x.detach().to(net.device).expand(count, *x.shape[1:]) for x in given]
+    return tuple(x.float() if x.dtype in HALVES else x for x in ready)
+
+
+def _aimed(
+    net: Net, target: Target, inputs: Sequence[Tensor], result: Tensor | None
+) -> tuple[Objective, str, int | None]:
+    if isinstance(target, Objective):
+        return target.bound(net), "objective", None
+    if isinstance(target, bool) or not isinstance(target, (int, str, Place)):
+        raise UsageError("a class, a place or an objective as target", received=repr(target))
+    place = resolve(net, _place(net, target), *(x[:1] for x in inputs))
+    is_class = place.layer == RESULT and result is not None and result.dim() == 2 and result.shape[1] > 1
+    number = place.unit if is_class and isinstance(place.unit, int) and place.key is None else None
+    labelled = number is not None and len(net.labels) == result.shape[1] if result is not None else False
+    name = net.labels[number] if labelled and number is not None else str(place)
+    return aim(place).bound(net), name, number
+
+
+def _place(net: Net, target: int | str | Place) -> Place:
+    if isinstance(target, Place):
+        return target
+    text = str(target).strip()
+    if text.isdecimal():
+        return Place(RESULT, unit=int(text))
+    try:
+        place = Place.parse(text)
+    except PlaceError:
+        return Place(RESULT, unit=text)
+    return place if place.layer in survey(net) or ":" in text else Place(RESULT, unit=text)
+
+
+def _likeliest(result: Tensor | None) -> list[Target]:
+    if result is None or result.dim() != 2:
+        shape = "no tensor" if result is None else f"a result of shape {tuple(result.shape[1:])}"
+        raise UsageError(
+            "a target, since the network does not answer with one number for each class",
+            received=shape,
+            hint="Name one: target='layer:unit', on the command line --target layer:unit.",
+        )
+    return list(result.argmax(1).tolist())
+
+
+def _result(answer: object) -> Tensor | None:
+    """The first tensor that a network returns, in full precision."""
+    first = next((tensor for _, tensor in leaves(answer)), None)
+    return first.float() if first is not None and first.dtype in HALVES else first
+
+
+def _in_full(seen: dict[Place, Tensor]) -> dict[Place, Tensor]:
+    return {place: a.float() if a.dtype in HALVES else a for place, a in seen.items()}
+
+
+def _nothing(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
+    contract = net.contracts[number]
+    if kind == "blur" and x.dim() > 2:
+        return blurred(x)
+    level = contract.value_range[:1] if kind == "low" else contract.mean
+    shape = (1, -1, *[1] * (x.dim() - 2))
+    return x.new_tensor(level).view(shape).expand_as(x).clone()

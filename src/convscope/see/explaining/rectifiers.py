@@ -1,0 +1,88 @@
+"""ReLUs that treat gradients in their own way, in modules and functions alike; the network itself is not touched."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from typing_extensions import override
+
+from convscope.errors import UsageError
+from convscope.see.redirect import CAUGHT, by_position
+
+
+class _Rectifier(torch.autograd.Function):
+    """Clamps to [0, high]; what comes back is rectified, and stopped where nothing went forward if `guided`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, high: float, inplace: bool, guided: bool) -> Tensor:
+        ctx.guided = guided
+        ctx.save_for_backward((x > 0) & (x < high) if guided else torch.empty(0))
+        if inplace:
+            ctx.mark_dirty(x)
+            return x.clamp_(0, high)
+        return x.clamp(0, high)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (open_,) = ctx.saved_tensors
+        passed = gradients[0].clamp_min(0)
+        return (passed.masked_fill(~open_, 0) if ctx.guided else passed), None, None, None
+
+
+class Rectifiers(TorchFunctionMode):
+    """Base of both rules; `count` is how many ReLUs the pass met."""
+
+    guided: ClassVar[bool]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    @override
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        meaning = CAUGHT.get(func)
+        if meaning is None or not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        x, low, high, inplace = meaning(*args, **by_position(kwargs))
+        if isinstance(low, Tensor) or isinstance(high, Tensor) or low != 0 or not x.requires_grad:
+            return func(*args, **kwargs)
+        self.count += 1
+        return _Rectifier.apply(x, inf if high is None else float(high), inplace, self.guided)
+
+
+class Guided(Rectifiers):
+    """Guided backpropagation."""
+
+    guided = True
+
+
+class Backwards(Rectifiers):
+    """The deconvolutional network's rule."""
+
+    guided = False
+
+
+Rule = TypeVar("Rule", bound=Rectifiers)
+
+
+@contextmanager
+def rectified(mode: Rule) -> Iterator[Rule]:
+    """The mode itself; what was found inside only counts if it met a ReLU.
+
+    Raises:
+        UsageError: the network has no ReLU before the target.
+    """
+    yield mode
+    if mode.count == 0:
+        raise UsageError(
+            "a network with ReLUs, whose gradients this method changes",
+            received="a network without one before the target",
+            hint="Use integrated, smoothgrad or lrp.",
+        )
