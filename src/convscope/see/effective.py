@@ -47,7 +47,7 @@ class EffectiveField:
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:
-        """Mean position of the influence -+ 2 standard deviations, axis by axis, inside the input; () if none."""
+        """Mean position of the influence -+ 2 standard deviations, inside the input; () if there is none."""
         if float(self.influence.sum()) == 0:
             return ()
         spans = []

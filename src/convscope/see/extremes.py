@@ -1,7 +1,6 @@
 """The images that excite many units most, kept while images stream by."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -40,7 +39,7 @@ class Extremes:
     spots: Int64[Tensor, "u k"]
 
     @classmethod
-    def empty(cls, units: int, k: int) -> Self:
+    def empty(cls, units: int, k: int) -> "Extremes":
         """Nothing yet."""
         free = torch.full((units, k), -1)
         return cls(torch.full((units, k), -torch.inf), free, free.clone())

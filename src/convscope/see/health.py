@@ -1,5 +1,6 @@
 """Which units of each layer do no work over real inputs: dead, saturated, redundant ones."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,17 @@ from convscope.errors import UsageError
 from convscope.nets import Net, Place
 from convscope.see.indexing import indexing_units
 from convscope.see.statistics import BOUNDS, NEAR
-from convscope.see.tally import Batch
 from convscope.see.unit_index import UnitIndex
 from convscope.worlds.samples import Samples
 
 ALIKE = 0.95
 """Units whose correlation exceeds this say the same."""
+
+ALONG = 4
+"""Positions along each axis of a map that are compared: 16 on a map of two axes."""
+
+CHANGING = 1e-7
+"""Units whose standard deviation is a smaller share of their mean do not change, to float32's precision."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ class LayerHealth:
         images: over how many inputs.
         dead: units that never say anything: always the same value, or what a ReLU after them makes 0.
         saturated: units that are at a stop of their activation function for every input, everywhere.
-        redundant: units that say the same as an earlier one. The mean of a unit's map is taken for each
-            input; two units are alike when these correlate by more than 0.95 over the inputs.
+        redundant: units that say the same as an earlier one: over all inputs, at up to 4 evenly spread
+            positions along each axis of the map, their values correlate by more than 0.95.
         silent: mean share of inputs for which a unit is nowhere above 0.
     """
 
@@ -69,56 +75,78 @@ def layer_health(
     """
     if len(samples) < 2:
         raise UsageError("two samples or more, to compare units", received=f"{len(samples)}")
-    means: list[Tensor] = []
+    sums: dict[int, _Products] = {}
 
-    def watch(seen: Batch) -> None:
-        means.append(seen.means)
+    def watch(number: int, act: Tensor) -> None:
+        sums.setdefault(number, _Products()).add(spread_positions(act))
 
-    last = None
-    for last in indexing_units(net, samples, places, k=1, batch=batch, watch=watch):
-        pass
-    if last is None:
-        raise UsageError("samples", received="none")
-    index, responses = last.index(), torch.cat(means)
-    modules = dict(net.module.named_modules())
-    kinds = {
-        layer.place: type(modules.get(Place.parse(layer.place).layer)).__name__ for layer in index.layers
-    }
+    steps = indexing_units(net, samples, places, k=1, batch=batch, watch=watch)
+    index, modules = deque(steps, maxlen=1).pop().index(), dict(net.module.named_modules())
     return tuple(
-        _health(index, place, responses[:, index.rows(place)], kind) for place, kind in kinds.items()
+        _health(index, layer.place, sums.get(i), modules.get(Place.parse(layer.place).layer))
+        for i, layer in enumerate(index.layers)
     )
 
 
-def redundant(responses: Float[Tensor, "n u"]) -> tuple[Twin, ...]:
-    """Units that correlate with an earlier one by more than 0.95; each with the one it resembles most.
-
-    Units that never change correlate with none.
-    """
-    responses = responses[responses.isfinite().all(1)].double()
-    centred = responses - responses.mean(0)
-    norms = centred.norm(dim=0)
-    changing = norms > 1e-9 * responses.abs().amax(0).clamp_min(1e-30) * len(responses) ** 0.5
-    units = changing.nonzero().flatten()
-    unit = centred[:, units] / norms[units]
-    alike = (unit.T @ unit).tril(-1)
-    best = alike.max(1) if len(units) else None
-    if best is None:
-        return ()
-    return tuple(
-        Twin(int(units[i]), int(units[int(best.indices[i])]), float(best.values[i]))
-        for i in (best.values > ALIKE).nonzero().flatten().tolist()
-    )
+def spread_positions(act: Float[Tensor, "b u *size"]) -> Float[Tensor, "n u"]:
+    """The values at up to 4 evenly spread positions along each axis, of every input, one row each."""
+    for axis in range(2, act.dim()):
+        extent = act.shape[axis]
+        count = min(extent, ALONG)
+        at = torch.tensor([(2 * i + 1) * extent // (2 * count) for i in range(count)], device=act.device)
+        act = act.index_select(axis, at)
+    return act.flatten(2).transpose(1, 2).flatten(0, 1) if act.dim() > 2 else act
 
 
-def _health(index: UnitIndex, place: str, responses: Float[Tensor, "n u"], kind: str) -> LayerHealth:
+class _Products:
+    """Sums of values and of products of two units, to correlate them without keeping the values."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.shift = self.values = self.products = torch.zeros(())
+
+    def add(self, values: Float[Tensor, "n u"]) -> None:
+        values = values.double().cpu()
+        if self.count == 0:
+            self.shift = values.mean(0)  # differences of large numbers stay exact
+        values = values - self.shift
+        self.count += len(values)
+        self.values = self.values + values.sum(0)
+        self.products = self.products + values.T @ values
+
+    def correlations(self) -> Float[Tensor, "u u"]:
+        """Of units that never change, 0."""
+        mean = self.values / self.count
+        covariance = self.products / self.count - mean[:, None] * mean
+        spread = covariance.diagonal().clamp_min(0).sqrt()
+        changing = spread > CHANGING * (self.shift + mean).abs().clamp_min(1e-30)
+        norms = torch.where(changing, spread, torch.inf)
+        return covariance / norms[:, None] / norms
+
+
+def redundant(correlations: Float[Tensor, "u u"]) -> tuple[Twin, ...]:
+    """Units that correlate with an earlier one by more than 0.95; each with the one it resembles most."""
+    best = correlations.nan_to_num(0).tril(-1).max(1)
+    found = (best.values > ALIKE).nonzero().flatten().tolist()
+    return tuple(Twin(i, int(best.indices[i]), float(best.values[i])) for i in found)
+
+
+def _health(
+    index: UnitIndex, place: str, products: _Products | None, module: torch.nn.Module | None
+) -> LayerHealth:
     rows, layer, tally = index.rows(place), index.layer(place), index.tally
-    saturated = index.saturated(place)
+    saturated, kind = index.saturated(place), type(module).__name__
     if kind in BOUNDS:
         low, high = BOUNDS[kind]
         margin = NEAR * (high if low == -torch.inf else high - low)
         saturated = (tally.low[rows] >= high - margin) | (tally.high[rows] <= low + margin)
     silent = tally.silent[rows] / tally.images[rows].clamp_min(1)
     return LayerHealth(
-        place, layer.units, int(tally.images[rows].max()), tuple(index.dead(place).nonzero().flatten().tolist()),
-        tuple(saturated.nonzero().flatten().tolist()), redundant(responses), float(silent.mean()),
-    )  # fmt: skip
+        place=place,
+        units=layer.units,
+        images=int(tally.images[rows].max()),
+        dead=tuple(index.dead(place).nonzero().flatten().tolist()),
+        saturated=tuple(saturated.nonzero().flatten().tolist()),
+        redundant=redundant(products.correlations()) if products is not None else (),
+        silent=float(silent.mean()),
+    )

@@ -6,7 +6,6 @@ alone, not on their order, on where a run was stopped, or on how the data was di
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -29,7 +28,7 @@ class Histograms:
     exponents: Int[Tensor, " u"]
 
     @classmethod
-    def empty(cls, units: int) -> Self:
+    def empty(cls, units: int) -> "Histograms":
         """No values yet."""
         return cls(torch.zeros(units, BINS, dtype=torch.int32), torch.full((units,), LEAST))
 

@@ -141,7 +141,7 @@ def home(net: Net, samples: Samples) -> Path:
 
 
 def known(net: Net, samples: Samples) -> list[UnitIndex]:
-    """The finished indexes of this network over this data, the largest first; damaged ones are passed over."""
+    """The finished indexes of this network over this data, the largest first; damaged ones are left out."""
     found = []
     for path in sorted(home(net, samples).glob(f"*/{INDEX}")):
         try:

@@ -6,6 +6,7 @@ is among a unit's k best with a chance of k/n.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,8 @@ from convscope.worlds.samples import Samples, scaled
 
 SAVE_EVERY = 30.0
 """Seconds between states on disk."""
-Watch = Callable[[Batch], None]
+Watch = Callable[[int, Tensor], None]
+"""Gets the number of a layer and its activation `[b u ...]`, while it is there."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,7 @@ def index_units(
         PlaceError: a place is not in this network.
         UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
     """
-    last = None
-    for last in indexing_units(net, samples, places, k=k, batch=batch):
-        pass
-    if last is None:
-        raise UsageError("samples", received="none")
-    return last.index()
+    return deque(indexing_units(net, samples, places, k=k, batch=batch), maxlen=1).pop().index()
 
 
 def indexing_units(
@@ -93,7 +90,7 @@ def indexing_units(
         batch: as above.
         folder: where the state and the finished index lie.
         shard: which part of the work is this process's.
-        watch: is shown every batch's numbers.
+        watch: is shown every activation.
     """
     _check(net, samples, k, batch)
     work = _Work(net, samples, layers_at(net, places), k, batch, shard, watch)
@@ -165,15 +162,13 @@ class _Work:
         for numbers, (pictures, labels) in zip(
             remaining, self.samples.batches(indices, self.batch), strict=True
         ):
-            good = self._readable(numbers)
+            good, batch = self._readable(numbers), None
             if len(good):
                 self.now = _Now(len(good), numbers[good], len(self.layers))
                 run(scaled(pictures[good], self.net.contract))
                 batch = self.now.batch(self.layers, labels[good])
-                if self.watch is not None:
-                    self.watch(batch)
             with whole():
-                if len(good):
+                if batch is not None:
                     self.tally.add(batch)
                 self.done += 1
             yield
@@ -193,6 +188,8 @@ class _Work:
         now, units = self.now, self.layers[number].units
         if now is None or act.dim() < 2 or act.shape[:2] != (now.count, units):
             return
+        if self.watch is not None:
+            self.watch(number, act)
         first = self.firsts[number]
         rows = slice(first, first + units)
         peaks, lows, means, squares = _reduced(act)

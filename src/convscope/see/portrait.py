@@ -1,5 +1,6 @@
 """Everything about one unit: what was made for it, the real images at both ends of its scale, its numbers."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,12 @@ from convscope.see.visualization import visualizing
 from convscope.worlds.samples import Samples, scaled
 
 MEASURED = 24
-"""Images over which the effective receptive field is measured: the top images first, then from the start."""
+"""Images over which the effective receptive field is measured: the top ones, then the data's first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A real image `[c h w]` in the contract's range, and the part of it that the unit sees at its loudest."""
+    """A real image in the contract's range, and the part of it that the unit sees at its loudest."""
 
     example: Example
     picture: Float[Tensor, "*shape"]
@@ -48,6 +49,11 @@ class Made:
     value: float
     silent: bool
     """Whether no gradient was left at the end; then the picture says nothing."""
+
+    @classmethod
+    def nothing(cls) -> "Made":
+        """No picture yet."""
+        return cls(torch.empty(0), float("nan"), True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +122,8 @@ def unit(
         PlaceError: there is no such unit.
         UsageError: the data do not fit the network.
     """
-    last = None
-    for last in sitting(net, place, data, index=index, best=best, steps=steps, seed=seed):
-        pass
-    if last is None or last.portrait is None:
+    last = deque(sitting(net, place, data, index=index, best=best, steps=steps, seed=seed), maxlen=1).pop()
+    if last.portrait is None:
         raise UsageError("one unit")
     return last.portrait
 
@@ -144,30 +148,50 @@ def sitting(
             found = step.index()
     if found is None:
         raise UsageError("samples", received="none")
-    entry, made = found.entry(wanted), []
+    liked, disliked = Made.nothing(), Made.nothing()
     for negative in (False, True):
-        start = 0.4 + 0.28 * negative
-        recipe = Visualize.parse({
-            "net": net.name, "places": [str(wanted)], "steps": steps, "seed": seed, "negative": negative,
-            "reduce": "mean" if negative else "max",
-        })  # fmt: skip
-        last = None
-        with frozen(net.module):
-            for last in visualizing(net, recipe):
-                yield Sitting(start + 0.28 * last.step / max(steps, 1), f"step {last.step} of {steps}")
-        if last is None:
-            raise UsageError("one unit")
-        shown = last.visualization()
-        made.append(Made(shown.images[0], _said(net, shown.images, wanted, negative), bool(shown.silent)))
-    field = field_of(net, wanted)
+        for share, note, made in _making(net, wanted, steps, seed, negative=negative):
+            yield Sitting(0.4 + 0.28 * (negative + share), note)
+            liked, disliked = (liked, made or disliked) if negative else (made or liked, disliked)
+    yield Sitting(1.0, "", _portrait(net, data, wanted, found.entry(wanted), (liked, disliked), best))
+
+
+def _making(
+    net: Net, place: Place, steps: int, seed: int, *, negative: bool
+) -> Iterator[tuple[float, str, Made | None]]:
+    """Ascend; the last item holds the picture."""
+    recipe = Visualize.parse({
+        "net": net.name, "places": [str(place)], "steps": steps, "seed": seed, "negative": negative,
+        "reduce": "mean" if negative else "max",
+    })  # fmt: skip
+    with frozen(net.module):
+        for step in visualizing(net, recipe):
+            made = None
+            if step.step == steps:
+                shown = step.visualization()
+                value = _said(net, shown.images, place, negative)
+                made = Made(shown.images[0], value, bool(shown.silent))
+            yield step.step / max(steps, 1), f"step {step.step} of {steps}", made
+
+
+def _portrait(
+    net: Net, data: Samples, place: Place, entry: Entry, made: tuple[Made, Made], best: int
+) -> Portrait:
+    field = field_of(net, place)
     top = _patches(net, data, entry.top[:best], field)
-    bottom = _patches(net, data, entry.bottom[:best], field)
-    effective = _effective(net, data, wanted, [patch.example.image for patch in top])
-    label = net.labels[int(wanted.unit or 0)] if _is_labelled(net, wanted, entry) else ""
-    yield Sitting(1.0, "", Portrait(
-        str(wanted), label, entry, top, bottom, made[0], made[1], entry.percentile(made[0].value), field,
-        effective, data.classes,
-    ))  # fmt: skip
+    return Portrait(
+        place=str(place),
+        label=net.labels[int(place.unit or 0)] if _is_labelled(net, place, entry) else "",
+        entry=entry,
+        top=top,
+        bottom=_patches(net, data, entry.bottom[:best], field),
+        liked=made[0],
+        disliked=made[1],
+        percentile=entry.percentile(made[0].value),
+        field=field,
+        effective=_effective(net, data, place, [patch.example.image for patch in top]),
+        classes=data.classes,
+    )
 
 
 def open_index(folder: str | Path, net: Net, data: Samples) -> UnitIndex:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int64
@@ -51,7 +50,7 @@ class Tally:
     """Images of each class."""
 
     @classmethod
-    def empty(cls, units: int, k: int, classes: int) -> Self:
+    def empty(cls, units: int, k: int, classes: int) -> "Tally":
         """Before the first image."""
         return cls(
             Extremes.empty(units, k), Extremes.empty(units, k), Histograms.empty(units),
@@ -114,7 +113,7 @@ class Tally:
         }
 
     @classmethod
-    def of(cls, tensors: Mapping[str, Tensor]) -> Self:
+    def of(cls, tensors: Mapping[str, Tensor]) -> "Tally":
         """From what `tensors` gave.
 
         Raises:

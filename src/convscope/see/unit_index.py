@@ -49,7 +49,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What the index knows of one unit. What it says to an image is its peak, the largest value of its map."""
+    """What the index knows of one unit; what it says to an image is its peak, its map's largest value."""
 
     place: str
     images: int

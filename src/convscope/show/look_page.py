@@ -40,9 +40,6 @@ def page(
     facts = [("look.fact.layers", f"{len(layers):,}"), ("look.fact.units", f"{units:,}")]
     answer = best_answer(net, layers)
     facts += [("look.fact.answer", answer)] if answer else []
-    if health:
-        facts.append(("look.fact.dead", f"{sum(len(entry.dead) for entry in health):,}"))
-        facts.append(("look.fact.redundant", f"{sum(len(entry.redundant) for entry in health):,}"))
     values: Mapping[str, object] = {
         "net": net.name, "version": convscope.__version__, "torch": torch.__version__,
         "date": date.today().isoformat(),

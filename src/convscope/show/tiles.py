@@ -1,4 +1,4 @@
-"""Inputs of any network as tiles of one size: crops, and whole images with a box around the part that counts."""
+"""Inputs of any network as tiles of one size: crops, and whole images with a box around what counts."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def kind(contract: InputContract) -> str:
 def fitted(image: Image.Image, side: int) -> Image.Image:
     """The whole image in the middle of an opaque square; small ones enlarge to crisp pixels."""
     times = side / max(image.size)
-    size = tuple(max(1, round(extent * times)) for extent in image.size)
+    size = (max(1, round(image.width * times)), max(1, round(image.height * times)))
     smooth = image.mode == "RGB" and max(image.size) > 24
     scaled = on_paper(image).resize(size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST)
     square = Image.new("RGB", (side, side), BACK)
@@ -39,7 +39,7 @@ def fitted(image: Image.Image, side: int) -> Image.Image:
 
 
 def outlined(image: Image.Image, box: Sequence[tuple[int, int]], side: int) -> Image.Image:
-    """The whole image in a square, with a box (first pixel and the one after the last, y then x) drawn on it."""
+    """The whole image in a square, with a box on it: first pixel and the one after the last, y then x."""
     square = fitted(image, side)
     times = side / max(image.size)
     left, top = ((side - round(extent * times)) // 2 for extent in image.size)

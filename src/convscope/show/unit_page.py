@@ -94,5 +94,5 @@ def _summary(portrait: Portrait) -> str:
     entry = portrait.entry
     return (
         f"{entry.images:,} real images: peaks up to {entry.top[0].value:.3g}, silent for"
-        f" {100 * entry.silent:.1f}%; the picture made for it is louder than {portrait.percentile:.1f}% of them"
+        f" {100 * entry.silent:.1f}%; the picture made for it beats {portrait.percentile:.1f}% of them"
     )

@@ -1,13 +1,14 @@
 """Everything about one unit, on one page.
 
-What was made for it and against it, the real images at both ends of its scale (the part it sees, and the image
-it is from), how often it speaks, to which classes, and what of its receptive field really moves it. An index
-that `convscope units` made is used; without one, one pass over the data for this layer comes first.
+What was made for it and against it, the real images at both ends of its scale (the part it sees, and the
+image it is from), how often it speaks, to which classes, and what of its receptive field really moves it. An
+index that `convscope units` made is used; without one, one pass over the data for this layer comes first.
 
     convscope unit digits conv2:17 --data digits
     convscope unit efficientnet_lite0 output:tench --data photographs
 """
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from convscope.cli import inputs, pictures
@@ -55,8 +56,9 @@ def run(recipe: UnitPage, shell: Shell) -> Answer:
 def _data(portrait: "Portrait") -> dict[str, Any]:
     entry = portrait.entry
     ends = {
-        name: [{"image": e.image, "class": portrait.classes[e.label], "value": e.value, "position": list(e.position)}
-               for e in examples]
+        name: [
+            {**asdict(e), "position": list(e.position), "class": portrait.classes[e.label]} for e in examples
+        ]
         for name, examples in (("top", entry.top), ("bottom", entry.bottom))
     }  # fmt: skip
     means = zip(portrait.classes, entry.by_class.tolist(), entry.class_shares.tolist(), strict=True)
@@ -67,7 +69,8 @@ def _data(portrait: "Portrait") -> dict[str, Any]:
         "saturated": entry.saturated,
         "histogram": {"edges": entry.edges.tolist(), "counts": entry.counts.tolist()},
         "classes": {name: {"mean": mean, "share_of_top": share} for name, mean, share in means},
-        "made": {"value": portrait.liked.value, "percentile": portrait.percentile, "silent": portrait.liked.silent},
+        "percentile": portrait.percentile,
+        "made": {"value": portrait.liked.value, "silent": portrait.liked.silent},
         "made_against": {"value": portrait.disliked.value, "silent": portrait.disliked.silent},
         "receptive_field": list(known.size) if known is not None else None,
         "effective_field": measured.size if measured is not None else None,
@@ -80,8 +83,8 @@ def _lines(portrait: "Portrait", place: Any) -> str:
     entry = portrait.entry
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
     lines = [
-        f"{name}: says up to {entry.top[0].value:.4g} to {entry.images:,} real images, nothing to {entry.silent:.1%}",
-        f"the picture made for it: {portrait.liked.value:.4g}, louder than {portrait.percentile:.1f}% of them",
+        f"{name}: at most {entry.top[0].value:.4g}, silent for {entry.silent:.1%} of {entry.images:,} images",
+        f"the picture made for it: {portrait.liked.value:.4g}, more than {portrait.percentile:.1f}% of them",
     ]
     if portrait.effective is not None and portrait.field is not None and portrait.field.axes:
         size = "×".join(map(str, portrait.field.size))

@@ -36,8 +36,10 @@ def figure(
 def _row(maps: FeatureMaps, strongest: int, labels: Sequence[str], health: LayerHealth | None) -> Markup:
     extent = "×".join(map(str, maps.maps.shape))
     top = float(maps.maps.abs().max())
-    words = both("look.maps.layer", tag="p", class_="mini", name=maps.place, extent=extent, limit=written(_short(top)),
-                 silent=maps.silent)  # fmt: skip
+    words = both(
+        "look.maps.layer", tag="p", class_="mini", name=maps.place, extent=extent, limit=written(_short(top)),
+        silent=maps.silent,
+    )  # fmt: skip
     units = maps.strongest(strongest)
     names = [_name(maps, unit, labels) for unit in units]
     if maps.maps.dim() == 3:
@@ -47,8 +49,8 @@ def _row(maps: FeatureMaps, strongest: int, labels: Sequence[str], health: Layer
         body = sheet(shown, names, kind=kind, tile="4.2rem", limit=top or 1.0)
     else:
         values = maps.degrees
-        body = element("div", *(_value(n, float(values[u]), values) for n, u in zip(names, units, strict=True)),
-                       class_="values")  # fmt: skip
+        bars = [_value(name, float(values[u]), values) for name, u in zip(names, units, strict=True)]
+        body = element("div", *bars, class_="values")
     return element("div", words, _health(health), body, class_="stage")
 
 

@@ -12,7 +12,7 @@ from convscope.show.figure import Figure
 from convscope.show.figures.matrix import written
 from convscope.show.picture import tag
 from convscope.show.svg import drawing, element, join, responsive
-from convscope.show.words import both, label, plain
+from convscope.show.words import both, label, plain, spoken
 
 OLAH = "Chris Olah, Alexander Mordvintsev, Ludwig Schubert, Feature Visualization, Distill (2017)"
 BOROWSKI = (
@@ -113,7 +113,7 @@ def _bars(bars: list[int], low: float, width: float, marks: dict[str, float], pa
     if left < 0 < high and paper * 0.12 < x(0) < paper * 0.88:
         ticks.append(element("text", "0", x=x(0), y=foot + 16, class_="tiny muted middle"))
     axis = element("path", d=f"M8 {foot:.1f}H{paper - 8:.1f}", class_="axis")
-    return drawing(paper, foot + FOOT, *drawn, axis, *lines, *ticks, label=plain("unit.histogram.alt"))
+    return drawing(paper, foot + FOOT, *drawn, axis, *lines, *ticks, label=spoken("unit.histogram.alt"))
 
 
 def classes(portrait: Portrait, command: str) -> Figure:
@@ -124,8 +124,9 @@ def classes(portrait: Portrait, command: str) -> Figure:
     shares = (portrait.entry.class_shares * len(portrait.top)).round().int().tolist()
     rows = [(portrait.classes[k], float(means[k]), shares[k]) for k in order]
     body = responsive(lambda paper: _rows(rows, len(portrait.top), paper))
-    values = {"first": rows[0][0], "value": number(rows[0][1]), "shown": len(rows), "all": len(portrait.classes),
-              "count": len(portrait.top)}  # fmt: skip
+    values = {
+        "first": rows[0][0], "shown": len(rows), "all": len(portrait.classes), "count": len(portrait.top),
+    }  # fmt: skip
     return Figure("unit.classes", body, command, "—", values)
 
 
@@ -143,7 +144,7 @@ def _rows(rows: Sequence[tuple[str, float, int]], count: int, paper: float) -> M
                              class_="mark-above" if value >= 0 else "mark-below"))  # fmt: skip
         told = f"{number(value)}" + (f" · {share}/{count}" if share else "")
         drawn.append(element("text", told, x=name + 16 + room, y=y + 13, class_="tiny muted"))
-    return drawing(paper, 12 + foot * len(rows), join(drawn), label=plain("unit.classes.alt"))
+    return drawing(paper, 12 + foot * len(rows), join(drawn), label=spoken("unit.classes.alt"))
 
 
 def _short(name: str, room: float) -> str:
@@ -167,7 +168,7 @@ def field(portrait: Portrait, contract: InputContract, command: str) -> Figure |
             both(f"unit.field.{key}", tag="p", class_="mini"),
             tag(image, plain(f"unit.field.{key}"), "photo"),
         )
-        for key, image in (("seen", seen), ("moved", drawn))
+        for key, image in (("unit.field.seen", seen), ("unit.field.moved", drawn))
     ]
     analytic = "×".join(map(str, known.size)) if known is not None and known.axes else "?"
     size = measured.size ** measured.influence.dim() if measured.influence.dim() else 0

@@ -1,0 +1,86 @@
+"""Portraits: what is cut out of an image is what the unit saw, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from convscope.errors import PlaceError, UsageError
+from convscope.nets import Place, record
+from convscope.see import index_files, open_index, unit
+from convscope.see.indexing import index_units, indexing_units
+from convscope.worlds import InMemory
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def data():
+    generator = torch.Generator().manual_seed(8)
+    images = torch.randint(0, 256, (40, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    return InMemory(images, torch.arange(40) % 2, ["even", "odd"])
+
+
+@pytest.mark.parametrize("place", ["conv1:2", "conv2:3", "relu2:1", "pool2:0", "dense1:4"])
+def test_pixels_outside_the_box_make_no_difference(digit_net, data, place):
+    portrait = unit(digit_net, place, data, best=3, steps=1)
+    for patch in (*portrait.top, *portrait.bottom):
+        (y0, y1), (x0, x1) = patch.box
+        other = torch.rand(1, 1, 28, 28)
+        other[0, :, y0:y1, x0:x1] = patch.crop
+        where = Place.parse(f"{place}@{','.join(map(str, patch.example.position))}".rstrip("@"))
+        value = float(record(digit_net, other, [where])[where])
+        assert value == pytest.approx(patch.example.value, rel=1e-4, abs=1e-6)
+        assert torch.equal(patch.picture, data.images[patch.example.image].float() / 255)
+
+
+def test_the_numbers_of_the_synthetic_pictures(digit_net, data):
+    portrait = unit(digit_net, "conv2:3", data, best=3, steps=40)
+    act = record(digit_net, portrait.liked.picture[None], ["conv2:3"])
+    assert portrait.liked.value == pytest.approx(float(next(iter(act.values())).max()), rel=1e-5)
+    act = record(digit_net, portrait.disliked.picture[None], ["conv2:3"])
+    assert portrait.disliked.value == pytest.approx(float(next(iter(act.values())).min()), rel=1e-5)
+    assert portrait.disliked.value < portrait.entry.mean < portrait.liked.value
+    everything = index_units(digit_net, data, ["conv2"], k=40).entry("conv2:3").top
+    below = sum(e.value < portrait.liked.value for e in everything) / 40
+    assert portrait.percentile == pytest.approx(100 * below, abs=6)
+    again = unit(digit_net, "conv2:3", data, best=3, steps=40)
+    assert torch.equal(portrait.liked.picture, again.liked.picture)
+    assert portrait.field is not None and portrait.field.size == (8, 8)
+    assert portrait.effective is not None and portrait.effective.size <= 8.01
+
+
+def test_units_of_the_result_go_by_their_labels(digit_net, data):
+    portrait = unit(digit_net, "output:digit 7", data, best=2, steps=1)
+    assert portrait.place == "output:7" and portrait.label == "digit 7"
+    assert portrait.top[0].box == ((0, 26), (0, 26))  # 28 pixels less what the last pooling drops
+
+
+def test_an_index_is_used_where_there_is_one(digit_net, data, tmp_path, monkeypatch):
+    folder = index_files.home(digit_net, data) / "all"
+    *_, last = indexing_units(digit_net, data, k=4, folder=folder)
+    assert last.finished
+    given = open_index(folder, digit_net, data)
+
+    def never(*_args, **_options):
+        raise AssertionError("an index was there")
+
+    monkeypatch.setattr("convscope.see.portrait.indexing_units", never)
+    assert unit(digit_net, "conv2:3", data, best=4, steps=1).entry.top == given.entry("conv2:3").top
+    unit(digit_net, "conv2:3", data, index=given, steps=1)
+    with pytest.raises(AssertionError, match="was there"):
+        unit(digit_net, "conv2:3", data, best=5, steps=1)
+    other = InMemory(data.images[:20], data.labels[:20], data.classes)
+    with pytest.raises(UsageError, match="another data"):
+        open_index(folder, digit_net, other)
+
+
+def test_a_portrait_is_of_one_unit(digit_net, data):
+    for place in ("conv2", "conv2:3@1,1"):
+        with pytest.raises(PlaceError, match="one unit"):
+            unit(digit_net, place, data, steps=1)
+    with pytest.raises(PlaceError, match="units 0 to 6"):
+        unit(digit_net, "conv2:7", data, steps=1)
