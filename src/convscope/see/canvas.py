@@ -193,3 +193,8 @@ def _given(images: Tensor, shape: tuple[int, ...], seeds: Sequence[int]) -> Floa
 
 def _squashed_back(images: Float[Tensor, "b *shape"], low: float, high: float) -> Float[Tensor, "b *shape"]:
     return ((images - low) / (high - low)).logit(eps=_NEAREST_EDGE)
+
+
+def squashed(free: Float[Tensor, "b *shape"], low: float, high: float) -> Float[Tensor, "b *shape"]:
+    """Any numbers as values between `low` and `high`."""
+    return _Squash(low, high)(free)

@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import Net, Place
-from convscope.see.canvas import noise
+from convscope.nets import Net
+from convscope.see.canvas import noise, shape_of
 from convscope.see.looking import seen
-from convscope.see.measures import aim
 from convscope.see.objective import Objective
 from convscope.see.ranking import batches
 from convscope.see.visualization import Visualization, canvas_for, clean_scores
@@ -50,10 +49,11 @@ def compare(net: Net, made: Visualization, samples: Samples, *, batch: int = 256
         samples: real inputs.
         batch: how many real inputs at once.
     """
-    goals = [_goal(place, made) for place in made.places]
+    goals = made.goals
     real = real_scores(net, goals, samples, batch=batch)
     started = clean_scores(net, goals, start_of(net, made))
-    noisy = _noise_scores(net, goals, made)
+    noises = uniform_noise(net, tuple(made.images.shape[2:]))
+    noisy = _all_scores(net, goals, noises).mean(1).tolist()
     lines = zip(made.places, made.clean_scores.tolist(), real, started.tolist(), noisy, strict=True)
     return tuple(
         Comparison(
@@ -74,15 +74,14 @@ def real_scores(
 
 def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
     """The noise (or the middle of the range) that a visualization's pictures started from."""
-    places = [Place.parse(place) for place in made.places]
-    return canvas_for(net, made.recipe, places).images().detach()
+    return canvas_for(net, made.recipe, made.starts).images().detach()
 
 
-def _noise_scores(net: Net, goals: Sequence[Objective], made: Visualization) -> list[float]:
+def uniform_noise(net: Net, size: tuple[int, ...] = (), count: int = NOISES) -> Float[Tensor, "count *shape"]:
+    """Images whose every value is drawn evenly from the contract's range; always the same ones."""
     low, high = net.contract.value_range
-    normal = noise(tuple(made.images.shape[1:]), range(NOISES))
-    uniform = low + (high - low) * 0.5 * (1 + torch.erf(normal / 2**0.5))
-    return _all_scores(net, goals, uniform).mean(1).tolist()
+    normal = noise(shape_of(net.contract, size), range(count))
+    return low + (high - low) * 0.5 * (1 + torch.erf(normal / 2**0.5))
 
 
 def _all_scores(
@@ -93,8 +92,3 @@ def _all_scores(
     with torch.no_grad():
         found = seen(net, images, places)
         return torch.stack([goal(found, images.to(net.device)) for goal in bound]).cpu()
-
-
-def _goal(place: str, made: Visualization) -> Objective:
-    goal = aim(place, reduce=made.recipe.reduce)
-    return -goal if made.recipe.negative else goal

@@ -174,6 +174,58 @@ class Direction(Measure):
         return reduced(along, first.place, "mean")
 
 
+@dataclass(frozen=True)
+class Diversity(Measure):
+    """How different the pictures of one group are: minus the mean cosine of their Gram matrices.
+
+    Times the layer's root mean square for that picture, held fixed, so that it weighs as much as activations.
+    Only `together` with the others does it mean something; alone it is 0.
+
+    Source: Olah et al. 2017, "Feature Visualization", Distill, section "Diversity".
+    """
+
+    place: Place
+    group: int | str
+
+    @property
+    @override
+    def reads(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    @override
+    def bound(self, net: Net) -> Measure:
+        return replace(self, place=resolve(net, self.place))
+
+    @property
+    @override
+    def family(self) -> Hashable:
+        return self.place.whole
+
+    @override
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        return type(self).together([self] * len(scene.image), scene)
+
+    @classmethod
+    @override
+    def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
+        activation = scene[measures[0].place]
+        activation = activation.reshape(*activation.shape[:2], -1)
+        gram = torch.einsum("bcn,bdn->bcd", activation, activation).flatten(1)
+        gram = gram / gram.norm(dim=1, keepdim=True).clamp_min(1e-10)
+        groups = [measure.group for measure in measures]
+        others = torch.tensor(
+            [[float(a == b and i != j) for j, b in enumerate(groups)] for i, a in enumerate(groups)],
+            device=gram.device, dtype=gram.dtype,
+        )  # fmt: skip
+        mean = ((gram @ gram.T) * others).sum(1) / others.sum(1).clamp_min(1)
+        return -mean * activation.detach().flatten(1).square().mean(1).sqrt()
+
+
+def diversity(place: str | Place, group: int | str = 0) -> Objective:
+    """How different pictures are at a layer; add it to the goals of several to keep them apart."""
+    return Objective.of(Diversity(_place(place).whole, group))
+
+
 def channel(place: str | Place, *, reduce: Reduce = "mean") -> Objective:
     """A filter's activation over its whole map.
 

@@ -1,8 +1,9 @@
 """The schemas of the verbs that look inside a network. No torch here."""
 
-from typing import ClassVar, Literal
+import re
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from convscope.recipe import Recipe
 
@@ -19,7 +20,8 @@ class Look(Recipe):
     strongest: int = Field(8, ge=1, le=4096, description="how many of a layer's units to name and show")
     filters: bool = Field(True, description="also show the filters themselves")
     data: str | None = Field(
-        None, description="real inputs for each layer's dead, saturated and redundant units: digits, or a folder"
+        None,
+        description="real inputs for each layer's dead, saturated and redundant units: digits, or a folder",
     )
     split: str | None = Field(None, description="which part of the data")
     root: str | None = Field(None, description="the folder of a published set")
@@ -34,33 +36,66 @@ class Visualize(Recipe):
 
     net: str = Field(description="which network: a name, or a run's folder")
     places: list[str] = Field(
+        [],
         description="what to please: conv2:17, conv2:17@5,5 (a neuron), conv2:0-7 or conv2:* (many units), "
-        "conv2 (the whole layer), output:3 or output:tench",
+        "conv2 (the whole layer), output:3 or output:tench, or a sum: 'conv2:17 - 0.3*conv2:7'",
     )
-    steps: int = Field(256, ge=0, le=1_000_000, description="updates of the picture")
+    journey: bool = Field(
+        False, description="walk the network from its first layer to its last; PLACES are then layers, if any"
+    )
+    stops: int = Field(9, ge=1, le=200, description="layers of a journey, where none are named")
+    units: int = Field(5, ge=1, le=1000, description="units of each layer of a journey")
+    steps: int = Field(128, ge=0, le=1_000_000, description="updates of the picture")
     size: list[int] = Field(
         [],
         max_length=2,
         description="height and width of the picture, or one number; the network's own if left out",
     )
-    canvas: Literal["fourier", "pixels"] = Field("fourier", description="what moves: spectra, or pixels")
-    transforms: Literal["auto", "standard", "shifts", "none"] = Field(
-        "auto",
-        description="small changes that the picture must survive; auto: standard where any size is taken",
+    canvas: Literal["fourier", "pixels", "maco", "cppn"] = Field(
+        "fourier",
+        description="what moves: spectra, pixels, only the phases of a photograph's spectrum (maco), "
+        "or a small network that draws (cppn)",
     )
-    rate: float = Field(0.05, gt=0, le=100, description="learning rate")
+    spectrum: list[str] = Field([], description="photographs whose mean spectrum maco holds fixed")
+    transforms: Literal["auto", "standard", "lucid", "shifts", "crops", "none"] = Field(
+        "auto",
+        description="small changes that the picture must survive; auto: shifts for small pictures, crops for "
+        "maco, else standard",
+    )
+    optimiser: Literal["auto", "steepest", "adam"] = Field(
+        "auto", description="auto: steepest for spectra and phases, adam for pixels and cppn"
+    )
+    rate: float | None = Field(
+        None, gt=0, le=100, description="learning rate; if left out, what suits canvas and optimiser"
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="how the learning rate falls over the steps"
+    )
     decay: float = Field(1.0, ge=0, le=4, description="how much a Fourier canvas damps fine grain")
     reduce: Literal["mean", "sum", "max", "centre"] = Field(
         "mean", description="what a unit's map counts: sum is the lecture's degree of activation"
     )
     negative: bool = Field(False, description="find what the unit likes least")
+    both: bool = Field(False, description="two pictures for each place: what it likes most, and least")
+    variants: int = Field(1, ge=1, le=64, description="different pictures for each place")
+    diversity: float = Field(
+        1.0, ge=0, le=1e6, description="how much the variants of a place keep apart, beside pleasing it"
+    )
     l1: float = Field(0.0, ge=0, description="penalty on the sum of |x|, as in the lecture")
     l2: float = Field(0.0, ge=0, description="penalty on the norm of the picture")
     total_variation: float = Field(0.0, ge=0, description="penalty on differences of neighbouring pixels")
     blur: float = Field(0.0, ge=0, description="penalty on what blurring would remove")
     start: Literal["noise", "zeros"] = Field("noise", description="what a picture starts from")
-    batch: int = Field(16, ge=1, le=4096, description="pictures that are made at once")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
+    film: list[int] = Field([], description="steps to keep, as one strip: 0,4,48,128")
+    animate: bool = Field(False, description="also save the course of each picture as an animated WebP")
+    batch: int = Field(0, ge=0, le=4096, description="pictures that are made at once; 0: what is fastest")
+    memory: str = Field("", description="the most memory to use, as in 4GB; decides the batch")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the network's arithmetic; auto: what is measured to be faster"
+    )
+    layout: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto", description="order of an image's axes in memory; auto: what is measured to be faster"
+    )
 
     @field_validator("size")
     @classmethod
@@ -69,9 +104,50 @@ class Visualize(Recipe):
             raise ValueError("sizes are 1 or more")
         return size
 
-    @field_validator("places")
+    @field_validator("film", mode="before")
     @classmethod
-    def _some(cls, places: list[str]) -> list[str]:
-        if not places:
-            raise ValueError("name one place or more")
-        return places
+    def _split(cls, film: Any) -> Any:
+        if not isinstance(film, list | tuple):
+            return film
+        return [part for entry in film for part in (entry.split(",") if isinstance(entry, str) else [entry])]
+
+    @field_validator("film")
+    @classmethod
+    def _ordered(cls, film: list[int]) -> list[int]:
+        if any(step < 0 for step in film):
+            raise ValueError("steps are 0 or more")
+        return sorted(set(film))
+
+    @field_validator("memory")
+    @classmethod
+    def _readable(cls, memory: str) -> str:
+        if memory and not in_bytes(memory):
+            raise ValueError("a number and a unit, as in 4GB or 512MB")
+        return memory
+
+    @model_validator(mode="after")
+    def _some(self) -> "Visualize":
+        if not self.places and not self.journey:
+            raise ValueError("name one place or more, or ask for a journey")
+        return self
+
+    @property
+    def per_place(self) -> int:
+        """Pictures that belong together: variants, of both signs."""
+        return self.variants * (2 if self.both else 1)
+
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def in_bytes(text: str) -> int:
+    """What `4GB`, `512 MiB` or `1e9` means; 0 where it means nothing."""
+    found = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e"))
+    if not found:
+        return 0
+    number, unit = found.groups()
+    unit = unit if unit.endswith("B") else unit + "B"
+    try:
+        return int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError):
+        return 0

@@ -135,6 +135,31 @@ class Warp:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """A random part of the image, at most `largest` and at least `smallest` of it, shown at `size`.
+
+    Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained
+    Optimization", arXiv:2306.06805, section 3.
+    """
+
+    size: tuple[int, ...]
+    smallest: float = 0.5
+    largest: float = 1.0
+
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *shown"]:
+        """The part, resampled."""
+        share, *at = torch.rand(image.dim() - 1, generator=generator).tolist()
+        share = self.smallest + share * (self.largest - self.smallest)
+        for axis, place in enumerate(at, start=2):
+            extent = max(1, round(share * image.shape[axis]))
+            image = image.narrow(axis, round(place * (image.shape[axis] - extent)), extent)
+        mode = "bilinear" if image.dim() == 4 else "linear"
+        return F.interpolate(image, size=self.size, mode=mode, align_corners=False)
+
+
+@dataclass(frozen=True)
 class Fit:
     """Cuts or fills to `size`, centred: for networks that take inputs of one size only."""
 

@@ -1,0 +1,134 @@
+"""Objectives as text: `conv2:17 - 0.3*conv2:7`.
+
+A sum of terms, with spaces around its `+` and `-`; a term is a place or a penalty (`l1()`), with a number
+before or after it. Numbers are read as numbers and places as places; nothing is ever evaluated.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from convscope.errors import PlaceError, UsageError, nearest
+from convscope.nets import Net, Place
+from convscope.see import penalties
+from convscope.see.measures import aim
+from convscope.see.objective import Objective
+from convscope.see.units import expanded
+
+PENALTIES = {
+    "l1": penalties.l1,
+    "l2": penalties.l2,
+    "total_variation": penalties.total_variation,
+    "blur": penalties.blur,
+}
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_TERM = re.compile(
+    rf"(?P<sign>[+-]?)\s*(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<what>[^\s*/+-].*?|\S)"
+    rf"(?:\s*(?P<way>[*/])\s*(?P<after>{_NUMBER}))?"
+)
+_BETWEEN = re.compile(r"\s+([+-])\s+")
+_EXAMPLE = "For example: conv2:17 - 0.3*conv2:7"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one picture is to please."""
+
+    text: str
+    """What it was asked for as; unique among the pictures of one recipe."""
+    goal: Objective
+    place: Place
+    """The first place it reads; the variants of a wish are kept apart there."""
+    seed_text: str
+    """What its first noise depends on."""
+
+
+def wishes(net: Net, texts: list[str], reduce: str = "mean") -> Iterator[Wish]:
+    """What each text asks for: one picture for a sum, one for each place that `conv2:*` means.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: a text is no sum of places.
+    """
+    for text in texts:
+        terms = list(parsed(text))
+        if len(terms) == 1 and terms[0][0] == 1.0 and terms[0][1] is None:
+            for place in expanded(net, [terms[0][2]]):
+                yield Wish(str(place), aim(place, reduce=reduce), place, str(place))  # pyright: ignore[reportArgumentType]
+            continue
+        yield _joint(net, text, terms, reduce)
+
+
+def parsed(text: str) -> Iterator[tuple[float, str | None, str]]:
+    """Weight, penalty (or None) and place of each term; checks nothing against a network.
+
+    Raises:
+        UsageError: this is no sum; what is wrong is quoted.
+    """
+    parts = _BETWEEN.split(text.strip())
+    signs = ["+", *parts[1::2]]
+    for sign, part in zip(signs, parts[::2], strict=True):
+        found = _TERM.fullmatch(part.strip())
+        if not found:
+            raise UsageError(
+                "a sum of places, each with or without a number", received=repr(text), hint=_EXAMPLE
+            )
+        weight = (
+            float(found["before"] or 1) * (-1 if found["sign"] == "-" else 1) * (-1 if sign == "-" else 1)
+        )
+        if found["after"]:
+            weight = (
+                weight * float(found["after"]) if found["way"] == "*" else _over(weight, found["after"], text)
+            )
+        if not math.isfinite(weight):
+            raise UsageError("weights that are numbers", received=repr(text))
+        yield weight, *_named(found["what"], text)
+
+
+def _over(weight: float, divisor: str, text: str) -> float:
+    if float(divisor) == 0:
+        raise UsageError("a weight that is a number", received=f"a division by 0 in {text!r}")
+    return weight / float(divisor)
+
+
+def _named(what: str, text: str) -> tuple[str | None, str]:
+    if not what.endswith("()"):
+        return None, what
+    if what[:-2] not in PENALTIES:
+        raise UsageError(
+            f"a penalty: {', '.join(f'{name}()' for name in PENALTIES)}",
+            received=f"{what} in {text!r}",
+            hint=nearest(what[:-2], PENALTIES),
+        )
+    return what[:-2], what
+
+
+def _joint(net: Net, text: str, terms: list[tuple[float, str | None, str]], reduce: str) -> Wish:
+    total, first = Objective(), None
+    for weight, penalty, what in terms:
+        if penalty is not None:
+            total = total + weight * PENALTIES[penalty]()
+            continue
+        places = expanded(net, [what])
+        if len(places) != 1:
+            raise PlaceError("one unit for each term of a sum", received=what, hint=_EXAMPLE)
+        first = first or places[0]
+        total = total + weight * aim(places[0], reduce=reduce)  # pyright: ignore[reportArgumentType]
+    if first is None or not total.terms:
+        raise UsageError("a sum with a place whose weight is not 0", received=repr(text), hint=_EXAMPLE)
+    name = " ".join(text.split())
+    return Wish(name, total, first, name)
+
+
+def multiplied(wish: Wish, *, both: bool, negative: bool, variants: int) -> Iterator[Wish]:
+    """The pictures of one wish: variants (`~2` is the second) of what it likes, and likes least (`-`)."""
+    for sign in (1, -1) if both else (-1,) if negative else (1,):
+        for number in range(1, variants + 1):
+            ending = "" if number == 1 else f" ~{number}"
+            yield replace(
+                wish,
+                text=("-" if both and sign < 0 else "") + wish.text + ending,
+                goal=wish.goal if sign > 0 else -wish.goal,
+                seed_text=wish.seed_text + ending,
+            )

@@ -1,0 +1,246 @@
+"""How to make pictures fastest here, within a memory budget.
+
+Precision, memory layout and batch are measured in a few seconds, once for a network, a layer and a machine;
+what the recipe fixes is kept. Small work is not worth measuring, and is always done plainly, so that the same
+command makes the same picture whatever was measured before.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convscope.errors import ConvscopeError
+from convscope.nets import Net, Place
+from convscope.nets.fusing import quick
+from convscope.nets.speed import known, processor, remember
+from convscope.see.ascent import Climb, ascend
+from convscope.see.canvas import Canvas
+from convscope.see.objective import Objective, each
+from convscope.see.recipe import Visualize, in_bytes
+from convscope.see.transforms import Transform
+
+SMALL = 1024
+"""Fewer updates of single pictures than this are not worth measuring."""
+PLAIN_BATCH = 8
+BATCHES = (4, 8, 16, 32)
+PATIENCE = 6.0
+"""Seconds after which nothing more is tried."""
+WORTH = 1.1
+"""How much faster another way must be than the plainer one before it."""
+SLACK = 1.4
+"""Memory that allocators and kernels take beside what is counted."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How to compute, and how many pictures at once."""
+
+    precision: str = "float32"
+    channels_last: bool = False
+    batch: int = PLAIN_BATCH
+
+    def settled(self, recipe: Visualize) -> Visualize:
+        """The recipe with what was chosen written down, so that it makes the same again anywhere."""
+        layout = "channels_last" if self.channels_last else "contiguous"
+        return recipe.model_copy(update={"precision": self.precision, "layout": layout, "batch": self.batch})
+
+    def copy_of(self, net: Net, images: Tensor, places: Sequence[Place]) -> Net:
+        """The network's quick copy for this pace."""
+        dtype = torch.bfloat16 if self.precision == "bfloat16" else None
+        return quick(net, images, places, dtype=dtype, channels_last=self.channels_last)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done: any number of pictures of one kind."""
+
+    net: Net
+    goals: Sequence[Objective]
+    canvas: Callable[[int], Canvas]
+    """Makes a canvas of so many pictures, for trying."""
+    transforms: tuple[Transform, ...]
+    climb: Climb
+    recipe: Visualize
+
+    def trial(self, pace: Pace, count: int, net: Net | None = None) -> "Trial":
+        """Some steps of the work, with so many pictures."""
+        goals = [self.goals[i % len(self.goals)].bound(self.net) for i in range(count)]
+        canvas = self.canvas(count)
+        places = each(goals).places
+        used = net or pace.copy_of(self.net, canvas.images().detach()[:2], places)
+        climb = replace(self.climb, channels_last=pace.channels_last)
+        return Trial(used, each(goals), canvas, climb, self.transforms)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A few steps that are thrown away."""
+
+    net: Net
+    goal: Objective
+    canvas: Canvas
+    climb: Climb
+    transforms: tuple[Transform, ...]
+
+    def seconds(self, rounds: int = 2) -> float:
+        """Of one step; the first, which prepares the operations, does not count."""
+        steps = ascend(
+            self.net, self.goal, self.canvas, steps=rounds + 1, climb=self.climb, transforms=self.transforms
+        )
+        next(steps)
+        best = float("inf")
+        for _ in range(rounds):
+            self._wait()
+            started = time.perf_counter()
+            next(steps)
+            self._wait()
+            best = min(best, time.perf_counter() - started)
+        return best
+
+    def saved_bytes(self) -> tuple[int, int]:
+        """What one step keeps for its gradients, and the largest part of it."""
+        sizes: dict[int, int] = {}
+        own = {p.untyped_storage().data_ptr() for p in self.net.module.parameters()}
+
+        def pack(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            next(
+                ascend(
+                    self.net, self.goal, self.canvas, steps=0, climb=self.climb, transforms=self.transforms
+                )
+            )
+        return sum(sizes.values()), max(sizes.values(), default=0)
+
+    def _wait(self) -> None:
+        if self.net.device.type == "cuda":
+            torch.cuda.synchronize(self.net.device)
+
+
+def settle(work: Work) -> Pace:
+    """The pace for some work.
+
+    Raises:
+        ConvscopeError: not even one picture fits into the memory that the recipe allows.
+    """
+    recipe, group = work.recipe, work.recipe.variants
+    pace = _fixed(recipe)
+    most = max(group, _fitting(work, pace) // group * group)
+    if not _measured(recipe, len(work.goals)):
+        return replace(pace, batch=_batch(recipe.batch or PLAIN_BATCH, group, most))
+    key = _key(work)
+    kept = known().get(key)
+    if kept is None:
+        kept = asdict(_fastest(work, pace, most))
+        remember(key, kept)
+    return replace(Pace(**kept), batch=_batch(recipe.batch or kept["batch"], group, most))
+
+
+def _fixed(recipe: Visualize) -> Pace:
+    precision = "float32" if recipe.precision == "auto" else recipe.precision
+    return Pace(precision, recipe.layout == "channels_last", recipe.batch or PLAIN_BATCH)
+
+
+def _measured(recipe: Visualize, pictures: int) -> bool:
+    open_questions = "auto" in (recipe.precision, recipe.layout) or not recipe.batch
+    return open_questions and pictures * recipe.steps >= SMALL
+
+
+def _batch(wanted: int, group: int, most: int) -> int:
+    """As many as wanted, all of a group together, not more than fit."""
+    return max(group, min(wanted, most) // group * group)
+
+
+def _fastest(work: Work, plain: Pace, most: int) -> Pace:
+    """By trying: first precisions and layouts, then batches."""
+    recipe, started = work.recipe, time.perf_counter()
+    best, best_seconds = plain, work.trial(plain, min(plain.batch, most)).seconds()
+    for precision in ("float32", "bfloat16") if recipe.precision == "auto" else (plain.precision,):
+        for last in (False, True) if recipe.layout == "auto" else (plain.channels_last,):
+            pace = replace(plain, precision=precision, channels_last=last)
+            if pace == plain or time.perf_counter() - started > PATIENCE:
+                continue
+            seconds = work.trial(pace, min(plain.batch, most)).seconds()
+            if seconds * WORTH < best_seconds:
+                best, best_seconds = pace, seconds
+    each_one = best_seconds / min(plain.batch, most)
+    for batch in () if recipe.batch else BATCHES:
+        if batch == plain.batch or batch > most or time.perf_counter() - started > PATIENCE:
+            continue
+        seconds = work.trial(best, batch).seconds() / batch
+        if seconds * WORTH < each_one:
+            best, each_one = replace(best, batch=batch), seconds
+    return best
+
+
+def _fitting(work: Work, pace: Pace) -> int:
+    """How many pictures at once stay within the memory; a look at one step of a single picture tells."""
+    budget = in_bytes(work.recipe.memory)
+    if not budget and work.recipe.batch:
+        return work.recipe.batch
+    saved, largest = work.trial(pace, 1, work.net).saved_bytes()
+    each_one = int(SLACK * (saved + 3 * largest)) or 1
+    room = (budget - _in_use(work.net.device) if budget else _free(work.net.device) // 2) - _beside(work)
+    if room < each_one * work.recipe.variants:
+        needed = each_one * work.recipe.variants - room + (budget or _free(work.net.device))
+        raise ConvscopeError(
+            "memory for one picture and its variants at once",
+            received=f"{work.recipe.memory or 'what is free'}; about {needed / 1e9:.2f} GB are needed",
+            hint="Give more --memory, or choose a smaller --size or fewer places.",
+        )
+    return room // each_one
+
+
+def _beside(work: Work) -> int:
+    """Bytes that do not depend on the batch: the quick copy, and the pictures that are finished."""
+    weights = sum(p.nbytes for p in work.net.module.parameters())
+    picture = work.canvas(1).images().nbytes
+    frames = len(work.recipe.film) + (FRAMES if work.recipe.animate else 0)
+    return 2 * weights + (2 + frames) * len(work.goals) * picture
+
+
+FRAMES = 40
+"""Pictures of an animation."""
+
+
+def _in_use(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    pages = Path("/proc/self/statm")
+    if pages.is_file():
+        return int(pages.read_text().split()[1]) * 4096
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    info = Path("/proc/meminfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    free = next((line.split()[1] for line in lines if line.startswith("MemAvailable")), None)
+    return int(free) * 1024 if free else 4 * 10**9
+
+
+def _key(work: Work) -> str:
+    """What the answer depends on."""
+    recipe, net = work.recipe, work.net
+    layers = sorted({str(place) for goal in work.goals for place in goal.places})
+    asked = [recipe.size, recipe.canvas, recipe.transforms, recipe.precision, recipe.layout, recipe.batch]
+    shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
+    facts = [
+        "visualize", repr(net.module), shapes, net.contract.shape, layers, asked, recipe.variants,
+        str(net.device), processor(net.device), torch.get_num_threads(), torch.__version__,
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
