@@ -39,8 +39,12 @@ def surface() -> dict[str, list[str]]:
 
 
 def test_no_public_name_disappears_unnoticed() -> None:
-    """To add or remove names on purpose: python -m tests.test_house."""
-    assert surface() == json.loads(SURFACE.read_text(encoding="utf-8"))
+    """To write the list anew, after removing a name on purpose: python -m tests.test_house."""
+    now = surface()
+    known = json.loads(SURFACE.read_text(encoding="utf-8"))
+    assert sum(map(len, known.values())) > 100
+    for package, names in known.items():
+        assert set(names) <= set(now[package]), package
 
 
 @pytest.mark.parametrize("package", PACKAGES)
