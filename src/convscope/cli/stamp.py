@@ -51,12 +51,23 @@ def _values(path: Path) -> Any:
             from convscope.show import png
 
             return png.recipe_in(path)
+        case ".webp":
+            return _from_webp(path)
         case ".toml":
             return Recipe.read(path)
         case ".json":
             return _from_json(path)
         case other:
             raise DataError(WRONG, received=f"{path}, a {other or 'nameless'} file")
+
+
+def _from_webp(path: Path) -> Any:
+    from convscope.show import strips
+
+    try:
+        return strips.recipe_in(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(WRONG, received=f"{path}: {error}") from None
 
 
 def _from_json(path: Path) -> Any:
