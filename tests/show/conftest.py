@@ -1,15 +1,20 @@
-"""One small report for all tests of this room: every chapter, with an untrained network."""
+"""Reports for all tests of this room: one with an untrained network, and one from a whole short tour."""
+
+from pathlib import Path
 
 import pytest
-import torch
 
-from convscope.learn import Epoch, Evaluation
-from convscope.nets import load
-from convscope.show import chapters, words
+from convscope.learn import Epoch, evaluate
+from convscope.nets import load, save
+from convscope.show import chapters, lessons, words
 from convscope.show.figure import Section
+from convscope.show.recipe import Tour
 from convscope.show.report import Report, render
-from convscope.worlds import digits, scaled
+from convscope.show.tour import EVALUATION, tour
+from convscope.worlds import digits
+from convscope.worlds.photos import to_picture
 
+NUMBER = 7
 VALUES = {"version": "1", "torch": "2", "date": "2026-11-22", "seconds": 9, "seed": 0,
           "folder": "lecture-relu", "train": "8,000", "test": "2,000"}  # fmt: skip
 FACTS = tuple((f"page.fact.{name}", "1") for name in ("parameters", "digits", "accuracy", "relu"))
@@ -34,17 +39,22 @@ def _epochs(count: int) -> list[Epoch]:
     ]
 
 
-def _sections() -> list[Section]:
-    net, data = load("lecture-relu", seed=0), digits.test().take(range(60))
-    digit = scaled(data.batch([0]), data.contract)[0]
-    chances = torch.rand(60, 10, generator=torch.Generator().manual_seed(0)).softmax(1)
-    losses = -chances[torch.arange(60), data.labels].log()
-    evaluation = Evaluation(data.classes, data.labels, chances, losses)
-    seen = chapters.seen(chapters.Subject(net, data, digit, steps=1, seed=0, folder="runs/x/lecture-relu"))
-    sections = [chapters.why(net.graph, digit), chapters.convolution(digit), chapters.neuron(),
-                chapters.network(load("lecture").graph, "convscope describe lecture"),
-                chapters.training(_epochs(3), _epochs(3), evaluation, data, ("convscope train x", "python"),
-                                  "8,000")]  # fmt: skip
+def _sections(folder: Path) -> list[Section]:
+    net, data, digit = load("lecture-relu", seed=0), digits.test(), lessons.digit(NUMBER)
+    save(net, folder / "lecture-relu")
+    to_picture(digit).save(folder / "digit.png")
+    where = EVALUATION.format(folder=str(folder / "lecture-relu"))
+    lines = ("convscope train x", f"{where}\nprint(found.confusion)", f"{where}\nworst = found.hardest(12)")
+    subject = chapters.Subject(net, data, digit, steps=2, seed=0, folder=str(folder / "lecture-relu"),
+                               picture=str(folder / "digit.png"))  # fmt: skip
+    seen = chapters.seen(subject)
+    sections = [
+        chapters.why(net.graph, digit, NUMBER),
+        chapters.convolution(digit, NUMBER),
+        chapters.neuron(),
+        chapters.network(load("lecture").graph),
+        chapters.training(_epochs(3), _epochs(3), evaluate(net, data), data, lines, "8,000"),
+    ]
     while True:
         try:
             next(seen)
@@ -53,13 +63,13 @@ def _sections() -> list[Section]:
 
 
 @pytest.fixture(scope="session")
-def made():
+def made(tmp_path_factory):
     """The sections, the page, and the keys of the texts that were read to make it."""
     watched, original = Watched(words.texts()), words.texts
     patch = pytest.MonkeyPatch()
     patch.setattr(words, "texts", lambda: watched)
     try:
-        sections = _sections()
+        sections = _sections(tmp_path_factory.mktemp("made"))
         page = render(Report(tuple(sections), "convscope tour", FACTS, VALUES, unfinished=True))
     finally:
         patch.undo()
@@ -70,3 +80,19 @@ def made():
 @pytest.fixture(scope="session")
 def page(made):
     return made[1]
+
+
+@pytest.fixture(scope="session")
+def figures(made):
+    """The figures by key."""
+    return {figure.key: figure for section in made[0] for figure in section.figures}
+
+
+@pytest.fixture(scope="session")
+def toured(tmp_path_factory):
+    """A whole tour, short but real: its recipe, its folder and what it told."""
+    recipe, folder = (
+        Tour(epochs=1, steps=4, digit=5, device="cpu"),
+        tmp_path_factory.mktemp("toured") / "tour",
+    )
+    return recipe, folder, list(tour(recipe, folder))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
+from convscope.worlds import digits, scaled
+
 Rows = tuple[tuple[float, ...], ...]
 
 IMAGE: Rows = (
@@ -52,6 +54,13 @@ def slide(
     """One dimension: zeros added at either end, then the kernel every `stride` positions."""
     padded = F.pad(torch.tensor([[list(signal)]]), (left, right))
     return tuple(F.conv1d(padded, torch.tensor([[list(kernel)]]), stride=stride).flatten().tolist())
+
+
+def digit(number: int) -> torch.Tensor:
+    """The first test digit of a class, `[1 28 28]`: paper 0, ink 1."""
+    data = digits.test()
+    index = int((data.labels == number).nonzero()[0])
+    return scaled(data.batch([index]), data.contract)[0]
 
 
 def rows(tensor: torch.Tensor) -> Rows:

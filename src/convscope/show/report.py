@@ -21,7 +21,7 @@ class Report:
     values: Mapping[str, object] = field(default_factory=dict)
     unfinished: bool = False
     page: str = "page"
-    """Where the page's own words are: `<page>.title`, `<page>.standfirst`, `<page>.made`, perhaps `<page>.data`."""
+    """Where the page's own words are: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`."""
 
 
 def render(report: Report) -> str:

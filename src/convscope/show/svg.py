@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from markupsafe import Markup, escape
 
 from convscope.errors import DataError, UsageError
 
 Child = str | int | float | None
+INSIDE = ("#", "data:image/png;base64,", "data:image/webp;base64,")
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
 _VOID = frozenset({"img", "br", "input", "meta", "hr"})
 _REFUSED = frozenset({"script", "iframe", "object", "embed", "foreignObject", "link", "base"})
@@ -49,13 +50,19 @@ def join(children: Iterable[Child]) -> Markup:
     return Markup("").join(escape(child) for child in children if child is not None)
 
 
-def drawing(width: float, height: float, *children: Child, label: str = "", class_: str = "") -> Markup:
-    """An `<svg>` that scales with its column. Without a `label` readers of the screen skip it."""
+def drawing(
+    width: float, height: float, *children: Child, label: str | Mapping[str, str] = "", class_: str = ""
+) -> Markup:
+    """An `<svg>` that scales with its column.
+
+    Without a `label` readers of the screen skip it; one in several languages follows that of the page.
+    """
     hidden = None if label else "true"
+    spoken = {} if isinstance(label, str) else {f"data_{language}": text for language, text in label.items()}
     return element(
         "svg", *children, viewBox=f"0 0 {number(width)} {number(height)}", class_=class_ or None,
-        role="img" if label else None, aria_label=label or None, aria_hidden=hidden,
-        style=f"max-width:{number(width)}px",
+        role="img" if label else None, aria_label=spoken.get("data_en", label) or None, aria_hidden=hidden,
+        style=f"max-width:{number(width)}px", **spoken,
     )  # fmt: skip
 
 
@@ -69,6 +76,6 @@ def _attribute(key: str, value: object) -> Markup:
     text = number(value) if isinstance(value, float) else str(value)
     if not _NAME.fullmatch(name) or name.lower().startswith("on"):
         raise UsageError("an attribute that only draws", received=name)
-    if name in ("href", "src") and not text.startswith(("#", "data:image/png;base64,")):
+    if name in ("href", "src") and not text.startswith(INSIDE):
         raise UsageError("an address inside this page", received=text[:80])
     return Markup(' {}="{}"').format(Markup(name), text)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -19,14 +20,21 @@ from convscope.learn import Epoch, Evaluation, evaluate, fitting
 from convscope.learn.plan import Plan
 from convscope.learn.preparing import find_device
 from convscope.nets import Net, load, save
-from convscope.show import chapters
+from convscope.show import chapters, lessons
 from convscope.show.events import CHAPTERS, Event, Learned, Looked, Opened, Written
 from convscope.show.figure import Section
 from convscope.show.recipe import Tour
 from convscope.show.report import Report, render
-from convscope.worlds import digits, scaled
+from convscope.worlds import digits
+from convscope.worlds.photos import to_picture
 
 NETWORKS = ("lecture", "lecture-relu")
+DIGIT = "digit.png"
+"""Where the digit lies that is followed through the network."""
+EVALUATION = """\
+import convscope as cs
+from convscope.worlds import digits
+found = cs.learn.evaluate(cs.load({folder!r}), digits.test())"""
 BEGINS = {"why": 0.0, "convolution": 0.02, "neuron": 0.03, "network": 0.04, "training": 0.05, "seen": 0.65}
 """Share of the time that has passed when a chapter begins."""
 
@@ -44,6 +52,11 @@ class State:
     nets: dict[str, Net] = field(default_factory=dict)
     epochs: dict[str, list[Epoch]] = field(default_factory=dict)
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
+
+    @cached_property
+    def digit(self) -> torch.Tensor:
+        """The digit that is followed through the network, `[1 28 28]` in [0, 1]."""
+        return lessons.digit(self.recipe.digit)
 
     @property
     def seconds(self) -> float:
@@ -69,6 +82,7 @@ def tour(recipe: Tour, folder: Path, *, shown: Path | None = None) -> Iterator[E
     """
     state = State(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
+    to_picture(state.digit, digits.CONTRACT).save(folder / DIGIT)
     try:
         for key in CHAPTERS:
             yield Opened(key, BEGINS[key])
@@ -87,12 +101,12 @@ Steps = Generator[Event, None, None]
 
 
 def _why(state: State) -> Steps:
-    state.sections.append(chapters.why(_graph(), _digit(state)))
+    state.sections.append(chapters.why(_graph(), state.digit, state.recipe.digit))
     yield from ()
 
 
 def _convolution(state: State) -> Steps:
-    state.sections.append(chapters.convolution(_digit(state)))
+    state.sections.append(chapters.convolution(state.digit, state.recipe.digit))
     yield from ()
 
 
@@ -102,7 +116,7 @@ def _neuron(state: State) -> Steps:
 
 
 def _network(state: State) -> Steps:
-    state.sections.append(chapters.network(_graph(), "convscope describe lecture"))
+    state.sections.append(chapters.network(_graph()))
     yield from ()
 
 
@@ -120,7 +134,13 @@ def _training(state: State) -> Steps:
         save(net.to("cpu"), state.folder / name)
         state.evaluations[name] = evaluate(net, test)
     printed, relu = (state.epochs[name] for name in NETWORKS)
-    commands = ("\n".join(_plan(state, name).command() for name in NETWORKS), _evaluation_line(state))
+    evaluation = EVALUATION.format(folder=str(state.shown / NETWORKS[1]))
+    commands = (
+        "\n".join(_plan(state, name).command() for name in NETWORKS),
+        f"{evaluation}\nprint(found.confusion)",
+        f"{evaluation}\nworst = found.hardest({chapters.HARDEST})\n"
+        "print(worst, found.labels[worst], *found.probabilities[worst].max(1))",
+    )
     section = chapters.training(
         printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}"
     )
@@ -132,10 +152,11 @@ def _seen(state: State) -> Steps:
     subject = chapters.Subject(
         state.nets[name],
         digits.test(),
-        _digit(state),
+        state.digit,
         state.recipe.steps,
         state.recipe.seed,
         str(state.shown / name),
+        str(state.shown / DIGIT),
     )
     section = yield from _passed_on(chapters.seen(subject))
     state.sections.append(section)
@@ -161,26 +182,11 @@ def _plan(state: State, name: str) -> Plan:
     return Plan(network=name, data="digits", epochs=recipe.epochs, seed=recipe.seed, device=recipe.device)
 
 
-def _evaluation_line(state: State) -> str:
-    folder = state.shown / NETWORKS[1]
-    return (
-        f"python -c \"import convscope as cs; net = cs.load('{folder}'); "
-        'print(cs.learn.evaluate(net, cs.worlds.digits.test()).confusion)"'
-    )
-
-
 def _graph() -> Graph:
     graph = load(NETWORKS[0]).graph
     if graph is None:
         raise TypeError("the lecture's network has a graph")
     return graph
-
-
-def _digit(state: State) -> torch.Tensor:
-    """The first test digit of the recipe's class, `[1 28 28]` in [0, 1]."""
-    data = digits.test()
-    index = int((data.labels == state.recipe.digit).nonzero()[0])
-    return scaled(data.batch([index]), data.contract)[0]
 
 
 def _write(state: State) -> None:

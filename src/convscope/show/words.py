@@ -57,11 +57,14 @@ def plain(key: str, language: str = "en", **values: object) -> str:
         ) from None
 
 
+def spoken(key: str, **values: object) -> dict[str, str]:
+    """One text in every language, for the labels of drawings."""
+    return {language: plain(key, language, **values) for language in LANGUAGES}
+
+
 def both(key: str, *, tag: str = "span", class_: str | None = None, **values: object) -> Markup:
     """One text in both languages, of which the style sheet shows one."""
-    return both_of(
-        {language: plain(key, language, **values) for language in LANGUAGES}, tag=tag, class_=class_
-    )
+    return both_of(spoken(key, **values), tag=tag, class_=class_)
 
 
 def both_of(text: Text, *, tag: str = "span", class_: str | None = None) -> Markup:

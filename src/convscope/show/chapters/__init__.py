@@ -5,7 +5,8 @@ from convscope.show.chapters.network import chapter as network
 from convscope.show.chapters.neuron import chapter as neuron
 from convscope.show.chapters.seen import Subject as Subject
 from convscope.show.chapters.seen import chapter as seen
+from convscope.show.chapters.training import HARDEST as HARDEST
 from convscope.show.chapters.training import chapter as training
 from convscope.show.chapters.why import chapter as why
 
-__all__ = ["Subject", "convolution", "network", "neuron", "seen", "training", "why"]
+__all__ = ["HARDEST", "Subject", "convolution", "network", "neuron", "seen", "training", "why"]

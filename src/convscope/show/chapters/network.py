@@ -7,10 +7,18 @@ from convscope.show.figure import Section
 from convscope.show.figures import network
 from convscope.show.figures.network import Row
 
+COMMAND = """\
+convscope describe lecture
 
-def chapter(graph: Graph, command: str) -> Section:
-    """Every layer with what its shapes imply."""
-    return Section("network", (network.figure(rows(graph), next(iter(graph.inputs.values()))[-1], command),))
+from convscope.graph.costs import costs
+from convscope.nets import load
+for cost in costs(load("lecture").graph):
+    print(cost.name, cost.parameters_per_filter)"""
+
+
+def chapter(graph: Graph) -> Section:
+    """Every layer of the lecture's network with what its shapes imply."""
+    return Section("network", (network.figure(rows(graph), next(iter(graph.inputs.values()))[-1], COMMAND),))
 
 
 def rows(graph: Graph) -> list[Row]:

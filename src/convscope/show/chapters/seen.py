@@ -1,37 +1,32 @@
 """What each layer learned."""
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from convscope.nets import Net, Place, frozen, record
-from convscope.see.ascent import ascend
-from convscope.see.canvas import pixels
-from convscope.see.measures import confidence
-from convscope.see.objective import each
+from convscope.see import aim, compare, fool, visualize
+from convscope.see.comparison import start_of, uniform_noise
 from convscope.see.recipe import Look, Visualize
-from convscope.see.visualization import visualizing
+from convscope.see.visualization import Visualization, clean_scores
+from convscope.show.chapters import commands
 from convscope.show.events import Looked
 from convscope.show.figure import Figure, Section
 from convscope.show.figures import degrees, filters, fooled, maps, wanted
-from convscope.show.figures.units import Shown
-from convscope.worlds import Samples, scaled
+from convscope.show.figures.fooled import Noise
+from convscope.show.figures.wanted import Likeness, Row
+from convscope.worlds import Samples, digits, scaled
 
 FILTERS, NEURONS = 12, 9
-PENALTY = 0.1
+PENALTY = 0.03
 """Weight of the L1 penalty: output units lost per pixel of full ink."""
-FOOLED_STEPS = 40
-FOOLING = """\
-import torch, convscope as cs
-from convscope.see import ascend, confidence, each, pixels
-net = cs.load("{folder}")
-noise = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed({seed}))
-canvas = pixels(net.contract, range(10), start=noise)
-*_, last = ascend(net, each(confidence(k) for k in range(10)), canvas, steps={steps})
-print(net(last.images).softmax(1).diagonal())"""
-CONV1, CONV2, DENSE, OUTPUT = (Place.parse(name) for name in ("conv1", "conv2", "dense1", "output"))
+FOOLED_STEPS = 4
+"""For every step of the other pictures; these climb more slowly, and stop when the network is sure."""
+CONV2, DENSE, OUTPUT = (Place.parse(name) for name in ("conv2", "dense1", "output"))
 STAGES = tuple(Place.parse(name) for name in ("conv1", "pool1", "conv2", "pool2"))
 
 Looking = Generator[Looked, None, Section]
@@ -49,76 +44,103 @@ class Subject:
     seed: int
     folder: str
     """Where the reader finds the network."""
+    picture: str
+    """Where the reader finds the digit."""
 
 
 def chapter(subject: Subject) -> Looking:
     """Filters, maps, what filters, neurons and outputs want, and what fools the network."""
-    net, digit = subject.net, subject.digit
+    net = subject.net
     with torch.no_grad(), frozen(net.module):
-        seen = record(net, digit[None], STAGES)
-        answers = {place: _answers(net, subject.data, place) for place in (CONV2, DENSE, OUTPUT)}
-    weights = net.module.get_parameter("conv1.weight").detach()[:, 0]
+        seen = record(net, subject.digit[None], STAGES)
+        spread = _answers(net, subject.data, DENSE).std(dim=0)
     active = seen[CONV2][0].sum(dim=(1, 2))
-    look = Look.parse({"net": subject.folder}).command()
-    figures: list[Figure] = [
-        filters.figure(weights, look),
-        maps.figure(digit, [(str(p), seen[p][0]) for p in STAGES], look),
-        degrees.figure(active.tolist(), "conv2", look),
-    ]
-    best = active.argsort(descending=True)[:FILTERS].tolist()
+    figures = _looked_at(subject, {str(place): maps[0] for place, maps in seen.items()}, active)
     yield Looked("filters", 0.1)
-    rows = _rows(subject, CONV2, best, answers[CONV2])
-    figures.append(wanted.filters(rows, _recipe(subject, list(rows)).command()))
+    best = active.argsort(descending=True)[:FILTERS].tolist()
+    rows, moved, command = _compared(subject, [f"{CONV2}:{unit}" for unit in best])
+    figures.append(wanted.filters(rows, moved, command))
     yield Looked("neurons", 0.4)
-    spread = answers[DENSE].std(dim=0).argsort(descending=True)[:NEURONS].tolist()
-    rows = _rows(subject, DENSE, spread, answers[DENSE])
-    figures.append(wanted.neurons(rows, _recipe(subject, list(rows)).command()))
+    best = spread.argsort(descending=True)[:NEURONS].tolist()
+    rows, moved, command = _compared(subject, [f"{DENSE}:{unit}" for unit in best])
+    figures.append(wanted.neurons(rows, moved, command))
     yield Looked("outputs", 0.6)
-    figures.append(_outputs(subject, answers[OUTPUT]))
+    figures.append(_outputs(subject))
     yield Looked("fooled", 0.8)
     figures.append(_fooled(subject))
     return Section("seen", tuple(figures))
 
 
-def _rows(subject: Subject, place: Place, units: Sequence[int], answers: Tensor) -> dict[str, list[Shown]]:
-    """For every unit: random start, the picture made for it, the best real digit, noise."""
-    places = [f"{place}:{unit}" for unit in units]
-    start, made = _made(subject, places, steps=0), _made(subject, places)
-    real = _pictures(subject.data, answers[:, units].argmax(dim=0))
-    columns = (start, made, real, _noise(subject).expand_as(made))
-    scores = [_scores(subject.net, images, place, units) for images in columns]
-    return {
-        name: [Shown(images[i], scores[k][i]) for k, images in enumerate(columns)]
-        for i, name in enumerate(places)
-    }
+def _looked_at(subject: Subject, seen: dict[str, Tensor], active: Tensor) -> list[Figure]:
+    """The figures that one forward pass gives."""
+    weights = subject.net.module.get_parameter("conv1.weight").detach()[:, 0]
+    most = len(active)
+    return [
+        filters.figure(weights, _look(subject, ["conv1"], most)),
+        maps.figure(subject.digit, list(seen.items()), _look(subject, list(seen), most)),
+        degrees.figure(active.tolist(), str(CONV2), _look(subject, [str(CONV2)], most) + " --json"),
+    ]
 
 
-def _outputs(subject: Subject, answers: Tensor) -> Figure:
-    units = list(range(answers.shape[1]))
-    places = [f"output:{unit}" for unit in units]
-    plain, sparse = _made(subject, places), _made(subject, places, l1=PENALTY)
-    real, noise = _pictures(subject.data, answers.argmax(dim=0)), _noise(subject).expand_as(plain)
-    columns = (plain, sparse, real, noise)
-    scores = [_scores(subject.net, images, OUTPUT, units) for images in columns]
-    rows = {
-        subject.data.classes[k]: [Shown(images[k], scores[c][k]) for c, images in enumerate(columns)]
-        for k in units
-    }
-    return wanted.outputs(rows, PENALTY, _recipe(subject, places, l1=PENALTY).command())
+def _look(subject: Subject, places: list[str], strongest: int) -> str:
+    values = {"net": subject.folder, "image": subject.picture, "places": places, "strongest": strongest}
+    return Look.parse(values).command()
+
+
+def _compared(subject: Subject, places: Sequence[str]) -> tuple[list[Row], float, str]:
+    """A row for each unit; their mean activation when the picture moves aside; what makes all this."""
+    recipe = _recipe(subject, places)
+    made = _made(subject, recipe)
+    goals = [aim(place, reduce="sum") for place in made.places]
+    moved = clean_scores(subject.net, goals, made.images.roll(wanted.MOVE, (-2, -1)))
+    return _rows(subject, made), float(moved.mean()), commands.comparing(recipe, wanted.MOVE)
+
+
+def _rows(subject: Subject, made: Visualization) -> list[Row]:
+    net, data = subject.net, subject.data
+    found, starts = compare(net, made, data), start_of(net, made)
+    real = scaled(data.batch([line.best_index for line in found]), data.contract)
+    noise = uniform_noise(net)[0]
+    return [Row(line, starts[i], made.images[i], real[i], noise) for i, line in enumerate(found)]
+
+
+def _outputs(subject: Subject) -> Figure:
+    places = [f"{OUTPUT}:{unit}" for unit in range(len(subject.data.classes))]
+    plain, sparse = (_recipe(subject, places, l1=weight) for weight in (0.0, PENALTY))
+    made, inked = _made(subject, plain), _made(subject, sparse)
+    averages = _averages(digits.train())
+    data = subject.data
+    real = _likeness(scaled(data.batch(range(len(data))), data.contract), averages[data.labels])
+    likeness = Likeness(_likeness(made.images, averages), _likeness(inked.images, averages), real)
+    return wanted.outputs(
+        _rows(subject, made), _rows(subject, inked), data.classes, PENALTY, likeness,
+        commands.likening(plain, sparse),
+    )  # fmt: skip
+
+
+def _averages(data: Samples) -> Tensor:
+    """The mean picture of each class, `[classes c h w]`."""
+    images = scaled(data.batch(range(len(data))), data.contract)
+    return torch.stack([images[data.labels == k].mean(dim=0) for k in range(len(data.classes))])
+
+
+def _likeness(images: Tensor, others: Tensor) -> float:
+    """The correlation of pixels, picture by picture, as a mean."""
+    a, b = images.flatten(1), others.flatten(1)
+    return float(F.cosine_similarity(a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)).mean())
 
 
 def _fooled(subject: Subject) -> Figure:
     net, classes = subject.net, subject.data.classes
-    canvas = pixels(net.contract, range(len(classes)), start=_noise(subject))
-    made = canvas.images()
-    for step in ascend(net, each(confidence(k) for k in range(len(classes))), canvas, steps=FOOLED_STEPS):
-        made = step.images
+    steps = FOOLED_STEPS * subject.steps
+    fooling = fool(net, range(len(classes)), steps=steps, seed=subject.seed)
     with torch.no_grad(), frozen(net.module):
-        chances = net(made).softmax(dim=1).diagonal().tolist()
-        noise = net(_noise(subject)).softmax(dim=1)[0]
-    shown = [Shown(image, chance) for image, chance in zip(made, chances, strict=True)]
-    said = (classes[int(noise.argmax())], float(noise.max()))
-    return fooled.figure(shown, classes, said, _fooling_script(subject))
+        chances = net(uniform_noise(net)).softmax(dim=1)
+    sure, answers = chances.max(dim=1)
+    answer, times = Counter(answers.tolist()).most_common(1)[0]
+    noise = Noise(classes[answer], times, len(answers), float(sure.mean()))
+    command = commands.FOOLING.format(folder=subject.folder, seed=subject.seed, steps=steps)
+    return fooled.figure(fooling, classes, noise, command)
 
 
 def _recipe(subject: Subject, places: Sequence[str], **changes: object) -> Visualize:
@@ -127,40 +149,14 @@ def _recipe(subject: Subject, places: Sequence[str], **changes: object) -> Visua
     return Visualize.parse(values)
 
 
-def _made(subject: Subject, places: Sequence[str], **changes: object) -> Tensor:
-    """The pictures that the recipe makes, `[n c h w]`."""
-    with frozen(subject.net.module):
-        *_, last = visualizing(subject.net, _recipe(subject, places, **changes))
-    return last.visualization().images
-
-
-def _fooling_script(subject: Subject) -> str:
-    return FOOLING.format(folder=subject.folder, seed=subject.seed, steps=FOOLED_STEPS)
+def _made(subject: Subject, recipe: Visualize) -> Visualization:
+    """The pictures of the recipe, as anybody would make them."""
+    return visualize(subject.net, *recipe.places, **commands.fields(recipe))
 
 
 def _answers(net: Net, data: Samples, place: Place, batch: int = 500) -> Tensor:
-    """What every unit answers to every picture, summed over its map: `[n units]`."""
-    parts = [
-        _summed(record(net, scaled(images, data.contract), [place])[place])
+    """What every unit answers to every picture, `[n units]`."""
+    return torch.cat([
+        record(net, scaled(images, data.contract), [place])[place]
         for images, _ in data.batches(range(len(data)), batch)
-    ]
-    return torch.cat(parts)
-
-
-def _scores(net: Net, images: Tensor, place: Place, units: Sequence[int]) -> list[float]:
-    """What unit i answers to image i."""
-    with torch.no_grad(), frozen(net.module):
-        answers = _summed(record(net, images, [place])[place])
-    return answers[torch.arange(len(units)), torch.tensor(units)].tolist()
-
-
-def _summed(activation: Tensor) -> Tensor:
-    return activation.flatten(2).sum(dim=2) if activation.dim() > 2 else activation
-
-
-def _pictures(data: Samples, indices: Tensor) -> Tensor:
-    return scaled(data.batch(indices), data.contract)
-
-
-def _noise(subject: Subject) -> Tensor:
-    return torch.rand(1, *subject.net.contract.shape, generator=torch.Generator().manual_seed(subject.seed))
+    ])  # fmt: skip

@@ -17,7 +17,7 @@ def chapter(
     relu: Sequence[Epoch],
     evaluation: Evaluation,
     data: Samples,
-    commands: tuple[str, str],
+    commands: tuple[str, str, str],
     learned_from: str,
 ) -> Section:
     """Curves of both networks; mistakes of the one with ReLU.
@@ -27,14 +27,14 @@ def chapter(
         relu: epochs of the network with ReLU.
         evaluation: of the latter.
         data: the test digits that were evaluated.
-        commands: what makes the curves, and what makes the evaluation.
+        commands: what makes the curves, the confusion matrix and the hardest digits.
         learned_from: how many digits the networks learned from, as written.
     """
     classes = evaluation.classes
-    figures: list[Figure] = [curves.figure(_history(printed), _history(relu), commands[0])]
+    figures: list[Figure] = [curves.figure(_history(printed), _history(relu), len(data), commands[0])]
     if (evaluation.predictions != evaluation.labels).any():
         figures.append(confusion.figure(evaluation.confusion.tolist(), classes, commands[1]))
-    figures.append(hardest.figure(answers(evaluation, data, HARDEST), commands[1]))
+    figures.append(hardest.figure(answers(evaluation, data, HARDEST), commands[2]))
     return Section(
         "training", tuple(figures), {"test": f"{len(data):,}", "train": learned_from, "epochs": len(relu)}
     )

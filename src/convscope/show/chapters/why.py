@@ -13,12 +13,12 @@ from convscope.show.figures.parameters import Costs
 TOY, PHOTO, NEURONS = (1, 6, 6), (3, 100, 100), 1000
 
 
-def chapter(graph: Graph, digit: Tensor) -> Section:
-    """Three properties on a digit `[1 28 28]`, and the weights they save."""
+def chapter(graph: Graph, digit: Tensor, number: int) -> Section:
+    """Three properties on the first test digit of class `number`, `[1 28 28]`, and the weights they save."""
     rows = [_costs("toy", TOY, Conv2d(1, 3)), *_convolutions(graph)]
     rows.append(Costs("photo", dense_cost(PHOTO, NEURONS).weights, None, None))
     total = totals(costs(graph)).parameters
-    return Section("why", (properties.figure(digit), parameters.figure(rows, total)))
+    return Section("why", (properties.figure(digit, number), parameters.figure(rows, total)))
 
 
 def _convolutions(graph: Graph) -> list[Costs]:

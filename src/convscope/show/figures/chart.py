@@ -36,7 +36,7 @@ def chart(
     width: float = 340,
     height: float = 220,
     unit: str = "",
-    label: str = "",
+    label: str | Mapping[str, str] = "",
 ) -> Markup:
     """Up to two curves from 0 upwards: solid, orange, with discs; and dashed, blue, with squares.
 

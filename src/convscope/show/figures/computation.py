@@ -89,7 +89,7 @@ def _start(group: Sequence[str], wish: Mapping[str, float]) -> float:
     return _mean([wish[name] - i for i, name in enumerate(group)], 0.0)
 
 
-def drawn(computation: Computation, width: float, label: str = "") -> Markup:
+def drawn(computation: Computation, width: float, label: str | Mapping[str, str] = "") -> Markup:
     """The graph; on narrow paper from top to bottom, else from left to right.
 
     Above in each box what it does, then its value, then (orange, after ∂) the gradient of the result by it.
@@ -143,7 +143,7 @@ def _box(node: Step, place: tuple[float, float], box: float, *, final: bool) -> 
     constant = node.operation == "constant"
     name = SIGNS.get(node.operation, node.operation) if node.inputs else "" if constant else node.name
     return join([
-        element("rect", x=x - box / 2, y=y - 27, width=box, height=54, rx=9 if node.inputs else 27,
+        element("rect", x=x - box / 2, y=y - 27, width=box, height=54, rx=9 if node.inputs else 20,
                 class_="node final" if final else "node constant" if constant else "node"),
         element("text", name, x=x, y=y - 11, class_="number small muted"),
         element("text", fixed(node.value), x=x, y=y + 5, class_="number strong"),

@@ -10,6 +10,7 @@ from convscope.show.svg import element, join
 from convscope.show.words import both
 
 Counts = Sequence[Sequence[int]]
+MNIST = "Yann LeCun, Corinna Cortes, Christopher Burges, the MNIST database of handwritten digits"
 
 
 def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") -> Markup:
@@ -41,9 +42,7 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
     values = {"count": count, "truth": classes[truth], "answer": classes[answer],
               "wrong": sum(c for c, _, _ in wrong), "total": sum(map(sum, counts))}  # fmt: skip
     body = table(counts, classes, both("training.confusion.axes"))
-    return Figure(
-        "training.confusion", body, command, "Karl Pearson (1904), for the idea of the table", values
-    )
+    return Figure("training.confusion", body, command, MNIST, values)
 
 
 def _cell(count: int, right: bool, most: int) -> Markup:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from markupsafe import Markup
 
 from convscope.show.figure import Figure
 from convscope.show.figures.chart import STYLES, chart, key
 from convscope.show.svg import element, join
-from convscope.show.words import both, plain
+from convscope.show.words import both, spoken
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class History:
     errors: Sequence[float]
 
 
-def figure(printed: History, relu: History, command: str) -> Figure:
-    """Loss and error of the network as printed and with ReLU after each convolution."""
+def figure(printed: History, relu: History, tested: int, command: str) -> Figure:
+    """Loss and error, on `tested` digits, of the network as printed and with ReLU after each convolution."""
     runs = {"printed": printed, "relu": relu}
     losses = {name: run.losses for name, run in runs.items()}
     errors = {name: [100 * e for e in run.errors] for name, run in runs.items()}
@@ -35,12 +36,19 @@ def figure(printed: History, relu: History, command: str) -> Figure:
     )
     return Figure(
         "training.curves", body, command,
-        "Vinod Nair, Geoffrey Hinton, Rectified linear units (ICML 2010)",
+        "Vinod Nair, Geoffrey Hinton, Rectified linear units improve restricted Boltzmann machines "
+        "(ICML 2010)",
         {"printed": f"{100 * printed.errors[-1]:.1f}", "relu": f"{100 * relu.errors[-1]:.1f}",
-         "epochs": len(printed.errors)},
+         "epochs": len(printed.errors), "tested": f"{tested:,}",
+         "chance": f"{100 * _spread(printed.errors[-1], relu.errors[-1], tested):.1f}"},
     )  # fmt: skip
 
 
+def _spread(first: float, second: float, tested: int) -> float:
+    """Two standard deviations of the difference of two rates, if the digits were drawn anew for each."""
+    return 2 * sqrt((first * (1 - first) + second * (1 - second)) / tested)
+
+
 def _panel(name: str, series: Mapping[str, Sequence[float]], unit: str) -> Markup:
-    drawn = chart(series, unit=unit, label=plain(f"training.curves.{name}"))
+    drawn = chart(series, unit=unit, label=spoken(f"training.curves.{name}"))
     return element("div", both(f"training.curves.{name}", tag="p", class_="mini"), drawn)

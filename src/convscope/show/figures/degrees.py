@@ -7,7 +7,7 @@ from markupsafe import Markup
 from convscope.show.figure import Figure
 from convscope.show.figures.matrix import written
 from convscope.show.svg import drawing, element, join, responsive
-from convscope.show.words import plain
+from convscope.show.words import spoken
 
 HEIGHT, FOOT = 150.0, 26.0
 
@@ -15,12 +15,23 @@ HEIGHT, FOOT = 150.0, 26.0
 def figure(degrees: Sequence[float], layer: str, command: str) -> Figure:
     """A bar for each filter, upwards (orange) or downwards (blue); the strongest is named."""
     best = max(range(len(degrees)), key=lambda k: degrees[k])
+    positive = sorted((d for d in degrees if d > 0), reverse=True)
     return Figure(
         "seen.degrees", responsive(lambda width: _draw(degrees, best, width)), command,
         "Hung-yi Lee, lecture “Convolutional Neural Network”",
         {"layer": layer, "best": best, "value": written(round(degrees[best], 1)),
-         "count": sum(d > 0 for d in degrees), "all": len(degrees)},
+         "count": len(positive), "all": len(degrees), "few": half(positive)},
     )  # fmt: skip
+
+
+def half(falling: Sequence[float]) -> int:
+    """How many of these positive numbers, the largest first, make up half of their sum."""
+    total, count = 0.0, 0
+    for value in falling:
+        if 2 * total >= sum(falling):
+            break
+        total, count = total + value, count + 1
+    return count
 
 
 def _draw(degrees: Sequence[float], best: int, width: float) -> Markup:
@@ -39,4 +50,6 @@ def _draw(degrees: Sequence[float], best: int, width: float) -> Markup:
     x = min(max(4 + (best + 0.5) * step, 30), width - 30)
     name = element("text", written(round(degrees[best], 1)), x=x, y=13, class_="number strong")
     line = element("path", d=f"M4 {zero:.1f}H{width - 4}", class_="axis")
-    return drawing(width, HEIGHT + FOOT, join(bars), line, name, join(ticks), label=plain("seen.degrees.alt"))
+    return drawing(
+        width, HEIGHT + FOOT, join(bars), line, name, join(ticks), label=spoken("seen.degrees.alt")
+    )

@@ -1,17 +1,31 @@
 """Pictures of nothing that the network is sure about."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from convscope.see.fooling import Fooling
 from convscope.show.figure import Figure
 from convscope.show.figures.units import Shown, tiles
 
 
-def figure(shown: Sequence[Shown], names: Sequence[str], noise: tuple[str, float], command: str) -> Figure:
-    """Pictures made for each class, scored by probability; `noise`: the answer to it, and how sure."""
-    least = min(s.score for s in shown)
-    percent = [Shown(s.image, s.score, f"{100 * s.score:.2f}%") for s in shown]
+@dataclass(frozen=True)
+class Noise:
+    """What the network answers to pictures of noise: mostly `answer`; `sure` is its mean confidence."""
+
+    answer: str
+    times: int
+    count: int
+    sure: float
+
+
+def figure(fooling: Fooling, names: Sequence[str], noise: Noise, command: str) -> Figure:
+    """Pictures made for each class with their probabilities, and what is said of noise."""
+    found = zip(fooling.images, fooling.confidences, strict=True)
+    percent = [Shown(image, chance, f"{100 * chance:.2f}%") for image, chance in found]
     return Figure(
-        "seen.fooled", tiles(percent, names, "5rem"), command,
-        "Anh Nguyen et al., Deep neural networks are easily fooled (2015), arXiv:1412.1897",
-        {"least": f"{100 * least:.1f}", "answer": noise[0], "sure": f"{100 * noise[1]:.0f}"},
+        "seen.fooled", tiles(percent, names, "5.4rem"), command,
+        "Anh Nguyen, Jason Yosinski, Jeff Clune, Deep neural networks are easily fooled (2015), "
+        "arXiv:1412.1897",
+        {"least": f"{100 * min(fooling.confidences):.1f}", "steps": fooling.steps, "answer": noise.answer,
+         "times": noise.times, "count": noise.count, "sure": f"{100 * noise.sure:.0f}"},
     )  # fmt: skip

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from convscope.show.figure import Figure
+from convscope.show.figures.confusion import MNIST
 from convscope.show.picture import ink, tag
 from convscope.show.svg import element
 from convscope.show.words import both
@@ -28,9 +29,10 @@ def figure(answers: Sequence[Answer], command: str) -> Figure:
     body = element("div", *(_tile(answer) for answer in answers), class_="sheet", style="--tile:6.5rem")
     worst = answers[0]
     return Figure(
-        "training.hardest", body, command, "Yann LeCun, Corinna Cortes, Christopher Burges, MNIST",
-        {"count": len(answers), "truth": worst.truth, "answer": worst.answer,
-         "sure": f"{100 * worst.sure:.0f}"},
+        "training.hardest", body, command, MNIST,
+        {"count": len(answers), "wrong": sum(a.truth != a.answer for a in answers),
+         "truth": worst.truth, "answer": worst.answer,
+         "sure": f"{100 * worst.sure:.0f}", "right": f"{100 * worst.truth_probability:.1f}"},
     )  # fmt: skip
 
 

@@ -23,8 +23,10 @@ def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) ->
     silent = sum(int((maps.flatten(1).amax(1) <= 0).sum()) for _, maps in stages[-1:])
     return Figure(
         "seen.maps", join([first, *(_stage(name, maps) for name, maps in stages)]), command,
-        "Hung-yi Lee, lecture “Convolutional Neural Network”; Jason Yosinski et al. (2015), arXiv:1506.06579",
-        {"silent": silent, "last": stages[-1][0], "count": len(stages[-1][1])},
+        "Hung-yi Lee, lecture “Convolutional Neural Network”; Jason Yosinski et al., Understanding neural "
+        "networks through deep visualization (2015), arXiv:1506.06579",
+        {"silent": silent, "last": stages[-1][0], "count": len(stages[-1][1]),
+         "extent": "×".join(map(str, stages[-1][1].shape[1:]))},
         wide=True,
     )  # fmt: skip
 

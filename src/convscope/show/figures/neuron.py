@@ -7,14 +7,14 @@ from convscope.show.figure import Figure
 from convscope.show.figures.computation import drawn
 from convscope.show.figures.matrix import written
 from convscope.show.svg import element, join, responsive
-from convscope.show.words import both, plain
+from convscope.show.words import both, spoken
 
 NEURON = "1/(1+exp(-(w0*x0+w1*x1+w2)))"
 VALUES = {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
 SLIDE = {"w0": "−0.20", "x0": "0.40", "w1": "−0.40", "x1": "−0.60", "w2": "0.20"}
 """What the slides print for the gradients."""
 OTHER, OTHER_VALUES = "max(a*b, sqrt(c)) * a", {"a": 2.0, "b": 3.0, "c": 16.0}
-CS231N = "Fei-Fei Li, Andrej Karpathy, Justin Johnson, CS231n (Stanford, 2016), lecture 4"
+CS231N = "Stanford CS231n, course notes on backpropagation, cs231n.github.io/optimization-2"
 
 
 def sigmoid() -> Figure:
@@ -22,12 +22,13 @@ def sigmoid() -> Figure:
     made = computation(NEURON, VALUES)
     gradients = {node.name: node.gradient for node in made.nodes}
     body = join([
-        responsive(lambda width: drawn(made, width, plain("neuron.sigmoid.alt")), wide=760),
+        responsive(lambda width: drawn(made, width, spoken("neuron.sigmoid.alt")), wide=760),
         _table(gradients),
     ])  # fmt: skip
     return Figure(
         "neuron.sigmoid", body, _command(NEURON, VALUES), CS231N,
-        {"value": f"{made.nodes[-1].value:.2f}", "exact": f"{made.nodes[-1].value:.4f}"},
+        {"value": f"{made.value:.2f}", "exact": f"{made.value:.4f}",
+         "times": f"{abs(gradients['x1'] / gradients['w2']):.2g}"},
         wide=True,
     )  # fmt: skip
 
@@ -36,10 +37,10 @@ def other() -> Figure:
     """An expression with a maximum, a root, and a name that is used twice."""
     made = computation(OTHER, OTHER_VALUES)
     gradients = {node.name: node.gradient for node in made.nodes}
-    body = responsive(lambda width: drawn(made, width, plain("neuron.other.alt")), wide=560)
+    body = responsive(lambda width: drawn(made, width, spoken("neuron.other.alt")), wide=560)
     return Figure(
         "neuron.other", body, _command(OTHER, OTHER_VALUES),
-        "Andreas Griewank, Andrea Walther, Evaluating Derivatives (2008), chapter 3",
+        "Andreas Griewank, Evaluating Derivatives (SIAM, 2000)",
         {"expression": OTHER, "a": written(gradients["a"]), "c": written(gradients["c"])},
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from convscope.show import lessons
 from convscope.show.figure import Figure
 from convscope.show.figures.matrix import written
 from convscope.show.svg import drawing, element, join
-from convscope.show.words import both, plain
+from convscope.show.words import both, spoken
 
 CELL = 38
 
@@ -25,7 +25,8 @@ def figure() -> Figure:
         "convolution.padding", element("div", body, class_="pair"),
         'python -c "from convscope.show import lessons as l; '
         'print(l.slide(l.SIGNAL, l.DIFFERENCE, 0, 1, 2), l.slide(l.SIGNAL, l.DIFFERENCE, 1, 1, 2))"',
-        "Slides by Luo; Vincent Dumoulin, Francesco Visin, arXiv:1603.07285 (2016)",
+        "Slides by Luo; Vincent Dumoulin, Francesco Visin, A guide to convolution arithmetic for deep "
+        "learning, arXiv:1603.07285",
         {"lecture": _list(lecture), "torch": _list(torch), "kernel": _list(lessons.DIFFERENCE),
          "signal": _list(lessons.SIGNAL)},
     )  # fmt: skip
@@ -50,7 +51,7 @@ def _draw(left: int, result: Sequence[float]) -> Markup:
             element("path", d=f"M{x + 1.5 * CELL} {y - 2}V96", class_="brace"),
             *_box(x + CELL, 98, written(value), "box result"),
         ]
-    return drawing(8 * CELL + 16, 142, join(parts), label=plain("convolution.padding.alt"))
+    return drawing(8 * CELL + 16, 142, join(parts), label=spoken("convolution.padding.alt"))
 
 
 def _box(x: float, y: float, text: str, kind: str) -> list[Markup]:

@@ -8,9 +8,19 @@ from markupsafe import Markup
 
 from convscope.show.figure import Figure
 from convscope.show.svg import drawing, element, join, responsive
-from convscope.show.words import label, plain
+from convscope.show.words import label, spoken
 
 MARKS = ("dense", "local", "shared")
+SCRIPT = """\
+from convscope.graph.arithmetic import compare, dense_cost
+from convscope.graph.layers.conv import Conv2d
+from convscope.nets import load
+print(compare((1, 6, 6), Conv2d(1, 3)))
+graph = load("lecture").graph
+for node in graph.nodes:
+    if isinstance(node.layer, Conv2d):
+        print(node.name, compare(graph.input_shapes(node.name)[0], node.layer))
+print(dense_cost((3, 100, 100), 1000))"""
 HUES = {"dense": "orange", "local": "", "shared": "blue"}
 
 
@@ -29,8 +39,8 @@ def figure(rows: Sequence[Costs], total: int) -> Figure:
     first = next(row for row in rows if row.key == "first")
     return Figure(
         "why.parameters", responsive(lambda width: _draw(width, rows)),
-        "convscope describe lecture",
-        "Hung-yi Lee, lecture “Convolutional Neural Network”; Yann LeCun et al., (1998)",
+        SCRIPT,
+        "Hung-yi Lee, lecture “Convolutional Neural Network”; Yann LeCun et al. (1998)",
         {"dense": f"{first.dense:,}", "shared": f"{first.shared:,}", "total": f"{total:,}"},
     )  # fmt: skip
 
@@ -44,14 +54,14 @@ def _draw(width: float, rows: Sequence[Costs]) -> Markup:
     ] + [
         element("text", _power(d), x=_x(10**d, width), y=top - 30, class_="middle tiny muted")
         for d in decades
-        if width > 500 or d % 2 == 0
+        if d % 2 == 0
     ]  # fmt: skip
     body = [_row(row, width, top + index * step) for index, row in enumerate(rows)]
-    return drawing(width, height, join(axis), _legend(width), join(body), label=plain("why.parameters.alt"))
+    return drawing(width, height, join(axis), _legend(width), join(body), label=spoken("why.parameters.alt"))
 
 
 def _legend(width: float) -> Markup:
-    places = {"dense": 8.0, "local": width * (0.36 if width > 500 else 0.42), "shared": width * 0.62}
+    places = {"dense": 8.0, "local": width * (0.36 if width > 500 else 0.52), "shared": width * 0.62}
     drawn = []
     for mark in MARKS:
         low = mark == "shared" and width < 500
@@ -92,6 +102,4 @@ def _x(value: float, width: float) -> float:
 
 
 def _power(decade: int) -> str:
-    return {0: "1", 3: "1,000", 6: "1,000,000"}.get(
-        decade, "10" + str(decade).translate(str.maketrans("012345678", "⁰¹²³⁴⁵⁶⁷⁸"))
-    )
+    return f"{10**decade:,}"

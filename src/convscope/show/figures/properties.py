@@ -8,39 +8,42 @@ from torch.nn import functional as F
 from convscope.show.figure import Figure
 from convscope.show.picture import address, ink
 from convscope.show.svg import drawing, element, join
-from convscope.show.words import both, plain
+from convscope.show.words import both, spoken
 
 SIDE, PATCH = 28, 5
-SCRIPT = """\
-from convscope.show.figures.properties import alike
-from convscope.worlds import digits, scaled
-data = digits.test()
-print(alike(scaled(data.batch([int((data.labels == 3).nonzero()[0])]), data.contract)[0]))"""
+LINE = (
+    'python -c "from convscope.show import lessons as l; '
+    'from convscope.show.figures.properties import alike; print(alike(l.digit({number})))"'
+)
 Corner = tuple[int, int]
 
 
-def figure(digit: Tensor) -> Figure:
-    """A digit `[1 28 28]` in [0, 1]: a small pattern, where it comes again, and fewer pixels."""
-    places = alike(digit)
+def figure(digit: Tensor, number: int) -> Figure:
+    """A small pattern, its like, and fewer pixels, on `digit`, `[1 28 28]`: the first of class `number`."""
+    places, likeness = alike(digit)
     body = element(
         "div",
         _panel("small", _digit(digit, places[:1]), pixels=PATCH**2),
-        _panel("again", _digit(digit, places), count=len(places)),
+        _panel("again", _digit(digit, places)),
         _panel("fewer", _fewer(digit)),
         class_="trio",
     )
     return Figure(
         "why.properties", body,
-        SCRIPT,
+        LINE.format(number=number),
         "Hung-yi Lee, lecture “Convolutional Neural Network”; David Hubel, Torsten Wiesel (1962)",
-        {"patch": PATCH},
+        {"patch": PATCH, "second": f"{likeness[1]:.2f}", "third": f"{likeness[2]:.2f}"},
     )  # fmt: skip
 
 
-def alike(digit: Tensor, most: int = 3) -> list[Corner]:
-    """Top left corners of patches that resemble each other most and do not overlap; first the pattern.
+def alike(digit: Tensor, most: int = 3) -> tuple[list[Corner], list[float]]:
+    """Top left corners (y, x) of patches that resemble each other most and do not overlap; first the pattern.
 
-    The pattern is the patch of middling ink that has the likest partner (cosine of mean-free patches).
+    The pattern is the patch of middling ink that has the likest partner. Likeness is the correlation of
+    pixels.
+
+    Returns:
+        The corners, and how like the pattern each is: 1 for the pattern itself.
     """
     patches = F.unfold(digit[None].float(), PATCH)[0].T
     flat = patches - patches.mean(dim=1, keepdim=True)
@@ -55,7 +58,7 @@ def alike(digit: Tensor, most: int = 3) -> list[Corner]:
     while len(chosen) < most:
         free = apart[chosen].all(dim=0)
         chosen.append(int((likeness[chosen[0]] * free).argmax()))
-    return [(int(row[i]), int(column[i])) for i in chosen]
+    return [(int(row[i]), int(column[i])) for i in chosen], likeness[chosen[0], chosen].tolist()
 
 
 def _panel(key: str, body: Markup, **values: object) -> Markup:
@@ -67,19 +70,29 @@ def _panel(key: str, body: Markup, **values: object) -> Markup:
 def _digit(digit: Tensor, places: list[Corner]) -> Markup:
     boxes = [
         element("rect", x=x, y=y, width=PATCH, height=PATCH, class_="window thin") for y, x in places
-    ] + [
-        element("text", f"{index + 1}", x=x + PATCH + 0.4, y=y + 2.2, class_="mark")
-        for index, (y, x) in enumerate(places)
-    ]  # fmt: skip
+    ] + [_badge(index + 1, x, y) for index, (y, x) in enumerate(places)]
     return drawing(
-        SIDE, SIDE, _picture(digit, 0, 0, SIDE), join(boxes), label=plain("why.properties.alt"), class_="full"
+        SIDE,
+        SIDE,
+        _picture(digit, 0, 0, SIDE),
+        join(boxes),
+        label=spoken("why.properties.alt"),
+        class_="full",
     )
+
+
+def _badge(number: int, x: float, y: float) -> Markup:
+    """A number on a disc, legible on ink and on paper."""
+    return join([
+        element("circle", cx=x, cy=y, r=1.7, class_="badge"),
+        element("text", f"{number}", x=x, y=y + 0.85, class_="mark"),
+    ])  # fmt: skip
 
 
 def _fewer(digit: Tensor) -> Markup:
     half, quarter = digit[:, ::2, ::2], digit[:, ::3, ::3]
     return drawing(SIDE, SIDE, _picture(half, 0, 7, 14), _picture(quarter, 16.5, 9, 10),
-                   label=plain("why.properties.alt"), class_="full")  # fmt: skip
+                   label=spoken("why.properties.alt"), class_="full")  # fmt: skip
 
 
 def _picture(digit: Tensor, x: float, y: float, side: float) -> Markup:

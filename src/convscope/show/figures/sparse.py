@@ -8,10 +8,15 @@ from convscope.show import lessons
 from convscope.show.figure import Figure
 from convscope.show.figures.matrix import written
 from convscope.show.svg import drawing, element, join, responsive
-from convscope.show.words import label, plain
+from convscope.show.words import label, spoken
 
 SHOWN = 18
 STEP = 19
+SCRIPT = """\
+from convscope.graph.arithmetic import read_by
+from convscope.graph.layers.conv import Conv2d
+from convscope.show import lessons as l
+print(read_by((1, 6, 6), Conv2d(1, 3))[:2], l.DIAGONAL, l.correlate(l.IMAGE, l.DIAGONAL)[0][:2])"""
 NEURONS = ((5.5, "convolution.sparse.neuron1"), (11.5, "convolution.sparse.neuron2"))
 """Where the neurons stand, in rows of inputs, and what they are called."""
 
@@ -21,8 +26,7 @@ def figure() -> Figure:
     first, second = _reads()
     return Figure(
         "convolution.sparse", responsive(_draw, 340, 620),
-        'python -c "from convscope.graph.arithmetic import read_by; '
-        'from convscope.graph.layers.conv import Conv2d; print(read_by((1, 6, 6), Conv2d(1, 3))[:2])"',
+        SCRIPT,
         "Hung-yi Lee, lecture “Convolutional Neural Network”",
         {"first": ", ".join(map(str, first)), "second": ", ".join(map(str, second)),
          "inputs": len(lessons.IMAGE) ** 2},
@@ -49,7 +53,7 @@ def _draw(width: float) -> Markup:
         ]
     dots.append(element("text", f"⋮ {len(values)}", x=left - 18, y=_y(SHOWN) + 4, class_="end small muted"))
     height = _y(SHOWN) + 14
-    return drawing(width, height, join(lines), join(dots), label=plain("convolution.sparse.alt"))
+    return drawing(width, height, join(lines), join(dots), label=spoken("convolution.sparse.alt"))
 
 
 def _wires(neuron: int, left: float, right: float, height: float) -> list[Markup]:

@@ -7,7 +7,7 @@ from convscope.show.figure import Figure
 from convscope.show.figures.matrix import captioned, matrix, tint, written
 from convscope.show.lessons import Rows
 from convscope.show.svg import drawing, element, join
-from convscope.show.words import both, plain
+from convscope.show.words import both, spoken
 
 CELL = 30
 
@@ -50,7 +50,7 @@ def _image(image: Rows, out: Rows) -> Markup:
         for y in range(len(out))
         for x in range(len(out[0]))
     ]  # fmt: skip
-    return drawing(side, side, join(lines), join(windows), join(cells), label=plain("convolution.steps.alt"))
+    return drawing(side, side, join(lines), join(windows), join(cells), label=spoken("convolution.steps.alt"))
 
 
 def _choices(out: Rows) -> Markup:

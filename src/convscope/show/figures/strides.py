@@ -7,6 +7,12 @@ from convscope.show.lessons import Rows
 from convscope.show.svg import element, join
 from convscope.show.words import both
 
+SCRIPT = """\
+from convscope.show import lessons as l
+for kernel in (l.DIAGONAL, l.UPRIGHT):
+    one = l.correlate(l.IMAGE, kernel)
+    print(one, l.correlate(l.IMAGE, kernel, stride=2), l.max_pool(one))"""
+
 
 def figure() -> Figure:
     """Filter, feature map at stride 1 with the stride-2 cells ringed, feature map at stride 2, max pooled."""
@@ -20,8 +26,7 @@ def figure() -> Figure:
     ends = element("p", both("convolution.strides.flat"), " ", numbers, class_="mini")
     return Figure(
         "convolution.strides", element("div", join(lanes), ends, class_="lanes"),
-        'python -c "from convscope.show import lessons as l; '
-        'print(l.correlate(l.IMAGE, l.UPRIGHT), l.correlate(l.IMAGE, l.DIAGONAL, stride=2))"',
+        SCRIPT,
         "Hung-yi Lee, lecture “Convolutional Neural Network”",
         {"flat": len(flat)},
     )  # fmt: skip

@@ -7,6 +7,11 @@ from convscope.show.lessons import Rows
 from convscope.show.svg import element, join
 from convscope.show.words import both
 
+SCRIPT = """\
+from convscope.show import lessons as l
+for kernel in (l.DIAGONAL, l.CORNER):
+    print(l.correlate(l.IMAGE, kernel), l.convolve(l.IMAGE, kernel))"""
+
 
 def figure() -> Figure:
     """Each filter, its half turn, and what either operation makes of the image's first rows."""
@@ -16,8 +21,7 @@ def figure() -> Figure:
     ]
     return Figure(
         "convolution.turned", element("div", join(lanes), class_="lanes"),
-        'python -c "from convscope.show import lessons as l; '
-        'print(l.correlate(l.IMAGE, l.CORNER) == l.convolve(l.IMAGE, l.CORNER))"',
+        SCRIPT,
         "Ian Goodfellow, Yoshua Bengio, Aaron Courville, Deep Learning (2016), section 9.1",
     )  # fmt: skip
 

@@ -165,8 +165,8 @@ def field(portrait: Portrait, contract: InputContract, command: str) -> Figure |
     cells = [
         element(
             "div",
-            both(f"unit.field.{key}", tag="p", class_="mini"),
-            tag(image, plain(f"unit.field.{key}"), "photo"),
+            both(key, tag="p", class_="mini"),
+            tag(image, plain(key), "photo"),
         )
         for key, image in (("unit.field.seen", seen), ("unit.field.moved", drawn))
     ]

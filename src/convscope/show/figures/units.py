@@ -7,7 +7,6 @@ from typing import Literal
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.show.figures.matrix import written
 from convscope.show.picture import ink, signed, tag
 from convscope.show.svg import element, join
 from convscope.show.words import both
@@ -30,11 +29,21 @@ def sheet(maps: Tensor, labels: Sequence[str], *, kind: Kind = "signed", tile: s
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture `[c h w]` in [0, 1] and what the unit answers to it; `text` stands below instead if given."""
+    """A picture `[c h w]` in [0, 1] and what the unit answers to it.
+
+    Below stands `text` instead of the score if it is given, and then `more`.
+    """
 
     image: Tensor
     score: float
     text: Markup | str = ""
+    more: Markup | str = ""
+
+
+def short(value: float) -> str:
+    """A number with about three digits and a true minus sign."""
+    decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> Markup:
@@ -56,7 +65,7 @@ def tiles(shown: Sequence[Shown], names: Sequence[str], tile: str = "4.4rem") ->
     """Pictures with a name and a number each."""
     made = [
         element(
-            "div", tag(ink(s.image), name), element("b", name), " ", s.text or written(s.score), class_="tile"
+            "div", tag(ink(s.image), name), element("b", name), " ", s.text or short(s.score), class_="tile"
         )
         for s, name in zip(shown, names, strict=True)
     ]
@@ -70,6 +79,8 @@ def _name(place: str) -> Markup:
 
 
 def _tile(shown: Shown, name: str, *, best: bool) -> Markup:
-    number = shown.text or written(shown.score)
+    number = shown.text or short(shown.score)
     words = element("b", number) if best else number
-    return element("div", tag(ink(shown.image), f"{name}: {written(shown.score)}"), words, class_="tile")
+    more = element("small", shown.more) if shown.more else None
+    picture = tag(ink(shown.image), f"{name}: {short(shown.score)}")
+    return element("div", picture, words, more, class_="tile")

@@ -1,50 +1,98 @@
 """What filters, neurons and outputs like best: made for them, beside real digits, the start and noise."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
+from torch import Tensor
 
+from convscope.see.comparison import NOISES, Comparison
 from convscope.show.figure import Figure
-from convscope.show.figures.units import Shown, comparison
+from convscope.show.figures.units import Shown, comparison, short
 from convscope.show.svg import element, join
+from convscope.show.words import both
 
-Rows = Mapping[str, Sequence[Shown]]
+MOVE = (4, 4)
+"""Pixels down and to the right by which pictures are moved aside."""
 ERHAN = (
     "Dumitru Erhan et al., Visualizing higher-layer features of a deep network (2009); Hung-yi Lee's lecture"
 )
-SIMONYAN = "Karen Simonyan, Andrea Vedaldi, Andrew Zisserman (2014), arXiv:1312.6034; Hung-yi Lee's lecture"
+SIMONYAN = "Karen Simonyan, Andrea Vedaldi, Andrew Zisserman (2013), arXiv:1312.6034; Hung-yi Lee's lecture"
+COLUMNS = ("start", "made", "real", "noise")
 
 
-def filters(rows: Rows, command: str) -> Figure:
-    """Columns: random start, made from it, best real digit, noise of full contrast."""
-    columns = [f"seen.wanted.{c}" for c in ("start", "made", "real", "noise")]
-    beaten = sum(shown[1].score > shown[2].score for shown in rows.values())
-    return Figure("seen.wanted", _halves(rows, columns), command, ERHAN,
-                  {"count": len(rows), "beaten": beaten}, wide=True)  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class Row:
+    """The numbers of one unit, and their pictures `[c h w]` in [0, 1]; of noise, one of many."""
+
+    numbers: Comparison
+    start: Tensor
+    made: Tensor
+    real: Tensor
+    noise: Tensor
+
+    @property
+    def shown(self) -> list[Shown]:
+        """As tiles: random start, made from it, best real digit, noise."""
+        n = self.numbers
+        beaten = both("seen.wanted.beats", share=f"{n.percentile:.0f}")
+        return [Shown(self.start, n.start), Shown(self.made, n.synthetic, more=beaten),
+                Shown(self.real, n.best), Shown(self.noise, n.noise)]  # fmt: skip
 
 
-def neurons(rows: Rows, command: str) -> Figure:
+@dataclass(frozen=True)
+class Likeness:
+    """Mean correlation with the average digit of the class: of pictures made, made with L1, and real."""
+
+    plain: float
+    sparse: float
+    real: float
+
+
+def filters(rows: Sequence[Row], moved: float, command: str) -> Figure:
+    """Columns: random start, made from it, best real digit, noise; `moved`: mean when moved aside."""
+    return _units("seen.wanted", rows, moved, command)
+
+
+def neurons(rows: Sequence[Row], moved: float, command: str) -> Figure:
     """Columns as for filters; neurons after flattening see the whole picture."""
-    columns = [f"seen.wanted.{c}" for c in ("start", "made", "real", "noise")]
-    return Figure("seen.neurons", _halves(rows, columns), command, ERHAN, {"count": len(rows)}, wide=True)
+    return _units("seen.neurons", rows, moved, command)
 
 
-def outputs(rows: Rows, weight: float, command: str) -> Figure:
-    """Columns: made without a penalty, with the L1 penalty, best real digit, noise."""
-    columns = [f"seen.outputs.{c}" for c in ("plain", "sparse")] + [
-        f"seen.wanted.{c}" for c in ("real", "noise")
-    ]
-    plain = [float(shown[0].image.mean()) for shown in rows.values()]
-    sparse = [float(shown[1].image.mean()) for shown in rows.values()]
-    return Figure(
-        "seen.outputs", _halves(rows, columns), command, SIMONYAN,
-        {"weight": f"{weight:g}", "plain": f"{100 * sum(plain) / len(plain):.0f}",
-         "sparse": f"{100 * sum(sparse) / len(sparse):.0f}"},
-        wide=True,
-    )  # fmt: skip
+def _units(key: str, rows: Sequence[Row], moved: float, command: str) -> Figure:
+    synthetic = [row.numbers.synthetic for row in rows]
+    values = {
+        "count": len(rows), "beaten": sum(r.numbers.synthetic > r.numbers.best for r in rows),
+        "noises": NOISES,
+        "moved": short(moved), "move": MOVE[0],
+        "made": short(sum(synthetic) / len(synthetic)),
+    }  # fmt: skip
+    body = _halves({row.numbers.place: row.shown for row in rows}, [f"seen.wanted.{c}" for c in COLUMNS])
+    return Figure(key, body, command, ERHAN, values, wide=True)
 
 
-def _halves(rows: Rows, columns: Sequence[str]) -> Markup:
+def outputs(
+    plain: Sequence[Row], sparse: Sequence[Row], classes: Sequence[str], weight: float, likeness: Likeness,
+    command: str,
+) -> Figure:  # fmt: skip
+    """Columns: random start, made without a penalty, with the L1 penalty, best real digit, noise."""
+    columns = [f"seen.{c}" for c in ("wanted.start", "outputs.plain", "outputs.sparse", "wanted.real",
+                                     "wanted.noise")]  # fmt: skip
+    rows = {
+        name: [*a.shown[:2], b.shown[1], *a.shown[2:]]
+        for name, a, b in zip(classes, plain, sparse, strict=True)
+    }
+    inks = {name: sum(float(row.made.mean()) for row in made) / len(made)
+            for name, made in (("plain", plain), ("sparse", sparse))}  # fmt: skip
+    values = {
+        "weight": f"{weight:g}", "noises": NOISES, **{name: f"{100 * ink:.0f}" for name, ink in inks.items()},
+        "like_plain": f"{likeness.plain:.2f}", "like_sparse": f"{likeness.sparse:.2f}",
+        "like_real": f"{likeness.real:.2f}",
+    }  # fmt: skip
+    return Figure("seen.outputs", _halves(rows, columns), command, SIMONYAN, values, wide=True)
+
+
+def _halves(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> Markup:
     names = list(rows)
     middle = (len(names) + 1) // 2
     parts = [names[:middle], names[middle:]]

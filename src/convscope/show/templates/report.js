@@ -1,8 +1,23 @@
 (function () {
   var zh = document.getElementById("language-zh"), en = document.getElementById("language-en");
-  function tell() { document.documentElement.lang = zh.checked ? "zh" : "en"; }
+  function tell() {
+    var language = document.documentElement.lang = zh.checked ? "zh" : "en";
+    document.querySelectorAll("svg[data-en]").forEach(function (drawing) {
+      drawing.setAttribute("aria-label", drawing.getAttribute("data-" + language));
+    });
+  }
   if (location.hash === "#zh" || (location.hash !== "#en" && /^zh/i.test(navigator.language || ""))) { zh.checked = true; }
   zh.addEventListener("change", tell); en.addEventListener("change", tell); tell();
+  var links = document.querySelectorAll(".chapters a"), sections = document.querySelectorAll("main > section");
+  function locate() {
+    var here = -1;
+    sections.forEach(function (section, k) { if (section.getBoundingClientRect().top < innerHeight / 3) { here = k; } });
+    links.forEach(function (link, k) {
+      link.classList.toggle("here", k === here);
+      if (k === here) { link.setAttribute("aria-current", "true"); } else { link.removeAttribute("aria-current"); }
+    });
+  }
+  addEventListener("scroll", locate, { passive: true }); locate();
   document.querySelectorAll(".stepper").forEach(function (stepper) {
     var button = stepper.querySelector(".play"), picks = stepper.querySelectorAll("input[type=radio]"), timer = 0;
     if (!button) { return; }
