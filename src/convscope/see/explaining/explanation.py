@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import Net, frozen
+from convscope.see.explaining.checks.pointing import Boxes
 from convscope.see.explaining.fields import per_position
 from convscope.see.explaining.method import Method, Part
 from convscope.see.explaining.question import Question, Target, ask
@@ -80,7 +81,7 @@ def explain(
     target: Target | Sequence[Target] | None = None,
     *,
     checks: Sequence[str] = ALL,
-    boxes: Sequence[Sequence[Sequence[float]]] = (),
+    boxes: Boxes = (),
     **settings: Any,
 ) -> Explanation:
     """Which part of an input an answer came from, and how far that can be believed.
@@ -113,7 +114,7 @@ def explaining(
     method: Method,
     *,
     checks: Sequence[str] = ALL,
-    boxes: Sequence[Sequence[Sequence[float]]] = (),
+    boxes: Boxes = (),
 ) -> Iterator[Progress]:
     """Explain, and yield after each part of the work; can be stopped at any time."""
     with frozen(question.net.module), torch.no_grad():

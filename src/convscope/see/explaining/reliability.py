@@ -11,7 +11,7 @@ from convscope.nets import frozen
 from convscope.see.explaining.checks.completeness import Completeness, completed
 from convscope.see.explaining.checks.curves import Curved, curved
 from convscope.see.explaining.checks.drop import Drop, dropped
-from convscope.see.explaining.checks.pointing import Pointing, pointed
+from convscope.see.explaining.checks.pointing import Boxes, Pointing, pointed
 from convscope.see.explaining.checks.randomisation import Randomisation, randomised_checks
 from convscope.see.explaining.fields import per_position
 from convscope.see.explaining.method import Method
@@ -61,7 +61,7 @@ def checking(
     method: Method,
     attributions: Sequence[Tensor],
     checks: Sequence[str] = ALL,
-    boxes: Sequence[Sequence[Sequence[float]]] = (),
+    boxes: Boxes = (),
 ) -> Iterator[tuple[str, float, tuple[Reliability, ...]]]:
     """Make the checks, and yield what is known after each part.
 

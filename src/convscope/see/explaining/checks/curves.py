@@ -13,7 +13,7 @@ from convscope.see.explaining.folding import folding
 from convscope.see.explaining.gradients import scored
 from convscope.see.explaining.question import Question
 
-POINTS = 24
+POINTS = 17
 """Shares of positions that are looked at, 0 and 1 included."""
 COVER = "blur"
 """What deleted positions show: rankings of methods depend on it, so results name it."""
@@ -74,8 +74,11 @@ def curves(question: Question, heats: Sequence[Tensor]) -> list[Curves]:
     orders = [order(_flat(question, heats, row)) for row in range(len(question))]
     shares = [k / (POINTS - 1) for k in range(POINTS)]
     jobs = [
-        (row, insert, share) for row in range(len(question)) for insert in (False, True) for share in shares
-    ]
+        (row, insert, share)
+        for row in range(len(question))
+        for insert, inner in ((False, shares), (True, shares[1:-1]))
+        for share in inner
+    ]  # inserting begins where deleting ends, and the other way round
 
     def changed(numbers: Sequence[int]) -> tuple[Tensor, ...]:
         part = [jobs[n] for n in numbers]
@@ -86,11 +89,13 @@ def curves(question: Question, heats: Sequence[Tensor]) -> list[Curves]:
     values = torch.cat([
         found.double().cpu()
         for _, found in scored(question, rows, changed, degrees=True, during=folding(question))
-    ]).view(len(question), 2, POINTS)  # fmt: skip
+    ]).view(len(question), -1)  # fmt: skip
     if not question.are_classes:
-        low, high = values[:, 1:, :1], values[:, :1, :1]
+        low, high = values[:, POINTS - 1 : POINTS], values[:, :1]
         values = (values - low) / torch.where(high == low, torch.ones_like(low), high - low)
-    return [Curves(tuple(v[0].tolist()), tuple(v[1].tolist())) for v in values]
+    return [
+        Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0])) for v in values.tolist()
+    ]
 
 
 def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:

@@ -8,6 +8,10 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 
+Box = Sequence[float | int]
+"""Left, top, right, bottom."""
+Boxes = Sequence[Sequence[Box]]
+"""For each row, its boxes."""
 TOLERANCE = 15 / 224
 """How far beside a box the hottest position may lie, as a share of the shorter side; 15 pixels in the source."""
 
@@ -22,9 +26,7 @@ class Pointing:
     """The share of positions that lie in the boxes: what chance would give."""
 
 
-def pointed(
-    heat: Tensor, boxes: Sequence[Sequence[Sequence[float]]]
-) -> tuple[Pointing, ...]:
+def pointed(heat: Tensor, boxes: Boxes) -> tuple[Pointing, ...]:
     """One for each row.
 
     Args:
@@ -44,7 +46,7 @@ def pointed(
     return tuple(_pointed(one, row) for one, row in zip(heat.cpu().float(), boxes, strict=True))
 
 
-def _pointed(heat: Tensor, boxes: Sequence[Sequence[float]]) -> Pointing:
+def _pointed(heat: Tensor, boxes: Sequence[Box]) -> Pointing:
     height, width = heat.shape
     slack = TOLERANCE * min(height, width)
     y, x = divmod(int(heat.nan_to_num(0).argmax()), width)

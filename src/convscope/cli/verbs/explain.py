@@ -1,0 +1,147 @@
+"""Show which part of a picture an answer came from, and how far that can be believed.
+
+Heat over the photo for each method and target, with what the checks say: deletion and insertion, the drop when only
+what is hot is seen, completeness, and whether the heat fades when the weights are random.
+
+    convscope explain photo.jpg
+    convscope explain photo.jpg --target tench --method gradcam --method lrp
+    convscope explain photo.jpg --compare --set rise.samples=2000
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli import inputs, pictures
+from convscope.cli.shell import Answer, Shell
+from convscope.errors import Interrupted, UsageError
+from convscope.see.explaining.recipe import Explain
+
+if TYPE_CHECKING:
+    from convscope.nets import Net
+    from convscope.see import Explanation
+    from convscope.see.explaining.question import Question
+
+schema = Explain
+STAGES = {"attributing": (0.0, 0.4), "checking": (0.4, 0.0), "deleting and inserting": (0.4, 0.2)}
+"""Where the work on one method begins and how much of it there is; forgetting is the rest."""
+
+
+def run(recipe: Explain, shell: Shell) -> Answer:
+    """Explain by each method in turn; stopped with Ctrl-C, what there is so far is saved."""
+    from convscope.see.explaining.question import ask
+    from convscope.see.explaining.register import fitted
+
+    methods = fitted(recipe.methods, recipe.set)
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    question = ask(net, inputs.picture(net, recipe.image), list(recipe.target) or None)
+    boxes = [_boxes(recipe, net)] * len(question) if recipe.box else []
+    with shell.folder(f"explain-{Path(recipe.image).stem}") as folder:
+        made, stopped = _explained(question, methods, recipe, boxes, shell)
+        found, said = _save(made, recipe, folder.path)
+        if stopped:
+            raise Interrupted(
+                f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
+    data = {"net": net.name, "image": recipe.image, "said": said, "explanations": found, "out": str(folder.place)}
+    return Answer(data, lambda: _table(found, said))
+
+
+def _explained(
+    question: "Question", methods: list[Any], recipe: Explain, boxes: list[Any], shell: Shell
+) -> "tuple[list[Explanation], bool]":
+    from convscope.see.explaining.explanation import explaining
+    from convscope.see.explaining.reliability import ALL
+
+    made: list[Explanation] = []
+    with shell.progress("explaining", float(len(methods))) as progress:
+        for number, method in enumerate(methods):
+            last = None
+            try:
+                for last in explaining(question, method, checks=ALL if recipe.checks else (), boxes=boxes):
+                    start, length = STAGES.get(last.stage, (0.6, 0.4))
+                    progress.update(number + start + length * last.share, f"{method.title}: {last.stage}")
+            except KeyboardInterrupt:
+                made += [last.explanation] if last else []
+                if not made:
+                    raise
+                return made, True
+            except UsageError as error:
+                if len(methods) == 1:
+                    raise
+                shell.say(f"{method.title} is left out. {error}")
+                continue
+            made += [last.explanation] if last else []
+    if not made:
+        raise UsageError("a method that suits this network", received=", ".join(m.name for m in methods))
+    return made, False
+
+
+def _save(made: "list[Explanation]", recipe: Explain, folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    from convscope.cli.stamp import stamp
+    from convscope.show import explained, saying
+
+    mark, found, said = stamp(recipe), [], []
+    for row, target in enumerate(made[0].targets):
+        said += saying.sentences(saying.best(made, row), row)
+        for e in made:
+            name = f"{target.split(',')[0]}-{e.method.name}"
+            file = pictures.file_name(name, [entry["picture"] for entry in found])
+            pictures.save(explained.heat_picture(e, row, side=448), folder / file, mark)
+            numbers = e.reliability[row].numbers() if e.reliability else {}
+            found.append({
+                "target": target, "method": e.method.name, "settings": e.method.settings(),
+                "value": float(e.scores[row]), "degree": float(e.degrees[row]), "seconds": e.seconds,
+                "done": e.share, "picture": file, "checks": numbers,
+            })  # fmt: skip
+        sheet = pictures.file_name(f"{target.split(',')[0]}", ending="-sheet")
+        pictures.save(explained.sheet(made, row), folder / sheet, mark)
+    if recipe.compare:
+        (folder / "index.html").write_text(explained.page(made, recipe.command()), encoding="utf-8")
+    return found, said
+
+
+def _boxes(recipe: Explain, net: "Net") -> list[tuple[float, ...]]:
+    """The boxes as they lie in what the network sees of the picture."""
+    from convscope.worlds import photos
+
+    if net.contract.name == inputs.DIGIT:
+        raise UsageError("boxes in a photograph", received=f"{net.name}, which moves and scales what it is shown")
+    width, height = photos.open_photo(recipe.image).size
+    down, across = photos.picture_size(net.contract)
+    crop = net.contract.crop
+    scale = max(max(across, round(across / crop)) / width, max(down, round(down / crop)) / height)
+    left, top = (width * scale - across) / 2, (height * scale - down) / 2
+    return [_box(text, scale, left, top) for text in recipe.box]
+
+
+def _box(text: str, scale: float, left: float, top: float) -> tuple[float, ...]:
+    try:
+        a, b, c, d = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError("a box as left,top,right,bottom", received=repr(text)) from None
+    return a * scale - left, b * scale - top, c * scale - left, d * scale - top
+
+
+def _table(found: list[dict[str, Any]], said: list[str]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("target", "method", "insertion", "deletion", "drop", "gap", "random weights", "seconds"):
+        table.add_column(head)
+    for entry in found:
+        c = entry["checks"]
+        cells = [_number(c, "insertion"), _number(c, "deletion"), _percent(c, "drop"), _percent(c, "completeness_gap")]
+        fades = f"{c['rank_correlations'][-1]:+.2f} {'fades' if c['fades'] else 'stays'}" if "fades" in c else ""
+        table.add_row(Text(entry["target"]), entry["method"], *cells, fades, f"{entry['seconds']:.2f}")
+    return Group(*(Text(sentence) for sentence in said), "", table)
+
+
+def _number(checks: dict[str, Any], key: str) -> str:
+    return f"{checks[key]:.2f} (chance {checks[key + '_chance']:.2f})" if key in checks else ""
+
+
+def _percent(checks: dict[str, Any], key: str) -> str:
+    return f"{checks[key]:.1%}" if key in checks else ""
