@@ -25,50 +25,40 @@ from torch.overrides import TorchFunctionMode
 class _Redirected(torch.autograd.Function):
     """Clamps to [low, high]; where all of an image's gradient would stop, what pushes inwards passes.
 
-    The gradient is that of a loss, which falls: below `low` a negative one pushes inwards. Images that are
-    not in `rows` have the usual gradient, at the usual cost.
+    The gradient is that of a loss, which falls: below `low` a negative one pushes inwards. All else is the
+    usual gradient, at the usual cost.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, low: float, high: float, inplace: bool, rows: Tensor | None) -> Tensor:
-        ctx.rows, ctx.plain = rows, (low, high) == (0.0, inf)
-        some = x if rows is None else x[rows]
-        edges = [some <= low, some >= high]
-        passes = [] if ctx.plain else [(x > low) & (x < high)]
+    def forward(
+        ctx: Any, x: Tensor, low: float, high: float, inplace: bool, rows: Sequence[int] | None
+    ) -> Tensor:
+        ctx.rows, ctx.low, ctx.high = range(len(x)) if rows is None else rows, low, high
         if inplace:
             ctx.mark_dirty(x)
         y = _clamped(x, low, high, inplace)
-        ctx.save_for_backward(*edges, *(passes or [y]))
+        ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (gradient,), (below, above, rest) = gradients, ctx.saved_tensors
-        plain = torch.ops.aten.threshold_backward
-        true = plain(gradient, rest, 0) if ctx.plain else gradient * rest
-        if ctx.rows is None:
-            return _inwards(gradient, true, below, above), None, None, None, None
-        rows = ctx.rows
-        return (
-            true.index_copy(0, rows, _inwards(gradient[rows], true[rows], below, above)),
-            None,
-            None,
-            None,
-            None,
-        )
+        (gradient,), (y,), low, high = gradients, ctx.saved_tensors, ctx.low, ctx.high
+        if (low, high) == (0.0, inf):
+            true = torch.ops.aten.threshold_backward(gradient, y, 0)
+        else:
+            true = gradient * ((y > low) & (y < high))
+        for row in ctx.rows:
+            if not bool(true[row].any()):
+                incoming, at = gradient[row], y[row]
+                outwards = ((at <= low) & (incoming > 0)) | ((at >= high) & (incoming < 0))
+                true[row] = incoming.masked_fill(outwards, 0)
+        return true, None, None, None, None
 
 
 def _clamped(x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
     if (low, high) == (0.0, inf):
         return torch.relu_(x) if inplace else torch.relu(x)
     return x.clamp_(low, high) if inplace else x.clamp(low, high)
-
-
-def _inwards(gradient: Tensor, true: Tensor, below: Tensor, above: Tensor) -> Tensor:
-    """The true gradient where there is one, else the part of the incoming one that pushes inwards."""
-    stopped = true.flatten(1).abs().amax(1) == 0
-    inwards = gradient.masked_fill((below & (gradient > 0)) | (above & (gradient < 0)), 0)
-    return torch.where(stopped.view(-1, *[1] * (gradient.dim() - 1)), inwards, true)
 
 
 def _relu(x: Tensor, inplace: bool = False) -> tuple[Tensor, float, float, bool]:
@@ -123,7 +113,7 @@ class Redirected(TorchFunctionMode):
 
     def __init__(self, only: Tensor | None = None) -> None:
         super().__init__()
-        self.rows = None if only is None else only.nonzero().flatten()
+        self.rows: list[int] | None = None if only is None else only.nonzero().flatten().tolist()
         self.images = -1 if only is None else len(only)
 
     def __torch_function__(
