@@ -1,0 +1,73 @@
+"""What `caricature` and `invert` share: draw a picture again, layer by layer, and save it."""
+
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli import inputs, pictures
+from convscope.cli.shell import Answer, Shell
+from convscope.errors import Interrupted
+from convscope.see.layer_recipe import Caricature, Invert
+
+if TYPE_CHECKING:
+    from convscope.nets import Net
+    from convscope.see import Redrawn
+
+
+def run(recipe: Caricature | Invert, shell: Shell, title: str) -> Answer:
+    """Ascend for each layer; one strip and each picture alone. Ctrl-C saves what is there."""
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    image = inputs.picture(net, recipe.image)
+    with shell.folder(f"{recipe.verb}-{net.name}") as folder:
+        drawn, stopped = _drawn(net, image, recipe, shell)
+        found = _save(net, drawn, recipe, folder.path, title)
+        if stopped:
+            raise Interrupted(
+                f"stopped at {drawn.layers[-1]}, step {drawn.steps}; what there is is in {folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
+    return Answer({"net": net.name, "layers": found, "out": str(folder.place)}, lambda: _table(found))
+
+
+def _drawn(net: "Net", image: Any, recipe: Caricature | Invert, shell: Shell) -> "tuple[Redrawn, bool]":
+    from convscope.nets import frozen
+    from convscope.see import redrawing
+
+    last = None
+    with shell.progress(recipe.verb, 1.0) as progress, frozen(net.module):
+        try:
+            for last in redrawing(net, image, recipe):
+                progress.update(last.done, f"{last.layer}, step {last.step} of {recipe.steps}")
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            return last.redrawn(), True
+    if last is None:
+        raise Interrupted("stopped before the first step")
+    return last.redrawn(), False
+
+
+def _save(
+    net: "Net", drawn: "Redrawn", recipe: Caricature | Invert, folder: Any, title: str
+) -> list[dict[str, Any]]:
+    from convscope.cli.stamp import stamp
+    from convscope.show import redrawn_sheets, tiles
+
+    mark, found = stamp(recipe), []
+    numbers = zip(drawn.layers, drawn.images, drawn.cosines.tolist(), drawn.missed.tolist(), strict=True)
+    for layer, image, cosine, missed in numbers:
+        name = pictures.file_name(layer, [entry["picture"] for entry in found])
+        pictures.save(tiles.image_of(image, net.contract), folder / name, mark)
+        found.append({"layer": layer, "cosine": cosine, "missed": missed, "picture": name})
+    strip = redrawn_sheets.strip(drawn, net, title.format(net=net.name))
+    pictures.save(strip, folder / "strip.png", mark)
+    return found
+
+
+def _table(found: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "cosine", "missed", "picture"):
+        table.add_column(head)
+    for entry in found:
+        table.add_row(entry["layer"], f"{entry['cosine']:.3f}", f"{entry['missed']:.1%}", entry["picture"])
+    return table

@@ -1,0 +1,253 @@
+"""An activation atlas: everything a layer says to real pictures, laid out by likeness and drawn by the layer.
+
+Source: Carter, Armstrong, Schubert, Johnson and Olah 2019, "Activation Atlas", Distill,
+doi:10.23915/distill.00015.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from convscope.errors import UsageError
+from convscope.nets import Net, frozen, resolve
+from convscope.see.gathering import Vectors, gathering
+from convscope.see.icons import Drawn, Pencil, drawing
+from convscope.see.layer_recipe import Atlas as Recipe
+from convscope.see.layouts import check, lay_out
+from convscope.see.speaking import attributions
+from convscope.worlds.samples import Samples, scaled
+
+PER_CELL = 12
+"""Vectors that a cell holds on average, where the grid is not given."""
+ASKED = 4
+"""Pictures of each cell that are asked what the cell speaks for."""
+AT_ONCE = 16
+"""Pictures that are asked at once."""
+SHRINK = 0.05
+"""Share of the mean variance that is added before inverting, so that rare directions do not explode."""
+NAMED = 3
+"""Classes that are named for each cell."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A real position in a cell: the picture's number and class, and where on it, from 0 to 1 (y, x)."""
+
+    image: int
+    label: int
+    at: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Activation vectors that lie close together.
+
+    Attributes:
+        row: from the top.
+        column: from the left.
+        count: how many vectors.
+        mean: their mean.
+        direction: what is drawn: the mean, whitened if the recipe says so.
+        speaks_for: classes (unit of the result, name) and what the vectors add to their logits, most first.
+        sights: the real positions nearest to the mean in angle.
+    """
+
+    row: int
+    column: int
+    count: int
+    mean: Float[Tensor, " c"]
+    direction: Float[Tensor, " c"]
+    speaks_for: tuple[tuple[int, str, float], ...]
+    sights: tuple[Sight, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """The map.
+
+    Attributes:
+        place: the layer.
+        grid: cells along each side.
+        cells: those with enough vectors, row by row.
+        images: a picture for each of the first cells, `[n c ...]` in the contract's range; at last for all.
+        vectors: how many there were.
+        placed: how many of them lie in the cells.
+        layout: how the vectors came to where they lie, in words.
+    """
+
+    place: str
+    grid: int
+    cells: tuple[Cell, ...]
+    images: Float[Tensor, "n *shape"]
+    vectors: int
+    placed: int
+    layout: str
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """How far the atlas is; from the moment when cells are drawn, what there is of it."""
+
+    done: float
+    """From 0 to 1."""
+    note: str
+    atlas: Callable[[], Atlas] | None = None
+
+
+def atlas(net: Net, layer: str, data: Samples, **recipe: object) -> Atlas:
+    """Collect, lay out and draw what a layer says to real pictures.
+
+    Args:
+        net: any network with one input.
+        layer: which layer.
+        data: real pictures of the network's input shape.
+        **recipe: fields of the recipe: `layout`, `grid`, `each`, `steps`, ...
+
+    Raises:
+        PlaceError: the layer is not in this network.
+        MissingError: UMAP is not installed, and no other layout was asked for.
+        UsageError: there are too few pictures.
+    """
+    wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
+    with frozen(net.module):
+        finished = deque(mapping(net, data, wanted), maxlen=1).pop().atlas
+    if finished is None:
+        raise UsageError("pictures", received="none")
+    return finished()
+
+
+def mapping(net: Net, data: Samples, recipe: Recipe) -> Iterator[Mapping]:
+    """As `atlas`, telling how far it is; can be stopped at any time, and keeps the cells drawn so far."""
+    check(recipe.layout)
+    place = resolve(net, recipe.layer).whole
+    vectors = None
+    for step in gathering(net, data, place, most=recipe.images, each=recipe.each, seed=recipe.seed):
+        yield Mapping(0.2 * step.done / step.total, f"{step.done:,} of {step.total:,} pictures")
+        vectors = step.vectors
+    if vectors is None:
+        raise UsageError("pictures", received="none")
+    yield Mapping(0.2, f"laying out {len(vectors):,} vectors")
+    plan = _plan(net, data, vectors, recipe)
+    for share in _naming(net, data, plan):
+        yield Mapping(0.25 + 0.15 * share, f"asking what {len(plan.cells)} cells speak for")
+    pencil = Pencil(recipe.steps, recipe.rate, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed)
+    for drawn in drawing(net, place, torch.stack([cell.direction for cell in plan.cells]), pencil):
+        note = f"{len(drawn.images)} of {len(plan.cells)} cells"
+        yield Mapping(0.4 + 0.6 * drawn.done, note, lambda drawn=drawn: plan.atlas(drawn))
+
+
+@dataclass(eq=False)
+class _Plan:
+    """What is known before cells are drawn."""
+
+    recipe: Recipe
+    place: str
+    vectors: Vectors
+    grid: int
+    layout: str
+    members: list[Tensor]
+    cells: list[Cell]
+
+    def atlas(self, drawn: Drawn) -> Atlas:
+        placed = sum(cell.count for cell in self.cells)
+        return Atlas(
+            self.place, self.grid, tuple(self.cells), drawn.images, len(self.vectors), placed, self.layout
+        )
+
+
+def _plan(net: Net, data: Samples, vectors: Vectors, recipe: Recipe) -> _Plan:
+    laid = lay_out(vectors.values, recipe.layout, recipe.seed)
+    grid = recipe.grid or max(2, min(40, round(sqrt(len(vectors) / PER_CELL))))
+    column, row = (laid.points * grid).long().clamp_max(grid - 1).unbind(1)
+    number = (grid - 1 - row) * grid + column  # the layout's y grows upwards
+    groups = [(k, (number == k).nonzero().flatten()) for k in number.unique().tolist()]
+    groups = [(k, group) for k, group in groups if len(group) >= recipe.least]
+    if not groups:
+        raise UsageError(
+            f"a cell with {recipe.least} vectors",
+            received=f"{len(vectors)} vectors on {grid}x{grid} cells",
+            hint="Take more pictures, more of each (--each 8), a coarser --grid or a smaller --least.",
+        )
+    means = torch.stack([vectors.values[group].mean(0) for _, group in groups])
+    directions = whitened(means, vectors.values) if recipe.whiten else means
+    cells = [
+        Cell(
+            k // grid,
+            k % grid,
+            len(group),
+            mean,
+            direction,
+            (),
+            _sights(data, vectors, group, mean, recipe.examples),
+        )
+        for (k, group), mean, direction in zip(groups, means, directions, strict=True)
+    ]
+    members = [group for _, group in groups]
+    return _Plan(recipe, str(resolve(net, recipe.layer).whole), vectors, grid, laid.note, members, cells)
+
+
+def whitened(means: Float[Tensor, "k c"], vectors: Float[Tensor, "n c"]) -> Float[Tensor, "k c"]:
+    """Means times the inverse of the vectors' second moment, a little of its trace added to the diagonal.
+
+    Directions that all vectors share count less, so that cells show what sets them apart.
+    """
+    values = vectors.double()
+    moment = values.T @ values / len(values)
+    ridge = SHRINK * moment.diagonal().mean().clamp_min(1e-30)
+    moment.diagonal().add_(ridge)
+    return torch.linalg.solve(moment, means.double().T).T.to(means.dtype)
+
+
+def _nearest(vectors: Vectors, group: Tensor, mean: Tensor) -> Tensor:
+    """The group's members, the one with the most similar angle first, one for each picture."""
+    closeness = normalize(vectors.values[group], dim=1) @ normalize(mean, dim=0)
+    order = group[closeness.argsort(descending=True, stable=True)]
+    seen: dict[int, int] = {}
+    for member in order.tolist():
+        seen.setdefault(int(vectors.images[member]), member)
+    return torch.tensor(list(seen.values()))
+
+
+def _sights(data: Samples, vectors: Vectors, group: Tensor, mean: Tensor, count: int) -> tuple[Sight, ...]:
+    sights = []
+    for member in _nearest(vectors, group, mean)[:count].tolist():
+        image = int(vectors.images[member])
+        places = zip(vectors.positions[member].tolist(), vectors.extent, strict=True)
+        sights.append(Sight(image, int(data.labels[image]), tuple((p + 0.5) / size for p, size in places)))
+    return tuple(sights)
+
+
+def _naming(net: Net, data: Samples, plan: _Plan) -> Iterator[float]:
+    """Find the classes each cell speaks for, where the result's units have names; yields the share done."""
+    if not net.labels:
+        return
+    place = resolve(net, plan.place)
+    nearest = [
+        _nearest(plan.vectors, group, cell.mean)[:ASKED]
+        for group, cell in zip(plan.members, plan.cells, strict=True)
+    ]
+    owners = torch.tensor([number for number, members in enumerate(nearest) for _ in members])
+    members, sums = torch.cat(nearest), torch.zeros(len(plan.cells), len(net.labels))
+    for first in range(0, len(members), AT_ONCE):
+        part = members[first : first + AT_ONCE]
+        images = scaled(data.batch(plan.vectors.images[part]), net.contract)
+        found = attributions(net, place, images, plan.vectors.positions[part])
+        if found is None or found.shape[1] != len(net.labels):
+            return
+        sums.index_add_(0, owners[first : first + AT_ONCE], found)
+        yield min(1.0, (first + AT_ONCE) / len(members))
+    means = sums / owners.bincount()[:, None]
+    for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
+        top = mean.topk(min(NAMED, len(mean)))
+        named = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        spoken = tuple((unit, net.labels[unit], value) for unit, value in named)
+        plan.cells[number] = replace(cell, speaks_for=spoken)

@@ -1,0 +1,110 @@
+"""A layer's answer to pictures as a few groups of units that speak together.
+
+Source: Olah et al. 2018, "The Building Blocks of Interpretability", Distill, doi:10.23915/distill.00010.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, frozen, resolve
+from convscope.see.icons import Drawn, Pencil, drawing
+from convscope.see.layer_recipe import Factors as Recipe
+from convscope.see.looking import seen
+from convscope.see.nmf import nmf
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Groups of units, the one that explains most first.
+
+    Attributes:
+        place: the layer.
+        maps: how much of each group is at each position, `[n k ...]` for n pictures.
+        directions: the proportions of units in each group, `[k c]`, of length 1.
+        shares: what each group contributes to the sum of all activations that the groups explain.
+        explained: share of the energy (sum of squares) above 0 that the groups together explain.
+        clipped: share of the energy that was negative and left out.
+        images: a picture made for each group, `[k c ...]` in the contract's range.
+    """
+
+    place: str
+    maps: Float[Tensor, "n k *size"]
+    directions: Float[Tensor, "k c"]
+    shares: Float[Tensor, " k"]
+    explained: float
+    clipped: float
+    images: Float[Tensor, "k *shape"]
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+
+@dataclass(frozen=True, eq=False)
+class Factoring:
+    """The groups, and the pictures for them so far."""
+
+    done: float
+    factors: Factors
+
+
+def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
+    """Factor what a layer says to pictures, and draw each factor.
+
+    Args:
+        net: any network with one input.
+        images: `[b c ...]` in the contract's range; several pictures share the factors.
+        layer: which layer.
+        **recipe: fields of the recipe: `count`, `steps`, `size`, ...
+
+    Raises:
+        PlaceError: the layer is not in this network.
+        UsageError: the layer has fewer positions or units than factors, or says nothing.
+    """
+    wanted = Recipe.parse({"net": net.name, "images": ["..."], "layer": layer, **recipe})
+    with frozen(net.module):
+        return deque(factoring(net, images, wanted), maxlen=1).pop().factors
+
+
+def factoring(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Factoring]:
+    """As `factors`, yielding after each step; can be stopped at any time."""
+    place = resolve(net, recipe.layer).whole
+    with torch.no_grad():
+        activation = seen(net, images, [place])[place].cpu()
+    maps, directions, explained, clipped = split(activation, recipe.count, str(place))
+    amounts = maps.transpose(0, 1).flatten(1).sum(1) * directions.sum(1)
+    pencil = Pencil(recipe.steps, recipe.rate, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed)
+    drawn: Drawn
+    for drawn in drawing(net, place, directions, pencil):
+        yield Factoring(
+            drawn.done,
+            Factors(str(place), maps, directions, amounts / amounts.sum(), explained, clipped, drawn.images),
+        )
+
+
+def split(
+    activation: Float[Tensor, "n c *size"], count: int, place: str = "the layer"
+) -> tuple[Float[Tensor, "n k *size"], Float[Tensor, "k c"], float, float]:
+    """Maps, unit directions, explained and clipped shares of the energy; the largest group first."""
+    channels, size = activation.shape[1], activation.shape[2:]
+    table = activation.movedim(1, -1).reshape(-1, channels).double()
+    positive, energy = table.clamp_min(0), float(table.square().sum())
+    if count > min(table.shape) or not bool((positive > 0).any()):
+        raise UsageError(
+            f"a layer with {count} positions and {count} units or more, and something to say",
+            received=f"{place} with {len(table)} positions and {channels} units",
+            hint="Ask for fewer factors, or for an earlier layer.",
+        )
+    amounts, found = nmf(positive, count)
+    left = float((positive - amounts @ found).square().sum()) / float(positive.square().sum())
+    lengths = found.norm(dim=1)
+    amounts, found = amounts * lengths, found / lengths.clamp_min(1e-12)[:, None]
+    order = (amounts.sum(0) * found.sum(1)).argsort(descending=True)
+    maps = amounts[:, order].reshape(len(activation), *size, count).movedim(-1, 1)
+    clipped = float(table.clamp_max(0).square().sum()) / (energy or 1.0)
+    return maps.float(), found[order].float(), 1 - left, clipped

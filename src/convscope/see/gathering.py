@@ -1,0 +1,115 @@
+"""Activation vectors of random positions, collected while the pictures pass by."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, Place, record, survey
+from convscope.see.looking import HALVES
+from convscope.see.ranking import MEMORY, batch_for
+from convscope.worlds.samples import Samples, scaled
+
+RIM = 5
+"""Maps of this many positions along an axis, or more, leave out the outermost: padding shows there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """What a layer says at some positions of some pictures.
+
+    Attributes:
+        values: one vector for each position.
+        images: the number of the picture each is from.
+        positions: where on the map.
+        extent: size of the map.
+    """
+
+    values: Float[Tensor, "n c"]
+    images: Int64[Tensor, " n"]
+    positions: Int64[Tensor, "n axes"]
+    extent: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Gathering:
+    """How many pictures have passed; the last one holds the vectors."""
+
+    done: int
+    total: int
+    vectors: Vectors | None = None
+
+
+def gathering(
+    net: Net, samples: Samples, place: Place, *, most: int, each: int = 1, seed: int = 0, memory: int = MEMORY
+) -> Iterator[Gathering]:
+    """Collect `each` vectors at random positions of every picture, in one pass that ends after the layer.
+
+    What is held is `memory` bytes of activations and the vectors themselves. Which pictures and positions are
+    drawn depends on the seed alone, not on batches.
+
+    Args:
+        net: any network with one input.
+        samples: pictures of the network's input shape.
+        place: a whole layer.
+        most: pictures at most, drawn at random where there are more.
+        each: positions of each picture; where a map has fewer, all it has, so to say: they repeat.
+        seed: of pictures and positions.
+        memory: bytes of activations.
+
+    Raises:
+        UsageError: there are no samples, or the network has several inputs.
+    """
+    if len(samples) == 0 or len(net.contracts) != 1:
+        raise UsageError(
+            "samples, and a network with one input", received=f"{len(samples)} samples for {net.name}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(samples), generator=generator)[:most].sort().values
+    extent = _extent(net, place)
+    positions = _positions(extent, len(chosen), each, generator)
+    found: list[Tensor] = []
+    size, total = batch_for(net, [place], memory, most=32), len(chosen)
+    for first in range(0, total, size):
+        part = chosen[first : first + size]
+        with torch.no_grad():
+            act = record(net, scaled(samples.batch(part), net.contract), [place])[place]
+        act = act.float() if act.dtype in HALVES else act
+        found.append(_picked(act, positions[first : first + size]).cpu())
+        if first + size < total:
+            yield Gathering(first + len(part), total)
+    images = chosen.repeat_interleave(positions.shape[1])
+    yield Gathering(total, total, Vectors(torch.cat(found), images, positions.flatten(0, 1), extent))
+
+
+def _extent(net: Net, place: Place) -> tuple[int, ...]:
+    parts = survey(net)[place.layer][(place.call or 0) - 1]
+    return (parts[place.key] if place.key is not None else next(iter(parts.values())))[1:]
+
+
+def _positions(
+    extent: tuple[int, ...], pictures: int, each: int, generator: torch.Generator
+) -> Int64[Tensor, "pictures each axes"]:
+    """Random positions, each picture's own; a layer without space has one, and is asked once."""
+    if not extent:
+        return torch.zeros(pictures, 1, 0, dtype=torch.int64)
+    axes = [
+        torch.randint(1, size - 1, (pictures, each), generator=generator) if size >= RIM
+        else torch.randint(0, size, (pictures, each), generator=generator)
+        for size in extent
+    ]  # fmt: skip
+    return torch.stack(axes, dim=-1)
+
+
+def _picked(act: Float[Tensor, "b c *size"], at: Int64[Tensor, "b each axes"]) -> Float[Tensor, "n c"]:
+    if act.dim() == 2:
+        return act
+    rows = torch.arange(len(act)).repeat_interleave(at.shape[1]).to(act.device)
+    flat = act.movedim(1, -1)
+    return flat[(rows, *at.flatten(0, 1).to(act.device).unbind(1))]

@@ -1,0 +1,97 @@
+"""Pictures for directions: what a layer would have to see so that its units answer in given proportions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import ConvscopeError
+from convscope.nets import Net, Place
+from convscope.see.ascent import Climb, ascend
+from convscope.see.canvas import fourier, pixels
+from convscope.see.looking import seen
+from convscope.see.measures import direction
+from convscope.see.objective import each
+from convscope.see.transforms import Transform, Warp, robust
+from convscope.see.visualization import seed_of
+
+SIDE = 112
+"""Pixels along each side of a picture where nothing else is asked: enough for an icon."""
+SMALL, SHIFT = 64, 14
+"""Pictures with a side below 64 must only survive moves of up to 1/14 of it: 2 pixels of 28."""
+
+
+@dataclass(frozen=True)
+class Pencil:
+    """How to draw."""
+
+    steps: int = 128
+    rate: float = 0.05
+    cosine_power: float | int = 2.0
+    size: int | None = None
+    batch: int = 16
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The pictures so far, `[n c ...]` in the contract's range; the last batch is under way."""
+
+    images: Float[Tensor, "n *shape"]
+    done: float
+    """From 0 to 1."""
+
+
+def drawing(net: Net, place: Place, vectors: Float[Tensor, "n c"], pencil: Pencil) -> Iterator[Drawn]:
+    """A picture for each direction, in batches; yields after each step.
+
+    Directions count by their angle alone. A picture depends on its own direction and number only, not on the
+    batch.
+    """
+    size = drawing_size(net, place, pencil.size)
+    transforms = _transforms(size)
+    wanted = torch.nn.functional.normalize(vectors.double(), dim=1)
+    finished: list[Tensor] = []
+    for first in range(0, len(wanted), pencil.batch):
+        part = wanted[first : first + pencil.batch]
+        goals = [direction(place, vector, cosine_power=pencil.cosine_power) for vector in part]
+        seeds = [seed_of(pencil.seed, place) + first + i for i in range(len(part))]
+        canvas = (fourier if size else pixels)(net.contract, seeds, size=size, device=net.device)
+        images = None
+        for step in ascend(
+            net, each(goals), canvas, steps=pencil.steps, climb=Climb(rate=pencil.rate),
+            transforms=transforms, generator=torch.Generator().manual_seed(pencil.seed),
+        ):  # fmt: skip
+            images = step.images.cpu()
+            share = step.index / max(pencil.steps, 1)
+            yield Drawn(torch.cat([*finished, images]), (first + len(part) * share) / len(wanted))
+        if images is not None:
+            finished.append(images)
+
+
+def drawing_size(net: Net, place: Place, side: int | None = None) -> tuple[int, ...]:
+    """The extent to draw at: what is asked for, a small one where the network takes it, else its own."""
+    own = net.contract.size
+    if side is not None:
+        return (side,) * len(own)
+    small = tuple(min(extent, SIDE) for extent in own)
+    return small if small == own or _reaches(net, place, small) else own
+
+
+def _reaches(net: Net, place: Place, size: tuple[int, ...]) -> bool:
+    try:
+        with torch.no_grad():
+            seen(
+                net, torch.full((1, net.contract.channels, *size), sum(net.contract.value_range) / 2), [place]
+            )
+    except (ConvscopeError, RuntimeError, ValueError, AssertionError):
+        return False
+    return True
+
+
+def _transforms(size: tuple[int, ...]) -> tuple[Transform, ...]:
+    if not size or min(size) < SHIFT:
+        return ()
+    return robust() if min(size) >= SMALL else (Warp(min(size) // SHIFT),)

@@ -1,0 +1,91 @@
+"""Wanting the activations of one picture: alike and stronger (caricature), or just the same (inversion)."""
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.errors import GraphError
+from convscope.nets import Net, Place, resolve
+from convscope.see.objective import Measure, Objective
+from convscope.see.scene import Scene
+
+TINY = 1e-12
+LEAST = 0.1
+"""A cosine counts as this at least, so that pictures unlike the wanted one find their way (Lucid's)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted(Measure):
+    """Measures against one picture's activation `[c ...]` of a layer."""
+
+    place: Place
+    activation: Float[Tensor, "*shape"]
+
+    @property
+    @override
+    def reads(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    @override
+    def bound(self, net: Net) -> Measure:
+        return replace(self, place=resolve(net, self.place), activation=self.activation.to(net.device))
+
+    def both(self, scene: Scene) -> tuple[Float[Tensor, "b n"], Float[Tensor, " n"]]:
+        """The scene's activation and the wanted one, flat."""
+        here = self.place.select(scene[self.place])
+        if here.shape[1:] != self.activation.shape:
+            raise GraphError(
+                f"an activation of {self.place} like the wanted one, {tuple(self.activation.shape)}",
+                received=f"{tuple(here.shape[1:])}",
+                hint="Take canvases and transforms that keep the picture's size.",
+            )
+        return here.reshape(len(here), -1), self.activation.flatten()
+
+    @override
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        raise GraphError("a likeness or a mismatch")
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness(Wanted):
+    """The dot product with the wanted activation times their cosine to a power; 1 for the picture itself.
+
+    Source: Lucid, `dot_compare` and the notebooks on caricatures (2018).
+    """
+
+    cosine_power: float | int = 1.0
+
+    @override
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        here, wanted = self.both(scene)
+        dots, norm = here @ wanted, wanted.norm().clamp_min(TINY)
+        cosines = (dots / (here.norm(dim=1).clamp_min(TINY) * norm)).clamp_min(LEAST)
+        return dots / norm.square() * cosines**self.cosine_power
+
+
+@dataclass(frozen=True, eq=False)
+class Mismatch(Wanted):
+    """The squared distance to the wanted activation, as a share of its squared norm; 0 for the picture.
+
+    Source: Mahendran and Vedaldi 2015, Understanding Deep Image Representations by Inverting Them, arXiv:
+    1412.0035, section 2.
+    """
+
+    @override
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        here, wanted = self.both(scene)
+        return (here - wanted).square().sum(1) / wanted.square().sum().clamp_min(TINY)
+
+
+def likeness(
+    place: str | Place, activation: Float[Tensor, "*shape"], *, cosine_power: float | int = 1.0
+) -> Objective:
+    """Activations like a wanted one `[c ...]`, and stronger."""
+    return Objective.of(Likeness(Place.parse(place), activation.detach(), cosine_power))
+
+
+def mismatch(place: str | Place, activation: Float[Tensor, "*shape"]) -> Objective:
+    """How far activations are from a wanted one `[c ...]`: the share of its energy that is missed."""
+    return Objective.of(Mismatch(Place.parse(place), activation.detach()))

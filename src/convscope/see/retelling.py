@@ -1,0 +1,172 @@
+"""One picture drawn again by each of several layers: exaggerated, or from what the layer kept of it."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.nets import Net, Place, frozen, resolve, survey
+from convscope.see.ascent import Climb, Step, ascend
+from convscope.see.canvas import fourier, pixels
+from convscope.see.layer_recipe import Caricature, Invert
+from convscope.see.looking import seen
+from convscope.see.maps import layers_with_units
+from convscope.see.matching import likeness, mismatch
+from convscope.see.objective import Objective
+from convscope.see.penalties import total_variation
+from convscope.see.transforms import Transform, Warp
+from convscope.see.visualization import seed_of
+
+SHIFT = 28
+"""Caricatures must survive moves of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
+MOST = 8
+"""Layers that are asked where none is named."""
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """The same picture, drawn by each layer.
+
+    Attributes:
+        layers: who drew.
+        images: what each drew, `[n c ...]` in the contract's range.
+        cosines: between the layer's activations for its drawing and for the picture.
+        missed: squared distance of the two, as a share of the picture's squared norm.
+        original: the picture `[c ...]`.
+        steps: updates that each drawing took; fewer for the last one if it was stopped.
+    """
+
+    layers: tuple[str, ...]
+    images: Float[Tensor, "n *shape"]
+    cosines: Float[Tensor, " n"]
+    missed: Float[Tensor, " n"]
+    original: Float[Tensor, "*shape"]
+    steps: int
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawing:
+    """One step of one drawing; `redrawn()` is what there is so far."""
+
+    layer: str
+    step: int
+    done: float
+    """From 0 to 1, over all layers."""
+    redrawn: Callable[[], Redrawn]
+
+
+Goal = Callable[[Place, Tensor], Objective]
+
+
+def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Redrawn:
+    """The picture with what each layer sees in it exaggerated.
+
+    Args:
+        net: any network with one input.
+        image: `[c ...]` or `[1 c ...]` in the contract's range.
+        *layers: who draws; the last layer of each map size if left out.
+        **recipe: fields of `Caricature`.
+
+    Raises:
+        PlaceError: a layer is not in this network.
+        UsageError: a field is unknown or out of range, or the picture does not fit.
+    """
+    wanted = Caricature.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
+    with frozen(net.module):
+        return deque(redrawing(net, image, wanted), maxlen=1).pop().redrawn()
+
+
+def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Redrawn:
+    """The picture again from nothing but each layer's activations: what is gone is what the layer forgot.
+
+    Arguments and errors are those of `caricature`; fields are those of `Invert`.
+    """
+    wanted = Invert.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
+    with frozen(net.module):
+        return deque(redrawing(net, image, wanted), maxlen=1).pop().redrawn()
+
+
+def redrawing(net: Net, image: Tensor, recipe: Caricature | Invert) -> Iterator[Redrawing]:
+    """Draw layer after layer, and yield after each step; can be stopped at any time."""
+    picture = _single(net, image)
+    layers = list(dict.fromkeys(recipe.layer)) or stages(net)
+    places = [resolve(net, layer) for layer in layers]
+    pictures: list[Tensor] = []
+    for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
+        step = None
+        for step in _drawn(net, picture, place, recipe):
+            done = (number + step.index / max(recipe.steps, 1)) / len(layers)
+            so_far = [*pictures, step.images]
+            yield Redrawing(
+                layer, step.index, done,
+                lambda so_far=so_far, index=step.index: _redrawn(net, picture, layers, so_far, index),
+            )  # fmt: skip
+        if step is not None:
+            pictures.append(step.images)
+
+
+def stages(net: Net) -> list[str]:
+    """The last layer of each size of map, and the result: at most eight, from first to last."""
+    shapes = survey(net)
+    last: dict[tuple[int, ...], str] = {}
+    for name in layers_with_units(net):
+        last[next(iter(shapes[name][-1].values()))[1:]] = name
+    names = sorted(last.values(), key=list(shapes).index)
+    spatial = [name for name in names if len(next(iter(shapes[name][-1].values()))) > 1]
+    rest = [name for name in names if name not in spatial][-1:]
+    room = MOST - len(rest)
+    if len(spatial) > room:
+        spatial = [spatial[round(i * (len(spatial) - 1) / (room - 1))] for i in range(room)]
+    return [*spatial, *rest]
+
+
+def _drawn(net: Net, picture: Tensor, place: Place, recipe: Caricature | Invert) -> Iterator[Step]:
+    with torch.no_grad():
+        activation = place.select(seen(net, picture, [place.whole])[place.whole])[0]
+    seeds, size = [seed_of(recipe.seed, place)], tuple(picture.shape[2:])
+    canvas = (fourier if size else pixels)(net.contract, seeds, size=size, device=net.device)
+    transforms: tuple[Transform, ...] = ()
+    if isinstance(recipe, Caricature):
+        goal = likeness(place, activation, cosine_power=recipe.cosine_power)
+        amount = min(size, default=0) // SHIFT
+        transforms = (Warp(amount),) if amount else ()
+    else:
+        low, high = net.contract.value_range
+        weight = recipe.total_variation / (picture.numel() * max(len(size), 1) * (high - low))
+        goal = -mismatch(place, activation) - weight * total_variation()
+    yield from ascend(
+        net, goal, canvas, steps=recipe.steps, climb=Climb(rate=recipe.rate), transforms=transforms,
+        generator=torch.Generator().manual_seed(recipe.seed),
+    )  # fmt: skip
+
+
+def _redrawn(net: Net, picture: Tensor, layers: Sequence[str], images: list[Tensor], steps: int) -> Redrawn:
+    cosines, missed = [], []
+    with torch.no_grad():
+        for layer, image in zip(layers, images, strict=False):
+            place = Place.parse(layer)
+            both = seen(net, torch.cat([picture.to(image.device), image]), [place])[place]
+            wanted, here = both.flatten(1).double()
+            cosines.append(float(torch.cosine_similarity(wanted, here, dim=0)))
+            missed.append(float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12)))
+    return Redrawn(
+        tuple(layers[: len(images)]), torch.cat(images).cpu(), torch.tensor(cosines), torch.tensor(missed),
+        picture[0].cpu(), steps,
+    )  # fmt: skip
+
+
+def _single(net: Net, image: Tensor) -> Tensor:
+    picture = image[None] if image.dim() == len(net.contract.shape) else image
+    if len(net.contracts) != 1 or len(picture) != 1 or picture.dim() != len(net.contract.shape) + 1:
+        raise UsageError(
+            f"one picture of {net.contract.shape} for a network with one input",
+            received=f"{tuple(image.shape)}",
+        )
+    return picture.detach().float()

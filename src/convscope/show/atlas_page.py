@@ -1,0 +1,147 @@
+"""An activation atlas as one page to wander on, and as one sheet."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import torch
+from markupsafe import Markup
+from PIL import Image, ImageDraw, ImageFont
+
+import convscope
+from convscope.nets import Net
+from convscope.see.charting import Atlas, Cell, Sight
+from convscope.show import tiles
+from convscope.show.figure import Figure, Section
+from convscope.show.picture import tag, webp
+from convscope.show.report import Report, render
+from convscope.show.svg import element, join
+from convscope.show.words import both, plain
+from convscope.worlds.samples import Samples, scaled
+
+CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
+SHEET, INK, SOFT, EMPTY = (247, 246, 242), (31, 32, 35), (92, 94, 102), (238, 236, 229)
+ICON, LABELLED = 112, 80
+"""Pixels of a cell on the page; pixels a cell of the sheet needs to carry a name."""
+PATCH = 0.42
+"""Share of each axis of a real picture that is shown around a position."""
+ZOOMS = (1, 2, 4)
+
+
+def page(atlas: Atlas, net: Net, data: Samples, *, command: str, seed: int = 0) -> str:
+    """The page as HTML, in English and Chinese, that needs nothing else."""
+    share = 100 * atlas.placed / max(atlas.vectors, 1)
+    values: Mapping[str, object] = {
+        "place": atlas.place, "net": net.name, "data": data.name, "cells": len(atlas.images),
+        "grid": atlas.grid, "vectors": f"{atlas.vectors:,}", "share": f"{share:.0f}",
+        "layout": atlas.layout, "seed": seed,
+        "version": convscope.__version__, "torch": torch.__version__, "date": date.today().isoformat(),
+        "skipped": len(data.problems),
+    }  # fmt: skip
+    figure = Figure("atlas.map", _map(atlas, net, data), command, CARTER, values, wide=True)
+    facts = [
+        ("atlas.fact.vectors", f"{atlas.vectors:,}"),
+        ("atlas.fact.cells", f"{len(atlas):,}"),
+        ("atlas.fact.placed", f"{share:.0f}%"),
+    ]
+    return render(Report((Section("atlas.head", (figure,), values),), command, facts, values, page="atlas"))
+
+
+def _map(atlas: Atlas, net: Net, data: Samples) -> Markup:
+    zooms = [
+        element("label", element("input", type="radio", name="zoom", class_=f"zoom-{zoom}",
+                                 checked="" if zoom == ZOOMS[0] else None), f"{zoom}×")
+        for zoom in ZOOMS
+    ]  # fmt: skip
+    cells = [
+        _cell(cell, picture, atlas, net, data)
+        for cell, picture in zip(atlas.cells, atlas.images, strict=False)
+    ]
+    names = both("atlas.zoom", tag="span", class_="mini")
+    choice = element("div", names, *zooms, class_="zooms")
+    land = element("div", *cells, class_="land", style=f"--grid:{atlas.grid}")
+    return element("div", choice, element("div", land, class_="window-on-land"), class_="atlas")
+
+
+def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: Samples) -> Markup:
+    """A picture that can be chosen, and the card that shows when it is."""
+    icon = tiles.fitted(tiles.image_of(picture, net.contract), ICON)
+    spoken = ", ".join(name.split(",")[0] for _, name, _ in cell.speaks_for)
+    where = f"{cell.row + 1}/{cell.column + 1}"
+    made = _picture(icon, spoken or where, net)
+    pick = element("input", type="radio", name="cell", aria_label=f"{where} {spoken}".strip())
+    return element(
+        "label", pick, made, element("span", _card(cell, made, net, data), class_="card"), class_="cell",
+        style=f"grid-area:{cell.row + 1}/{cell.column + 1}",
+    )  # fmt: skip
+
+
+def _card(cell: Cell, made: Markup, net: Net, data: Samples) -> Markup:
+    head = [element("span", made, class_="large")]
+    lines = [both("atlas.count", tag="span", count=cell.count)]
+    if cell.speaks_for:
+        lines.append(both("atlas.speaks", tag="span", class_="mini"))
+        lines += [
+            element("span", element("b", name.split(",")[0]), f" {value:+.2f}", class_="line")
+            for _, name, value in cell.speaks_for
+        ]
+    words = element("span", *lines, class_="words")
+    if not cell.sights:
+        return join([*head, words])
+    pictures = scaled(data.batch([sight.image for sight in cell.sights]), net.contract)
+    real = [
+        element("span", _picture(patch(picture, sight, net), plain("atlas.real"), net), class_="real")
+        for picture, sight in zip(pictures, cell.sights, strict=True)
+    ]
+    title = both("atlas.real", tag="span", class_="mini")
+    return join(
+        [*head, words, element("span", title, element("span", *real, class_="reals"), class_="below")]
+    )
+
+
+def patch(picture: torch.Tensor, sight: Sight, net: Net, side: int = ICON * 2 // 3) -> Image.Image:
+    """The part of a real picture around a position; all of it where the layer has no positions."""
+    image = tiles.image_of(picture, net.contract)
+    if len(sight.at) != 2:
+        return tiles.fitted(image, side)
+    wide, high = (max(1, round(PATCH * extent)) for extent in image.size)
+    top = min(max(round(sight.at[0] * image.height - high / 2), 0), image.height - high)
+    left = min(max(round(sight.at[1] * image.width - wide / 2), 0), image.width - wide)
+    return tiles.fitted(image.crop((left, top, left + wide, top + high)), side)
+
+
+def _picture(image: Image.Image, alt: str, net: Net) -> Markup:
+    return webp(image, alt) if tiles.kind(net.contract) == "photo" else tag(image, alt, "ink")
+
+
+def sheet(atlas: Atlas, net: Net) -> Image.Image:
+    """Every cell at its place, in one picture; named where there is room."""
+    side = max(48, min(ICON, 2200 // atlas.grid))
+    named = side >= LABELLED and any(cell.speaks_for for cell in atlas.cells)
+    high, gap, top = side + (16 if named else 0), 4, 56
+    paper = Image.new(
+        "RGB",
+        (max(atlas.grid * (side + gap) + 3 * gap, 560), top + atlas.grid * (high + gap) + 2 * gap),
+        SHEET,
+    )
+    draw, small = ImageDraw.Draw(paper), ImageFont.load_default(11)
+    draw.text((2 * gap, 8), f"{atlas.place} of {net.name}", fill=INK, font=ImageFont.load_default(20))
+    draw.text(
+        (2 * gap, 34), f"{atlas.vectors:,} vectors, {len(atlas)} cells; {atlas.layout}", fill=SOFT, font=small
+    )
+    for cell, picture in zip(atlas.cells, atlas.images, strict=False):
+        x, y = 2 * gap + cell.column * (side + gap), top + cell.row * (high + gap)
+        paper.paste(tiles.fitted(tiles.image_of(picture, net.contract), side), (x, y))
+        if named and cell.speaks_for:
+            draw.text(
+                (x, y + side + 1), _short(cell.speaks_for[0][1], draw, small, side), fill=SOFT, font=small
+            )
+    return paper
+
+
+def _short(
+    name: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room: int
+) -> str:
+    name = name.split(",")[0]
+    while len(name) > 1 and draw.textlength(name, font=font) > room:
+        name = name[:-2].rstrip() + "…"
+    return name

@@ -1,0 +1,144 @@
+"""The main verbs of see, each as a function of a network and its last layer that can be seen."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import prod
+
+import torch
+
+from convscope import see
+from convscope.errors import ConvscopeError
+from convscope.nets import Net, record, survey
+from convscope.see.charting import mapping
+from convscope.see.explaining.register import METHODS, schema
+from convscope.see.layer_recipe import Atlas
+from convscope.see.maps import layers_with_units
+from convscope.see.speaking import attributions
+from convscope.worlds import InMemory
+
+
+def target(net: Net) -> str:
+    """The last layer with maps, or the last with units."""
+    shapes, names = survey(net), layers_with_units(net)
+    inner = [name for name in names if name != "output"] or names
+    spatial = [n for n in inner if len(next(iter(shapes[n][-1].values()))) > 1 and prod(_size(net, n)) > 1]
+    return (spatial or inner)[-1]
+
+
+def _size(net: Net, name: str) -> tuple[int, ...]:
+    return next(iter(survey(net)[name][-1].values()))[1:]
+
+
+def picture(net: Net, count: int = 1) -> tuple[torch.Tensor, ...]:
+    """Noise within each contract's range."""
+    generator = torch.Generator().manual_seed(1)
+    made = []
+    for contract in net.contracts:
+        low, high = contract.value_range
+        made.append(low + (high - low) * torch.rand(count, *contract.shape, generator=generator))
+    return tuple(made)
+
+
+def does_record(net: Net) -> None:
+    """Every layer, twice: finite, and the same."""
+    names = layers_with_units(net)
+    with torch.no_grad():
+        first, second = (record(net, picture(net), names) for _ in range(2))
+    assert len(first) == len(names) >= 1
+    for place, value in first.items():
+        assert len(value) == 1
+        assert torch.isfinite(value.float()).all(), str(place)
+        assert torch.equal(value, second[place]), str(place)
+
+
+def does_activations(net: Net) -> None:
+    inputs = picture(net)
+    found = see.activations(net, inputs if len(inputs) > 1 else inputs[0], [target(net)])
+    assert all(value.dim() >= 2 for value in found.values())
+
+
+def does_feature_maps(net: Net) -> None:
+    inputs = picture(net)
+    maps = list(see.feature_maps(net, inputs if len(inputs) > 1 else inputs[0]))
+    assert [m.place for m in maps] == layers_with_units(net)
+    assert all(len(m.strongest(3)) >= 1 for m in maps)
+
+
+def does_visualize(net: Net) -> None:
+    place = target(net)
+    made = see.visualize(net, f"{place}:0", place, steps=2, transforms="none")
+    assert made.images.shape == (2, *net.contract.shape)
+    low, high = net.contract.value_range
+    assert torch.isfinite(made.images).all()
+    assert low <= float(made.images.min()) <= float(made.images.max()) <= high
+
+
+def does_effective_field(net: Net) -> None:
+    if len(net.contracts) == 1:
+        found = see.effective_field(net, target(net), picture(net, 2)[0])
+        total = float(found.influence.sum())
+        assert total == 0 or abs(total - 1) < 1e-6
+
+
+FEW = {"samples": 4, "steps": 2, "channels": 4, "window": 8, "stride": 8}
+"""As little of each method as there can be."""
+
+
+def does_explain(net: Net, names: Iterable[str] = METHODS) -> None:
+    """Saliency works on everything; its check and the other methods work, or say what they cannot."""
+    inputs = picture(net)
+    place, image = f"{target(net)}:0", inputs if len(inputs) > 1 else inputs[0]
+    found = see.explain(net, image, "saliency", place, checks=())
+    assert [a.shape for a in found.attributions] == [x.shape for x in inputs]
+    assert all(torch.isfinite(a).all() for a in found.attributions)
+    for name in names:
+        few = {key: value for key, value in FEW.items() if key in schema(name).model_fields}
+        checks = ("randomisation",) if name == "saliency" else ()
+        with suppress(ConvscopeError):
+            see.explain(net, image, name, place, checks=checks, **few)
+
+
+def does_retell(net: Net) -> None:
+    if len(net.contracts) == 1:
+        made = see.invert(net, picture(net)[0], target(net), steps=2)
+        assert made.images.shape == (1, *net.contract.shape)
+        assert torch.isfinite(made.images).all()
+        assert torch.isfinite(see.caricature(net, picture(net)[0], target(net), steps=1).images).all()
+
+
+def does_factors(net: Net) -> None:
+    if len(net.contracts) == 1:
+        with torch.no_grad():
+            act = record(net, picture(net, 2)[0], [target(net)])
+        (act,) = act.values()
+        if act.shape[1] < 2 or not bool((act > 0).any()):
+            return
+        made = see.factors(net, picture(net, 2)[0], target(net), count=2, steps=1)
+        assert (made.maps >= 0).all()
+        assert 0 <= made.explained <= 1 + 1e-6
+
+
+def does_attribute(net: Net) -> None:
+    """The whole way to the answer: forward derivatives, or an honest None."""
+    if len(net.contracts) == 1:
+        place = next(iter(record(net, picture(net), [target(net)])))
+        axes = len(_size(net, place.layer))
+        found = attributions(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
+        assert found is None or torch.isfinite(found).all()
+
+
+def does_atlas(net: Net) -> None:
+    if len(net.contracts) == 1 and len(net.contract.shape) == 3:
+        chance = torch.Generator().manual_seed(2)
+        images = torch.randint(0, 256, (16, *net.contract.shape), dtype=torch.uint8, generator=chance)
+        data = InMemory(images, torch.zeros(16, dtype=torch.int64), ("noise",), net.contract)
+        recipe = Atlas(net="", layer=target(net), data="", layout="pca", grid=2, least=1, steps=0, batch=2)
+        last = deque(mapping(net, data, recipe), maxlen=1).pop()
+        assert last.atlas is not None
+        assert last.atlas().placed == 16
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    name.removeprefix("does_"): verb for name, verb in globals().items() if name.startswith("does_")
+}
