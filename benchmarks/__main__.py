@@ -1,12 +1,14 @@
-"""Run benchmarks and write what they found: `python -m benchmarks [help record train_mnist]`."""
+"""Run benchmarks and write what they found: `python -m benchmarks [help record train_mnist units]`."""
 
 import sys
 import time
 
-from benchmarks import gemm, help, record, train_mnist
+from benchmarks import gemm, help, record, train_mnist, units
 from benchmarks.result import Result, environment, write
 
-BENCHMARKS = {module.__name__.rpartition(".")[2]: module.run for module in (gemm, help, record, train_mnist)}
+BENCHMARKS = {
+    module.__name__.rpartition(".")[2]: module.run for module in (gemm, help, record, train_mnist, units)
+}
 
 
 def main(names: list[str]) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 
@@ -80,32 +80,3 @@ class Extremes:
         order = order.gather(1, values.gather(1, order).argsort(dim=1, descending=True, stable=True))
         order = order[:, : self.values.shape[1]]
         return Extremes(values.gather(1, order), images.gather(1, order), spots.gather(1, order))
-
-
-def candidates(
-    act: Float[Tensor, "b u *size"],
-    peaks: Float[Tensor, "b u"],
-    threshold: Float[Tensor, " u"],
-    images: Int64[Tensor, " b"],
-    first: int,
-    *,
-    lowest: bool = False,
-) -> Candidates:
-    """What of a batch beats the threshold of its unit, with the spot where the map is largest.
-
-    Args:
-        act: a layer's activation.
-        peaks: its largest value on each map; for `lowest` the smallest, negated.
-        threshold: of each unit.
-        images: number of each image.
-        first: number of the layer's first unit.
-        lowest: spots are those of the smallest value.
-    """
-    beats: Bool[Tensor, "b u"] = (peaks > threshold.to(peaks.device)) & peaks.isfinite()
-    row, unit = beats.nonzero(as_tuple=True)
-    if act.dim() > 2:
-        maps = act[row, unit].flatten(1)
-        spots = row if not len(row) else maps.argmin(1) if lowest else maps.argmax(1)
-    else:
-        spots = torch.zeros_like(row)
-    return Candidates(first + unit.cpu(), peaks[row, unit].cpu().float(), images[row.cpu()], spots.cpu())

@@ -59,7 +59,7 @@ class LayerHealth:
 
 
 def layer_health(
-    net: Net, samples: Samples, places: Sequence[str | Place] = (), *, batch: int = 32
+    net: Net, samples: Samples, places: Sequence[str | Place] = (), *, batch: int | None = None
 ) -> tuple[LayerHealth, ...]:
     """The health of each layer, in one pass over the samples.
 
@@ -67,7 +67,7 @@ def layer_health(
         net: any network.
         samples: at least two pictures of the network's input shape.
         places: layers; those with weights of their own if left out.
-        batch: images at once.
+        batch: images at once; chosen by memory if left out.
 
     Raises:
         PlaceError: a place is not in this network.

@@ -18,8 +18,10 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.nets import Net, Place
 from convscope.see import index_files
-from convscope.see.extremes import Candidates, candidates
+from convscope.see.extremes import Candidates
 from convscope.see.interrupts import whole
+from convscope.see.ranking import MEMORY, batch_for
+from convscope.see.reducing import Reduced
 from convscope.see.sharding import ALONE, Shard
 from convscope.see.tally import Batch, Tally
 from convscope.see.tapping import Taps
@@ -47,7 +49,7 @@ class Indexed:
 
 
 def index_units(
-    net: Net, samples: Samples, places: Sequence[str | Place] = (), *, k: int = 9, batch: int = 32
+    net: Net, samples: Samples, places: Sequence[str | Place] = (), *, k: int = 9, batch: int | None = None
 ) -> UnitIndex:
     """The index of all layers, or of the chosen ones, in one pass over the samples.
 
@@ -56,7 +58,7 @@ def index_units(
         samples: pictures of the network's input shape; files that cannot be read are left out.
         places: layers; `weighted_layers` if left out.
         k: how many images to keep at either end of each unit's scale.
-        batch: images at once.
+        batch: images at once; if left out, as many as keep a pass within about 1 GiB, at most 256.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -71,7 +73,7 @@ def indexing_units(
     places: Sequence[str | Place] = (),
     *,
     k: int = 9,
-    batch: int = 32,
+    batch: int | None = None,
     folder: Path | None = None,
     shard: Shard = ALONE,
     watch: Watch | None = None,
@@ -92,8 +94,10 @@ def indexing_units(
         shard: which part of the work is this process's.
         watch: is shown every activation.
     """
+    found = layers_at(net, places)
+    batch = batch_for(net, found[0], MEMORY) if batch is None else batch
     _check(net, samples, k, batch)
-    work = _Work(net, samples, layers_at(net, places), k, batch, shard, watch)
+    work = _Work(net, samples, found, k, batch, shard, watch)
     store = index_files.Store(folder, work.facts, shard) if folder is not None else None
     finished = store.finished() if store is not None else None
     if finished is not None:
@@ -192,25 +196,11 @@ class _Work:
             self.watch(number, act)
         first = self.firsts[number]
         rows = slice(first, first + units)
-        peaks, lows, means, squares = _reduced(act)
-        top, bottom = self.tally.top.threshold[rows], self.tally.bottom.threshold[rows]
-        now.parts[number] = (peaks.cpu(), means.cpu(), squares.cpu())
-        now.top.append(candidates(act, peaks, top, now.images, first))
-        now.bottom.append(candidates(act, -lows, bottom, now.images, first, lowest=True))
-
-
-def _reduced(act: Float[Tensor, "b u *size"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Largest, smallest, mean and mean square of each map."""
-    if act.dim() == 2:
-        act = act.float()
-        return act, act, act, act.square()
-    space = tuple(range(2, act.dim()))
-    count = act[0, 0].numel()
-    if act.is_contiguous():
-        act, space = act.flatten(2), (2,)
-    squares = torch.linalg.vector_norm(act, 2, space, dtype=torch.float32).square() / count
-    means = act.mean(space, dtype=torch.float32)
-    return act.amax(space).float(), act.amin(space).float(), means, squares
+        found = Reduced.of(act)
+        means, squares = found.moments()
+        now.parts[number] = (found.peaks.cpu(), means.cpu(), squares.cpu())
+        for ends, tally, lowest in ((now.top, self.tally.top, False), (now.bottom, self.tally.bottom, True)):
+            ends.append(found.candidates(tally.threshold[rows], now.images, first, self.k, lowest=lowest))
 
 
 class _Now:

@@ -135,7 +135,7 @@ def sitting(
     *,
     index: UnitIndex | None = None,
     best: int = 9,
-    batch: int = 32,
+    batch: int | None = None,
     steps: int = 256,
     seed: int = 0,
 ) -> Iterator[Sitting]:
@@ -153,7 +153,7 @@ def sitting(
         for share, note, made in _making(net, wanted, steps, seed, negative=negative):
             yield Sitting(0.4 + 0.28 * (negative + share), note)
             liked, disliked = (liked, made or disliked) if negative else (made or liked, disliked)
-    yield Sitting(1.0, "", _portrait(net, data, wanted, found.entry(wanted), (liked, disliked), best))
+    yield Sitting(1.0, "", _portrait(net, data, wanted, found.entry(wanted, best), (liked, disliked)))
 
 
 def _making(
@@ -174,17 +174,15 @@ def _making(
             yield step.step / max(steps, 1), f"step {step.step} of {steps}", made
 
 
-def _portrait(
-    net: Net, data: Samples, place: Place, entry: Entry, made: tuple[Made, Made], best: int
-) -> Portrait:
+def _portrait(net: Net, data: Samples, place: Place, entry: Entry, made: tuple[Made, Made]) -> Portrait:
     field = field_of(net, place)
-    top = _patches(net, data, entry.top[:best], field)
+    top = _patches(net, data, entry.top, field)
     return Portrait(
         place=str(place),
         label=net.labels[int(place.unit or 0)] if _is_labelled(net, place, entry) else "",
         entry=entry,
         top=top,
-        bottom=_patches(net, data, entry.bottom[:best], field),
+        bottom=_patches(net, data, entry.bottom, field),
         liked=made[0],
         disliked=made[1],
         percentile=entry.percentile(made[0].value),

@@ -135,8 +135,12 @@ class UnitIndex:
         self.rows(place)
         return self._firsts[Place.parse(place).source][1]
 
-    def entry(self, place: str | Place) -> Entry:
+    def entry(self, place: str | Place, most: int | None = None) -> Entry:
         """What is known of one unit, like `conv2:17`.
+
+        Args:
+            place: the unit.
+            most: how many images at either end; all that are kept if left out.
 
         Raises:
             PlaceError: the layer is not in the index, or has no such unit.
@@ -147,7 +151,7 @@ class UnitIndex:
         number, tally = rows.start + place.unit, self.tally
         return Entry(
             f"{layer.place}:{place.unit}", int(tally.images[number]),
-            self._examples(number, layer, bottom=False), self._examples(number, layer, bottom=True),
+            self._examples(number, layer, bottom=False)[:most], self._examples(number, layer, bottom=True)[:most],
             float(tally.mean[number]), float(tally.std[number]),
             float(tally.silent[number] / tally.images[number].clamp_min(1)),
             tally.histograms.counts[number].long(), tally.histograms.edges(number),

@@ -26,7 +26,9 @@ class Units(Recipe):
         [], description="layers; every layer with weights of its own, and the result, if left out"
     )
     best: int = Field(9, ge=1, le=1000, description="images to keep at either end of each unit's scale")
-    batch: int = Field(32, ge=1, le=65536, description="images at once")
+    batch: int | None = Field(
+        None, ge=1, le=65536, description="images at once; as memory allows if left out"
+    )
     index: str | None = Field(None, description="the folder of the index; in the user's cache if left out")
 
 
@@ -46,5 +48,7 @@ class UnitPage(Recipe):
         description="the folder of an index; if left out, one in the user's cache, or a pass for this layer",
     )
     best: int = Field(9, ge=1, le=100, description="real images to show at either end")
-    batch: int = Field(32, ge=1, le=65536, description="images at once")
+    batch: int | None = Field(
+        None, ge=1, le=65536, description="images at once; as memory allows if left out"
+    )
     steps: int = Field(256, ge=0, le=1_000_000, description="updates of each synthetic picture")
