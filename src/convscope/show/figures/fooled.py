@@ -23,7 +23,7 @@ def figure(fooling: Fooling, names: Sequence[str], noise: Noise, command: str) -
     found = zip(fooling.images, fooling.confidences, strict=True)
     percent = [Shown(image, chance, f"{100 * chance:.2f}%") for image, chance in found]
     return Figure(
-        "seen.fooled", tiles(percent, names, "5.4rem"), command,
+        "seen.fooled", tiles(percent, names, 5), command,
         "Anh Nguyen, Jason Yosinski, Jeff Clune, Deep neural networks are easily fooled (2015), "
         "arXiv:1412.1897",
         {"least": f"{100 * min(fooling.confidences):.1f}", "steps": fooling.steps, "answer": noise.answer,

@@ -46,7 +46,7 @@ def figure(rows: Sequence[Costs], total: int) -> Figure:
 
 
 def _draw(width: float, rows: Sequence[Costs]) -> Markup:
-    top, step = 78, 78
+    top, step = 78 if width > 500 else 90, 78
     height = top + step * len(rows)
     decades = range(9)
     axis = [

@@ -61,15 +61,15 @@ def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> M
     return element("div", join(cells), class_="comparison", style=f"--columns:{len(columns)}")
 
 
-def tiles(shown: Sequence[Shown], names: Sequence[str], tile: str = "4.4rem") -> Markup:
-    """Pictures with a name and a number each."""
+def tiles(shown: Sequence[Shown], names: Sequence[str], columns: int) -> Markup:
+    """Pictures with a name and a number each, so many in a row on any screen."""
     made = [
         element(
             "div", tag(ink(s.image), name), element("b", name), " ", s.text or short(s.score), class_="tile"
         )
         for s, name in zip(shown, names, strict=True)
     ]
-    return element("div", *made, class_="sheet", style=f"--tile:{tile}")
+    return element("div", *made, class_="sheet", style=f"grid-template-columns:repeat({columns},1fr)")
 
 
 def _name(place: str) -> Markup:
