@@ -148,8 +148,8 @@ def _curves(explanation: Explanation, row: int) -> Markup:
     axis = element("line", x1=0, y1=height, x2=width, y2=height, class_="axis")
     label = f"insertion and deletion against the share of positions, up to {top:.2f}"
     return drawing(
-        width, height + 2, axis, line(found.curves.insertion, "line-a"), line(found.curves.deletion, "line-b"),
-        label=label,
+        width, height + 2, axis, line(found.curves.insertion, "line-a"), line(found.curves.deletion,
+        "line-b"), label=label,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ EMBER = (
     (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51), (249, 140, 10),
     (249, 201, 50), (252, 255, 164),
 )  # fmt: skip
-"""Nine even steps of "inferno" (van der Walt and Smith 2015, CC0): lightness rises evenly, also for the colour-blind."""
+"""Nine even steps of "inferno" (van der Walt and Smith 2015, CC0): lightness rises evenly."""
 FULL = 99.5
 """The percentile that gets the full colour: single hot pixels do not dim all others."""
 DIM = 0.62

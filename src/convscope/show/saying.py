@@ -50,13 +50,13 @@ def sentences(explanation: Explanation, row: int = 0) -> list[str]:
     if checked and checked.curved and known:
         curves = checked.curved.curves
         said.append(
-            f"With the hottest fifth blurred, {share_of(_at(curves.deletion))} is left; with only that fifth sharp, "
-            f"{share_of(_at(curves.insertion))} is there."
+            f"With the hottest fifth blurred, {share_of(_at(curves.deletion))} is left; "
+            f"with only that fifth sharp, {share_of(_at(curves.insertion))} is there."
         )
     if checked and checked.randomisation:
         last = checked.randomisation.correlations[-1]
         said.append(
-            f"With random weights the heat fades (rank correlation {last:.2f}): it depends on what was learned."
+            f"With random weights the heat fades (rank correlation {last:.2f}): it shows what was learned."
             if checked.randomisation.fades
             else f"With random weights the heat stays much the same (rank correlation {last:.2f}): "
             "it shows the picture more than the network."
@@ -74,7 +74,7 @@ def _at(values: Sequence[float]) -> float:
 
 
 def best(explanations: Sequence[Explanation], row: int = 0) -> Explanation:
-    """The one whose curves lie furthest apart: what it names is enough, and needed. The first, if none was checked."""
+    """The one whose curves lie furthest apart; the first, if none was checked."""
 
     def merit(e: Explanation) -> float:
         found = e.reliability[row].curved if e.reliability else None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage, stats
+from tests.see.explaining.nets import convolutional, pictures, residual
 from torch import nn
 
 from convscope.errors import UsageError
@@ -16,7 +17,6 @@ from convscope.see.explaining.checks.pointing import pointed
 from convscope.see.explaining.checks.randomisation import forgetting, layers_with_weights
 from convscope.see.explaining.explanation import explain
 from convscope.see.explaining.question import ask
-from tests.see.explaining.nets import convolutional, pictures, residual
 
 
 class Patch(nn.Module):
@@ -103,16 +103,25 @@ def test_forgetting_keeps_the_scale_and_gives_everything_back():
     pointers = {k: v.data_ptr() for k, v in net.module.state_dict().items()}
     values = {k: v.clone() for k, v in net.module.state_dict().items()}
     layers = layers_with_weights(net, ask(net, pictures(net), 0))
-    assert [type(m).__name__ for m in layers] == ["Conv2d", "BatchNorm2d", "Conv2d", "BatchNorm2d", "Conv2d", "Linear"]
+    assert [type(m).__name__ for m in layers] == [
+        "Conv2d",
+        "BatchNorm2d",
+        "Conv2d",
+        "BatchNorm2d",
+        "Conv2d",
+        "Linear",
+    ]
     with pytest.raises(ZeroDivisionError), forgetting(layers):
         now = net.module.state_dict()
         assert not torch.allclose(now["head.weight"], values["head.weight"])
         assert float(now["one.weight"].std()) == pytest.approx(float(values["one.weight"].std()), rel=0.3)
         assert torch.equal(now["norm_one.bias"].sort().values, values["norm_one.bias"].sort().values)
-        pairs = dict(zip(values["norm_one.bias"].tolist(), values["norm_one.running_var"].tolist(), strict=True))
-        assert all(pairs[b] == v for b, v in zip(now["norm_one.bias"].tolist(), now["norm_one.running_var"].tolist(),
-                                                 strict=True))  # fmt: skip
-        1 / 0
+        pairs = dict(
+            zip(values["norm_one.bias"].tolist(), values["norm_one.running_var"].tolist(), strict=True)
+        )
+        shuffled = zip(now["norm_one.bias"].tolist(), now["norm_one.running_var"].tolist(), strict=True)
+        assert all(pairs[bias] == variance for bias, variance in shuffled)
+        raise ZeroDivisionError
     for key, value in net.module.state_dict().items():
         assert value.data_ptr() == pointers[key]
         assert torch.equal(value, values[key])

@@ -4,13 +4,13 @@ import captum.attr as other
 import pytest
 import torch
 from captum.attr._utils import lrp_rules
+from tests.see.explaining.nets import convolutional, linear, pictures, residual
 from torch import nn
 
 from convscope.errors import PlaceError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.nets import record, wrap
 from convscope.see.explaining.explanation import explain
-from tests.see.explaining.nets import convolutional, linear, pictures, residual
 
 TARGETS = [3, 1]
 
@@ -89,7 +89,9 @@ def test_input_times_gradient_is_captums_on_the_normalised_input():
     close(found, wanted)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("guided", other.GuidedBackprop), ("deconvnet", other.Deconvolution)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("guided", other.GuidedBackprop), ("deconvnet", other.Deconvolution)]
+)
 def test_rectified_gradients_are_captums(name, kind):
     net, images = convolutional(), pictures(convolutional())
     found = ours(net, images, name)
@@ -119,9 +121,7 @@ def test_rectified_gradients_reach_functional_relus_too():
 @pytest.mark.parametrize(("window", "stride"), [(4, 2), (5, 3), (1, 1), (12, 5)])
 def test_occlusion_is_captums(window, stride):
     net, images = convolutional(), pictures(convolutional())
-    wanted = other.Occlusion(net).attribute(
-        images, (3, window, window), (3, stride, stride), 0.0, TARGETS
-    )
+    wanted = other.Occlusion(net).attribute(images, (3, window, window), (3, stride, stride), 0.0, TARGETS)
     close(ours(net, images, "occlusion", window=window, stride=stride), wanted.float(), 1e-4)
 
 

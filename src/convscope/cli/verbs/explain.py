@@ -1,7 +1,7 @@
 """Show which part of a picture an answer came from, and how far that can be believed.
 
-Heat over the photo for each method and target, with what the checks say: deletion and insertion, the drop when only
-what is hot is seen, completeness, and whether the heat fades when the weights are random.
+Heat over the photo for each method and target, with what the checks say: deletion and insertion, the drop
+when only what is hot is seen, completeness, and whether the heat fades when the weights are random.
 
     convscope explain photo.jpg
     convscope explain photo.jpg --target tench --method gradcam --method lrp
@@ -43,7 +43,13 @@ def run(recipe: Explain, shell: Shell) -> Answer:
                 f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}",
                 hint="Run the same command with another --out to finish.",
             )
-    data = {"net": net.name, "image": recipe.image, "said": said, "explanations": found, "out": str(folder.place)}
+    data = {
+        "net": net.name,
+        "image": recipe.image,
+        "said": said,
+        "explanations": found,
+        "out": str(folder.place),
+    }
     return Answer(data, lambda: _table(found, said))
 
 
@@ -106,7 +112,9 @@ def _boxes(recipe: Explain, net: "Net") -> list[tuple[float, ...]]:
     from convscope.worlds import photos
 
     if net.contract.name == inputs.DIGIT:
-        raise UsageError("boxes in a photograph", received=f"{net.name}, which moves and scales what it is shown")
+        raise UsageError(
+            "boxes in a photograph", received=f"{net.name}, which moves and scales what it is shown"
+        )
     width, height = photos.open_photo(recipe.image).size
     down, across = photos.picture_size(net.contract)
     crop = net.contract.crop
@@ -133,8 +141,15 @@ def _table(found: list[dict[str, Any]], said: list[str]) -> Any:
         table.add_column(head)
     for entry in found:
         c = entry["checks"]
-        cells = [_number(c, "insertion"), _number(c, "deletion"), _percent(c, "drop"), _percent(c, "completeness_gap")]
-        fades = f"{c['rank_correlations'][-1]:+.2f} {'fades' if c['fades'] else 'stays'}" if "fades" in c else ""
+        cells = [
+            _number(c, "insertion"),
+            _number(c, "deletion"),
+            _percent(c, "drop"),
+            _percent(c, "completeness_gap"),
+        ]
+        fades = (
+            f"{c['rank_correlations'][-1]:+.2f} {'fades' if c['fades'] else 'stays'}" if "fades" in c else ""
+        )
         table.add_row(Text(entry["target"]), entry["method"], *cells, fades, f"{entry['seconds']:.2f}")
     return Group(*(Text(sentence) for sentence in said), "", table)
 

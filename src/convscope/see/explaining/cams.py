@@ -1,8 +1,7 @@
-"""What class activation maps share: the layer, its maps, the gradient of the target there, and stretching the result.
+"""What class activation maps share: the layer, its maps, the gradient there, stretching the result.
 
-Weights before the layer are never differentiated: the pass runs without gradients up to the layer, and only what
-comes after it is part of the graph.
-"""  # noqa: D205
+The pass runs without gradients up to the layer; only what comes after it is part of the graph.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,9 +119,7 @@ def tail(
                 received=str(place),
                 hint="Choose a layer before the target.",
             )
-        (gradient,) = torch.autograd.grad(
-            scores.sum(), cut[0], allow_unused=True, materialize_grads=True
-        )
+        (gradient,) = torch.autograd.grad(scores.sum(), cut[0], allow_unused=True, materialize_grads=True)
     return cut[0].detach().float(), gradient.float()
 
 
@@ -177,9 +174,6 @@ def onto_inputs(question: Question, maps: Float[Tensor, "b 1 *size"]) -> tuple[T
     )
 
 
-def weighed(
-    maps: Float[Tensor, "b k *size"], weights: Float[Tensor, "b k"]
-) -> Float[Tensor, "b 1 *size"]:
+def weighed(maps: Float[Tensor, "b k *size"], weights: Float[Tensor, "b k"]) -> Float[Tensor, "b 1 *size"]:
     """The rectified sum of maps, each times its weight."""
     return torch.einsum("bk...,bk->b...", maps, weights).clamp_min(0)[:, None]
-

@@ -35,5 +35,3 @@ def covered_scores(
     rows = [row for row, _, _ in jobs]
     for numbers, scores in scored(question, rows, covered, during=folding(question)):
         yield [jobs[number] for number in numbers], scores.cpu()
-
-

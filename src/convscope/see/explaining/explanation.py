@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,8 +22,8 @@ from convscope.see.explaining.reliability import ALL, Reliability, checking
 class Explanation:
     """What one method says about one row or many: which values of the inputs the targets came from.
 
-    `attributions` has one tensor `[b c *size]` for each input (`[b 1 *size]` for class activation maps), `heats` one
-    number for each position: `[b *size]`.
+    `attributions` has one tensor `[b c *size]` for each input (`[b 1 *size]` for class activation maps),
+    `heats` one number for each position: `[b *size]`.
     """
 
     method: Method
@@ -90,17 +89,17 @@ def explain(
 
     Args:
         net: any network.
-        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are several.
+        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input.
         method: its name (`convscope.see.explaining.register.METHODS` lists them), or the method itself.
-        target: a class (number or label), a place (`conv2:17`, `output:tench`) or an objective; several of one
-            image, or one for each image. Without it, each image's likeliest class.
+        target: a class (number or label), a place (`conv2:17`, `output:tench`) or an objective; several of
+            one image, or one for each image. Without it, each image's likeliest class.
         checks: which of `deletion`, `drop`, `completeness`, `randomisation` to make; none with `()`.
-        boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input where the target is; adds
-            the pointing game.
+        boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input where the target
+            is; adds the pointing game.
         **settings: the method's own, as in `explain(net, image, "rise", samples=4000)`.
 
     Raises:
-        UsageError: there is no such method or setting, it does not suit this network, or a target has to be named.
+        UsageError: there is no such method or setting, it does not suit this network, or a target is missing.
         PlaceError: a target is not in this network.
         GraphError: the image does not fit the network.
     """
@@ -117,12 +116,13 @@ def explaining(
     boxes: Boxes = (),
 ) -> Iterator[Progress]:
     """Explain, and yield after each part of the work; can be stopped at any time."""
-    with frozen(question.net.module), torch.no_grad():
-        scores = question.scores(question.inputs, range(len(question)))
-        degrees = question.degrees(question.inputs, range(len(question)))
+    with frozen(question.net.module):
+        scores, degrees = question.values(question.inputs, range(len(question)))
     made: Explanation | None = None
     for part, seconds in _timed(question, method):
-        made = Explanation(method, question, part.attributions, scores.cpu(), degrees.cpu(), seconds, part.share)
+        made = Explanation(
+            method, question, part.attributions, scores.cpu(), degrees.cpu(), seconds, part.share
+        )
         yield Progress("attributing", part.share, made)
     if made is not None and (checks or boxes):
         for stage, share, found in checking(question, method, made.attributions, checks, boxes):

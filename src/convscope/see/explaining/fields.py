@@ -38,7 +38,7 @@ def stretched(maps: Float[Tensor, "b c *size"], size: tuple[int, ...]) -> Float[
 def per_position(
     attribution: Float[Tensor, "b c *size"], *, strongest: bool
 ) -> Float[Tensor, "b *positions"]:
-    """One number for each position: the channels' sum, or their largest absolute value. Vectors stay as they are."""
+    """One number for each position: the sum of channels, or their largest absolute value."""
     if attribution.dim() == 2:
         return attribution.abs() if strongest else attribution
     return attribution.abs().amax(1) if strongest else attribution.sum(1)

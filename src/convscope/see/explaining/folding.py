@@ -1,8 +1,8 @@
-"""Normalisation that is folded into the convolution before it, for passes without training: the same numbers in less
-time, and weights whose sign means something.
+"""Normalisation that is folded into the convolution before it, for passes without training.
 
-Nothing is changed in the network: calls are caught on their way.
-"""  # noqa: D205
+The numbers are the same, and weights get a sign that means something. Nothing is changed in the network:
+calls are caught on their way.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ from convscope.see.explaining.question import Question
 
 CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d, F.linear)
 ASKING = frozenset(
-    "get size dim ndimension numel nelement stride storage_offset element_size is_floating_point is_complex "
-    "is_contiguous data_ptr len".split()
-)
+    ("get", "size", "dim", "ndimension", "numel", "nelement", "stride", "storage_offset", "element_size",
+     "is_floating_point", "is_complex", "is_contiguous", "data_ptr", "len")
+)  # fmt: skip
 """With these a program learns the form of a tensor, not what is in it."""
 _NORM = inspect.Signature([
     inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
@@ -88,7 +88,9 @@ class Folded(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def convolution(args: Any, kwargs: Any) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
+def convolution(
+    args: Any, kwargs: Any
+) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
     """Input, weight, bias and the rest of a convolution's or dense layer's arguments."""
     given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
     rest = {k: v for k, v in kwargs.items() if k not in ("input", "weight", "bias")}

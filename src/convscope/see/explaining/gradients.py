@@ -17,7 +17,7 @@ def gradients(
     rows: Sequence[int],
     during: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Tensor, ...]:
-    """The gradient of each row's own target with respect to its own inputs; zeros for inputs that are indices.
+    """The gradient of each row's own target at its own inputs; zeros for inputs that are indices.
 
     Args:
         question: what is asked.

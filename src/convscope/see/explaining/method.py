@@ -12,22 +12,26 @@ from convscope.errors import UsageError, nearest
 from convscope.see.explaining.question import Question
 
 Baseline = Literal["mean", "low", "blur"]
-"""What stands for nothing to be seen: the mean that the network subtracts (so that it sees 0), the lowest value of the
-range (black), or the input blurred."""
+"""What stands for nothing to be seen.
+
+The mean that the network subtracts (so that it sees 0), the lowest value of the range (black),
+or the input blurred.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What a method has found so far: one tensor `[b c *size]` for each input; `share` of its work is done."""
+    """What a method has found so far: `[b c *size]` for each input; `share` of its work is done."""
 
     attributions: tuple[Tensor, ...]
     share: float = 1.0
 
 
 class Method(BaseModel, ABC):
-    """Base of all methods. The fields are its settings; they become the table in the documentation and the
-    terminal's `--set`.
-    """  # noqa: D205
+    """Base of all methods.
+
+    The fields are its settings; they become the table in the documentation and the terminal's `--set`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -22,12 +22,18 @@ Target = int | str | Place | Objective
 """A class by number or label, a place (`conv2:17`, `output:tench`), or an objective."""
 
 VALUES_AT_ONCE = 2_400_000
-"""Input values in one batch on a CPU: 16 pictures of 224 x 224. More does not pay; on other devices eight times as many."""
+"""Input values in one batch on a CPU: 16 pictures of 224 x 224.
+
+More does not pay; on other devices eight times as many.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One row for each pair of input and target. Inputs are in their contracts' ranges, on the network's device."""
+    """One row for each pair of input and target.
+
+    Inputs are in their contracts' ranges, on the network's device.
+    """
 
     net: Net
     inputs: tuple[Tensor, ...]
@@ -82,12 +88,19 @@ class Question:
 
     def degrees(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
         """The probability where the target is a class, else its value; without gradients."""
+        return self.values(inputs, rows)[1]
+
+    def values(
+        self, inputs: Sequence[Tensor], rows: Sequence[int]
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Scores and degrees, in one pass where the targets are classes; without gradients."""
         with torch.no_grad():
             if not self.are_classes:
-                return self.scores(inputs, rows)
+                scores = self.scores(inputs, rows)
+                return scores, scores
             answers = _result(self.net(*(x.clone() for x in inputs)))
-            chosen = torch.tensor([self.classes[row] for row in rows], device=answers.device)
-            return log_probabilities(answers).gather(1, chosen[:, None])[:, 0].exp()
+            chosen = torch.tensor([self.classes[row] for row in rows], device=answers.device)[:, None]
+            return answers.gather(1, chosen)[:, 0], log_probabilities(answers).gather(1, chosen)[:, 0].exp()
 
     @property
     def are_classes(self) -> bool:
@@ -95,7 +108,10 @@ class Question:
         return None not in self.classes
 
     def baseline(self, kind: str) -> tuple[Tensor, ...]:
-        """Inputs in which there is nothing to be seen; see `Baseline`. Vectors have no blur: they get the mean."""
+        """Inputs in which there is nothing to be seen; see `Baseline`.
+
+        Vectors have no blur: they get the mean.
+        """
         return tuple(
             _nothing(x, i, self.net, kind) if i in self.explained else x for i, x in enumerate(self.inputs)
         )
@@ -108,7 +124,8 @@ def ask(
 
     Args:
         net: any network.
-        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are several
+        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are
+        several
             (those left out are held at the middle of their range).
         target: one for all images, one for each image, or several of one image; without it each image's
             likeliest class.
@@ -121,7 +138,7 @@ def ask(
     inputs = _inputs(net, image)
     with frozen(net.module), torch.no_grad():
         result = _result(net(*(x.clone() for x in inputs)))
-    wanted = _likeliest(result) if target is None else list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target]
+    wanted = _wanted(target, result)
     count = max(len(inputs[0]), len(wanted))
     if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
         raise UsageError(
@@ -173,6 +190,12 @@ def _place(net: Net, target: int | str | Place) -> Place:
     except PlaceError:
         return Place(RESULT, unit=text)
     return place if place.layer in survey(net) or ":" in text else Place(RESULT, unit=text)
+
+
+def _wanted(target: "Target | Sequence[Target] | None", result: Tensor | None) -> list[Target]:
+    if target is None:
+        return _likeliest(result)
+    return [target] if isinstance(target, (int, str, Place, Objective)) else list(target)
 
 
 def _likeliest(result: Tensor | None) -> list[Target]:

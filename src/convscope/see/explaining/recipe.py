@@ -21,15 +21,17 @@ class Explain(Recipe):
 
     image: str = Field(min_length=1, description="a picture")
     net: str = Field("efficientnet_lite0", description="which network: a name, or a run's folder")
-    method: list[Name] = Field([], description="how to explain; gradcam if left out, every method with --compare")
+    method: list[Name] = Field([], description="how to explain; gradcam if left out, all with --compare")
     target: list[str] = Field(
-        [], description="what to explain: a class (tench, 0) or a place (blocks.3.0:17); the likeliest if left out"
+        [],
+        description="what to explain: a class (tench, 0) or place (blocks.3.0:17); the likeliest if left out",
     )
     compare: bool = Field(False, description="methods side by side, as a picture and a page")
     set: list[str] = Field([], description="a method's setting: samples=64, or rise.samples=64")
     checks: bool = Field(True, description="also measure how faithful each explanation is")
     box: list[str] = Field(
-        [], description="where the target is, for the pointing game: left,top,right,bottom in the picture's pixels"
+        [],
+        description="where the target is in the picture, for the pointing game: left,top,right,bottom",
     )
 
     @property

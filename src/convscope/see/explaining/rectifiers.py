@@ -1,4 +1,4 @@
-"""ReLUs that treat gradients in their own way, in modules and functions alike; the network itself is not touched."""
+"""ReLUs that treat gradients in their own way, in modules and functions; the network is not touched."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from convscope.see.redirect import CAUGHT, by_position
 
 
 class _Rectifier(torch.autograd.Function):
-    """Clamps to [0, high]; what comes back is rectified, and stopped where nothing went forward if `guided`."""
+    """Clamps to [0, high]; rectifies what comes back, and stops it where nothing went forward if `guided`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, high: float, inplace: bool, guided: bool) -> Tensor:

@@ -1,4 +1,7 @@
-"""The methods of attribution. A new one is one file in `methods/` and one line in this table. No torch here."""
+"""The methods of attribution: a new one is one file in `methods/` and one line in this table.
+
+No torch here.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any

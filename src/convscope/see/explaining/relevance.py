@@ -1,8 +1,9 @@
 """Relevance propagation as a gradient: what comes back to a value is its relevance divided by the value.
 
-In this form sums, pools, slices, reshapes and everything else that is linear without a bias need no rule: their own
-gradient is right. A rule makes a different function with the same value, whose gradient divides relevance as the rule
-says: `modified * (value / modified).detach()`. Functions that are not known are refused, never guessed.
+In this form sums, pools, slices, reshapes and everything else that is linear without a bias need no rule:
+their own gradient is right. A rule makes a different function with the same value, whose gradient divides
+relevance as the rule says: `modified * (value / modified).detach()`. Functions that are not known are
+refused, never guessed.
 
 Source: Montavon et al. 2019, "Layer-Wise Relevance Propagation: An Overview", §10.2; Ali et al. 2022,
 arXiv:2202.07304, §3 (rules as modified gradients).
@@ -26,24 +27,32 @@ CONVOLUTIONS = (
     torch.conv1d, torch.conv2d, torch.conv3d,
     torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 )  # fmt: skip
-PASSED = frozenset(
-    "relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardsigmoid hardswish hardtanh "
-    "logsigmoid softsign softmax log_softmax clamp clamp_min clamp_max clip threshold rrelu tanhshrink softshrink "
-    "local_response_norm layer_norm group_norm instance_norm normalize".split()
-)
+_PASSED = """
+relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardsigmoid hardswish
+hardtanh logsigmoid softsign softmax log_softmax clamp clamp_min clamp_max clip threshold rrelu
+tanhshrink softshrink local_response_norm layer_norm group_norm instance_norm normalize
+"""
+PASSED = frozenset(_PASSED.split())
 """Relevance passes these value by value: activation functions and normalisations."""
-PLAIN = frozenset(
-    "add radd sub rsub sum mean cat concat stack split chunk flatten reshape view view_as reshape_as permute transpose t "
-    "movedim squeeze unsqueeze expand expand_as repeat contiguous clone getitem pad narrow select flip roll unbind "
-    "neg max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-    "adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d max amax maximum dropout dropout1d dropout2d dropout3d alpha_dropout "
-    "feature_dropout batch_norm interpolate upsample pixel_shuffle pixel_unshuffle channel_shuffle to float double "
-    "half bfloat16 type type_as cpu cuda identity iadd isub unfold fold swapaxes unflatten index_select gather "
-    "constant_pad_nd diff cumsum max_pool1d_with_indices max_pool2d_with_indices boolean_dispatch fn where "
-    "setitem copy ravel as_strided positive".split()
-)
+_PLAIN = """
+add radd sub rsub sum mean cat concat stack split chunk flatten reshape view view_as reshape_as permute
+transpose t movedim squeeze unsqueeze expand expand_as repeat contiguous clone getitem pad narrow select
+flip roll unbind neg max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d max
+amax maximum dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout batch_norm interpolate
+upsample pixel_shuffle pixel_unshuffle channel_shuffle to float double half bfloat16 type type_as cpu
+cuda identity iadd isub unfold fold swapaxes unflatten index_select gather constant_pad_nd diff cumsum
+max_pool1d_with_indices max_pool2d_with_indices boolean_dispatch fn where setitem copy ravel as_strided
+positive
+"""
+PLAIN = frozenset(_PLAIN.split())
 """Linear without a bias (or with one that keeps its share), or choosing: the gradient is right as it is."""
-PRODUCTS = frozenset("mul rmul multiply imul div divide truediv itruediv true_divide".split())
+_PRODUCTS = """
+mul rmul multiply imul div divide truediv itruediv true_divide
+"""
+PRODUCTS = frozenset(_PRODUCTS.split())
+
+
 @dataclass(frozen=True)
 class Rules:
     """Which rule holds where: `epsilon`, `gamma` or `zplus`."""
@@ -66,7 +75,9 @@ class Relevance(TorchFunctionMode):
     @override
     def __enter__(self) -> "Relevance":
         for name, part in self.module.named_modules():
-            self.handles.append(part.register_forward_pre_hook(lambda *_, name=name: self.inside.append(name)))
+            self.handles.append(
+                part.register_forward_pre_hook(lambda *_, name=name: self.inside.append(name))
+            )
             self.handles.append(part.register_forward_hook(self._leave, always_call=True))
         super().__enter__()
         return self
@@ -94,13 +105,19 @@ class Relevance(TorchFunctionMode):
             return self._linear(func, args, kwargs)
         with_out = name in PASSED and _inplace(func, args, kwargs)
         if name in PASSED:
-            return _overwriting(args, _passed(func, args, kwargs)) if with_out else _passed(func, args, kwargs)
+            return (
+                _overwriting(args, _passed(func, args, kwargs)) if with_out else _passed(func, args, kwargs)
+            )
         if name in PRODUCTS:
             return self._product(func, args, kwargs, name)
         if name in ("matmul", "mm", "bmm", "addmm", "einsum") and len(flows) == 1:
             return func(*args, **kwargs)
         out = func(*args, **kwargs)
-        if name not in PLAIN and any(t.requires_grad for t in _flat((out,))) and name not in ("get", "requires_grad"):
+        if (
+            name not in PLAIN
+            and any(t.requires_grad for t in _flat((out,)))
+            and name not in ("get", "requires_grad")
+        ):
             raise self._unknown(name)
         return out
 
@@ -133,19 +150,28 @@ class Relevance(TorchFunctionMode):
         else:
             out = (a * b.detach() + a.detach() * b) / 2
             out = out + (a.detach() * b.detach() - out.detach())
-        return _overwriting(args, out) if name.startswith("i") or func.__name__.endswith("_") and not func.__name__.endswith("__") else out
+        return (
+            _overwriting(args, out)
+            if name.startswith("i") or (func.__name__.endswith("_") and not func.__name__.endswith("__"))
+            else out
+        )
 
     def _unknown(self, what: str) -> UsageError:
         layer = next((name for name in reversed(self.inside) if name), "the network itself")
         return UsageError(
-            "layers that relevance has a rule for: convolution, dense, pooling, activation, normalisation, sum, gate",
+            "layers that relevance has a rule for: convolution, dense, pool, activation, norm, sum, gate",
             received=f"{what} in {layer}",
-            hint="Use a method that any network takes: integrated, occlusion, rise; or a --target before that layer.",
+            hint="Use a method that any network takes (integrated, occlusion, rise), or an earlier --target.",
         )
 
 
 def _favoured(
-    run: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor | None, value: Tensor, gamma: float | None
+    run: Callable[..., Tensor],
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    value: Tensor,
+    gamma: float | None,
 ) -> Tensor:
     """What contributes in the result's own direction, counted 1 + gamma times (alone, for z-plus).
 
@@ -179,7 +205,11 @@ def _like(value: Tensor, modified: Tensor, epsilon: float) -> Tensor:
 def _passed(func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
     """Each value keeps its relevance: the result is the input times a constant."""
     x = args[0] if args else kwargs["input"]
-    out = func(x.detach().clone(), *args[1:], **kwargs) if args else func(**{**kwargs, "input": x.detach().clone()})
+    out = (
+        func(x.detach().clone(), *args[1:], **kwargs)
+        if args
+        else func(**{**kwargs, "input": x.detach().clone()})
+    )
     return _like(out, x, 1e-9)
 
 

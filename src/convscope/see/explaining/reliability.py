@@ -49,7 +49,11 @@ class Reliability:
             found |= {"sum": c.total, "difference": c.difference, "completeness_gap": c.gap}
         if self.randomisation:
             r = self.randomisation
-            found |= {"randomised_layers": list(r.layers), "rank_correlations": list(r.correlations), "fades": r.fades}
+            found |= {
+                "randomised_layers": list(r.layers),
+                "rank_correlations": list(r.correlations),
+                "fades": r.fades,
+            }
         if self.pointing:
             p = self.pointing
             found |= {"pointing_hit": p.hit, "heat_inside": p.inside, "area_inside": p.area}

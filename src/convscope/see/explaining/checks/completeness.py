@@ -28,7 +28,7 @@ def completed(
 ) -> tuple[Completeness | None, ...]:
     """One for each row; None for methods that promise nothing of the kind.
 
-    Of relevance propagation the difference is the value itself: biases keep a share where rules give them one.
+    Of relevance the difference is the value itself: biases keep a share where rules give them one.
     """
     if not method.complete:
         return (None,) * len(question)

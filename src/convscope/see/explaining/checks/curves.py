@@ -23,7 +23,7 @@ CHANCES = 2
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The target's probability (or value, from 0 for the cover to 1 for the input) against the share of positions."""
+    """Probability (or value: 0 is the cover's, 1 the input's) against the share of positions."""
 
     deletion: tuple[float, ...]
     insertion: tuple[float, ...]
@@ -93,9 +93,7 @@ def curves(question: Question, heats: Sequence[Tensor]) -> list[Curves]:
     if not question.are_classes:
         low, high = values[:, POINTS - 1 : POINTS], values[:, :1]
         values = (values - low) / torch.where(high == low, torch.ones_like(low), high - low)
-    return [
-        Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0])) for v in values.tolist()
-    ]
+    return [Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0])) for v in values.tolist()]
 
 
 def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:

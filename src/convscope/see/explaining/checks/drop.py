@@ -1,7 +1,7 @@
 """How much the network still knows when it sees only what is hot."""
 
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -38,9 +38,7 @@ def dropped(question: Question, heats: Sequence[Tensor]) -> tuple[Drop, ...]:
     rows = range(len(question))
     before, after = question.degrees(question.inputs, rows), question.degrees(seen, rows)
     lost = ((before - after) / before.abs().clamp_min(1e-12)).clamp_min(0)
-    return tuple(
-        Drop(one, up) for one, up in zip(lost.tolist(), (after > before).tolist(), strict=True)
-    )
+    return tuple(Drop(one, up) for one, up in zip(lost.tolist(), (after > before).tolist(), strict=True))
 
 
 def _top(heat: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ Box = Sequence[float | int]
 Boxes = Sequence[Sequence[Box]]
 """For each row, its boxes."""
 TOLERANCE = 15 / 224
-"""How far beside a box the hottest position may lie, as a share of the shorter side; 15 pixels in the source."""
+"""How far beside a box the hottest position may lie, as a share of the shorter side: 15 of 224."""
 
 
 @dataclass(frozen=True)

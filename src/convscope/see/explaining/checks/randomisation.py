@@ -1,5 +1,6 @@
-"""Whether an explanation fades when the network forgets: weights are randomised from the answer down to the input."""
+"""Whether an explanation fades when the network forgets, from its answer down to its input."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from convscope.see.explaining.question import Question
 STAGES = 4
 """How often the network forgets more: its last layer, a third, two thirds, all of it."""
 FADED = 0.5
-"""Largest rank correlation, without sign, of what has faded; two unrelated smooth heats reach 0.3 by chance."""
+"""Largest rank correlation of what has faded; unrelated smooth heats reach 0.3 by chance."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ def layers_with_weights(net: Net, question: Question) -> list[nn.Module]:
 
 @contextmanager
 def forgetting(modules: Sequence[nn.Module], seed: int = 0) -> Iterator[None]:
-    """Inside, these modules have random weights: matrices and kernels are drawn anew with their own mean and standard
-    deviation, vectors are shuffled, alike within a module. The tensors themselves are set aside, not written to.
-    """  # noqa: D205
+    """Inside, these modules have random weights.
+
+    Matrices and kernels are drawn anew with their own mean and standard deviation, vectors are shuffled,
+    alike within a module. The tensors themselves are set aside, not written to.
+    """
     chance = torch.Generator().manual_seed(seed)
     aside: list[tuple[Tensor, Tensor]] = []
     try:
@@ -99,13 +102,11 @@ def _random(data: Tensor, chance: torch.Generator, shuffles: dict[int, Tensor]) 
 
 
 def _heats(question: Question, method: Method) -> tuple[Tensor, ...]:
-    part = None
     with frozen(question.net.module):
-        for part in method.attributions(question):
-            pass
-    if part is None:
+        part = deque(method.attributions(question), maxlen=1)
+    if not part:
         raise UsageError("a method that finds something")
-    return tuple(per_position(a.detach(), strongest=method.strongest) for a in part.attributions)
+    return tuple(per_position(a.detach(), strongest=method.strongest) for a in part[0].attributions)
 
 
 def _row(heats: Sequence[Tensor], row: int) -> Tensor:

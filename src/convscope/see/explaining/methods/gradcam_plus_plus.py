@@ -14,7 +14,7 @@ TINY = 1e-6
 
 
 class GradCamPlusPlus(Cam):
-    """The last layer's maps, weighed by positive gradients, each position by its share of the second derivatives."""
+    """The last layer's maps, weighed by positive gradients, each by its share of second derivatives."""
 
     name: str = "gradcam++"
     title: ClassVar[str] = "Grad-CAM++"

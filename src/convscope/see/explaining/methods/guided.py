@@ -12,7 +12,7 @@ from convscope.see.explaining.rectifiers import Guided, rectified
 
 
 class GuidedBackprop(Method):
-    """The gradient; on its way back each ReLU stops what is negative, and what its own input was not positive for."""
+    """The gradient; on its way back each ReLU stops what is negative and what it had not let forward."""
 
     name: str = "guided"
     title: ClassVar[str] = "Guided backprop"
@@ -22,6 +22,6 @@ class GuidedBackprop(Method):
 
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
-        """Known to look like edges, whatever the weights (Adebayo et al. 2018): mind the randomisation check."""
+        """Known to look like edges, whatever the weights (Adebayo et al. 2018): mind that check."""
         with rectified(Guided()) as mode:
             yield Part(each_gradient(question, lambda: mode))

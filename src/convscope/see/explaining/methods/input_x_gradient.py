@@ -13,7 +13,7 @@ from convscope.see.explaining.question import Question
 
 
 class InputXGradient(Method):
-    """(input - baseline) times gradient; the default baseline is the mean, so the network's own, normalised input counts."""
+    """(input - baseline) times gradient: with the mean as baseline, the normalised input counts."""
 
     name: str = "inputxgradient"
     title: ClassVar[str] = "Input × gradient"

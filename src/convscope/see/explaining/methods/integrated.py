@@ -9,14 +9,14 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.explaining.folding import folding, laid_out
+from convscope.see.explaining.folding import laid_out
 from convscope.see.explaining.gradients import gradients, zeros
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
 
 
 class IntegratedGradients(Method):
-    """The gradient's integral along the straight line from a baseline, by Gauss and Legendre; it adds up to the difference."""
+    """The gradient's integral along the line from a baseline, by Gauss and Legendre; it adds up."""
 
     name: str = "integrated"
     title: ClassVar[str] = "Integrated gradients"
@@ -31,17 +31,20 @@ class IntegratedGradients(Method):
         """The integral so far, after each batch of points."""
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         jobs = [(row, k) for row in range(len(question)) for k in range(self.steps)]
-        during = folding(question)
         nothing, total = self.baseline(question), zeros(question)
         for first in range(0, len(jobs), question.batch):
             part = jobs[first : first + question.batch]
             rows = [row for row, _ in part]
             share = torch.tensor([(1 + nodes[k]) / 2 for _, k in part])
             weight = torch.tensor([weights[k] / 2 for _, k in part])
-            between = tuple(_between(x, o, rows, share) for x, o in zip(question.inputs, nothing, strict=True))
-            found = gradients(question, between, rows, during)
+            between = tuple(
+                _between(x, o, rows, share) for x, o in zip(question.inputs, nothing, strict=True)
+            )
+            found = gradients(question, between, rows)
             for sums, gradient in zip(total, found, strict=True):
-                sums.index_add_(0, torch.tensor(rows, device=sums.device), gradient * _shaped(weight, gradient))
+                sums.index_add_(
+                    0, torch.tensor(rows, device=sums.device), gradient * _shaped(weight, gradient)
+                )
             pairs = zip(question.inputs, nothing, total, strict=True)
             yield Part(tuple((x - o) * sums for x, o, sums in pairs), (first + len(part)) / len(jobs))
 

@@ -15,21 +15,26 @@ from convscope.see.explaining.relevance import Relevance, Rules
 
 
 class Lrp(Method):
-    """Layer-wise relevance propagation through any network of convolutions, dense layers, pools, sums and gates.
+    """Layer-wise relevance propagation through convolutions, dense layers, pools, sums and gates.
 
     Normalisations are folded into the convolutions before them where nothing reads in between.
     """
 
     name: str = "lrp"
     title: ClassVar[str] = "LRP"
-    source: ClassVar[str] = "Bach et al. 2015, doi:10.1371/journal.pone.0130140; rules: Montavon et al. 2019, ch. 10"
+    source: ClassVar[str] = (
+        "Bach et al. 2015, doi:10.1371/journal.pone.0130140; rules: Montavon et al. 2019, ch. 10"
+    )
     complete: ClassVar[bool] = True
 
     rule: Literal["composite", "epsilon", "gamma", "zplus"] = Field(
-        "composite", description="composite: epsilon for dense layers, z-plus for convolutions; or one rule for all"
+        "composite",
+        description="composite: epsilon for dense layers, z-plus for convolutions; or one rule for all",
     )
     epsilon: float = Field(1e-6, ge=0, le=1e6, description="what denominators are kept away from 0 by")
-    gamma: float = Field(0.25, ge=0, le=1e6, description="how much the gamma rule favours what contributes positively")
+    gamma: float = Field(
+        0.25, ge=0, le=1e6, description="how much the gamma rule favours what contributes positively"
+    )
 
     @override
     def attributions(self, question: Question) -> Iterator[Part]:

@@ -20,7 +20,7 @@ WINDOWS = 7
 
 
 class Occlusion(Method):
-    """A window covers the input place by place; each position gets the mean loss of the windows over it: no gradients."""
+    """A window covers place after place; each position gets the mean loss of the windows over it."""
 
     name: str = "occlusion"
     title: ClassVar[str] = "Occlusion"
@@ -51,7 +51,7 @@ class Occlusion(Method):
             yield Part(tuple(sums / times.clamp_min(1) for sums, times in found), done / len(jobs))
 
     def boxes(self, x: Tensor) -> Sequence[Box]:
-        """Where the windows lie on an input; of a vector, each value by itself. The last ones are cut at the edge."""
+        """Where windows lie on an input (the last are cut at the edge); of a vector, each value by itself."""
         if x.dim() == 2:
             return [(slice(k, k + 1),) for k in range(x.shape[1])]
         size = x.shape[2:]
@@ -59,7 +59,8 @@ class Occlusion(Method):
         stride = self.stride or max(1, window // 2)
         starts = [range(0, (ceil((e - min(window, e)) / stride)) * stride + 1, stride) for e in size]
         return [
-            tuple(slice(s, min(s + window, e)) for s, e in zip(at, size, strict=True)) for at in product(*starts)
+            tuple(slice(s, min(s + window, e)) for s, e in zip(at, size, strict=True))
+            for at in product(*starts)
         ]
 
     @override

@@ -17,7 +17,7 @@ from convscope.see.explaining.question import Question
 
 
 class Rise(Method):
-    """Random coarse masks, weighed by the target's probability (its value, where it is no class): no gradients."""
+    """Random coarse masks, weighed by the target's probability (or value): no gradients."""
 
     name: str = "rise"
     title: ClassVar[str] = "RISE"
@@ -62,11 +62,15 @@ class Rise(Method):
             for i, (x, o, mask) in enumerate(zip(question.inputs, nothing, masks, strict=True)):
                 rows, columns = [n // count for n in numbers], [n % count for n in numbers]
                 m = over_channels(mask[columns], x)
-                made.append(laid_out(o[rows] + m * (x[rows] - o[rows])) if i in question.explained else x[rows])
+                made.append(
+                    laid_out(o[rows] + m * (x[rows] - o[rows])) if i in question.explained else x[rows]
+                )
             return tuple(made)
 
         jobs = [row for row in range(len(question)) for _ in range(count)]
-        found = torch.cat([scores for _, scores in scored(question, jobs, hidden, degrees=True, during=during)])
+        found = torch.cat(
+            [scores for _, scores in scored(question, jobs, hidden, degrees=True, during=during)]
+        )
         yield from enumerate(found.view(len(question), count))
 
     def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:

@@ -24,7 +24,9 @@ class ScoreCam(Cam):
     title: ClassVar[str] = "Score-CAM"
     source: ClassVar[str] = "Wang et al. 2020, arXiv:1910.01279, §3"
 
-    channels: int = Field(0, ge=0, description="only so many maps, those that vary most; 0 is all, as in the paper")
+    channels: int = Field(
+        0, ge=0, description="only so many maps, those that vary most; 0 is all, as in the paper"
+    )
 
     @override
     def attributions(self, question: Question) -> Iterator[Part]:

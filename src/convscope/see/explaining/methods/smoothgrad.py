@@ -14,7 +14,7 @@ from convscope.see.explaining.question import Question
 
 
 class SmoothGrad(Method):
-    """The mean gradient over copies of the input with normal noise; of a pixel's channels the largest counts."""
+    """The mean gradient over noisy copies of the input; of a pixel's channels the largest counts."""
 
     name: str = "smoothgrad"
     title: ClassVar[str] = "SmoothGrad"
@@ -23,7 +23,9 @@ class SmoothGrad(Method):
     strongest: ClassVar[bool] = True
 
     samples: int = Field(32, ge=1, le=100_000, description="noisy copies of each input")
-    noise: float = Field(0.15, ge=0, le=10, description="standard deviation, as a share of the input's own span")
+    noise: float = Field(
+        0.15, ge=0, le=10, description="standard deviation, as a share of the input's own span"
+    )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of the noise; row i draws from its own")
 
     @override
