@@ -24,7 +24,7 @@ PENALTIES = {
 }
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _TERM = re.compile(
-    rf"(?P<sign>[+-]?)\s*(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<what>[^\s*/+-].*?|\S)"
+    rf"(?P<sign>[+-]?)\s*(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<what>[^\s*/+-].*?)"
     rf"(?:\s*(?P<way>[*/])\s*(?P<after>{_NUMBER}))?"
 )
 _BETWEEN = re.compile(r"\s+([+-])\s+")
@@ -70,7 +70,7 @@ def parsed(text: str) -> Iterator[tuple[float, str | None, str]]:
     signs = ["+", *parts[1::2]]
     for sign, part in zip(signs, parts[::2], strict=True):
         found = _TERM.fullmatch(part.strip())
-        if not found:
+        if not found or _unfinished(found["what"]):
             raise UsageError(
                 "a sum of places, each with or without a number", received=repr(text), hint=_EXAMPLE
             )
@@ -84,6 +84,11 @@ def parsed(text: str) -> Iterator[tuple[float, str | None, str]]:
         if not math.isfinite(weight):
             raise UsageError("weights that are numbers", received=repr(text))
         yield weight, *_named(found["what"], text)
+
+
+def _unfinished(what: str) -> bool:
+    """Whether an operator stands at the end, where nothing follows; `conv2:*` is every unit of conv2."""
+    return (what[-1] in "+-*/" and not what.endswith(":*")) or what.replace(".", "", 1).isdecimal()
 
 
 def _over(weight: float, divisor: str, text: str) -> float:

@@ -1,0 +1,80 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convscope.graph.contract import InputContract
+from convscope.nets import Net, Place, load, record, wrap
+from convscope.nets.fusing import quick
+
+
+def stirred(net: Net) -> Net:
+    """Normalisations with statistics of their own, as after training."""
+    generator = torch.Generator().manual_seed(1)
+    for part in net.module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean.normal_(0, 0.1, generator=generator)
+            part.running_var.uniform_(0.5, 2, generator=generator)
+            with torch.no_grad():
+                part.weight.uniform_(0.5, 1.5, generator=generator)
+                part.bias.normal_(0, 0.1, generator=generator)
+    return net
+
+
+def count(net: Net) -> int:
+    return sum(isinstance(part, nn.BatchNorm2d) for part in net.module.modules())
+
+
+@pytest.mark.parametrize(
+    "name", ["torchvision/googlenet", "torchvision/resnet18", "timm/tf_efficientnet_lite0"]
+)
+def test_a_copy_is_the_same_function_without_normalisations(name: str) -> None:
+    net = stirred(load(name, weights=None, seed=0))
+    before = {key: value.clone() for key, value in net.module.state_dict().items()}
+    images = torch.rand(2, *net.contract.shape, generator=torch.Generator().manual_seed(0))[..., :96, :96]
+    copy = quick(net, images, [Place("output")])
+    assert copy is not net and count(copy) < count(net) / 10
+    new = torch.rand(3, 3, 128, 96)
+    with torch.no_grad():
+        ours, theirs = (record(n, new, ["output"]).popitem()[1] for n in (copy, net))
+    torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3 * float(theirs.abs().max()))
+    assert all(torch.equal(value, before[key]) for key, value in net.module.state_dict().items())
+
+
+def test_what_is_read_before_the_normalisation_stays() -> None:
+    net = stirred(load("torchvision/resnet18", weights=None, seed=0))
+    images = torch.rand(2, 3, 64, 64)
+    places = [Place("layer1.0.conv1"), Place("layer1.0.bn1"), Place("layer2")]
+    copy = quick(net, images, places)
+    for place, found in record(copy, images, places).items():
+        expected = record(net, images, [place])[place]
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
+
+
+class Twice(nn.Module):
+    """The convolution's output is used past the normalisation too, and one convolution runs twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.again, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return self.norm(self.again(self.again(y + self.bn(y))))
+
+
+def test_what_cannot_be_folded_is_left_alone() -> None:
+    net = stirred(wrap(Twice(), InputContract(3, 12, 12)))
+    images = torch.rand(2, 3, 12, 12)
+    copy = quick(net, images, [Place("output")])
+    ours, theirs = (record(n, images, ["output"]).popitem()[1] for n in (copy, net))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_module_that_cannot_be_copied_is_used_itself() -> None:
+    class Stubborn(nn.Conv2d):
+        def __deepcopy__(self, memo: object) -> None:
+            raise RuntimeError("no copies")
+
+    net = wrap(nn.Sequential(Stubborn(3, 4, 3)), InputContract(3, 9, 9))
+    assert quick(net, torch.rand(1, 3, 9, 9), [Place("0")], dtype=torch.bfloat16) is net
