@@ -57,7 +57,7 @@ def _save(
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
         pictures.save(tiles.image_of(image, net.contract), folder / name, mark)
         found.append({"layer": layer, "cosine": cosine, "missed": missed, "picture": name})
-    strip = redrawn_sheets.strip(drawn, net, title.format(net=net.name))
+    strip = redrawn_sheets.strip(drawn, net, title.format(net=net.name), exact=isinstance(recipe, Invert))
     pictures.save(strip, folder / "strip.png", mark)
     return found
 

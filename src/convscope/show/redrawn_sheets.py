@@ -21,10 +21,10 @@ COLOURS = (
 """Okabe and Ito 2008 (told apart with any colour vision), and a violet; used again from the ninth on."""
 
 
-def strip(drawn: Redrawn, net: Net, title: str) -> Image.Image:
-    """The picture, then what each layer made of it, with the numbers below."""
+def strip(drawn: Redrawn, net: Net, title: str, *, exact: bool = True) -> Image.Image:
+    """The picture, then what each layer made of it; what is missed is said where drawings are to be exact."""
     notes = [("the picture", "")] + [
-        (layer, f"cosine {cosine:.2f}, missed {missed:.1%}")
+        (layer, f"cosine {cosine:.2f}" + (f", missed {missed:.1%}" if exact else ""))
         for layer, cosine, missed in zip(
             drawn.layers, drawn.cosines.tolist(), drawn.missed.tolist(), strict=True
         )

@@ -1,0 +1,125 @@
+"""The verbs about layers as a whole, from end to end, on small real input."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from convscope.show import png
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    from convscope.worlds import digits
+
+    Image.fromarray(digits.test().batch([0])[0, 0].numpy()).save(tmp_path / "digit.png")
+    return tmp_path / "digit.png"
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_an_atlas_is_a_page_and_a_sheet_that_can_be_made_again(convscope, tmp_path: Path) -> None:
+    words = (
+        "atlas",
+        "digits",
+        "relu2",
+        "--data",
+        "digits",
+        "--images",
+        "60",
+        "--each",
+        "2",
+        "--layout",
+        "pca",
+    )
+    done = convscope(*words, "--grid", "4", "--steps", "1", "--least", "3", "--out", "made", "--json")
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["vectors"] == 120 and 0 < found["placed"] <= 120 and "spread" in found["layout"]
+    assert all(len(cell["speaks_for"]) == 3 for cell in found["cells"])
+    page = (tmp_path / "made" / "atlas.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+    labels = [attrs for tag, attrs in tags.found if tag == "label" and attrs.get("class") == "cell"]
+    assert len(labels) == len(found["cells"])
+    places = {f"grid-area:{cell['row'] + 1}/{cell['column'] + 1}" for cell in found["cells"]}
+    assert {attrs["style"] for attrs in labels} == places
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+    assert all(attrs.get("alt") is not None for tag, attrs in tags.found if tag == "img")
+    sheet = tmp_path / "made" / "atlas.png"
+    assert png.recipe_in(sheet)["verb"] == "atlas"
+    again = convscope("replay", "made/atlas.png", "--json")
+    assert again.code == 0 and again.json["replayed"]["same_picture"] is True
+
+
+@pytest.mark.parametrize("verb", ["caricature", "invert"])
+def test_a_strip_has_the_picture_and_each_layer(convscope, digit: Path, tmp_path: Path, verb: str) -> None:
+    words = (
+        verb,
+        "digits",
+        digit,
+        "--layer",
+        "relu1",
+        "--layer",
+        "relu2",
+        "--steps",
+        "2",
+        "--out",
+        "made",
+        "--json",
+    )
+    done = convscope(*words)
+    assert done.code == 0, done.err
+    assert [layer["layer"] for layer in done.json["layers"]] == ["relu1", "relu2"]
+    with Image.open(tmp_path / "made" / "strip.png") as strip:
+        assert strip.width > 3 * 224
+    again = convscope("replay", "made/strip.png", "--json")
+    assert again.json["replayed"]["same_picture"] is True
+
+
+def test_factors_say_how_much_they_explain(convscope, digit: Path, tmp_path: Path) -> None:
+    done = convscope(
+        "factors",
+        "digits",
+        digit,
+        digit,
+        "--layer",
+        "relu2",
+        "--count",
+        "3",
+        "--steps",
+        "1",
+        "--out",
+        "made",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    found = done.json
+    assert 0 < found["explained"] <= 1 and found["clipped"] == 0
+    assert sum(group["share"] for group in found["groups"]) == pytest.approx(1)
+    assert {path.name for path in (tmp_path / "made").iterdir()} >= {"factors.png", "group-2.png"}
+
+
+def test_bad_requests_name_the_next_step(convscope, digit: Path) -> None:
+    assert "relu2" in convscope("invert", "digits", digit, "--layer", "relu22").err
+    assert convscope("factors", "digits", digit, "--layer", "output", "--count", "3").code == 2
+    few = convscope("atlas", "digits", "relu2", "--data", "digits", "--images", "16", "--layout", "pca",
+                    "--grid", "50", "--least", "9")  # fmt: skip
+    assert few.code == 2 and "--least" in few.err
+
+
+def test_without_umap_the_way_on_is_named(convscope, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convscope.see import layouts
+
+    monkeypatch.setattr(layouts.importlib.util, "find_spec", lambda name: None)
+    done = convscope("atlas", "digits", "relu2", "--data", "digits")
+    assert done.code == 4 and "convscope[atlas]" in done.err and "--layout pca" in done.err
