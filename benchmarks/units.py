@@ -40,7 +40,8 @@ def run() -> Result:
         rows.append((ref, *numbers))
         raw[ref] = {"images": len(samples), "units": units, "seconds": seconds}
     return Result(
-        "Indexing all units", "One pass over images in memory, float32, all layers with weights; batches of 32, digits of 256.",
+        "Indexing all units",
+        "One pass over images in memory, float32, all layers with weights; batches of 32 (digits: 256).",
         ("network", "images", "units", "plain, images/s", "index, images/s", "times the plain pass"),
         rows, raw,
         [Target(f"at most {ALLOWED} times a plain pass", f"{worst:.3f} at worst", worst <= ALLOWED)],

@@ -59,6 +59,18 @@ def test_nothing_outside_the_analytic_field_moves_a_unit(digit_net):
         assert float(found.influence.sum()) == pytest.approx(1.0)
 
 
+def test_images_are_averaged_after_the_absolute_value(digit_net):
+    images = torch.rand(5, 1, 28, 28)
+    expected = torch.zeros(28, 28)
+    for image in images:
+        inputs = image[None].clone().requires_grad_()
+        act = digit_net.module[:4](inputs)
+        (gradient,) = torch.autograd.grad(act[0, 3, 5, 5], inputs)
+        expected += gradient.abs()[0, 0]
+    found = effective_field(digit_net, "conv2:3", images, batch=2)
+    torch.testing.assert_close(found.influence.float(), expected / expected.sum(), rtol=1e-4, atol=1e-7)
+
+
 def test_positions_and_units_that_nothing_moves(digit_net):
     found = effective_field(digit_net, "conv1:0@0,0", torch.rand(2, 1, 28, 28))
     assert float(found.influence[:3, :3].sum()) == pytest.approx(1.0)

@@ -151,7 +151,8 @@ class UnitIndex:
         number, tally = rows.start + place.unit, self.tally
         return Entry(
             f"{layer.place}:{place.unit}", int(tally.images[number]),
-            self._examples(number, layer, bottom=False)[:most], self._examples(number, layer, bottom=True)[:most],
+            self._examples(number, layer, bottom=False)[:most],
+            self._examples(number, layer, bottom=True)[:most],
             float(tally.mean[number]), float(tally.std[number]),
             float(tally.silent[number] / tally.images[number].clamp_min(1)),
             tally.histograms.counts[number].long(), tally.histograms.edges(number),

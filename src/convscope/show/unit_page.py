@@ -14,6 +14,7 @@ from convscope.show import tiles
 from convscope.show.figure import Figure, Section
 from convscope.show.figures import unit as figures
 from convscope.show.report import Report, render
+from convscope.show.words import both
 
 SHEET, GAP, TILE, LARGE = (247, 246, 242), 12, 104, 224
 INK, SOFT = (31, 32, 35), (92, 94, 102)
@@ -35,7 +36,7 @@ def page(portrait: Portrait, net: Net, *, data: str, command: str, seed: int = 0
         ("unit.fact.percentile", f"{portrait.percentile:.1f}%"),
         ("unit.fact.best", figures.number(portrait.top[0].example.value)),
         ("unit.fact.silent", f"{100 * entry.silent:.1f}%"),
-        ("unit.fact.state", state(portrait)),
+        ("unit.fact.state", both(f"unit.state.{state(portrait)}")),
     ]
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
     values: Mapping[str, object] = {

@@ -37,7 +37,7 @@ def run(recipe: Units, shell: Shell) -> Answer:
     with shared_out() as shard:
         last = _passed(recipe, shell, (net, data), folder, shard)
         if shard.rank:
-            return Answer({"rank": shard.rank, "out": None}, lambda: "")
+            raise SystemExit(0)  # the first process answers for all
     index = index_files.read(folder)
     found = {"net": net.name, "data": data.name, "images": index.facts["images"], "units": len(index),
              "layers": [_layer(index, layer.place) for layer in index.layers],

@@ -1,0 +1,57 @@
+"""Reductions of activations of any size and layout, against NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.see.reducing import LONGEST, Reduced, _length
+
+SIZES = [(64, 56), (37, 37), (112, 112), (5, 7), (1200,), (1031,), ()]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("lowest", [False, True])
+def test_peaks_and_their_spots(size, lowest):
+    act = torch.randn(4, 3, *size, generator=torch.Generator().manual_seed(1))
+    flat = act.numpy().reshape(4, 3, -1)
+    found = Reduced.of(act)
+    assert np.array_equal(found.peaks.numpy(), flat.max(2))
+    assert np.array_equal(found.troughs.numpy(), flat.min(2))
+    mean, squares = found.moments()
+    np.testing.assert_allclose(mean.numpy(), flat.mean(2), atol=1e-5)
+    np.testing.assert_allclose(squares.numpy(), (flat**2).mean(2), rtol=1e-4)
+    numbers = torch.arange(10, 14)
+    threshold = torch.full((3,), -torch.inf)
+    got = found.candidates(threshold, numbers, first=100, k=4, lowest=lowest)
+    best = flat.argmin(2) if lowest else flat.argmax(2)
+    assert got.spots.tolist() == best.reshape(-1).tolist()
+    assert got.units.tolist() == [100, 101, 102] * 4
+    assert got.images.tolist() == np.repeat(numbers.numpy(), 3).tolist()
+    ends = -flat.min(2) if lowest else flat.max(2)
+    assert got.values.tolist() == ends.reshape(-1).tolist()
+
+
+def test_layout_and_precision_make_no_difference():
+    act = torch.randn(2, 5, 40, 40).bfloat16().float()
+    wanted, threshold, numbers = Reduced.of(act), torch.zeros(5), torch.arange(2)
+    for other in (act.contiguous(memory_format=torch.channels_last), act.bfloat16()):
+        found = Reduced.of(other)
+        assert torch.equal(found.peaks, wanted.peaks) and torch.equal(found.troughs, wanted.troughs)
+        one, two = (r.candidates(threshold, numbers, 0, 2, lowest=True) for r in (found, wanted))
+        assert torch.equal(one.spots, two.spots)
+
+
+def test_only_what_can_be_among_the_best_is_looked_at():
+    act = torch.arange(40.0).view(20, 2)
+    found = Reduced.of(act)
+    got = found.candidates(torch.full((2,), -torch.inf), torch.arange(20), 0, 3, lowest=False)
+    assert sorted(set(got.images.tolist())) == [17, 18, 19]
+    got = found.candidates(torch.tensor([36.0, torch.inf]), torch.arange(20), 0, 3, lowest=False)
+    assert (got.units.tolist(), got.images.tolist()) == ([0], [19])
+
+
+def test_parts_divide_maps():
+    for values in range(1, 5000):
+        length = _length(values)
+        assert values % length == 0 and (length <= LONGEST or length == values)
+    assert _length(12544) == 448
