@@ -25,7 +25,7 @@ from convscope.worlds.samples import Samples, scaled
 
 PER_CELL = 12
 """Vectors that a cell holds on average, where the grid is not given."""
-ASKED = 4
+ASKED = 12
 """Pictures of each cell that are asked what the cell speaks for."""
 AT_ONCE = 16
 """Pictures that are asked at once."""
