@@ -83,6 +83,17 @@ class Recipe(BaseModel):
         return json.dumps({"verb": self.verb, **self.model_dump(mode="json")}, ensure_ascii=False)
 
 
+class OnNetwork(Recipe):
+    """Base of the schemas of verbs that look into a network, or ask it."""
+
+    weights: str = Field(
+        default="packaged",
+        min_length=1,
+        description="packaged (those that ship, else fresh ones), none, default (the published ones, downloaded "
+        "if they are not here), or the path of a .safetensors file",
+    )
+
+
 def _complaint(error: Any, fields: Iterable[str]) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "the whole"
     if error["type"] == "missing":

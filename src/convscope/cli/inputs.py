@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from convscope.cli.shell import Shell
 from convscope.errors import UsageError
-from convscope.recipe import Recipe
+from convscope.recipe import OnNetwork
 
 if TYPE_CHECKING:
     import torch
@@ -30,13 +30,13 @@ def device(name: str) -> "torch.device":
     return find_device(name)
 
 
-def network(reference: str, recipe: Recipe, shell: Shell, weights: str | None = None) -> "Net":
+def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
     """A network where it will compute. Fresh weights follow the seed, and a word says that they are fresh."""
     from convscope import nets
 
     where = device(recipe.device)
-    options = {} if weights is None else {"weights": weights}
-    net = nets.load(reference, seed=recipe.seed, **options).to(where)
+    weights = None if recipe.weights == "none" else recipe.weights
+    net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
     if net.source.weights == "none":
         shell.say(f"{net.name} has fresh weights: it has learned nothing yet.")
     return net
@@ -71,9 +71,7 @@ def picture(net: "Net", path: str) -> "Tensor":
     return photos.to_tensor(photos.open_photo(Path(path)), net.contract)[None]
 
 
-def samples(
-    reference: str, net: "Net", split: str | None = None, root: str | None = None
-) -> "Samples":
+def samples(reference: str, net: "Net", split: str | None = None, root: str | None = None) -> "Samples":
     """Data in the form that a network looks at."""
     from convscope import worlds
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from convscope.recipe import Recipe
+from convscope.recipe import OnNetwork
 
 _NET = "which network: a name, or a run's folder"
 _LAYERS = "layers to ask, once for each; the last of each map size if left out"
@@ -13,7 +13,7 @@ _RATE = "learning rate"
 _STEPS = "updates of each picture"
 
 
-class Atlas(Recipe):
+class Atlas(OnNetwork):
     """A map of everything a layer says to real pictures, drawn by the layer itself."""
 
     verb: ClassVar[str] = "atlas"
@@ -54,7 +54,7 @@ class Atlas(Recipe):
     batch: int = Field(32, ge=1, le=4096, description="pictures that are made at once")
 
 
-class _Redrawn(Recipe):
+class _Redrawn(OnNetwork):
     """What the verbs that draw one picture again have in common."""
 
     positional: ClassVar[tuple[str, ...]] = ("net", "image")
@@ -87,7 +87,7 @@ class Invert(_Redrawn):
     )
 
 
-class Factors(Recipe):
+class Factors(OnNetwork):
     """A layer's answer to pictures as a few groups of units that speak together."""
 
     verb: ClassVar[str] = "factors"

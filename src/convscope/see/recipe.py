@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import Recipe
+from convscope.recipe import OnNetwork
 
 
-class Look(Recipe):
+class Look(OnNetwork):
     """Feature maps of one picture, layer by layer."""
 
     verb: ClassVar[str] = "look"
@@ -28,7 +28,7 @@ class Look(Recipe):
     images: int = Field(512, ge=2, le=100_000, description="how many of the data's images to look at")
 
 
-class Visualize(Recipe):
+class Visualize(OnNetwork):
     """Pictures that a unit, a layer or a class likes best."""
 
     verb: ClassVar[str] = "visualize"

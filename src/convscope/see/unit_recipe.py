@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from convscope.recipe import Recipe
+from convscope.recipe import OnNetwork
 
 _NET = "which network: a name, or a run's folder"
 _DATA = "real inputs: digits, mnist, ..., or a folder of pictures with one folder for each class"
@@ -12,7 +12,7 @@ _SPLIT = "which part of the data; train, or all where there are no parts"
 _ROOT = "the folder of a published set"
 
 
-class Units(Recipe):
+class Units(OnNetwork):
     """Index every unit of every layer in one pass over data."""
 
     verb: ClassVar[str] = "units"
@@ -32,7 +32,7 @@ class Units(Recipe):
     index: str | None = Field(None, description="the folder of the index; in the user's cache if left out")
 
 
-class UnitPage(Recipe):
+class UnitPage(OnNetwork):
     """Everything about one unit, on a page."""
 
     verb: ClassVar[str] = "unit"

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from convscope.recipe import Recipe
+from convscope.recipe import OnNetwork
 
 
-class Classify(Recipe):
+class Classify(OnNetwork):
     """What is in a picture."""
 
     verb: ClassVar[str] = "classify"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import Recipe
+from convscope.recipe import OnNetwork
 from convscope.see.explaining.register import METHODS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ else:
     Name = Literal[tuple(METHODS)]
 
 
-class Explain(Recipe):
+class Explain(OnNetwork):
     """Which part of a picture an answer came from, and how far that can be believed."""
 
     verb: ClassVar[str] = "explain"
