@@ -89,8 +89,8 @@ class OnNetwork(Recipe):
     weights: str = Field(
         default="packaged",
         min_length=1,
-        description="packaged (those that ship, else fresh ones), none, default (the published ones, downloaded "
-        "if they are not here), or the path of a .safetensors file",
+        description="packaged (those that ship, else fresh ones), none, default (the published ones, "
+        "downloaded if they are not here), or the path of a .safetensors file",
     )
 
 

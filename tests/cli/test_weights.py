@@ -5,7 +5,6 @@ import torch
 from safetensors.torch import save_file
 
 import convscope as cs
-from tests.cli.conftest import Done
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def drawn(folder: Path) -> Path:
     return path
 
 
-def answers(done: Done) -> list[str]:
+def answers(done) -> list[str]:
     return [top["label"] for picture in done.json["answers"] for top in picture["top"]]
 
 
