@@ -1,13 +1,14 @@
-"""Run benchmarks and write what they found: `python -m benchmarks [help record train_mnist units]`."""
+"""Run benchmarks and write what they found: `python -m benchmarks [attribution help record train_mnist units]`."""
 
 import sys
 import time
 
-from benchmarks import gemm, help, record, train_mnist, units
+from benchmarks import attribution, gemm, help, record, train_mnist, units
 from benchmarks.result import Result, environment, write
 
 BENCHMARKS = {
-    module.__name__.rpartition(".")[2]: module.run for module in (gemm, help, record, train_mnist, units)
+    module.__name__.rpartition(".")[2]: module.run
+    for module in (attribution, gemm, help, record, train_mnist, units)
 }
 
 

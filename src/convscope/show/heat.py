@@ -18,11 +18,13 @@ DIM = 0.62
 """How bright the grey picture beneath is."""
 
 
-def colours(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def colours(values: ArrayLike) -> NDArray[np.float32]:
     """Values from 0 to 1 as RGB from 0 to 255, `[h w 3]`."""
     steps = np.linspace(0, 1, len(EMBER))
     table = np.array(EMBER, np.float32)
-    return np.stack([np.interp(values, steps, table[:, k]) for k in range(3)], -1).astype(np.float32)
+    return np.stack(
+        [np.interp(np.asarray(values, np.float32), steps, table[:, k]) for k in range(3)], -1
+    ).astype(np.float32)
 
 
 def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image:

@@ -1,5 +1,7 @@
 """What every method must keep: each one in the register goes through all of this."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from tests.nets.hostile import HOSTILE
@@ -208,3 +210,10 @@ def test_targets_that_make_no_sense():
         net.labels[k] for k in net(images).argmax(1).tolist()
     )
     assert explain(net, images, target="thing 3", checks=()).targets == ("thing 3", "thing 3")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_table_in_the_documentation_has_every_method(name):
+    text = (Path(__file__).parents[3] / "docs" / "explaining.md").read_text(encoding="utf-8")
+    said = " ".join(str(schema(name).__doc__).split("\n\n")[0].split())
+    assert f"| `{name}` | {said} | {schema(name).source} |" in text

@@ -29,16 +29,22 @@ class Explanation:
     method: Method
     question: Question
     attributions: tuple[Tensor, ...]
-    scores: Float[Tensor, " b"]
-    """The targets' values."""
-    degrees: Float[Tensor, " b"]
-    """Their probabilities, where they are classes, else their values."""
     seconds: float = 0.0
     """What the method took, for all rows together."""
     share: float = 1.0
     """How much of the method's work was done; below 1 if it was stopped."""
     reliability: tuple[Reliability, ...] = field(default=())
     """What the checks say, one for each row; empty if there were none."""
+
+    @property
+    def scores(self) -> Float[Tensor, " b"]:
+        """The targets' values; computed when they are first asked for."""
+        return self.question.answers[0].cpu()
+
+    @property
+    def degrees(self) -> Float[Tensor, " b"]:
+        """Their probabilities, where they are classes, else their values."""
+        return self.question.answers[1].cpu()
 
     def __len__(self) -> int:
         return len(self.question)
@@ -116,13 +122,9 @@ def explaining(
     boxes: Boxes = (),
 ) -> Iterator[Progress]:
     """Explain, and yield after each part of the work; can be stopped at any time."""
-    with frozen(question.net.module):
-        scores, degrees = question.values(question.inputs, range(len(question)))
     made: Explanation | None = None
     for part, seconds in _timed(question, method):
-        made = Explanation(
-            method, question, part.attributions, scores.cpu(), degrees.cpu(), seconds, part.share
-        )
+        made = Explanation(method, question, part.attributions, seconds, part.share)
         yield Progress("attributing", part.share, made)
     if made is not None and (checks or boxes):
         for stage, share, found in checking(question, method, made.attributions, checks, boxes):

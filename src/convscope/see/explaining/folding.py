@@ -119,10 +119,15 @@ class _Pairs(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         norm = normalisation(args, kwargs) if func is F.batch_norm else None
-        source = norm and self.made.get(id(norm["input"]))
+        source = self.made.get(id(norm["input"])) if norm is not None else None
         if norm is not None and norm["running_mean"] is not None:
             self._use(norm["running_mean"])
-        if source and norm and not norm["training"] and norm["running_mean"] is not None:
+        if (
+            source is not None
+            and norm is not None
+            and not norm["training"]
+            and norm["running_mean"] is not None
+        ):
             if id(source[1]) in self.normed:
                 self.spoiled.add(id(source[1]))
             self.normed[id(source[1])] = norm

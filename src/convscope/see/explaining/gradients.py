@@ -86,4 +86,7 @@ def scored(
 
 def zeros(question: Question) -> list[Tensor]:
     """A place to add up attributions: one tensor for each input."""
-    return [torch.zeros(x.shape, device=x.device) for x in question.inputs]
+    return [
+        torch.zeros(x.shape, dtype=x.dtype if x.is_floating_point() else torch.float32, device=x.device)
+        for x in question.inputs
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import torch
@@ -95,12 +96,23 @@ class Question:
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """Scores and degrees, in one pass where the targets are classes; without gradients."""
         with torch.no_grad():
-            if not self.are_classes:
+            answers = _result(self.net(*(x.clone() for x in inputs))) if self.are_classes else None
+            if answers is None:
                 scores = self.scores(inputs, rows)
                 return scores, scores
-            answers = _result(self.net(*(x.clone() for x in inputs)))
             chosen = torch.tensor([self.classes[row] for row in rows], device=answers.device)[:, None]
             return answers.gather(1, chosen)[:, 0], log_probabilities(answers).gather(1, chosen)[:, 0].exp()
+
+    @cached_property
+    def answers(self) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Scores and degrees of the inputs themselves, computed when they are first asked for."""
+        found = []
+        with frozen(self.net.module):
+            for first in range(0, len(self), self.batch):
+                rows = list(range(first, min(first + self.batch, len(self))))
+                found.append(self.values(self.repeated(rows), rows))
+        scores, degrees = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return scores, degrees
 
     @property
     def are_classes(self) -> bool:
@@ -136,9 +148,7 @@ def ask(
         GraphError: the inputs do not fit the network.
     """
     inputs = _inputs(net, image)
-    with frozen(net.module), torch.no_grad():
-        result = _result(net(*(x.clone() for x in inputs)))
-    wanted = _wanted(target, result)
+    wanted = _likeliest(net, inputs) if target is None else _listed(target)
     count = max(len(inputs[0]), len(wanted))
     if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
         raise UsageError(
@@ -147,7 +157,7 @@ def ask(
         )
     inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
     wanted = wanted * (count // len(wanted))
-    return Question(net, inputs, *zip(*(_aimed(net, one, inputs, result) for one in wanted), strict=True))
+    return Question(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
 
 
 def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -164,19 +174,22 @@ def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(x.float() if x.dtype in HALVES else x for x in ready)
 
 
-def _aimed(
-    net: Net, target: Target, inputs: Sequence[Tensor], result: Tensor | None
-) -> tuple[Objective, str, int | None]:
+def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
     if isinstance(target, Objective):
         return target.bound(net), "objective", None
     if isinstance(target, bool) or not isinstance(target, (int, str, Place)):
         raise UsageError("a class, a place or an objective as target", received=repr(target))
-    place = resolve(net, _place(net, target), *(x[:1] for x in inputs))
-    is_class = place.layer == RESULT and result is not None and result.dim() == 2 and result.shape[1] > 1
-    number = place.unit if is_class and isinstance(place.unit, int) and place.key is None else None
-    labelled = number is not None and len(net.labels) == result.shape[1] if result is not None else False
-    name = net.labels[number] if labelled and number is not None else str(place)
-    return aim(place).bound(net), name, number
+    first = tuple(x[:1] for x in inputs)
+    place = resolve(net, _place(net, target), *first)
+    shape = next(iter(survey(net, *first)[RESULT][-1].values()), ())
+    is_class = place.layer == RESULT and place.key is None and len(shape) == 1 and shape[0] > 1
+    number = place.unit if is_class and isinstance(place.unit, int) else None
+    labelled = number is not None and len(net.labels) == shape[0]
+    return (
+        aim(place).bound(net),
+        net.labels[number] if labelled and number is not None else str(place),
+        number,
+    )
 
 
 def _place(net: Net, target: int | str | Place) -> Place:
@@ -192,18 +205,17 @@ def _place(net: Net, target: int | str | Place) -> Place:
     return place if place.layer in survey(net) or ":" in text else Place(RESULT, unit=text)
 
 
-def _wanted(target: "Target | Sequence[Target] | None", result: Tensor | None) -> list[Target]:
-    if target is None:
-        return _likeliest(result)
+def _listed(target: "Target | Sequence[Target]") -> list[Target]:
     return [target] if isinstance(target, (int, str, Place, Objective)) else list(target)
 
 
-def _likeliest(result: Tensor | None) -> list[Target]:
+def _likeliest(net: Net, inputs: tuple[Tensor, ...]) -> list[Target]:
+    with frozen(net.module), torch.no_grad():
+        result = _result(net(*(x.clone() for x in inputs)))
     if result is None or result.dim() != 2:
-        shape = "no tensor" if result is None else f"a result of shape {tuple(result.shape[1:])}"
         raise UsageError(
             "a target, since the network does not answer with one number for each class",
-            received=shape,
+            received="no tensor" if result is None else f"a result of shape {tuple(result.shape[1:])}",
             hint="Name one: target='layer:unit', on the command line --target layer:unit.",
         )
     return list(result.argmax(1).tolist())

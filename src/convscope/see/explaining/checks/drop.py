@@ -36,7 +36,7 @@ def dropped(question: Question, heats: Sequence[Tensor]) -> tuple[Drop, ...]:
         mask = heat / tops.clamp_min(1e-30).view(-1, *[1] * (heat.dim() - 1)).to(heat)
         seen.append(o + over_channels(mask, x) * (x - o))
     rows = range(len(question))
-    before, after = question.degrees(question.inputs, rows), question.degrees(seen, rows)
+    before, after = question.answers[1], question.degrees(seen, rows)
     lost = ((before - after) / before.abs().clamp_min(1e-12)).clamp_min(0)
     return tuple(Drop(one, up) for one, up in zip(lost.tolist(), (after > before).tolist(), strict=True))
 

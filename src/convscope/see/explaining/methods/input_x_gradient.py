@@ -16,7 +16,7 @@ class InputXGradient(Method):
     """(input - baseline) times gradient: with the mean as baseline, the normalised input counts."""
 
     name: str = "inputxgradient"
-    title: ClassVar[str] = "Input × gradient"
+    title: ClassVar[str] = "Input x gradient"
     source: ClassVar[str] = "Shrikumar et al. 2016, arXiv:1605.01713, §2"
     complete: ClassVar[bool] = True
 

@@ -35,8 +35,8 @@ class IntegratedGradients(Method):
         for first in range(0, len(jobs), question.batch):
             part = jobs[first : first + question.batch]
             rows = [row for row, _ in part]
-            share = torch.tensor([(1 + nodes[k]) / 2 for _, k in part])
-            weight = torch.tensor([weights[k] / 2 for _, k in part])
+            share = torch.tensor([(1 + nodes[k]) / 2 for _, k in part], dtype=torch.float64)
+            weight = torch.tensor([weights[k] / 2 for _, k in part], dtype=torch.float64)
             between = tuple(
                 _between(x, o, rows, share) for x, o in zip(question.inputs, nothing, strict=True)
             )

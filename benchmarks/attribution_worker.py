@@ -1,0 +1,124 @@
+"""The measurements of `benchmarks.attribution`, in one process with the peers, taken in turns."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import captum.attr
+import pytorch_grad_cam
+import torch
+import torchcam.methods
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor
+
+from convscope import nets
+from convscope.nets import Net
+from convscope.see.explaining.explanation import explaining
+from convscope.see.explaining.question import ask
+from convscope.see.explaining.register import method
+
+QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
+NETWORKS = {
+    "torchvision/resnet50": "layer4",
+    "torchvision/vgg16": "features.29",
+    "torchvision/googlenet": "inception5b",
+}
+ROUNDS, CAM_ROUNDS = (1 if QUICK else 3), (2 if QUICK else 9)
+WINDOW, STRIDE, STEPS = (96, 64, 6) if QUICK else (32, 16, 50)
+
+Job = Callable[[], Tensor]
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    found = []
+    for ref, layer in list(NETWORKS.items())[: 1 if QUICK else None]:
+        net = nets.load(ref, weights=None, seed=0)
+        net.module.eval()
+        image = torch.rand(1, *net.contract.shape)
+        target = lively(net, image, layer)
+        found.append(measured(ref, "gradcam", cams(net, image, layer, target), CAM_ROUNDS))
+        found.append(measured(ref, "occlusion", occlusions(net, image, target), ROUNDS))
+        found.append(measured(ref, "integrated", integrals(net, image, target), ROUNDS))
+    print(json.dumps(found))
+
+
+def measured(network: str, task: str, jobs: dict[str, Job], rounds: int) -> dict[str, Any]:
+    """Seconds of each, in turns after one round that does not count; and how far each is from ours."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    made: dict[str, Tensor] = {}
+    for turn in range(rounds + 1):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            made[name] = job()
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    ours = made.pop("convscope")
+    differs = {name: float((other - ours).abs().max() / other.abs().max()) for name, other in made.items()}
+    return {"network": network.rpartition("/")[2], "task": task, "seconds": seconds, "differs": differs}
+
+
+def lively(net: Net, image: Tensor, layer: str) -> int:
+    """The first class whose map is not rectified to nothing: with random weights every second one is."""
+    return next(k for k in range(1000) if ours(net, image, k, "gradcam", layer=layer)().amax() > 0)
+
+
+def ours(net: Net, image: Tensor, target: int, name: str, **settings: Any) -> Job:
+    chosen = method(name, **settings)
+    return lambda: (
+        deque(explaining(ask(net, image, target), chosen, checks=()), 1).pop().explanation.attribution
+    )
+
+
+def cams(net: Net, image: Tensor, layer: str, target: int) -> dict[str, Job]:
+    module, (ready,) = net.module, net.normalise(image)
+    part, mine = module.get_submodule(layer), ours(net, image, target, "gradcam", layer=layer)
+
+    def first() -> Tensor:
+        with pytorch_grad_cam.GradCAM(model=module, target_layers=[part]) as cam:
+            return torch.from_numpy(cam(input_tensor=ready, targets=[ClassifierOutputTarget(target)]))
+
+    def second() -> Tensor:
+        with torchcam.methods.GradCAM(module, target_layer=part) as cam:
+            scores = module(ready.clone().requires_grad_())
+            small = cam(target, scores)[0][:, None]
+        return scaled(torch.nn.functional.interpolate(small, image.shape[2:], mode="bilinear")[:, 0])
+
+    return {"convscope": lambda: scaled(mine()[:, 0]), "grad-cam": first, "torchcam": second}
+
+
+def scaled(maps: Tensor) -> Tensor:
+    maps = maps - maps.amin()
+    return maps / maps.amax().clamp_min(1e-7)
+
+
+def occlusions(net: Net, image: Tensor, target: int) -> dict[str, Job]:
+    theirs, (ready,) = captum.attr.Occlusion(net.module), net.normalise(image)
+
+    def job(batch: int) -> Job:
+        return lambda: theirs.attribute(
+            ready, (3, WINDOW, WINDOW), (3, STRIDE, STRIDE), 0.0, target, perturbations_per_eval=batch
+        ).float()
+
+    return {
+        "convscope": ours(net, image, target, "occlusion", window=WINDOW, stride=STRIDE),
+        "captum": job(1), "captum, 16 at once": job(16),
+    }  # fmt: skip
+
+
+def integrals(net: Net, image: Tensor, target: int) -> dict[str, Job]:
+    theirs, (ready,) = captum.attr.IntegratedGradients(net.module), net.normalise(image)
+
+    def job(batch: int | None) -> Job:
+        return lambda: theirs.attribute(ready, 0.0, target, n_steps=STEPS, internal_batch_size=batch).float()
+
+    return {
+        "convscope": ours(net, image, target, "integrated", steps=STEPS),
+        "captum": job(None), "captum, 16 at once": job(16),
+    }  # fmt: skip
+
+
+main()

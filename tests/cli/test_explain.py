@@ -1,0 +1,148 @@
+"""`convscope explain`, from the picture to the page and back."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from convscope.see.explaining.register import METHODS
+from convscope.worlds import digits
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    path = tmp_path / "digit.png"
+    Image.fromarray(digits.test().batch([0])[0, 0].numpy()).save(path)
+    return path
+
+
+def test_methods_side_by_side(convscope, digit, tmp_path):
+    done = convscope(
+        "explain",
+        digit,
+        "--net",
+        "digits",
+        "--compare",
+        "--method",
+        "gradcam",
+        "--method",
+        "lrp",
+        "--target",
+        "7",
+        "--target",
+        "output:3",
+        "--out",
+        tmp_path / "seen",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    answer = done.json
+    pairs = [(e["target"], e["method"]) for e in answer["explanations"]]
+    assert pairs == [("7", "gradcam"), ("7", "lrp"), ("3", "gradcam"), ("3", "lrp")]
+    assert all(0 <= e["checks"]["drop"] <= 1 for e in answer["explanations"])
+    assert re.match(r"The network gives 7 a probability of \d+ %", answer["said"][0])
+    for entry in answer["explanations"]:
+        with Image.open(tmp_path / "seen" / entry["picture"]) as picture:
+            assert picture.size == (448, 448)
+    page = (tmp_path / "seen" / "index.html").read_text()
+    assert "Grad-CAM" in page
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
+
+
+def test_it_can_be_made_again(convscope, digit, tmp_path):
+    done = convscope(
+        "explain",
+        digit,
+        "--net",
+        "digits",
+        "--method",
+        "rise",
+        "--set",
+        "samples=20",
+        "--seed",
+        "4",
+        "--no-checks",
+        "--out",
+        tmp_path / "seen",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    (entry,) = done.json["explanations"]
+    assert entry["settings"]["samples"] == 20
+    assert entry["checks"] == {}
+    again = convscope("replay", tmp_path / "seen" / entry["picture"], "--json")
+    assert again.json["replayed"]["same_picture"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--method", "gradcem"], "gradcam"),
+        (["--set", "samples=20"], "samples"),
+        (["--method", "rise", "--set", "samples"], "samples=64"),
+        (["--method", "rise", "--set", "samples=0"], "greater than or equal to 2"),
+        (["--target", "nine"], "number or label"),
+        (["--target", "nowhere:3"], "layer"),
+        (["--box", "1,2,3,4"], "boxes"),
+        (["--net", "mlp"], "maps"),
+    ],
+)
+def test_what_makes_no_sense_is_told(convscope, digit, words, says):
+    net = [] if "--net" in words else ["--net", "digits"]
+    done = convscope("explain", digit, *net, *words)
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_method_that_does_not_suit_is_left_out_of_a_comparison(convscope, digit, tmp_path):
+    done = convscope(
+        "explain",
+        digit,
+        "--net",
+        "mlp",
+        "--compare",
+        "--method",
+        "gradcam",
+        "--method",
+        "saliency",
+        "--no-checks",
+        "--out",
+        tmp_path / "seen",
+        "--json",
+    )
+    assert done.code == 0
+    assert [e["method"] for e in done.json["explanations"]] == ["saliency"]
+    assert "Grad-CAM is left out" in done.err
+
+
+def test_stopped_it_keeps_what_it_has(convscope, digit, tmp_path, monkeypatch):
+    from convscope.see.explaining.methods.lrp import Lrp
+
+    def stop(self, question):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lrp, "attributions", stop)
+    done = convscope(
+        "explain",
+        digit,
+        "--net",
+        "digits",
+        "--method",
+        "gradcam",
+        "--method",
+        "lrp",
+        "--no-checks",
+        "--out",
+        tmp_path / "seen",
+    )
+    assert done.code == 130
+    assert [p.name for p in sorted((tmp_path / "seen").glob("*gradcam*"))]
+
+
+def test_help_lists_every_method(convscope):
+    done = convscope("explain", "--help")
+    flat = re.sub(r"[\s│|]+", "", done.out)
+    assert done.code == 0
+    assert all(name in flat for name in METHODS)
