@@ -47,7 +47,7 @@ def does_record(net: Net) -> None:
         first, second = (record(net, picture(net), names) for _ in range(2))
     assert len(first) == len(names) >= 1
     for place, value in first.items():
-        assert len(value) == 1
+        assert len(value) >= 1  # MobileViT folds patches into the batch axis
         assert torch.isfinite(value.float()).all(), str(place)
         assert torch.equal(value, second[place]), str(place)
 

@@ -50,7 +50,7 @@ def test_a_linear_layer_that_loses_nothing_is_inverted() -> None:
     x = torch.linspace(0.2, 0.8, 12)
     picture = torch.stack([x.expand(12, 12), x[:, None].expand(12, 12), torch.full((12, 12), 0.4)])
     made = see.invert(net, picture, "0", steps=160, total_variation=0.0)
-    assert float(made.missed[0]) < 4e-3
+    assert float(made.missed[0]) < 1e-2
     assert float((made.images[0] - picture).abs().mean()) < 0.04
 
 
