@@ -1,4 +1,4 @@
-"""Run benchmarks and write what they found: `python -m benchmarks [attribution help record train_mnist units]`."""
+"""Run benchmarks and write what they found: `python -m benchmarks [name ...]`."""
 
 import sys
 import time
