@@ -182,9 +182,9 @@ def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objectiv
     first = tuple(x[:1] for x in inputs)
     place = resolve(net, _place(net, target), *first)
     shape: tuple[int, ...] = next(iter(survey(net, *first)[RESULT][-1].values()), ())
-    is_class = place.layer == RESULT and place.key is None and len(shape) == 1 and shape[0] > 1
+    is_class = place.layer == RESULT and place.key is None and len(shape) == 1 and sum(shape) > 1
     number = place.unit if is_class and isinstance(place.unit, int) else None
-    labelled = number is not None and len(net.labels) == shape[0]
+    labelled = number is not None and (len(net.labels),) == shape
     return (
         aim(place).bound(net),
         net.labels[number] if labelled and number is not None else str(place),
