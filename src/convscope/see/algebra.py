@@ -70,7 +70,7 @@ def parsed(text: str) -> Iterator[tuple[float, str | None, str]]:
     signs = ["+", *parts[1::2]]
     for sign, part in zip(signs, parts[::2], strict=True):
         found = _TERM.fullmatch(part.strip())
-        if not found or _unfinished(found["what"]):
+        if not found or _unfinished(found["what"], alone=part.strip() == text.strip()):
             raise UsageError(
                 "a sum of places, each with or without a number", received=repr(text), hint=_EXAMPLE
             )
@@ -86,9 +86,13 @@ def parsed(text: str) -> Iterator[tuple[float, str | None, str]]:
         yield weight, *_named(found["what"], text)
 
 
-def _unfinished(what: str) -> bool:
-    """Whether an operator stands at the end, where nothing follows; `conv2:*` is every unit of conv2."""
-    return (what[-1] in "+-*/" and not what.endswith(":*")) or what.replace(".", "", 1).isdecimal()
+def _unfinished(what: str, *, alone: bool) -> bool:
+    """Whether an operator stands at the end, where nothing follows; `conv2:*` is every unit of conv2.
+
+    Nor is a number a place, unless it is all that is said: layers of an `nn.Sequential` are called `2`.
+    """
+    number = what.replace(".", "", 1).isdecimal() and not (alone and what.isdecimal())
+    return (what[-1] in "+-*/" and not what.endswith(":*")) or number
 
 
 def _over(weight: float, divisor: str, text: str) -> float:
