@@ -4,7 +4,7 @@ import numpy as np
 
 
 def picture(magnitude: np.ndarray, angles: np.ndarray, size: tuple[int, int], contrast: float) -> np.ndarray:
-    """`[c h w]` before colour and sigmoid, of half spectra `[c h w//2+1]`, by the inverse DFT's definition."""
+    """`[c h w]` before colour and sigmoid, of half spectra `[c h w//2+1]`, by the DFT's definition."""
     height, width = size
     full = np.zeros((len(magnitude), height, width), complex)
     half = magnitude * np.exp(1j * angles)

@@ -67,3 +67,8 @@ from .visualization import Progress as Progress
 from .visualization import Visualization as Visualization
 from .visualization import visualize as visualize
 from .visualization import visualizing as visualizing
+from .cppn import cppn as cppn
+from .journey import Stop as Stop
+from .journey import journey as journey
+from .measures import diversity as diversity
+from .phases import phases as phases

@@ -1,0 +1,80 @@
+"""`convscope visualize` from end to end: films, journeys, moving pictures, Ctrl-C, replay."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from convscope.show import png, strips
+
+
+def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
+    done = convscope(
+        "visualize", "digits", "conv2:3", "--film", "0,4,12", "--steps", "12", "--animate", "--out", "o"
+    )
+    assert done.code == 0, done.err
+    assert png.recipe_in(tmp_path / "o/film.png")["film"] == [0, 4, 12]
+    with Image.open(tmp_path / "o/conv2-3.webp") as moving:
+        assert moving.n_frames >= 10 and moving.size == (28, 28)
+        first = moving.convert("L").getextrema()
+        moving.seek(moving.n_frames - 1)
+        assert moving.convert("L").getextrema() != first
+    assert strips.recipe_in(tmp_path / "o/conv2-3.webp")["places"] == ["conv2:3"]
+    again = convscope("replay", "o/conv2-3.webp", "--out", "again")
+    assert again.code == 0, again.err
+    assert (tmp_path / "again/conv2-3.png").read_bytes() == (tmp_path / "o/conv2-3.png").read_bytes()
+
+
+def test_journey_makes_one_sheet_and_is_replayed(convscope, tmp_path: Path) -> None:
+    words = (
+        "visualize",
+        "digits",
+        "--journey",
+        "--stops",
+        "3",
+        "--units",
+        "2",
+        "--steps",
+        "3",
+        "--out",
+        "walk",
+    )
+    done = convscope(*words)
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "walk/sheet.png") as sheet:
+        assert sheet.width > 2 * 96 and sheet.height > 3 * 96
+    assert len(list((tmp_path / "walk").glob("*.png"))) == 7
+    again = convscope("replay", "walk/sheet.png", "--out", "again")
+    assert again.code == 0 and "bit for bit" in again.out, again.err
+
+
+def test_sums_signs_and_phases(convscope, tmp_path: Path) -> None:
+    text = "conv2:1 - 0.5*conv2:2"
+    done = convscope("visualize", "digits", text, "--both", "--canvas", "maco", "--steps", "2", "--out", "o")
+    assert done.code == 0, done.err
+    assert len(list((tmp_path / "o").glob("*.png"))) == 3
+    for wrong in (["conv2:1 +"], ["conv2:1", "--memory", "little"], ["conv2:1", "--canvas", "oil"], []):
+        failed = convscope("visualize", "digits", *wrong)
+        assert failed.code == 2 and "next:" in failed.err and "Traceback" not in failed.err
+
+
+def test_ctrl_c_keeps_the_pictures(tmp_path: Path) -> None:
+    words = ["visualize", "digits", "conv2:*", "--steps", "1000000", "--out", "kept"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convscope", *words], cwd=tmp_path, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, text=True, env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step" in line:
+            break
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err and "the pictures so far are in kept" in err
+    assert (tmp_path / "kept/conv2-0.png").is_file() and (tmp_path / "kept/sheet.png").is_file()
