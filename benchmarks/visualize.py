@@ -11,9 +11,9 @@ ABOUT = (
     "Steps: one unit's picture, 128 px, torchvision GoogLeNet with fresh weights, tools in turns in one "
     "process; ratios to Lucent one at a time, as it is used, and with a batch of 8. Activation: "
     "EfficientNet-lite0, the same units of three depths, mean of the final picture's clean activation "
-    "(float32, no transforms; for Lucent the better of 128 px and the 224 px that it shows the "
-    "network); ours is the time of the shortest run that reaches at least as much. Peers run in batches there, faster than "
-    "one at a time."
+    "(float32, no transforms; for Lucent the better of 128 px and the 224 px that it shows the network); "
+    "ours is the time of the shortest run that reaches at least as much. Peers run in batches there, "
+    "faster than one at a time."
 )
 PEERS = ("lucent, one", "lucent, 8 at once", "dreamlens, one", "dreamlens, 8 at once", "horama, one")
 
