@@ -49,7 +49,7 @@ def activation(found: dict[str, Any]) -> tuple[list[tuple[str, ...]], list[Targe
     ]
     long = found["long"]
     runs.append(
-        (f"Lucent, its 512 steps, {long['units']} units", long["lucent"], long["ours"], FASTER_LUCENT)
+        (f"Lucent, {long['steps']} steps, {long['units']} units", long["lucent"], long["ours"], FASTER_LUCENT)
     )
     rows, targets = [], []
     for name, peer, ours, wanted in runs:

@@ -248,7 +248,12 @@ def long_run(net: Net, model: Normalised, per: dict[str, list[int]]) -> dict[str
         kept: list[Any] = []
         spent = seconds(lambda steps=steps, kept=kept: kept.append(ours(net, places, steps)))
         mine[steps] = {"seconds": spent, "scores": kept[0].clean_scores.tolist()}
-    return {"lucent": {"seconds": taken, "scores": scores}, "ours": mine, "units": len(places)}
+    return {
+        "lucent": {"seconds": taken, "scores": scores},
+        "ours": mine,
+        "units": len(places),
+        "steps": LONG_STEPS,
+    }
 
 
 def percentiles(net: Net, places: list[str], found: dict[str, Any]) -> dict[str, Any]:

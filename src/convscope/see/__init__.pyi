@@ -8,6 +8,7 @@ from .charting import Atlas as Atlas
 from .charting import atlas as atlas
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .cppn import cppn as cppn
 from .effective import EffectiveField as EffectiveField
 from .effective import effective_field as effective_field
 from .explaining.explanation import Explanation as Explanation
@@ -30,6 +31,8 @@ from .icons import drawing as drawing
 from .indexing import Indexed as Indexed
 from .indexing import index_units as index_units
 from .indexing import indexing_units as indexing_units
+from .journey import Stop as Stop
+from .journey import journey as journey
 from .maps import FeatureMaps as FeatureMaps
 from .maps import activations as activations
 from .maps import degree as degree
@@ -40,6 +43,7 @@ from .measures import aim as aim
 from .measures import channel as channel
 from .measures import confidence as confidence
 from .measures import direction as direction
+from .measures import diversity as diversity
 from .measures import layer as layer
 from .measures import neuron as neuron
 from .measures import output as output
@@ -50,6 +54,7 @@ from .penalties import blur as blur
 from .penalties import l1 as l1
 from .penalties import l2 as l2
 from .penalties import total_variation as total_variation
+from .phases import phases as phases
 from .portrait import Portrait as Portrait
 from .portrait import open_index as open_index
 from .portrait import unit as unit
@@ -67,8 +72,3 @@ from .visualization import Progress as Progress
 from .visualization import Visualization as Visualization
 from .visualization import visualize as visualize
 from .visualization import visualizing as visualizing
-from .cppn import cppn as cppn
-from .journey import Stop as Stop
-from .journey import journey as journey
-from .measures import diversity as diversity
-from .phases import phases as phases
