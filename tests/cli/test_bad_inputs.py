@@ -22,6 +22,13 @@ SOUND = {
     "classify": ["lecture", "picture.png"],
     "look": ["lecture", "picture.png"],
     "visualize": ["lecture", "conv1:0", "--steps", "2"],
+    "explain": ["picture.png", "--net", "lecture"],
+    "units": ["lecture", "--data", "digits"],
+    "unit": ["lecture", "conv1:0", "--data", "digits", "--steps", "2"],
+    "atlas": ["lecture", "conv2", "--data", "digits", "--layout", "pca", "--steps", "2"],
+    "factors": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
+    "caricature": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
+    "invert": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
     "data check": ["pictures"],
     "replay": ["sound.json"],
     "doctor": [],
@@ -70,6 +77,16 @@ BAD_PLACES = [
     "conv1::",
 ]
 
+LOOKING: dict[str, list[str]] = {
+    "units": ["lecture", "--data", "digits"],
+    "unit": ["lecture", "conv1:0", "--data", "digits"],
+    "atlas": ["lecture", "conv2", "--data", "digits"],
+    "factors": ["lecture", "picture.png"],
+    "caricature": ["lecture", "picture.png"],
+    "invert": ["lecture", "picture.png"],
+}
+"""Verbs whose first word is a network."""
+
 CASES: list[tuple[str, list[str], set[int]]] = [
     *(("describe", [net], {2, 3, 4}) for net in BAD_NETWORKS),
     *(
@@ -83,6 +100,26 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     *(("visualize", [net, "conv1:0"], {2, 3, 4}) for net in BAD_NETWORKS),
     *(("visualize", ["lecture", place], {2}) for place in BAD_PLACES),
     *(("visualize", ["lecture", "conv1:0", "--steps", steps], {2}) for steps in ("-1", "x", "1.5", "nan")),
+    *((verb, [net, *words[1:]], {2, 3, 4}) for verb, words in LOOKING.items() for net in BAD_NETWORKS),
+    *(("explain", ["picture.png", "--net", net], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(("explain", [image, "--net", "lecture"], {2, 3}) for image in BAD_IMAGES),
+    *(("explain", ["picture.png", "--net", "lecture", "--target", place], {2}) for place in BAD_PLACES[:8]),
+    *(
+        ("explain", ["picture.png", "--net", "lecture", "--method", name], {2})
+        for name in ("gradcamm", "", "*")
+    ),
+    *(("unit", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES),
+    *(("atlas", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES if place != "conv1:25"),
+    *(
+        (verb, ["lecture", image], {2, 3})
+        for verb in ("factors", "caricature", "invert")
+        for image in BAD_IMAGES
+    ),
+    *(
+        (verb, [*LOOKING[verb][:-2], "--data", data], {2, 3, 4})
+        for verb in ("units", "unit", "atlas")
+        for data in ("nowhere", "text.png", "empty", "broken", "", "\0")
+    ),
     *(("train", [net], {2, 3, 4}) for net in BAD_NETWORKS),
     *(
         ("train", ["mlp", data], {2, 3, 4})
@@ -143,7 +180,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     *(
         (verb, [*words, "a", "b", "c", "d:1:2@x"], {2, 3})
         for verb, words in SOUND.items()
-        if verb != "classify"  # which takes any number of pictures
+        if verb not in ("classify", "factors")  # which take any number of pictures
     ),
 ]
 

@@ -26,6 +26,7 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        temporary.chmod(0o644)  # safetensors writes files that only their owner can read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -174,6 +174,7 @@ def _whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         yield part
+        part.chmod(0o644)  # safetensors writes files that only their owner can read
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

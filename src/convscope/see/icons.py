@@ -27,8 +27,8 @@ SMALL, SHIFT = 64, 14
 class Pencil:
     """How to draw."""
 
-    steps: int = 128
-    rate: float = 0.05
+    steps: int = 64
+    rate: float = 0.1
     cosine_power: float | int = 2.0
     size: int | None = None
     batch: int = 16
@@ -61,7 +61,7 @@ def drawing(net: Net, place: Place, vectors: Float[Tensor, "n c"], pencil: Penci
         canvas = (fourier if size else pixels)(net.contract, seeds, size=size, device=net.device)
         images = None
         for step in ascend(
-            net, each(goals), canvas, steps=pencil.steps, climb=Climb(rate=pencil.rate),
+            net, each(goals), canvas, steps=pencil.steps, climb=_climb(pencil, size),
             transforms=transforms, generator=torch.Generator().manual_seed(pencil.seed),
         ):  # fmt: skip
             images = step.images.cpu()
@@ -89,6 +89,13 @@ def _reaches(net: Net, place: Place, size: tuple[int, ...]) -> bool:
     except (ConvscopeError, RuntimeError, ValueError, AssertionError):
         return False
     return True
+
+
+def _climb(pencil: Pencil, size: tuple[int, ...]) -> Climb:
+    """Spectra go along the gradient itself: the same directions, with less grain, in half of Adam's steps."""
+    if not size:
+        return Climb(rate=pencil.rate)
+    return Climb(rate=pencil.rate, optimiser="steepest", momentum=0.5, schedule="linear")
 
 
 def _transforms(size: tuple[int, ...]) -> tuple[Transform, ...]:

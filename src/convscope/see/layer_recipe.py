@@ -48,9 +48,9 @@ class Atlas(OnNetwork):
         2.0, ge=0, le=16, description="how much more a picture's angle counts than its strength"
     )
     examples: int = Field(4, ge=0, le=64, description="real patches to show beside each cell")
-    steps: int = Field(128, ge=0, le=1_000_000, description=_STEPS)
+    steps: int = Field(64, ge=0, le=1_000_000, description=_STEPS)
     size: int | None = Field(None, ge=1, le=4096, description=_SIDE)
-    rate: float = Field(0.05, gt=0, le=100, description=_RATE)
+    rate: float = Field(0.1, gt=0, le=100, description=_RATE)
     batch: int = Field(32, ge=1, le=4096, description="pictures that are made at once")
 
 
@@ -100,9 +100,9 @@ class Factors(OnNetwork):
     cosine_power: float = Field(
         2.0, ge=0, le=16, description="how much more a made picture's angle counts than its strength"
     )
-    steps: int = Field(256, ge=0, le=1_000_000, description=_STEPS)
+    steps: int = Field(64, ge=0, le=1_000_000, description=_STEPS)
     size: int | None = Field(None, ge=1, le=4096, description=_SIDE)
-    rate: float = Field(0.05, gt=0, le=100, description=_RATE)
+    rate: float = Field(0.1, gt=0, le=100, description=_RATE)
     batch: int = Field(16, ge=1, le=4096, description="pictures that are made at once")
 
     @field_validator("images")
