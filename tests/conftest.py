@@ -1,7 +1,12 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell that starts us in the background ignores it
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -74,7 +74,10 @@ def test_ctrl_c_keeps_the_pictures(tmp_path: Path) -> None:
             break
     time.sleep(0.5)
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    try:
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in err and "the pictures so far are in kept" in err
     assert (tmp_path / "kept/conv2-0.png").is_file() and (tmp_path / "kept/sheet.png").is_file()

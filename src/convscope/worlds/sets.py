@@ -116,11 +116,8 @@ def open(  # worlds.open, like Image.open
         return digits.test() if split == "test" else digits.train()
     if isinstance(ref, str) and ref in NAMED:
         return named(ref, root, split or "train", download=download)
-    if (
-        isinstance(ref, str)
-        and not (ref.strip() and Path(ref).exists())
-        and not any(mark in ref for mark in "/\\.")
-    ):
+    exists = bool(str(ref).strip()) and Path(ref).exists()  # Path("") would be the current folder
+    if isinstance(ref, str) and not exists and not any(mark in ref for mark in "/\\."):
         raise UsageError(
             "the name of a set, or a folder of pictures", received=ref, hint=nearest(ref, ("digits", *NAMED))
         )
