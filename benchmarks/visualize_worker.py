@@ -39,9 +39,9 @@ DEPTHS = ("blocks.1.1", "blocks.3.1", "blocks.5.2")
 UNITS = 2 if QUICK else 11
 EIGHT = list(range(8))
 LUCENT_STEPS = (8, 16) if QUICK else (32, 128)
-LONG_UNITS, LONG_STEPS = (1, 24) if QUICK else (2, 512)
+LONG_UNITS, LONG_STEPS = (1, 24) if QUICK else (1, 256)
 DREAMLENS_STEPS = 12 if QUICK else 120
-OURS_STEPS = (2, 4, 6, 8, 12, 16) if QUICK else (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
+OURS_STEPS = (2, 4, 6, 8, 12, 16) if QUICK else (4, 8, 12, 16, 24, 32, 48, 64, 128)
 DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
