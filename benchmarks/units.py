@@ -19,11 +19,11 @@ from convscope.see.indexing import index_units
 from convscope.worlds import InMemory, Samples, scaled
 
 NETS = {
-    "efficientnet_lite0": (448, 32), "torchvision/googlenet": (448, 32), "torchvision/resnet50": (320, 32),
+    "efficientnet_lite0": (256, 32), "torchvision/googlenet": (256, 32), "torchvision/resnet50": (128, 32),
     "digits": (4096, 256),
 }  # fmt: skip
 """How many images each looks at, and how many at once."""
-ROUNDS, ALLOWED = 5, 1.25
+ROUNDS, ALLOWED = 3, 1.25
 
 
 def run() -> Result:
