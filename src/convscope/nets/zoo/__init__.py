@@ -4,13 +4,25 @@ from convscope.nets.zoo.alexnet import ALEXNET
 from convscope.nets.zoo.autoencoder import AUTOENCODER
 from convscope.nets.zoo.entry import Entry
 from convscope.nets.zoo.googlenet import GOOGLENET
+from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.lenet5 import LENET5
 from convscope.nets.zoo.mlp import MLP
 from convscope.nets.zoo.nasnet import NASNET_MOBILE
 
 ZOO: dict[str, Entry] = {}
-for _entry in (TRAINED, LECTURE, LECTURE_RELU, MLP, LENET5, ALEXNET, GOOGLENET, AUTOENCODER, NASNET_MOBILE):
+for _entry in (
+    TRAINED,
+    LECTURE,
+    LECTURE_RELU,
+    MLP,
+    LENET5,
+    ALEXNET,
+    GOOGLENET,
+    HED_VGG16,
+    AUTOENCODER,
+    NASNET_MOBILE,
+):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")
     ZOO[_entry.name] = _entry
