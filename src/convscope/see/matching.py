@@ -1,14 +1,15 @@
 """Wanting the activations of one picture: alike and stronger (caricature), or just the same (inversion)."""
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.nets import Net, Place, resolve
-from convscope.see.objective import Measure, Objective
+from convscope.nets import Net, Place
+from convscope.see.objective import AtPlace, Objective
 from convscope.see.scene import Scene
 
 TINY = 1e-12
@@ -17,20 +18,14 @@ LEAST = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted(Measure):
+class Wanted(AtPlace):
     """Measures against one picture's activation `[c ...]` of a layer."""
 
-    place: Place
     activation: Float[Tensor, "*shape"]
 
-    @property
     @override
-    def reads(self) -> tuple[Place, ...]:
-        return (self.place,)
-
-    @override
-    def bound(self, net: Net) -> Measure:
-        return replace(self, place=resolve(net, self.place), activation=self.activation.to(net.device))
+    def bound(self, net: Net) -> Self:
+        return replace(super().bound(net), activation=self.activation.to(net.device))
 
     def both(self, scene: Scene) -> tuple[Float[Tensor, "b n"], Float[Tensor, " n"]]:
         """The scene's activation and the wanted one, flat."""

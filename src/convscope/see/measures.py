@@ -7,7 +7,7 @@ the idea. The degree of activation of a filter is the sum over its map (Lee, "Co
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from jaxtyping import Float
@@ -15,9 +15,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import PlaceError
-from convscope.nets import Net, Place, resolve
+from convscope.nets import Net, Place
 from convscope.nets.answers import log_probabilities
-from convscope.see.objective import Measure, Objective
+from convscope.see.objective import AtPlace, Objective
 from convscope.see.scene import Scene, index
 
 Reduce = Literal["mean", "sum", "max", "centre"]
@@ -45,23 +45,17 @@ def reduced(maps: Float[Tensor, "n *size"], place: Place, reduce: str) -> Float[
 
 
 @dataclass(frozen=True)
-class Unit(Measure):
+class Unit(AtPlace):
     """How strongly one unit answers: a filter over its map, a neuron at its position, a class."""
 
-    place: Place
     reduce: Reduce = "mean"
 
-    @property
     @override
-    def reads(self) -> tuple[Place, ...]:
-        return (self.place,)
-
-    @override
-    def bound(self, net: Net) -> Measure:
-        place = resolve(net, self.place)
-        if place.unit is None:
+    def bound(self, net: Net) -> Self:
+        found = super().bound(net)
+        if found.place.unit is None:
             raise PlaceError("the unit of a layer, as in conv2:17", received=str(self.place))
-        return replace(self, place=place)
+        return found
 
     @property
     @override
@@ -98,22 +92,11 @@ class Confidence(Unit):
 
 
 @dataclass(frozen=True)
-class Energy(Measure):
+class Energy(AtPlace):
     """Half the squared norm of a layer's activation, so that its gradient is the activation itself.
 
     What is positive grows and what is negative falls (DeepDream). Source: Mordvintsev et al. 2015.
     """
-
-    place: Place
-
-    @property
-    @override
-    def reads(self) -> tuple[Place, ...]:
-        return (self.place,)
-
-    @override
-    def bound(self, net: Net) -> Measure:
-        return replace(self, place=resolve(net, self.place))
 
     @property
     @override
@@ -129,24 +112,14 @@ class Energy(Measure):
 
 
 @dataclass(frozen=True)
-class Direction(Measure):
+class Direction(AtPlace):
     """How far activation vectors point along a direction, times their cosine with it to a power.
 
     Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015 (the cosine's power).
     """
 
-    place: Place
     vector: tuple[float, ...]
     cosine_power: float | int = 0.0
-
-    @property
-    @override
-    def reads(self) -> tuple[Place, ...]:
-        return (self.place,)
-
-    @override
-    def bound(self, net: Net) -> Measure:
-        return replace(self, place=resolve(net, self.place))
 
     @property
     @override
@@ -175,7 +148,7 @@ class Direction(Measure):
 
 
 @dataclass(frozen=True)
-class Diversity(Measure):
+class Diversity(AtPlace):
     """How different the pictures of one group are: minus the mean cosine of their Gram matrices.
 
     Times the layer's root mean square for that picture, held fixed, so that it weighs as much as activations.
@@ -184,17 +157,7 @@ class Diversity(Measure):
     Source: Olah et al. 2017, "Feature Visualization", Distill, section "Diversity".
     """
 
-    place: Place
     group: int | str
-
-    @property
-    @override
-    def reads(self) -> tuple[Place, ...]:
-        return (self.place,)
-
-    @override
-    def bound(self, net: Net) -> Measure:
-        return replace(self, place=resolve(net, self.place))
 
     @property
     @override

@@ -7,17 +7,18 @@ A weight multiplies its own measure and nothing else. Equal measures are added u
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import override
 
 from convscope.errors import UsageError
-from convscope.nets import Net, Place
+from convscope.nets import Net, Place, resolve
 from convscope.see.scene import Scene, index
 
 
@@ -32,7 +33,7 @@ class Measure(ABC):
         """The places it looks at; none when it looks at the image alone."""
         return ()
 
-    def bound(self, net: Net) -> "Measure":
+    def bound(self, net: Net) -> Self:
         """The same measure with its places checked against a network and labels turned into numbers."""
         return self
 
@@ -49,6 +50,22 @@ class Measure(ABC):
     def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
         """Score image `i` by `measures[i]`, all of one family."""
         return measures[0](scene)
+
+
+@dataclass(frozen=True, eq=False)
+class AtPlace(Measure):
+    """A measure of what one place says. Which ones are equal is for each kind to say: see `Objective`."""
+
+    place: Place
+
+    @property
+    @override
+    def reads(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    @override
+    def bound(self, net: Net) -> Self:
+        return replace(self, place=resolve(net, self.place))
 
 
 @dataclass(frozen=True)
