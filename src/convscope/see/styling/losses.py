@@ -1,0 +1,50 @@
+"""What style and content are: correlations between filters, and their values.
+
+Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR,
+equations 1 to 6; guides: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer",
+arXiv:1611.07865, section 4.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def gram(
+    features: Float[Tensor, "b c *size"], weights: Float[Tensor, "*size"] | None = None
+) -> Float[Tensor, "b c c"]:
+    """Correlations between filters: for each pair, the mean over positions of the product of their values.
+
+    Gatys' G is M times this, where M is the number of positions. Dividing by it here, once and nowhere else,
+    lets pictures of different sizes be compared.
+
+    Args:
+        features: maps of filters.
+        weights: how much each position counts, not negative; all alike if left out. Positions that count for
+            nothing are as if they were not there. Where none counts, the result is 0.
+    """
+    flat = features.flatten(2)
+    if weights is None:
+        return torch.bmm(flat, flat.transpose(1, 2)) / flat.shape[2]
+    share = weights.flatten().to(flat.dtype)
+    total = share.sum()
+    share = share / torch.where(total > 0, total, torch.ones_like(total))
+    return torch.bmm(flat * share, flat.transpose(1, 2))
+
+
+def style_loss(here: Float[Tensor, "b c c"], wanted: Float[Tensor, "#b c c"]) -> Float[Tensor, " b"]:
+    """Gatys' E of one layer: the squared distance of two `gram`s, over 4 times the number of filters squared.
+
+    With Gatys' G = M * `gram` it is 1 / (4 N^2 M^2) sum (G - A)^2, exactly once.
+    """
+    return (here - wanted).square().sum((-2, -1)) / (4 * here.shape[-1] ** 2)
+
+
+def content_loss(
+    features: Float[Tensor, "b *shape"], wanted: Float[Tensor, "#b *shape"]
+) -> Float[Tensor, " b"]:
+    """The mean squared difference of features, for each image.
+
+    Gatys' is N M / 2 times this, and grows with the picture, which style does not.
+    """
+    return (features - wanted).square().flatten(1).mean(1)
