@@ -1,4 +1,5 @@
 from .augment import AUGMENTATIONS as AUGMENTATIONS
+from .classification import Classification as Classification
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .events import Epoch as Epoch
@@ -6,6 +7,7 @@ from .events import Progress as Progress
 from .fitting import Fitting as Fitting
 from .fitting import fitting as fitting
 from .plan import Plan as Plan
+from .plan import Training as Training
 from .preparing import Lesson as Lesson
 from .preparing import prepare as prepare
 from .runs import Run as Run
@@ -13,3 +15,5 @@ from .runs import fit as fit
 from .runs import training as training
 from .speed import Choice as Choice
 from .speed import choose as choose
+from .task import Outcome as Outcome
+from .task import Task as Task

@@ -1,6 +1,6 @@
 """What a training tells while it runs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -8,7 +8,7 @@ from typing import Any
 class Progress:
     """News from within an epoch, at most some times a second.
 
-    `loss` and `accuracy` are means over this epoch so far.
+    `loss`, `accuracy` and `measures` are means over this epoch so far.
     """
 
     epoch: int
@@ -19,11 +19,14 @@ class Progress:
     steps: int
     """Steps of an epoch."""
     loss: float
-    accuracy: float
+    accuracy: float | None
+    """None where the task is no classification."""
     lr: float
     images_per_second: float
     seconds: float
     """Since this epoch began, pauses left out."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """What else the task measures, by name."""
 
     @property
     def done(self) -> float:
@@ -39,7 +42,7 @@ class Epoch:
     """From 1."""
     epochs: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     """Measured while learning, on augmented pictures if there are any; losses are without label smoothing."""
     test_loss: float | None
     test_accuracy: float | None
@@ -54,6 +57,10 @@ class Epoch:
     """Pictures that could not be read so far."""
     worst: str = ""
     """The commonest mistake on the test pictures, in words."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """What else the task measured while learning, by name."""
+    test_measures: dict[str, float] = field(default_factory=dict)
+    """The same on the test pictures."""
 
     @property
     def done(self) -> float:

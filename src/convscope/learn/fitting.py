@@ -11,18 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import DataError
-from convscope.learn.evaluation import class_names, evaluate
+from convscope.errors import DataError, UsageError
+from convscope.learn.classification import Classification
 from convscope.learn.events import Epoch, Progress
-from convscope.learn.feeding import SampleFeed, feed, seed_of
-from convscope.learn.head import read_head
+from convscope.learn.feeding import Batch, LoaderFeed, seed_of
+from convscope.learn.head import Head
 from convscope.learn.health import diagnose
 from convscope.learn.optimisers import optimiser
-from convscope.learn.plan import Plan
+from convscope.learn.plan import Plan, Training
 from convscope.learn.randomness import Randomness
 from convscope.learn.schedules import rate
-from convscope.learn.speed import Choice, choose, roomy_heap
+from convscope.learn.speed import Choice, roomy_heap
 from convscope.learn.state import State, packed, unpack
+from convscope.learn.task import Cost, Task
 from convscope.nets import Net
 
 NEWS = 0.3
@@ -38,11 +39,13 @@ class Fitting:
     which it was found.
 
     Args:
-        net: a classifier; its weights change. Its labels become the names of the data's classes.
-        train: `Samples`, or a DataLoader of `(inputs, labels)` with inputs in the contract's range.
+        net: its weights change. The labels of a classifier become the names of the data's classes.
+        train: for a classifier `Samples`, or a DataLoader of `(inputs, labels)` with inputs in the
+            contract's range; else what the task learns from.
         test: what to test on after each epoch.
         plan: everything that decides the training; `network`, `data` and the like are not looked at here.
         state: where to go on.
+        task: what a batch costs, what is measured, what a step moves; `Classification` if left out.
 
     Raises:
         UsageError: network and data do not fit each other.
@@ -50,16 +53,15 @@ class Fitting:
     """
 
     def __init__(
-        self, net: Net, train: Any, test: Any = None, plan: Plan | None = None, *, state: State | None = None
-    ) -> None:
+        self, net: Net, train: Any, test: Any = None, plan: Training | None = None, *,
+        state: State | None = None, task: Task | None = None,
+    ) -> None:  # fmt: skip
         self.net, self.test, self.plan = net, test, plan or Plan()
-        names = class_names(train, net)
-        self.head = read_head(net, len(names), getattr(train, "name", "the data"))
-        net.labels = names
-        self.feed = feed(train, net, self.plan)
+        self.task: Task = task or Classification()
+        self.feed = self.task.prepare(net, train, self.plan)
         parameters = sum(p.numel() for p in net.module.parameters() if p.requires_grad)
         self.peak = self.plan.peak(parameters)
-        self.choice = Choice(**state.values["choice"]) if state else choose(net, self.plan)
+        self.choice = Choice(**state.values["choice"]) if state else self.task.choose(net, self.plan)
         self.choice.format(net.module)
         self.optimiser = optimiser(net.module, self.plan)
         self.scaler = torch.amp.GradScaler(net.device.type, enabled=self.choice.precision == "fp16")
@@ -138,8 +140,7 @@ class Fitting:
         before = self._seconds
         while self.step < self.feed.steps:
             with self.random:
-                inputs, labels = next(batches)
-                self._learn(inputs, labels)
+                self._learn(next(batches))
             self.step += 1
             now = time.perf_counter()
             self._seconds = before + now - started
@@ -150,10 +151,10 @@ class Fitting:
                 started += told - now
         yield self._finish()
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self) -> Iterator[Batch]:
         """The batches that are left of this epoch; a loader draws its order from the epoch's own stream."""
         batches = self.feed.batches(self.epoch, self.step)
-        if self.step == 0 or isinstance(self.feed, SampleFeed):
+        if self.step == 0 or not isinstance(self.feed, LoaderFeed):
             return batches
         now, self.random.streams = self.random.streams, self._epoch_streams
         with self.random:
@@ -161,61 +162,65 @@ class Fitting:
         self.random.streams = now
         return chain([first], batches)
 
-    def _learn(self, inputs: Tensor, labels: Tensor) -> None:
-        lr = self._set_rate()
-        loss, logits = self._loss(inputs, labels)
-        if inputs.device.type == "cpu" and not math.isfinite(loss.item()):
-            raise self._broken(inputs, labels, lr)
+    def _learn(self, batch: Batch) -> None:
+        lr, device = self._set_rate(), batch[0].device
+        cost = self._cost(batch)
+        if device.type == "cpu" and not math.isfinite(cost.loss.item()):
+            raise self._broken(batch, lr)
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(cost.loss).backward(inputs=cost.weights)
         if self.plan.clip is not None:
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.net.module.parameters(), self.plan.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        with torch.no_grad():
-            right = (logits.argmax(1) == labels).sum()
-            plain = self.head.loss(logits, labels)
-            self._sums += torch.stack((plain * len(labels), right)).to(self._sums)
-        self._seen += len(labels)
-        if inputs.device.type != "cpu" and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
-            raise self._broken(inputs, labels, lr)
+        self._sums += cost.sums.to(self._sums)
+        self._seen += len(batch[0])
+        if device.type != "cpu" and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
+            raise self._broken(batch, lr)
 
-    def _loss(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        with self.choice.at_work(inputs.device):
-            logits = self.head.logits(self.net(self.choice.formatted(inputs)))
-        return self.head.loss(logits, labels, self.plan.label_smoothing), logits.detach()
+    def _cost(self, batch: Batch) -> Cost:
+        return self.task.cost(self.net, batch, self.choice, self._done)
+
+    @property
+    def _done(self) -> int:
+        """Steps since the training began."""
+        return self.epoch * self.feed.steps + self.step
 
     def _set_rate(self) -> float:
-        done = self.epoch * self.feed.steps + self.step
-        lr = self.peak * rate(self.plan, done, self.plan.epochs * self.feed.steps)
+        lr = self.peak * rate(self.plan, self._done, self.plan.epochs * self.feed.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         return lr
 
-    def _broken(self, inputs: Tensor, labels: Tensor, lr: float) -> Exception:
+    def _broken(self, batch: Batch, lr: float) -> Exception:
         when = f"epoch {self.epoch + 1}, step {self.step + 1}"
-        return diagnose(self.net, inputs, lambda x: self._loss(x, labels)[0], when, lr, self.choice.precision)
+        inputs, rest = batch
+        return diagnose(
+            self.net, inputs, lambda x: self._cost((x, rest)).loss, when, lr, self.choice.precision
+        )
 
     def _progress(self) -> Progress:
-        loss, accuracy = self._means()
+        means = self._means()
         return Progress(
-            epoch=self.epoch + 1, epochs=self.plan.epochs, step=self.step, steps=self.feed.steps, loss=loss,
-            accuracy=accuracy, lr=self._lr, images_per_second=self._seen / max(self._seconds, 1e-9),
-            seconds=self._seconds,
+            epoch=self.epoch + 1, epochs=self.plan.epochs, step=self.step, steps=self.feed.steps,
+            loss=means.pop("loss"), accuracy=means.pop("accuracy", None), lr=self._lr,
+            images_per_second=self._seen / max(self._seconds, 1e-9), seconds=self._seconds, measures=means,
         )  # fmt: skip
 
     def _finish(self) -> Epoch:
-        loss, accuracy = self._means()
-        tested = None
+        means = self._means()
+        tested, worst = {}, ""
         if self.test is not None:
-            tested = evaluate(self.net, self.test, choice=self.choice, head=self.head)
+            outcome = self.task.test(self.net, self.test, self.choice)
+            tested, worst = dict(outcome.means), outcome.worst
         epoch = Epoch(
-            index=self.epoch + 1, epochs=self.plan.epochs, train_loss=loss, train_accuracy=accuracy,
-            test_loss=tested.loss if tested else None, test_accuracy=tested.accuracy if tested else None,
+            index=self.epoch + 1, epochs=self.plan.epochs,
+            train_loss=means.pop("loss"), train_accuracy=means.pop("accuracy", None),
+            test_loss=tested.pop("loss", None), test_accuracy=tested.pop("accuracy", None),
             seconds=self._seconds, images_per_second=self._seen / max(self._seconds, 1e-9), lr=self._lr,
             precision=self.choice.precision, memory_format=self.choice.memory_format,
-            problems=self.feed.problems, worst=tested.worst if tested else "",
+            problems=self.feed.problems, worst=worst, measures=means, test_measures=tested,
         )  # fmt: skip
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
@@ -223,17 +228,27 @@ class Fitting:
         return epoch
 
     @property
+    def head(self) -> Head:
+        """How a classifier's answer is read.
+
+        Raises:
+            UsageError: the task is another one.
+        """
+        if not isinstance(self.task, Classification):
+            raise UsageError("a training of a classifier", received=type(self.task).__name__)
+        return self.task.head
+
+    @property
     def _lr(self) -> float:
         return float(self.optimiser.param_groups[0]["lr"])
 
-    def _means(self) -> tuple[float, float]:
-        loss, right = (self._sums / max(self._seen, 1)).tolist()
-        return loss, right
+    def _means(self) -> dict[str, float]:
+        return dict(self.task.means(self._sums.tolist(), self._seen))
 
     def _zeros(self) -> Tensor:
-        """Sums of losses and of right answers."""
+        """Where the task's sums begin."""
         exact = torch.float32 if self.net.device.type == "mps" else torch.float64
-        return torch.zeros(2, dtype=exact, device=self.net.device)
+        return torch.zeros(self.task.sums, dtype=exact, device=self.net.device)
 
 
 def fitting(net: Net, train: Any, test: Any = None, plan: Plan | None = None) -> Fitting:

@@ -10,11 +10,11 @@ import torch
 from torch import nn, optim
 
 from convscope.errors import UsageError
-from convscope.learn.plan import Plan
+from convscope.learn.plan import Training
 
 Groups = list[dict[str, Any]]
 
-OPTIMISERS: dict[str, Callable[[Groups, Plan, bool], optim.Optimizer]] = {
+OPTIMISERS: dict[str, Callable[[Groups, Training, bool], optim.Optimizer]] = {
     "adamw": lambda groups, plan, fused: optim.AdamW(groups, fused=fused),
     "adam": lambda groups, plan, fused: optim.Adam(groups, fused=fused),
     "sgd": lambda groups, plan, fused: optim.SGD(
@@ -25,7 +25,7 @@ OPTIMISERS: dict[str, Callable[[Groups, Plan, bool], optim.Optimizer]] = {
 }
 
 
-def optimiser(module: nn.Module, plan: Plan) -> optim.Optimizer:
+def optimiser(module: nn.Module, plan: Training) -> optim.Optimizer:
     """The plan's optimiser over all weights that may change.
 
     Weights of one axis (biases, norms) do not decay.

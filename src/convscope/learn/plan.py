@@ -18,7 +18,45 @@ SMALL = 1_000_000
 """Parameters below which the learning rate of the Adam family may be large."""
 
 
-class Plan(Recipe):
+class Training(Recipe):
+    """What every training has, whatever its task is."""
+
+    epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
+    batch: int = Field(default=128, ge=1, le=1_000_000, description="pictures per step")
+    optimiser: Optimiser = Field(default="adamw", description="the rule that turns gradients into steps")
+    lr: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1000,
+        description="highest learning rate; by default one that suits optimiser and size",
+    )
+    schedule: Schedule = Field(default="onecycle", description="how the learning rate changes")
+    warmup: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.9,
+        description="share of the steps in which the rate rises; by default the schedule's own",
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd and rmsprop")
+    weight_decay: float = Field(
+        default=0.01, ge=0, le=10, description="of weights; biases and norms are left alone"
+    )
+    clip: float | None = Field(
+        default=None, gt=0, description="longest gradient; longer ones are shortened to it"
+    )
+    precision: Precision = Field(default="auto", description="auto measures which is faster here")
+    memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
+    resume: Path | None = Field(default=None, description="the folder of a run to continue")
+
+    def peak(self, parameters: int) -> float:
+        """The highest learning rate, for a network of so many parameters."""
+        if self.lr is not None:
+            return self.lr
+        adaptive = 0.005 if parameters < SMALL else 0.001
+        return {"sgd": 0.05, "rmsprop": 0.001, "adadelta": 1.0}.get(self.optimiser, adaptive)
+
+
+class Plan(Training):
     """How a network learns.
 
     The defaults bring the lecture's network to 99% on MNIST in about two passes: AdamW, its learning rate
@@ -41,39 +79,12 @@ class Plan(Recipe):
     root: Path | None = Field(default=None, description="the folder that holds a published set")
     download: bool = Field(default=False, description="fetch a published set that is not there")
 
-    epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
-    batch: int = Field(default=128, ge=1, le=1_000_000, description="pictures per step")
-    optimiser: Optimiser = Field(default="adamw", description="the rule that turns gradients into steps")
-    lr: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1000,
-        description="highest learning rate; by default one that suits optimiser and size",
-    )
-    schedule: Schedule = Field(default="onecycle", description="how the learning rate changes")
-    warmup: float | None = Field(
-        default=None,
-        ge=0,
-        le=0.9,
-        description="share of the steps in which the rate rises; by default the schedule's own",
-    )
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd and rmsprop")
-    weight_decay: float = Field(
-        default=0.01, ge=0, le=10, description="of weights; biases and norms are left alone"
-    )
     label_smoothing: float = Field(
         default=0.1, ge=0, lt=1, description="share of the target spread over all classes"
-    )
-    clip: float | None = Field(
-        default=None, gt=0, description="longest gradient; longer ones are shortened to it"
     )
     augment: tuple[str, ...] = Field(
         default=(), description=f"random changes: {', '.join(AUGMENTATION_NAMES)}"
     )
-
-    precision: Precision = Field(default="auto", description="auto measures which is faster here")
-    memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
-    resume: Path | None = Field(default=None, description="the folder of a run to continue")
 
     @field_validator("augment")
     @classmethod
@@ -82,10 +93,3 @@ class Plan(Recipe):
             if name not in AUGMENTATION_NAMES:
                 raise ValueError(f"no augmentation {name}. {nearest(name, AUGMENTATION_NAMES)}")
         return names
-
-    def peak(self, parameters: int) -> float:
-        """The highest learning rate, for a network of so many parameters."""
-        if self.lr is not None:
-            return self.lr
-        adaptive = 0.005 if parameters < SMALL else 0.001
-        return {"sgd": 0.05, "rmsprop": 0.001, "adadelta": 1.0}.get(self.optimiser, adaptive)

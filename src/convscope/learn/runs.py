@@ -30,9 +30,10 @@ from convscope.errors import ConvscopeError, DataError, Interrupted, UsageError
 from convscope.learn.atomic import write_text
 from convscope.learn.events import Epoch, Progress
 from convscope.learn.fitting import Fitting
-from convscope.learn.plan import Plan
+from convscope.learn.plan import Plan, Training
 from convscope.learn.preparing import find_device
 from convscope.learn.state import State
+from convscope.learn.task import Task
 from convscope.nets import Net
 
 EVERY = 60.0
@@ -45,20 +46,30 @@ class Run:
     """A training in a folder."""
 
     folder: Path
-    plan: Plan
+    plan: Training
     epochs: tuple[Epoch, ...]
     """Those that are finished."""
 
     @classmethod
-    def open(cls, folder: str | Path) -> "Run":
+    def open(cls, folder: str | Path, schema: type[Training] = Plan) -> "Run":
         """Read a run.
+
+        Args:
+            folder: where it is.
+            schema: of the verb that made it.
 
         Raises:
             DataError: the folder holds no run, or a file of it is damaged.
+            UsageError: another verb made it.
         """
         folder = Path(folder)
-        values = Plan.read(folder / RECIPE)
-        values.pop("verb", None)
+        values = schema.read(folder / RECIPE)
+        verb = values.pop("verb", schema.verb)
+        if verb != schema.verb:
+            raise UsageError(
+                f"a run of '{schema.verb}'", received=f"{folder}, of '{verb}'",
+                hint=f"Its own verb continues it: convscope {verb} --resume {shlex.quote(str(folder))}",
+            )  # fmt: skip
         try:
             lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
             epochs = tuple(Epoch(**json.loads(line)) for line in lines)
@@ -66,7 +77,7 @@ class Run:
             epochs = ()
         except (OSError, ValueError, TypeError) as error:
             raise DataError(f"one epoch a line in {folder / METRICS}", received=str(error)) from None
-        return cls(folder, Plan.parse(values), epochs)
+        return cls(folder, schema.parse(values), epochs)
 
     @property
     def finished(self) -> bool:
@@ -79,8 +90,9 @@ class Run:
 
 
 def training(
-    net: Net, train: Any, test: Any = None, plan: Plan | None = None, *, out: Path, place: Path | None = None
-) -> Iterator[Progress | Epoch]:
+    net: Net, train: Any, test: Any = None, plan: Training | None = None, *,
+    out: Path, place: Path | None = None, task: Task | None = None,
+) -> Iterator[Progress | Epoch]:  # fmt: skip
     """Train, and keep a run folder up to date while the events pass through.
 
     Ctrl-C, and SIGTERM, end it at the next batch boundary, after saving; a second Ctrl-C ends it at once.
@@ -88,12 +100,13 @@ def training(
     must be the same, the rest of the plan is taken from the run.
 
     Args:
-        net: a classifier; its weights change.
-        train: `Samples` or a DataLoader.
+        net: its weights change.
+        train: `Samples` or a DataLoader for a classifier, else what the task learns from.
         test: what to test on after each epoch.
         plan: everything that decides the training.
         out: the run's folder.
         place: where the folder will stand later, for messages; `out` if left out.
+        task: what is learned; to name classes, if left out.
 
     Raises:
         Interrupted: after saving; the hint says how to go on.
@@ -104,8 +117,8 @@ def training(
     plan = plan or Plan()
     state = None
     if plan.resume is not None:
-        plan, state = resumed(plan.resume).plan, State.read(plan.resume / STATE)
-    loop = Fitting(net.to(find_device(plan.device)), train, test, plan, state=state)
+        plan, state = resumed(plan.resume, type(plan)).plan, State.read(plan.resume / STATE)
+    loop = Fitting(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
     _begin(out, plan, loop)
     saved = time.monotonic()
     with _signals(loop) as stop:
@@ -115,25 +128,26 @@ def training(
                 saved = time.monotonic()
             if stop and event.done < 1:
                 nets.save(net, out, recipe=json.loads(plan.json()))
-                raise _interrupted(event, place or out)
+                raise _interrupted(event, place or out, plan.verb)
             yield event
     nets.save(net, out, recipe=json.loads(plan.json()))
 
 
 def fit(
     net: Net, train: Any, *, test: Any = None,
-    out: str | Path | None = None, resume: str | Path | None = None, **plan: Any,
+    out: str | Path | None = None, resume: str | Path | None = None, task: Task | None = None, **plan: Any,
 ) -> Run:  # fmt: skip
     """Train to the end.
 
     `run = fit(net, digits.train(), test=digits.test(), epochs=3)`
 
     Args:
-        net: a classifier; its weights change.
-        train: `Samples` or a DataLoader of `(inputs, labels)`.
+        net: its weights change.
+        train: `Samples` or a DataLoader of `(inputs, labels)`; else what the task learns from.
         test: what to test on after each epoch.
         out: the run's folder; by default `runs/<date>-<name>` of the current one.
         resume: the folder of a run to continue, instead of a plan.
+        task: what is learned; to name classes, if left out.
         **plan: fields of `Plan`.
 
     Raises:
@@ -144,23 +158,23 @@ def fit(
     named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
     ready = Plan.parse({**named, **plan})
     folder = Path(out) if out is not None else free_folder(net.name)
-    for _event in training(net, train, test, ready, out=folder):
+    for _event in training(net, train, test, ready, out=folder, task=task):
         pass
     return Run.open(folder)
 
 
-def resumed(folder: Path) -> Run:
+def resumed(folder: Path, schema: type[Training] = Plan) -> Run:
     """A run that can go on.
 
     Raises:
-        UsageError: it is finished.
+        UsageError: it is finished, or of another verb.
         DataError: there is no run.
     """
-    run = Run.open(folder)
+    run = Run.open(folder, schema)
     if run.finished:
         raise UsageError(
             "a run with epochs left", received=f"{folder}, finished after {len(run.epochs)}",
-            hint="Start another from its weights: convscope train " + shlex.quote(str(folder)),
+            hint=f"Start another from its weights: convscope {schema.verb} " + shlex.quote(str(folder)),
         )  # fmt: skip
     return run
 
@@ -176,7 +190,7 @@ def free_folder(name: str) -> Path:
     return found
 
 
-def _begin(out: Path, plan: Plan, loop: Fitting) -> None:
+def _begin(out: Path, plan: Training, loop: Fitting) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not loop.history and loop.step == 0 and (out / STATE).exists():
@@ -202,11 +216,11 @@ def _save(out: Path, loop: Fitting) -> None:
         ) from None
 
 
-def _interrupted(event: Progress | Epoch, place: Path) -> Interrupted:
+def _interrupted(event: Progress | Epoch, place: Path, verb: str) -> Interrupted:
     where = (
         f"epoch {event.epoch}, step {event.step}" if isinstance(event, Progress) else f"epoch {event.index}"
     )
-    command = f"convscope train --resume {shlex.quote(str(place))}"
+    command = f"convscope {verb} --resume {shlex.quote(str(place))}"
     return Interrupted(f"stopped after {where}; the run is saved", hint=f"Go on with: {command}")
 
 
@@ -247,7 +261,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _toml(plan: Plan) -> str:
+def _toml(plan: Training) -> str:
     """Verb and chosen values; strings of JSON are strings of TOML."""
     values = {"verb": plan.verb, **{k: v for k, v in plan.model_dump(mode="json").items() if v is not None}}
     values.pop("resume", None)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 
-from convscope.learn.plan import Plan
+from convscope.learn.plan import Training
 
 FLOOR = 1e-3
 """Share of the highest rate below which no schedule goes: the last steps should still count."""
@@ -51,7 +51,7 @@ SCHEDULES: dict[str, Shape] = {
 """`onecycle` is one triangle: up, then down. Source: Smith, Topin 2018, arXiv:1708.07120."""
 
 
-def rate(plan: Plan, step: int, steps: int) -> float:
+def rate(plan: Training, step: int, steps: int) -> float:
     """Share of the highest learning rate at a step, from `FLOOR` to 1.
 
     Args:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.learn.head import first_tensor, sized_example
-from convscope.learn.plan import Plan
+from convscope.learn.plan import Training
 from convscope.nets import Net
 from convscope.nets.speed import PLAIN, Choice, known, processor, remember, roomy_heap
 
@@ -30,7 +30,7 @@ WORTH = 1.05
 """How much faster a choice must be than the plainer one before it."""
 
 
-def choose(net: Net, plan: Plan) -> Choice:
+def choose(net: Net, plan: Training) -> Choice:
     """The fastest way to train `net` with `plan` on its device; the network stays as it was.
 
     What the plan fixes is kept; the rest is measured in about a second, once for a network and a machine. A
@@ -86,7 +86,7 @@ def _step(module: nn.Module, choice: Choice, inputs: tuple[Tensor, ...]) -> floa
     return time.perf_counter() - started if math.isfinite(loss.item()) else math.inf
 
 
-def _candidates(net: Net, plan: Plan) -> list[Choice]:
+def _candidates(net: Net, plan: Training) -> list[Choice]:
     """From the plainest on. fp16 is only used when asked for: it overflows."""
     precisions = {"auto": ["fp32", "bf16"]}.get(plan.precision, [plan.precision])
     if plan.precision == "auto" and net.device.type == "mps":
@@ -97,7 +97,7 @@ def _candidates(net: Net, plan: Plan) -> list[Choice]:
     return [Choice(precision, last) for precision in precisions for last in formats]
 
 
-def _key(net: Net, plan: Plan, candidates: list[Choice]) -> str:
+def _key(net: Net, plan: Training, candidates: list[Choice]) -> str:
     """What the answer depends on: layers and shapes, batch, processor, threads, torch."""
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
     facts = [

@@ -26,7 +26,7 @@ def run(recipe: Plan, shell: Shell) -> Answer:
     from convscope import learn
 
     resumed = learn.Run.open(recipe.resume).plan if recipe.resume else None
-    lesson = learn.prepare(resumed or recipe)
+    lesson = learn.prepare(resumed if isinstance(resumed, Plan) else recipe)
     place = shell.out or recipe.resume or results.named(f"train-{lesson.net.name}")
     epochs: list[Epoch] = []
     with shell.progress("training", 1.0) as progress:
@@ -49,7 +49,7 @@ def _news(event: "Epoch | Progress") -> str:
     from convscope.learn import Epoch
 
     if not isinstance(event, Epoch):
-        return f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.3f}  right {event.accuracy:.1%}"
+        return f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.3f}  right {event.accuracy or 0:.1%}"
     tested = f"  test {event.test_accuracy:.2%}" if event.test_accuracy is not None else ""
     worst = f"  {event.worst}" if event.worst else ""
     return f"epoch {event.index}/{event.epochs}  loss {event.train_loss:.3f}{tested}{worst}"
@@ -64,7 +64,12 @@ def _table(epochs: "list[Epoch]", tested: "Evaluation") -> Any:
         table.add_column(head, justify="right")
     for e in epochs:
         tests = ("", "") if e.test_accuracy is None else (f"{e.test_loss:.4f}", f"{e.test_accuracy:.2%}")
-        numbers = (f"{e.train_loss:.4f}", f"{e.train_accuracy:.2%}", *tests, f"{e.images_per_second:,.0f}")
+        numbers = (
+            f"{e.train_loss:.4f}",
+            f"{e.train_accuracy or 0:.2%}",
+            *tests,
+            f"{e.images_per_second:,.0f}",
+        )
         table.add_row(str(e.index), *numbers, f"{e.seconds:.1f}")
     worst = f"; most often {tested.worst}" if tested.worst else ""
     line = f"{tested.accuracy:.2%} of {len(tested.labels):,} test pictures are right{worst}."

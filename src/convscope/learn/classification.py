@@ -1,0 +1,60 @@
+"""Learning to name what is in a picture: the task that `Fitting` has when it is told no other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from convscope.learn.evaluation import class_names, evaluate
+from convscope.learn.feeding import Batch, Feed, feed
+from convscope.learn.head import Head, read_head
+from convscope.learn.plan import Training
+from convscope.learn.speed import choose
+from convscope.learn.task import Outcome, Priced
+from convscope.nets import Net
+from convscope.nets.speed import Choice
+
+
+class Classification:
+    """Cross-entropy, and the share that is right. The network's labels become the names of the classes."""
+
+    sums = 2
+    head: Head
+    smoothing: float
+
+    def prepare(self, net: Net, data: Any, plan: Any) -> Feed:
+        """Read the network's answer, name its outputs, and say where batches come from.
+
+        Raises:
+            UsageError: network and data do not fit each other.
+            DataError: there is nothing to learn from.
+        """
+        names = class_names(data, net)
+        self.head = read_head(net, len(names), getattr(data, "name", "the data"))
+        self.smoothing = plan.label_smoothing
+        net.labels = names
+        return feed(data, net, plan)
+
+    def choose(self, net: Net, plan: Training) -> Choice:
+        """The fastest precision and memory format here."""
+        return choose(net, plan)
+
+    def cost(self, net: Net, batch: Batch, choice: Choice, step: int) -> Priced:
+        """Softened cross-entropy; plain cross-entropy and right answers are added up."""
+        inputs, labels = batch
+        with choice.at_work(inputs.device):
+            logits = self.head.logits(net(choice.formatted(inputs)))
+        loss = self.head.loss(logits, labels, self.smoothing)
+        with torch.no_grad():
+            right = (logits.argmax(1) == labels).sum()
+            plain = self.head.loss(logits, labels)
+            return Priced(loss, torch.stack((plain * len(labels), right)))
+
+    def means(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
+        """Loss in nats, and accuracy from 0 to 1."""
+        return {"loss": sums[0] / max(seen, 1), "accuracy": sums[1] / max(seen, 1)}
+
+    def test(self, net: Net, data: Any, choice: Choice) -> Outcome:
+        """Loss, accuracy, and the commonest mistake."""
+        found = evaluate(net, data, choice=choice, head=self.head)
+        return Outcome({"loss": found.loss, "accuracy": found.accuracy}, found.worst)
