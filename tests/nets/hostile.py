@@ -160,4 +160,31 @@ class Training(nn.Sequential):
         self[4].weight.requires_grad_(False)
 
 
+class Folding(nn.Module):
+    """Inside its block, the four patches of each image are rows of the batch, as in MobileViT."""
+
+    contracts = (InputContract(3, 8, 8),)
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.GELU())])
+
+        def forward(self, x):
+            b, c, h, w = x.shape
+            x = x.view(b, c, 2, h // 2, 2, w // 2).permute(0, 2, 4, 3, 5, 1).reshape(4 * b, h * w // 4, c)
+            x = self.layers[0](x)
+            x = x.view(b, 2, 2, h // 2, w // 2, c).permute(0, 5, 1, 3, 2, 4)
+            return x.reshape(b, c, h, w)
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.block = self.Block()
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.block(self.conv(x)).mean((2, 3)))
+
+
 HOSTILE = (Reused, InPlace, DictOutput, TwoInputs, Choosing, Signal, Swallowing, Half, Training)

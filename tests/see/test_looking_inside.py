@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.nets.hostile import Folding
 from torch import nn
 
 from convscope.errors import PlaceError, UsageError
@@ -10,13 +11,18 @@ from convscope.graph.contract import InputContract
 from convscope.nets import Net, wrap
 from convscope.see import (
     activations,
+    ascend,
     best_images,
+    channel,
     degree,
+    explain,
     feature_maps,
     filters,
     fool,
+    index_units,
     layer_statistics,
     layers_with_filters,
+    pixels,
     ranking,
 )  # fmt: skip
 from convscope.worlds import InMemory
@@ -169,3 +175,23 @@ def test_a_classifier_is_easily_fooled(digit_net: Net, softmax: bool) -> None:
         fool(digit_net, [12])
     with pytest.raises(UsageError):
         fool(digit_net, [1], confident=1.0)
+
+
+def test_layers_that_fold_patches_into_the_batch_are_refused_with_a_way_out() -> None:
+    torch.manual_seed(0)
+    net = wrap(Folding(), Folding.contracts)
+    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
+    data = InMemory(images, torch.zeros(6, dtype=torch.int64), ["x"])
+    canvas = pixels(net.contract, [0, 1])
+    attempts = {
+        "ascend": lambda place: next(ascend(net, channel(f"{place}:2"), canvas, steps=1)),
+        "explain": lambda place: explain(net, images[:2] / 255, "saliency", f"{place}:2", checks=()),
+        "best": lambda place: best_images(net, data, [f"{place}:2"], 2),
+        "index": lambda place: index_units(net, data, [place], k=2),
+    }
+    for name, attempt in attempts.items():
+        with pytest.raises(PlaceError, match=r"from block\.layers\.0.* around it, block,") as caught:
+            attempt("block.layers.0.0")
+        assert "one activation for each image" in str(caught.value), name
+        attempt("block")  # which gives each image a row again
+    assert activations(net, images[:2] / 255, ["block.layers.0"])["block.layers.0"].shape == (8, 16, 4)

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, Place, record, survey
-from convscope.see.looking import HALVES
+from convscope.nets import Net, Place, survey
+from convscope.see.looking import seen
 from convscope.see.ranking import MEMORY, batch_for
 from convscope.worlds.samples import Samples, scaled
 
@@ -79,8 +79,7 @@ def gathering(
     for first in range(0, total, size):
         part = chosen[first : first + size]
         with torch.no_grad():
-            act = record(net, scaled(samples.batch(part), net.contract), [place])[place]
-        act = act.float() if act.dtype in HALVES else act
+            act = seen(net, scaled(samples.batch(part), net.contract), [place])[place]
         found.append(_picked(act, positions[first : first + size]).cpu())
         if first + size < total:
             yield Gathering(first + len(part), total)

@@ -1,25 +1,66 @@
 """Recording what a network makes of a batch of images, whatever else it takes as input."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from convscope.errors import PlaceError
 from convscope.nets import Net, Place, record
 
 HALVES = (torch.float16, torch.bfloat16)
 
 
 def seen(net: Net, images: Float[Tensor, "b *shape"], places: Iterable[Place]) -> dict[Place, Tensor]:
-    """Activations at each place, in float32 or better; further inputs stay in the middle of their range."""
+    """Activations at each place, in float32 or better; further inputs stay in the middle of their range.
+
+    Raises:
+        PlaceError: an activation does not have one row for each image.
+    """
     places = tuple(places)
     if not places:
         return {}
     example = net.example(len(images)) if len(net.contracts) > 1 else images
     others = () if isinstance(example, Tensor) else tuple(example[1:])
-    found = record(net, (images.to(net.device), *others), places)
+    inputs = (images.to(net.device), *others)
+    found = record(net, inputs, places)
+    check_rows(net, inputs, found)
     return {
         place: activation.float() if activation.dtype in HALVES else activation
         for place, activation in found.items()
     }
+
+
+def check_rows(net: Net, inputs: Sequence[Tensor], found: Mapping[Place, Tensor]) -> None:
+    """Whether each activation has one row for each input: some layers fold patches into the batch.
+
+    Source: Mehta and Rastegari 2021, arXiv:2110.02178, §3.1 (MobileViT, whose blocks do).
+
+    Raises:
+        PlaceError: one has not; the nearest layer around it that has is named.
+    """
+    count = len(inputs[0])
+    for place, activation in found.items():
+        rows = len(activation) if activation.dim() else 0
+        if rows != count:
+            raise PlaceError(
+                f"a layer with one activation for each image: {count}",
+                received=f"{rows} from {place}, which mixes parts of an image with the batch",
+                hint=_around(net, inputs, place),
+            )
+
+
+def _around(net: Net, inputs: Sequence[Tensor], place: Place) -> str:
+    """Names the innermost layer around a place that gives each image a row of its own."""
+    names = place.layer.split(".")
+    for depth in range(len(names) - 1, 0, -1):
+        outer = Place(".".join(names[:depth]))
+        try:
+            with torch.no_grad():
+                (activation,) = record(net, inputs, [outer]).values()
+        except PlaceError:  # a list of layers, which never runs itself, or one that returns no tensor
+            continue
+        if activation.dim() and len(activation) == len(inputs[0]):
+            return f"Choose the block around it, {outer}, or a layer before or after that."
+    return "Choose a layer before or after it."

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, Place, record, resolve, survey
+from convscope.nets import Net, Place, resolve, survey
+from convscope.see.looking import seen
 from convscope.worlds.samples import Samples, scaled
 
 Count = Literal["max", "mean", "sum"]
@@ -61,7 +62,7 @@ def best_images(
         memory: bytes of activations.
 
     Raises:
-        PlaceError: a place is not in this network.
+        PlaceError: a place is not in this network, or has no activation for each image.
         UsageError: there are no samples, or `k` is not positive.
     """
     return deque(ranking(net, samples, places, k, by=by, memory=memory), maxlen=1).pop()
@@ -83,7 +84,7 @@ def ranking(
     best: dict[Place, Best] = {}
     for first, images in batches(net, samples, batch_for(net, resolved, memory)):
         with torch.no_grad():
-            found = record(net, images, resolved)
+            found = seen(net, images, resolved)
         for place in resolved:
             activation = found[place].float().cpu()
             maps = activation[:, None] if place.unit is not None else activation

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from convscope.nets import Net, Place, frozen, survey
 from convscope.nets.places import RESULT
 from convscope.nets.structure import leaves
+from convscope.see.looking import check_rows
 
 Receive = Callable[[int, Tensor], None]
 
@@ -31,6 +32,7 @@ class Taps:
     def __init__(self, net: Net, places: Sequence[Place], receive: Receive) -> None:
         self.net, self.receive = net, receive
         self.calls: Counter[str] = Counter()
+        self.inputs: tuple[Tensor, ...] = ()
         shapes = survey(net)
         self.modules = {
             name: module
@@ -44,7 +46,11 @@ class Taps:
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Float[Tensor, "b *shape"]], None]]:
-        """A function that runs a batch of images; hooks are gone afterwards, whatever happens."""
+        """A function that runs a batch of images; hooks are gone afterwards, whatever happens.
+
+        Raises:
+            PlaceError: by that function: an activation does not have one row for each image.
+        """
         handles: list[Any] = []
         with frozen(self.net.module), torch.no_grad():
             try:
@@ -59,7 +65,8 @@ class Taps:
         self.calls.clear()
         example = self.net.example(len(images)) if len(self.net.contracts) > 1 else images
         others = () if isinstance(example, Tensor) else tuple(example[1:])
-        result = self.net(images.to(self.net.device), *others)
+        self.inputs = (images.to(self.net.device), *others)
+        result = self.net(*self.inputs)
         if RESULT not in self.modules:
             self._give((RESULT, 1), result)
 
@@ -75,4 +82,5 @@ class Taps:
             parts = dict(leaves(output))
             act = parts.get(key) if key is not None else next(iter(parts.values()), None)
             if act is not None and act.is_floating_point():
+                check_rows(self.net, self.inputs, {Place(at[0], key=key): act})
                 self.receive(number, act)

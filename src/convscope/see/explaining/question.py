@@ -15,7 +15,7 @@ from convscope.nets.answers import log_probabilities
 from convscope.nets.places import RESULT
 from convscope.nets.structure import leaves
 from convscope.see.explaining.fields import blurred
-from convscope.see.looking import HALVES
+from convscope.see.looking import HALVES, check_rows
 from convscope.see.measures import aim
 from convscope.see.objective import Objective, each
 
@@ -85,6 +85,7 @@ class Question:
         """The targets' values for any inputs; with gradients where they are enabled."""
         goal = self.goal(rows)
         seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
+        check_rows(self.net, inputs, seen)
         return goal(_in_full(seen), inputs[0])
 
     def degrees(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
