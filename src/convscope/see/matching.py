@@ -1,7 +1,7 @@
 """Wanting the activations of one picture: alike and stronger (caricature), or just the same (inversion)."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +17,9 @@ LEAST = 0.1
 """A cosine counts as this at least, so that pictures unlike the wanted one find their way (Lucid's)."""
 
 
+Some = TypeVar("Some", bound="Wanted")
+
+
 @dataclass(frozen=True, eq=False)
 class Wanted(AtPlace):
     """Measures against one picture's activation `[c ...]` of a layer."""
@@ -24,7 +27,7 @@ class Wanted(AtPlace):
     activation: Float[Tensor, "*shape"]
 
     @override
-    def bound(self, net: Net) -> Self:
+    def bound(self: Some, net: Net) -> Some:
         return replace(super().bound(net), activation=self.activation.to(net.device))
 
     def both(self, scene: Scene) -> tuple[Float[Tensor, "b n"], Float[Tensor, " n"]]:

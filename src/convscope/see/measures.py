@@ -7,7 +7,7 @@ the idea. The degree of activation of a filter is the sum over its map (Lee, "Co
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -44,6 +44,9 @@ def reduced(maps: Float[Tensor, "n *size"], place: Place, reduce: str) -> Float[
     return maps[(slice(None), *place.position)]
 
 
+One = TypeVar("One", bound="Unit")
+
+
 @dataclass(frozen=True)
 class Unit(AtPlace):
     """How strongly one unit answers: a filter over its map, a neuron at its position, a class."""
@@ -51,7 +54,7 @@ class Unit(AtPlace):
     reduce: Reduce = "mean"
 
     @override
-    def bound(self, net: Net) -> Self:
+    def bound(self: One, net: Net) -> One:
         found = super().bound(net)
         if found.place.unit is None:
             raise PlaceError("the unit of a layer, as in conv2:17", received=str(self.place))

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,9 @@ from typing_extensions import override
 from convscope.errors import UsageError
 from convscope.nets import Net, Place, resolve
 from convscope.see.scene import Scene, index
+
+Kind = TypeVar("Kind", bound="Measure")
+"""A kind of measure. Not `Self`, which the shape checks of the tests cannot read in methods."""
 
 
 class Measure(ABC):
@@ -33,7 +36,7 @@ class Measure(ABC):
         """The places it looks at; none when it looks at the image alone."""
         return ()
 
-    def bound(self, net: Net) -> Self:
+    def bound(self: Kind, net: Net) -> Kind:
         """The same measure with its places checked against a network and labels turned into numbers."""
         return self
 
@@ -52,6 +55,9 @@ class Measure(ABC):
         return measures[0](scene)
 
 
+At = TypeVar("At", bound="AtPlace")
+
+
 @dataclass(frozen=True, eq=False)
 class AtPlace(Measure):
     """A measure of what one place says. Which ones are equal is for each kind to say: see `Objective`."""
@@ -64,7 +70,7 @@ class AtPlace(Measure):
         return (self.place,)
 
     @override
-    def bound(self, net: Net) -> Self:
+    def bound(self: At, net: Net) -> At:
         return replace(self, place=resolve(net, self.place))
 
 
