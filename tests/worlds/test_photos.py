@@ -493,3 +493,26 @@ def test_pictures_are_clipped():
     assert np.asarray(photos.to_picture(tensor)).tolist() == [[0, 0, 0, 255, 255, 128]]
     with pytest.raises(UsageError):
         photos.to_picture(torch.zeros(2, 4, 4))
+
+
+@pytest.mark.parametrize("width, height", [(97, 41), (3, 90), (1, 1)])
+def test_a_whole_picture_keeps_its_size_and_its_pixels(width, height):
+    picture = scene(width, height)
+    for contract in (InputContract(3, 224, 224, crop=0.5), InputContract(3, 32, 32, value_range=(-1.0, 1.0))):
+        made = photos.whole(picture, contract)
+        low, high = contract.value_range
+        assert made.shape == (3, height, width) and low <= made.min() and made.max() <= high
+        same(photos.to_picture(made, contract), picture)
+    grey = photos.whole(picture, InputContract(1, 28, 28))
+    np.testing.assert_array_equal((grey[0] * 255).round().numpy(), np.asarray(picture.convert("L")))
+
+
+def test_a_whole_picture_at_another_size():
+    picture = scene(96, 48)
+    made = photos.whole(picture, InputContract(3, 32, 32, interpolation="bicubic"), longest=48)
+    expected = picture.resize((48, 24), Image.Resampling.BICUBIC)
+    same(photos.to_picture(made), expected)
+    assert photos.whole(picture, longest=192).shape == (3, 96, 192)
+    assert photos.whole(scene(400, 2), longest=40).shape == (3, 1, 40)
+    with pytest.raises(UsageError, match="pictures"):
+        photos.whole(picture, InputContract(3, width=30))

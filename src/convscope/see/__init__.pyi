@@ -67,6 +67,7 @@ from .retelling import invert as invert
 from .retelling import redrawing as redrawing
 from .statistics import LayerStatistics as LayerStatistics
 from .statistics import layer_statistics as layer_statistics
+from .tiling import Tiles as Tiles
 from .unit_index import UnitIndex as UnitIndex
 from .visualization import Progress as Progress
 from .visualization import Visualization as Visualization

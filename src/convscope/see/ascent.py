@@ -4,7 +4,7 @@ The network is only touched inside a step: between two steps, and whatever ends 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -14,11 +14,13 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, Place, frozen
+from convscope.nets import Net, frozen
 from convscope.see.canvas import Canvas
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.redirect import Starter
+from convscope.see.tiled import scores_in_tiles
+from convscope.see.tiling import Tiles
 from convscope.see.transforms import Transform, applied
 
 
@@ -75,6 +77,7 @@ def ascend(
     climb: Climb | None = None,
     transforms: Sequence[Transform] = (),
     generator: Generator | None = None,
+    tiles: Tiles | None = None,
 ) -> Iterator[Step]:
     """Move the canvas so that the objective rises; yield where it is at the start and after each update.
 
@@ -86,6 +89,7 @@ def ascend(
         climb: learning rate, optimiser and precision.
         transforms: what images must survive, drawn anew at each step, alike for the whole batch.
         generator: of the transforms' draws; seeded with 0 if left out.
+        tiles: how to cut images that are too large to be looked at whole; not cut if left out.
 
     Raises:
         PlaceError: the objective reads a place that is not in the network.
@@ -101,8 +105,8 @@ def ascend(
         with _looking(net, climb), starter.mode(index, last=final):
             images = canvas.images()
             transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
-            activations = seen(net, transformed, objective.places)
-        scores, gradients = _ascent_of(objective, activations, images, canvas)
+            score = _looked(net, objective, transformed, images, tiles)
+        scores, gradients = _ascent_of(score, canvas)
         moving = starter.note(index, gradients, last=final)
         yield Step(index, scores, _apart(images, canvas), moving)
         if not final:
@@ -145,12 +149,21 @@ def _laid_out(images: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, 
     return images
 
 
-def _ascent_of(
-    objective: Objective, activations: Mapping[Place, Tensor], images: Tensor, canvas: Canvas
-) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:
+def _looked(
+    net: Net, objective: Objective, looked_at: Tensor, images: Tensor, tiles: Tiles | None
+) -> Callable[[], Tensor]:
+    """Shows the network the images, whole or in tiles; what is given back scores what it said."""
+    if tiles is not None:
+        scores = scores_in_tiles(net, objective, looked_at, images, tiles)
+        return lambda: scores
+    activations = seen(net, looked_at, objective.places)
+    return lambda: objective(activations, images)
+
+
+def _ascent_of(score: Callable[[], Tensor], canvas: Canvas) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:
     """Scores, and gradients of the loss, their negative: each image has its own, since scores are summed."""
     with torch.enable_grad():
-        scores = objective(activations, images)
+        scores = score()
         if not scores.requires_grad:
             return scores, tuple(torch.zeros_like(parameter) for parameter in canvas.parameters)
         loss = -scores.sum()

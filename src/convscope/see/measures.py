@@ -21,6 +21,7 @@ from convscope.see.objective import AtPlace, Objective
 from convscope.see.scene import Scene, index
 
 Reduce = Literal["mean", "sum", "max", "centre"]
+Additive = Literal["", "sums", "plainly"]
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda maps: maps.reshape(len(maps), -1).mean(1),
@@ -69,6 +70,16 @@ class Unit(AtPlace):
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return reduced(scene[self.place][:, _number(self.place)], self.place, self.reduce)
 
+    @property
+    @override
+    def additive(self) -> Additive:
+        return "plainly" if self.place.position is None and self.reduce in ("mean", "sum") else ""
+
+    @override
+    def sums(self, scene: Scene) -> Float[Tensor, " b"]:
+        total = scene[self.place][:, _number(self.place)].flatten(1).sum(1)
+        return total / scene.positions(self.place) if self.reduce == "mean" else total
+
     @classmethod
     @override
     def together(cls, measures: Sequence[Any], scene: Scene) -> Float[Tensor, " b"]:
@@ -85,6 +96,11 @@ class Confidence(Unit):
     @override
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         return log_probabilities(scene[self.place])[:, _number(self.place)]
+
+    @property
+    @override
+    def additive(self) -> Additive:
+        return ""
 
     @classmethod
     @override
@@ -112,6 +128,11 @@ class Energy(AtPlace):
         if self.place.unit is not None:
             activation = activation[:, _number(self.place)]
         return 0.5 * activation.flatten(1).square().sum(1)
+
+    @property
+    @override
+    def additive(self) -> Additive:
+        return "plainly"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -43,6 +43,25 @@ class Measure(ABC):
     @abstractmethod
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         """Score every image of the scene."""
+
+    @property
+    def additive(self) -> Literal["", "sums", "plainly"]:
+        """Whether the score follows from sums over positions, so that tiles need not keep whole maps.
+
+        `plainly`: it is such a sum itself; `sums`: `of_sums` makes it of them; empty: it needs whole maps.
+        """
+        return ""
+
+    def sums(self, scene: Scene) -> Float[Tensor, "b *sums"]:
+        """What adds up over the tiles of an image; `scene` may be one of them, or the whole image.
+
+        Counts of positions are those of the whole map: `scene.positions(place)`, `scene.extent(place)`.
+        """
+        return self(scene)
+
+    def of_sums(self, sums: Float[Tensor, "b *sums"]) -> Float[Tensor, " b"]:
+        """The score of every image, from the sums over all its tiles."""
+        return sums
 
     @property
     def family(self) -> Hashable:

@@ -193,9 +193,11 @@ def _fitting(work: Work, pace: Pace) -> int:
         return work.recipe.batch
     saved, largest = work.trial(pace, 1, work.net).saved_bytes()
     each_one = int(SLACK * (saved + 3 * largest)) or 1
-    room = (budget - _in_use(work.net.device) if budget else _free(work.net.device) // 2) - _beside(work)
+    room = (budget - used_bytes(work.net.device) if budget else free_bytes(work.net.device) // 2) - _beside(
+        work
+    )
     if room < each_one * work.recipe.variants:
-        needed = each_one * work.recipe.variants - room + (budget or _free(work.net.device))
+        needed = each_one * work.recipe.variants - room + (budget or free_bytes(work.net.device))
         raise ConvscopeError(
             "memory for one picture and its variants at once",
             received=f"{work.recipe.memory or 'what is free'}; about {needed / 1e9:.2f} GB are needed",
@@ -216,7 +218,8 @@ FRAMES = 40
 """Pictures of an animation."""
 
 
-def _in_use(device: torch.device) -> int:
+def used_bytes(device: torch.device) -> int:
+    """Memory that this process holds now: on the device, or of the machine."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     pages = Path("/proc/self/statm")
@@ -227,7 +230,8 @@ def _in_use(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _free(device: torch.device) -> int:
+def free_bytes(device: torch.device) -> int:
+    """Memory that nobody holds."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     info = Path("/proc/meminfo")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import torch
 from jaxtyping import Float, Int64
@@ -10,16 +11,22 @@ from torch import Tensor
 
 from convscope.nets import Place
 
+Stretches = tuple[tuple[int, int, int], ...]
+"""Along each axis of a map: the first position, the one after the last, and how many the whole map has."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A batch of images and what the network made of them.
 
     `image` is the canvas itself, before any transformation; `activations` come from the transformed images.
+    Where images are looked at in tiles, activations are those positions that the tile owns, and `stretches`
+    says which ones these are; `image` is the whole one all the same.
     """
 
     activations: Mapping[Place, Tensor]
     image: Float[Tensor, "b *shape"]
+    stretches: Mapping[Place, Stretches] | None = None
 
     def __getitem__(self, place: Place) -> Float[Tensor, "b *shape"]:
         return self.activations[place.whole]
@@ -29,7 +36,27 @@ class Scene:
         if rows == tuple(range(len(self.image))):
             return self
         chosen = index(rows, self.image.device)
-        return Scene({place: a[chosen] for place, a in self.activations.items()}, self.image[chosen])
+        parts = {place: a[chosen] for place, a in self.activations.items()}
+        return Scene(parts, self.image[chosen], self.stretches)
+
+    def extent(self, place: Place) -> tuple[int, ...]:
+        """How many positions the layer's whole map has along each axis, also where this is but a tile."""
+        if self.stretches is None:
+            return tuple(self[place].shape[2:])
+        return tuple(whole for _, _, whole in self.stretches[place.whole])
+
+    def positions(self, place: Place) -> int:
+        """How many positions the layer's whole map has."""
+        return prod(self.extent(place))
+
+    def window(self, place: Place) -> tuple[slice, ...]:
+        """Which positions of the layer's whole map are here: cuts a whole map `[... *size]` to what is here.
+
+        For a target `[c h w]` write `target[(..., *scene.window(place))]`.
+        """
+        if self.stretches is None:
+            return tuple(slice(0, extent) for extent in self[place].shape[2:])
+        return tuple(slice(first, end) for first, end, _ in self.stretches[place.whole])
 
 
 @lru_cache(maxsize=256)

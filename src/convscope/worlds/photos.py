@@ -76,6 +76,29 @@ def to_bytes(photo: Image.Image, contract: InputContract = CONTRACT) -> UInt8[Te
     return torch.from_numpy(pixels).reshape(height, width, -1).permute(2, 0, 1).contiguous()
 
 
+def whole(
+    picture: Image.Image, contract: InputContract = CONTRACT, *, longest: int | None = None
+) -> Float[Tensor, "c h w"]:
+    """A picture in the contract's range at its own size, all of it: neither cropped nor made square.
+
+    Args:
+        picture: what `open_photo` gives.
+        contract: channels and value range; a contract of one channel gets the luminance.
+        longest: the longer side in pixels, if not the picture's own; the shorter one goes with it.
+
+    Raises:
+        UsageError: the contract is not for pictures: no height, or neither 1 nor 3 channels.
+    """
+    picture_size(contract)
+    picture = as_rgb(picture)
+    picture = picture.convert("L") if contract.channels == 1 else picture
+    if longest and longest != max(picture.size):
+        across, down = (max(1, round(side * longest / max(picture.size))) for side in picture.size)
+        picture = picture.resize((across, down), _resampling(contract))
+    pixels = np.array(picture).reshape(picture.height, picture.width, -1)
+    return scaled(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), contract)
+
+
 def to_picture(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -> Image.Image:
     """A tensor in the contract's range as a picture; what lies outside is clipped, NaN becomes black.
 

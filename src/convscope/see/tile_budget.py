@@ -1,0 +1,71 @@
+"""How large tiles may be within a memory budget."""
+
+from collections.abc import Sequence
+from math import prod
+
+from convscope.errors import ConvscopeError
+from convscope.nets import Net
+from convscope.see.ascent import Climb
+from convscope.see.canvas import pixels
+from convscope.see.objective import Objective
+from convscope.see.pace import SLACK, Trial, free_bytes, used_bytes
+from convscope.see.recipe import in_bytes
+from convscope.see.tiling import Tiles
+
+IMAGES = 10
+"""Copies of the whole image beside the tiles: canvas, gradient, optimiser, transforms, what is shown."""
+SAMPLE = 256
+"""Side in pixels of the window whose memory is counted."""
+LEAST = 32 * 32
+"""Windows of fewer pixels are nothing but borders."""
+
+
+def tiles_within(
+    net: Net,
+    goal: Objective,
+    size: Sequence[int],
+    memory: str = "",
+    *,
+    batch: int = 1,
+    climb: Climb | None = None,
+    copies: int = IMAGES,
+) -> Tiles | None:
+    """Tiles with which ascent stays within the memory; None where the whole image fits.
+
+    One step on a small image is counted, and everything grows with the pixels.
+
+    Args:
+        net: what will look at the tiles, a quick copy if there is one.
+        goal: what is ascended.
+        size: of the image.
+        memory: the most that the process may use, as in `4GB`; half of what is free if left out.
+        batch: images at once.
+        climb: precision and memory format.
+        copies: images in float32 that are kept beside the tiles.
+
+    Raises:
+        ConvscopeError: not even the smallest tile fits.
+    """
+    budget, used = in_bytes(memory), used_bytes(net.device)  # before a step leaves its memory behind
+    each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or Climb()) * batch
+    beside = copies * 4 * batch * net.contract.channels * prod(size)
+    room = (budget - used if budget else free_bytes(net.device) // 2) - beside
+    most = int(room / each_one)
+    if most >= prod(size):
+        return None
+    if most < LEAST:
+        needed = used + beside + LEAST * each_one
+        raise ConvscopeError(
+            f"memory for a picture of {' by '.join(map(str, reversed(size)))} pixels and one tile of it",
+            received=f"{memory or 'what is free'}; about {needed / 1e9:.2f} GB are needed",
+            hint="Give more --memory, or choose a smaller --size.",
+        )
+    return Tiles(most)
+
+
+def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], climb: Climb) -> float:
+    least = net.contract.size or size
+    sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
+    canvas = pixels(net.contract, [0], size=sample, device=net.device)
+    saved, largest = Trial(net, goal.bound(net), canvas, climb, ()).saved_bytes()
+    return SLACK * (saved + 3 * largest) / prod(sample) + 4 * net.contract.channels
