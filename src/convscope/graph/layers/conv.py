@@ -2,13 +2,37 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, whole
 from convscope.graph.sweep import Sweep, fitting, spatial
+
+
+def check_filters(layer: Any) -> None:
+    """The options that convolutions and transposed ones share; `GraphError` where one is wrong."""
+    whole(layer, "out_channels", "groups")
+    per_axis(layer, layer.rank, "kernel_size", "stride", "dilation")
+    flag(layer, "bias")
+    if layer.out_channels % layer.groups:
+        raise GraphError(
+            f"{layer.kind}: out_channels divides by groups",
+            received=f"out_channels={layer.out_channels}, groups={layer.groups}",
+        )
+
+
+def grouped_channels(layer: Any, shape: Shape) -> int:
+    """The channels of what comes in; `GraphError` where the groups cannot share them out."""
+    channels, _ = spatial(layer, layer.rank, shape)
+    if channels % layer.groups:
+        raise GraphError(
+            f"{layer.kind}: in_channels divides by groups",
+            received=f"in_channels={channels}, groups={layer.groups}",
+            hint="Try groups=1.",
+        )
+    return channels
 
 
 @dataclass(frozen=True)
@@ -24,15 +48,8 @@ class _Conv(Layer):
     positional = ("out_channels", "kernel_size")
 
     def __post_init__(self) -> None:
-        whole(self, "out_channels", "groups")
-        per_axis(self, self.rank, "kernel_size", "stride", "dilation")
+        check_filters(self)
         padding(self, self.rank)
-        flag(self, "bias")
-        if self.out_channels % self.groups:
-            raise GraphError(
-                f"{self.kind}: out_channels divides by groups",
-                received=f"out_channels={self.out_channels}, groups={self.groups}",
-            )
 
     @property
     def sweep(self) -> Sweep:
@@ -46,24 +63,14 @@ class _Conv(Layer):
             return self.implementation
         return f"convscope.nets.modules.same.Conv{self.rank}d"
 
-    def _channels(self, shape: Shape) -> int:
-        channels, _ = spatial(self, self.rank, shape)
-        if channels % self.groups:
-            raise GraphError(
-                f"{self.kind}: in_channels divides by groups",
-                received=f"in_channels={channels}, groups={self.groups}",
-                hint="Try groups=1.",
-            )
-        return channels
-
     def output_shape(self, *shapes: Shape) -> Shape:
         """Output channels, and what the sweep leaves of the space."""
-        self._channels(shapes[0])
+        grouped_channels(self, shapes[0])
         return (self.out_channels, *fitting(self, self.sweep.sizes(shapes[0][1:]), shapes[0][1:]))
 
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
         """`weight` (out, in / groups, *kernel) and `bias` (out)."""
-        weight = (self.out_channels, self._channels(shapes[0]) // self.groups, *self.sweep.kernel)
+        weight = (self.out_channels, grouped_channels(self, shapes[0]) // self.groups, *self.sweep.kernel)
         return {"weight": weight} | ({"bias": (self.out_channels,)} if self.bias else {})
 
     def filter_weights(self, *shapes: Shape) -> int:
@@ -80,7 +87,7 @@ class _Conv(Layer):
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         """As `torch.nn.Conv2d`; for our own module `padding` is `"same"` or (top, bottom, left, right)."""
-        channels = {"in_channels": self._channels(shapes[0]), "out_channels": self.out_channels}
+        channels = {"in_channels": grouped_channels(self, shapes[0]), "out_channels": self.out_channels}
         rest = {"dilation": self.dilation, "groups": self.groups, "bias": self.bias}
         return channels | self.sweep.arguments() | rest
 

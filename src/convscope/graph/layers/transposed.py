@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
-from convscope.graph.options import Extent, flag, numbers, per_axis, whole, wrong
-from convscope.graph.sweep import fitting, spatial
+from convscope.graph.layers.conv import check_filters, grouped_channels
+from convscope.graph.options import Extent, numbers, per_axis, wrong
+from convscope.graph.sweep import fitting
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,11 @@ class _ConvTranspose(Layer):
     positional = ("out_channels", "kernel_size")
 
     def __post_init__(self) -> None:
-        whole(self, "out_channels", "groups")
-        per_axis(self, self.rank, "kernel_size", "stride", "dilation")
+        check_filters(self)
         per_axis(self, self.rank, "padding", "output_padding", least=0)
-        flag(self, "bias")
-        if self.out_channels % self.groups:
-            received = f"out_channels={self.out_channels}, groups={self.groups}"
-            raise GraphError(f"{self.kind}: out_channels divides by groups", received=received)
         extra = zip(numbers(self.output_padding), numbers(self.stride), numbers(self.dilation), strict=True)
         if any(more >= max(stride, dilation) for more, stride, dilation in extra):
             raise wrong(self, "output_padding", "smaller than stride or dilation")
-
-    def _channels(self, shape: Shape) -> int:
-        channels, _ = spatial(self, self.rank, shape)
-        if channels % self.groups:
-            received = f"in_channels={channels}, groups={self.groups}"
-            raise GraphError(f"{self.kind}: in_channels divides by groups", received=received)
-        return channels
 
     def _axes(self) -> list[tuple[int, ...]]:
         options = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
@@ -49,7 +37,7 @@ class _ConvTranspose(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """`(n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1` along each axis."""
-        self._channels(shapes[0])
+        grouped_channels(self, shapes[0])
         sizes = shapes[0][1:]
         grown = tuple(
             (n - 1) * s - 2 * p + d * (k - 1) + more + 1
@@ -60,12 +48,12 @@ class _ConvTranspose(Layer):
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
         """`weight` (in, out / groups, *kernel) and `bias` (out)."""
         kernel = numbers(self.kernel_size)
-        weight = (self._channels(shapes[0]), self.out_channels // self.groups, *kernel)
+        weight = (grouped_channels(self, shapes[0]), self.out_channels // self.groups, *kernel)
         return {"weight": weight} | ({"bias": (self.out_channels,)} if self.bias else {})
 
     def filter_weights(self, *shapes: Shape) -> int:
         """The kernel in every channel that the filter reads."""
-        return self._channels(shapes[0]) // self.groups * prod(numbers(self.kernel_size))
+        return grouped_channels(self, shapes[0]) // self.groups * prod(numbers(self.kernel_size))
 
     def macs(self, *shapes: Shape) -> int:
         """Every input meets every weight of its channel; what falls on the padding is counted too."""
@@ -77,7 +65,7 @@ class _ConvTranspose(Layer):
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         """As `torch.nn.ConvTranspose2d`."""
-        return {"in_channels": self._channels(shapes[0]), **super().arguments(*shapes)}
+        return {"in_channels": grouped_channels(self, shapes[0]), **super().arguments(*shapes)}
 
 
 @dataclass(frozen=True)

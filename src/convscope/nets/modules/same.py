@@ -10,46 +10,33 @@ from torch.nn import functional
 from convscope.nets.modules.padding import Padding, Sides, each, pad, sides
 
 
-class Conv2d(nn.Conv2d):
+class _Padding(nn.Module):
+    """What a convolution of torch's gets before it: padding of its own, before and after each axis."""
+
+    def __init__(
+        self: Any,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Padding = "same",
+        **options: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, 0, **options)
+        self.zeros = padding
+
+    def forward(self: Any, input: Float[Tensor, "b c ..."]) -> Float[Tensor, "b out ..."]:
+        """Pad, then convolve."""
+        around = sides(self.zeros, input.shape[2:], self.kernel_size, self.stride, self.dilation)
+        return super().forward(pad(input, around))
+
+
+class Conv2d(_Padding, nn.Conv2d):
     """`torch.nn.Conv2d` that takes `(top, bottom, left, right)`, or `"same"` with any stride."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Padding = "same",
-        **options: Any,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, 0, **options)
-        self.zeros = padding
 
-    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out oh ow"]:
-        """Pad, then convolve."""
-        around = sides(self.zeros, input.shape[2:], self.kernel_size, self.stride, self.dilation)
-        return super().forward(pad(input, around))
-
-
-class Conv1d(nn.Conv1d):
+class Conv1d(_Padding, nn.Conv1d):
     """`torch.nn.Conv1d` that takes `(before, after)`, or `"same"` with any stride."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Padding = "same",
-        **options: Any,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, 0, **options)
-        self.zeros = padding
-
-    def forward(self, input: Float[Tensor, "b c w"]) -> Float[Tensor, "b out ow"]:
-        """Pad, then convolve."""
-        around = sides(self.zeros, input.shape[2:], self.kernel_size, self.stride, self.dilation)
-        return super().forward(pad(input, around))
 
 
 class _Pool(nn.Module):
