@@ -50,3 +50,14 @@ def test_a_sheet_needs_pictures_and_fitting_labels():
         grid([])
     with pytest.raises(UsageError):
         grid([Image.new("L", (1, 1))], ["a", "b"])
+
+
+def test_a_long_label_takes_two_lines_and_none_is_cut_at_the_edge():
+    pictures = [ink(np.eye(28)) for _ in range(2)]
+    short = grid(pictures, ["conv2:3", "conv2:4"])
+    long = grid(pictures, ["conv2:3", "conv2:3 - 0.3*conv2:7"])
+    assert long.width == short.width
+    assert long.height == short.height + 13
+    broken = np.asarray(grid(pictures, ["", "w" * 80]))
+    rim = broken[-20:, -8:]  # nothing is written on the margin
+    assert (rim == broken[0, 0]).all()

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -70,7 +71,7 @@ def webp(image: Image.Image, alt: str, quality: int = 80) -> Markup:
 def grid(
     images: Sequence[Image.Image], labels: Sequence[str] = (), *, columns: int | None = None, side: int = 84
 ) -> Image.Image:
-    """A contact sheet: every picture at about `side` pixels, its label below.
+    """A contact sheet: every picture at about `side` pixels, its label below, in two lines at most.
 
     Raises:
         UsageError: no pictures, or a different number of labels.
@@ -80,17 +81,37 @@ def grid(
                          received=f"{len(images)} pictures, {len(labels)} labels")  # fmt: skip
     tiles = [on_paper(enlarged(image, side)) for image in images]
     columns = columns or min(len(tiles), max(1, round((len(tiles) * 1.6) ** 0.5)))
-    gap, foot = 8, 18 if labels else 0
-    width, height = max(t.width for t in tiles) + gap, max(t.height for t in tiles) + gap + foot
+    gap, font = 8, ImageFont.load_default(11)
+    widest = max(t.width for t in tiles)
+    words = [_lines(label, font, widest) for label in labels]
+    foot = max((5 + 13 * len(lines) for lines in words), default=0)
+    width, height = widest + gap, max(t.height for t in tiles) + gap + foot
     rows = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (columns * width + gap, rows * height + gap), (247, 246, 242))
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    draw = ImageDraw.Draw(sheet)
     for index, tile in enumerate(tiles):
         x, y = gap + index % columns * width, gap + index // columns * height
         sheet.paste(tile, (x, y))
-        if labels:
-            draw.text((x, y + tile.height + 3), labels[index], fill=(70, 70, 74), font=font)
+        for number, line in enumerate(words[index] if labels else ()):
+            draw.text((x, y + tile.height + 3 + 13 * number), line, fill=(70, 70, 74), font=font)
     return sheet
+
+
+def shortened(text: str, font: Any, width: int) -> str:
+    """The text, with its end left out where it is wider."""
+    while len(text) > 2 and font.getlength(text) > width:
+        text = text[:-2].rstrip() + "…"
+    return text
+
+
+def _lines(text: str, font: Any, width: int) -> list[str]:
+    """The text broken at a space where it is too wide for one line; what does not fit on two is left out."""
+    if font.getlength(text) <= width or " " not in text:
+        return [shortened(text, font, width)]
+    parts = text.split(" ")
+    fitting = [n for n in range(1, len(parts)) if font.getlength(" ".join(parts[:n])) <= width]
+    first = max(fitting, default=1)
+    return [shortened(" ".join(part), font, width) for part in (parts[:first], parts[first:])]
 
 
 def _numbers(values: ArrayLike) -> NDArray[np.float32]:

@@ -88,10 +88,11 @@ def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
 def _rows(
     rows: Sequence[Sequence[Image.Image]], notes: Sequence[Sequence[tuple[str, str]]], title: str
 ) -> Image.Image:
-    columns = max(len(row) for row in rows)
-    paper = Image.new("RGB", (GAP + columns * (SIDE + GAP), TOP + len(rows) * (SIDE + FOOT + GAP)), SHEET)
+    columns, large = max(len(row) for row in rows), ImageFont.load_default(20)
+    width = max(columns * (SIDE + GAP), round(large.getlength(title)) + GAP)
+    paper = Image.new("RGB", (GAP + width, TOP + len(rows) * (SIDE + FOOT + GAP)), SHEET)
     draw = ImageDraw.Draw(paper)
-    draw.text((GAP, 10), title, fill=INK, font=ImageFont.load_default(20))
+    draw.text((GAP, 10), title, fill=INK, font=large)
     for y, (row, texts) in enumerate(zip(rows, notes, strict=True)):
         for x, (image, (name, note)) in enumerate(zip(row, texts, strict=True)):
             left, top = GAP + x * (SIDE + GAP), TOP + y * (SIDE + FOOT + GAP)

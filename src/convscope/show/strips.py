@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
-from convscope.show.picture import enlarged, on_paper
+from convscope.show.picture import enlarged, on_paper, shortened
 
 PAPER, INK, FAINT = (247, 246, 242), (32, 32, 36), (120, 118, 112)
 GAP = 8
@@ -65,14 +65,10 @@ def _lay(
     for index, tile in enumerate(line):
         image.paste(tile, (x, y))
         if words:
-            draw.text((x, y + tile.height + 2), _short(words[index], font, tile.width), fill=FAINT, font=font)
+            draw.text(
+                (x, y + tile.height + 2), shortened(words[index], font, tile.width), fill=FAINT, font=font
+            )
         x += tile.width + GAP
-
-
-def _short(text: str, font: Any, width: int) -> str:
-    while len(text) > 2 and font.getlength(text) > width:
-        text = text[:-2].rstrip() + "…"
-    return text
 
 
 def _wide(row: Row, name: Any, fact: Any) -> int:
