@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.errors import GraphError, PlaceError, UsageError
+from convscope.errors import ConvscopeError, GraphError, PlaceError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.nets import Net, wrap
 from convscope.see import Visualization, compare, visualize, visualizing
@@ -155,3 +155,9 @@ def test_the_result_carries_its_recipe(small: Net) -> None:
     options = {name: value for name, value in made.recipe.chosen().items() if name not in ("net", "places")}
     again = visualize(small, *made.recipe.places, **options)
     assert torch.equal(made.images, again.images) and options == {"steps": 2, "seed": 4}
+
+
+def test_a_picture_that_no_memory_holds_is_refused_before_it_is_made(small: Net) -> None:
+    with pytest.raises(ConvscopeError, match="fits into memory") as caught:
+        visualize(small, "conv2:1", size=[1_000_000], steps=1)
+    assert "--size" in (caught.value.hint or "")

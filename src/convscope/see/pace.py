@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 
 import torch
@@ -36,6 +37,8 @@ PATIENCE = 10.0
 """Seconds after which nothing more is tried."""
 WORTH = 1.1
 """How much faster another way must be than the plainer one before it."""
+COPIES = 8
+"""A picture, its spectrum, their gradients, momentum and transforms: what there is of it at once at least."""
 SLACK = 1.4
 """Memory that allocators and kernels take beside what is counted."""
 
@@ -204,6 +207,22 @@ def _fitting(work: Work, pace: Pace) -> int:
             hint="Give more --memory, or choose a smaller --size or fewer places.",
         )
     return room // each_one
+
+
+def check_room(shape: tuple[int, ...], device: torch.device) -> None:
+    """Before anything is made: whether what a single picture takes by itself fits into what is free.
+
+    Raises:
+        ConvscopeError: it does not.
+    """
+    needed, free = COPIES * 4 * prod(shape), free_bytes(device)
+    if needed > free:
+        raise ConvscopeError(
+            "a picture that fits into memory",
+            received=f"{'x'.join(map(str, shape))}: more than {needed / 1e9:.1f} GB, and "
+            f"{free / 1e9:.1f} GB are free",
+            hint="Choose a smaller --size.",
+        )
 
 
 def _beside(work: Work) -> int:

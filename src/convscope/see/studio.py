@@ -17,7 +17,7 @@ from convscope.see.cppn import cppn
 from convscope.see.looking import seen
 from convscope.see.measures import diversity
 from convscope.see.objective import Objective, each
-from convscope.see.pace import FRAMES, Work, settle
+from convscope.see.pace import FRAMES, Work, check_room, settle
 from convscope.see.phases import phases
 from convscope.see.recipe import Visualize
 from convscope.see.transforms import Crop, Transform, robust, shifts, standard
@@ -52,6 +52,7 @@ class Studio:
         if start is not None and start.dim() > len(net.contract.shape) and len(start) not in (1, len(self)):
             raise UsageError(f"one image to start from, or {len(self)}", received=f"{len(start)}")
         self.shape = shape_of(net.contract, tuple(recipe.size))
+        check_room(self.shape, net.device)
         self.climb = climb_for(recipe, bool(self.shape[1:]))
         self.transforms = transforms_for(net, recipe, self.shape)
         self.frames = frozenset(_moments(recipe))
