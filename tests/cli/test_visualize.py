@@ -29,6 +29,18 @@ def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
     assert (tmp_path / "again/conv2-3.png").read_bytes() == (tmp_path / "o/conv2-3.png").read_bytes()
 
 
+def test_a_size_may_be_height_by_width(convscope, tmp_path: Path) -> None:
+    words = ("visualize", "efficientnet_lite0", "conv_stem:3", "--steps", "0", "--quiet")
+    for number, size in enumerate(
+        (["--size", "24x36"], ["--size", "24,36"], ["--size", "24", "--size", "36"])
+    ):
+        done = convscope(*words, *size, "--out", f"o{number}")
+        assert done.code == 0, done.err
+        with Image.open(tmp_path / f"o{number}/conv_stem-3.png") as made:
+            assert made.size == (36, 24)
+    assert convscope(*words, "--size", "24x", "--out", "o").code == 2
+
+
 def test_journey_makes_one_sheet_and_is_replayed(convscope, tmp_path: Path) -> None:
     words = (
         "visualize",

@@ -49,7 +49,7 @@ class Visualize(OnNetwork):
     size: list[int] = Field(
         [],
         max_length=2,
-        description="height and width of the picture, or one number; the network's own if left out",
+        description="height and width of the picture (96x160), or one number; the network's own if left out",
     )
     canvas: Literal["fourier", "pixels", "maco", "cppn"] = Field(
         "fourier",
@@ -104,12 +104,16 @@ class Visualize(OnNetwork):
             raise ValueError("sizes are 1 or more")
         return size
 
-    @field_validator("film", mode="before")
+    @field_validator("film", "size", mode="before")
     @classmethod
-    def _split(cls, film: Any) -> Any:
-        if not isinstance(film, list | tuple):
-            return film
-        return [part for entry in film for part in (entry.split(",") if isinstance(entry, str) else [entry])]
+    def _split(cls, numbers: Any) -> Any:
+        if not isinstance(numbers, list | tuple):
+            return numbers
+        return [
+            part
+            for entry in numbers
+            for part in (re.split("[,x×]", entry) if isinstance(entry, str) else [entry])
+        ]
 
     @field_validator("film")
     @classmethod
