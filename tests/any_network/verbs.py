@@ -13,9 +13,11 @@ from convscope.nets import Net, record, survey
 from convscope.see.charting import mapping
 from convscope.see.explaining.register import METHODS, schema
 from convscope.see.layer_recipe import Atlas
+from convscope.see.looking import HALVES
 from convscope.see.maps import layers_with_units
 from convscope.see.speaking import attributions
 from convscope.worlds import InMemory
+from convscope.worlds.samples import scaled
 
 
 def target(net: Net) -> str:
@@ -126,6 +128,26 @@ def does_attribute(net: Net) -> None:
         axes = len(_size(net, place.layer))
         found = attributions(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
         assert found is None or torch.isfinite(found).all()
+
+
+def does_units(net: Net) -> None:
+    """All layers in one pass: the best of a few pictures are those that `record` finds for each unit."""
+    if len(net.contracts) > 1:
+        return
+    chance = torch.Generator().manual_seed(3)
+    images = torch.randint(0, 256, (4, *net.contract.shape), dtype=torch.uint8, generator=chance)
+    data = InMemory(images, torch.zeros(4, dtype=torch.int64), ("noise",), net.contract)
+    index = see.index_units(net, data, k=2, batch=3)
+    places = [layer.place for layer in index.layers]
+    assert len(index) == sum(layer.units for layer in index.layers) >= 1
+    with torch.no_grad():
+        acts = record(net, scaled(images, net.contract), places)
+    for place, act in acts.items():
+        peaks = act.float().reshape(*act.shape[:2], -1).amax(2)
+        wanted = peaks.amax(0)
+        found = torch.tensor([index.entry(f"{place}:{u}").top[0].value for u in range(len(wanted))])
+        slack = 0.02 if act.dtype in HALVES else 1e-3
+        assert torch.allclose(found, wanted, atol=slack, rtol=slack), str(place)
 
 
 def does_atlas(net: Net) -> None:

@@ -194,4 +194,5 @@ def test_layers_that_fold_patches_into_the_batch_are_refused_with_a_way_out() ->
             attempt("block.layers.0.0")
         assert "one activation for each image" in str(caught.value), name
         attempt("block")  # which gives each image a row again
-    assert activations(net, images[:2] / 255, ["block.layers.0"])["block.layers.0"].shape == (8, 16, 4)
+    assert [layer.place for layer in index_units(net, data, k=2).layers] == ["conv", "head", "output"]
+    assert activations(net, images[:2] / 255, ["block.layers.0"])["block.layers.0"].shape == (8, 4, 16)

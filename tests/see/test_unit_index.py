@@ -85,10 +85,11 @@ def test_every_unit_is_what_brute_force_finds(digit_net, place):
         shares = np.bincount(labels[[e.image for e in entry.top]], minlength=3) / K
         assert entry.class_shares.tolist() == pytest.approx(shares.tolist())
         assert entry.percentile(float(peaks.max()) + 1) == 100
+        assert entry.percentile(float(peaks.max()) - 1e-6) <= 100 * 89 / 90  # less than the best is not all
         middle = float(np.median(peaks))
         width = float(entry.edges[1] - entry.edges[0])
         near = np.array([(peaks < middle - width).mean(), (peaks < middle + width).mean()]) * 100
-        assert near[0] - 1e-6 <= entry.percentile(middle) <= near[1] + 1e-6
+        assert near[0] - 0.1 <= entry.percentile(middle) <= near[1] + 1e-6
 
 
 def test_what_a_layer_overwrites_in_place_is_seen_before(small):

@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from convscope.errors import PlaceError, nearest
+from convscope.nets.axes import Output, Spot, last_of, units_first
 from convscope.nets.freezing import frozen
 from convscope.nets.network import Net
 from convscope.nets.places import RESULT, Place, check_selection
 from convscope.nets.structure import leaves, swap
 
 Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
-"""By layer, call by call: the shape of every tensor it returns, without batch axis."""
+"""By layer, call by call: the shape of every tensor it returns, units first, without batch axis."""
 
 
 def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place | str]) -> dict[Place, Tensor]:
@@ -33,7 +34,8 @@ def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place |
 
     Returns:
         For each place as it was asked for, in that order: `[b c ...]` for a layer, `[b ...]` for a unit,
-        `[b c]` for a position, `[b]` for a neuron.
+        `[b c]` for a position, `[b]` for a neuron. Where a layer has its units last, as on tokens, they are
+        moved to the front; see `convscope.nets.axes`.
 
     Raises:
         PlaceError: a place does not exist, or the network did not pass it with these inputs.
@@ -80,35 +82,79 @@ def resolve(net: Net, place: Place | str, *inputs: Tensor, check_position: bool 
     return check_selection(place, shape, net.labels if named else ())
 
 
+class _Survey(NamedTuple):
+    shapes: Shapes
+    last: frozenset[Spot]
+    folding: frozenset[str]
+
+
 def survey(net: Net, *inputs: Tensor) -> Shapes:
     """Which layers run, how often, and what comes out; found in one pass over an example, and kept."""
+    return _surveyed(net, *inputs).shapes
+
+
+def last_axes(net: Net) -> frozenset[Spot]:
+    """The tensors whose units come last when the network runs; found with `survey`."""
+    return _surveyed(net).last
+
+
+def folding_layers(net: Net) -> frozenset[str]:
+    """The layers that return something other than one row for each input; found with `survey`."""
+    return _surveyed(net).folding
+
+
+def _surveyed(net: Net, *inputs: Tensor) -> _Survey:
     ready = inputs or _as_tuple(net.example())
     key = ("survey", tuple(tuple(x.shape[1:]) for x in ready))
-    if key in net._cache:
-        return net._cache[key]
-    found: dict[str, list[dict[str, tuple[int, ...]]]] = {}
+    if key not in net._cache:
+        net._cache[key] = _arranged(_outputs(net, ready))
+    return net._cache[key]
 
-    def hook(name: str) -> Any:
-        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            found.setdefault(name, []).append({k: tuple(t.shape[1:]) for k, t in leaves(output)})
 
-        return note
+_Call = tuple[str, nn.Module | None, dict[str, tuple[int, ...]]]
+"""A layer's name, the layer, and the shape of each tensor that it returned, with the batch axis."""
+
+
+def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
+    """What each call of each layer returns, in the order in which they end; the result is the last."""
+    found: list[_Call] = []
+
+    def note(name: str, module: nn.Module | None, output: Any) -> None:
+        found.append((name, module, {k: tuple(t.shape) for k, t in leaves(output)}))
 
     handles: list[Any] = []
     with frozen(net.module), torch.no_grad():
         try:
             for name, module in net.module.named_modules():
                 if name:
-                    handles.append(module.register_forward_hook(hook(name)))
+                    handles.append(
+                        module.register_forward_hook(lambda m, _i, out, name=name: note(name, m, out))
+                    )
             result = net(*(x[:1] for x in ready))
         finally:
             for handle in handles:
                 handle.remove()
-    if RESULT not in found:
-        found[RESULT] = [{k: tuple(t.shape[1:]) for k, t in leaves(result)}]
-    shapes = {name: tuple(calls) for name, calls in found.items()}
-    net._cache[key] = shapes
-    return shapes
+    if not any(name == RESULT for name, _, _ in found):
+        note(RESULT, None, result)
+    return found
+
+
+def _arranged(found: Sequence[_Call]) -> _Survey:
+    calls: Counter[str] = Counter()
+    outputs: list[Output] = []
+    for name, module, parts in found:
+        calls[name] += 1
+        outputs += [Output((name, calls[name], key), shape[1:], module) for key, shape in parts.items()]
+    last = last_of(outputs)
+    shapes: dict[str, list[dict[str, tuple[int, ...]]]] = {name: [] for name, _, _ in found}
+    for name, _, _ in found:
+        shapes[name].append({})
+    for output in outputs:
+        name, number, key = output.spot
+        turned = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
+        shapes[name][number - 1][key] = turned
+    folding = frozenset(name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values()))
+    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, folding)
 
 
 class _Done(BaseException):
@@ -120,7 +166,7 @@ class _Watch:
 
     def __init__(self, net: Net, places: Sequence[Place]) -> None:
         self.net = net
-        shapes = survey(net)
+        shapes, self.last, _ = _surveyed(net)
         self.modules = {
             layer: module
             for layer in dict.fromkeys(place.layer for place in places)
@@ -156,6 +202,7 @@ class _Watch:
         return swap(output, Tensor.clone)  # so that nothing later overwrites what was recorded
 
     def tensor(self, place: Place, result: Any) -> Tensor:
+        at = (place.layer, 1)
         if place.layer not in self.modules:
             value = result
         else:
@@ -169,7 +216,8 @@ class _Watch:
             value = self.outputs[at]
         parts = dict(leaves(value))
         _part(place, {key: tuple(t.shape[1:]) for key, t in parts.items()})
-        act = parts[place.key] if place.key is not None else next(iter(parts.values()))
+        key = place.key if place.key is not None else next(iter(parts))
+        act = units_first(parts[key], (at[0], at[1], key), self.last)
         check_selection(place, tuple(act.shape[1:]))
         return place.select(act)
 

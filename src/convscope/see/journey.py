@@ -74,7 +74,7 @@ def _opened(module: nn.Module, name: str, total: int) -> Iterator[str]:
         nested = isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict) or weights > MOST * total
         if nested and any(True for _ in part.children()):
             yield from _opened(part, path, total)
-        elif any(p.dim() > 2 for p in part.parameters()):
+        elif any(p.dim() > 1 for p in part.parameters()):
             yield path
 
 

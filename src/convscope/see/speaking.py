@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from convscope.nets import Net, Place, frozen, survey
+from convscope.nets.axes import Spot, units_first
 from convscope.nets.places import RESULT
+from convscope.nets.recording import last_axes
 from convscope.nets.structure import leaves, swap
 
 
@@ -70,6 +72,7 @@ class _Dual:
     def __init__(self, net: Net, place: Place, positions: Int64[Tensor, "b axes"]) -> None:
         self.place, self.positions = place, positions
         self.calls: Counter[str] = Counter()
+        self.last = last_axes(net)
         self.wanted = 1 if place.layer == RESULT else place.call or len(survey(net)[place.layer])
 
     @property
@@ -82,13 +85,14 @@ class _Dual:
 
     def exchanged(self, output: Any) -> Any:
         parts = dict(leaves(output))
-        chosen = parts[self.place.key] if self.place.key is not None else next(iter(parts.values()))
-        return swap(output, lambda part: self._dual(part) if part is chosen else part)
+        key = self.place.key if self.place.key is not None else next(iter(parts))
+        spot = (self.place.layer, self.wanted, key)
+        return swap(output, lambda part: self._dual(part, spot) if part is parts[key] else part)
 
-    def _dual(self, act: Float[Tensor, "b c *size"]) -> Float[Tensor, "b c *size"]:
+    def _dual(self, act: Float[Tensor, "b *shape"], spot: Spot) -> Float[Tensor, "b *shape"]:
         tangent = act.clone()
         if act.dim() > 2:
             at = (torch.arange(len(act)), slice(None), *self.positions.unbind(1))
             tangent = torch.zeros_like(act)
-            tangent[at] = act[at]
+            units_first(tangent, spot, self.last)[at] = units_first(act, spot, self.last)[at]
         return forward_ad.make_dual(act, tangent)

@@ -10,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from convscope.nets import Net, Place, frozen, survey
+from convscope.nets.axes import units_first
 from convscope.nets.places import RESULT
+from convscope.nets.recording import last_axes
 from convscope.nets.structure import leaves
 from convscope.see.looking import check_rows
 
@@ -33,7 +35,7 @@ class Taps:
         self.net, self.receive = net, receive
         self.calls: Counter[str] = Counter()
         self.inputs: tuple[Tensor, ...] = ()
-        shapes = survey(net)
+        shapes, self.last = survey(net), last_axes(net)
         self.modules = {
             name: module
             for name, module in net.module.named_modules()
@@ -80,7 +82,8 @@ class Taps:
     def _give(self, at: tuple[str, int], output: Any) -> None:
         for number, key in self.waiting.get(at, ()):
             parts = dict(leaves(output))
-            act = parts.get(key) if key is not None else next(iter(parts.values()), None)
+            key = key if key is not None else next(iter(parts), "")
+            act = units_first(parts[key], (at[0], at[1], key), self.last) if key in parts else None
             if act is not None and act.is_floating_point():
                 check_rows(self.net, self.inputs, {Place(at[0], key=key): act})
                 self.receive(number, act)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
+from math import floor, prod
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeError, PlaceError, nearest
 from convscope.nets import Net, Place, resolve, survey
 from convscope.nets.places import RESULT
+from convscope.nets.recording import folding_layers
 from convscope.see.tally import Tally
 
 FLAT: dict[str, tuple[float, float]] = {
@@ -78,10 +79,15 @@ class Entry:
         return torch.bincount(labels, minlength=len(self.by_class)) / max(1, len(labels))
 
     def percentile(self, value: float) -> float:
-        """Per cent of the images to which the unit says less than `value`; to the width of a bin."""
+        """Per cent of the images to which the unit says less than `value`, to the width of a bin.
+
+        Rounded down to a tenth, so that 100 means all of them.
+        """
         if self.top and value > self.top[0].value:
             return 100.0
-        return 100 * self._index.tally.histograms.share_below(self._number, value)
+        most = 1 - 1 / max(self.images, 1)
+        share = min(self._index.tally.histograms.share_below(self._number, value), most)
+        return floor(1000 * share + 1e-6) / 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,11 +210,12 @@ def weighted_layers(net: Net) -> tuple[str, ...]:
     That is, innermost modules with weights of two axes or more (convolutions, dense layers) at each of their
     calls, in the order in which they run; what stands there is before any normalisation and activation
     function, so that both ends of a unit's scale say something. Norms, activation functions, poolings and
-    dropout hand on the same units and are left out. A network without such modules is indexed at every
-    innermost layer.
+    dropout hand on the same units and are left out, as are layers that fold parts of images into the batch. A
+    network without such modules is indexed at every innermost layer.
     """
     shapes, modules = survey(net), dict(net.module.named_modules())
     names = [name for name in shapes if not any(other.startswith(f"{name}.") for other in shapes)]
+    names = [name for name in names if name not in folding_layers(net)]
     chosen = [name for name in names if name in modules and _makes_units(modules[name])]
     found = [place for name in chosen or names for place in _calls(name, shapes[name])]
     last = [place for place in _calls(RESULT, shapes[RESULT]) if place not in found]

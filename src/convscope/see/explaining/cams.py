@@ -16,7 +16,9 @@ from typing_extensions import override
 
 from convscope.errors import PlaceError, UsageError
 from convscope.nets import Net, Place, resolve, survey
+from convscope.nets.axes import units_first
 from convscope.nets.places import RESULT
+from convscope.nets.recording import last_axes
 from convscope.nets.structure import leaves, swap
 from convscope.see.explaining.fields import stretched
 from convscope.see.explaining.method import Method, Part
@@ -120,7 +122,10 @@ def tail(
                 hint="Choose a layer before the target.",
             )
         (gradient,) = torch.autograd.grad(scores.sum(), cut[0], allow_unused=True, materialize_grads=True)
-    return cut[0].detach().float(), gradient.float()
+    last, key = last_axes(question.net), place.key or ""
+    spot = (place.layer, place.call or len(survey(question.net)[place.layer]), key)
+    maps, slopes = (units_first(x, spot, last) for x in (cut[0].detach(), gradient))
+    return maps.float(), slopes.float()
 
 
 @contextmanager
