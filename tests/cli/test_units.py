@@ -71,6 +71,51 @@ def test_stopped_indexing_is_kept_and_goes_on(convscope, folder: Path, monkeypat
     assert json.loads(Path("here/index.json").read_text())["facts"]["images"] == 59
 
 
+def test_a_stopped_pass_of_a_unit_goes_on_and_leaves_no_folder(convscope, folder: Path, monkeypatch) -> None:
+    from convscope.see.tally import Tally
+
+    add, calls = Tally.add, []
+
+    def interrupted(self, batch):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        add(self, batch)
+
+    words = ("unit", "digits", "conv2:3", "--data", folder, "--batch", 10, "--steps", 1, "--out", "page")
+    monkeypatch.setattr(Tally, "add", interrupted)
+    stopped = convscope(*words, "--quiet")
+    assert stopped.code == 130 and "20 of 60" in stopped.err and "go on" in stopped.err
+    assert not Path("page").exists() and not list(Path().glob(".page*"))
+    calls.clear()
+    counted = lambda self, batch: (calls.append(1), add(self, batch))  # noqa: E731
+    monkeypatch.setattr(Tally, "add", counted)
+    assert sum(convscope(*words, "--quiet", "--json").json["histogram"]["counts"]) == 59
+    assert len(calls) == 4, "the first two batches were looked at again"
+
+
+def test_a_unit_that_is_stopped_while_it_is_drawn_keeps_its_page(
+    convscope, folder: Path, monkeypatch
+) -> None:
+    from convscope.see import portrait
+
+    sitting = portrait.sitting
+
+    def interrupted(*words, **named):
+        for number, step in enumerate(sitting(*words, **named)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield step
+
+    monkeypatch.setattr(portrait, "sitting", interrupted)
+    done = convscope("unit", "digits", "conv2:3", "--data", folder, "--steps", 9, "--out", "page", "--quiet")
+    assert done.code == 130 and "step 2 of 9" in done.err
+    html = Path("page/unit.html").read_text(encoding="utf-8")
+    assert html.count("conv2:3") > 1
+    with Image.open("page/unit.png") as sheet:
+        assert sheet.width > 600
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -72,7 +72,7 @@ class Pending:
 def folder(out: Path | None, name: str) -> Iterator[Pending]:
     """A folder to fill; it stands at its place when the block ends, and nowhere when the block fails.
 
-    When the user interrupts after something was saved (`Interrupted`), it is kept.
+    When the user interrupts (`Interrupted`), what was saved is kept.
     """
     place = free(out) if out else named(name)
     try:
@@ -84,7 +84,10 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
     try:
         yield pending
     except Interrupted:
-        _move(pending, out, name)
+        if any(temporary.iterdir()):
+            _move(pending, out, name)
+        else:
+            temporary.rmdir()
         raise
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

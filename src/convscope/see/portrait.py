@@ -1,7 +1,7 @@
 """Everything about one unit: what was made for it, the real images at both ends of its scale, its numbers."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from convscope.see.indexing import indexing_units
 from convscope.see.looking import seen
 from convscope.see.recipe import Visualize
 from convscope.see.unit_index import Entry, Example, UnitIndex
-from convscope.see.visualization import visualizing
+from convscope.see.visualization import Progress, visualizing
 from convscope.worlds.samples import Samples, scaled
 
 MEASURED = 24
@@ -49,11 +49,6 @@ class Made:
     value: float
     silent: bool
     """Whether no gradient was left at the end; then the picture says nothing."""
-
-    @classmethod
-    def nothing(cls) -> "Made":
-        """No picture yet."""
-        return cls(torch.empty(0), float("nan"), True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +84,17 @@ class Portrait:
 
 @dataclass(frozen=True)
 class Sitting:
-    """How far a portrait is, from 0 to 1; the last one holds it."""
+    """How far a portrait is, from 0 to 1.
+
+    Attributes:
+        done: from 0 to 1.
+        note: what is under way.
+        so_far: the portrait as it is now, once all images have passed; the last one's is whole.
+    """
 
     done: float
     note: str
-    portrait: Portrait | None = None
+    so_far: Callable[[], Portrait] | None = None
 
 
 def unit(
@@ -123,9 +124,9 @@ def unit(
         UsageError: the data do not fit the network.
     """
     last = deque(sitting(net, place, data, index=index, best=best, steps=steps, seed=seed), maxlen=1).pop()
-    if last.portrait is None:
+    if last.so_far is None:
         raise UsageError("one unit")
-    return last.portrait
+    return last.so_far()
 
 
 def sitting(
@@ -139,39 +140,40 @@ def sitting(
     steps: int = 256,
     seed: int = 0,
 ) -> Iterator[Sitting]:
-    """As `unit`, telling how far it is."""
-    wanted = _unit(net, place)
-    found = index if index is not None and wanted in index else _known(net, data, wanted, best)
+    """As `unit`, telling how far it is; can be stopped at any time."""
+    wanted = one_unit(net, place)
+    found = index if index is not None and wanted in index else known_index(net, data, wanted, best)
     if found is None:
         for step in indexing_units(net, data, [wanted.whole], k=best, batch=batch):
             yield Sitting(0.4 * step.done / step.total, f"{step.done:,} of {step.total:,} images")
             found = step.index()
     if found is None:
         raise UsageError("samples", received="none")
-    liked, disliked = Made.nothing(), Made.nothing()
-    for negative in (False, True):
-        for share, note, made in _making(net, wanted, steps, seed, negative=negative):
-            yield Sitting(0.4 + 0.28 * (negative + share), note)
-            liked, disliked = (liked, made or disliked) if negative else (made or liked, disliked)
-    yield Sitting(1.0, "", _portrait(net, data, wanted, found.entry(wanted, best), (liked, disliked)))
+    entry = found.entry(wanted, best)
+    with frozen(net.module):
+        ways = (_making(net, wanted, steps, seed, negative=negative) for negative in (False, True))
+        for liked, disliked in zip(*ways, strict=True):
+            yield Sitting(
+                0.4 + 0.6 * liked[0] / max(steps, 1), f"step {liked[0]} of {steps}",
+                lambda up=liked[1], down=disliked[1]: _portrait(net, data, wanted, entry, (up(), down())),
+            )  # fmt: skip
 
 
 def _making(
     net: Net, place: Place, steps: int, seed: int, *, negative: bool
-) -> Iterator[tuple[float, str, Made | None]]:
-    """Ascend; the last item holds the picture."""
+) -> Iterator[tuple[int, Callable[[], Made]]]:
+    """Ascend; with the number of each step comes the picture as it is then."""
     recipe = Visualize.parse({
         "net": net.name, "places": [str(place)], "steps": steps, "seed": seed, "negative": negative,
         "reduce": "mean" if negative else "max",
     })  # fmt: skip
-    with frozen(net.module):
-        for step in visualizing(net, recipe):
-            made = None
-            if step.step == steps:
-                shown = step.visualization()
-                value = _said(net, shown.images, place, negative)
-                made = Made(shown.images[0], value, bool(shown.silent))
-            yield step.step / max(steps, 1), f"step {step.step} of {steps}", made
+
+    def made(step: Progress) -> Made:
+        shown = step.visualization()
+        return Made(shown.images[0], _said(net, shown.images, place, negative), bool(shown.silent))
+
+    for step in visualizing(net, recipe):
+        yield step.step, lambda step=step: made(step)
 
 
 def _portrait(net: Net, data: Samples, place: Place, entry: Entry, made: tuple[Made, Made]) -> Portrait:
@@ -209,6 +211,26 @@ def open_index(folder: str | Path, net: Net, data: Samples) -> UnitIndex:
     return index
 
 
+def one_unit(net: Net, place: str | Place) -> Place:
+    """The place of one unit, wherever it speaks.
+
+    Raises:
+        PlaceError: there is no such unit, or the place is a layer or a single position.
+    """
+    wanted = resolve(net, place)
+    if wanted.unit is None or wanted.position is not None:
+        raise PlaceError(
+            "one unit, like conv2:17", received=str(place), hint=f"Write {wanted.source}:0 for the first."
+        )
+    return wanted
+
+
+def known_index(net: Net, data: Samples, place: Place, best: int) -> UnitIndex | None:
+    """An index in the user's cache that has the unit, with enough images at either end."""
+    fits = (index for index in index_files.known(net, data) if place in index and index.facts["k"] >= best)
+    return next(fits, None)
+
+
 def field_of(net: Net, place: Place) -> Field | None:
     """What one position of a layer sees in the first input; None where the graph does not tell."""
     try:
@@ -221,20 +243,6 @@ def field_of(net: Net, place: Place) -> Field | None:
     if place.layer == RESULT and len(graph.outputs) == 1:
         names.append(graph.outputs[0])
     return next((fields[name] for name in names if name in fields), None)
-
-
-def _unit(net: Net, place: str | Place) -> Place:
-    wanted = resolve(net, place)
-    if wanted.unit is None or wanted.position is not None:
-        raise PlaceError(
-            "one unit, like conv2:17", received=str(place), hint=f"Write {wanted.source}:0 for the first."
-        )
-    return wanted
-
-
-def _known(net: Net, data: Samples, place: Place, best: int) -> UnitIndex | None:
-    fits = (index for index in index_files.known(net, data) if place in index and index.facts["k"] >= best)
-    return next(fits, None)
 
 
 def _said(net: Net, images: Float[Tensor, "n *shape"], place: Place, negative: bool) -> float:

@@ -45,7 +45,7 @@ class UnitPage(OnNetwork):
     root: str | None = Field(None, description=_ROOT)
     index: str | None = Field(
         None,
-        description="the folder of an index; if left out, one in the user's cache, or a pass for this layer",
+        description="the folder of an index; one in the user's cache if left out, made if there is none",
     )
     best: int = Field(9, ge=1, le=100, description="real images to show at either end")
     batch: int | None = Field(

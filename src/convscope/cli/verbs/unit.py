@@ -13,44 +13,92 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.cli import inputs, pictures
 from convscope.cli.shell import Answer, Shell
+from convscope.errors import Interrupted
 from convscope.see.unit_recipe import UnitPage
 
 if TYPE_CHECKING:
+    from convscope.nets import Net
     from convscope.see.portrait import Portrait
+    from convscope.see.unit_index import UnitIndex
+    from convscope.worlds import Samples
 
 schema = UnitPage
 
 
 def run(recipe: UnitPage, shell: Shell) -> Answer:
-    """Look up or index, ascend, measure; one HTML page and one PNG."""
+    """Look up or index, ascend, measure; one HTML page and one PNG. Ctrl-C keeps what there is."""
     from convscope.cli.stamp import stamp
-    from convscope.see.portrait import open_index, sitting
     from convscope.show import unit_page
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     data = inputs.samples(recipe.data, net, recipe.split, recipe.root)
-    index = open_index(recipe.index, net, data) if recipe.index else None
-    portrait = None
-    with shell.progress(f"portrait of {recipe.place}", 1.0) as progress:
-        for step in sitting(
-            net, recipe.place, data, index=index, best=recipe.best, batch=recipe.batch, steps=recipe.steps,
-            seed=recipe.seed,
-        ):  # fmt: skip
-            progress.update(step.done, step.note)
-            portrait = step.portrait
-    if portrait is None:
-        raise RuntimeError("the last step holds the portrait")
-    with shell.folder(f"unit-{net.name}-{portrait.place}") as folder:
+    with shell.folder(f"unit-{net.name}-{recipe.place}") as folder:
+        portrait, step = _portrayed(net, data, recipe, shell)
         html = unit_page.page(
             portrait, net, data=data.name, command=recipe.command(), seed=recipe.seed,
             skipped=len(data.problems),
         )  # fmt: skip
         (folder.path / "unit.html").write_text(html, encoding="utf-8")
         pictures.save(unit_page.sheet(portrait, net), folder.path / "unit.png", stamp(recipe))
+        if step is not None:
+            raise Interrupted(
+                f"stopped at {step}; the page with the pictures so far is in {folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
     found = _data(portrait)
     return Answer(
         {"net": net.name, **found, "out": str(folder.place)}, lambda: _lines(portrait, folder.place)
     )
+
+
+def _portrayed(net: "Net", data: "Samples", recipe: UnitPage, shell: Shell) -> "tuple[Portrait, str | None]":
+    """The portrait, and the step at which it was stopped."""
+    from convscope.see.portrait import sitting
+
+    index, last = _indexed(net, data, recipe, shell), None
+    with shell.progress(f"portrait of {recipe.place}", 1.0) as progress:
+        try:
+            for last in sitting(
+                net, recipe.place, data, index=index, best=recipe.best, steps=recipe.steps, seed=recipe.seed
+            ):
+                progress.update(last.done, last.note)
+        except KeyboardInterrupt:
+            if last is None or last.so_far is None:
+                raise
+            return last.so_far(), last.note
+    if last is None or last.so_far is None:
+        raise RuntimeError("the last step holds the portrait")
+    return last.so_far(), None
+
+
+def _indexed(net: "Net", data: "Samples", recipe: UnitPage, shell: Shell) -> "UnitIndex":
+    """The index that is named or known; else a pass for this layer, which is kept in the user's cache."""
+    from convscope.see import index_files
+    from convscope.see.indexing import indexing_units
+    from convscope.see.portrait import known_index, one_unit, open_index
+
+    place = one_unit(net, recipe.place)
+    if recipe.index:
+        return open_index(recipe.index, net, data)
+    found = known_index(net, data, place, recipe.best)
+    if found is not None:
+        return found
+    wanted = {"places": [str(place.whole)], "k": recipe.best, "batch": recipe.batch}
+    folder, last = index_files.home(net, data) / index_files.mark(wanted), None
+    with shell.progress(f"indexing {place.whole}", len(data)) as progress:
+        try:
+            for last in indexing_units(
+                net, data, [place.whole], k=recipe.best, batch=recipe.batch, folder=folder
+            ):
+                progress.update(last.done, f"{last.done:,} of {last.total:,} images")
+        except KeyboardInterrupt:
+            done = f"{last.done:,} of {last.total:,} images" if last is not None else "what was done before"
+            raise Interrupted(
+                f"stopped; {done} are kept in {folder}", hint="Run the same command again to go on."
+            ) from None
+    if last is None:
+        raise RuntimeError("the last step holds the index")
+    return last.index()
 
 
 def _data(portrait: "Portrait") -> dict[str, Any]:
