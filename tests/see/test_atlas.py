@@ -10,13 +10,13 @@ import torch
 from convscope import see
 from convscope.errors import MissingError, PlaceError, UsageError
 from convscope.graph.contract import InputContract
-from convscope.nets import Net, Place, record, resolve
+from convscope.nets import Net, Place, load, record, resolve
 from convscope.see import layouts
-from convscope.see.charting import SHRINK, whitened
+from convscope.see.charting import SHRINK, agreed, whitened
 from convscope.see.gathering import gathering
 from convscope.see.icons import Pencil, drawing
 from convscope.see.speaking import attributions
-from convscope.worlds import InMemory, scaled
+from convscope.worlds import InMemory, digits, scaled
 
 
 @pytest.fixture
@@ -137,11 +137,43 @@ def test_a_whole_atlas(digit_net: Net, noise: InMemory) -> None:
     assert [(c.row, c.column) for c in made.cells] == sorted({(c.row, c.column) for c in made.cells})
     for cell in made.cells:
         assert 0 <= cell.row < 3 and 0 <= cell.column < 3
-        assert len(cell.speaks_for) == 3 and cell.speaks_for[0][1].startswith("digit")
+        assert len(cell.speaks_for) <= 1 and all(name.startswith("digit") for _, name, _ in cell.speaks_for)
         assert 1 <= len(cell.sights) <= 2
         assert all(noise.labels[s.image] == s.label and all(0 < at < 1 for at in s.at) for s in cell.sights)
     again = see.atlas(digit_net, "relu2", noise, layout="pca", each=4, grid=3, least=1, steps=1, examples=2)
     assert torch.equal(made.images, again.images)
+
+
+def test_names_are_the_classes_of_the_pictures_where_the_layer_knows_them() -> None:
+    """In the last hidden layer of a trained network, against the labels of the data."""
+    net, data = load("digits"), digits.test().take(range(600))
+    made = see.atlas(net, "dense1", data, layout="pca", grid=6, least=8, steps=0, size=28)
+    named = [cell for cell in made.cells if cell.speaks_for]
+    assert len(named) >= 5
+    right = [cell.found_in and cell.speaks_for[0][1] == cell.found_in[0] for cell in named]
+    assert sum(map(bool, right)) >= 0.7 * len(named)
+
+
+def test_a_class_is_named_where_two_halves_agree() -> None:
+    mean = torch.arange(100.0)
+    assert agreed(mean, torch.stack([mean, mean])) == [99, 98, 97]
+    assert agreed(mean, torch.stack([mean, -mean])) == []
+    assert agreed(mean, torch.stack([mean, mean.roll(-4)])) == [95]  # alike in one of their five
+    assert agreed(mean, torch.stack([mean, torch.zeros(100)])) == []  # a half that was never asked
+    few = torch.tensor([0.0, 3.0, 2.0])
+    assert agreed(few, torch.stack([few, few])) == [1]
+
+
+def test_the_class_a_cell_is_found_in_by_counting(digit_net: Net, noise: InMemory) -> None:
+    made = see.atlas(digit_net, "relu2", noise, layout="pca", each=1, grid=2, least=1, steps=0, examples=64)
+    for cell in made.cells:
+        assert cell.found_in is not None
+        name, share, times = cell.found_in
+        here = [sight.label for sight in cell.sights]
+        number = noise.classes.index(name)
+        assert share == pytest.approx(here.count(number) / len(here))
+        usual = float((noise.labels == number).float().mean())
+        assert times == pytest.approx(share / usual)
 
 
 def test_errors_say_what_to_do(digit_net: Net, noise: InMemory) -> None:

@@ -32,7 +32,12 @@ AT_ONCE = 16
 SHRINK = 0.05
 """Share of the mean variance that is added before inverting, so that rare directions do not explode."""
 NAMED = 3
-"""Classes that are named for each cell."""
+"""Classes that are named for each cell at most."""
+AGREED = 5
+"""A class is named if two halves of the asked pictures have it among this many; fewer where classes are few.
+
+In middle layers the halves seldom agree on any: what a vector adds there depends on the rest of the picture.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ class Cell:
         count: how many vectors.
         mean: their mean.
         direction: what is drawn: the mean, whitened if the recipe says so.
-        speaks_for: classes (unit of the result, name) and what the vectors add to their logits, most first.
+        speaks_for: classes (unit of the result, name) and what the vectors add to their logits, most first;
+            none where two halves of the pictures that were asked do not agree.
+        found_in: the class of the data whose pictures are here most above their share: its name, its share of
+            the pictures here, and how many times its share of all that is; None where there is one class.
         sights: the real positions nearest to the mean in angle.
     """
 
@@ -65,6 +73,7 @@ class Cell:
     direction: Float[Tensor, " c"]
     speaks_for: tuple[tuple[int, str, float], ...]
     sights: tuple[Sight, ...]
+    found_in: tuple[str, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +197,7 @@ def _plan(net: Net, data: Samples, vectors: Vectors, recipe: Recipe) -> _Plan:
             direction,
             (),
             _sights(data, vectors, group, mean, recipe.examples),
+            _found_in(data, vectors, group),
         )
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]
@@ -226,6 +236,20 @@ def _sights(data: Samples, vectors: Vectors, group: Tensor, mean: Tensor, count:
     return tuple(sights)
 
 
+def _found_in(data: Samples, vectors: Vectors, group: Tensor) -> tuple[str, float, float] | None:
+    """Each picture counts once, however many of its positions are here."""
+    if len(data.classes) < 2:
+        return None
+    here, everywhere = (
+        torch.bincount(data.labels[images.unique()], minlength=len(data.classes)).double()
+        for images in (vectors.images[group], vectors.images)
+    )
+    shares, usual = here / here.sum(), everywhere / everywhere.sum()
+    sure = (here + usual) / (here.sum() + 1)  # as if one more picture were as usual: few pictures say little
+    best = int((sure / usual.clamp_min(1e-12)).argmax())
+    return data.classes[best], float(shares[best]), float(shares[best] / usual[best])
+
+
 def _naming(net: Net, data: Samples, plan: _Plan) -> Iterator[float]:
     """Find the classes each cell speaks for, where the result's units have names; yields the share done."""
     if not net.labels:
@@ -236,18 +260,26 @@ def _naming(net: Net, data: Samples, plan: _Plan) -> Iterator[float]:
         for group, cell in zip(plan.members, plan.cells, strict=True)
     ]
     owners = torch.tensor([number for number, members in enumerate(nearest) for _ in members])
-    members, sums = torch.cat(nearest), torch.zeros(len(plan.cells), len(net.labels))
+    halves = torch.cat([torch.arange(len(members)) % 2 for members in nearest])
+    members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.labels))
     for first in range(0, len(members), AT_ONCE):
-        part = members[first : first + AT_ONCE]
-        images = scaled(data.batch(plan.vectors.images[part]), net.contract)
-        found = attributions(net, place, images, plan.vectors.positions[part])
+        asked = members[first : first + AT_ONCE]
+        images = scaled(data.batch(plan.vectors.images[asked]), net.contract)
+        found = attributions(net, place, images, plan.vectors.positions[asked])
         if found is None or found.shape[1] != len(net.labels):
             return
-        sums.index_add_(0, owners[first : first + AT_ONCE], found)
+        part = slice(first, first + AT_ONCE)
+        sums.index_put_((halves[part], owners[part]), found, accumulate=True)
         yield min(1.0, (first + AT_ONCE) / len(members))
-    means = sums / owners.bincount()[:, None]
+    means = sums.sum(0) / owners.bincount()[:, None]
     for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
-        top = mean.topk(min(NAMED, len(mean)))
-        named = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        spoken = tuple((unit, net.labels[unit], value) for unit, value in named)
+        units = agreed(mean, sums[:, number])
+        spoken = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
         plan.cells[number] = replace(cell, speaks_for=spoken)
+
+
+def agreed(mean: Float[Tensor, " k"], halves: Float[Tensor, "2 k"]) -> list[int]:
+    """The classes with the largest mean among those that both halves have among their largest."""
+    count = max(1, min(AGREED, len(mean) // 20))
+    first, second = (set(half.topk(count).indices.tolist()) if bool(half.any()) else set() for half in halves)
+    return sorted(first & second, key=lambda unit: float(mean[unit]), reverse=True)[:NAMED]

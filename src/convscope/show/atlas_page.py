@@ -84,6 +84,10 @@ def _card(cell: Cell, made: Markup, net: Net, data: Samples) -> Markup:
             element("span", element("b", name.split(",")[0]), f" {value:+.2f}", class_="line")
             for _, name, value in cell.speaks_for
         ]
+    if cell.found_in:
+        name, share, times = cell.found_in
+        values = {"name": name, "share": f"{100 * share:.0f}", "times": f"{times:.1f}"}
+        lines.append(both("atlas.found", tag="span", class_="mini", **values))
     words = element("span", *lines, class_="words")
     if not cell.sights:
         return join([*head, words])

@@ -70,6 +70,8 @@ def _data(atlas: "Map", data: "Samples") -> dict[str, Any]:
             "speaks_for": [
                 {"unit": unit, "label": name, "logit": value} for unit, name, value in cell.speaks_for
             ],
+            "found_in": dict(zip(("class", "share", "times"), cell.found_in, strict=True))
+            if cell.found_in else None,
             "examples": [
                 {"image": sight.image, "class": data.classes[sight.label], "at": list(sight.at)}
                 for sight in cell.sights
