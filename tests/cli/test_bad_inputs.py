@@ -75,6 +75,7 @@ BAD_PLACES = [
     "output:eleven",
     "relu1:0@1,1,1",
     "conv1::",
+    "conv1:5-3",
 ]
 
 LOOKING: dict[str, list[str]] = {
@@ -100,6 +101,20 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     *(("visualize", [net, "conv1:0"], {2, 3, 4}) for net in BAD_NETWORKS),
     *(("visualize", ["lecture", place], {2}) for place in BAD_PLACES),
     *(("visualize", ["lecture", "conv1:0", "--steps", steps], {2}) for steps in ("-1", "x", "1.5", "nan")),
+    *(
+        ("explain", ["photo.png", "--net", "efficientnet_lite0", "--box", box], {2})
+        for box in ("1,2,3", "nan,1,2,3", "5,5,1,1", "9999,9999,99999,99999", "-9,-9,-1,-1", "1,2,x,4", "")
+    ),
+    *(
+        (verb, ["nan", *words[1:]], {3})
+        for verb, words in (
+            ("look", ["", "picture.png"]),
+            ("visualize", ["", "conv1:0"]),
+            ("atlas", ["", "conv1", "--data", "digits", "--layout", "pca"]),
+            ("units", ["", "--data", "digits"]),
+            ("unit", ["", "conv1:0", "--data", "digits"]),
+        )
+    ),
     *((verb, [net, *words[1:]], {2, 3, 4}) for verb, words in LOOKING.items() for net in BAD_NETWORKS),
     *(("explain", ["picture.png", "--net", net], {2, 3, 4}) for net in BAD_NETWORKS),
     *(("explain", [image, "--net", "lecture"], {2, 3}) for image in BAD_IMAGES),
@@ -188,11 +203,19 @@ CASES: list[tuple[str, list[str], set[int]]] = [
 @pytest.fixture(scope="module")
 def junk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder full of everything that can be wrong, and some things that are right."""
+    import torch
+
+    from convscope import nets
     from convscope.show import png
 
     root = tmp_path_factory.mktemp("junk")
     digit = Image.radial_gradient("L").resize((28, 28))
     digit.save(root / "picture.png")
+    digit.convert("RGB").save(root / "photo.png")
+    broken = nets.load("mlp")
+    with torch.no_grad():
+        next(iter(broken.module.parameters())).fill_(float("nan"))
+    nets.save(broken, root / "nan")
     for name in ("a", "b"):
         (root / "pictures" / name).mkdir(parents=True)
         digit.rotate(90 * (name == "a")).crop((0, 0, 20, 28)).save(root / "pictures" / name / "1.png")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.cli.shell import Shell
-from convscope.errors import UsageError
+from convscope.errors import DataError, UsageError
 from convscope.recipe import OnNetwork
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ def device(name: str) -> "torch.device":
 
 
 def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
-    """A network where it will compute. Fresh weights follow the seed, and a word says that they are fresh."""
+    """A network where it will compute. Fresh weights follow the seed, and a word says that they are fresh.
+
+    Raises:
+        DataError: some of its numbers are no numbers.
+    """
     from convscope import nets
 
     where = device(recipe.device)
@@ -39,6 +43,13 @@ def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
     net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
     if net.source.weights == "none":
         shell.say(f"{net.name} has fresh weights: it has learned nothing yet.")
+    broken = [name for name, p in net.module.named_parameters() if not bool(p.isfinite().all())]
+    if broken:
+        raise DataError(
+            f"{net.name} with weights that are numbers",
+            received=f"NaN or infinity in {broken[0]}" + (f" and {len(broken) - 1} more" * (len(broken) > 1)),
+            hint="Training went wrong here: train again with a lower --lr, or use an earlier state.",
+        )
     return net
 
 

@@ -81,10 +81,12 @@ class Visualize(OnNetwork):
     diversity: float = Field(
         1.0, ge=0, le=1e6, description="how much the variants of a place keep apart, beside pleasing it"
     )
-    l1: float = Field(0.0, ge=0, description="penalty on the sum of |x|, as in the lecture")
-    l2: float = Field(0.0, ge=0, description="penalty on the norm of the picture")
-    total_variation: float = Field(0.0, ge=0, description="penalty on differences of neighbouring pixels")
-    blur: float = Field(0.0, ge=0, description="penalty on what blurring would remove")
+    l1: float = Field(0.0, ge=0, le=1e6, description="penalty on the sum of |x|, as in the lecture")
+    l2: float = Field(0.0, ge=0, le=1e6, description="penalty on the norm of the picture")
+    total_variation: float = Field(
+        0.0, ge=0, le=1e6, description="penalty on differences of neighbouring pixels"
+    )
+    blur: float = Field(0.0, ge=0, le=1e6, description="penalty on what blurring would remove")
     start: Literal["noise", "zeros"] = Field("noise", description="what a picture starts from")
     film: list[int] = Field([], description="steps to keep, as one strip: 0,4,48,128")
     animate: bool = Field(False, description="also save the course of each picture as an animated WebP")
@@ -104,16 +106,15 @@ class Visualize(OnNetwork):
             raise ValueError("sizes are 1 or more")
         return size
 
-    @field_validator("film", "size", mode="before")
+    @field_validator("film", mode="before")
     @classmethod
-    def _split(cls, numbers: Any) -> Any:
-        if not isinstance(numbers, list | tuple):
-            return numbers
-        return [
-            part
-            for entry in numbers
-            for part in (re.split("[,x×]", entry) if isinstance(entry, str) else [entry])
-        ]
+    def _split(cls, film: Any) -> Any:
+        return _parts(film, ",")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _sides(cls, size: Any) -> Any:
+        return _parts(size, "[,x×]")
 
     @field_validator("film")
     @classmethod
@@ -139,6 +140,14 @@ class Visualize(OnNetwork):
     def per_place(self) -> int:
         """Pictures that belong together: variants, of both signs."""
         return self.variants * (2 if self.both else 1)
+
+
+def _parts(entries: Any, between: str) -> Any:
+    """Every entry of a list, those that are text split where the pattern stands."""
+    if not isinstance(entries, list | tuple):
+        return entries
+    split = (re.split(between, entry) if isinstance(entry, str) else [entry] for entry in entries)
+    return [part for parts in split for part in parts]
 
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from convscope.errors import PlaceError
 from convscope.nets import Net, Place, resolve, survey
 
 _MANY = re.compile(r"(?P<layer>.+):(?:(?P<every>\*)|(?P<first>\d+)-(?P<last>\d+))(?P<position>@[\d,]+)?")
@@ -26,6 +27,12 @@ def _expanded(net: Net, text: str | Place) -> Iterator[Place]:
     layer = resolve(net, many["layer"])
     first = int(many["first"] or 0)
     last = unit_count(net, layer) - 1 if many["every"] else int(many["last"])
+    if last < first:
+        raise PlaceError(
+            "a range of units from the lower to the higher",
+            received=str(text),
+            hint=f"Write {layer}:{last}-{first}.",
+        )
     for unit in range(first, last + 1):
         place = replace(layer, unit=unit)
         yield resolve(net, f"{place}{many['position']}" if many["position"] else place, check_position=False)

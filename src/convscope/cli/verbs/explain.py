@@ -120,14 +120,19 @@ def _boxes(recipe: Explain, net: "Net") -> list[tuple[float, ...]]:
     crop = net.contract.crop
     scale = max(max(across, round(across / crop)) / width, max(down, round(down / crop)) / height)
     left, top = (width * scale - across) / 2, (height * scale - down) / 2
-    return [_box(text, scale, left, top) for text in recipe.box]
+    return [_box(text, (width, height), scale, left, top) for text in recipe.box]
 
 
-def _box(text: str, scale: float, left: float, top: float) -> tuple[float, ...]:
+def _box(text: str, size: tuple[int, int], scale: float, left: float, top: float) -> tuple[float, ...]:
     try:
         a, b, c, d = (float(part) for part in text.split(","))
     except ValueError:
         raise UsageError("a box as left,top,right,bottom", received=repr(text)) from None
+    if not (a < c and b < d and a < size[0] and b < size[1] and c > 0 and d > 0):
+        raise UsageError(
+            f"a box as left,top,right,bottom, in a picture {size[0]} wide and {size[1]} high",
+            received=repr(text),
+        )
     return a * scale - left, b * scale - top, c * scale - left, d * scale - top
 
 
