@@ -47,8 +47,8 @@ class Float16(nn.Sequential):
         self.half()
 
 
-FORGIVING = ("attribute", "explain")
-"""Verbs that may go on where one part fails: they try several methods, or a derivative that may not exist."""
+FORGIVING = ("attribute", "explain", "units")
+"""Verbs that may go on where one part fails: several methods, a derivative or a graph that may not exist."""
 
 MODULES = (*HOSTILE, FiveChannels, Moving, Float16)
 

@@ -132,7 +132,7 @@ def does_attribute(net: Net) -> None:
 
 def does_units(net: Net) -> None:
     """All layers in one pass: the best of a few pictures are those that `record` finds for each unit."""
-    if len(net.contracts) > 1:
+    if len(net.contracts) > 1 or len(net.contract.shape) != 3:  # samples are pictures
         return
     chance = torch.Generator().manual_seed(3)
     images = torch.randint(0, 256, (4, *net.contract.shape), dtype=torch.uint8, generator=chance)
