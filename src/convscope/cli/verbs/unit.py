@@ -2,7 +2,8 @@
 
 What was made for it and against it, the real images at both ends of its scale (the part it sees, and the
 image it is from), how often it speaks, to which classes, and what of its receptive field really moves it. An
-index that `convscope units` made is used; without one, one pass over the data for this layer comes first.
+index that `convscope units` made is used; without one, one pass over the data for this layer comes first, and
+is kept. Ctrl-C keeps what there is.
 
     convscope unit digits conv2:17 --data digits
     convscope unit efficientnet_lite0 output:tench --data photographs
