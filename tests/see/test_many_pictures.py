@@ -113,7 +113,7 @@ def test_memory_decides_the_batch(small: Net) -> None:
         recipe = Visualize(net="x", places=["conv2:*"], steps=2, memory=memory, batch=4096, size=[256])
         return next(visualizing(small, recipe)).visualization().settled.batch
 
-    room = pace._in_use(torch.device("cpu"))
+    room = pace.used_bytes(torch.device("cpu"))
     least, more = batch(f"{room + 120 * 10**6}B"), batch(f"{room + 400 * 10**6}B")
     assert 1 <= least < more
     with pytest.raises(ConvscopeError, match="memory"):
