@@ -140,7 +140,9 @@ def _prepare(folder: Path, digits) -> None:
         place = folder / "pictures" / samples.classes[int(samples.labels[index])]
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(place / f"{index}.png")
-    Image.fromarray(samples.batch([0])[0, 0].numpy()).save(folder / "digit.png")
+    digit = Image.fromarray(samples.batch([0])[0, 0].numpy())
+    digit.save(folder / "digit.png")
+    digit.convert("RGB").resize((96, 80)).save(folder / "photo.jpg")
 
 
 def test_every_word_of_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

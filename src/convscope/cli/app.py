@@ -17,21 +17,29 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Verbs(TyperGroup):
-    """A group whose commands are imported only when they are called, so that help answers at once."""
+    """A group whose commands are imported only when they are called, so that help answers at once.
+
+    A word may be a verb and the first word of others: `style photo.jpg` and `style train`.
+    """
 
     def _names(self, ctx: typer.Context) -> dict[str, str]:
         """Word -> whole verb, at this level: `data` leads to the group of `data check`."""
         above = "" if ctx.parent is None else f"{self.name} "
         verbs = [verb for verb in VERBS if verb.startswith(above)]
-        return {verb[len(above) :].split()[0]: verb for verb in verbs}
+        names: dict[str, str] = {}
+        for verb in sorted(verbs, key=lambda verb: -len(verb)):  # `style` wins over `style train`
+            names[verb[len(above) :].split()[0]] = verb
+        return {word: names[word] for word in dict.fromkeys(v[len(above) :].split()[0] for v in verbs)}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The words at this level, in the table's order."""
-        return list(self._names(ctx))
+        """The words at this level, in the table's order; in help, whole verbs."""
+        return list(VERBS if ctx.parent is None and ctx.meta.get("convscope.listing") else self._names(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command behind a word: only its summary while help lists it."""
         names = self._names(ctx)
+        if ctx.parent is None and ctx.meta.get("convscope.listing"):
+            return TyperCommand(cmd_name, help=summary(cmd_name))
         if cmd_name not in names:
             return None
         verb = names[cmd_name]
@@ -49,6 +57,8 @@ class Verbs(TyperGroup):
         Raises:
             UsageError: there is no such verb; the nearest are named.
         """
+        if ctx.parent is None and " ".join(args[:2]) in VERBS:
+            return args[0], _group(args[0]), args[1:]
         if not args[0].startswith("-") and args[0] not in self._names(ctx):
             word = " ".join([*([] if ctx.parent is None else [str(self.name)]), args[0]])
             raise UsageError("one of the verbs", received=word, hint=_nearest_verb(word))

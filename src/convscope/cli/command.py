@@ -63,7 +63,9 @@ def command(verb: str) -> Callable[..., int]:
     parameters = [*_fields(module.schema), *_shell_flags()]
     call.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
-    call.__doc__ = _escaped(inspect.cleandoc(str(inspect.getdoc(module))))
+    below = [other for other in VERBS if other.startswith(f"{verb} ")]
+    also = f"\n\nSee also: convscope {', convscope '.join(below)}." if below else ""
+    call.__doc__ = _escaped(inspect.cleandoc(str(inspect.getdoc(module))) + also)
     return call
 
 

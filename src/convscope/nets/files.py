@@ -18,6 +18,7 @@ from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.graph.graph import Graph
 from convscope.nets.building import GraphModule, build
+from convscope.nets.made import described, make
 from convscope.nets.network import Net, Source
 from convscope.nets.weights import pour, read_weights
 
@@ -30,8 +31,9 @@ LARGEST_DESCRIPTION = 64 * 2**20
 def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
     """Write a network into a folder, from where `load` reads it.
 
-    Each file appears whole or not at all; the folder is made if it is not there. A network that was not built
-    from a graph keeps its weights and contract; to read it back, give its module to `open_folder`.
+    Each file appears whole or not at all; the folder is made if it is not there. A network that was neither
+    built from a graph nor is in the register `nets.made` keeps its weights and contract; to read it back,
+    give its module to `open_folder`.
 
     Args:
         net: the network.
@@ -66,6 +68,7 @@ def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
         "format": FORMAT,
         "name": net.name,
         "graph": None if graph is None else to_json(graph),
+        "module": described(net.module),
         "contracts": [asdict(contract) for contract in net.contracts],
         "labels": list(net.labels),
         "source": asdict(net.source),
@@ -101,14 +104,19 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         raise DataError(
             f"the description of a network in {folder / DESCRIPTION}", received=str(error)
         ) from None
-    if module is None and graph is None:
+    made = document.get("module")
+    if module is None and graph is None and made is None:
         raise UsageError(
             f"the module that {folder} holds the weights of",
             received="none",
             hint="It was not built from a graph: open_folder(folder, module).",
         )
     tensors = read_weights(folder / WEIGHTS)
-    ready = module if module is not None else _built(graph, sum(t.numel() for t in tensors.values()), folder)
+    values = sum(t.numel() for t in tensors.values())
+    if module is not None:
+        ready = module
+    else:
+        ready = _made(made, values, folder) if graph is None else _built(graph, values, folder)
     pour(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
     return Net(ready, contracts, labels, source, graph, str(document["name"]))
@@ -127,6 +135,20 @@ def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
     except DataError:
         raise
     except (ConvscopeError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+        raise DataError(expected, received=str(error)) from None
+
+
+def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
+    """The module of the register, unless it asks for far more memory than the weights there can fill."""
+    expected = f"a network that can be made in {folder / DESCRIPTION}"
+    try:
+        with torch.device("meta"):
+            wanted = sum(weight.numel() for weight in make(description).parameters())
+        if wanted > 10 * values + 10**6:
+            raise DataError(expected, received=f"{wanted:,} weights, of which {values:,} are there")
+        with torch.random.fork_rng(devices=[]):
+            return make(description)
+    except (ConvscopeError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise DataError(expected, received=str(error)) from None
 
 

@@ -1,10 +1,10 @@
 """The schemas of the verbs that use a trained network. No torch here."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import OnNetwork
+from convscope.recipe import OnNetwork, Recipe
 
 
 class Classify(OnNetwork):
@@ -17,3 +17,30 @@ class Classify(OnNetwork):
     images: list[str] = Field(min_length=1, description="pictures")
     top: int = Field(3, ge=1, description="how many answers to give for each")
     batch: int = Field(32, ge=1, description="pictures that are looked at together")
+
+
+class Restyle(Recipe):
+    """`convscope style apply`: a photograph through a network that paints."""
+
+    verb: ClassVar[str] = "style apply"
+    positional: ClassVar[tuple[str, ...]] = ("photo",)
+
+    photo: str = Field(min_length=1, description="the photograph to paint")
+    model: str = Field(
+        "stylebank", min_length=1, description="a network that paints: a name, or the folder of a run"
+    )
+    style: list[str] = Field(
+        [],
+        description="NAME, or NAME:WEIGHT; several are mixed. The model's first style if left out; photo is "
+        "the photograph as it was",
+    )
+    mask: list[str] = Field(
+        [], description="FILE:NAME: paint in that style where the picture in FILE is bright"
+    )
+    size: int | None = Field(
+        None, ge=16, le=32768, description="longer side of the result; the photograph's own if left out"
+    )
+    memory: int = Field(
+        1024, ge=64, le=1_000_000, description="MiB to work in; larger photographs are painted in parts"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster")

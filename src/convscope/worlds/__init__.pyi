@@ -3,6 +3,7 @@ from . import photos as photos
 from .checking import Report as Report
 from .checking import check as check
 from .folders import Folder as Folder
+from .photographs import Photographs as Photographs
 from .samples import InMemory as InMemory
 from .samples import Problem as Problem
 from .samples import Samples as Samples

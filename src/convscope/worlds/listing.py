@@ -77,6 +77,18 @@ def list_folder(root: str | Path) -> Listing:
     return listing
 
 
+def files_below(root: Path) -> list[Path]:
+    """Every file below a folder, in natural order, classes or not.
+
+    Raises:
+        DataError: it is missing, or not a folder.
+    """
+    if not root.is_dir():
+        there = "there is nothing" if not root.exists() else "a file"
+        raise DataError(f"a folder of pictures at {root}", received=there)
+    return list(_below(root, Listing(root, {})))
+
+
 def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | None = None) -> Iterator[Out]:
     """`map` by threads, in order; Ctrl-C and closing the iterator drop what has not begun."""
     pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))

@@ -99,6 +99,11 @@ def whole(
     return scaled(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), contract)
 
 
+def pixels(photo: Image.Image) -> UInt8[Tensor, "3 h w"]:
+    """The photograph as it is, without scaling or cropping."""
+    return torch.from_numpy(np.array(as_rgb(photo))).permute(2, 0, 1).contiguous()
+
+
 def to_picture(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -> Image.Image:
     """A tensor in the contract's range as a picture; what lies outside is clipped, NaN becomes black.
 

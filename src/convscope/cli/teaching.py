@@ -1,0 +1,127 @@
+"""What `style train` and `style add` share: run a training, tell how it goes, draw what it has learned."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from convscope.cli import pictures, results
+from convscope.cli.shell import Answer, Shell
+from convscope.cli.teaching_recipes import StyleAdd, StyleTrain, Teaching
+from convscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from convscope.learn import Epoch, Progress
+    from convscope.see.styling.school import Judging, Lesson
+    from convscope.see.styling.teaching import Scales
+
+SHOWN, SIDE = 4, 256
+"""Photographs in the sheet that a training ends with, and their size."""
+Recipe = TypeVar("Recipe", StyleTrain, StyleAdd)
+
+
+def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], Lesson]") -> Answer:
+    """Train with live progress into a run's folder, then paint photographs that were held out."""
+    from convscope import learn
+
+    whole = resumed(recipe)
+    if not whole.photographs:
+        raise UsageError(
+            "a folder of photographs to learn from", received="none",
+            hint=f"For example: convscope {recipe.verb} photographs --style wave=great_wave.jpg",
+        )  # fmt: skip
+    lesson = prepare(whole)
+    place = shell.out or recipe.resume or results.named(f"{recipe.verb}-{lesson.net.name}")
+    if lesson.train.problems:
+        shell.say(f"{len(lesson.train.problems)} files could not be used, {len(lesson.train)} could.")
+    epochs: list[Epoch] = []
+    with shell.progress("teaching", 1.0) as progress:
+        events = learn.training(lesson.net, lesson.train, lesson.test, recipe, out=place, task=lesson.task)
+        for event in events:
+            if isinstance(event, learn.Epoch):
+                epochs.append(event)
+            progress.update(event.done, _news(event))
+    sheet = _sheet(lesson, whole, Path(place))
+    data = {
+        "network": lesson.net.name, "styles": list(lesson.task.styles(lesson.net)), "sheet": sheet,
+        "photographs": len(lesson.train), "held_out": len(lesson.test),
+        "epochs": [epoch.to_json() for epoch in epochs], "out": str(place),
+    }  # fmt: skip
+    return Answer(data, lambda: _table(epochs))
+
+
+def resumed(recipe: Recipe) -> Recipe:
+    """The recipe itself, or that of the run that it resumes."""
+    if recipe.resume is None:
+        return recipe
+    from convscope.learn.runs import resumed as run_of
+
+    found = run_of(recipe.resume, type(recipe)).plan
+    return found if isinstance(found, type(recipe)) else recipe
+
+
+def scales(recipe: Teaching) -> "Scales":
+    """How much each wish counts."""
+    from convscope.see.styling.teaching import Scales
+
+    content, style, smooth = recipe.content_weight, recipe.style_weight, recipe.smooth_weight
+    if not isinstance(recipe, StyleTrain):
+        return Scales(content, style, smooth, side=recipe.side)
+    return Scales(
+        content, style, smooth, recipe.identity_weight, recipe.alternation, recipe.prelude, recipe.side
+    )
+
+
+def judging(recipe: Teaching) -> "Judging":
+    """The network that judges."""
+    from convscope.see.styling.school import Judging
+
+    return Judging(
+        recipe.judge, recipe.content_layer, tuple(recipe.style_layers), recipe.untrained,
+        recipe.painting_size,
+    )  # fmt: skip
+
+
+def _sheet(lesson: "Lesson", recipe: Teaching, folder: Path) -> str:
+    """Held out photographs, each as it was and in each style; one PNG in the run's folder."""
+    from convscope.cli.stamp import stamp
+    from convscope.show import strips
+    from convscope.use import restyle
+    from convscope.worlds import photos
+
+    names, rows = lesson.task.styles(lesson.net), []
+    count = min(SHOWN, len(lesson.test))
+    for square in lesson.test.middles(range(count), SIDE):
+        photo = photos.to_picture(square.float() / 255)
+        painted = [restyle(lesson.net, photo, {name: 1.0}) for name in names]
+        rows.append(strips.Row("", [photo, *painted], (), ["photograph", *names]))
+    pictures.save(strips.sheet(rows, side=160), folder / "sheet.png", stamp(recipe))
+    return "sheet.png"
+
+
+def _news(event: "Epoch | Progress") -> str:
+    from convscope.learn import Epoch
+
+    if isinstance(event, Epoch):
+        return f"epoch {event.index}/{event.epochs}  {_numbers(event.test_measures or event.measures)}"
+    return f"epoch {event.epoch}/{event.epochs}  {_numbers(event.measures)}"
+
+
+def _numbers(measures: dict[str, float]) -> str:
+    forms = {"content": "content off by {:.0%}", "style": "style off by {:.0%}", "psnr": "identity {:.1f} dB"}
+    return "  ".join(form.format(measures[name]) for name, form in forms.items() if name in measures)
+
+
+def _table(epochs: "list[Epoch]") -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    heads = ("epoch", "loss", "content off", "style off", "identity dB", "squares/s", "seconds", "")
+    for head in heads:
+        table.add_column(head, justify="right" if head else "left")
+    for epoch in epochs:
+        found = epoch.test_measures or epoch.measures
+        shares = [f"{found[name]:.1%}" if name in found else "" for name in ("content", "style")]
+        psnr = f"{found['psnr']:.1f}" if "psnr" in found else ""
+        speed = (f"{epoch.images_per_second:.1f}", f"{epoch.seconds:.0f}", epoch.worst)
+        table.add_row(str(epoch.index), f"{epoch.train_loss:.3f}", *shares, psnr, *speed)
+    return table

@@ -1,0 +1,44 @@
+"""Networks of ours that are no graph: the register by which a saved one is made again.
+
+A module in it has a `kind`, `options` (JSON-ready) and a class method `of(options)`; nothing else is run.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from convscope.errors import DataError, nearest
+
+MADE: dict[str, str] = {
+    "stylebank": "convscope.nets.style.bank.StyleBank",
+    "johnson": "convscope.nets.style.johnson.Johnson",
+    "adain": "convscope.nets.style.adain.AdaIN",
+}
+"""Kind -> class."""
+
+
+def described(module: nn.Module) -> dict[str, Any] | None:
+    """Kind and options, JSON-ready; None for a module that is not in the register."""
+    kind = getattr(module, "kind", None)
+    if isinstance(kind, str) and kind in MADE and type(module) is _class(kind):
+        return {"kind": kind, "options": module.options}
+    return None
+
+
+def make(description: dict[str, Any]) -> nn.Module:
+    """The module of a description, with fresh weights.
+
+    Raises:
+        DataError: there is no such kind.
+        UsageError, TypeError, KeyError: the options make no sense.
+    """
+    kind = str(description["kind"])
+    if kind not in MADE:
+        raise DataError("a kind of network that is known here", received=kind, hint=nearest(kind, MADE))
+    return _class(kind).of(dict(description["options"]))
+
+
+def _class(kind: str) -> Any:
+    package, _, name = MADE[kind].rpartition(".")
+    return getattr(import_module(package), name)

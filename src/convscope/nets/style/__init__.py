@@ -1,0 +1,1 @@
+"""Networks that paint: a photograph in, the photograph in a style out."""

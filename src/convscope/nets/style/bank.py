@@ -1,0 +1,275 @@
+"""StyleBank: one encoder, one decoder, and between them a bank of filters for each style.
+
+Source: Chen, Yuan, Liao, Yu and Hua 2017, "StyleBank: An Explicit Representation for Neural Image Style
+Transfer", CVPR, arXiv:1703.09210. Here a bank is a single convolution without norm or ReLU, and a grain that
+is added, so that mixing banks is mixing what they answer, exactly. Nothing is normalised: a photograph comes
+through the branch without a bank as it was, and regions and tiles do not feel each other. Without
+normalisation nothing would grow where a photograph is flat; that is what the grain is for.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from convscope.errors import UsageError, nearest
+from convscope.nets.style.parts import (
+    STEP,
+    Enlarge,
+    Maps,
+    Residual,
+    any_size,
+    as_picture,
+    convolution,
+    last,
+    unit,
+)
+
+MEAN, STD = 0.5, 0.25
+"""Of photographs in [0, 1], about: what goes in and comes out has these taken away."""
+PLAIN = "photo"
+"""The name of the branch without a bank: the photograph as it was."""
+ROUNDING = 1e-6
+"""Shares closer than this to a sum of 1 leave nothing for the photograph."""
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+PERIODS = (29, 37)
+"""Of the grain, in positions of the smallest maps; together they repeat after 1,073: 4,292 pixels."""
+Corner = tuple[int, int]
+"""Row and column of a part's first position in the whole, in positions of the smallest maps."""
+
+Weights = Float[Tensor, "#b k"]
+"""How much of each style: rows for pictures, or one for all."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How large a StyleBank is.
+
+    Args:
+        styles: names of the banks, in order.
+        width: maps at full size; twice as many at half, four times at a quarter of it.
+        before: residual blocks of the encoder.
+        after: residual blocks of the decoder.
+        reach: height and width of a bank's filters.
+
+    Raises:
+        UsageError: a size is out of range, or a name is not usable.
+    """
+
+    styles: tuple[str, ...]
+    width: int = 16
+    before: int = 1
+    after: int = 4
+    reach: int = 3
+
+    def __post_init__(self) -> None:
+        within = 4 <= self.width <= 128 and 0 <= self.before <= 16 and 0 <= self.after <= 16
+        if not within or self.reach not in (1, 3, 5, 7):
+            raise UsageError(
+                "a width of 4 to 128, up to 16 blocks, and filters of 1, 3, 5 or 7", received=str(self)
+            )
+        wrong = [name for name in self.styles if not NAME.fullmatch(name) or name == PLAIN]
+        if wrong or len(set(self.styles)) != len(self.styles) or not self.styles:
+            raise UsageError(
+                "different names for styles, of a-z, 0-9 and -, beginning with a letter",
+                received=", ".join(wrong or self.styles) or "none",
+                hint=f"{PLAIN} is taken: it is the photograph itself." if PLAIN in wrong else "",
+            )
+
+
+class Bank(nn.Module):
+    """One style: a convolution, and a grain: two textures that repeat with different periods, added up.
+
+    Everything in it enters its answer linearly, so banks can be mixed before they are used.
+    """
+
+    def __init__(self, channels: int, reach: int) -> None:
+        super().__init__()
+        self.filters = convolution(channels, channels, reach)
+        with torch.no_grad():
+            self.filters.weight.mul_(0.1)
+            self.filters.weight.add_(nn.init.dirac_(torch.empty_like(self.filters.weight)))
+        self.grain = nn.ParameterList([torch.zeros(channels, period, period) for period in PERIODS])
+
+    def forward(self, features: Maps, corner: Corner = (0, 0)) -> Maps:
+        """What this style makes of features."""
+        return answer(features, tuple(self.parameters()), corner)
+
+
+def answer(features: Maps, bank: Sequence[Tensor], corner: Corner) -> Maps:
+    """What a bank, or a sum of banks, makes of features.
+
+    Args:
+        features: at a quarter of the size; mirrored at the edges.
+        bank: filters, biases, and the textures of the grain.
+        corner: where the features lie in the whole: the grain goes on over parts.
+    """
+    filters, biases, *grain = bank
+    margin = filters.shape[-1] // 2
+    wider = functional.pad(features, (margin,) * 4, mode="reflect") if margin else features
+    made = functional.conv2d(wider, filters, biases)
+    for texture in grain:
+        made = made + repeated(texture, features.shape[-2:], corner).to(made)
+    return made
+
+
+def repeated(
+    texture: Float[Tensor, "c p p"], size: Sequence[int], corner: Corner
+) -> Float[Tensor, "1 c _ _"]:
+    """A texture over and over, from a corner on."""
+    period = texture.shape[-1]
+    down, across = (
+        (torch.arange(extent, device=texture.device) + start) % period
+        for extent, start in zip(size, corner, strict=True)
+    )
+    return texture[:, down][:, :, across][None]
+
+
+class StyleBank(nn.Module):
+    """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
+
+    kind = "stylebank"
+
+    def __init__(self, form: Form) -> None:
+        super().__init__()
+        self.form, w = form, form.width
+        self.encoder = nn.Sequential(
+            unit(3, w, 5), unit(w, 2 * w, 3, 2), unit(2 * w, 4 * w, 3, 2),
+            *(Residual(4 * w) for _ in range(form.before)),
+        )  # fmt: skip
+        self.banks = nn.ModuleDict({name: Bank(4 * w, form.reach) for name in form.styles})
+        self.decoder = nn.Sequential(
+            *(Residual(4 * w) for _ in range(form.after)),
+            Enlarge(4 * w, 2 * w), Enlarge(2 * w, w), last(w),
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "StyleBank":
+        """From what `options` wrote."""
+        return cls(Form(**{**options, "styles": tuple(options["styles"])}))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes the same network again, JSON-ready."""
+        return asdict(self.form)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the banks."""
+        return self.form.styles
+
+    @property
+    def halo(self) -> int:
+        """How far a pixel sees, in pixels, rounded up to whole steps of the smallest maps."""
+        blocks = self.form.before + self.form.after
+        sees = 2 + 1 + 2 + 4 * (self.form.reach // 2) + 8 * blocks + 4 + 2 + 2
+        return -(-sees // STEP) * STEP
+
+    @property
+    def numbers_per_pixel(self) -> int:
+        """Numbers in memory at once for each pixel that is painted, about: the last enlarging's."""
+        return 7 * self.form.width
+
+    def forward(
+        self,
+        images: Maps,
+        weights: Weights | None = None,
+        regions: Maps | None = None,
+        corner: Corner = (0, 0),
+    ) -> Maps:
+        """Paint.
+
+        Args:
+            images: normalised photographs.
+            weights: how much of each style; the first style alone if left out. What is missing from a sum
+                of 1 is the photograph itself.
+            regions: `[1 k h w]` in place of weights: how much of each style at each pixel.
+            corner: where the images lie in a larger picture, in `STEP`s of pixels.
+        """
+        if weights is None:
+            weights = self.weights({self.styles[0]: 1.0})
+        if regions is None:
+            return any_size(lambda x: self.decode(self.filtered(self.encode(x), weights, corner)), images)
+        masked = torch.cat([images, regions.expand(len(images), -1, -1, -1)], 1)
+        return any_size(lambda x: self.decode(self.divided(self.encode(x[:, :3]), x[:, 3:], corner)), masked)
+
+    def identity(self, images: Maps) -> Maps:
+        """The branch without a bank: the photographs as they were."""
+        return any_size(lambda x: self.decode(self.encode(x)), images)
+
+    def encode(self, images: Maps) -> Maps:
+        """Features at a quarter of the size."""
+        return self.encoder(images)
+
+    def decode(self, features: Maps) -> Maps:
+        """A picture in [0, 1] from features."""
+        return as_picture(self.decoder(features), MEAN, STD)
+
+    def filtered(self, features: Maps, weights: Weights, corner: Corner = (0, 0)) -> Maps:
+        """What one fused bank for each row of weights answers."""
+        if len(weights) == 1:
+            return answer(features, self.fused(weights[0]), corner)
+        pairs = zip(features.split(1), weights, strict=True)
+        return torch.cat([answer(one, self.fused(row), corner) for one, row in pairs])
+
+    def divided(self, features: Maps, regions: Maps, corner: Corner = (0, 0)) -> Maps:
+        """The banks' answers, each where its region is."""
+        shares = functional.interpolate(regions, features.shape[-2:], mode="area")
+        total = features * (1 - shares.sum(1, keepdim=True))
+        for index, name in enumerate(self.styles):
+            if bool(shares[:, index].any()):
+                total = total + self.banks[name](features, corner) * shares[:, index : index + 1]
+        return total
+
+    def fused(self, row: Float[Tensor, " k"]) -> tuple[Tensor, ...]:
+        """One bank for a mixture: weighted sums of all parts, and the identity for what is left of 1."""
+        shares = [(share, self.banks[name]) for share, name in zip(row.tolist(), self.styles, strict=True)]
+        banks = [(share, tuple(bank.parameters())) for share, bank in shares if share]
+        if len(banks) == 1 and banks[0][0] == 1:
+            return banks[0][1]
+        fused = [torch.zeros_like(part) for part in self.banks[self.styles[0]].parameters()]
+        for share, bank in banks:
+            fused = [total + share * part for total, part in zip(fused, bank, strict=True)]
+        rest = 1 - sum(share for share, _ in banks)
+        if abs(rest) > ROUNDING:
+            fused[0] = fused[0] + nn.init.dirac_(torch.empty_like(fused[0])) * rest
+        return tuple(fused)
+
+    def weights(self, mixture: dict[str, float]) -> Float[Tensor, "1 k"]:
+        """A row for `forward`.
+
+        Raises:
+            UsageError: a style has no bank.
+        """
+        for name in mixture:
+            if name not in self.styles and name != PLAIN:
+                raise UsageError(
+                    "the name of a style", received=name, hint=nearest(name, (*self.styles, PLAIN))
+                )
+        row = [mixture.get(name, 0.0) for name in self.styles]
+        some = next(self.parameters())
+        return torch.tensor([row], device=some.device, dtype=some.dtype)
+
+    def shared(self) -> Sequence[nn.Parameter]:
+        """The weights that all styles use: encoder and decoder."""
+        return [*self.encoder.parameters(), *self.decoder.parameters()]
+
+    def with_style(self, name: str) -> "StyleBank":
+        """A copy with one more bank, which begins as the mean of the others.
+
+        Raises:
+            UsageError: the name is taken or not usable.
+        """
+        grown = StyleBank(replace(self.form, styles=(*self.form.styles, name)))
+        grown.load_state_dict(self.state_dict(), strict=False)
+        with torch.no_grad():
+            for part, value in grown.banks[name].named_parameters():
+                others = [self.banks[other].get_parameter(part).data for other in self.styles]
+                value.copy_(torch.stack(others).mean(0))
+        return grown.to(next(self.parameters()).device).train(self.training)

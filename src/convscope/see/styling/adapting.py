@@ -1,0 +1,157 @@
+"""Teaching AdaIN: the decoder learns to make pictures of features whose statistics were exchanged."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from convscope import nets
+from convscope.errors import DataError, UsageError
+from convscope.nets import Net, frozen
+from convscope.nets.speed import Choice
+from convscope.nets.style.adain import AdaIN, Exchange, statistics
+from convscope.see.styling.judging import JUDGE, TINY, outside, roughness
+from convscope.see.styling.squares import Squares
+from convscope.see.styling.teaching import OUTSIDE, Painting, Price, Scales, Tested
+from convscope.worlds import Photographs
+
+Images = Float[Tensor, "_ 3 _ _"]
+EVERY = 3
+"""Of so many squares of style, one is of a photograph, the others are of paintings."""
+
+
+class Pairs(Squares):
+    """Random squares of photographs, and squares of paintings, their colours exchanged at random."""
+
+    def __init__(self, photographs: Photographs, paintings: Photographs, plan: Any, side: int, device: Any):
+        super().__init__(photographs, 1, batch=plan.batch, side=side, seed=plan.seed, device=device)
+        self.paintings = paintings
+
+    def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch, without the first `skip`."""
+        for step, (squares, _) in enumerate(super().batches(epoch, skip), start=skip):
+            generator = self._generator("styles", epoch, step)
+            made = [self._style(step * self.batch + row, generator) for row in range(len(squares))]
+            yield squares, torch.stack(made).to(self.device).float() / 255
+
+    def _style(self, number: int, generator: Generator) -> Tensor:
+        source = self.photographs if number % EVERY == 0 else self.paintings
+        index = int(torch.randint(len(source), (1,), generator=generator))
+        square = source.squares([index], self.side, generator)[0]
+        square = square[torch.randperm(3, generator=generator)]
+        return 255 - square if int(torch.randint(4, (1,), generator=generator)) == 0 else square
+
+
+class Adapting(Painting):
+    """The task of an AdaIN network: losses of Huang and Belongie 2017, equations 11 to 13, as shares.
+
+    Args:
+        paintings: where styles come from.
+        scales: how much each wish counts.
+    """
+
+    def __init__(self, paintings: Photographs, scales: Scales | None = None) -> None:
+        self.paintings, self.scales = paintings, scales or Scales(style=5.0)
+
+    def prepare(self, net: Net, data: Any, plan: Any) -> Pairs:
+        """Pairs of photographs and paintings.
+
+        Raises:
+            UsageError: the network is no AdaIN.
+            DataError: there is nothing to learn from.
+        """
+        _adain(net)
+        if not isinstance(data, Photographs):
+            raise DataError("Photographs to learn from", received=type(data).__name__)
+        return Pairs(data, self.paintings, plan, self.scales.side, net.device)
+
+    def styles(self, net: Net) -> tuple[str, ...]:
+        """It has no styles of its own."""
+        return ("any",)
+
+    def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: Choice) -> Price:
+        """Exchange, decode, encode again, and compare."""
+        photographs, paintings = batch
+        module, scales = _adain(net), self.scales
+        with choice.at_work(photographs.device):
+            with torch.no_grad():
+                features = module.encode(*net.normalise(choice.formatted(photographs)))
+                wanted = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
+                target = module.exchange(features.float(), wanted[-1])
+            painted = module.decode(target)
+            again = module.levels(*net.normalise(choice.formatted(painted.float())))
+        content = _mean(functional.mse_loss(again[-1].float(), target, reduction="none"))
+        content = content / (_mean(target.square()) + TINY)
+        style = torch.stack([_apart(statistics(a), w) for a, w in zip(again, wanted, strict=True)]).mean(0)
+        painted = painted.float()
+        rough = roughness(painted)
+        loss = scales.content * content + scales.style * style + scales.smooth * rough
+        loss = loss + OUTSIDE * outside(painted)
+        parts = [loss, content, style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
+        return Price(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
+
+    def test(self, net: Net, data: Any, choice: Choice) -> Tested:
+        """Each photograph's middle in the style of the paintings' middles, in turn."""
+        sums = torch.zeros(self.sums, dtype=torch.float64)
+        with torch.no_grad(), frozen(net.module):
+            for index in range(len(data)):
+                square = data.middles([index], self.scales.side).to(net.device).float() / 255
+                other = self.paintings.middles([index % len(self.paintings)], self.scales.side)
+                price = self.priced(net, (square, other.to(net.device).float() / 255), choice)
+                sums += price.sums.double().cpu()
+        return Tested(self.means(sums.tolist(), len(data)))
+
+    def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
+        side = self.scales.side
+        example = torch.rand(2 * batch, 3, side, side, generator=torch.Generator().manual_seed(0))
+        first, second = example.to(net.device).split(batch)
+        return first, second
+
+    def _judged_by(self) -> str:
+        return JUDGE
+
+
+def fresh(photographs: Photographs, seed: int) -> Net:
+    """An AdaIN network with the encoder's weights of hed-vgg16, its scale measured, its decoder fresh."""
+    trunk = nets.load(JUDGE)
+    module = AdaIN(Exchange())
+    own = module.encoder.state_dict()
+    source = trunk.module.state_dict()
+    module.encoder.load_state_dict({name: source[_there(name, source)] for name in own})
+    net = nets.wrap(module, replace(trunk.contract, height=256, width=256, crop=1.0), name="adain")
+    images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
+    with torch.no_grad():
+        scale = float(module.encode(*net.normalise(images)).square().mean().sqrt())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = AdaIN(Exchange(scale))
+    made.encoder.load_state_dict(module.encoder.state_dict())
+    return nets.wrap(made, net.contracts, name="adain")
+
+
+def _there(name: str, source: dict[str, Tensor]) -> str:
+    """`conv1_1.weight` as the trunk calls it, whatever stands before."""
+    found = [other for other in source if other == name or other.endswith(f".{name}")]
+    if len(found) != 1:
+        raise UsageError(f"{JUDGE} with a {name}", received=", ".join(source))
+    return found[0]
+
+
+def _adain(net: Net) -> AdaIN:
+    if not isinstance(net.module, AdaIN):
+        raise UsageError("an AdaIN network", received=net.name)
+    return net.module
+
+
+def _mean(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1)
+
+
+def _apart(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+    """Squared distance of means and deviations, as a share of the sum of their squares."""
+    one, other = torch.cat(here, 1), torch.cat(wanted, 1)
+    return _mean((one - other).square()) / (_mean(one.square()) + _mean(other.square()) + TINY)

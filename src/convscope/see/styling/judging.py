@@ -1,0 +1,134 @@
+"""How far a painted photograph is from its content and from its painting, seen by a trained network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from convscope.errors import DataError, UsageError
+from convscope.nets import Net, record
+from convscope.nets.places import Place
+from convscope.nets.speed import PLAIN, Choice
+from convscope.see.styling.losses import content_loss, gram, style_loss
+from convscope.worlds import photos
+
+JUDGE = "hed-vgg16"
+"""The network whose layers say what style and content are."""
+CONTENT = "relu4_2"
+STYLE = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
+"""Source of both: Chen et al. 2017 (StyleBank), section 4."""
+SMALLEST = 64
+"""Pixels of a painting's shorter side below which it has no style to learn."""
+TINY = 1e-12
+
+Images = Float[Tensor, "b 3 h w"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of each image: shares of what there would be to lose. 0 is perfect, 1 as bad as nothing at all."""
+
+    content: Float[Tensor, " b"]
+    style: Float[Tensor, " b"]
+
+
+def painting(path: str | Path, size: int) -> Float[Tensor, "1 3 h w"]:
+    """A painting in [0, 1], its longer side at most `size` pixels: what is small in it stays small.
+
+    Raises:
+        DataError: the file is missing, no picture, damaged, or too small to have a style.
+    """
+    photo = photos.open_photo(path)
+    if min(photo.size) < SMALLEST:
+        raise DataError(
+            f"a painting of {SMALLEST} pixels or more each way at {path}",
+            received=f"{photo.width} x {photo.height}",
+        )
+    scale = size / max(photo.size)
+    if scale < 1:
+        shape = max(SMALLEST, round(photo.width * scale)), max(SMALLEST, round(photo.height * scale))
+        photo = photo.resize(shape, Image.Resampling.LANCZOS)
+    return photos.pixels(photo)[None].float() / 255
+
+
+class Judge:
+    """Compares painted photographs with the photographs and the paintings.
+
+    Distances are shares of what a blank picture would lose, so that layers and paintings weigh alike and the
+    numbers mean the same everywhere.
+
+    Args:
+        net: the network whose layers say what style and content are; its weights stay.
+        paintings: one image `[1 3 h w]` in [0, 1] for each style.
+        content: the layer whose values are content.
+        style: the layers whose correlations are style.
+
+    Raises:
+        UsageError: a layer is not there.
+    """
+
+    def __init__(
+        self, net: Net, paintings: Sequence[Images], content: str = CONTENT, style: Sequence[str] = STYLE
+    ) -> None:
+        self.net = net
+        self.content, self.style = Place(content), tuple(map(Place, style))
+        if not paintings or not style:
+            raise UsageError("at least one painting and one layer of style", received="none")
+        with torch.no_grad():
+            seen = [record(net, image.to(net.device), self.style) for image in paintings]
+        self.grams = {place: torch.cat([gram(one[place].float()) for one in seen]) for place in self.style}
+        self.blank = {place: style_loss(torch.zeros_like(g), g) + TINY for place, g in self.grams.items()}
+
+    def features(self, images: Images, choice: Choice = PLAIN) -> dict[Place, Tensor]:
+        """What the layers of style and content answer, in fp32; gradients flow to the images."""
+        places = (*self.style, self.content)
+        with choice.at_work(images.device):
+            seen = record(self.net, choice.formatted(images), places)
+        return {place: maps.float() for place, maps in seen.items()}
+
+    def judge(
+        self, painted: Images, photographs: Images, styles: Int64[Tensor, " b"], choice: Choice = PLAIN
+    ) -> Verdict:
+        """How far each painted photograph is from its photograph and from its painting."""
+        with torch.no_grad(), choice.at_work(photographs.device):
+            seen = record(self.net, choice.formatted(photographs), [self.content])
+            wanted = seen[self.content].float()
+        answer = self.features(painted, choice)
+        content = content_loss(answer[self.content], wanted) / (wanted.square().flatten(1).mean(1) + TINY)
+        return Verdict(content, self.style_of(answer, styles))
+
+    def style_of(self, answer: dict[Place, Tensor], styles: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The mean over layers of each image's distance from its painting.
+
+        In each layer it is the squared distance of the correlations over the sum of their squares: 0 for the
+        same, 1 for a blank, and never much more, so that no layer, painting or odd picture outweighs others.
+        """
+        parts = []
+        for place in self.style:
+            here, wanted = gram(answer[place]), self.grams[place][styles]
+            both = style_loss(here, torch.zeros_like(here)) + self.blank[place][styles]
+            parts.append(style_loss(here, wanted) / both)
+        return torch.stack(parts).mean(0)
+
+
+def roughness(images: Images) -> Float[Tensor, " b"]:
+    """Mean squared difference of neighbours: total variation, squared. Source: Johnson et al. 2016."""
+    down = (images[..., 1:, :] - images[..., :-1, :]).square().flatten(1).mean(1)
+    across = (images[..., 1:] - images[..., :-1]).square().flatten(1).mean(1)
+    return down + across
+
+
+def outside(images: Images) -> Float[Tensor, " b"]:
+    """Mean squared distance from [0, 1] of what lies outside it."""
+    return functional.relu((images - 0.5).abs() - 0.5).square().flatten(1).mean(1)
+
+
+def still(net: Net) -> Net:
+    """The network with weights that do not learn, in evaluation mode."""
+    net.module.requires_grad_(False).eval()
+    return net

@@ -1,0 +1,237 @@
+"""A photograph painted by a network that was taught styles."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from convscope.errors import UsageError, nearest
+from convscope.nets import Net
+from convscope.nets.fusing import quick
+from convscope.nets.speed import DTYPES, Choice, known, processor, remember
+from convscope.nets.style.adain import AdaIN, statistics
+from convscope.nets.style.bank import PLAIN, StyleBank
+from convscope.use.parts import Adaptive, Banks, Brush, Plain, in_parts
+from convscope.worlds import photos
+
+MEMORY = 1024
+"""MiB that a photograph is painted in, unless told otherwise."""
+PAINTING = 512
+"""Longer side of a painting whose style is taken."""
+TRIAL = 256
+"""Side of the picture that precisions are timed on."""
+WORTH = 1.05
+"""How much faster bf16 must be."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where a picture is bright, it gets this style."""
+
+    mask: Image.Image
+    style: str
+
+
+def restyle(
+    net: Net,
+    photo: Image.Image,
+    mixture: Mapping[str, float] | None = None,
+    *,
+    regions: Sequence[Region] = (),
+    memory: int = MEMORY,
+    choice: Choice | None = None,
+) -> Image.Image:
+    """The photograph, painted, in its own size.
+
+    `restyle(load("stylebank"), open_photo("me.jpg"), {"great-wave": 0.5, "scream": 0.5})`
+
+    Args:
+        net: a network that paints, such as `load("stylebank")`.
+        photo: upright, RGB.
+        mixture: how much of each style; what is missing from 1 is the photograph itself. The first style
+            alone if left out. For an AdaIN network styles are files of paintings.
+        regions: styles for parts of the picture; later ones lie above earlier ones, and all above `mixture`.
+        memory: MiB to work in; larger photographs are painted in parts that fit together.
+        choice: precision and memory format; measured if left out.
+
+    Raises:
+        UsageError: the network does not paint, has no such style, or cannot mix or tell regions apart.
+    """
+    if not isinstance(net.module, AdaIN):
+        styles = styles_of(net)
+        mixture = {style_named(n, styles): w for n, w in mixture.items()} if mixture else {styles[0]: 1.0}
+    choice = choice or fastest(net)
+    ready = quick(net, net.example(), [], dtype=_dtype(choice), channels_last=choice.channels_last)
+    with torch.inference_mode():
+        brush = _brush(ready, dict(mixture or {}), regions)
+        painted = in_parts(ready, photos.pixels(photo), brush, memory * 2**20)
+    return Image.fromarray(painted.permute(1, 2, 0).numpy())
+
+
+def styles_of(net: Net) -> tuple[str, ...]:
+    """Names of the styles that a network paints.
+
+    Raises:
+        UsageError: it does not paint.
+    """
+    styles = getattr(net.module, "styles", ())
+    if not styles:
+        raise UsageError(
+            "a network that paints", received=net.name,
+            hint="stylebank ships with the package; convscope style train makes others.",
+        )  # fmt: skip
+    return tuple(styles)
+
+
+def style_named(name: str, styles: Sequence[str]) -> str:
+    """The style of that name, or the only one whose name contains it: `wave` is `great-wave`.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    names = (*styles, PLAIN)
+    if name in names:
+        return name
+    found = [style for style in names if name and name.lower() in style]
+    if len(found) != 1:
+        hint = f"Did you mean {' or '.join(found)}?" if found else nearest(name, names)
+        raise UsageError("the name of one style", received=name or "nothing", hint=hint)
+    return found[0]
+
+
+def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
+    """Weights from `NAME:WEIGHT`; those without a number share equally what the others leave of 1.
+
+    Raises:
+        UsageError: a name is unknown or there twice, or a weight is no number.
+    """
+    given: dict[str, float | None] = {}
+    for word in words:
+        match = re.fullmatch(r"([^:]*)(?::([^:]*))?", word)
+        name = style_named(match[1] if match else word, styles)
+        if name in given:
+            raise UsageError("each style once", received=f"{name}, twice")
+        given[name] = None if match is None or match[2] is None else _number(match[2], word)
+    return _filled(given)
+
+
+def paintings_of(words: Sequence[str]) -> dict[str, float]:
+    """Weights from `FILE` or `FILE:WEIGHT`, for a network that takes any style.
+
+    Raises:
+        UsageError: a weight is out of range, or a file there twice.
+    """
+    given: dict[str, float | None] = {}
+    for word in words:
+        file, colon, weight = word.rpartition(":")
+        known = bool(colon) and not Path(word).exists()
+        name = file if known else word
+        if name in given:
+            raise UsageError("each painting once", received=f"{name}, twice")
+        given[name] = _number(weight, word) if known else None
+    return _filled(given)
+
+
+def _filled(given: Mapping[str, float | None]) -> dict[str, float]:
+    open_ones = [name for name, weight in given.items() if weight is None]
+    rest = 1 - sum(weight for weight in given.values() if weight is not None)
+    return {name: rest / len(open_ones) if weight is None else weight for name, weight in given.items()}
+
+
+def _number(text: str, word: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not -10 <= value <= 10:
+        raise UsageError("a weight from -10 to 10 after the colon", received=word)
+    return value
+
+
+def region_of(word: str, styles: Sequence[str]) -> Region:
+    """A region from `FILE:NAME`.
+
+    Raises:
+        UsageError: it is written otherwise, or the style is unknown.
+        DataError: the file is no picture.
+    """
+    file, colon, name = word.rpartition(":")
+    if not colon or not file:
+        raise UsageError("a mask as FILE:NAME", received=word, hint="For example: --mask sky.png:wave")
+    return Region(photos.open_photo(Path(file)), style_named(name, styles))
+
+
+def fastest(net: Net) -> Choice:
+    """fp32 or bf16, channels last: timed once for a network's sizes and a machine."""
+    plain, mixed = Choice("fp32", True), Choice("bf16", True)
+    if net.device.type == "mps":
+        return Choice()
+    key = _key(net)
+    kept = known().get(key)
+    if kept is not None and Choice(**kept) in (plain, mixed):
+        return Choice(**kept)
+    seconds = {choice: _timed(net, choice) for choice in (plain, mixed)}
+    best = mixed if seconds[mixed] * WORTH < seconds[plain] else plain
+    remember(key, asdict(best))
+    return best
+
+
+def _key(net: Net) -> str:
+    sizes = [tuple(weight.shape) for weight in net.module.parameters()]
+    facts = repr((sizes, processor(net.device), torch.get_num_threads(), torch.__version__))
+    return "restyle " + hashlib.sha256(facts.encode()).hexdigest()[:32]
+
+
+def _timed(net: Net, choice: Choice) -> float:
+    example = torch.full((1, 3, TRIAL, TRIAL), 0.5, device=net.device)
+    copy = quick(net, example, [], dtype=_dtype(choice), channels_last=choice.channels_last)
+    taken = []
+    with torch.inference_mode():
+        for _ in range(4):
+            started = perf_counter()
+            copy(choice.formatted(example)).float().mean().item()
+            taken.append(perf_counter() - started)
+    return min(taken[1:])
+
+
+def _dtype(choice: Choice) -> torch.dtype | None:
+    return None if choice.precision == "fp32" else DTYPES[choice.precision]
+
+
+def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> Brush:
+    """What paints a part of the picture."""
+    if isinstance(net.module, AdaIN):
+        if regions or not mixture:
+            raise UsageError(
+                "files of paintings, and no regions, for an AdaIN network",
+                received=f"{len(mixture)} paintings, {len(regions)} regions",
+                hint="For example: --style great_wave.jpg",
+            )
+        return Adaptive(net.module, [(share, _taken(net, file)) for file, share in mixture.items()])
+    if isinstance(net.module, StyleBank):
+        masks = [(np.asarray(region.mask.convert("L")), region.style) for region in regions]
+        return Banks(net.module, dict(mixture), [(torch.from_numpy(m.copy()), name) for m, name in masks])
+    if regions or list(mixture.values()) != [1.0] or PLAIN in mixture:
+        raise UsageError(
+            "one style, everywhere, in full",
+            received=", ".join(f"{name}:{share:g}" for name, share in mixture.items()),
+            hint=f"{net.name} is no StyleBank: it cannot mix styles, nor tell regions apart.",
+        )
+    return Plain()
+
+
+def _taken(net: Net, file: str) -> tuple[Tensor, Tensor]:
+    """Means and deviations of a painting's features, its longer side at most `PAINTING` pixels."""
+    photo = photos.open_photo(Path(file))
+    photo.thumbnail((PAINTING, PAINTING), Image.Resampling.LANCZOS)
+    images = photos.pixels(photo)[None].to(net.device, net.dtype) / 255
+    module: Any = net.module
+    return statistics(module.encode(*net.normalise(images)))

@@ -1,0 +1,162 @@
+"""Networks that paint: mixing is exact, parts fit together, and what is saved comes back."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from convscope import nets
+from convscope.errors import DataError, UsageError
+from convscope.graph.contract import InputContract
+from convscope.nets.style.bank import PLAIN, Form, StyleBank
+from convscope.nets.style.johnson import Johnson, Size
+
+CONTRACT = InputContract(3, 64, 64, mean=(0.5,), std=(0.25,))
+
+
+def bank(styles=("wave", "scream", "night"), seed=0, **sizes):
+    torch.manual_seed(seed)
+    made = StyleBank(Form(styles, **{"width": 4, "before": 1, "after": 1, **sizes})).eval()
+    with torch.no_grad():  # nothing is an identity by accident
+        for weight in made.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return made
+
+
+def pictures(*shape, seed=1):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("reach", [1, 3, 5])
+@pytest.mark.parametrize("shares", [(0.3, 0.7, 0.0), (0.2, 0.3, 0.5), (0.25, 0.0, 0.25), (1.5, -0.5, 0.0)])
+def test_fused_filters_are_fused_outputs(reach, shares):
+    """In double precision, against each bank alone; what is missing from 1 is the identity."""
+    made = bank(reach=reach).double()
+    features = pictures(2, 16, 9, 11).double()
+    wider = functional.pad(features, (reach // 2,) * 4, mode="reflect") if reach > 1 else features
+    wanted = (1 - sum(shares)) * features
+    for share, name in zip(shares, made.styles, strict=True):
+        one = made.banks[name]
+        wanted = wanted + share * functional.conv2d(wider, one.filters.weight, one.filters.bias)
+        for texture in one.grain:
+            rows, columns = np.arange(9) % texture.shape[1], np.arange(11) % texture.shape[2]
+            wanted = wanted + share * torch.from_numpy(texture.detach().numpy()[:, rows][:, :, columns])
+    mixed = made.filtered(features, torch.tensor([shares]).double())
+    assert torch.allclose(mixed, wanted, atol=1e-6)
+    assert not torch.allclose(mixed, features, atol=0.1)
+
+
+def test_the_grain_goes_on_over_parts():
+    """A flat picture in two parts is as in one: the grain of a part begins where the part lies."""
+    made = bank()
+    flat = torch.zeros(1, 3, 16, 400)
+    whole = made(flat)
+    right = made(flat[..., 160:], None, None, (0, 40))
+    assert torch.allclose(whole[..., 160 + made.halo :], right[..., made.halo :], atol=1e-5)
+    assert not torch.allclose(
+        whole[..., 160 + made.halo :], made(flat[..., 160:])[..., made.halo :], atol=1e-2
+    )
+
+
+def test_every_picture_gets_its_own_row():
+    made, images = bank(), pictures(2, 3, 24, 20)
+    both = made(images, torch.tensor([[1.0, 0, 0], [0, 0.5, 0.5]]))
+    for index, row in enumerate(([1.0, 0, 0], [0, 0.5, 0.5])):
+        alone = made(images[index : index + 1], torch.tensor([row]))
+        assert torch.allclose(both[index], alone[0], atol=1e-5)
+    assert not torch.allclose(both[0], made.identity(images)[0], atol=1e-2)
+
+
+def test_no_style_at_all_is_the_identity_branch():
+    made, images = bank(), pictures(1, 3, 24, 24)
+    assert torch.allclose(made(images, made.weights({})), made.identity(images), atol=1e-5)
+    assert torch.equal(made(images, made.weights({PLAIN: 1.0})), made(images, made.weights({})))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (8, 8), (17, 23), (64, 32)])
+@pytest.mark.parametrize("kind", ["stylebank", "johnson"])
+def test_any_size_comes_out_as_it_went_in(size, kind):
+    made = bank() if kind == "stylebank" else Johnson(Size("wave", width=4, blocks=1))
+    with torch.no_grad():
+        painted = made(pictures(2, 3, *size))
+    assert painted.shape == (2, 3, *size)
+    assert bool(torch.isfinite(painted).all())
+
+
+def test_a_pixel_sees_no_further_than_the_halo():
+    """Gradients reach exactly as far as it says, rounded up to whole steps."""
+    made = bank()
+    images = pictures(1, 3, 160, 160).requires_grad_()
+    painted = made(images)
+    painted[0, :, 80:84, 80:84].sum().backward()
+    rows = images.grad[0].abs().sum((0, 2)).nonzero().flatten()
+    reached = max(80 - int(rows.min()), int(rows.max()) - 83)
+    assert made.halo - 4 <= reached <= made.halo
+
+
+def test_regions_are_their_styles_well_inside():
+    made, images = bank(), pictures(1, 3, 40, 320)
+    shares = torch.zeros(1, 3, 40, 320)
+    shares[:, 0, :, :160] = 1
+    shares[:, 1, :, 160:] = 1
+    divided = made(images, None, shares)
+    for index, columns in enumerate((slice(0, 160 - made.halo), slice(160 + made.halo, 320))):
+        alone = made(images, torch.eye(3)[index : index + 1])
+        assert torch.allclose(divided[..., columns], alone[..., columns], atol=1e-5)
+    assert not torch.allclose(divided, made(images, torch.eye(3)[:1]), atol=1e-2)
+
+
+def test_one_more_style_leaves_all_others_bit_identical():
+    made = bank()
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    grown = made.with_style("hat")
+    assert grown.styles == (*made.styles, "hat")
+    after = grown.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    mean = torch.stack([made.banks[name].filters.weight for name in made.styles]).mean(0)
+    assert torch.allclose(grown.banks["hat"].filters.weight, mean)
+    images = pictures(1, 3, 16, 16)
+    for name in made.styles:
+        assert torch.equal(made(images, made.weights({name: 1.0})), grown(images, grown.weights({name: 1.0})))
+
+
+@pytest.mark.parametrize("names", [("A",), ("a b",), ("photo",), ("wave", "wave"), (), ("x" * 41,), ("a.b",)])
+def test_names_that_cannot_be(names):
+    with pytest.raises(UsageError):
+        Form(names)
+
+
+def test_an_unknown_style_names_the_nearest():
+    with pytest.raises(UsageError, match="scream"):
+        bank().weights({"screm": 1.0})
+
+
+@pytest.mark.parametrize("make", [bank, lambda: Johnson(Size("wave", width=4, blocks=2)).eval()])
+def test_what_is_saved_comes_back(make, tmp_path):
+    net = nets.wrap(make(), CONTRACT, name="painter")
+    nets.save(net, tmp_path / "net")
+    again = nets.load(tmp_path / "net")
+    images = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(3))
+    assert type(again.module) is type(net.module)
+    assert again.module.options == net.module.options
+    with torch.no_grad():
+        assert torch.equal(net(images), again(images))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"kind": "os.system", "options": {}},
+        {"kind": "stylebank", "options": {"styles": ["wave"], "width": 128}},
+        {"kind": "stylebank", "options": {"styles": ["wave"], "width": "x"}}, {"kind": "stylebank"}, [], 7,
+        {"kind": "stylebank", "options": {"styles": ["wave"], "walls": 3}},
+    ],
+)  # fmt: skip
+def test_a_damaged_description_is_told(damage, tmp_path):
+    nets.save(nets.wrap(bank(), CONTRACT), tmp_path)
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "module": damage}))
+    with pytest.raises(DataError):
+        nets.load(tmp_path)
