@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from convscope.graph.contract import InputContract
 from convscope.nets import Net, wrap
-from convscope.see import Climb, ascend, channel, each, pixels
+from convscope.see import Climb, ascend, channel, each, pixels, redirect
 from convscope.see.redirect import Redirected
 
 RELUS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -107,3 +107,13 @@ def test_who_still_does_not_move_goes_on_alone() -> None:
     assert both.moving.tolist() == [True, True] and both.scores[0] > 0
     *_, alone = ascend(net, goals[1], pixels(net.contract, [0]), steps=40, climb=climb)
     torch.testing.assert_close(alone.images[0], both.images[1])
+
+
+@pytest.mark.parametrize("size", [(), (7,), (6, 9), (2, 3, 4)])
+def test_a_single_value_anywhere_is_a_gradient(size: tuple[int, ...]) -> None:
+    maps = torch.zeros(3, *size)
+    assert redirect._stopped(maps)
+    for at in range(maps.numel()):
+        one = maps.flatten().clone()
+        one[at] = -1.0
+        assert not redirect._stopped(one.view_as(maps))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from convscope.see import reducing
 from convscope.see.reducing import LONGEST, Reduced, _length
 
 SIZES = [(64, 56), (37, 37), (112, 112), (5, 7), (1200,), (1031,), ()]
@@ -11,14 +12,19 @@ SIZES = [(64, 56), (37, 37), (112, 112), (5, 7), (1200,), (1031,), ()]
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("lowest", [False, True])
-def test_peaks_and_their_spots(size, lowest):
+@pytest.mark.parametrize("last", [False, True])
+def test_peaks_and_their_spots(size, lowest, last, monkeypatch):
+    monkeypatch.setattr(reducing, "CACHED", 5000)
     act = torch.randn(4, 3, *size, generator=torch.Generator().manual_seed(1))
+    if last and len(size) == 2:
+        act = act.contiguous(memory_format=torch.channels_last)
     flat = act.numpy().reshape(4, 3, -1)
     found = Reduced.of(act)
     assert np.array_equal(found.peaks.numpy(), flat.max(2))
     assert np.array_equal(found.troughs.numpy(), flat.min(2))
     mean, squares = found.moments()
     np.testing.assert_allclose(mean.numpy(), flat.mean(2), atol=1e-5)
+    assert mean.shape == squares.shape == (4, 3)
     np.testing.assert_allclose(squares.numpy(), (flat**2).mean(2), rtol=1e-4)
     numbers = torch.arange(10, 14)
     threshold = torch.full((3,), -torch.inf)
@@ -39,6 +45,16 @@ def test_layout_and_precision_make_no_difference():
         assert torch.equal(found.peaks, wanted.peaks) and torch.equal(found.troughs, wanted.troughs)
         one, two = (r.candidates(threshold, numbers, 0, 2, lowest=True) for r in (found, wanted))
         assert torch.equal(one.spots, two.spots)
+
+
+@pytest.mark.parametrize("units", [1, 2, 8, 24, 64, 96])
+def test_among_equals_the_first_spot_counts_in_any_layout(units):
+    act = torch.randint(0, 3, (3, units, 56, 24), generator=torch.Generator().manual_seed(2)).float()
+    act = act.contiguous(memory_format=torch.channels_last)
+    found = Reduced.of(act)
+    got = found.candidates(torch.full((units,), -torch.inf), torch.arange(3), 0, 9, lowest=False)
+    assert got.spots.tolist() == act.numpy().reshape(3, units, -1).argmax(2).reshape(-1).tolist()
+    np.testing.assert_allclose(found.moments()[1].numpy(), (act.numpy() ** 2).mean((2, 3)), rtol=1e-5)
 
 
 def test_only_what_can_be_among_the_best_is_looked_at():

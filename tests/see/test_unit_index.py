@@ -13,6 +13,7 @@ from torch import nn
 from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.nets import Place, wrap
+from convscope.nets.layout import channels_last, gains
 from convscope.see import index_files, indexing
 from convscope.see.extremes import Extremes
 from convscope.see.indexing import index_units, indexing_units
@@ -38,7 +39,8 @@ def everything(net, samples, place):
     net.module.eval()
     with torch.no_grad():
         for first in range(0, len(samples), 32):
-            net(samples.batch(list(range(first, min(first + 32, len(samples))))).float() / 255)
+            images = samples.batch(list(range(first, min(first + 32, len(samples))))).float() / 255
+            net(channels_last(images) if gains(net) else images)
     handle.remove()
     return torch.cat(kept).numpy()
 

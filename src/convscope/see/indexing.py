@@ -17,6 +17,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, Place
+from convscope.nets.speed import roomy_heap
 from convscope.see import index_files
 from convscope.see.extremes import Candidates
 from convscope.see.interrupts import whole
@@ -118,7 +119,7 @@ def _passing(work: "_Work", store: "index_files.Store | None") -> Iterator[Index
     """Every batch; what is done is saved now and then, and whatever ends the loop."""
     saved_at, saved = time.monotonic(), work.done
     try:
-        with work.taps.open() as run:
+        with roomy_heap(), work.taps.open() as run:
             for _ in work.steps(run):
                 yield Indexed(min(work.done * work.batch, work.total), work.total, False, work.index)
                 if store is not None and time.monotonic() - saved_at > SAVE_EVERY:

@@ -19,6 +19,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeError
 from convscope.nets import Net, Place
 from convscope.nets.fusing import quick
+from convscope.nets.layout import gains
 from convscope.nets.speed import known, processor, remember
 from convscope.see.ascent import Climb, ascend
 from convscope.see.canvas import Canvas
@@ -140,7 +141,7 @@ def settle(work: Work) -> Pace:
         ConvscopeError: not even one picture fits into the memory that the recipe allows.
     """
     recipe, group = work.recipe, work.recipe.variants
-    pace = _fixed(recipe)
+    pace = _fixed(recipe, work.net)
     most = max(group, _fitting(work, pace) // group * group)
     if not _measured(recipe, len(work.goals)):
         return replace(pace, batch=_batch(recipe.batch or PLAIN_BATCH, group, most))
@@ -152,9 +153,11 @@ def settle(work: Work) -> Pace:
     return replace(Pace(**kept), batch=_batch(recipe.batch or kept["batch"], group, most))
 
 
-def _fixed(recipe: Visualize) -> Pace:
+def _fixed(recipe: Visualize, net: Net) -> Pace:
+    """What is asked for; else what is safe, and depends on the network alone."""
     precision = "float32" if recipe.precision == "auto" else recipe.precision
-    return Pace(precision, recipe.layout == "channels_last", recipe.batch or PLAIN_BATCH)
+    last = gains(net) if recipe.layout == "auto" else recipe.layout == "channels_last"
+    return Pace(precision, last, recipe.batch or PLAIN_BATCH)
 
 
 def _measured(recipe: Visualize, pictures: int) -> bool:

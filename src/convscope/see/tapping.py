@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convscope.nets import Net, Place, frozen, survey
 from convscope.nets.axes import units_first
+from convscope.nets.layout import channels_last, gains
 from convscope.nets.places import RESULT
 from convscope.nets.recording import last_axes
 from convscope.nets.structure import leaves
@@ -35,6 +36,7 @@ class Taps:
         self.net, self.receive = net, receive
         self.calls: Counter[str] = Counter()
         self.inputs: tuple[Tensor, ...] = ()
+        self.aside = False
         shapes, self.last = survey(net), last_axes(net)
         self.modules = {
             name: module
@@ -56,6 +58,7 @@ class Taps:
         handles: list[Any] = []
         with frozen(self.net.module), torch.no_grad():
             try:
+                self.aside = gains(self.net)
                 for name, module in self.modules.items():
                     handles.append(module.register_forward_hook(self._hook(name)))
                 yield self._run
@@ -67,7 +70,8 @@ class Taps:
         self.calls.clear()
         example = self.net.example(len(images)) if len(self.net.contracts) > 1 else images
         others = () if isinstance(example, Tensor) else tuple(example[1:])
-        self.inputs = (images.to(self.net.device), *others)
+        images = images.to(self.net.device)
+        self.inputs = (channels_last(images) if self.aside else images, *others)
         result = self.net(*self.inputs)
         if RESULT not in self.modules:
             self._give((RESULT, 1), result)

@@ -1,0 +1,56 @@
+"""The order of an image's axes in memory, which decides how fast processors convolve."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from convscope.errors import ConvscopeError
+from convscope.nets.freezing import frozen
+from convscope.nets.network import Net
+from convscope.nets.structure import leaves
+
+CLOSE = 1e-3
+"""How far answers may be apart for rounding, as a share of the largest."""
+
+
+def channels_last(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """The same images, their channels side by side in memory.
+
+    Images of one channel lie alike either way; theirs are marked, since torch takes them for the other.
+    """
+    if images.shape[1] == 1 and images.is_contiguous():
+        strides = (images.stride(0), 1, images.stride(2), images.stride(3))
+        return images.as_strided(images.shape, strides, images.storage_offset())
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def gains(net: Net) -> bool:
+    """Whether the network is faster, and the same, on images whose channels lie side by side.
+
+    It is wherever a processor convolves in two dimensions, unless the network's own code asks for the usual
+    order; that is tried with one image, once for each network.
+    """
+    if net.device.type != "cpu" or len(net.contracts) > 1 or len(net.contract.shape) != 3:
+        return False
+    if "channels last" not in net._cache:
+        convolves = any(isinstance(part, nn.Conv2d) for part in net.module.modules())
+        net._cache["channels last"] = convolves and _same(net, net.example())
+    return bool(net._cache["channels last"])
+
+
+def _same(net: Net, image: Float[Tensor, "1 c h w"]) -> bool:
+    with frozen(net.module), torch.no_grad():
+        plain = leaves(net(image.contiguous()))
+        try:
+            other = leaves(net(channels_last(image)))
+        except (ConvscopeError, RuntimeError):  # `view` where memory is not in the usual order
+            return False
+    pairs = zip((t for _, t in plain), (t for _, t in other), strict=True)
+    return all(a.shape == b.shape and _close(a, b) for a, b in pairs)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    if not one.is_floating_point():
+        return torch.equal(one, other)
+    least = CLOSE * float(one.nan_to_num(0.0, 0.0, 0.0).abs().max()) if one.numel() else 0.0
+    return torch.allclose(one, other, rtol=CLOSE, atol=least, equal_nan=True)
