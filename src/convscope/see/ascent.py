@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
 from convscope.see.canvas import Canvas
+from convscope.see.lbfgs import LBFGS
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.redirect import Starter
@@ -32,19 +33,21 @@ class Climb:
     """
 
     rate: float = 0.05
-    """Learning rate; Lucid's for Adam. For `steepest` the root mean square of each step's change."""
-    optimiser: Literal["adam", "sgd", "steepest"] = "adam"
+    """Learning rate; Lucid's for Adam. For `steepest` the root mean square of each step's change, for `lbfgs` of
+    the first step's."""
+    optimiser: Literal["adam", "sgd", "steepest", "lbfgs"] = "adam"
     """`steepest` goes along the gradient itself, at one length for each image: where spectra are scaled as
     photographs' are, that is a better way up than Adam's, which moves every frequency alike and fills
-    pictures with grain."""
+    pictures with grain. `lbfgs` remembers how the score bends; for scores that do not change by chance, so
+    without transforms."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """How the rate falls over the steps: not at all, or to 0, evenly or in half a cosine."""
     momentum: float = 0.9
     """How much of the running mean of gradients stays at each step, for Adam and `steepest`."""
     normalise: bool = False
-    """Divide each image's gradient by its norm."""
+    """Divide each image's gradient by its norm; not for `lbfgs`."""
     clip: float | None = None
-    """Largest norm of an image's gradient."""
+    """Largest norm of an image's gradient; not for `lbfgs`."""
     redirect: int = 16
     """Images that do not move at the start, or at every so manieth step (Lucid's 16), get gradients also
     through ReLUs that are silent for the whole image, until they move; 0 for never."""
@@ -110,7 +113,7 @@ def ascend(
         moving = starter.note(index, gradients, last=final)
         yield Step(index, scores, _apart(images, canvas), moving)
         if not final:
-            _update(canvas, gradients, climb, optimiser, index / steps)
+            _update(canvas, gradients, scores, climb, optimiser, index / steps)
 
 
 def _apart(images: Tensor, canvas: Canvas) -> Tensor:
@@ -210,7 +213,12 @@ class _Torch:
             parameter.grad = None
 
 
-def _optimiser(canvas: Canvas, climb: Climb) -> _Steepest | _Torch:
+_Optimiser = _Steepest | _Torch | LBFGS
+
+
+def _optimiser(canvas: Canvas, climb: Climb) -> _Optimiser:
+    if climb.optimiser == "lbfgs":
+        return LBFGS(canvas.parameters)
     if climb.optimiser == "steepest":
         return _Steepest(canvas.parameters, climb.momentum)
     return _Torch(canvas.parameters, climb)
@@ -218,9 +226,14 @@ def _optimiser(canvas: Canvas, climb: Climb) -> _Steepest | _Torch:
 
 @torch.no_grad()
 def _update(
-    canvas: Canvas, gradients: Sequence[Tensor], climb: Climb, optimiser: _Steepest | _Torch, share: float
-) -> None:
-    optimiser.step([_tamed(gradient, climb) for gradient in gradients], _rate(climb, share))
+    canvas: Canvas, gradients: Sequence[Tensor], scores: Tensor, climb: Climb, optimiser: _Optimiser,
+    share: float,
+) -> None:  # fmt: skip
+    rate = _rate(climb, share)
+    if isinstance(optimiser, LBFGS):
+        optimiser.step(gradients, rate, -scores)
+    else:
+        optimiser.step([_tamed(gradient, climb) for gradient in gradients], rate)
     if canvas.project is not None:
         canvas.project(*canvas.parameters)
 
