@@ -1,0 +1,79 @@
+"""How far a picture is from a style and from a content, as measures to ascend; smaller is nearer."""
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.errors import GraphError
+from convscope.nets import Net, Place
+from convscope.see.matching import Wanted
+from convscope.see.objective import AtPlace, Objective
+from convscope.see.scene import Scene
+from convscope.see.styling.losses import content_loss, gram, style_loss
+
+Kind = TypeVar("Kind", bound="Texture")
+
+
+@dataclass(frozen=True, eq=False)
+class Texture(AtPlace):
+    """Gatys' E of one layer, summed over the regions of a guide.
+
+    Attributes:
+        wanted: the `gram` of each region of the painting, `[r c c]`.
+        regions: how much each position of the picture belongs to each region, at any resolution, `[r h w]`;
+            None for a single region that is everything.
+        counts: how much each region counts.
+    """
+
+    wanted: Float[Tensor, "r c c"]
+    regions: Float[Tensor, "r h w"] | None = None
+    counts: tuple[float, ...] = (1.0,)
+
+    @override
+    def bound(self: Kind, net: Net) -> Kind:
+        regions = None if self.regions is None else self.regions.to(net.device)
+        return replace(super().bound(net), wanted=self.wanted.to(net.device), regions=regions)
+
+    @override
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        here = scene[self.place]
+        if here.shape[1] != self.wanted.shape[1]:
+            raise GraphError(f"{self.wanted.shape[1]} filters at {self.place}", received=f"{here.shape[1]}")
+        shares = at_positions(self.regions, tuple(here.shape[2:]))
+        parts = [gram(here)] if shares is None else [gram(here, share) for share in shares]
+        losses = [count * style_loss(g, a[None]) for count, g, a in zip(self.counts, parts, self.wanted, strict=True)]
+        return sum(losses[1:], losses[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Content(Wanted):
+    """The mean squared difference from the activation that is wanted."""
+
+    @override
+    def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
+        here, wanted = self.both(scene)
+        return content_loss(here, wanted[None])
+
+
+def at_positions(
+    regions: Float[Tensor, "r h w"] | None, size: tuple[int, ...]
+) -> Float[Tensor, "r y x"] | None:
+    """Regions at the resolution of a map: the share of what each position stands for."""
+    return None if regions is None else F.adaptive_avg_pool2d(regions[None], size)[0]
+
+
+def texture(
+    place: str | Place, wanted: Float[Tensor, "r c c"], regions: Float[Tensor, "r h w"] | None = None,
+    counts: tuple[float, ...] = (1.0,),
+) -> Objective:  # fmt: skip
+    """How far a layer's correlations are from wanted ones, region by region; see `Texture`."""
+    return Objective.of(Texture(Place.parse(place), wanted.detach(), regions, counts))
+
+
+def content(place: str | Place, activation: Float[Tensor, "*shape"]) -> Objective:
+    """How far a layer's values are from wanted ones `[c h w]`: the mean squared difference."""
+    return Objective.of(Content(Place.parse(place), activation.detach()))
