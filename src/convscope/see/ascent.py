@@ -33,8 +33,8 @@ class Climb:
     """
 
     rate: float = 0.05
-    """Learning rate; Lucid's for Adam. For `steepest` the root mean square of each step's change, for `lbfgs` of
-    the first step's."""
+    """Learning rate; Lucid's for Adam. For `steepest` the root mean square of each step's change, for `lbfgs`
+    of the first step's."""
     optimiser: Literal["adam", "sgd", "steepest", "lbfgs"] = "adam"
     """`steepest` goes along the gradient itself, at one length for each image: where spectra are scaled as
     photographs' are, that is a better way up than Adam's, which moves every frequency alike and fills

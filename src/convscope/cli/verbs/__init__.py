@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
         "factors",
         "caricature",
         "invert",
+        "style",
         "style train",
         "style add",
         "style apply",

@@ -36,9 +36,7 @@ def same_spread(
     return (light - light.mean()) * scale + wanted.mean()
 
 
-def same_colours(
-    image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]
-) -> Float[Tensor, "3 h w"]:
+def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) -> Float[Tensor, "3 h w"]:
     """A picture whose colours have another's mean and covariance, changed as little as can be.
 
     The linear map is the one between the two normal distributions that moves colours least: symmetric, by

@@ -14,13 +14,13 @@ from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.penalties import total_variation
 from convscope.see.styling import colour, guides
-from convscope.see.styling.layers import Layers, averaging, chosen
+from convscope.see.styling.layers import Layers, chosen, pooled
 from convscope.see.styling.losses import gram, style_loss
 from convscope.see.styling.measures import at_positions, content, texture
 from convscope.see.styling.recipe import Style
 
 COARSEST = 128
-"""Pixels that the longer side of the coarsest picture has at least, where the number of scales is left out."""
+"""Least longer side of the coarsest picture in pixels, where the number of scales is left out."""
 STRENGTH = 100.0
 """neural-style's weight of style; its weight of content is 5."""
 STEP = 256.0
@@ -59,11 +59,11 @@ class Easel:
         self, net: Net, picture: Float[Tensor, "3 h w"], paintings: Sequence[Tensor], recipe: Style, *,
         mask: Tensor | None = None, guide: Tensor | None = None, style_guides: Sequence[Tensor] = (),
     ) -> None:  # fmt: skip
-        self.net = averaging(checked(net, recipe)) if recipe.pool == "average" else checked(net, recipe)
+        self.net = pooled(checked(net, recipe), recipe.pool)
         self.recipe, self.layers = recipe, chosen(self.net, recipe.style_layer, recipe.content_layer)
         self.picture, self.mask = picture, mask
         self.paintings = [_coloured(painting, picture, recipe.color) for painting in paintings]
-        self.sizes = sizes(tuple(picture.shape[1:]), recipe)
+        self.sizes = sizes((picture.shape[1], picture.shape[2]), recipe)
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:
             found, theirs = guides.palette(guide), [guides.palette(g) for g in style_guides]
@@ -123,7 +123,7 @@ class Easel:
         totals: dict[Place, Tensor] = {}
         sums = torch.zeros(self.colours)
         for number, (painting, share) in enumerate(zip(self.paintings, self.recipe.shares, strict=True)):
-            own = fitted(tuple(painting.shape[1:]), longest)
+            own = fitted((painting.shape[1], painting.shape[2]), longest)
             region = self.style_guides[number] if self.style_guides else None
             here = torch.ones(1) if region is None else (region.flatten(1).mean(1) >= guides.LEAST).float()
             sums += share * here
@@ -192,7 +192,7 @@ def sizes(own: tuple[int, int], recipe: Style) -> tuple[tuple[int, int], ...]:
     return (*dict.fromkeys(found), last)
 
 
-def fitted(own: tuple[int, int], longest: float) -> tuple[int, int]:
+def fitted(own: tuple[int, int], longest: float | int) -> tuple[int, int]:
     """A size of the same shape whose longer side is this long, in whole pixels."""
     scale = longest / max(own)
     return (max(1, round(own[0] * scale)), max(1, round(own[1] * scale)))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.nets import Net, Place, resolve
+from convscope.nets import Net, Place, resolve, survey
 from convscope.nets.description import LayerInfo
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT = "relu4_2"
 """Where Gatys et al. compare them in VGG, after the rectifier as neural-style does."""
-RECTIFIERS = ("relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "hardswish")
+RECTIFIERS = ("relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "hardswish", "hardtanh")
 MOST = 5
 
 
@@ -79,8 +79,14 @@ def vgg_names(net: Net) -> dict[str, str]:
 def proposed(net: Net) -> tuple[list[str], str]:
     """For style the first rectifier of each map size, for content the second of the last but one."""
     stages: dict[tuple[int, ...], list[LayerInfo]] = {}
+    modules = survey(net)
     for layer in net.layers():
-        if len(layer.output_shape) == 3 and min(layer.output_shape[1:]) > 1 and not layer.plumbing:
+        if (
+            layer.name in modules
+            and len(layer.output_shape) == 3
+            and min(layer.output_shape[1:]) > 1
+            and not layer.plumbing
+        ):
             stages.setdefault(layer.output_shape[1:], []).append(layer)
     if not stages:
         raise UsageError("a network with maps, to compare pictures in", received=f"{net.name} has none")
@@ -92,6 +98,11 @@ def proposed(net: Net) -> tuple[list[str], str]:
 def _rectified(layers: Sequence[LayerInfo]) -> list[LayerInfo]:
     """Those that end in a rectifier; all of them where none does."""
     return [layer for layer in layers if layer.kind in RECTIFIERS] or list(layers)
+
+
+def pooled(net: Net, how: str) -> Net:
+    """The network with its own pooling, or with averages; `auto` averages in VGG alone."""
+    return averaging(net) if how == "average" or (how == "auto" and vgg_names(net)) else net
 
 
 def averaging(net: Net) -> Net:

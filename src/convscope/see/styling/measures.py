@@ -45,7 +45,10 @@ class Texture(AtPlace):
             raise GraphError(f"{self.wanted.shape[1]} filters at {self.place}", received=f"{here.shape[1]}")
         shares = at_positions(self.regions, tuple(here.shape[2:]))
         parts = [gram(here)] if shares is None else [gram(here, share) for share in shares]
-        losses = [count * style_loss(g, a[None]) for count, g, a in zip(self.counts, parts, self.wanted, strict=True)]
+        losses = [
+            count * style_loss(g, a[None])
+            for count, g, a in zip(self.counts, parts, self.wanted, strict=True)
+        ]
         return sum(losses[1:], losses[0])
 
 
@@ -63,7 +66,7 @@ def at_positions(
     regions: Float[Tensor, "r h w"] | None, size: tuple[int, ...]
 ) -> Float[Tensor, "r y x"] | None:
     """Regions at the resolution of a map: the share of what each position stands for."""
-    return None if regions is None else F.adaptive_avg_pool2d(regions[None], size)[0]
+    return None if regions is None else F.interpolate(regions[None], size=size, mode="area")[0]
 
 
 def texture(

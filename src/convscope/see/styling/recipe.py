@@ -22,16 +22,22 @@ class Style(OnNetwork):
         [], description="how much each painting counts beside the others; all alike if left out"
     )
     content_weight: float = Field(
-        0.05, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
+        0.3, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
     )
     smooth: float = Field(
-        0.0, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
+        0.02, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
     )
     size: int | None = Field(
-        None, ge=16, le=32_768, description="longer side of the result in pixels; the picture's own if left out"
+        None,
+        ge=16,
+        le=32_768,
+        description="longer side of the result in pixels; the picture's own if left out",
     )
     style_scale: float = Field(
-        1.0, gt=0, le=16, description="longer side of the paintings beside the result's: larger strokes above 1"
+        1.0,
+        gt=0,
+        le=16,
+        description="longer side of the paintings beside the result's: larger strokes above 1",
     )
     color: Literal["style", "luminance", "histogram"] = Field(
         "style",
@@ -50,9 +56,13 @@ class Style(OnNetwork):
     style_layer: list[str] = Field(
         [], description="layers that style is compared in, like relu3_1; proposed if left out"
     )
-    content_layer: list[str] = Field([], description="layers that content is compared in; proposed if left out")
-    pool: Literal["own", "average"] = Field(
-        "own", description="average: the network's maximum pooling replaced, as Gatys et al. recommend"
+    content_layer: list[str] = Field(
+        [], description="layers that content is compared in; proposed if left out"
+    )
+    pool: Literal["auto", "own", "average"] = Field(
+        "auto",
+        description="average: the network's maximum pooling replaced, as Gatys et al. recommend; "
+        "auto: average in VGG",
     )
     scaling: Literal["relative", "gatys", "neural-style"] = Field(
         "relative",
@@ -61,10 +71,15 @@ class Style(OnNetwork):
     )
     start: Literal["content", "noise"] = Field("content", description="what the coarsest picture starts from")
     steps: list[int] = Field(
-        [200, 100, 60], min_length=1, description="updates at each scale, from coarse to fine; the last for all further"
-    )  # fmt: skip
+        [200, 100, 60],
+        min_length=1,
+        description="updates at each scale, from coarse to fine; the last for all further",
+    )
     scales: int | None = Field(
-        None, ge=1, le=12, description="sizes to go through, each twice the last; from about 128 px if left out"
+        None,
+        ge=1,
+        le=12,
+        description="sizes to go through, each twice the last; from about 128 px if left out",
     )
     optimiser: Literal["lbfgs", "adam"] = Field("lbfgs", description="how steps are chosen")
     rate: float | None = Field(
@@ -99,7 +114,9 @@ class Style(OnNetwork):
     def _consistent(self) -> "Style":
         weights, paintings = self.style_weight, len(self.style)
         if weights and (len(weights) != paintings or min(weights) < 0 or not sum(weights) > 0):
-            raise ValueError(f"{paintings} style weights, not negative and not all 0, for {paintings} paintings")
+            raise ValueError(
+                f"{paintings} style weights, not negative and not all 0, for {paintings} paintings"
+            )
         if bool(self.guide) != bool(self.style_guide):
             raise ValueError("a guide and a style guide for each painting, or neither")
         if self.style_guide and len(self.style_guide) != paintings:

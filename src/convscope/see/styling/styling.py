@@ -122,6 +122,7 @@ class Painter:
         self.counts[scale] += step.index > 0
 
     def picture(self) -> Float[Tensor, "3 h w"]:
+        """The best so far at the result's size, with colours and mask as asked."""
         sitting = self.sitting
         if self.best is None or sitting is None:
             raise UsageError("a picture that was begun", received="no step yet")
@@ -137,6 +138,7 @@ class Painter:
         return image
 
     def painted(self) -> Painted:
+        """The best so far, with what it reached in each layer."""
         sitting = self.sitting
         if sitting is None or self.best is None:
             raise UsageError("a picture that was begun", received="no step yet")
@@ -176,6 +178,7 @@ class Drawing:
     high: float
 
     def __call__(self, free: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 3 h w"]:
+        """Pictures in the contract's range."""
         image = free.expand(-1, 3, -1, -1)
         if self.mask is not None:
             mask = self.mask.to(free.device)

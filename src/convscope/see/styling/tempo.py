@@ -1,4 +1,4 @@
-"""How to compute a painting's steps: precision and order of axes, measured once for a network and a machine."""
+"""How to compute the steps of a painting: precision, measured once for a network and a machine."""
 
 import hashlib
 import json
@@ -75,7 +75,8 @@ def _seconds(net: Net, places: Sequence[Place], tempo: Tempo) -> float:
         ready = image.to(net.device).requires_grad_()
         started = time.perf_counter()
         with torch.enable_grad():
-            total = sum(act.square().sum() for act in seen(used, ready, places).values())
+            acts = seen(used, ready, places).values()
+            total = torch.stack([act.square().sum() for act in acts]).sum()
             torch.autograd.grad(total, ready)
         if net.device.type == "cuda":
             torch.cuda.synchronize(net.device)

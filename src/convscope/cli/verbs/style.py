@@ -1,0 +1,166 @@
+"""Paint a picture in the style of others: its content, their brush.
+
+The picture itself is moved until its values in a trained network are the content's and the correlations
+between filters the paintings', from coarse to fine. Ctrl-C keeps the picture as it is.
+
+    convscope style photo.jpg --style starry-night.jpg --size 512
+    convscope style photo.jpg --style wave.jpg --style scream.jpg --style-weight 2 --style-weight 1
+    convscope style photo.jpg --style starry-night.jpg --color luminance --mask sky.png --preview 10
+    convscope style photo.jpg --style starry-night.jpg --guide parts.png --style-guide its-parts.png
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli import inputs, pictures
+from convscope.cli.shell import Answer, Shell
+from convscope.errors import Interrupted
+from convscope.see.styling.recipe import Style
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from convscope.see.styling.easel import Easel
+    from convscope.see.styling.styling import Painted, Stroke
+
+schema = Style
+PICTURE, STRIP = "picture.png", "strip.png"
+
+
+def run(recipe: Style, shell: Shell) -> Answer:
+    """Paint, and save the picture, a strip of all that went into it, and what was reached in each layer."""
+    from convscope.see.styling.easel import Easel, checked
+    from convscope.worlds import photos
+
+    content, *paintings = [photos.open_photo(Path(path)) for path in (recipe.content, *recipe.style)]
+    masks = [_shades(path, content) for path in ([recipe.mask] if recipe.mask else [])]
+    guides = [
+        _tensor(photos.open_photo(Path(path)))
+        for path in ([recipe.guide, *recipe.style_guide] if recipe.guide else [])
+    ]
+    net = checked(inputs.network(recipe.net, recipe, shell), recipe)
+    easel = Easel(
+        net, _tensor(content), [_tensor(painting) for painting in paintings], recipe,
+        mask=masks[0] if masks else None, guide=guides[0] if guides else None, style_guides=guides[1:],
+    )  # fmt: skip
+    shell.say(f"Style in {', '.join(map(str, easel.layers.style))}: {easel.layers.how}.")
+    with shell.folder(f"style-{Path(recipe.content).stem}") as folder:
+        last, stopped = _painted(easel, shell, folder.place)
+        painted = last.painted()
+        _save(painted, paintings, folder.path)
+        if stopped:
+            raise Interrupted(
+                f"stopped at {last.size[1]}x{last.size[0]}, step {last.step}; the picture so far is in "
+                f"{folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
+    return Answer({**document(painted), "out": str(folder.place)}, lambda: _table(painted))
+
+
+def _tensor(photo: "Image") -> Any:
+    """`[3 h w]` from 0 to 1, of the picture's own size."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.array(photo)).permute(2, 0, 1).float() / 255
+
+
+def _shades(path: str, content: "Image") -> Any:
+    """A mask `[1 h w]` from 0 to 1, of the content's size."""
+    from convscope.see.styling.colour import luminance
+    from convscope.see.styling.easel import resized
+    from convscope.worlds import photos
+
+    shades = luminance(_tensor(photos.open_photo(Path(path))))
+    return resized(shades[None], (content.height, content.width))[0]
+
+
+def _painted(easel: "Easel", shell: Shell, place: Path) -> "tuple[Stroke, bool]":
+    from convscope.nets import frozen
+    from convscope.see.styling.styling import styling
+
+    last, preview = None, _Preview(easel.recipe.preview, place)
+    try:
+        with shell.progress("painting", 1.0) as progress, frozen(easel.net.module):
+            for last in styling(easel):
+                height, width = last.size
+                progress.update(
+                    last.done, f"{width}x{height}, step {last.step} of {last.steps}, score {last.score:.4g}"
+                )
+                preview.show(last)
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        return last, True
+    finally:
+        preview.close()
+    if last is None:
+        raise Interrupted("stopped before the first step")
+    return last, False
+
+
+class _Preview:
+    """A file beside the result that shows how it goes; gone when the result is there."""
+
+    def __init__(self, seconds: float | None, place: Path) -> None:
+        self.seconds, self.file = seconds, place.with_name(f"{place.name}-preview.png")
+        self.shown = time.monotonic()
+        self.seen = False
+
+    def show(self, stroke: "Stroke") -> None:
+        """Write the picture, when the last one is old enough."""
+        if self.seconds is None or (self.seen and time.monotonic() - self.shown < self.seconds):
+            return
+        from convscope.show import png
+        from convscope.worlds import photos
+
+        png.save(photos.to_picture(stroke.picture()), self.file)
+        self.shown, self.seen = time.monotonic(), True
+
+    def close(self) -> None:
+        """Take the file away."""
+        if self.seen:
+            self.file.unlink(missing_ok=True)
+
+
+def document(painted: "Painted") -> dict[str, Any]:
+    """What was reached, for programs."""
+    return {
+        "picture": PICTURE,
+        "strip": STRIP,
+        "size": [painted.image.shape[2], painted.image.shape[1]],
+        "layers": painted.layers,
+        "style": painted.style,
+        "style_of_content": painted.style_of_content,
+        "content": painted.values,
+        "score": painted.score,
+        "scales": [
+            {"size": [w, h], "steps": n} for (h, w), n in zip(painted.sizes, painted.steps, strict=True)
+        ],
+        "precision": painted.settled.precision,
+    }
+
+
+def _save(painted: "Painted", paintings: "list[Image]", folder: Path) -> None:
+    from convscope.cli.stamp import stamp
+    from convscope.show import style_strip
+    from convscope.worlds import photos
+
+    mark = stamp(painted.settled)
+    made, content = (photos.to_picture(image) for image in (painted.image, painted.content))
+    pictures.save(made, folder / PICTURE, mark)
+    pictures.save(style_strip.strip(content, paintings, made, painted), folder / STRIP, mark)
+
+
+def _table(painted: "Painted") -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "compares", "missing", "of the photograph"):
+        table.add_column(head)
+    for layer, missing in painted.style.items():
+        table.add_row(layer, "style", f"{missing:.1%}", f"{painted.style_of_content[layer]:.1%}")
+    for layer, missing in painted.values.items():
+        table.add_row(layer, "content", f"{missing:.1%}", "0.0%")
+    return table
