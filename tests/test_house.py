@@ -149,6 +149,7 @@ def _prepare(folder: Path, digits) -> None:
     digit = Image.fromarray(samples.batch([0])[0, 0].numpy())
     digit.save(folder / "digit.png")
     digit.convert("RGB").resize((96, 80)).save(folder / "photo.jpg")
+    digit.convert("RGB").resize((80, 80)).save(folder / "painting.jpg")
 
 
 def test_every_word_of_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,12 @@ from .retelling import invert as invert
 from .retelling import redrawing as redrawing
 from .statistics import LayerStatistics as LayerStatistics
 from .statistics import layer_statistics as layer_statistics
+from .styling.easel import Easel as Easel
+from .styling.measures import texture as texture
+from .styling.styling import Painted as Painted
+from .styling.styling import Stroke as Stroke
+from .styling.styling import style as style
+from .styling.styling import styling as styling
 from .tiling import Tiles as Tiles
 from .unit_index import UnitIndex as UnitIndex
 from .visualization import Progress as Progress
