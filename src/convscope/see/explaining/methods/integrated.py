@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.explaining.folding import laid_out
+from convscope.see.explaining.folding import folding, laid_out
 from convscope.see.explaining.gradients import gradients, zeros
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
@@ -31,7 +31,7 @@ class IntegratedGradients(Method):
         """The integral so far, after each batch of points."""
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         jobs = [(row, k) for row in range(len(question)) for k in range(self.steps)]
-        nothing, total = self.baseline(question), zeros(question)
+        nothing, total, during = self.baseline(question), zeros(question), folding(question)
         for first in range(0, len(jobs), question.batch):
             part = jobs[first : first + question.batch]
             rows = [row for row, _ in part]
@@ -40,7 +40,7 @@ class IntegratedGradients(Method):
             between = tuple(
                 _between(x, o, rows, share) for x, o in zip(question.inputs, nothing, strict=True)
             )
-            found = gradients(question, between, rows)
+            found = gradients(question, between, rows, during)
             for sums, gradient in zip(total, found, strict=True):
                 sums.index_add_(
                     0, torch.tensor(rows, device=sums.device), gradient * _shaped(weight, gradient)
