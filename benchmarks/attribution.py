@@ -33,7 +33,7 @@ def run() -> Result:
         "Seconds for one picture of 224 x 224 and one class, taken in turns in one process, float32. "
         "EfficientNet-Lite0 is trained; the others have fresh weights, whose normalisations (where they have "
         "any) took their statistics from eight photographs. Occlusion with windows of 32 and a stride of 16, "
-        "integrated gradients with 50 points, both also with larger batches of captum's. The difference is of "
+        "integrated gradients with 50 points, both also with larger batches of captum. The difference is of "
         "maps scaled to [0, 1], else of attributions, as a share of the largest.",
         ("network", "task", "who", "seconds", "ours / theirs", "difference"), rows, {"measured": found},
         targets,
