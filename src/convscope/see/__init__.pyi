@@ -9,6 +9,11 @@ from .charting import atlas as atlas
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .cppn import cppn as cppn
+from .dreams.dreamer import Dreaming as Dreaming
+from .dreams.dreamer import Dreamt as Dreamt
+from .dreams.dreamer import Octave as Octave
+from .dreams.dreamer import dream as dream
+from .dreams.dreamer import dreaming as dreaming
 from .effective import EffectiveField as EffectiveField
 from .effective import effective_field as effective_field
 from .explaining.explanation import Explanation as Explanation

@@ -34,12 +34,12 @@ class Climb:
 
     rate: float = 0.05
     """Learning rate; Lucid's for Adam. For `steepest` the root mean square of each step's change, for `lbfgs`
-    of the first step's."""
-    optimiser: Literal["adam", "sgd", "steepest", "lbfgs"] = "adam"
+    of the first step's, for `even` the mean of its absolute values."""
+    optimiser: Literal["adam", "sgd", "steepest", "even", "lbfgs"] = "adam"
     """`steepest` goes along the gradient itself, at one length for each image: where spectra are scaled as
     photographs' are, that is a better way up than Adam's, which moves every frequency alike and fills
-    pictures with grain. `lbfgs` remembers how the score bends; for scores that do not change by chance, so
-    without transforms."""
+    pictures with grain. `even` is DeepDream's: the gradient over the mean of its absolute values. `lbfgs`
+    remembers how the score bends; for scores that do not change by chance, so without transforms."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """How the rate falls over the steps: not at all, or to 0, evenly or in half a cosine."""
     momentum: float = 0.9
@@ -191,6 +191,20 @@ class _Steepest:
             parameter.sub_(mean, alpha=rate)
 
 
+class _Even:
+    """Steps along the gradient, each image's divided by the mean of its absolute values."""
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.parameters = parameters
+
+    def step(self, gradients: Sequence[Tensor], rate: float) -> None:
+        sizes = torch.stack([gradient.flatten(1).abs().sum(1) for gradient in gradients]).sum(0)
+        count = sum(gradient[0].numel() for gradient in gradients)
+        factors = (sizes / count).clamp_min(torch.finfo(sizes.dtype).tiny).reciprocal()
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.sub_(gradient * _along(factors, gradient), alpha=rate)
+
+
 class _Torch:
     """One of torch's optimisers."""
 
@@ -213,12 +227,14 @@ class _Torch:
             parameter.grad = None
 
 
-_Optimiser = _Steepest | _Torch | LBFGS
+_Optimiser = _Steepest | _Even | _Torch | LBFGS
 
 
 def _optimiser(canvas: Canvas, climb: Climb) -> _Optimiser:
     if climb.optimiser == "lbfgs":
         return LBFGS(canvas.parameters)
+    if climb.optimiser == "even":
+        return _Even(canvas.parameters)
     if climb.optimiser == "steepest":
         return _Steepest(canvas.parameters, climb.momentum)
     return _Torch(canvas.parameters, climb)

@@ -64,6 +64,13 @@ def tiles_within(
 
 
 def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], climb: Climb) -> float:
+    key = ("bytes for each pixel", goal.bound(net).places, climb.precision, climb.channels_last, SAMPLE)
+    if key not in net._cache:
+        net._cache[key] = _counted(net, goal, size, climb)
+    return net._cache[key]
+
+
+def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: Climb) -> float:
     least = net.contract.size or size
     sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
     canvas = pixels(net.contract, [0], size=sample, device=net.device)

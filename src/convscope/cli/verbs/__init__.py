@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
         "style train",
         "style add",
         "style apply",
+        "dream",
         "data check",
         "replay",
         "doctor",

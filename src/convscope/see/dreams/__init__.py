@@ -1,0 +1,1 @@
+"""DeepDream: what a network sees in a picture, drawn into it."""
