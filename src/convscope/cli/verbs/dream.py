@@ -97,10 +97,14 @@ class _Keeper:
     """Writes pictures that remember the recipe."""
 
     def __init__(self, net: "Net", recipe: Dream, folder: Path) -> None:
+        self.net, self.recipe, self.folder = net, recipe, folder
+        self.frames: list[Image] = []
+
+    @staticmethod
+    def mark(made: "Dreamt") -> dict[str, Any]:
         from convscope.cli.stamp import stamp
 
-        self.net, self.recipe, self.folder = net, recipe, folder
-        self.mark, self.frames = stamp(recipe), []
+        return stamp(made.recipe)
 
     def picture(self, image: "Tensor") -> "Image":
         from convscope.worlds import photos
@@ -110,26 +114,23 @@ class _Keeper:
     def frame(self, made: "Dreamt", number: int) -> None:
         if self.recipe.zoom:
             picture = self.picture(made.image)
-            pictures.save(picture, self.folder / "frames" / f"{number:04d}.png", self.mark)
+            pictures.save(picture, self.folder / "frames" / f"{number:04d}.png", self.mark(made))
             self.frames.append(picture)
 
     def save(self, made: "Dreamt") -> dict[str, Any]:
         from convscope.show import strips
 
         picture = self.picture(made.image)
-        pictures.save(picture, self.folder / "dream.png", self.mark)
+        pictures.save(picture, self.folder / "dream.png", self.mark(made))
         row = strips.Row(
             ", ".join(made.layers), [self.picture(made.original), picture], (), ["before", "after"]
         )
         side = min(picture.height, 480)
-        pictures.save(
-            strips.sheet([row], title=f"A dream of {self.net.name}", side=side),
-            self.folder / "sheet.png",
-            self.mark,
-        )
+        sheet = strips.sheet([row], title=f"A dream of {self.net.name}", side=side)
+        pictures.save(sheet, self.folder / "sheet.png", self.mark(made))
         if self.frames:
             strips.animation(
-                self.frames, self.folder / "zoom.webp", self.mark, seconds=len(self.frames) / FRAMES
+                self.frames, self.folder / "zoom.webp", self.mark(made), seconds=len(self.frames) / FRAMES
             )
         return {
             "net": self.net.name, "layers": list(made.layers), "picture": "dream.png",

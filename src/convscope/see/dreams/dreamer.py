@@ -22,7 +22,7 @@ from convscope.nets.fusing import quick
 from convscope.nets.speed import roomy_heap
 from convscope.see.ascent import Climb, ascend
 from convscope.see.canvas import Canvas
-from convscope.see.dreams import goals, octaves
+from convscope.see.dreams import goals, octaves, precision
 from convscope.see.dreams.recipe import Dream
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
@@ -60,7 +60,7 @@ class Dreamt:
         original: the picture that was dreamt into, likewise.
         layers: what was amplified.
         octaves: the sizes that are finished; those the network cannot take are left out.
-        recipe: how it was made.
+        recipe: how it was made, with everything written down that was left to be chosen.
     """
 
     image: Float[Tensor, "c h w"]
@@ -134,7 +134,7 @@ class _Dreamer:
     def __init__(
         self, net: Net, photo: Tensor, recipe: Dream, guide: Tensor | None, mask: Tensor | None
     ) -> None:
-        self.recipe, self.contract = recipe, _learned(net, recipe).contract
+        self.contract = _learned(net, recipe).contract
         self.original = self.photo = _single(net, photo)
         self.layers = list(recipe.layer) or [goals.default_layer(net)]
         if recipe.seamless:
@@ -142,6 +142,7 @@ class _Dreamer:
         self.mask = None if mask is None else _fitting(mask, self.original)
         self.chance = Generator().manual_seed(recipe.seed)
         named = goals.goals(net, self.layers, None)
+        self.recipe = recipe = precision.settled(net, sum(named, Objective()), self.original, recipe)
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
         self.sizes = _possible(net, places, self.original, recipe)
         self.net = _quick(net, self.original, places, recipe)
@@ -150,7 +151,8 @@ class _Dreamer:
         self.finished: list[Octave] = []
         self.base, self.now = self.original, self.original
         self.climb = Climb(
-            rate=self._rate(), optimiser="even", redirect=0, precision=recipe.precision,
+            rate=self._rate(), optimiser="even", redirect=0,
+            precision="bfloat16" if recipe.precision == "bfloat16" else "float32",
             channels_last=recipe.layout == "channels_last",
         )  # fmt: skip
 

@@ -44,7 +44,9 @@ class Dream(OnNetwork):
     zoom_steps: int = Field(4, ge=0, le=1000, description="updates of each further frame, at one size")
     untrained: bool = Field(False, description="dream with fresh weights too: they have nothing to dream of")
     memory: str = Field("", description="the most memory to use, as in 2GB; larger pictures are cut in tiles")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the network's arithmetic; auto: what is measured to be faster"
+    )
     layout: Literal["channels_last", "contiguous"] = Field(
         "channels_last", description="order of an image's axes in memory"
     )

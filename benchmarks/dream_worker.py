@@ -1,0 +1,134 @@
+"""The measurements of `benchmarks.dream`, in one process with neural-dream, taken in turns."""
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from PIL import Image
+
+import convscope as cs
+from convscope.graph.contract import InputContract
+from convscope.nets import Net
+from convscope.worlds import photos
+
+OCTAVES, SCALE, STEPS, JITTER = 4, 1.4, 10, 32
+ROUNDS = 3
+SIZES = {"vgg16": (288, 384), "googlenet": (384, 512)}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = {name: measured(name, Path(folder)) for name in SIZES}
+    print(json.dumps({"torch threads": torch.get_num_threads(), "networks": found}))
+
+
+def measured(name: str, folder: Path) -> dict[str, Any]:
+    height, width = SIZES[name]
+    chance = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 12, 16, generator=chance)
+    photo = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+    picture = photos.to_picture(photo[0])
+    picture.save(folder / "photo.png")
+    net, file, ours, theirs = prepared(name, folder)
+    peer = neural_dream(folder, file, theirs, max(height, width))
+    ways = {
+        "convscope": lambda: dreamt(net, picture, ours, "auto"),
+        "convscope, float32": lambda: dreamt(net, picture, ours, "float32"),
+        "neural-dream": lambda: loop_of(peer),
+    }
+    dreamt(net, picture, ours, "auto")  # measures the precision, once for a machine
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, run in ways.items():
+            seconds[way].append(run())
+    precision = cs.see.dream(
+        net, photos.whole(picture, net.contract), ours, untrained=True, octaves=1, steps=20
+    ).recipe.precision
+    return {"size": [height, width], "layer": theirs, "seconds": seconds, "precision": precision}
+
+
+def prepared(name: str, folder: Path) -> tuple[Net, Path, str, str]:
+    """The same network and weights for both, and the layer's name in each."""
+    if name == "vgg16":
+        return vgg16(folder)
+    from neural_dream.neural_dream_core.models.googlenet.bvlc_googlenet import BVLC_GOOGLENET
+
+    torch.manual_seed(0)
+    module = BVLC_GOOGLENET()
+    module.add_layers()
+    file = folder / "bvlc_googlenet.pth"
+    torch.save(module.state_dict(), file)
+    contract = InputContract(3, 224, 224, mean=(0.45,) * 3, std=(1 / 255,) * 3)
+    return cs.nets.wrap(module.eval(), contract), file, "inception_4d_3x3_reduce", "inception_4d_3x3_reduce"
+
+
+def vgg16(folder: Path) -> tuple[Net, Path, str, str]:
+    net = cs.load("hed-vgg16")
+    tensors = list(net.module.state_dict().values())
+    at = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24)
+    names = [f"features.{number}.{part}" for number in at for part in ("weight", "bias")]
+    state = {key: tensor.float() for key, tensor in zip(names, tensors, strict=True)}
+    state["features.0.weight"] = state["features.0.weight"].flip(1)  # theirs looks at blue, green, red
+    file = folder / "vgg16.pth"
+    torch.save(state, file)
+    return net, file, "relu4_3", "relu4_3"
+
+
+def dreamt(net: Net, picture: Image.Image, layer: str, precision: str) -> float:
+    """From the opened picture to the finished one."""
+    started = time.perf_counter()
+    photo = photos.whole(picture, net.contract)
+    made = cs.see.dream(
+        net, photo, layer, octaves=OCTAVES, octave_scale=SCALE, steps=STEPS, jitter=JITTER,
+        untrained=True, precision=precision,
+    )  # fmt: skip
+    photos.to_picture(made.image, net.contract)
+    return time.perf_counter() - started
+
+
+def neural_dream(folder: Path, file: Path, layer: str, size: int) -> ModuleType:
+    """Their program, which reads its arguments when it is imported."""
+    sys.argv = [
+        "neural-dream", "-content_image", str(folder / "photo.png"), "-image_size", str(size), "-gpu", "c",
+        "-model_file", str(file), "-disable_check", "-dream_layers", layer, "-num_octaves", str(OCTAVES),
+        "-octave_scale", str(1 / SCALE), "-octave_iter", str(STEPS), "-num_iterations", "1", "-jitter",
+        str(JITTER), "-seed", "0", "-print_iter", "0", "-output_image", str(folder / "out.png"),
+        "-loss_mode", "l2",
+    ]  # fmt: skip
+    sys.modules.pop("neural_dream.neural_dream", None)
+    from neural_dream import neural_dream as peer
+
+    return peer
+
+
+def loop_of(peer: ModuleType) -> float:
+    """Of their octaves alone: neither loading the network nor saving the picture."""
+    marks: dict[str, float] = {}
+    sizes, ends = peer.octave_calc, peer.maybe_print
+
+    def begin(*words: Any) -> Any:
+        marks["begin"] = time.perf_counter()
+        return sizes(*words)
+
+    def end(*words: Any) -> Any:
+        marks.setdefault("end", time.perf_counter())
+        return ends(*words)
+
+    peer.octave_calc, peer.maybe_print = begin, end
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            peer.main()
+    finally:
+        peer.octave_calc, peer.maybe_print = sizes, ends
+    return marks["end"] - marks["begin"]
+
+
+if __name__ == "__main__":
+    main()
