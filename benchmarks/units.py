@@ -19,7 +19,7 @@ from convscope.see.indexing import index_units
 from convscope.worlds import InMemory, Samples, scaled
 
 NETS = {
-    "efficientnet_lite0": (256, 32), "torchvision/googlenet": (256, 32), "torchvision/resnet50": (128, 32),
+    "efficientnet_lite0": (256, 32), "torchvision/googlenet": (192, 32), "torchvision/resnet50": (128, 32),
     "digits": (4096, 256),
 }  # fmt: skip
 """How many images each looks at, and how many at once."""

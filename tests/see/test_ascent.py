@@ -1,4 +1,5 @@
 from collections import deque
+from itertools import pairwise
 
 import pytest
 import torch
@@ -271,3 +272,20 @@ def test_half_precision_weights_and_bfloat16(small: Net) -> None:
     small.module.to(torch.bfloat16)
     steps = list(ascend(small, channel("conv2:4"), fourier(small.contract, [0]), steps=10))
     assert steps[-1].images.dtype == torch.float32 and steps[-1].scores[0] > steps[0].scores[0]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "late", "linear", "cosine"])
+def test_how_far_each_step_goes(schedule: str) -> None:
+    """With a constant gradient and no momentum, steepest ascent moves by exactly the rate of each step."""
+    linear = wrap(nn.Flatten(), InputContract(1, 2, 3, value_range=(-99.0, 99.0), mean=(0.0,), std=(1.0,)))
+    canvas = pixels(linear.contract, [0], start="zeros")
+    climb = Climb(rate=0.5, optimiser="steepest", momentum=0.0, schedule=schedule)
+    goal = sum(channel(f"output:{unit}") for unit in range(6))
+    values = [float(step.images.mean()) for step in ascend(linear, goal, canvas, steps=4, climb=climb)]
+    moved = [after - before for before, after in pairwise(values)]
+    root = 0.5**0.5
+    shares = {
+        "constant": [1, 1, 1, 1], "late": [1, 1, 1, 0.5], "linear": [1, 0.75, 0.5, 0.25],
+        "cosine": [1, (1 + root) / 2, 0.5, (1 - root) / 2],
+    }[schedule]  # fmt: skip
+    assert moved == pytest.approx([0.5 * share for share in shares], rel=1e-4)

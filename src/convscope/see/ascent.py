@@ -40,8 +40,9 @@ class Climb:
     photographs' are, that is a better way up than Adam's, which moves every frequency alike and fills
     pictures with grain. `even` is DeepDream's: the gradient over the mean of its absolute values. `lbfgs`
     remembers how the score bends; for scores that do not change by chance, so without transforms."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the rate falls over the steps: not at all, or to 0, evenly or in half a cosine."""
+    schedule: Literal["constant", "late", "linear", "cosine"] = "constant"
+    """How the rate falls over the steps: not at all, or to 0: evenly in the second half, evenly from the
+    start, or in half a cosine."""
     momentum: float = 0.9
     """How much of the running mean of gradients stays at each step, for Adam and `steepest`."""
     normalise: bool = False
@@ -125,7 +126,12 @@ def _apart(images: Tensor, canvas: Canvas) -> Tensor:
 
 
 def _rate(climb: Climb, share: float) -> float:
-    falls = {"constant": 1.0, "linear": 1.0 - share, "cosine": 0.5 + 0.5 * math.cos(math.pi * share)}
+    falls = {
+        "constant": 1.0,
+        "late": min(1.0, 2.0 - 2.0 * share),
+        "linear": 1.0 - share,
+        "cosine": 0.5 + 0.5 * math.cos(math.pi * share),
+    }
     return climb.rate * falls[climb.schedule]
 
 

@@ -68,8 +68,10 @@ class Visualize(OnNetwork):
     rate: float | None = Field(
         None, gt=0, le=100, description="learning rate; if left out, what suits canvas and optimiser"
     )
-    schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="how the learning rate falls over the steps"
+    schedule: Literal["auto", "late", "linear", "cosine", "constant"] = Field(
+        "auto",
+        description="how the learning rate falls over the steps; late: in their second half; auto: late for "
+        "steepest ascent of spectra, else linear",
     )
     decay: float = Field(1.0, ge=0, le=4, description="how much a Fourier canvas damps fine grain")
     reduce: Literal["mean", "sum", "max", "centre"] = Field(

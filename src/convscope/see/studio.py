@@ -145,7 +145,10 @@ def climb_for(recipe: Visualize, spatial: bool = True) -> Climb:
     if optimiser == "auto":
         optimiser = "steepest" if spectral else "adam"
     rate = recipe.rate or RATES.get((optimiser, recipe.canvas), 0.05)
-    return Climb(rate=rate, optimiser=optimiser, momentum=MOMENTUM[optimiser], schedule=recipe.schedule)
+    schedule = recipe.schedule
+    if schedule == "auto":
+        schedule = "late" if (optimiser, recipe.canvas) == ("steepest", "fourier") else "linear"
+    return Climb(rate=rate, optimiser=optimiser, momentum=MOMENTUM[optimiser], schedule=schedule)
 
 
 def transforms_for(net: Net, recipe: Visualize, shape: tuple[int, ...]) -> tuple[Transform, ...]:
