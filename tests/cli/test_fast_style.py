@@ -141,7 +141,6 @@ def test_regions_from_masks(convscope, things, model):
         (("apply", "broken.png", "--model", "model"), 3, "broken.png"),
         (("apply", "wave.png", "--model", "model", "--mask", "broken.png:wave"), 3, "broken.png"),
         (("apply", "wave.png", "--model", "model", "--mask", "wave.png"), 2, "FILE:NAME"),
-        (("trian",), 2, "style train"),
     ],
 )
 def test_what_is_refused(convscope, things, model, words, code, told):

@@ -191,3 +191,18 @@ def test_paintings_are_files_with_weights(any_style, tmp_path, monkeypatch):
         restyle(any_style, photo(32, 32), choice=EXACT)
     with pytest.raises(DataError):
         restyle(any_style, photo(32, 32), {"nowhere.png": 1.0}, choice=EXACT)
+
+
+def test_weights_that_changed_are_used(net):
+    """The copy that is kept for speed is made anew."""
+    picture, last = photo(48, 40), net.module.decoder[-1].bias
+    choice = Choice("fp32", True)
+    before = restyle(net, picture, choice=choice)
+    assert restyle(net, picture, choice=choice).tobytes() == before.tobytes()
+    with torch.no_grad():
+        last.add_(0.5)
+    try:
+        assert restyle(net, picture, choice=choice).tobytes() != before.tobytes()
+    finally:
+        with torch.no_grad():
+            last.sub_(0.5)

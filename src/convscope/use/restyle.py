@@ -69,7 +69,7 @@ def restyle(
         styles = styles_of(net)
         mixture = {style_named(n, styles): w for n, w in mixture.items()} if mixture else {styles[0]: 1.0}
     choice = choice or fastest(net)
-    ready = quick(net, net.example(), [], dtype=_dtype(choice), channels_last=choice.channels_last)
+    ready = _ready(net, choice)
     with torch.inference_mode():
         brush = _brush(ready, dict(mixture or {}), regions)
         painted = in_parts(ready, photos.pixels(photo), brush, memory * 2**20)
@@ -200,6 +200,16 @@ def _timed(net: Net, choice: Choice) -> float:
             copy(choice.formatted(example)).float().mean().item()
             taken.append(perf_counter() - started)
     return min(taken[1:])
+
+
+def _ready(net: Net, choice: Choice) -> Net:
+    """A quick copy of the network, kept with it for the next picture, until a weight changes."""
+    stamp = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
+    kept = net._cache.get(("restyle", choice))
+    if kept is None or kept[0] != stamp:
+        copy = quick(net, net.example(), [], dtype=_dtype(choice), channels_last=choice.channels_last)
+        kept = net._cache["restyle", choice] = stamp, copy
+    return kept[1]
 
 
 def _dtype(choice: Choice) -> torch.dtype | None:

@@ -8,7 +8,7 @@ painted in parts that fit together.
     convscope style apply me.jpg --style wave:0.5 --style scream:0.5
     convscope style apply me.jpg --style starry --mask sky.png:wave
     convscope style apply me.jpg --model runs/2026-11-22-style-train-stylebank
-    convscope style apply me.jpg --model adain --style any_painting.jpg:0.8
+    convscope style apply me.jpg --model runs/any --style any_painting.jpg:0.8
 """
 
 from pathlib import Path

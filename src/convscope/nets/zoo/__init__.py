@@ -9,6 +9,7 @@ from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.lenet5 import LENET5
 from convscope.nets.zoo.mlp import MLP
 from convscope.nets.zoo.nasnet import NASNET_MOBILE
+from convscope.nets.zoo.stylebank import STYLEBANK
 
 ZOO: dict[str, Entry] = {}
 for _entry in (
@@ -22,6 +23,7 @@ for _entry in (
     HED_VGG16,
     AUTOENCODER,
     NASNET_MOBILE,
+    STYLEBANK,
 ):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")

@@ -73,7 +73,11 @@ class Judge:
     """
 
     def __init__(
-        self, net: Net, paintings: Sequence[Images], content: str = CONTENT, style: Sequence[str] = STYLE
+        self,
+        net: Net,
+        paintings: Sequence[Float[Tensor, "1 3 _ _"]],
+        content: str = CONTENT,
+        style: Sequence[str] = STYLE,
     ) -> None:
         self.net = net
         self.content, self.style = Place(content), tuple(map(Place, style))

