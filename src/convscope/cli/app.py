@@ -57,7 +57,7 @@ class Verbs(TyperGroup):
         Raises:
             UsageError: there is no such verb; the nearest are named.
         """
-        if ctx.parent is None and " ".join(args[:2]) in VERBS:
+        if ctx.parent is None and len(args) > 1 and " ".join(args[:2]) in VERBS:
             return args[0], _group(args[0]), args[1:]
         if not args[0].startswith("-") and args[0] not in self._names(ctx):
             word = " ".join([*([] if ctx.parent is None else [str(self.name)]), args[0]])
