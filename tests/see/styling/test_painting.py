@@ -223,3 +223,24 @@ def test_other_filters_are_refused(net):
 def test_recipes_that_make_no_sense(wrong):
     with pytest.raises(UsageError):
         recipe(**wrong)
+
+
+def test_tiles_are_the_whole_picture():
+    from convscope.nets import load
+    from convscope.see.ascent import ascend
+    from convscope.see.canvas import Canvas
+    from convscope.see.styling.styling import Drawing
+    from convscope.see.tiling import Tiles
+
+    net, region = load("hed-vgg16"), torch.zeros(1, 96, 160)
+    region[..., :100] = 1
+    wanted = recipe(style_layer=["relu1_1", "relu2_1"], content_layer=["relu2_2"])
+    sitting = Easel(net, picture(0, 96, 160), [picture(1)], wanted, mask=region).sitting((96, 160))
+    found = []
+    for tiles in (None, Tiles(96 * 96)):
+        moved = picture(2, 96, 160)[None].clone().requires_grad_()
+        canvas = Canvas((moved,), Drawing(sitting.content, sitting.mask, 0.0, 1.0))
+        *_, step = ascend(net, sitting.goal, canvas, steps=2, tiles=tiles)
+        found.append((step.scores, step.images))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=0)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-3)

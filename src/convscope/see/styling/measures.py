@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +12,7 @@ from typing_extensions import override
 from convscope.errors import GraphError
 from convscope.nets import Net, Place
 from convscope.see.matching import Wanted
+from convscope.see.measures import Additive
 from convscope.see.objective import AtPlace, Objective
 from convscope.see.scene import Scene
 from convscope.see.styling.losses import content_loss, gram, style_loss
@@ -43,11 +45,31 @@ class Texture(AtPlace):
         here = scene[self.place]
         if here.shape[1] != self.wanted.shape[1]:
             raise GraphError(f"{self.wanted.shape[1]} filters at {self.place}", received=f"{here.shape[1]}")
-        shares = at_positions(self.regions, tuple(here.shape[2:]))
-        parts = [gram(here)] if shares is None else [gram(here, share) for share in shares]
+        return self.of_sums(self.sums(scene))
+
+    @property
+    @override
+    def additive(self) -> Additive:
+        return "sums"
+
+    @override
+    def sums(self, scene: Scene) -> Float[Tensor, "b r c c"]:
+        """The part of each region's Gram that the positions here bring."""
+        here, extent = scene[self.place], scene.extent(self.place)
+        shares = at_positions(self.regions, extent)
+        if shares is None:
+            return gram(here)[:, None] * (here[0, 0].numel() / scene.positions(self.place))
+        parts = shares[(slice(None), *scene.window(self.place))]
+        totals, here_of = shares.flatten(1).sum(1), parts.flatten(1).sum(1)
+        scale = (here_of / totals.clamp_min(torch.finfo(totals.dtype).tiny))[None, :, None, None]
+        return torch.stack([gram(here, part) for part in parts], 1) * scale
+
+    @override
+    def of_sums(self, sums: Float[Tensor, "b r c c"]) -> Float[Tensor, " b"]:
+        """The loss, from the Grams of the whole picture."""
         losses = [
             count * style_loss(g, a[None])
-            for count, g, a in zip(self.counts, parts, self.wanted, strict=True)
+            for count, g, a in zip(self.counts, sums.unbind(1), self.wanted, strict=True)
         ]
         return sum(losses[1:], losses[0])
 
@@ -60,6 +82,18 @@ class Content(Wanted):
     def __call__(self, scene: Scene) -> Float[Tensor, " b"]:
         here, wanted = self.both(scene)
         return content_loss(here, wanted[None])
+
+    @property
+    @override
+    def additive(self) -> Additive:
+        return "plainly"
+
+    @override
+    def sums(self, scene: Scene) -> Float[Tensor, " b"]:
+        """The squared differences of the positions here, over the number of all values."""
+        here, window = scene[self.place], (slice(None), *scene.window(self.place))
+        squares = (here - self.activation[window][None]).square().flatten(1).sum(1)
+        return squares / (here.shape[1] * scene.positions(self.place))
 
 
 def at_positions(

@@ -26,10 +26,16 @@ from convscope.see.styling import colour
 from convscope.see.styling.easel import Easel, Sitting, resized
 from convscope.see.styling.recipe import Style
 from convscope.see.styling.tempo import Tempo, settled
+from convscope.see.tile_budget import SAMPLE, tiles_within
+from convscope.see.tiling import Tiles
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
 NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
+WHOLE = 1024 * 1024
+"""Pixels up to which pictures are looked at whole, where no memory is given."""
+COPIES = 32
+"""Pictures that L-BFGS and what is around it keep."""
 EXACT = 0.25
 """Share of the finest scale's steps that is taken in float32 where the rest is not."""
 
@@ -253,8 +259,20 @@ def _climbed(painter: Painter, sitting: Sitting, scale: int, last: bool) -> Iter
             used = painter.tempo.copy_of(net, canvas.images(), sitting.goal.places) if quick else net
         if not quick:
             painter.score = float("-inf")
-        for step in ascend(used, sitting.goal, canvas, steps=part, climb=climb):
+        tiles = _tiles(painter, used, sitting)
+        for step in ascend(used, sitting.goal, canvas, steps=part, climb=climb, tiles=tiles):
             painter.note(step, canvas, scale)
             if step.index or not taken:
                 yield taken + step.index
         taken += part
+
+
+def _tiles(painter: Painter, net: Net, sitting: Sitting) -> Tiles | None:
+    """How to cut, so that steps stay within the memory."""
+    memory, size = painter.recipe.memory, sitting.size
+    if not memory and size[0] * size[1] <= WHOLE:
+        return None
+    least = painter.easel.net.contract.size
+    height, width = (max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
+    goal = painter.easel.sitting((height, width)).goal
+    return tiles_within(net, goal, size, memory, copies=COPIES)
