@@ -19,8 +19,8 @@ from convscope.nets import Net
 from convscope.worlds import photos
 
 OCTAVES, SCALE, STEPS, JITTER = 4, 1.4, 10, 32
-ROUNDS = 3
-SIZES = {"vgg16": (288, 384), "googlenet": (384, 512)}
+ROUNDS = 2
+SIZES = {"vgg16": (240, 320), "googlenet": (240, 320)}
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def neural_dream(folder: Path, file: Path, layer: str, size: int) -> ModuleType:
         "-model_file", str(file), "-disable_check", "-dream_layers", layer, "-num_octaves", str(OCTAVES),
         "-octave_scale", str(1 / SCALE), "-octave_iter", str(STEPS), "-num_iterations", "1", "-jitter",
         str(JITTER), "-seed", "0", "-print_iter", "0", "-output_image", str(folder / "out.png"),
-        "-loss_mode", "l2",
+        "-loss_mode", "l2", "-model_type", "caffe", "-model_mean", "103.939,116.779,123.68",
     ]  # fmt: skip
     sys.modules.pop("neural_dream.neural_dream", None)
     from neural_dream import neural_dream as peer

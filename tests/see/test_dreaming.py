@@ -181,3 +181,30 @@ def test_a_contract_of_another_range_is_kept() -> None:
     made = dream(wide, start, "1", untrained=True, steps=1, octaves=1, jitter=0, rate=1.5)
     inside = (made.image > -2) & (made.image < 6) & (start > -1.5) & (start < 5.5)
     assert float((made.image - start)[inside].abs().mean()) == pytest.approx(1.5 / 255 * 8, rel=0.2)
+
+
+def test_precision_is_measured_where_it_is_worth_it(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was chosen stands in the recipe; an operation without such arithmetic leaves float32."""
+    from convscope.see.dreams import precision
+
+    kept: dict = {}
+    monkeypatch.setattr(precision, "known", lambda: kept)
+    monkeypatch.setattr(precision, "remember", kept.__setitem__)
+    monkeypatch.setattr(precision, "SMALL", 10)
+    took = {"float32": 1.0, "bfloat16": 0.5}
+    monkeypatch.setattr(precision, "_seconds", lambda net, goal, recipe, choice: took[choice])
+    options = {"steps": 3, "octaves": 2, "jitter": 3}
+    made = dream(net, photo(), "relu2", **options)
+    assert made.recipe.precision == "bfloat16" and len(kept) == 1
+    assert all(octave.after > octave.before for octave in made.octaves)
+    again = dream(net, photo(), "relu2", precision="bfloat16", **options)
+    assert torch.equal(again.image, made.image)
+
+    def fails(net: Net, goal: Objective, recipe: Dream, choice: str) -> float:
+        if choice == "bfloat16":
+            raise RuntimeError("not implemented for 'BFloat16'")
+        return 1.0
+
+    kept.clear()
+    monkeypatch.setattr(precision, "_seconds", fails)
+    assert dream(net, photo(), "relu2", **options).recipe.precision == "float32"

@@ -146,7 +146,7 @@ class _Dreamer:
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
         self.sizes = _possible(net, places, self.original, recipe)
         self.net = _quick(net, self.original, places, recipe)
-        self.parts = named if guide is None else goals.goals(self.net, self.layers, _single(net, guide))
+        self.parts = named if guide is None else goals.goals(net, self.layers, _single(net, guide))
         self.goal: Objective | None = None
         self.finished: list[Octave] = []
         self.base, self.now = self.original, self.original
@@ -236,9 +236,12 @@ class _Dreamer:
     @torch.no_grad()
     def _clean(self, goal: Objective, image: Tensor, tiles: Tiles | None) -> float:
         """The objective of a picture as it is."""
-        if tiles is not None:
-            return float(scores_in_tiles(self.net, goal, image, image, tiles)[0])
-        return float(goal(seen(self.net, image, goal.places), image)[0])
+        half, kind = self.recipe.precision == "bfloat16", image.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
+            if tiles is not None:
+                return float(scores_in_tiles(self.net, goal, image, image, tiles)[0])
+            found = seen(self.net, image, goal.places)
+        return float(goal(found, image)[0])
 
     def _plan(self, goal: Objective, start: Tensor, tiles: Tiles | None) -> Plan | None:
         return None if tiles is None else planned(self.net, goal.places, tuple(start.shape[2:]), tiles)
