@@ -11,6 +11,7 @@ from torch import nn
 from convscope.graph.contract import InputContract
 from convscope.nets import frozen, wrap
 from convscope.see.explaining.covering import Cover, covered_scores
+from convscope.see.explaining.explanation import explain
 from convscope.see.explaining.methods.occlusion import Occlusion
 from convscope.see.explaining.question import ask
 
@@ -158,3 +159,43 @@ def test_folded_normalisation_stays_exact():
         cover = question.baseline("low")
         found = torch.cat([s for _, s in covered_scores(question, jobs, cover, positions=1)])
         torch.testing.assert_close(found, plainly(question, jobs, cover), atol=1e-5, rtol=1e-5)
+
+
+def test_few_boxes_are_computed_in_full(monkeypatch):
+    net, tried = everything(), []
+    question, jobs = asked(net, 6, 8)
+    boxes = len(jobs) // 2
+    monkeypatch.setattr(Cover, "agrees", lambda *_: bool(tried.append(1)))
+    with frozen(net.module):
+        cover = question.baseline("mean")
+        for few, times in ((boxes + 1, 0), (boxes, 2)):
+            scores = [s for _, s in covered_scores(question, jobs, cover, positions=1, few=few)]
+            torch.testing.assert_close(
+                torch.cat(scores), plainly(question, jobs, cover), atol=1e-5, rtol=1e-5
+            )
+            assert len(tried) == times
+
+
+class Viewing(nn.Module):
+    """Asks for a view that only the ordinary layout allows, after folded and plain convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.norm = nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.head = nn.Linear(4 * 12 * 14, 3)
+
+    def forward(self, x):
+        x = self.norm(self.one(x)).relu()
+        return self.head(x.view(len(x), -1))
+
+
+@pytest.mark.parametrize("method", ["occlusion", "integrated", "rise", "scorecam", "lrp"])
+def test_networks_that_view_are_run_in_the_ordinary_layout(method):
+    torch.manual_seed(10)
+    viewing = Viewing().eval()
+    net = wrap(viewing, InputContract(3, 14, 16))
+    settings = {"layer": "norm"} if method == "scorecam" else {}
+    found = explain(net, pictures(net), method, 1, checks=(), **settings).attribution
+    viewing.forward = lambda x: viewing.head(viewing.norm(viewing.one(x)).relu().flatten(1))
+    wanted = explain(net, pictures(net), method, 1, checks=(), **settings).attribution
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)

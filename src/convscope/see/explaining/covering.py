@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope.see.explaining.changed import Changed, Memory
-from convscope.see.explaining.folding import folding, laid_out
+from convscope.see.explaining.folding import folding
 from convscope.see.explaining.locally import RULES
 from convscope.see.explaining.question import Question
 from convscope.see.explaining.regions import Region, cut
@@ -21,12 +21,19 @@ During = Callable[[], AbstractContextManager[object]]
 
 POSITIONS = 64 * 64
 """Inputs with fewer positions are computed in full: there is little to save."""
+FEW = 16
+"""With fewer boxes everything is computed in full: trying three of them both ways costs what is saved."""
 AGREE = 1e-4
 """How far scores found locally may be from scores in full, as a share of the largest."""
 
 
 def covered_scores(
-    question: Question, jobs: Sequence[Job], cover: tuple[Tensor, ...], *, positions: int = POSITIONS
+    question: Question,
+    jobs: Sequence[Job],
+    cover: tuple[Tensor, ...],
+    *,
+    positions: int = POSITIONS,
+    few: int = FEW,
 ) -> Iterator[tuple[Sequence[Job], Tensor]]:
     """The targets' values when one box of one input shows the cover instead, batch by batch.
 
@@ -38,15 +45,15 @@ def covered_scores(
         jobs: what to cover, one box at a time; boxes of one row and one input stand together.
         cover: for each input, what shows in its place.
         positions: how many an input must have for anything to be computed locally.
+        few: how many boxes it must have for that.
     """
     during = folding(question)
     for (row, i), group in groupby(jobs, key=lambda job: job[:2]):
         boxes = [box for _, _, box in group]
-        change = Cover(question, row, i, cover[i][row : row + 1])
+        change = Cover(question, row, i, cover[i][row : row + 1], during.laid_out)
         large = question.inputs[i].dim() > 2 and prod(question.inputs[i].shape[2:]) >= positions
-        local = (
-            large and len(boxes) > 2 and change.agrees((boxes[0], boxes[len(boxes) // 2], boxes[-1]), during)
-        )
+        checked = (boxes[0], boxes[len(boxes) // 2], boxes[-1])
+        local = large and len(boxes) >= few and change.agrees(checked, during)
         for first in range(0, len(boxes), question.batch):
             part = boxes[first : first + question.batch]
             scores = change.scores(part, during, local=local and len(part) > 1)
@@ -56,10 +63,18 @@ def covered_scores(
 class Cover:
     """One input of one row, parts of which are covered."""
 
-    def __init__(self, question: Question, row: int, number: int, cover: Tensor) -> None:
+    def __init__(
+        self,
+        question: Question,
+        row: int,
+        number: int,
+        cover: Tensor,
+        lay: Callable[[Tensor], Tensor] = torch.Tensor.contiguous,
+    ) -> None:
         self.question, self.row, self.number, self.cover = question, row, number, cover
+        self.lay = lay
         self.inputs = tuple(x[row : row + 1] for x in question.inputs)
-        self.known = laid_out(self.inputs[number])
+        self.known = lay(self.inputs[number])
         self.memory = Memory(RULES)
 
     def agrees(self, boxes: Sequence[Box], during: During) -> bool:
@@ -79,7 +94,7 @@ class Cover:
             return self.question.scores(made, [self.row] * len(boxes))
 
     def _covered(self, boxes: Sequence[Box]) -> Tensor:
-        made = laid_out(self.known.repeat(len(boxes), *[1] * (self.known.dim() - 1)))
+        made = self.lay(self.known.repeat(len(boxes), *[1] * (self.known.dim() - 1)))
         for place, box in enumerate(boxes):
             at = box if made.dim() == 2 else (slice(None), *box)
             made[(place, *at)] = self.cover[(0, *at)]

@@ -53,18 +53,48 @@ class Fold:
         return weight, shift
 
 
-def folding(question: Question) -> Callable[[], AbstractContextManager[object]]:
+@dataclass(frozen=True)
+class Folding:
+    """Called, a context for one pass or several; `laid_out` gives pictures the layout that passes take."""
+
+    weights: Mapping[int, tuple[Tensor, Tensor]]
+    norms: set[int]
+    channels_last: bool = True
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """A context in which convolutions have their normalisations in them."""
+        return Folded(self.weights, self.norms) if self.weights else nullcontext()
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """Pictures with their channels last, which convolutions on a CPU like, if the network bears it."""
+        return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
+
+    def contiguous(self) -> "Folding":
+        """The same with weights and pictures in the ordinary layout."""
+        weights = {key: (weight.contiguous(), bias) for key, (weight, bias) in self.weights.items()}
+        return Folding(weights, self.norms, channels_last=False)
+
+
+def folding(question: Question) -> Folding:
     """Makes contexts in which convolutions run as one with the normalisations that alone read them.
 
-    Weights are folded now, once; each context serves one pass or several.
+    Weights are folded now, once. One input is tried with channels last; networks that cannot bear it (they
+    call `view` on what a convolution made) are run in the ordinary layout.
     """
     found = _folds(question)
-    if not found:
-        return nullcontext
     with torch.no_grad():
         weights = {id(fold.weight): fold.folded() for fold in found}
-    norms = {id(fold.norm["running_mean"]) for fold in found}
-    return lambda: Folded(weights, norms)
+    made = Folding(weights, {id(fold.norm["running_mean"]) for fold in found})
+    return made if _bears(question, made) else made.contiguous()
+
+
+def _bears(question: Question, made: Folding) -> bool:
+    try:
+        with torch.no_grad(), made():
+            question.scores(tuple(made.laid_out(x[:1]) for x in question.inputs), [0])
+    except Exception:  # whatever a network throws at strides that it did not expect
+        return False
+    return True
 
 
 class Folded(TorchFunctionMode):
@@ -160,8 +190,3 @@ def _folds(question: Question) -> list[Fold]:
     with torch.no_grad(), watch if question.net.dtype == torch.float32 else nullcontext():
         question.scores(tuple(x[:1] for x in question.inputs), [0])
     return watch.folds()
-
-
-def laid_out(x: Tensor) -> Tensor:
-    """Pictures with their channels last, which convolutions on a CPU like."""
-    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.explaining.folding import folding, laid_out
+from convscope.see.explaining.folding import Folding, folding
 from convscope.see.explaining.gradients import gradients, zeros
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
@@ -38,7 +38,7 @@ class IntegratedGradients(Method):
             share = torch.tensor([(1 + nodes[k]) / 2 for _, k in part], dtype=torch.float64)
             weight = torch.tensor([weights[k] / 2 for _, k in part], dtype=torch.float64)
             between = tuple(
-                _between(x, o, rows, share) for x, o in zip(question.inputs, nothing, strict=True)
+                _between(x, o, rows, share, during) for x, o in zip(question.inputs, nothing, strict=True)
             )
             found = gradients(question, between, rows, during)
             for sums, gradient in zip(total, found, strict=True):
@@ -59,11 +59,11 @@ class IntegratedGradients(Method):
         return self.model_copy(update={"steps": min(self.steps, 12)})
 
 
-def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor) -> Tensor:
+def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor, fold: Folding) -> Tensor:
     at = torch.tensor(rows, device=x.device)
     if not x.is_floating_point():
         return x[at]
-    return laid_out(nothing[at] + _shaped(share, x) * (x[at] - nothing[at]))
+    return fold.laid_out(nothing[at] + _shaped(share, x) * (x[at] - nothing[at]))
 
 
 def _shaped(values: Tensor, like: Tensor) -> Tensor:

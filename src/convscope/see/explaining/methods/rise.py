@@ -1,7 +1,6 @@
 """The mean of many random masks, each counted by how well the network knows the target behind it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.see.explaining.fields import over_channels, stretched
-from convscope.see.explaining.folding import folding, laid_out
+from convscope.see.explaining.folding import Folding, folding
 from convscope.see.explaining.gradients import scored
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
@@ -53,7 +52,7 @@ class Rise(Method):
         question: Question,
         nothing: tuple[Tensor, ...],
         masks: list[Tensor],
-        during: Callable[[], AbstractContextManager[object]],
+        during: Folding,
     ) -> Iterator[tuple[int, Tensor]]:
         count = len(masks[0])
 
@@ -63,7 +62,7 @@ class Rise(Method):
                 rows, columns = [n // count for n in numbers], [n % count for n in numbers]
                 m = over_channels(mask[columns], x)
                 made.append(
-                    laid_out(o[rows] + m * (x[rows] - o[rows])) if i in question.explained else x[rows]
+                    during.laid_out(o[rows] + m * (x[rows] - o[rows])) if i in question.explained else x[rows]
                 )
             return tuple(made)
 

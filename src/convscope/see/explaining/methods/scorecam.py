@@ -11,7 +11,7 @@ from typing_extensions import override
 from convscope.nets import record
 from convscope.see.explaining.cams import Cam, onto_inputs, weighed
 from convscope.see.explaining.fields import stretched
-from convscope.see.explaining.folding import folding, laid_out
+from convscope.see.explaining.folding import Folding, folding
 from convscope.see.explaining.gradients import scored
 from convscope.see.explaining.method import Part
 from convscope.see.explaining.question import Question
@@ -38,13 +38,13 @@ class ScoreCam(Cam):
         maps = torch.stack([m[k] for m, k in zip(maps, kept, strict=True)])
         jobs = [row for row in range(len(question)) for _ in range(maps.shape[1])]
         values = torch.full(maps.shape[:2], -torch.inf, device=maps.device)
-        nothing = question.baseline("mean")
+        nothing, during = question.baseline("mean"), folding(question)
 
         def masked(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             rows, columns = [n // maps.shape[1] for n in numbers], [n % maps.shape[1] for n in numbers]
-            return _masked(question, nothing, maps[rows, columns][:, None], rows)
+            return _masked(question, nothing, maps[rows, columns][:, None], rows, during)
 
-        for numbers, found in scored(question, jobs, masked, during=folding(question)):
+        for numbers, found in scored(question, jobs, masked, during=during):
             values.view(-1)[numbers] = found
             heat = weighed(maps, values.softmax(1).nan_to_num(0))
             yield Part(onto_inputs(question, heat), (numbers[-1] + 1) / len(jobs))
@@ -62,7 +62,7 @@ class ScoreCam(Cam):
 
 
 def _masked(
-    question: Question, nothing: tuple[Tensor, ...], maps: Tensor, rows: list[int]
+    question: Question, nothing: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: Folding
 ) -> tuple[Tensor, ...]:
     """Inputs of which as much is left as their maps, stretched and scaled to [0, 1], say."""
     found = []
@@ -75,5 +75,5 @@ def _masked(
         shape = (-1, *[1] * (x.dim() - 1))
         mask = (mask - low.view(shape)) / (high - low + 1e-8).view(shape)
         at = torch.tensor(rows, device=x.device)
-        found.append(laid_out(o[at] + mask * (x - o[at])))
+        found.append(fold.laid_out(o[at] + mask * (x - o[at])))
     return tuple(found)
