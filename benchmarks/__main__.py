@@ -3,12 +3,23 @@
 import sys
 import time
 
-from benchmarks import attribution, dream, fast_style, gemm, help, record, train_mnist, units, visualize
+from benchmarks import (
+    attribution,
+    dream,
+    fast_style,
+    gemm,
+    help,
+    record,
+    style,
+    train_mnist,
+    units,
+    visualize,
+)
 from benchmarks.result import Result, environment, write
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module.run
-    for module in (attribution, dream, fast_style, gemm, help, record, train_mnist, units, visualize)
+    for module in (attribution, dream, fast_style, gemm, help, record, style, train_mnist, units, visualize)
 }
 
 

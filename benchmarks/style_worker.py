@@ -1,0 +1,283 @@
+"""The measurements of `benchmarks.style`, one to a process, so that each has its own peak of memory.
+
+python -m benchmarks.style_worker neural-style 256 1000
+python -m benchmarks.style_worker pystiche 512 10
+python -m benchmarks.style_worker convscope 256 4321.0
+python -m benchmarks.style_worker tiles 2048 5.5
+"""
+
+import contextlib
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms.functional import pil_to_tensor, resize, to_pil_image
+
+import convscope as cs
+from convscope.see.styling.easel import Easel
+from convscope.see.styling.recipe import Style
+from convscope.see.styling.styling import styling
+
+DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+CONTENT, PAINTING = "content_tubingen_neckar.jpg", "van_gogh_starry_night_1889.jpg"
+BLOCKS = (2, 2, 3, 3, 1)
+STYLE, VALUES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2"
+MEAN = (103.939, 116.779, 123.68)
+"""neural-style's, of blue, green and red from 0 to 256."""
+CONTENT_WEIGHT, STYLE_WEIGHT, SMOOTH = 5.0, 100.0, 1e-3
+"""neural-style's defaults."""
+OURS: dict[str, Any] = {
+    "scaling": "neural-style", "pool": "own", "smooth": SMOOTH,
+    "content_weight": CONTENT_WEIGHT / STYLE_WEIGHT,
+}  # fmt: skip
+EVERY = 5
+"""Steps between two looks at how far we are; looking does not count."""
+
+
+def picture(name: str, side: int) -> Tensor:
+    """As neural-style opens it: longer side in pixels, values from 0 to 1."""
+    with Image.open(DATA / "paintings" / name) as image:
+        opened = image.convert("RGB")
+    height, width = (int(side / max(opened.size) * extent) for extent in (opened.height, opened.width))
+    return pil_to_tensor(resize(opened, [height, width])).float() / 255  # pyright: ignore[reportArgumentType]
+
+
+def layers(net: cs.Net) -> dict[str, tuple[Tensor, Tensor]]:
+    """Kernels, for blue, green and red, and biases, by the papers' names."""
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    for block, count in enumerate(BLOCKS, start=1):
+        for number in range(1, count + 1):
+            conv = net.module.get_submodule(f"conv{block}_{number}")
+            weight = conv.weight.detach()  # pyright: ignore[reportAttributeAccessIssue]
+            flipped = weight.flip(1) if (block, number) == (1, 1) else weight
+            found[f"{block}_{number}"] = (flipped.contiguous(), conv.bias.detach())  # pyright: ignore
+    return found
+
+
+def plain(kernels: dict[str, tuple[Tensor, Tensor]], image: Tensor) -> dict[str, Tensor]:
+    """VGG16 once more, as plain functions: what both tools' pictures are judged by."""
+    x = (image[[2, 1, 0]] * 256 - torch.tensor(MEAN).view(3, 1, 1))[None]
+    found: dict[str, Tensor] = {}
+    for name, (weight, bias) in kernels.items():
+        if name.endswith("_1") and name != "1_1":
+            x = F.max_pool2d(x, 2)
+        x = F.relu(F.conv2d(x, weight, bias, padding=1))
+        found[f"relu{name}"] = x
+    return found
+
+
+class Judge:
+    """neural-style's loss of a finished picture, rounded to bytes as it would be saved."""
+
+    def __init__(self, net: cs.Net, side: int) -> None:
+        self.kernels = layers(net)
+        with torch.no_grad():
+            self.values = plain(self.kernels, picture(CONTENT, side))[VALUES]
+            painting = plain(self.kernels, picture(PAINTING, side))
+        self.grams = {name: self.gram(painting[name]) for name in STYLE}
+
+    @staticmethod
+    def gram(maps: Tensor) -> Tensor:
+        """Over the number of values, as neural-style does."""
+        flat = maps[0].flatten(1)
+        return flat @ flat.T / maps.numel()
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> float:
+        """The loss."""
+        image = (image * 255).round().clamp(0, 255) / 255
+        here = plain(self.kernels, image)
+        total = CONTENT_WEIGHT * F.mse_loss(here[VALUES], self.values)
+        for name, wanted in self.grams.items():
+            total = total + STYLE_WEIGHT * F.mse_loss(self.gram(here[name]), wanted)
+        down, along = image[:, 1:] - image[:, :-1], image[:, :, 1:] - image[:, :, :-1]
+        return float(total + SMOOTH * 256 * (down.abs().sum() + along.abs().sum()))
+
+
+def peak() -> float:
+    """Most memory of this process so far, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def neural_style(side: int, iterations: int) -> dict[str, Any]:
+    """Its own program with its own defaults, VGG16's file holding our network's weights."""
+    moments: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        weights, out = Path(folder, "vgg16-hed.pth"), Path(folder, "out.png")
+        torch.save(_numbered(cs.load("hed-vgg16")), weights)
+        sys.argv = [
+            "neural-style", "-gpu", "c", "-model_file", str(weights), "-disable_check",
+            "-image_size", str(side),
+            "-content_image", str(DATA / "paintings" / CONTENT), "-seed", "0",
+            "-style_image", str(DATA / "paintings" / PAINTING), "-output_image", str(out),
+            "-num_iterations", str(iterations), "-save_iter", "0", "-print_iter", "0",
+        ]  # fmt: skip
+        import neural_style.neural_style as theirs  # pyright: ignore[reportMissingImports]
+
+        plain_smoothness = theirs.TVLoss.forward
+
+        def noted(self: Any, image: Tensor) -> Tensor:
+            moments.append(time.perf_counter())
+            return plain_smoothness(self, image)
+
+        theirs.TVLoss.forward = noted
+        theirs.main()
+        ended, most = time.perf_counter(), peak()
+        with Image.open(out) as image:
+            made = pil_to_tensor(image.convert("RGB")).float() / 255
+    looks = moments[-iterations:]
+    return {
+        "seconds": ended - looks[0], "each": _gaps(looks), "peak": most,
+        "loss": Judge(cs.load("hed-vgg16"), side)(made), "size": list(made.shape[1:]),
+    }  # fmt: skip
+
+
+def _numbered(net: cs.Net) -> dict[str, Tensor]:
+    """By torchvision's names of VGG16."""
+    at, found = 0, {}
+    for name, (weight, bias) in layers(net).items():
+        at += 1 if name.endswith("_1") and name != "1_1" else 0
+        found[f"features.{at}.weight"], found[f"features.{at}.bias"] = weight, bias
+        at += 2
+    return found
+
+
+def _gaps(moments: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise(moments[2:])]
+
+
+def pystiche(side: int, iterations: int) -> dict[str, Any]:
+    """Its L-BFGS on the same layers and losses; only the time of a step is compared."""
+    for name in ("alexnet", "vgg"):  # it asks for addresses that torchvision has dropped; none is fetched
+        vars(import_module(f"torchvision.models.{name}")).setdefault("model_urls", defaultdict(str))
+    from pystiche import enc, loss, optim  # pyright: ignore[reportMissingImports]
+
+    parts: list[tuple[str, nn.Module]] = []
+    for name, (weight, bias) in layers(cs.load("hed-vgg16")).items():
+        if name.endswith("_1") and name != "1_1":
+            parts.append((f"pool{name[0]}", nn.MaxPool2d(2)))
+        conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+        conv.load_state_dict({"weight": weight, "bias": bias})
+        parts += [(f"conv{name}", conv), (f"relu{name}", nn.ReLU())]
+    encoder = enc.MultiLayerEncoder(parts)
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(False)
+    shift = torch.tensor(MEAN).view(1, 3, 1, 1)
+    content, painting = (picture(n, side)[None, [2, 1, 0]] * 256 - shift for n in (CONTENT, PAINTING))
+    values = loss.FeatureReconstructionLoss(encoder.extract_encoder(VALUES), score_weight=CONTENT_WEIGHT)
+    style = loss.MultiLayerEncodingLoss(
+        encoder, STYLE, lambda part, weight: loss.GramLoss(part, score_weight=weight),
+        score_weight=STYLE_WEIGHT,
+    )  # fmt: skip
+    goal = loss.PerceptualLoss(values, style, content_image=content, style_image=painting)
+    moments: list[float] = []
+
+    def noted(image: Tensor) -> Any:
+        moments.append(time.perf_counter())
+        return goal(image)
+
+    optim.image_optimization(content.clone(), noted, num_steps=iterations, quiet=True)
+    return {"each": _gaps(moments), "peak": peak()}
+
+
+def _recipe(**more: Any) -> Style:
+    return Style.parse({"content": CONTENT, "style": [PAINTING], **OURS, **more})
+
+
+def convscope(side: int, goal: float) -> dict[str, Any]:
+    """Seconds until the finished picture's loss is `goal`; how long a step takes at full size."""
+    net = cs.load("hed-vgg16")
+    content, painting = picture(CONTENT, side), picture(PAINTING, side)
+    deque(styling(Easel(net, content, [painting], _recipe(steps=[1]))), maxlen=1)  # measures how to compute
+    recipe = _recipe(steps=[150, 100, 600] if side > 256 else [150, 800])
+    judge, course, spent = Judge(net, side), [], 0.0
+    started, before = time.perf_counter(), peak()
+    gaps: list[float] = []
+    for step in styling(Easel(net, content, [painting], recipe)):
+        now = time.perf_counter()
+        gaps += [now - started] if max(step.size) == side and step.step > 3 else []
+        spent += now - started
+        if max(step.size) == side and step.step % EVERY == 0:
+            course.append((spent, judge(step.picture())))
+            if course[-1][1] <= goal:
+                break
+        started = time.perf_counter()
+    reached = bool(course) and course[-1][1] <= goal
+    return {"seconds": spent, "reached": reached, "course": course, "each": gaps, "peak": max(before, peak())}
+
+
+def steps(side: int, count: int) -> dict[str, Any]:
+    """A few steps at full size, nothing else: the peak of memory, and seconds for each."""
+    net = cs.load("hed-vgg16")
+    recipe, moments = _recipe(steps=[count], scales=1), []
+    for _ in styling(Easel(net, picture(CONTENT, side), [picture(PAINTING, side)], recipe)):
+        moments.append(time.perf_counter())
+    return {"each": _gaps(moments), "peak": peak()}
+
+
+def tiles(side: int, gigabytes: float) -> dict[str, Any]:
+    """A square picture in tiles: the peak of memory, and whether seams can be seen."""
+    from convscope.see import tiling
+
+    cuts: dict[str, Any] = {}
+    original: Callable[..., Any] = tiling.planned
+
+    def noted(*arguments: Any) -> Any:
+        plan = original(*arguments)
+        if plan.size == (side, side):
+            cuts.update(axes=plan.axes, exact=plan.exact, tiles=len(plan), halo=plan.halo, reach=plan.reach)
+        return plan
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "planned", None) is original:
+            module.planned = noted  # pyright: ignore[reportAttributeAccessIssue]
+    net, content = cs.load("hed-vgg16"), picture(CONTENT, side)
+    square = resize(to_pil_image(content), [side, side])
+    content = pil_to_tensor(square).float() / 255  # pyright: ignore[reportArgumentType]
+    recipe = _recipe(steps=[3], scales=1, memory=f"{gigabytes}GB")
+    started = time.perf_counter()
+    last = deque(styling(Easel(net, content, [picture(PAINTING, 768)], recipe)), maxlen=1).pop()
+    seconds, most = time.perf_counter() - started, peak()
+    if "axes" not in cuts:
+        raise RuntimeError("nothing was cut")
+    change = last.picture() - content
+    return {
+        "seconds": seconds, "peak": most, "tiles": cuts["tiles"], "exact": cuts["exact"],
+        "halo": cuts["halo"], "reach": cuts["reach"], "seams": seams(change, cuts["axes"]),
+    }  # fmt: skip
+
+
+def seams(change: Tensor, axes: Any) -> list[float]:
+    """Across each border: how much what was painted differs, over the median of all other lines."""
+    found = []
+    for axis, spans in enumerate(axes, start=1):
+        jumps = change.diff(dim=axis).abs().mean(dim=[i for i in range(3) if i != axis])
+        borders = [span.own[0] - 1 for span in spans[1:]]
+        others = torch.tensor([i not in borders for i in range(len(jumps))])
+        found += [float(jumps[i] / jumps[others].median()) for i in borders]
+    return found
+
+
+JOBS: dict[str, Callable[..., dict[str, Any]]] = {
+    "neural-style": neural_style, "pystiche": pystiche, "convscope": convscope, "steps": steps,
+    "tiles": tiles,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    job, *numbers = sys.argv[1:]
+    with contextlib.redirect_stdout(sys.stderr):
+        found = JOBS[job](*(float(n) if "." in n else int(n) for n in numbers))
+    print(json.dumps(found))
