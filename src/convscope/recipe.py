@@ -5,16 +5,42 @@ made", and travels inside every result, so that `convscope replay` can make it a
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from convscope.errors import DataError, UsageError, nearest
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def in_bytes(text: str) -> int:
+    """What `4GB`, `512 MiB` or `1e9` means; 0 where it means nothing."""
+    found = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e"))
+    if not found:
+        return 0
+    number, unit = found.groups()
+    unit = unit if unit.endswith("B") else unit + "B"
+    try:
+        return int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError):
+        return 0
+
+
+def _readable(memory: str) -> str:
+    if memory and not in_bytes(memory):
+        raise ValueError("a number and a unit, as in 4GB or 512MB")
+    return memory
+
+
+Memory = Annotated[str, AfterValidator(_readable)]
+"""An amount of memory, as in `4GB`; empty where none was named."""
 
 
 class Recipe(BaseModel):

@@ -10,11 +10,12 @@ from torch import nn
 from convscope.errors import ConvscopeError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.nets import Net, Place, load, wrap
+from convscope.recipe import in_bytes
 from convscope.see import pace, visualize, visualizing
 from convscope.see.journey import journey
 from convscope.see.measures import diversity
 from convscope.see.objective import each
-from convscope.see.recipe import Visualize, in_bytes
+from convscope.see.recipe import Visualize
 from convscope.see.transforms import Crop, Warp, robust
 
 

@@ -69,7 +69,12 @@ def test_parts_fit_together(net, size, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(StyleBank, "numbers_per_pixel", 50_000)
             small = restyle(
-                net, picture, {"great-wave": 0.7, "scream": 0.3}, regions=regions, memory=64, choice=EXACT
+                net,
+                picture,
+                {"great-wave": 0.7, "scream": 0.3},
+                regions=regions,
+                memory="64MiB",
+                choice=EXACT,
             )
         assert int(differ(whole, small).max()) <= 1
         assert float((differ(whole, small) > 0).float().mean()) < 1e-3
@@ -82,10 +87,10 @@ def test_instance_norm_is_held_over_parts(monkeypatch):
     picture = photo(500, 260)
     whole = restyle(net, picture, choice=EXACT)
     monkeypatch.setattr(Johnson, "numbers_per_pixel", 1500)
-    small = restyle(net, picture, memory=64, choice=EXACT)
+    small = restyle(net, picture, memory="64MiB", choice=EXACT)
     near = float(differ(whole, small).float().mean())
     monkeypatch.setattr("convscope.use.parts._hold", lambda *_: None)
-    own = float(differ(whole, restyle(net, picture, memory=64, choice=EXACT)).float().mean())
+    own = float(differ(whole, restyle(net, picture, memory="64MiB", choice=EXACT)).float().mean())
     assert near < own / 2
     assert all(getattr(part, "held", None) is None for part in net.module.modules())
 
@@ -175,7 +180,7 @@ def test_any_style_in_parts_is_as_in_one_piece(any_style, share, tmp_path, monke
     picture = photo(260, 190)
     whole = restyle(any_style, picture, {str(painting): share}, choice=EXACT)
     monkeypatch.setattr(AdaIN, "numbers_per_pixel", 1700)
-    small = restyle(any_style, picture, {str(painting): share}, memory=64, choice=EXACT)
+    small = restyle(any_style, picture, {str(painting): share}, memory="64MiB", choice=EXACT)
     assert int(differ(whole, small).max()) <= 1
     assert float((differ(whole, small) > 0).float().mean()) < 2e-3
 

@@ -21,10 +21,11 @@ from convscope.nets import Net, Place
 from convscope.nets.fusing import quick
 from convscope.nets.layout import gains
 from convscope.nets.speed import known, processor, remember
+from convscope.recipe import in_bytes
 from convscope.see.ascent import Climb, ascend
 from convscope.see.canvas import Canvas
 from convscope.see.objective import Objective, each
-from convscope.see.recipe import Visualize, in_bytes
+from convscope.see.recipe import Visualize
 from convscope.see.transforms import Transform
 
 SMALL = 1024

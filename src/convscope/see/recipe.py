@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import OnNetwork
+from convscope.recipe import Memory, OnNetwork
 
 
 class Look(OnNetwork):
@@ -93,7 +93,7 @@ class Visualize(OnNetwork):
     film: list[int] = Field([], description="steps to keep, as one strip: 0,4,48,128")
     animate: bool = Field(False, description="also save the course of each picture as an animated WebP")
     batch: int = Field(0, ge=0, le=4096, description="pictures that are made at once; 0: what is fastest")
-    memory: str = Field("", description="the most memory to use, as in 4GB; decides the batch")
+    memory: Memory = Field("", description="the most memory to use, as in 4GB; decides the batch")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the network's arithmetic; auto: what is measured to be faster"
     )
@@ -125,13 +125,6 @@ class Visualize(OnNetwork):
             raise ValueError("steps are 0 or more")
         return sorted(set(film))
 
-    @field_validator("memory")
-    @classmethod
-    def _readable(cls, memory: str) -> str:
-        if memory and not in_bytes(memory):
-            raise ValueError("a number and a unit, as in 4GB or 512MB")
-        return memory
-
     @model_validator(mode="after")
     def _some(self) -> "Visualize":
         if not self.places and not self.journey:
@@ -150,19 +143,3 @@ def _parts(entries: Any, between: str) -> Any:
         return entries
     split = (re.split(between, entry) if isinstance(entry, str) else [entry] for entry in entries)
     return [part for parts in split for part in parts]
-
-
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-def in_bytes(text: str) -> int:
-    """What `4GB`, `512 MiB` or `1e9` means; 0 where it means nothing."""
-    found = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e"))
-    if not found:
-        return 0
-    number, unit = found.groups()
-    unit = unit if unit.endswith("B") else unit + "B"
-    try:
-        return int(float(number) * _UNITS[unit])
-    except (ValueError, KeyError):
-        return 0

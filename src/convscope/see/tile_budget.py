@@ -5,11 +5,11 @@ from math import prod
 
 from convscope.errors import ConvscopeError
 from convscope.nets import Net
+from convscope.recipe import in_bytes
 from convscope.see.ascent import Climb
 from convscope.see.canvas import pixels
 from convscope.see.objective import Objective
 from convscope.see.pace import SLACK, Trial, free_bytes, used_bytes
-from convscope.see.recipe import in_bytes
 from convscope.see.tiling import Tiles
 
 IMAGES = 10

@@ -8,10 +8,11 @@ Source: the second pass is checkpointing over space instead of depth (Chen et al
 with Sublinear Memory Cost, arXiv:1604.06174).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -53,6 +54,25 @@ def scores_in_tiles(
         plan = planned(net, objective.places, tuple(looked_at.shape[2:]), tiles)
     with torch.autocast(kind, enabled=False):
         return _InTiles.apply(looked_at, images, _Work(net, objective, plan, looking))
+
+
+@torch.no_grad()
+def seen_in_tiles(
+    net: Net, images: Float[Tensor, "b *size"], places: Sequence[Place], tiles: Tiles
+) -> Iterator[Scene]:
+    """What the network says in each tile at the positions that the tile owns, without gradients.
+
+    Raises:
+        UsageError: a layer's map does not go with the image's size, or tiles are too small.
+    """
+    if prod(images.shape[2:]) <= tiles.pixels:
+        yield Scene(seen(net, images, places), images)
+        return
+    plan = planned(net, places, tuple(images.shape[2:]), tiles)
+    for tile in plan:
+        found = seen(net, _apart(images, tile), places)
+        cut = {place: plan.cut(place, tile, act) for place, act in found.items()}
+        yield Scene(cut, images, {place: plan.stretches(place, tile) for place in places})
 
 
 class _InTiles(torch.autograd.Function):

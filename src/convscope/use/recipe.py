@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import OnNetwork, Recipe
+from convscope.recipe import Memory, OnNetwork, Recipe
 
 
 class Classify(OnNetwork):
@@ -40,7 +40,7 @@ class Restyle(Recipe):
     size: int | None = Field(
         None, ge=16, le=32768, description="longer side of the result; the photograph's own if left out"
     )
-    memory: int = Field(
-        1024, ge=64, le=1_000_000, description="MiB to work in; larger photographs are painted in parts"
+    memory: Memory = Field(
+        "1GiB", description="memory to work in, as in 1GB; larger photographs are painted in parts"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto measures which is faster")

@@ -19,11 +19,12 @@ from convscope.nets.fusing import quick
 from convscope.nets.speed import DTYPES, Choice, known, processor, remember
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
+from convscope.recipe import in_bytes
 from convscope.use.parts import Adaptive, Banks, Brush, Plain, in_parts
 from convscope.worlds import photos
 
-MEMORY = 1024
-"""MiB that a photograph is painted in, unless told otherwise."""
+MEMORY = "1GiB"
+"""What a photograph is painted in, unless told otherwise."""
 PAINTING = 512
 """Longer side of a painting whose style is taken."""
 TRIAL = 256
@@ -46,7 +47,7 @@ def restyle(
     mixture: Mapping[str, float] | None = None,
     *,
     regions: Sequence[Region] = (),
-    memory: int = MEMORY,
+    memory: str = MEMORY,
     choice: Choice | None = None,
 ) -> Image.Image:
     """The photograph, painted, in its own size.
@@ -59,7 +60,7 @@ def restyle(
         mixture: how much of each style; what is missing from 1 is the photograph itself. The first style
             alone if left out. For an AdaIN network styles are files of paintings.
         regions: styles for parts of the picture; later ones lie above earlier ones, and all above `mixture`.
-        memory: MiB to work in; larger photographs are painted in parts that fit together.
+        memory: to work in, as in `1GB`; larger photographs are painted in parts that fit together.
         choice: precision and memory format; measured if left out.
 
     Raises:
@@ -72,7 +73,7 @@ def restyle(
     ready = _ready(net, choice)
     with torch.inference_mode():
         brush = _brush(ready, dict(mixture or {}), regions)
-        painted = in_parts(ready, photos.pixels(photo), brush, memory * 2**20)
+        painted = in_parts(ready, photos.pixels(photo), brush, in_bytes(memory) or in_bytes(MEMORY))
     return Image.fromarray(painted.permute(1, 2, 0).numpy())
 
 

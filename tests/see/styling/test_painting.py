@@ -6,14 +6,15 @@ from torch import nn
 
 from convscope.errors import DataError, GraphError, MissingError, UsageError
 from convscope.graph.contract import InputContract
-from convscope.nets import Net, record, wrap
+from convscope.nets import Net, load, record, wrap
 from convscope.nets.network import Source
-from convscope.see.styling import colour, guides, layers
+from convscope.see.styling import colour, easel, guides, layers
 from convscope.see.styling.easel import Easel, fitted, resized, sizes
 from convscope.see.styling.losses import content_loss, gram, style_loss
 from convscope.see.styling.measures import texture
 from convscope.see.styling.recipe import Style
 from convscope.see.styling.styling import style, styling
+from convscope.see.tiling import Tiles
 
 QUICK = {"smooth": 0.0, "steps": [12], "precision": "float32", "untrained": True, "content_layer": ["relu2"]}
 
@@ -244,3 +245,21 @@ def test_tiles_are_the_whole_picture():
         found.append((step.scores, step.images))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=0)
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-3)
+
+
+def test_what_is_wanted_is_the_same_part_by_part(monkeypatch):
+    """Grams and values of a picture that is looked at in tiles are those of one look at the whole."""
+    net = load("hed-vgg16")
+    wanted = layers.chosen(net, ["relu1_2", "relu3_1"], ["relu3_2"])
+    picture = torch.rand(1, 3, 272, 240, generator=torch.Generator().manual_seed(3))
+    regions = torch.rand(2, 272, 240, generator=torch.Generator().manual_seed(4))
+    looked = []
+    for pixels in (picture.numel(), 160 * 160):
+        monkeypatch.setattr(easel, "LOOK", Tiles(pixels))
+        whole = dict(easel.correlations(net, picture, wanted, None))
+        parted = dict(easel.correlations(net, picture, wanted, regions))
+        looked.append(
+            [*whole.values(), *parted.values(), *easel.answers(net, picture, wanted.content).values()]
+        )
+    for one, other in zip(*looked, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))

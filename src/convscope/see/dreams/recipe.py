@@ -2,10 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from convscope.recipe import OnNetwork
-from convscope.see.recipe import in_bytes
+from convscope.recipe import Memory, OnNetwork
 
 
 class Dream(OnNetwork):
@@ -43,20 +42,15 @@ class Dream(OnNetwork):
     zoom_by: float = Field(1.05, gt=1, le=2, description="how much larger each frame is than the one before")
     zoom_steps: int = Field(4, ge=0, le=1000, description="updates of each further frame, at one size")
     untrained: bool = Field(False, description="dream with fresh weights too: they have nothing to dream of")
-    memory: str = Field("", description="the most memory to use, as in 2GB; larger pictures are cut in tiles")
+    memory: Memory = Field(
+        "", description="the most memory to use, as in 2GB; larger pictures are cut in tiles"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the network's arithmetic; auto: what is measured to be faster"
     )
     layout: Literal["channels_last", "contiguous"] = Field(
         "channels_last", description="order of an image's axes in memory"
     )
-
-    @field_validator("memory")
-    @classmethod
-    def _readable(cls, memory: str) -> str:
-        if memory and not in_bytes(memory):
-            raise ValueError("a number and a unit, as in 4GB or 512MB")
-        return memory
 
     @model_validator(mode="after")
     def _possible(self) -> "Dream":

@@ -1,6 +1,6 @@
 """What is wanted of a picture at one size: from pictures, paintings and a recipe to an objective."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,14 +10,15 @@ from torch import Tensor
 
 from convscope.errors import MissingError, UsageError
 from convscope.nets import Net, Place
-from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.penalties import total_variation
 from convscope.see.styling import colour, guides
 from convscope.see.styling.layers import Layers, chosen, pooled
-from convscope.see.styling.losses import gram, style_loss
-from convscope.see.styling.measures import at_positions, content, texture
+from convscope.see.styling.losses import style_loss
+from convscope.see.styling.measures import Texture, content, texture
 from convscope.see.styling.recipe import Style
+from convscope.see.tiled import seen_in_tiles
+from convscope.see.tiling import Tiles
 
 COARSEST = 128
 """Least longer side of the coarsest picture in pixels, where the number of scales is left out."""
@@ -26,6 +27,8 @@ STRENGTH = 100.0
 STEP = 256.0
 """neural-style's pixels go from 0 to this."""
 TINY = 1e-12
+LOOK = Tiles(1024 * 1024)
+"""How much of pictures and paintings is looked at at once, where no gradients are needed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +130,8 @@ class Easel:
             region = self.style_guides[number] if self.style_guides else None
             here = torch.ones(1) if region is None else (region.flatten(1).mean(1) >= guides.LEAST).float()
             sums += share * here
-            with torch.no_grad():
-                found = seen(self.net, _in_range(self.net, resized(painting[None], own)), self.layers.style)
-            for place, maps in found.items():
-                parts = at_positions(region, tuple(maps.shape[2:]))
-                grams = [gram(maps)] if parts is None else [gram(maps, part) for part in parts]
-                weighed = torch.cat(grams) * (share * here).to(maps.device)[:, None, None]
+            for place, grams in correlations(self.net, resized(painting[None], own), self.layers, region):
+                weighed = grams * (share * here).to(grams.device)[:, None, None]
                 totals[place] = totals[place] + weighed if place in totals else weighed
         scale = (1 / sums.clamp_min(TINY))[:, None, None]
         return {place: total * scale.to(total.device) for place, total in totals.items()}
@@ -140,15 +139,13 @@ class Easel:
     def _content(self, picture: Tensor) -> tuple[dict[str, Objective], dict[str, float]]:
         if not self.layers.content or not self.recipe.content_weight:
             return {}, {}
-        with torch.no_grad():
-            found = seen(self.net, _in_range(self.net, picture), self.layers.content)
         values, weights = {}, {}
-        for place, maps in found.items():
+        for place, maps in answers(self.net, picture, self.layers.content).items():
             energy = float(maps.square().mean().clamp_min(TINY))
             values[str(place)] = content(place, maps[0]) / energy
             weights[str(place)] = {
-                "relative": 1 / len(found),
-                "gatys": energy * maps[0].numel() / 2 / len(found),
+                "relative": 1 / len(self.layers.content),
+                "gatys": energy * maps[0].numel() / 2 / len(self.layers.content),
                 "neural-style": STRENGTH * energy,
             }[self.recipe.scaling]
         return values, weights
@@ -159,6 +156,32 @@ class Easel:
         unit = 1 / (high - low)
         scale = {"relative": 1 / picture[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
         return unit * scale[self.recipe.scaling]
+
+
+def correlations(
+    net: Net, picture: Float[Tensor, "1 3 h w"], layers: Layers, regions: Tensor | None
+) -> Iterator[tuple[Place, Float[Tensor, "r c c"]]]:
+    """The `gram`s of each region at each layer of style; part by part, so that large pictures fit."""
+    sums: dict[Place, Tensor] = {}
+    for scene in seen_in_tiles(net, _in_range(net, picture), layers.style, LOOK):
+        for place in layers.style:
+            filters = scene[place].shape[1]
+            nothing = torch.zeros(1 if regions is None else len(regions), filters, filters)
+            here = Texture(place, nothing, regions, (1.0,) * len(nothing)).sums(scene)[0]
+            sums[place] = sums[place] + here if place in sums else here
+    yield from sums.items()
+
+
+def answers(net: Net, picture: Float[Tensor, "1 3 h w"], places: Sequence[Place]) -> dict[Place, Tensor]:
+    """Whole maps `[1 c y x]`, put together from parts."""
+    found: dict[Place, Tensor] = {}
+    for scene in seen_in_tiles(net, _in_range(net, picture), places, LOOK):
+        for place in places:
+            here = scene[place]
+            if place not in found:
+                found[place] = here.new_empty(*here.shape[:2], *scene.extent(place))
+            found[place][(..., *scene.window(place))] = here
+    return found
 
 
 def checked(net: Net, recipe: Style) -> Net:

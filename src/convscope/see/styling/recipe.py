@@ -4,8 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import OnNetwork
-from convscope.see.recipe import in_bytes
+from convscope.recipe import Memory, OnNetwork
 
 
 class Style(OnNetwork):
@@ -89,7 +88,7 @@ class Style(OnNetwork):
     preview: float | None = Field(
         None, gt=0, description="seconds between pictures of how it goes, in a file beside the result"
     )
-    memory: str = Field(
+    memory: Memory = Field(
         "", description="the most memory to use, as in 4GB; what does not fit is looked at in tiles"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -102,13 +101,6 @@ class Style(OnNetwork):
         if any(not 0 <= step <= 1_000_000 for step in steps):
             raise ValueError("steps are 0 to 1,000,000")
         return steps
-
-    @field_validator("memory")
-    @classmethod
-    def _readable(cls, memory: str) -> str:
-        if memory and not in_bytes(memory):
-            raise ValueError("a number and a unit, as in 4GB or 512MB")
-        return memory
 
     @model_validator(mode="after")
     def _consistent(self) -> "Style":

@@ -23,10 +23,11 @@ from convscope.see.canvas import Canvas, noise
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.styling import colour
-from convscope.see.styling.easel import Easel, Sitting, resized
+from convscope.see.styling.easel import LOOK, Easel, Sitting, resized
 from convscope.see.styling.recipe import Style
 from convscope.see.styling.tempo import Tempo, settled
 from convscope.see.tile_budget import SAMPLE, tiles_within
+from convscope.see.tiled import scores_in_tiles
 from convscope.see.tiling import Tiles
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
@@ -169,9 +170,16 @@ class Painter:
     def _shares(self, parts: dict[str, Objective], image: Tensor) -> dict[str, float]:
         """Each objective's value, in float32."""
         total = sum(parts.values(), Objective()).bound(self.easel.net)
+        net = self.easel.net
+        if image.shape[2] * image.shape[3] <= LOOK.pixels:
+            with torch.no_grad():
+                found = seen(net, image, total.places)
+                return {n: float(part.bound(net)(found, image)[0]) for n, part in parts.items()}
         with torch.no_grad():
-            found = seen(self.easel.net, image, total.places)
-            return {n: float(part.bound(self.easel.net)(found, image)[0]) for n, part in parts.items()}
+            return {
+                n: float(scores_in_tiles(net, part.bound(net), image, image, LOOK)[0])
+                for n, part in parts.items()
+            }
 
 
 @dataclass(frozen=True, eq=False)
