@@ -42,13 +42,18 @@ PLAN = {
     "seed": 2026, "precision": "bf16", "memory_format": "channels_last", "device": "cpu",
 }  # fmt: skip
 SCALES = Scales(side=128)
+JUDGING = school.Judging(paintings=512)
+LARGE = replace(JUDGING, style=("relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_1", "relu4_2"))
+"""More of what is deep: forms; and the first layer: colours."""
 STAGES = (
-    ("first", {}, 15, SCALES),
-    ("second", {"epochs": 10}, 6, replace(SCALES, prelude=0)),
-    ("third", {"epochs": 5}, 5, replace(SCALES, prelude=0, content=3.0)),
+    ("first", {}, 15, SCALES, JUDGING),
+    ("second", {"epochs": 10}, 6, replace(SCALES, prelude=0), JUDGING),
+    ("third", {"epochs": 5}, 5, replace(SCALES, prelude=0, content=3.0), JUDGING),
+    ("fourth", {"epochs": 3, "batch": 2}, 3, Scales(0.5, 40.0, 0.5, prelude=0, side=192, palette=4.0), LARGE),
 )
-"""Name, what differs from `PLAN`, epochs of it that are run, wishes. Grain learns from the second stage on:
-without it a bank has to say all that it can with its filters. The third gives back what strokes covered."""
+"""Name, what differs from `PLAN`, epochs of it that are run, wishes, judge. Grain learns from the second
+stage on: without it a bank has to say all that it can with its filters. The third gives back what strokes
+covered; the fourth looks at larger squares, and more at the paintings."""
 
 
 def main(data: Path, run: Path) -> None:
@@ -56,15 +61,15 @@ def main(data: Path, run: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lesson = school.lesson(
             "stylebank", gathered(data, Path(folder)), styles, test=data / "coco200" / "images" / "val2017",
-            scales=SCALES, judging=school.Judging(paintings=512), seed=PLAN["seed"],
+            scales=SCALES, judging=JUDGING, seed=PLAN["seed"],
         )  # fmt: skip
         lesson = replace(lesson, train=Photographs(folder))
     last = None
-    for name, differs, until, scales in STAGES:
+    for name, differs, until, scales, judging in STAGES:
         taught = run / f"taught-{name}"
         if not taught.is_dir():
             set_grain(lesson.net, learns=last is not None)
-            lesson.task.scales = scales
+            lesson.task.scales, lesson.task.judge = scales, school.judge_of(judging, styles)
             teach(lesson, Training(**{**PLAN, **differs}), run / name, until)
             nets.save(lesson.net, taught)
         last = taught

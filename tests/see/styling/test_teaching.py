@@ -1,7 +1,9 @@
 """Teaching networks to paint: what a step moves, that it goes on exactly, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,7 +15,7 @@ from convscope.learn.state import State
 from convscope.nets.speed import Choice
 from convscope.nets.style.bank import Form, StyleBank
 from convscope.see.styling import school
-from convscope.see.styling.judging import Judge, painting, still
+from convscope.see.styling.judging import BLURS, Judge, painting, palette, still
 from convscope.see.styling.squares import Squares
 from convscope.see.styling.teaching import Banking, Painting, Scales
 from convscope.worlds import Photographs
@@ -176,6 +178,29 @@ def test_distances_are_shares(judge, folder):
     assert float(own.content) == 0
     other = judge.judge(image, image, torch.tensor([1]))
     assert 0.05 < float(other.style) < 1.5
+
+
+def test_a_palette_is_how_the_mean_colours_of_blocks_vary_together(folder):
+    """As numpy's covariance of colours averaged by hand says it; the same is 0, one colour is 1."""
+    image = painting(folder / "wave.png", 96)[..., :80, :64]
+    seen = palette(image)[0]
+    for side, found in zip(BLURS, seen, strict=True):
+        blocks = image[0].numpy().reshape(3, 80 // side, side, 64 // side, side).mean((2, 4))
+        assert found.numpy() == pytest.approx(np.cov(blocks.reshape(3, -1), bias=True), abs=1e-6)
+    judge = Judge(still(nets.load("hed-vgg16")), [image], "relu2_1", LAYERS)
+    own = torch.zeros(1, dtype=torch.long)
+    assert judge.palette_of(image, own).item() == pytest.approx(0, abs=1e-9)
+    assert judge.palette_of(torch.full_like(image, 0.3), own).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_palette_counts_as_much_as_it_is_said_to(folder, photographs, judge):
+    net, batch = painter(), (photographs.middles(range(2), 64).float() / 255, torch.tensor([0, 1]))
+    choice = Choice("fp32", False)
+    plain = Painting.priced(Banking(judge, SCALES), net, batch, choice).loss
+    more = Banking(judge, replace(SCALES, palette=3.0)).priced(net, batch, choice).loss
+    with torch.no_grad():
+        painted = Banking(judge, SCALES).paint(net, *batch)
+    assert (more - plain).item() == pytest.approx(3 * judge.palette_of(painted, batch[1]).mean().item(), rel=1e-4)
 
 
 def test_squares_follow_from_seed_epoch_and_step(photographs):

@@ -25,6 +25,8 @@ STYLE = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
 SMALLEST = 64
 """Pixels of a painting's shorter side below which it has no style to learn."""
 TINY = 1e-12
+BLURS = (1, 4, 16)
+"""Sides of the blocks, in pixels, whose mean colours make a palette: of dots, of strokes, of shapes."""
 
 Images = Float[Tensor, "b 3 h w"]
 
@@ -85,6 +87,8 @@ class Judge:
             raise UsageError("at least one painting and one layer of style", received="none")
         with torch.no_grad():
             seen = [record(net, image.to(net.device), self.style) for image in paintings]
+            palettes = [palette(image.to(net.device)) for image in paintings]
+        self.palettes = torch.cat(palettes)
         self.grams = {place: torch.cat([gram(one[place].float()) for one in seen]) for place in self.style}
         self.blank = {place: style_loss(torch.zeros_like(g), g) + TINY for place, g in self.grams.items()}
 
@@ -118,6 +122,22 @@ class Judge:
             both = style_loss(here, torch.zeros_like(here)) + self.blank[place][styles]
             parts.append(style_loss(here, wanted) / both)
         return torch.stack(parts).mean(0)
+
+    def palette_of(self, painted: Images, styles: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """How far each image's `palette` is from its painting's, as a share: 0 the same, 1 for one colour."""
+        here, wanted = palette(painted), self.palettes.to(painted.device)[styles]
+        apart = (here - wanted).square().sum((-2, -1))
+        both = (here.square() + wanted.square()).sum((-2, -1)) + TINY
+        return (apart / both).mean(1)
+
+
+def palette(images: Images) -> Float[Tensor, "b s 3 3"]:
+    """How colours vary together: the covariance of the mean colours of blocks, for each of `BLURS`."""
+    found = []
+    for side in BLURS:
+        blurred = functional.avg_pool2d(images, side, ceil_mode=True)
+        found.append(gram(blurred - blurred.mean((-2, -1), keepdim=True)))
+    return torch.stack(found, 1)
 
 
 def roughness(images: Images) -> Float[Tensor, " b"]:

@@ -36,7 +36,7 @@ class Scales:
 
     `content` and `style` weigh shares of what there would be to lose (see `Judge`), `smooth` the squared
     differences of neighbours, `identity` the squared error of the branch without a bank, in units of the
-    photographs' variance.
+    photographs' variance, `palette` the share by which colours vary otherwise than in the painting.
     """
 
     content: float = 1.0
@@ -49,6 +49,7 @@ class Scales:
     """Steps of that branch alone at the beginning: they are cheap, and give painting something to change."""
     side: int = 160
     """Pixels of the squares."""
+    palette: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ class Painting:
         rough = roughness(painted)
         loss = scales.content * verdict.content + scales.style * verdict.style + scales.smooth * rough
         loss = loss + OUTSIDE * outside(painted)
+        if scales.palette:
+            loss = loss + scales.palette * self.judge.palette_of(painted, styles)
         parts = [loss, verdict.content, verdict.style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
         return Price(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
