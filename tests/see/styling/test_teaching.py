@@ -200,7 +200,9 @@ def test_a_palette_counts_as_much_as_it_is_said_to(folder, photographs, judge):
     more = Banking(judge, replace(SCALES, palette=3.0)).priced(net, batch, choice).loss
     with torch.no_grad():
         painted = Banking(judge, SCALES).paint(net, *batch)
-    assert (more - plain).item() == pytest.approx(3 * judge.palette_of(painted, batch[1]).mean().item(), rel=1e-4)
+    assert (more - plain).item() == pytest.approx(
+        3 * judge.palette_of(painted, batch[1]).mean().item(), rel=1e-4
+    )
 
 
 def test_squares_follow_from_seed_epoch_and_step(photographs):
