@@ -29,6 +29,7 @@ def tiles_within(
     batch: int = 1,
     climb: Climb | None = None,
     copies: int = IMAGES,
+    used: int | None = None,
 ) -> Tiles | None:
     """Tiles with which ascent stays within the memory; None where the whole image fits.
 
@@ -42,11 +43,12 @@ def tiles_within(
         batch: images at once.
         climb: precision and memory format.
         copies: images in float32 that are kept beside the tiles.
+        used: bytes in use before the work began; now, if left out. What steps leave behind is used again.
 
     Raises:
         ConvscopeError: not even the smallest tile fits.
     """
-    budget, used = in_bytes(memory), used_bytes(net.device)  # before a step leaves its memory behind
+    budget, used = in_bytes(memory), used_bytes(net.device) if used is None else used
     each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or Climb()) * batch
     beside = copies * 4 * batch * net.contract.channels * prod(size)
     room = (budget - used if budget else free_bytes(net.device) // 2) - beside

@@ -254,8 +254,9 @@ def test_what_is_wanted_is_the_same_part_by_part(monkeypatch):
     picture = torch.rand(1, 3, 272, 240, generator=torch.Generator().manual_seed(3))
     regions = torch.rand(2, 272, 240, generator=torch.Generator().manual_seed(4))
     looked = []
-    for pixels in (picture.numel(), 160 * 160):
-        monkeypatch.setattr(easel, "LOOK", Tiles(pixels))
+    for whole_up_to in (10**6, 1):
+        monkeypatch.setattr(easel, "WHOLE", whole_up_to)
+        monkeypatch.setattr(easel, "PART", Tiles(160 * 160))
         whole = dict(easel.correlations(net, picture, wanted, None))
         parted = dict(easel.correlations(net, picture, wanted, regions))
         looked.append(

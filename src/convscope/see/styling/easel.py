@@ -27,8 +27,10 @@ STRENGTH = 100.0
 STEP = 256.0
 """neural-style's pixels go from 0 to this."""
 TINY = 1e-12
-LOOK = Tiles(1024 * 1024)
-"""How much of pictures and paintings is looked at at once, where no gradients are needed."""
+WHOLE = 1024 * 1024
+"""Pixels up to which pictures are looked at whole, where no memory is given."""
+PART = Tiles(512 * 512)
+"""How much of larger ones is looked at at once, where no gradients are needed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +165,7 @@ def correlations(
 ) -> Iterator[tuple[Place, Float[Tensor, "r c c"]]]:
     """The `gram`s of each region at each layer of style; part by part, so that large pictures fit."""
     sums: dict[Place, Tensor] = {}
-    for scene in seen_in_tiles(net, _in_range(net, picture), layers.style, LOOK):
+    for scene in seen_in_tiles(net, _in_range(net, picture), layers.style, look(picture)):
         for place in layers.style:
             filters = scene[place].shape[1]
             nothing = torch.zeros(1 if regions is None else len(regions), filters, filters)
@@ -172,10 +174,15 @@ def correlations(
     yield from sums.items()
 
 
+def look(picture: Float[Tensor, "b c h w"]) -> Tiles:
+    """In what parts a picture is looked at: one, unless it is large."""
+    return PART if picture[0, 0].numel() > WHOLE else Tiles(WHOLE)
+
+
 def answers(net: Net, picture: Float[Tensor, "1 3 h w"], places: Sequence[Place]) -> dict[Place, Tensor]:
     """Whole maps `[1 c y x]`, put together from parts."""
     found: dict[Place, Tensor] = {}
-    for scene in seen_in_tiles(net, _in_range(net, picture), places, LOOK):
+    for scene in seen_in_tiles(net, _in_range(net, picture), places, look(picture)):
         for place in places:
             here = scene[place]
             if place not in found:

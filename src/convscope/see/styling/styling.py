@@ -22,8 +22,9 @@ from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import Canvas, noise
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
+from convscope.see.pace import used_bytes
 from convscope.see.styling import colour
-from convscope.see.styling.easel import LOOK, Easel, Sitting, resized
+from convscope.see.styling.easel import PART, WHOLE, Easel, Sitting, look, resized
 from convscope.see.styling.recipe import Style
 from convscope.see.styling.tempo import Tempo, settled
 from convscope.see.tile_budget import SAMPLE, tiles_within
@@ -33,8 +34,6 @@ from convscope.see.tiling import Tiles
 RATES = {"lbfgs": 0.02, "adam": 0.02}
 NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
-WHOLE = 1024 * 1024
-"""Pixels up to which pictures are looked at whole, where no memory is given."""
 COPIES = 32
 """Pictures that L-BFGS and what is around it keep."""
 EXACT = 0.25
@@ -105,6 +104,7 @@ class Painter:
         self.score = float("-inf")
         self.sitting: Sitting | None = None
         self.tempo = Tempo()
+        self.used = used_bytes(easel.net.device)
 
     def canvas(self, sitting: Sitting) -> Canvas:
         """What moves at this size: the best so far, or the start."""
@@ -171,15 +171,15 @@ class Painter:
         """Each objective's value, in float32."""
         total = sum(parts.values(), Objective()).bound(self.easel.net)
         net = self.easel.net
-        if image.shape[2] * image.shape[3] <= LOOK.pixels:
-            with torch.no_grad():
-                found = seen(net, image, total.places)
-                return {n: float(part.bound(net)(found, image)[0]) for n, part in parts.items()}
         with torch.no_grad():
-            return {
-                n: float(scores_in_tiles(net, part.bound(net), image, image, LOOK)[0])
-                for n, part in parts.items()
-            }
+            if look(image) is PART:
+                scores = {
+                    n: scores_in_tiles(net, part.bound(net), image, image, PART) for n, part in parts.items()
+                }
+            else:
+                found = seen(net, image, total.places)
+                scores = {n: part.bound(net)(found, image) for n, part in parts.items()}
+        return {name: float(score[0]) for name, score in scores.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +264,8 @@ def _climbed(painter: Painter, sitting: Sitting, scale: int, last: bool) -> Iter
             continue
         canvas = painter.canvas(sitting)
         with torch.no_grad():
-            used = painter.tempo.copy_of(net, canvas.images(), sitting.goal.places) if quick else net
+            sample = canvas.images()[(..., *_sampled(sitting.size))]
+            used = painter.tempo.copy_of(net, sample, sitting.goal.places) if quick else net
         if not quick:
             painter.score = float("-inf")
         tiles = _tiles(painter, used, sitting)
@@ -275,6 +276,11 @@ def _climbed(painter: Painter, sitting: Sitting, scale: int, last: bool) -> Iter
         taken += part
 
 
+def _sampled(size: tuple[int, int]) -> tuple[slice, ...]:
+    """What a quick copy is tried on: all, or the corner of a picture that is too large for that."""
+    return tuple(slice(None) if size[0] * size[1] <= WHOLE else slice(SAMPLE) for _ in size)
+
+
 def _tiles(painter: Painter, net: Net, sitting: Sitting) -> Tiles | None:
     """How to cut, so that steps stay within the memory."""
     memory, size = painter.recipe.memory, sitting.size
@@ -283,4 +289,4 @@ def _tiles(painter: Painter, net: Net, sitting: Sitting) -> Tiles | None:
     least = painter.easel.net.contract.size
     height, width = (max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
     goal = painter.easel.sitting((height, width)).goal
-    return tiles_within(net, goal, size, memory, copies=COPIES)
+    return tiles_within(net, goal, size, memory, copies=COPIES, used=painter.used)
