@@ -29,6 +29,11 @@ SOUND = {
     "factors": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
     "caricature": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
     "invert": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
+    "style": ["photo.png", "--style", "photo.png", "--steps", "2"],
+    "style train": ["pictures", "--style", "photo.png", "--epochs", "1"],
+    "style add": ["stylebank", "pictures", "--style", "photo.png", "--epochs", "1"],
+    "style apply": ["photo.png", "--style", "wave"],
+    "dream": ["photo.png", "--steps", "1"],
     "data check": ["pictures"],
     "replay": ["sound.json"],
     "doctor": [],
@@ -116,6 +121,20 @@ CASES: list[tuple[str, list[str], set[int]]] = [
         )
     ),
     *((verb, [net, *words[1:]], {2, 3, 4}) for verb, words in LOOKING.items() for net in BAD_NETWORKS),
+    *(
+        (verb, words, {2, 3})
+        for image in BAD_IMAGES
+        for verb, words in (
+            ("style", [image, "--style", "photo.png"]),
+            ("style", ["photo.png", "--style", image]),
+            ("style apply", [image]),
+            ("dream", [image]),
+        )
+    ),
+    *(("style", ["photo.png", "--style", "photo.png", "--net", net], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(("dream", ["photo.png", "--net", net], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(("style apply", ["photo.png", "--model", net], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(("dream", ["photo.png", "--memory", amount], {1, 2}) for amount in ("1KB", "x", "-1GB")),
     *(("explain", ["picture.png", "--net", net], {2, 3, 4}) for net in BAD_NETWORKS),
     *(("explain", [image, "--net", "lecture"], {2, 3}) for image in BAD_IMAGES),
     *(("explain", ["picture.png", "--net", "lecture", "--target", place], {2}) for place in BAD_PLACES[:8]),
