@@ -40,7 +40,7 @@ def test_the_branch_without_a_bank_gives_the_photograph_back(net, photographs):
 
 
 def test_every_style_is_nearest_its_own_painting(net, photographs, shared_data):
-    """By the correlations of trained layers; each of four photographs comes nearer, half the way on the mean."""
+    """By the correlations of trained layers; each photograph comes nearer, half the way on the mean."""
     paintings = [painting(shared_data / "paintings" / PAINTINGS[name], 512) for name in STYLES]
     judge = Judge(still(nets.load("hed-vgg16")), paintings)
     images = photographs.middles([17, 21, 33, 40], 256).float() / 255
