@@ -22,9 +22,9 @@ During = Callable[[], AbstractContextManager[object]]
 POSITIONS = 64 * 64
 """Inputs with fewer positions are computed in full: there is little to save."""
 FEW = 16
-"""With fewer boxes everything is computed in full: trying three of them both ways costs what is saved. On two
-cores 9 windows of 32 took 6 % (EfficientNet-lite0) and 24 % (GoogLeNet) longer in parts, 16 took 22 % and 11 %
-less."""
+"""With fewer boxes everything is computed in full: trying three of them both ways costs what is saved. On
+two cores 9 windows of 32 took 6 % (EfficientNet-lite0) and 24 % (GoogLeNet) longer in parts, 16 took 22 % and
+11 % less."""
 AGREE = 1e-4
 """How far scores found locally may be from scores in full, as a share of the largest."""
 
