@@ -103,6 +103,24 @@ def test_calls_of_a_reused_layer():
     assert torch.equal(acts[Place("relu", call=1)], first.relu())
 
 
+@pytest.mark.parametrize("inplace", [False, True])
+def test_only_what_is_overwritten_is_copied(inplace):
+    """The next layer is given the very tensor that was recorded, unless it would change it."""
+    net = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=inplace)), InPlace.contracts)
+    made, given = [], []
+    net.module[0].register_forward_hook(lambda _m, _i, out: made.append(out))
+    net.module[1].register_forward_pre_hook(lambda _m, inputs: given.append(inputs[0]))
+    survey(net)
+    made.clear()
+    conv, relu = record(net, inputs_of(net), ["0", "1"]).values()
+    assert (conv.data_ptr() == given[-1].data_ptr()) != inplace
+    assert len(made) == (2 if inplace else 1)
+    assert (conv < 0).any()
+    assert torch.equal(conv.relu(), relu)
+    record(net, inputs_of(net), ["0", "1"])
+    assert len(made) == (3 if inplace else 2)
+
+
 def test_an_overwritten_tensor_keeps_its_value_and_its_gradient():
     net = net_of(InPlace)
     x = inputs_of(net)[0].requires_grad_()
@@ -116,6 +134,27 @@ def test_an_overwritten_tensor_keeps_its_value_and_its_gradient():
     weights = net.module.last.weight.sum((0, 2, 3)) + 1
     assert torch.allclose(through, 2 * weights[None, :, None, None] * (conv > 0), atol=1e-6)
     assert torch.autograd.grad(out.sum(), x)[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", [InPlace, Reused, DictOutput, Choosing], ids=lambda kind: kind.__name__)
+def test_what_is_noted_is_what_is_recorded(kind):
+    net = net_of(kind)
+    places = [Place(name) for name in survey(net)]
+    noted = {}
+    record(net, inputs_of(net), places)
+    acts = record(net, inputs_of(net), places, noted=lambda place, act: noted.update({place: act.clone()}))
+    assert set(places) - set(noted) <= {Place("output")}
+    for place, act in noted.items():
+        assert torch.equal(act, acts[place]), place
+
+
+def test_places_are_noted_before_the_network_goes_on():
+    net, order = net_of(InPlace), []
+    net.module.last.register_forward_hook(lambda *_: order.append("last runs"))
+    survey(net)
+    order.clear()
+    record(net, inputs_of(net), ["relu", "last"], noted=lambda place, _act: order.append(str(place)))
+    assert order[-3:] == ["relu", "last runs", "last"]
 
 
 def test_parts_of_dicts_and_tuples():

@@ -18,6 +18,8 @@ from convscope.see import (
     output,
     total_variation,
 )  # fmt: skip
+from convscope.see.looking import seen
+from convscope.see.objective import Early
 
 A, B, C = channel("conv2:0"), channel("conv2:3"), neuron("conv1:2@4,5")
 NUMBERS = st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 3))
@@ -96,6 +98,23 @@ def test_nonsense_is_refused() -> None:
         each([])
     with pytest.raises(UsageError):
         each([each([A])])
+
+
+def test_early_scores_are_the_same_and_stand_between_the_layers(small: Net, images: Tensor) -> None:
+    """By numbers that autograd gives its nodes in the order of their making: the higher, the sooner."""
+    objective = (layer("conv1") + 2 * layer("conv2") - 0.1 * l1()).bound(small)
+    ready = images.clone().requires_grad_()
+    late = objective(seen(small, ready, objective.places), ready)
+    early = Early(objective, ready)
+    found = seen(small, ready, objective.places, noted=early.note)
+    assert torch.equal(objective(found, ready, early.scores), late)
+    numbers = {term.measure.reads: k for k, term in enumerate(objective.terms)}
+    first, second = numbers[(Place("conv1"),)], numbers[(Place("conv2"),)]
+    assert early.scores.keys() == {first, second}
+    nodes = [early.scores[first].grad_fn, found[Place("conv2")].grad_fn, early.scores[second].grad_fn]
+    made = [node._sequence_nr() for node in nodes if node is not None]  # pyright: ignore[reportAttributeAccessIssue]
+    assert made == sorted(made)
+    assert len(made) == 3
 
 
 def test_each_scores_its_own_image(small: Net, images: Tensor) -> None:

@@ -1,7 +1,7 @@
 """One forward pass that writes down what stands at some places, and stops as soon as it has it all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -19,7 +19,12 @@ Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
 """By layer, call by call: the shape of every tensor it returns, units first, without batch axis."""
 
 
-def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place | str]) -> dict[Place, Tensor]:
+Noted = Callable[[Place, Tensor], None]
+
+
+def record(
+    net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place | str], *, noted: Noted | None = None
+) -> dict[Place, Tensor]:
     """What stands at `places` when the network looks at `inputs`.
 
     One forward pass with frozen weights in evaluation mode, ended after the last place that is needed. Each
@@ -31,6 +36,9 @@ def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place |
         net: the network; it is afterwards exactly as it was, whatever happens.
         inputs: one tensor `[b c ...]` in the contract's range, or one for each input.
         places: where to look. How often a layer runs is learned once, from the contract's example.
+        noted: called with a layer's place and tensor when they are there, before the network goes on: what is
+            made of it then lies before later layers in the graph, and gradients come to it after them. The
+            last call for a place counts; for the network's own result there may be none.
 
     Returns:
         For each place as it was asked for, in that order: `[b c ...]` for a layer, `[b ...]` for a unit,
@@ -43,12 +51,12 @@ def record(net: Net, inputs: Tensor | Sequence[Tensor], places: Iterable[Place |
     asked = [Place.parse(place) for place in places]
     wanted = [resolve(net, place, check_position=False) for place in asked]
     ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    watch = _Watch(net, wanted)
-    with frozen(net.module), watch.hooked():
-        try:
-            result = net(*ready) if watch.pending else None
-        except _Done:
-            result = None
+    watch = _Watch(net, wanted, noted)
+    result = watch.run(ready)
+    if watch.overwritten:
+        net._cache["overwrites"] = True
+        watch = _Watch(net, wanted, noted)
+        result = watch.run(ready)
     return {name: watch.tensor(place, result) for name, place in zip(asked, wanted, strict=True)}
 
 
@@ -164,9 +172,10 @@ class _Done(BaseException):
 class _Watch:
     """The tensors of one forward pass at the places that are wanted."""
 
-    def __init__(self, net: Net, places: Sequence[Place]) -> None:
-        self.net = net
+    def __init__(self, net: Net, places: Sequence[Place], noted: Noted | None) -> None:
+        self.net, self.places, self.noted = net, places, noted
         shapes, self.last, _ = _surveyed(net)
+        self.usual = {place.layer: len(shapes[place.layer]) for place in places}
         self.modules = {
             layer: module
             for layer in dict.fromkeys(place.layer for place in places)
@@ -174,11 +183,26 @@ class _Watch:
         }
         self.calls: Counter[str] = Counter()
         self.outputs: dict[tuple[str, int], Any] = {}
-        self.pending = {(p.layer, p.call or len(shapes[p.layer])) for p in places}
+        self.pending = {(p.layer, p.call or self.usual[p.layer]) for p in places}
         self.every = {p.layer for p in places if p.call is None}
+        self.copying = "overwrites" in net._cache or torch.is_inference_mode_enabled()
+        self.versions: list[tuple[Tensor, int]] = []
+
+    def run(self, ready: tuple[Tensor, ...]) -> Any:
+        """The network's result; None if all was seen before it."""
+        with frozen(self.net.module), self._hooked():
+            try:
+                return self.net(*ready) if self.pending else None
+            except _Done:
+                return None
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether something went on to change a tensor after it was recorded."""
+        return any(tensor._version != version for tensor, version in self.versions)
 
     @contextmanager
-    def hooked(self) -> Iterator[None]:
+    def _hooked(self) -> Iterator[None]:
         handles: list[Any] = []
         try:
             for layer, module in self.modules.items():
@@ -196,10 +220,18 @@ class _Watch:
         if at not in self.pending and layer not in self.every:
             return None
         self.outputs[at] = output
+        if self.noted:
+            for place in self.places:
+                runs = (place.call,) if place.call else range(self.usual[layer], at[1] + 1)
+                if place.layer == layer and at[1] in runs:
+                    self.noted(place, self.tensor(place, None))
         self.pending.discard(at)
         if not self.pending:
             raise _Done
-        return swap(output, Tensor.clone)  # so that nothing later overwrites what was recorded
+        if self.copying:
+            return swap(output, Tensor.clone)  # so that nothing later overwrites what was recorded
+        self.versions += [(tensor, tensor._version) for _, tensor in leaves(output)]
+        return None
 
     def tensor(self, place: Place, result: Any) -> Tensor:
         at = (place.layer, 1)

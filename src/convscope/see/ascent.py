@@ -18,7 +18,7 @@ from convscope.nets import Net, frozen
 from convscope.see.canvas import Canvas
 from convscope.see.lbfgs import LBFGS
 from convscope.see.looking import seen
-from convscope.see.objective import Objective
+from convscope.see.objective import Early, Objective
 from convscope.see.redirect import Starter
 from convscope.see.tiled import scores_in_tiles
 from convscope.see.tiling import Tiles
@@ -106,10 +106,11 @@ def ascend(
     starter = Starter(climb.redirect)
     for index in range(_checked(steps) + 1):
         final = index == steps
-        with _looking(net, climb), starter.mode(index, last=final):
+        mode = starter.mode(index, last=final)
+        with _looking(net, climb), mode:
             images = canvas.images()
             transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
-            score = _looked(net, objective, transformed, images, tiles)
+            score = _looked(net, objective, transformed, images, tiles, plain=isinstance(mode, nullcontext))
         scores, gradients = _ascent_of(score, canvas)
         moving = starter.note(index, gradients, last=final)
         yield Step(index, scores, _apart(images, canvas), moving)
@@ -159,14 +160,24 @@ def _laid_out(images: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, 
 
 
 def _looked(
-    net: Net, objective: Objective, looked_at: Tensor, images: Tensor, tiles: Tiles | None
+    net: Net, objective: Objective, looked_at: Tensor, images: Tensor, tiles: Tiles | None, *, plain: bool
 ) -> Callable[[], Tensor]:
-    """Shows the network the images, whole or in tiles; what is given back scores what it said."""
+    """Shows the network the images, whole or in tiles; what is given back, to be called once, scores them.
+
+    Where gradients are plain ones, measures are scored as soon as they can be.
+    """
     if tiles is not None:
         scores = scores_in_tiles(net, objective, looked_at, images, tiles)
         return lambda: scores
-    activations = seen(net, looked_at, objective.places)
-    return lambda: objective(activations, images)
+    early = Early(objective, images)
+    found = [(seen(net, looked_at, objective.places, noted=early.note if plain else None), early.scores)]
+    del early
+
+    def score() -> Tensor:
+        activations, scores = found.pop()  # so that nobody holds them while gradients are taken
+        return objective(activations, images, scores)
+
+    return score
 
 
 def _ascent_of(score: Callable[[], Tensor], canvas: Canvas) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:

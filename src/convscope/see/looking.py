@@ -8,12 +8,21 @@ from torch import Tensor
 
 from convscope.errors import PlaceError
 from convscope.nets import Net, Place, record
+from convscope.nets.recording import Noted
 
 HALVES = (torch.float16, torch.bfloat16)
 
 
-def seen(net: Net, images: Float[Tensor, "b *shape"], places: Iterable[Place]) -> dict[Place, Tensor]:
+def seen(
+    net: Net, images: Float[Tensor, "b *shape"], places: Iterable[Place], *, noted: Noted | None = None
+) -> dict[Place, Tensor]:
     """Activations at each place, in float32 or better; further inputs stay in the middle of their range.
+
+    Args:
+        net: any network.
+        images: in the contract's range.
+        places: where to look.
+        noted: as in `record`; called with what will be returned.
 
     Raises:
         PlaceError: an activation does not have one row for each image.
@@ -24,12 +33,20 @@ def seen(net: Net, images: Float[Tensor, "b *shape"], places: Iterable[Place]) -
     example = net.example(len(images)) if len(net.contracts) > 1 else images
     others = () if isinstance(example, Tensor) else tuple(example[1:])
     inputs = (images.to(net.device), *others)
-    found = record(net, inputs, places)
+    early: dict[Place, Tensor] = {}
+
+    def note(place: Place, activation: Tensor) -> None:
+        if noted and activation.dim() and len(activation) == len(images):
+            early[place] = _precise(activation)
+            noted(place, early[place])
+
+    found = record(net, inputs, places, noted=note if noted else None)
     check_rows(net, inputs, found)
-    return {
-        place: activation.float() if activation.dtype in HALVES else activation
-        for place, activation in found.items()
-    }
+    return {place: early[place] if place in early else _precise(act) for place, act in found.items()}
+
+
+def _precise(activation: Tensor) -> Tensor:
+    return activation.float() if activation.dtype in HALVES else activation
 
 
 def check_rows(net: Net, inputs: Sequence[Tensor], found: Mapping[Place, Tensor]) -> None:

@@ -163,22 +163,27 @@ class Objective:
         return Objective(tuple(Term(t.weight, t.measure.bound(net), t.rows) for t in self.terms), self.images)
 
     def __call__(
-        self, activations: Mapping[Place, Tensor], image: Float[Tensor, "b *shape"]
+        self,
+        activations: Mapping[Place, Tensor],
+        image: Float[Tensor, "b *shape"],
+        early: Mapping[int, Tensor] | None = None,
     ) -> Float[Tensor, " b"]:
         """Score every image.
 
         Args:
             activations: what `record` gave for `places`.
             image: the batch of images itself, for penalties.
+            early: scores of some terms, by their number, that are known already; see `Early`.
         """
+        early = early or {}
         scene, count = Scene(activations, image), len(image)
         if self.images not in (None, count):
             raise UsageError(
                 f"a batch of {self.images}, one image for each objective", received=f"{count} images"
             )
         total = image.new_zeros(count)
-        for term in self._shared:
-            total = total + term.weight * term.measure(scene)
+        for number, term in enumerate(self._shared):
+            total = total + term.weight * (early[number] if number in early else term.measure(scene))
         for terms in self._single:
             total = total + _scattered(terms, scene, count)
         return total
@@ -194,6 +199,29 @@ class Objective:
             if term.rows is not None:
                 families.setdefault((type(term.measure), term.measure.family), []).append(term)
         return tuple(tuple(terms) for terms in families.values())
+
+
+class Early:
+    """Scores a batch while the network still looks at it: each measure as soon as all it reads is there.
+
+    What is made of a layer then gets its gradient in the layer's turn. Measures of whole maps that are scored
+    after the network get theirs first, and all these maps of slopes wait for the layers behind them.
+    """
+
+    def __init__(self, objective: Objective, image: Float[Tensor, "b *shape"]) -> None:
+        self.objective, self.image = objective, image
+        self.activations: dict[Place, Tensor] = {}
+        self.scores: dict[int, Tensor] = {}
+
+    def note(self, place: Place, activation: Tensor) -> None:
+        """One more place; or the same again, when a layer runs again."""
+        self.activations[place] = activation
+        scene = Scene(self.activations, self.image)
+        with torch.enable_grad(), torch.autocast(activation.device.type, enabled=False):
+            for number, term in enumerate(self.objective._shared):
+                reads = {read.whole for read in term.measure.reads}
+                if place in reads and reads <= self.activations.keys():
+                    self.scores[number] = term.measure(scene)
 
 
 def each(objectives: Iterable[Objective]) -> Objective:

@@ -41,6 +41,15 @@ def test_the_gradient_is_the_closed_form(chance):
     np.testing.assert_allclose(found.numpy().reshape(5, 42), expected, rtol=1e-10, atol=1e-15)
 
 
+def test_gradients_are_those_of_differences(chance):
+    """Of Grams, and their slopes' too, whole and weighted by positions."""
+    features = torch.randn(2, 3, 2, 4, generator=chance, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 4, generator=chance, dtype=torch.float64)
+    for shares in (None, weights):
+        assert torch.autograd.gradcheck(lambda x, w=shares: gram(x, w), features)
+        assert torch.autograd.gradgradcheck(lambda x, w=shares: gram(x, w), features)
+
+
 def test_style_forgets_where_content_does_not(chance):
     features = torch.randn(1, 6, 8, 9, generator=chance, dtype=torch.float64)
     shuffled = features.flatten(2)[..., torch.randperm(72, generator=chance)].view_as(features)

@@ -5,6 +5,8 @@ equations 1 to 6; guides: Gatys et al. 2017, "Controlling Perceptual Factors in 
 arXiv:1611.07865, section 4.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,11 +27,33 @@ def gram(
     """
     flat = features.flatten(2)
     if weights is None:
-        return torch.bmm(flat, flat.transpose(1, 2)) / flat.shape[2]
+        return _Products.apply(flat, torch.full((), 1 / flat.shape[2], dtype=flat.dtype, device=flat.device))
     share = weights.flatten().to(flat.dtype)
     total = share.sum()
-    share = share / torch.where(total > 0, total, torch.ones_like(total))
-    return torch.bmm(flat * share, flat.transpose(1, 2))
+    return _Products.apply(flat, share / torch.where(total > 0, total, torch.ones_like(total)))
+
+
+class _Products(torch.autograd.Function):
+    """Sums over positions of shares times the products of two filters' values.
+
+    The gradient is one product of matrices, where autograd would take one for each of the two factors and
+    add them up: three maps at once, at the moment when a step needs most memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, flat: Float[Tensor, "b c n"], share: Float[Tensor, "*n"]) -> Float[Tensor, "b c c"]:
+        ctx.save_for_backward(flat, share)
+        if not share.dim():
+            return torch.bmm(flat, flat.transpose(1, 2)) * share
+        return torch.bmm(flat * share, flat.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Float[Tensor, "b c c"]) -> tuple[Tensor, None]:
+        flat, share = ctx.saved_tensors
+        both = outer[0] + outer[0].transpose(1, 2)
+        if not share.dim():
+            return torch.bmm(flat.transpose(1, 2), both * share).transpose(1, 2), None
+        return torch.bmm(flat.transpose(1, 2), both).transpose(1, 2) * share, None
 
 
 def style_loss(here: Float[Tensor, "b c c"], wanted: Float[Tensor, "#b c c"]) -> Float[Tensor, " b"]:
