@@ -42,7 +42,7 @@ LUCENT_STEPS = (8,) if QUICK else (32,)
 """Few, which is hardest to beat by so much: what the first steps cost counts most. `LONG_STEPS` are many."""
 LONG_UNITS, LONG_STEPS = (1, 24) if QUICK else (1, 256)
 DREAMLENS_STEPS = 12 if QUICK else 120
-OURS_STEPS = (2, 4, 6, 8, 12, 16) if QUICK else (4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48)
+OURS_STEPS = (2, 4, 6, 8, 12, 16) if QUICK else (4, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48)
 DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 

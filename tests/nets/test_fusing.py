@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convscope.graph.contract import InputContract
@@ -78,3 +79,59 @@ def test_a_module_that_cannot_be_copied_is_used_itself() -> None:
 
     net = wrap(nn.Sequential(Stubborn(3, 4, 3)), InputContract(3, 9, 9))
     assert quick(net, torch.rand(1, 3, 9, 9), [Place("0")], dtype=torch.bfloat16) is net
+
+
+@pytest.mark.parametrize("size", [5, 4, 1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_local_response_normalisation_is_torchs(size: int, dtype: torch.dtype) -> None:
+    class Responding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = x * self.scale
+            return F.local_response_norm(x, size, alpha=0.7, beta=0.6, k=1.5)
+
+    net = wrap(Responding(), InputContract(7, 5, 6))
+    images = torch.randn(2, 7, 5, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    copy = quick(net, images.detach(), [], dtype=dtype)
+    assert copy.dtype == dtype
+    weights = torch.randn(2, 7, 5, 6, generator=torch.Generator().manual_seed(1))
+    theirs = F.local_response_norm(images, size, alpha=0.7, beta=0.6, k=1.5)
+    (expected,) = torch.autograd.grad((theirs * weights).sum(), images)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        ours = copy(images).float()
+    (found,) = torch.autograd.grad((ours * weights).sum(), images)
+    near = 2e-2 if dtype == torch.bfloat16 else 1e-5
+    torch.testing.assert_close(ours, theirs, rtol=near, atol=near)
+    torch.testing.assert_close(found, expected, rtol=near, atol=near)
+
+
+def test_normalising_sooner_stays_with_the_copy() -> None:
+    net = wrap(nn.Sequential(nn.Conv2d(3, 6, 3), nn.LocalResponseNorm(5)), InputContract(3, 9, 9))
+    quick(net, torch.rand(1, 3, 9, 9), [Place("1")], channels_last=True)
+    image = torch.rand(1, 3, 9, 9)
+    answer = net(image.requires_grad_())
+    assert "_Normalised" not in type(answer.grad_fn).__name__
+
+
+class Viewing(nn.Module):
+    """Calls `view` on what a convolution made, which only the usual order of axes allows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.conv(x))
+        return y.view(len(y), 4, -1).mean(2)
+
+
+def test_channels_stay_apart_where_the_network_asks_for_it() -> None:
+    net = stirred(wrap(Viewing(), InputContract(3, 8, 9)))
+    images = torch.rand(2, 3, 8, 9)
+    copy = quick(net, images, [Place("output")], channels_last=True)
+    assert count(copy) == 0
+    ours, theirs = (record(n, images, ["output"]).popitem()[1] for n in (copy, net))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

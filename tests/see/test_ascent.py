@@ -1,4 +1,5 @@
 from collections import deque
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -22,6 +23,8 @@ from convscope.see import (
     output,
     pixels,
 )
+from convscope.see.objective import Measure, Objective
+from convscope.see.scene import Scene
 from convscope.see.transforms import Jitter, Pad, standard
 
 
@@ -289,3 +292,31 @@ def test_how_far_each_step_goes(schedule: str) -> None:
         "cosine": [1, (1 + root) / 2, 0.5, (1 - root) / 2],
     }[schedule]  # fmt: skip
     assert moved == pytest.approx([0.5 * share for share in shares], rel=1e-4)
+
+
+def test_the_last_step_needs_no_gradient_unless_a_score_is_0(small: Net) -> None:
+    """Who moves is seen at the end without one; where a score is 0, a second look at the same draw tells."""
+
+    @dataclass(frozen=True, eq=False)
+    class Watched(Measure):
+        factor: float
+        looks: list[bool]
+
+        def __call__(self, scene: Scene) -> Tensor:
+            self.looks.append(torch.is_grad_enabled())
+            return self.factor * scene.image.flatten(1).mean(1)
+
+    def looked(factor: float) -> tuple[list[bool], list[bool], Tensor]:
+        looks: list[bool] = []
+        chance = torch.Generator().manual_seed(3)
+        *_, step = ascend(
+            small, Objective.of(Watched(factor, looks)), pixels(small.contract, [1]), steps=2,
+            transforms=standard(), generator=chance,
+        )  # fmt: skip
+        return looks, step.moving.tolist(), chance.get_state()
+
+    plain, moves, state = looked(1.0)
+    again, still, same = looked(0.0)
+    assert plain == [True, True, False] and moves == [True]
+    assert again == [True, True, False, True] and still == [False]
+    assert torch.equal(state, same)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph.contract import InputContract
-from convscope.nets import Net, Place, load
+from convscope.nets import Net, Place, load, wrap
 from convscope.see import Canvas, Climb, ascend, dream, dreaming, layer
 from convscope.see.dreams import octaves
 from convscope.see.dreams.goals import Guided, default_layer
@@ -208,3 +208,29 @@ def test_precision_is_measured_where_it_is_worth_it(net: Net, monkeypatch: pytes
     kept.clear()
     monkeypatch.setattr(precision, "_seconds", fails)
     assert dream(net, photo(), "relu2", **options).recipe.precision == "float32"
+
+
+class Viewing(torch.nn.Module):
+    """Calls `view` on what a convolution made, which only the usual order of axes allows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+        self.mix = torch.nn.Conv2d(8, 5, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x).relu()
+        return self.mix(y.view(len(y), 8, -1, y.shape[3]))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_that_asks_for_the_usual_order_dreams_too(precision: str) -> None:
+    torch.manual_seed(0)
+    net = wrap(Viewing(), InputContract(3, 16, 16))
+    options = {"untrained": True, "octaves": 2, "steps": 3, "jitter": 2, "precision": precision}
+    made, plain = (
+        dream(net, photo(40, 44, 3), "mix", layout=layout, **options)
+        for layout in ("channels_last", "contiguous")
+    )
+    torch.testing.assert_close(made.image, plain.image)
+    assert made.octaves[-1].after > made.octaves[-1].before

@@ -68,7 +68,7 @@ def test_alone_and_in_a_batch_with_every_option(small: Net, options: dict) -> No
 
 def test_what_was_chosen_makes_the_same_again(small: Net) -> None:
     made = visualize(small, "conv2:*", steps=4)
-    assert made.settled.batch == 8 and made.settled.precision == "float32"
+    assert made.settled.batch == 12 and made.settled.precision == "float32"
     options = {name: value for name, value in made.settled.chosen().items() if name not in ("net", "places")}
     assert torch.equal(visualize(small, *made.settled.places, **options).images, made.images)
 
@@ -85,7 +85,7 @@ def test_measured_once_and_kept(small: Net, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(pace.Trial, "seconds", seconds)
     made = visualize(small, "conv2:*", steps=3)
     assert (made.settled.precision, made.settled.batch) == ("bfloat16", 32)
-    assert len({a[:2] for a in asked}) == 4 and {a[2] for a in asked} == {4, 8, 16, 32}
+    assert len({a[:2] for a in asked}) == 4 and {a[2] for a in asked} == {4, 8, 12, 16, 32}
     asked.clear()
     visualize(small, "conv2:*", steps=3)
     assert not asked
@@ -248,3 +248,32 @@ def test_robust_keeps_the_size_and_crops_give_theirs() -> None:
     assert all(Crop((24, 30))(image, generator).shape == (2, 3, 24, 30) for _ in range(20))
     shifted = Warp(3)(image, torch.Generator().manual_seed(1))
     assert shifted.shape == image.shape and not torch.equal(shifted, image)
+
+
+def test_measuring_stays_with_the_order_that_the_network_asks_for(monkeypatch, tmp_path) -> None:
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.conv(x)
+            return y.view(len(y), 4, -1)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(pace, "SMALL", 10)
+    net = wrap(Viewing(), InputContract(3, 12, 12))
+    start, made = (visualize(net, "output:*", steps=steps, precision="float32") for steps in (0, 6))
+    assert len(made) == 4 and bool((made.clean_scores > start.clean_scores).all())
+
+
+def test_pictures_keep_their_order_whatever_is_made_together(small: Net) -> None:
+    asked = ("conv2:1", "conv1:0", "conv2:2", "conv1:1", "conv1:2")
+    course = visualizing(small, Visualize(net="x", places=list(asked), batch=2, steps=3))
+    seen = [(step.step, step.visualization().places) for step in course]
+    assert seen[0][1] == ("conv1:0", "conv1:1") and seen[-1][1] == asked
+    made = visualize(small, *asked, batch=2, steps=3, film=[0, 3])
+    for number, place in enumerate(asked):
+        alone = visualize(small, place, steps=3)
+        torch.testing.assert_close(made.images[number], alone.images[0], atol=1e-3, rtol=0)
+        torch.testing.assert_close(made.film[1][1][number], made.images[number])

@@ -34,3 +34,10 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
             part.training = True
         for parameter in flags:
             parameter.requires_grad_(True)
+
+
+def kept_still(module: nn.Module) -> nn.Module:
+    """The module, frozen for good: a copy that nobody teaches, which `frozen` need not look through."""
+    module.requires_grad_(False).eval()
+    _still.add(module)
+    return module

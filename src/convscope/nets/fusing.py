@@ -1,7 +1,8 @@
 """A second copy of a network, made for speed: the same function of its input, cheaper to compute.
 
 Batch normalisation in evaluation mode is a multiplication and an addition for each channel; where it follows
-a convolution, both go into the convolution's weights. The network itself is not touched.
+a convolution, both go into the convolution's weights. Local response normalisation is computed another way.
+The network itself is not touched.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2 (folding).
 """
@@ -17,10 +18,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from convscope.nets.freezing import frozen
+from convscope.nets.freezing import kept_still
+from convscope.nets.layout import bears
 from convscope.nets.network import Net
-from convscope.nets.places import Place
-from convscope.nets.recording import record
+from convscope.nets.places import RESULT, Place
+from convscope.nets.recording import record, survey
+from convscope.nets.response_norm import Watch, sooner
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -42,38 +45,43 @@ def quick(
         net: the network; it stays as it was.
         images: what it will look at, in the contract's range; folding is kept only if the copy agrees with
             the network on them.
-        places: where its activations will be read.
+        places: where its activations will be read; its result, if left out.
         dtype: precision of the copy's weights and arithmetic; the network's own if left out.
-        channels_last: order of the weights' axes in memory.
+        channels_last: order of the weights' axes in memory, where the network bears it.
 
     Returns:
         The copy, frozen; the network itself where a copy would be no faster, or cannot be made.
     """
-    places = tuple(place.whole for place in places)
+    places = tuple(place.whole for place in places) or (Place(RESULT),)
     try:
-        module = deepcopy(net.module).requires_grad_(False).eval()
+        module = deepcopy(net.module)
     except Exception:  # whatever a module's own copying throws
         return net
+    survey(net)  # what the copy then knows too, so that nothing but one pass is watched
     copy = _with(net, module)
-    with torch.no_grad(), frozen(net.module):
-        pairs = _pairs(copy, images, {place.layer for place in places})
-        if pairs:
-            before = record(net, images, places)
-            for pair in pairs:
-                pair.fold(module)
-            if not _agree(before, record(copy, images, places)):
-                copy = _with(net, module := deepcopy(net.module).requires_grad_(False).eval())
-    if not pairs and dtype is None and not channels_last:
+    with torch.no_grad():
+        with Watch() as watch:
+            pairs, before = _pairs(copy, images[:1], places)
+        for pair in pairs:
+            pair.fold(module)
+        if watch.seen:
+            sooner(module)
+        changed = bool(pairs) or watch.seen
+        if changed and not _agree(before, record(copy, images[:1], places)):
+            copy = _with(net, module := deepcopy(net.module))
+        channels_last = channels_last and bears(net, *_inputs(net, images[:1]))
+    if not changed and dtype is None and not channels_last:
         return net
     if dtype is not None:
         module.to(dtype)
     if channels_last:
         module.to(memory_format=torch.channels_last)
+    copy._cache["channels last"] = channels_last
     return copy
 
 
 def _with(net: Net, module: nn.Module) -> Net:
-    copy = Net(module, net.contracts, net.labels, net.source, net.graph, net.name)
+    copy = Net(kept_still(module), net.contracts, net.labels, net.source, net.graph, net.name)
     copy._cache.update({
         key: found for key, found in net._cache.items() if isinstance(key, tuple) and key[0] == "survey"
     })  # fmt: skip
@@ -106,8 +114,12 @@ def _rest(norm: nn.Module) -> nn.Module:
     return nn.Sequential(OrderedDict((name, part) for name, part in norm.named_children()))
 
 
-def _pairs(net: Net, images: Tensor, read: set[str]) -> list[_Pair]:
-    """Normalisations whose input is a convolution's output, each run once; found by watching one pass."""
+def _pairs(net: Net, images: Tensor, places: tuple[Place, ...]) -> tuple[list[_Pair], dict[Place, Tensor]]:
+    """Normalisations whose input is a convolution's output, each run once; found by watching one pass.
+
+    The pass ends where the last of the places is reached; what stands there is given too.
+    """
+    read = {place.layer for place in places}
     made: dict[int, tuple[str, Tensor]] = {}
     follows: dict[str, str] = {}
     calls: Counter[str] = Counter()
@@ -129,16 +141,17 @@ def _pairs(net: Net, images: Tensor, read: set[str]) -> list[_Pair]:
 
             handles.append(part.register_forward_pre_hook(look))
     try:
-        net(*_inputs(net, images[:1]))
+        before = record(net, _inputs(net, images), places)
     finally:
         for handle in handles:
             handle.remove()
     readers = Counter(follows.values())
-    return [
+    pairs = [
         _Pair(convolution, norm)
         for norm, convolution in follows.items()
         if calls[norm] == calls[convolution] == 1 and readers[convolution] == 1 and convolution not in read
     ]
+    return pairs, before
 
 
 def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:

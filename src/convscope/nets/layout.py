@@ -1,10 +1,11 @@
 """The order of an image's axes in memory, which decides how fast processors convolve."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError
 from convscope.nets.freezing import frozen
 from convscope.nets.network import Net
 from convscope.nets.structure import leaves
@@ -27,23 +28,37 @@ def channels_last(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 def gains(net: Net) -> bool:
     """Whether the network is faster, and the same, on images whose channels lie side by side.
 
-    It is wherever a processor convolves in two dimensions, unless the network's own code asks for the usual
-    order; that is tried with one image, once for each network.
+    It is wherever a processor convolves in two dimensions, unless the network does not bear it.
     """
     if net.device.type != "cpu" or len(net.contracts) > 1 or len(net.contract.shape) != 3:
         return False
+    return any(isinstance(part, nn.Conv2d) for part in net.module.modules()) and bears(net)
+
+
+def bears(net: Net, *inputs: Tensor) -> bool:
+    """Whether the network is the same on images whose channels lie side by side.
+
+    It is unless its own code asks for the usual order, as `view` does; that is tried with one image, once for
+    each network.
+
+    Args:
+        net: any network.
+        *inputs: what to try it with; the contract's example if left out.
+    """
     if "channels last" not in net._cache:
-        convolves = any(isinstance(part, nn.Conv2d) for part in net.module.modules())
-        net._cache["channels last"] = convolves and _same(net, net.example())
+        example = net.example()
+        ready = inputs or ((example,) if isinstance(example, Tensor) else tuple(example))
+        net._cache["channels last"] = _same(net, [x[:1].detach().to(net.device) for x in ready])
     return bool(net._cache["channels last"])
 
 
-def _same(net: Net, image: Float[Tensor, "1 c h w"]) -> bool:
+def _same(net: Net, inputs: Sequence[Tensor]) -> bool:
+    moved = [channels_last(x.clone()) if x.dim() == 4 else x.clone() for x in inputs]
     with frozen(net.module), torch.no_grad():
-        plain = leaves(net(image.contiguous()))
+        plain = leaves(net(*(x.clone(memory_format=torch.contiguous_format) for x in inputs)))
         try:
-            other = leaves(net(channels_last(image)))
-        except (ConvscopeError, RuntimeError):  # `view` where memory is not in the usual order
+            other = leaves(net(*moved))
+        except Exception:  # whatever a network throws at strides that it did not expect
             return False
     pairs = zip((t for _, t in plain), (t for _, t in other), strict=True)
     return all(a.shape == b.shape and _close(a, b) for a, b in pairs)

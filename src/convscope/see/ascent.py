@@ -5,9 +5,9 @@ The network is only touched inside a step: between two steps, and whatever ends 
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,11 +15,12 @@ from torch import Generator, Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
+from convscope.nets.layout import bears, channels_last
 from convscope.see.canvas import Canvas
 from convscope.see.lbfgs import LBFGS
 from convscope.see.looking import seen
 from convscope.see.objective import Early, Objective
-from convscope.see.redirect import Starter
+from convscope.see.redirect import Starter, moved
 from convscope.see.tiled import scores_in_tiles
 from convscope.see.tiling import Tiles
 from convscope.see.transforms import Transform, applied
@@ -54,6 +55,7 @@ class Climb:
     through ReLUs that are silent for the whole image, until they move; 0 for never."""
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = False
+    """The order of an image's axes in memory, where the network bears it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,9 @@ class Step:
     scores: Float[Tensor, " b"]
     images: Float[Tensor, "b *shape"]
     moving: Bool[Tensor, " b"]
-    """Which images have a gradient other than 0."""
+    """Which images have a gradient other than 0, as far as it was looked at: at the start, at every
+    `redirect`th step, and at the end where a score is 0: the last step needs no gradient, and other images
+    count as moving there."""
 
 
 def ascend(
@@ -100,22 +104,77 @@ def ascend(
         GraphError: the images do not fit the network, or shrink to nothing before they reach a layer.
         UsageError: `steps` is negative, or the objective is for another number of images.
     """
-    objective, climb = objective.bound(net), climb or Climb()
-    chance = generator or Generator().manual_seed(0)
+    climb = climb or Climb()
+    view = _View(
+        net, objective.bound(net), canvas, climb, tuple(transforms),
+        generator or Generator().manual_seed(0), tiles,
+    )  # fmt: skip
     optimiser = _optimiser(canvas, climb)
     starter = Starter(climb.redirect)
     for index in range(_checked(steps) + 1):
-        final = index == steps
-        mode = starter.mode(index, last=final)
-        with _looking(net, climb), mode:
-            images = canvas.images()
-            transformed = _laid_out(applied(images, tuple(transforms), chance), climb)
-            score = _looked(net, objective, transformed, images, tiles, plain=isinstance(mode, nullcontext))
-        scores, gradients = _ascent_of(score, canvas)
-        moving = starter.note(index, gradients, last=final)
-        yield Step(index, scores, _apart(images, canvas), moving)
-        if not final:
+        if index and index == steps:
+            images, scores, moving = view.last()
+            yield Step(index, scores, _apart(images, canvas), moving)
+            return
+        images, scores, gradients = view.ascent(starter.mode(index))
+        yield Step(index, scores, _apart(images, canvas), starter.note(index, gradients))
+        if index < steps:
             _update(canvas, gradients, scores, climb, optimiser, index / steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What is looked at, how, and by whom."""
+
+    net: Net
+    objective: Objective
+    canvas: Canvas
+    climb: Climb
+    transforms: tuple[Transform, ...]
+    chance: Generator
+    tiles: Tiles | None
+
+    def ascent(self, mode: AbstractContextManager[Any]) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Images, their scores, and gradients of the loss, their negative: each image has its own."""
+        with _looking(self.net, self.climb), mode:
+            images, score = self._looked(early=isinstance(mode, nullcontext))
+        scores, gradients = _ascent_of(score, self.canvas)
+        return images, scores, gradients
+
+    def last(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, scores and which images move; takes a gradient only where a score of 0 leaves that open."""
+        before = self.chance.get_state()
+        with _looking(self.net, self.climb), torch.no_grad():
+            images, score = self._looked()
+            scores = score()
+        moving = scores != 0
+        if not bool(moving.all()):
+            self.chance.set_state(before)
+            moving = moving | moved(self.ascent(nullcontext())[2])
+        return images, scores, moving
+
+    def _looked(self, *, early: bool = True) -> tuple[Tensor, Callable[[], Tensor]]:
+        """The images, and what scores them, to be called once, when the network has seen them.
+
+        Measures are scored as early as they can be, which goes with plain gradients only.
+        """
+        images, objective = self.canvas.images(), self.objective
+        looked_at = applied(images, self.transforms, self.chance)
+        if self.climb.channels_last and looked_at.dim() == 4 and bears(self.net):
+            looked_at = channels_last(looked_at)
+        if self.tiles is not None:
+            scores = scores_in_tiles(self.net, objective, looked_at, images, self.tiles)
+            return images, lambda: scores
+        known = Early(objective, images)
+        note = known.note if early else None
+        found = [(seen(self.net, looked_at, objective.places, noted=note), known.scores)]
+        del known, note
+
+        def score() -> Tensor:
+            activations, scores = found.pop()  # so that nobody holds them while gradients are taken
+            return objective(activations, images, scores)
+
+        return images, score
 
 
 def _apart(images: Tensor, canvas: Canvas) -> Tensor:
@@ -151,33 +210,6 @@ def _looking(net: Net, climb: Climb) -> Iterator[None]:
         torch.autocast(net.device.type, torch.bfloat16) if half else nullcontext(),
     ):
         yield
-
-
-def _laid_out(images: Float[Tensor, "b *shape"], climb: Climb) -> Float[Tensor, "b *shape"]:
-    if climb.channels_last and images.dim() == 4:
-        return images.contiguous(memory_format=torch.channels_last)
-    return images
-
-
-def _looked(
-    net: Net, objective: Objective, looked_at: Tensor, images: Tensor, tiles: Tiles | None, *, plain: bool
-) -> Callable[[], Tensor]:
-    """Shows the network the images, whole or in tiles; what is given back, to be called once, scores them.
-
-    Where gradients are plain ones, measures are scored as soon as they can be.
-    """
-    if tiles is not None:
-        scores = scores_in_tiles(net, objective, looked_at, images, tiles)
-        return lambda: scores
-    early = Early(objective, images)
-    found = [(seen(net, looked_at, objective.places, noted=early.note if plain else None), early.scores)]
-    del early
-
-    def score() -> Tensor:
-        activations, scores = found.pop()  # so that nobody holds them while gradients are taken
-        return objective(activations, images, scores)
-
-    return score
 
 
 def _ascent_of(score: Callable[[], Tensor], canvas: Canvas) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:

@@ -30,8 +30,8 @@ from convscope.see.transforms import Transform
 
 SMALL = 1024
 """Fewer updates of single pictures than this are not worth measuring."""
-PLAIN_BATCH = 8
-BATCHES = (4, 8, 16, 32)
+PLAIN_BATCH = 12
+BATCHES = (4, 8, 12, 16, 32)
 ORDER = (("bfloat16", True), ("float32", True), ("bfloat16", False), ("float32", False))
 """What is tried, the most promising first."""
 LAYOUTS = {False: "contiguous", True: "channels_last"}

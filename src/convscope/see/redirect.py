@@ -145,6 +145,11 @@ def by_position(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {"x" if name in ("input", "self") else name: value for name, value in kwargs.items()}
 
 
+def moved(gradients: Sequence[Tensor]) -> Tensor:
+    """Which images have a gradient other than 0."""
+    return torch.stack([gradient.flatten(1).abs().amax(1) > 0 for gradient in gradients]).any(0)
+
+
 class Starter:
     """Decides for which steps and images gradients are redirected.
 
@@ -158,14 +163,14 @@ class Starter:
         self.silent: Tensor | None = None
         self.moving: Tensor | None = None
 
-    def mode(self, index: int, *, last: bool) -> AbstractContextManager[Any]:
-        """What to run step `index` in; the last step is a true one."""
-        return nullcontext() if last or self._looks(index) or self.silent is None else Redirected(self.silent)
+    def mode(self, index: int) -> AbstractContextManager[Any]:
+        """What to run step `index` in."""
+        return nullcontext() if self._looks(index) or self.silent is None else Redirected(self.silent)
 
-    def note(self, index: int, gradients: Sequence[Tensor], *, last: bool) -> Tensor:
+    def note(self, index: int, gradients: Sequence[Tensor]) -> Tensor:
         """Which images truly move, as far as is known at step `index`."""
-        if self.moving is None or last or self._looks(index):
-            self.moving = torch.stack([g.flatten(1).abs().amax(1) > 0 for g in gradients]).any(0)
+        if self.moving is None or self._looks(index):
+            self.moving = moved(gradients)
             still = self.period > 0 and not bool(self.moving.all())
             self.silent = ~self.moving if still else None
         return self.moving

@@ -8,10 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.nets import Net, Place
+from convscope.nets import Net, Place, survey
+from convscope.nets.layout import channels_last, gains
 from convscope.see import penalties
 from convscope.see.algebra import Wish, multiplied, wishes
 from convscope.see.ascent import Climb, Step
+from convscope.see.batching import batches
 from convscope.see.canvas import Canvas, fourier, pixels, shape_of
 from convscope.see.cppn import cppn
 from convscope.see.looking import seen
@@ -59,16 +61,17 @@ class Studio:
         self.finished: list[tuple[Step, dict[int, Tensor]]] = []
         self.kept: dict[int, Tensor] = {}
         self.pace = settle(self._work())
+        self.batches = batches(depths(net, self.wishes), self.pace.batch, recipe.variants)
         self.quick: Net | None = None
 
     def __len__(self) -> int:
         return len(self.wishes)
 
-    def begin(self, first: int) -> Net:
-        """Prepare the batch that begins here; gives the network to ascend in."""
-        part = self.wishes[first : first + self.pace.batch]
+    def begin(self, batch: tuple[int, ...]) -> Net:
+        """Prepare the pictures of these numbers; gives the network to ascend in."""
+        part = [self.wishes[number] for number in batch]
         self.objective = each(self.goals(part))
-        self.canvas = self.canvas_of(part, _part(self.start, first, len(part), self.net))
+        self.canvas = self.canvas_of(part, _part(self.start, batch, self.net))
         self.kept = {}
         if self.quick is None:
             places = dict.fromkeys(place for wish in self.wishes for place in wish.goal.places)
@@ -85,6 +88,11 @@ class Studio:
     def finish(self) -> None:
         """The batch is done."""
         self.finished.append((self.current, self.kept))
+
+    @property
+    def done(self) -> int:
+        """Pictures that are finished."""
+        return sum(map(len, self.batches[: len(self.finished)]))
 
     def goals(self, part: Sequence[Wish]) -> list[Objective]:
         """What each picture ascends: its goal, less penalties and what keeps its variants apart."""
@@ -171,9 +179,10 @@ def clean_scores(
     net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
 ) -> Float[Tensor, " n"]:
     """What each image's own goal gives, in float32, without transforms."""
-    objective = each(goals).bound(net)
+    objective, images = each(goals).bound(net), images.to(net.device)
     with torch.no_grad():
-        return objective(seen(net, images, objective.places), images.to(net.device))
+        looked_at = channels_last(images) if images.dim() == 4 and gains(net) else images
+        return objective(seen(net, looked_at, objective.places), images)
 
 
 def seed_of(seed: int, place: Place | str) -> int:
@@ -203,7 +212,13 @@ def _penalty(recipe: Visualize) -> Objective:
     )
 
 
-def _part(start: Tensor | None, first: int, count: int, net: Net) -> Tensor | None:
+def _part(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:
     if start is None or start.dim() == len(net.contract.shape) or len(start) == 1:
         return start
-    return start[first : first + count]
+    return start[list(batch)]
+
+
+def depths(net: Net, asked: Sequence[Wish]) -> list[int]:
+    """How many layers have run when the last one is reached that each picture is about."""
+    ends = {layer: number for number, layer in enumerate(survey(net), start=1)}
+    return [max((ends[place.layer] for place in wish.goal.places), default=1) for wish in asked]

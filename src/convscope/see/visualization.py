@@ -114,44 +114,45 @@ def visualizing(
     A picture depends on the recipe and its own place alone, not on what else is asked for or on the batch.
     """
     studio = Studio(net, recipe, start, photographs)
-    for first in range(0, len(studio), studio.pace.batch):
-        quick = studio.begin(first)
-        with roomy_heap():
+    with roomy_heap():
+        for batch in studio.batches:
+            quick = studio.begin(batch)
             for step in ascend(
                 quick, studio.objective, studio.canvas, steps=recipe.steps, climb=studio.climb,
                 transforms=studio.transforms, generator=torch.Generator().manual_seed(recipe.seed),
             ):  # fmt: skip
                 studio.note(step)
-                yield Progress(step.index, recipe.steps, first, len(studio), step, studio)
-        studio.finish()
+                yield Progress(step.index, recipe.steps, studio.done, len(studio), step, studio)
+            studio.finish()
 
 
 def _so_far(studio: Studio, current: Step) -> Visualization:
-    """What is finished, and the batch under way as it is now."""
+    """What is finished, and the batch under way as it is now, in the order in which it was asked for."""
     parts = list(studio.finished)
     if not parts or parts[-1][0] is not current:
         parts.append((current, studio.kept))
-    images = torch.cat([step.images for step, _ in parts])
-    wishes = studio.wishes[: len(images)]
-    batch = studio.pace.batch
+    made = studio.batches[: len(parts)]
     clean = torch.cat([
-        clean_scores(studio.net, [wish.goal for wish in wishes[i : i + batch]], images[i : i + batch])
-        for i in range(0, len(wishes), batch)
+        clean_scores(studio.net, [studio.wishes[number].goal for number in batch], step.images)
+        for batch, (step, _) in zip(made, parts, strict=True)
     ])  # fmt: skip
-    silent = ~torch.cat([step.moving for step, _ in parts]) & (clean == 0)
+    numbers = torch.tensor([number for batch in made for number in batch])
+    order = numbers.argsort()
+    silent = (~torch.cat([step.moving for step, _ in parts]) & (clean == 0)).cpu()[order].tolist()
+    wishes = [studio.wishes[number] for number in numbers[order].tolist()]
     return Visualization(
-        tuple(wish.text for wish in wishes), images.cpu(),
-        torch.cat([step.scores for step, _ in parts]).cpu(), clean.cpu(),
-        tuple(wish.text for wish, still in zip(wishes, silent.tolist(), strict=True) if still),
+        tuple(wish.text for wish in wishes), torch.cat([step.images for step, _ in parts]).cpu()[order],
+        torch.cat([step.scores for step, _ in parts]).cpu()[order], clean.cpu()[order],
+        tuple(wish.text for wish, still in zip(wishes, silent, strict=True) if still),
         current.index, studio.recipe, studio.pace.settled(studio.recipe),
-        tuple(wish.goal for wish in wishes), tuple(wish.seed_text for wish in wishes), _film(parts),
+        tuple(wish.goal for wish in wishes), tuple(wish.seed_text for wish in wishes), _film(parts, order),
     )  # fmt: skip
 
 
-def _film(parts: list[tuple[Step, dict[int, Tensor]]]) -> tuple[tuple[int, Tensor], ...]:
+def _film(parts: list[tuple[Step, dict[int, Tensor]]], order: Tensor) -> tuple[tuple[int, Tensor], ...]:
     """Every kept step; a batch that was stopped earlier shows its last picture from then on."""
     moments = sorted({index for _, kept in parts for index in kept})
     return tuple(
-        (moment, torch.cat([kept.get(moment, step.images.cpu()) for step, kept in parts]))
+        (moment, torch.cat([kept.get(moment, step.images.cpu()) for step, kept in parts])[order])
         for moment in moments
     )

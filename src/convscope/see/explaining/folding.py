@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from convscope.nets.layout import bears, channels_last
 from convscope.see.explaining.question import Question
 
 CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d, F.linear)
@@ -67,7 +68,7 @@ class Folding:
 
     def laid_out(self, x: Tensor) -> Tensor:
         """Pictures with their channels last, which convolutions on a CPU like, if the network bears it."""
-        return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
+        return channels_last(x) if self.channels_last and x.dim() == 4 else x
 
     def contiguous(self) -> "Folding":
         """The same with weights and pictures in the ordinary layout."""
@@ -78,23 +79,14 @@ class Folding:
 def folding(question: Question) -> Folding:
     """Makes contexts in which convolutions run as one with the normalisations that alone read them.
 
-    Weights are folded now, once. One input is tried with channels last; networks that cannot bear it (they
-    call `view` on what a convolution made) are run in the ordinary layout.
+    Weights are folded now, once. Networks that do not bear channels last (they call `view` on what a
+    convolution made) are run in the ordinary layout.
     """
     found = _folds(question)
     with torch.no_grad():
         weights = {id(fold.weight): fold.folded() for fold in found}
     made = Folding(weights, {id(fold.norm["running_mean"]) for fold in found})
-    return made if _bears(question, made) else made.contiguous()
-
-
-def _bears(question: Question, made: Folding) -> bool:
-    try:
-        with torch.no_grad(), made():
-            question.scores(tuple(made.laid_out(x[:1]) for x in question.inputs), [0])
-    except Exception:  # whatever a network throws at strides that it did not expect
-        return False
-    return True
+    return made if bears(question.net, *question.inputs) else made.contiguous()
 
 
 class Folded(TorchFunctionMode):
