@@ -146,6 +146,7 @@ class _View:
         before = self.chance.get_state()
         with _looking(self.net, self.climb), torch.no_grad():
             images, score = self._looked()
+        with torch.no_grad():
             scores = score()
         moving = scores != 0
         if not bool(moving.all()):
