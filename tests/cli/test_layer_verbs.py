@@ -1,6 +1,7 @@
 """The verbs about layers as a whole, from end to end, on small real input."""
 
 import re
+import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -124,3 +125,29 @@ def test_without_umap_the_way_on_is_named(convscope, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(layouts.importlib.util, "find_spec", lambda name: None)
     done = convscope("atlas", "digits", "relu2", "--data", "digits")
     assert done.code == 4 and "convscope[atlas]" in done.err and "--layout pca" in done.err
+
+
+def test_an_atlas_that_is_stopped_while_it_collects_is_one_of_fewer_pictures(
+    convscope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as if so many had been asked for, and its picture says so."""
+    from convscope.see import gathering
+
+    seen, calls = gathering.seen, []
+
+    def interrupted(*asked):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return seen(*asked)
+
+    words = ("atlas", "digits", "relu2", "--data", "digits", "--each", 4, "--layout", "pca", "--grid", 3,
+             "--least", 3, "--steps", 1)  # fmt: skip
+    monkeypatch.setattr(gathering, "seen", interrupted)
+    stopped = convscope(*words, "--images", 200, "--out", "early")
+    assert stopped.code == 130 and "after 64 pictures" in stopped.err and len(calls) == 2
+    monkeypatch.setattr(gathering, "seen", seen)
+    assert convscope(*words, "--images", 64, "--out", "whole").code == 0
+    early, whole = (png.recipe_in(tmp_path / name / "atlas.png") for name in ("early", "whole"))
+    assert early["images"] == whole["images"] == 64
+    assert (tmp_path / "early" / "atlas.html").read_text() == (tmp_path / "whole" / "atlas.html").read_text()

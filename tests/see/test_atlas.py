@@ -183,3 +183,15 @@ def test_errors_say_what_to_do(digit_net: Net, noise: InMemory) -> None:
         see.atlas(digit_net, "relu2", noise.take(range(5)), layout="pca")
     with pytest.raises(UsageError, match="--least"):
         see.atlas(digit_net, "relu2", noise, layout="pca", grid=30, least=20)
+
+
+def test_enough_pictures_are_those_of_a_smaller_number(digit_net: Net, noise: InMemory) -> None:
+    """What was collected when somebody says enough is what fewer pictures would have brought."""
+    answers = iter([False, True])
+    place = resolve(digit_net, "relu2")
+    *_, last = gathering(digit_net, noise, place, most=30, each=2, memory=1, enough=lambda: next(answers))
+    fewer = gathered(digit_net, noise, "relu2", most=last.done, each=2)
+    assert last.vectors is not None and last.done == 2 and last.total == 30
+    assert torch.equal(last.vectors.images, fewer.images)
+    assert torch.equal(last.vectors.positions, fewer.positions)
+    torch.testing.assert_close(last.vectors.values, fewer.values)

@@ -110,6 +110,8 @@ class Mapping:
     """From 0 to 1."""
     note: str
     atlas: Callable[[], Atlas] | None = None
+    pictures: int = 0
+    """Whose answers have been collected so far, while they are; then 0."""
 
 
 def atlas(net: Net, layer: str, data: Samples, **recipe: object) -> Atlas:
@@ -134,13 +136,21 @@ def atlas(net: Net, layer: str, data: Samples, **recipe: object) -> Atlas:
     return finished()
 
 
-def mapping(net: Net, data: Samples, recipe: Recipe) -> Iterator[Mapping]:
-    """As `atlas`, telling how far it is; can be stopped at any time, and keeps the cells drawn so far."""
+def mapping(
+    net: Net, data: Samples, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
+) -> Iterator[Mapping]:
+    """As `atlas`, telling how far it is; can be stopped at any time, and keeps the cells drawn so far.
+
+    Once `enough` says so, no more is collected, and the atlas is made of what there is.
+    """
     check(recipe.layout)
     place = resolve(net, recipe.layer).whole
     vectors = None
-    for step in gathering(net, data, place, most=recipe.images, each=recipe.each, seed=recipe.seed):
-        yield Mapping(0.2 * step.done / step.total, f"{step.done:,} of {step.total:,} pictures")
+    for step in gathering(
+        net, data, place, most=recipe.images, each=recipe.each, seed=recipe.seed, enough=enough
+    ):
+        note = f"{step.done:,} of {step.total:,} pictures"
+        yield Mapping(0.2 * step.done / step.total, note, pictures=step.done)
         vectors = step.vectors
     if vectors is None:
         raise UsageError("pictures", received="none")

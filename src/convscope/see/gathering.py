@@ -1,6 +1,6 @@
 """Activation vectors of random positions, collected while the pictures pass by."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -47,12 +47,14 @@ class Gathering:
 
 
 def gathering(
-    net: Net, samples: Samples, place: Place, *, most: int, each: int = 1, seed: int = 0, memory: int = MEMORY
-) -> Iterator[Gathering]:
+    net: Net, samples: Samples, place: Place, *, most: int, each: int = 1, seed: int = 0,
+    memory: int = MEMORY, enough: Callable[[], bool] = lambda: False,
+) -> Iterator[Gathering]:  # fmt: skip
     """Collect `each` vectors at random positions of every picture, in one pass that ends after the layer.
 
     What is held is `memory` bytes of activations and the vectors themselves. Which pictures and positions are
-    drawn depends on the seed alone, not on batches.
+    drawn depends on the seed alone, not on batches. They pass by in random order, so that those so far stand
+    for all, and are those that a smaller `most` would have taken.
 
     Args:
         net: any network with one input.
@@ -62,6 +64,7 @@ def gathering(
         each: positions of each picture; where a map has fewer, all it has, so to say: they repeat.
         seed: of pictures and positions.
         memory: bytes of activations.
+        enough: asked after each batch; once it says so, no more pictures pass.
 
     Raises:
         UsageError: there are no samples, or the network has several inputs.
@@ -71,20 +74,23 @@ def gathering(
             "samples, and a network with one input", received=f"{len(samples)} samples for {net.name}"
         )
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(samples), generator=generator)[:most].sort().values
+    chosen = torch.randperm(len(samples), generator=generator)[:most]
     extent = _extent(net, place)
     positions = _positions(extent, len(chosen), each, generator)
     found: list[Tensor] = []
-    size, total = batch_for(net, [place], memory, most=32), len(chosen)
-    for first in range(0, total, size):
-        part = chosen[first : first + size]
+    size, total, done = batch_for(net, [place], memory, most=32), len(chosen), 0
+    while done < total and not (done and enough()):
+        part = slice(done, min(done + size, total))
         with torch.no_grad():
-            act = seen(net, scaled(samples.batch(part), net.contract), [place])[place]
-        found.append(_picked(act, positions[first : first + size]).cpu())
-        if first + size < total:
-            yield Gathering(first + len(part), total)
-    images = chosen.repeat_interleave(positions.shape[1])
-    yield Gathering(total, total, Vectors(torch.cat(found), images, positions.flatten(0, 1), extent))
+            act = seen(net, scaled(samples.batch(chosen[part]), net.contract), [place])[place]
+        found.append(_picked(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
+        done = part.stop
+        if done < total:
+            yield Gathering(done, total)
+    order = chosen[:done].argsort()
+    images = chosen[order].repeat_interleave(positions.shape[1])
+    values, places = torch.cat(found)[order].flatten(0, 1), positions[order].flatten(0, 1)
+    yield Gathering(done, total, Vectors(values, images, places, extent))
 
 
 def _extent(net: Net, place: Place) -> tuple[int, ...]:
@@ -98,12 +104,10 @@ def _positions(
     """Random positions, each picture's own; a layer without space has one, and is asked once."""
     if not extent:
         return torch.zeros(pictures, 1, 0, dtype=torch.int64)
-    axes = [
-        torch.randint(1, size - 1, (pictures, each), generator=generator) if size >= RIM
-        else torch.randint(0, size, (pictures, each), generator=generator)
-        for size in extent
-    ]  # fmt: skip
-    return torch.stack(axes, dim=-1)
+    rims = torch.tensor([int(size >= RIM) for size in extent])
+    room = torch.tensor(extent) - 2 * rims
+    drawn = torch.rand(pictures, each, len(extent), generator=generator, dtype=torch.float64)
+    return rims + (drawn * room).long()
 
 
 def _picked(act: Float[Tensor, "b c *size"], at: Int64[Tensor, "b each axes"]) -> Float[Tensor, "n c"]:

@@ -1,4 +1,4 @@
-"""Steps that Ctrl-C cannot cut in two."""
+"""Steps that Ctrl-C cannot cut in two, and stretches that it ends early."""
 
 import signal
 import threading
@@ -22,3 +22,36 @@ def whole() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if received and callable(before):
             before(*received[0])
+
+
+class Request:
+    """Whether Ctrl-C has asked to go on to what comes next."""
+
+    asked = False
+    heard = True
+    """Whether the next Ctrl-C only asks; the one after it is raised as ever."""
+
+
+@contextmanager
+def asking() -> Iterator[Request]:
+    """The first Ctrl-C inside is noted and not raised, as long as the request is `heard`.
+
+    Outside the main thread, where none arrives, nothing.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if request.heard and not request.asked:
+            request.asked = True
+        elif callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, before)

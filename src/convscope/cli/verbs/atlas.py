@@ -24,43 +24,54 @@ schema = Atlas
 
 
 def run(recipe: Atlas, shell: Shell) -> Answer:
-    """Collect, lay out, draw; stopped with Ctrl-C while it draws, the cells so far are saved."""
+    """Collect, lay out, draw.
+
+    Ctrl-C while it collects goes on with what there is; while it draws, the cells so far are saved.
+    """
     from convscope.cli.stamp import stamp
     from convscope.show import atlas_page
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     data = inputs.samples(recipe.data, net, recipe.split, recipe.root)
     with shell.folder(f"atlas-{net.name}-{recipe.layer}") as folder:
-        atlas, stopped = _mapped(net, data, recipe, shell)
-        html = atlas_page.page(atlas, net, data, command=recipe.command(), seed=recipe.seed)
+        atlas, pictures_seen, stopped = _mapped(net, data, recipe, shell)
+        early = pictures_seen < min(recipe.images, len(data))
+        made = recipe.model_copy(update={"images": pictures_seen}) if early else recipe
+        html = atlas_page.page(atlas, net, data, command=made.command(), seed=made.seed)
         (folder.path / "atlas.html").write_text(html, encoding="utf-8")
-        pictures.save(atlas_page.sheet(atlas, net), folder.path / "atlas.png", stamp(recipe))
-        if stopped:
+        pictures.save(atlas_page.sheet(atlas, net), folder.path / "atlas.png", stamp(made))
+        if stopped or early:
+            cells = f"{len(atlas.images)} of {len(atlas)} cells"
             raise Interrupted(
-                f"stopped after {len(atlas.images)} of {len(atlas)} cells; they are in {folder.place}",
+                f"stopped after {pictures_seen:,} pictures and {cells}; they are in {folder.place}",
                 hint="Run the same command with another --out to finish.",
             )
     data_found = {"net": net.name, **_data(atlas, data), "out": str(folder.place)}
     return Answer(data_found, lambda: _lines(atlas, folder.place))
 
 
-def _mapped(net: "Net", data: "Samples", recipe: Atlas, shell: Shell) -> "tuple[Map, bool]":
+def _mapped(net: "Net", data: "Samples", recipe: Atlas, shell: Shell) -> "tuple[Map, int, bool]":
+    """The atlas, of how many pictures it is, and whether it was stopped while it was drawn."""
     from convscope.nets import frozen
     from convscope.see.charting import mapping
+    from convscope.see.interrupts import asking
 
-    so_far = None
-    with shell.progress(f"atlas of {recipe.layer}", 1.0) as progress, frozen(net.module):
+    so_far, seen, stopped = None, 0, False
+    with (
+        shell.progress(f"atlas of {recipe.layer}", 1.0) as progress, frozen(net.module), asking() as request,
+    ):  # fmt: skip
         try:
-            for step in mapping(net, data, recipe):
+            for step in mapping(net, data, recipe, enough=lambda: request.asked):
+                seen, request.heard = max(seen, step.pictures), step.pictures > 0
                 progress.update(step.done, step.note)
                 so_far = step.atlas or so_far
         except KeyboardInterrupt:
             if so_far is None:
                 raise
-            return so_far(), True
+            stopped = True
     if so_far is None:
         raise Interrupted("stopped before the first cell")
-    return so_far(), False
+    return so_far(), seen, stopped
 
 
 def _data(atlas: "Map", data: "Samples") -> dict[str, Any]:
