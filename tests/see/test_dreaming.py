@@ -183,30 +183,33 @@ def test_a_contract_of_another_range_is_kept() -> None:
     assert float((made.image - start)[inside].abs().mean()) == pytest.approx(1.5 / 255 * 8, rel=0.2)
 
 
-def test_precision_is_measured_where_it_is_worth_it(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_is_measured_where_it_is_worth_it(net: Net, monkeypatch, tmp_path) -> None:
     """What was chosen stands in the recipe; an operation without such arithmetic leaves float32."""
-    from convscope.see.dreams import precision
+    from convscope.see.dreams import dreamer
+    from convscope.see.pace import Trial
 
-    kept: dict = {}
-    monkeypatch.setattr(precision, "known", lambda: kept)
-    monkeypatch.setattr(precision, "remember", kept.__setitem__)
-    monkeypatch.setattr(precision, "SMALL", 10)
-    took = {"float32": 1.0, "bfloat16": 0.5}
-    monkeypatch.setattr(precision, "_seconds", lambda net, goal, recipe, choice: took[choice])
+    def seconds(trial: Trial) -> float:
+        asked.append(trial.net.dtype)
+        return 0.5 if trial.net.dtype == torch.bfloat16 else 1.0
+
+    asked: list[torch.dtype] = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "one"))
+    monkeypatch.setattr(dreamer, "SMALL", 10)
+    monkeypatch.setattr(Trial, "seconds", seconds)
     options = {"steps": 3, "octaves": 2, "jitter": 3}
     made = dream(net, photo(), "relu2", **options)
-    assert made.recipe.precision == "bfloat16" and len(kept) == 1
+    assert made.recipe.precision == "bfloat16" and asked == [torch.float32, torch.bfloat16]
     assert all(octave.after > octave.before for octave in made.octaves)
-    again = dream(net, photo(), "relu2", precision="bfloat16", **options)
-    assert torch.equal(again.image, made.image)
+    again = dream(net, photo(), "relu2", **options)
+    assert torch.equal(again.image, made.image) and len(asked) == 2
 
-    def fails(net: Net, goal: Objective, recipe: Dream, choice: str) -> float:
-        if choice == "bfloat16":
+    def fails(trial: Trial) -> float:
+        if trial.net.dtype == torch.bfloat16:
             raise RuntimeError("not implemented for 'BFloat16'")
         return 1.0
 
-    kept.clear()
-    monkeypatch.setattr(precision, "_seconds", fails)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two"))
+    monkeypatch.setattr(Trial, "seconds", fails)
     assert dream(net, photo(), "relu2", **options).recipe.precision == "float32"
 
 

@@ -5,8 +5,6 @@ what the recipe fixes is kept. Small work is not worth measuring, and is always 
 command makes the same picture whatever was measured before.
 """
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +18,7 @@ from convscope.errors import ConvscopeError
 from convscope.nets import Net, Place
 from convscope.nets.fusing import quick
 from convscope.nets.layout import gains
-from convscope.nets.speed import known, processor, remember
+from convscope.nets.speed import measured
 from convscope.recipe import in_bytes
 from convscope.see.ascent import Climb, ascend
 from convscope.see.canvas import Canvas
@@ -146,11 +144,7 @@ def settle(work: Work) -> Pace:
     most = max(group, _fitting(work, pace) // group * group)
     if not _measured(recipe, len(work.goals)):
         return replace(pace, batch=_batch(recipe.batch or PLAIN_BATCH, group, most))
-    key = _key(work)
-    kept = known().get(key)
-    if kept is None:
-        kept = asdict(_fastest(work, pace, most))
-        remember(key, kept)
+    kept = measured(_facts(work), work.net.device, lambda: asdict(_fastest(work, pace, most)))
     return replace(Pace(**kept), batch=_batch(recipe.batch or kept["batch"], group, most))
 
 
@@ -263,14 +257,15 @@ def free_bytes(device: torch.device) -> int:
     return int(free) * 1024 if free else 4 * 10**9
 
 
-def _key(work: Work) -> str:
-    """What the answer depends on."""
-    recipe, net = work.recipe, work.net
+def _facts(work: Work) -> list[object]:
+    """What the answer depends on, beside the machine."""
+    recipe = work.recipe
     layers = sorted({str(place) for goal in work.goals for place in goal.places})
     asked = [recipe.size, recipe.canvas, recipe.transforms, recipe.precision, recipe.layout, recipe.batch]
+    return ["visualize", *facts_of(work.net), layers, asked, recipe.variants]
+
+
+def facts_of(net: Net) -> list[object]:
+    """What is computed: the network's code, as far as it tells, and its shapes."""
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
-    facts = [
-        "visualize", repr(net.module), shapes, net.contract.shape, layers, asked, recipe.variants,
-        str(net.device), processor(net.device), torch.get_num_threads(), torch.__version__,
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    return [repr(net.module), shapes, net.contract.shape]

@@ -22,10 +22,11 @@ from convscope.nets.fusing import quick
 from convscope.nets.speed import roomy_heap
 from convscope.see.ascent import Climb, ascend
 from convscope.see.canvas import Canvas
-from convscope.see.dreams import goals, octaves, precision
+from convscope.see.dreams import goals, octaves
 from convscope.see.dreams.recipe import Dream
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
+from convscope.see.precision import faster
 from convscope.see.tile_budget import tiles_within
 from convscope.see.tiled import scores_in_tiles
 from convscope.see.tiling import Plan, Tiles, planned
@@ -33,6 +34,8 @@ from convscope.see.transforms import Transform
 
 SHADES = 255
 """`rate` counts in these parts of the value range, as the notebook does."""
+SMALL = 500_000
+"""Pixels times steps; for less, precision is not worth measuring, and all is done in float32."""
 LARGE = 1024
 """No layer needs pictures larger than this; they are not tried."""
 ALIKE = 0.02
@@ -142,7 +145,7 @@ class _Dreamer:
         self.mask = None if mask is None else _fitting(mask, self.original)
         self.chance = Generator().manual_seed(recipe.seed)
         named = goals.goals(net, self.layers, None)
-        self.recipe = recipe = precision.settled(net, sum(named, Objective()), self.original, recipe)
+        self.recipe = recipe = _settled(net, sum(named, Objective()), self.original, recipe)
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
         self.sizes = _possible(net, places, self.original, recipe)
         self.net = _quick(net, self.original, places, recipe)
@@ -254,6 +257,16 @@ class _Dreamer:
             image[0].clamp(*self.contract.value_range).cpu(), self.photo[0].cpu(), tuple(self.layers),
             tuple(self.finished), self.recipe,
         )  # fmt: skip
+
+
+def _settled(net: Net, goal: Objective, photo: Tensor, recipe: Dream) -> Dream:
+    """The recipe with its precision written down."""
+    if recipe.precision != "auto":
+        return recipe
+    work = photo.shape[2] * photo.shape[3] * (2 * recipe.steps + recipe.zoom * recipe.zoom_steps)
+    climb = Climb(rate=0.01, optimiser="even", redirect=0, channels_last=recipe.layout == "channels_last")
+    chosen = "float32" if work < SMALL else faster(net, goal, climb, autocast=True)
+    return recipe.model_copy(update={"precision": chosen})
 
 
 def _quick(net: Net, photo: Tensor, places: list[Place], recipe: Dream) -> Net:

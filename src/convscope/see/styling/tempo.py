@@ -1,8 +1,5 @@
 """How to compute the steps of a painting: precision, measured once for a network and a machine."""
 
-import hashlib
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,16 +8,18 @@ from torch import Tensor
 
 from convscope.nets import Net, Place
 from convscope.nets.fusing import quick
-from convscope.nets.speed import known, processor, remember
-from convscope.see.looking import seen
+from convscope.see.ascent import Climb
+from convscope.see.measures import layer
+from convscope.see.objective import Objective
+from convscope.see.precision import faster
 from convscope.see.styling.easel import Sitting
 from convscope.see.styling.recipe import Style
 
 SMALL = 8e6
 """Pixels times steps below which nothing is measured and all is float32."""
-WORTH = 1.15
-"""How much faster bf16 must be."""
-SIDE = 160
+SIZE = (160, 160)
+"""Of the picture whose layers' energy is ascended to measure."""
+CLIMB = Climb(rate=0.01, optimiser="even", redirect=0, channels_last=True)
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Tempo:
         work = recipe.steps_at(99) * (recipe.size or 0 or max(sitting.size)) ** 2
         if work < SMALL:
             return replace(self, precision="float32")
-        return replace(self, precision=_fastest(net, sitting.goal.places))
+        goal = sum((layer(place) for place in sitting.goal.places), Objective())
+        return replace(self, precision=faster(net, goal, CLIMB, size=SIZE))
 
     def copy_of(self, net: Net, images: Tensor, places: Sequence[Place]) -> Net:
         """The network's quick copy."""
@@ -55,38 +55,3 @@ class Tempo:
 def settled(recipe: Style, tempo: Tempo) -> Style:
     """The recipe with the precision that was chosen."""
     return recipe.model_copy(update={"precision": tempo.precision or recipe.precision})
-
-
-def _fastest(net: Net, places: Sequence[Place]) -> str:
-    key = _key(net, places)
-    kept = known().get(key)
-    if kept is None:
-        seconds = {name: _seconds(net, places, Tempo(name)) for name in ("float32", "bfloat16")}
-        kept = "bfloat16" if seconds["bfloat16"] * WORTH < seconds["float32"] else "float32"
-        remember(key, {"precision": kept})
-    return kept if isinstance(kept, str) else str(kept["precision"])
-
-
-def _seconds(net: Net, places: Sequence[Place], tempo: Tempo) -> float:
-    low, high = net.contract.value_range
-    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * (high - low) + low
-    used, best = tempo.copy_of(net, image, places), float("inf")
-    for _ in range(3):
-        ready = image.to(net.device).requires_grad_()
-        started = time.perf_counter()
-        with torch.enable_grad():
-            acts = seen(used, ready, places).values()
-            total = torch.stack([act.square().sum() for act in acts]).sum()
-            torch.autograd.grad(total, ready)
-        if net.device.type == "cuda":
-            torch.cuda.synchronize(net.device)
-        best = min(best, time.perf_counter() - started)
-    return best
-
-
-def _key(net: Net, places: Sequence[Place]) -> str:
-    facts = [
-        "style", repr(net.module), [str(place) for place in places], str(net.device), processor(net.device),
-        torch.get_num_threads(), torch.__version__,
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
