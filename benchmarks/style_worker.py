@@ -1,14 +1,14 @@
 """The measurements of `benchmarks.style`, one to a process, so that each has its own peak of memory.
 
-python -m benchmarks.style_worker neural-style 256 1000
-python -m benchmarks.style_worker pystiche 512 10
-python -m benchmarks.style_worker convscope 256 4321.0
+python -m benchmarks.style_worker neural-style 512 1000
+python -m benchmarks.style_worker pystiche 512 12
+python -m benchmarks.style_worker convscope 512 5000.0
+python -m benchmarks.style_worker steps 512 12
 python -m benchmarks.style_worker tiles 2048 5.5
 """
 
 import contextlib
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -27,11 +27,12 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import pil_to_tensor, resize, to_pil_image
 
 import convscope as cs
+from benchmarks import style_measures
+from benchmarks.style_measures import DATA
 from convscope.see.styling.easel import Easel
 from convscope.see.styling.recipe import Style
 from convscope.see.styling.styling import styling
 
-DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 CONTENT, PAINTING = "content_tubingen_neckar.jpg", "van_gogh_starry_night_1889.jpg"
 BLOCKS = (2, 2, 3, 3, 1)
 STYLE, VALUES = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "relu4_2"
@@ -44,7 +45,9 @@ OURS: dict[str, Any] = {
     "content_weight": CONTENT_WEIGHT / STYLE_WEIGHT,
 }  # fmt: skip
 EVERY = 5
-"""Steps between two looks at how far we are; looking does not count."""
+"""Steps between two pictures that are kept to be judged afterwards; keeping them does not count."""
+GRID = 16
+"""Pixels for each position of relu5_1; tiles are cut at multiples."""
 
 
 def picture(name: str, side: int) -> Tensor:
@@ -142,7 +145,14 @@ def neural_style(side: int, iterations: int) -> dict[str, Any]:
     return {
         "seconds": ended - looks[0], "each": _gaps(looks), "peak": most,
         "loss": Judge(cs.load("hed-vgg16"), side)(made), "size": list(made.shape[1:]),
+        "seen": looked_at(made),
     }  # fmt: skip
+
+
+def looked_at(made: Tensor) -> dict[str, float]:
+    """What a network that nobody optimised says of it."""
+    side = max(made.shape)
+    return style_measures.seen(made, picture(CONTENT, side), picture(PAINTING, side))
 
 
 def _numbered(net: cs.Net) -> dict[str, Tensor]:
@@ -198,25 +208,31 @@ def _recipe(**more: Any) -> Style:
 
 
 def convscope(side: int, goal: float) -> dict[str, Any]:
-    """Seconds until the finished picture's loss is `goal`; how long a step takes at full size."""
-    net = cs.load("hed-vgg16")
-    content, painting = picture(CONTENT, side), picture(PAINTING, side)
-    deque(styling(Easel(net, content, [painting], _recipe(steps=[1]))), maxlen=1)  # measures how to compute
-    recipe = _recipe(steps=[150, 100, 600] if side > 256 else [150, 800])
-    judge, course, spent = Judge(net, side), [], 0.0
-    started, before = time.perf_counter(), peak()
+    """The whole of a run as it is by default; then, of pictures kept on the way, when the loss was `goal`."""
+    net, content, painting = cs.load("hed-vgg16"), picture(CONTENT, side), picture(PAINTING, side)
     gaps: list[float] = []
-    for step in styling(Easel(net, content, [painting], recipe)):
-        now = time.perf_counter()
-        gaps += [now - started] if max(step.size) == side and step.step > 3 else []
-        spent += now - started
-        if max(step.size) == side and step.step % EVERY == 0:
-            course.append((spent, judge(step.picture())))
-            if course[-1][1] <= goal:
-                break
-        started = time.perf_counter()
-    reached = bool(course) and course[-1][1] <= goal
-    return {"seconds": spent, "reached": reached, "course": course, "each": gaps, "peak": max(before, peak())}
+    kept: list[tuple[float, Path]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        spent, started = 0.0, time.perf_counter()
+        for step in styling(Easel(net, content, [painting], _recipe())):
+            now = time.perf_counter()
+            spent += now - started
+            if step.size == tuple(content.shape[1:]):
+                gaps += [now - started] if step.step > 3 else []
+                if step.step % EVERY == 0:
+                    kept.append((spent, Path(folder, f"{step.step}.png")))
+                    to_pil_image((step.picture() * 255).round().byte()).save(kept[-1][1])
+            started = time.perf_counter()
+        most, judge, course = peak(), Judge(net, side), []
+        for seconds, file in kept:
+            with Image.open(file) as image:
+                made = pil_to_tensor(image).float() / 255
+            course.append((seconds, judge(made)))
+    first = next(((seconds, loss) for seconds, loss in course if loss <= goal), None)
+    return {
+        "whole": spent, "loss": course[-1][1], "reached": first, "course": course, "each": gaps, "peak": most,
+        "seen": looked_at(made),
+    }  # fmt: skip
 
 
 def steps(side: int, count: int) -> dict[str, Any]:
@@ -260,15 +276,28 @@ def tiles(side: int, gigabytes: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def seams(change: Tensor, axes: Any) -> list[float]:
-    """Across each border: how much what was painted differs, over the median of the 32 lines around it."""
-    found = []
+def seams(change: Tensor, axes: Any) -> dict[str, Any]:
+    """How much what was painted differs across each border of tiles, beside lines that are none.
+
+    Each line's difference is a share of the median of the 32 lines around it. Ordinary lines are those at the
+    other multiples of `GRID`: pooling has its own borders there, and so have tiles.
+    """
+    borders, ordinary = [], []
     for axis, spans in enumerate(axes, start=1):
         jumps = change.diff(dim=axis).abs().mean(dim=[i for i in range(3) if i != axis])
-        borders = [span.own[0] - 1 for span in spans[1:]]
-        around = [[k for k in range(i - 16, i + 17) if k != i and 0 <= k < len(jumps)] for i in borders]
-        found += [float(jumps[i] / jumps[near].median()) for i, near in zip(borders, around, strict=True)]
-    return found
+        cuts = {span.own[0] for span in spans[1:]}
+        for first in range(GRID, len(jumps), GRID):
+            i = first - 1  # the step from the line before
+            around = [k for k in range(i - 16, i + 17) if k != i and 0 <= k < len(jumps)]
+            ratio = float(jumps[i] / jumps[around].median())
+            (borders if first in cuts else ordinary).append(ratio)
+    ordinary.sort()
+    below = [sum(other <= ratio for other in ordinary) / len(ordinary) for ratio in borders]
+    return {
+        "borders": borders, "ranks": below, "ordinary": ordinary,
+        # how often the largest of so many ordinary lines would be larger still
+        "chance": 1 - max(below) ** len(below),
+    }  # fmt: skip
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {

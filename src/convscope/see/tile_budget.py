@@ -18,6 +18,8 @@ SAMPLE = 256
 """Side in pixels of the window whose memory is counted."""
 LEAST = 32 * 32
 """Windows of fewer pixels are nothing but borders."""
+KEPT = 0.95
+"""Share of a budget that is planned with; what cannot be foreseen, like gaps between blocks, has the rest."""
 
 
 def tiles_within(
@@ -51,7 +53,7 @@ def tiles_within(
     budget, used = in_bytes(memory), used_bytes(net.device) if used is None else used
     each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or Climb()) * batch
     beside = copies * 4 * batch * net.contract.channels * prod(size)
-    room = (budget - used if budget else free_bytes(net.device) // 2) - beside
+    room = (int(budget * KEPT) - used if budget else free_bytes(net.device) // 2) - beside
     most = int(room / each_one)
     if most >= prod(size):
         return None

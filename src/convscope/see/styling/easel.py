@@ -31,6 +31,8 @@ WHOLE = 1024 * 1024
 """Pixels up to which pictures are looked at whole, where no memory is given."""
 PART = Tiles(512 * 512)
 """How much of larger ones is looked at at once, where no gradients are needed."""
+SHORT = Tiles(256 * 512)
+"""The same where memory is short: about 0.4 GB of VGG16's maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,8 @@ class Easel:
             region = self.style_guides[number] if self.style_guides else None
             here = torch.ones(1) if region is None else (region.flatten(1).mean(1) >= guides.LEAST).float()
             sums += share * here
-            for place, grams in correlations(self.net, resized(painting[None], own), self.layers, region):
+            looked_at, memory = resized(painting[None], own), self.recipe.memory
+            for place, grams in correlations(self.net, looked_at, self.layers, region, memory):
                 weighed = grams * (share * here).to(grams.device)[:, None, None]
                 totals[place] = totals[place] + weighed if place in totals else weighed
         scale = (1 / sums.clamp_min(TINY))[:, None, None]
@@ -142,7 +145,7 @@ class Easel:
         if not self.layers.content or not self.recipe.content_weight:
             return {}, {}
         values, weights = {}, {}
-        for place, maps in answers(self.net, picture, self.layers.content).items():
+        for place, maps in answers(self.net, picture, self.layers.content, self.recipe.memory).items():
             energy = float(maps.square().mean().clamp_min(TINY))
             values[str(place)] = content(place, maps[0]) / energy
             weights[str(place)] = {
@@ -161,11 +164,11 @@ class Easel:
 
 
 def correlations(
-    net: Net, picture: Float[Tensor, "1 3 h w"], layers: Layers, regions: Tensor | None
+    net: Net, picture: Float[Tensor, "1 3 h w"], layers: Layers, regions: Tensor | None, memory: str = ""
 ) -> Iterator[tuple[Place, Float[Tensor, "r c c"]]]:
     """The `gram`s of each region at each layer of style; part by part, so that large pictures fit."""
     sums: dict[Place, Tensor] = {}
-    for scene in seen_in_tiles(net, _in_range(net, picture), layers.style, look(picture)):
+    for scene in seen_in_tiles(net, _in_range(net, picture), layers.style, look(picture, memory)):
         for place in layers.style:
             filters = scene[place].shape[1]
             nothing = torch.zeros(1 if regions is None else len(regions), filters, filters)
@@ -174,15 +177,19 @@ def correlations(
     yield from sums.items()
 
 
-def look(picture: Float[Tensor, "b c h w"]) -> Tiles:
-    """In what parts a picture is looked at: one, unless it is large."""
+def look(picture: Float[Tensor, "b c h w"], memory: str = "") -> Tiles:
+    """In what parts a picture is looked at: one, unless it is large or memory is short."""
+    if memory:
+        return SHORT
     return PART if picture[0, 0].numel() > WHOLE else Tiles(WHOLE)
 
 
-def answers(net: Net, picture: Float[Tensor, "1 3 h w"], places: Sequence[Place]) -> dict[Place, Tensor]:
+def answers(
+    net: Net, picture: Float[Tensor, "1 3 h w"], places: Sequence[Place], memory: str = ""
+) -> dict[Place, Tensor]:
     """Whole maps `[1 c y x]`, put together from parts."""
     found: dict[Place, Tensor] = {}
-    for scene in seen_in_tiles(net, _in_range(net, picture), places, look(picture)):
+    for scene in seen_in_tiles(net, _in_range(net, picture), places, look(picture, memory)):
         for place in places:
             here = scene[place]
             if place not in found:

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.speed import roomy_heap
+from convscope.nets.speed import roomy_heap, tidy_heap
 from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import Canvas, noise
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.pace import used_bytes
 from convscope.see.styling import colour
-from convscope.see.styling.easel import PART, WHOLE, Easel, Sitting, look, resized
+from convscope.see.styling.easel import WHOLE, Easel, Sitting, look, resized
 from convscope.see.styling.recipe import Style
 from convscope.see.styling.tempo import Tempo, settled
 from convscope.see.tile_budget import SAMPLE, tiles_within
@@ -172,9 +172,10 @@ class Painter:
         total = sum(parts.values(), Objective()).bound(self.easel.net)
         net = self.easel.net
         with torch.no_grad():
-            if look(image) is PART:
+            tiles = look(image, self.recipe.memory)
+            if image[0, 0].numel() > tiles.pixels:
                 scores = {
-                    n: scores_in_tiles(net, part.bound(net), image, image, PART) for n, part in parts.items()
+                    n: scores_in_tiles(net, part.bound(net), image, image, tiles) for n, part in parts.items()
                 }
             else:
                 found = seen(net, image, total.places)
@@ -255,17 +256,19 @@ def _climbed(painter: Painter, sitting: Sitting, scale: int, last: bool) -> Iter
     """The steps at one size: quickly, and at the end of the finest exactly."""
     recipe, net = painter.recipe, painter.easel.net
     steps = recipe.steps_at(scale)
-    painter.tempo = painter.tempo.measured(net, sitting, recipe)
+    painter.tempo = painter.tempo.measured(net, sitting.goal, recipe, painter.sizes[-1])
     exact = round(EXACT * steps) if last and not painter.tempo.exact else 0
     climb = Climb(rate=recipe.rate or RATES[recipe.optimiser], optimiser=recipe.optimiser)
     taken = 0
     for part, quick in ((steps - exact, True), (exact, False)):
         if not part and not (quick and not steps):
             continue
+        tidy_heap()
         canvas = painter.canvas(sitting)
         with torch.no_grad():
-            sample = canvas.images()[(..., *_sampled(sitting.size))]
-            used = painter.tempo.copy_of(net, sample, sitting.goal.places) if quick else net
+            sample = canvas.images()[..., :SAMPLE, :SAMPLE]
+            tempo = painter.tempo if quick else Tempo("float32")
+            used = tempo.copy_of(net, sample, sitting.goal.places)
         if not quick:
             painter.score = float("-inf")
         tiles = _tiles(painter, used, sitting)
@@ -274,11 +277,6 @@ def _climbed(painter: Painter, sitting: Sitting, scale: int, last: bool) -> Iter
             if step.index or not taken:
                 yield taken + step.index
         taken += part
-
-
-def _sampled(size: tuple[int, int]) -> tuple[slice, ...]:
-    """What a quick copy is tried on: all, or the corner of a picture that is too large for that."""
-    return tuple(slice(None) if size[0] * size[1] <= WHOLE else slice(SAMPLE) for _ in size)
 
 
 def _tiles(painter: Painter, net: Net, sitting: Sitting) -> Tiles | None:

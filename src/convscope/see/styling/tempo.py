@@ -12,7 +12,6 @@ from convscope.see.ascent import Climb
 from convscope.see.measures import layer
 from convscope.see.objective import Objective
 from convscope.see.precision import faster
-from convscope.see.styling.easel import Sitting
 from convscope.see.styling.recipe import Style
 
 SMALL = 8e6
@@ -33,17 +32,16 @@ class Tempo:
         """Whether all of it is float32."""
         return self.precision == "float32"
 
-    def measured(self, net: Net, sitting: Sitting, recipe: Style) -> "Tempo":
+    def measured(self, net: Net, goal: Objective, recipe: Style, finest: tuple[int, int]) -> "Tempo":
         """With the precision decided: as the recipe says, else what is faster here for work of some size."""
         if self.precision:
             return self
         if recipe.precision != "auto":
             return replace(self, precision=recipe.precision)
-        work = recipe.steps_at(99) * (recipe.size or 0 or max(sitting.size)) ** 2
-        if work < SMALL:
+        if recipe.steps_at(99) * max(finest) ** 2 < SMALL:
             return replace(self, precision="float32")
-        goal = sum((layer(place) for place in sitting.goal.places), Objective())
-        return replace(self, precision=faster(net, goal, CLIMB, size=SIZE))
+        wanted = sum((layer(place) for place in goal.places), Objective())
+        return replace(self, precision=faster(net, wanted, CLIMB, size=SIZE))
 
     def copy_of(self, net: Net, images: Tensor, places: Sequence[Place]) -> Net:
         """The network's quick copy."""
