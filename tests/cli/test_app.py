@@ -84,6 +84,8 @@ def test_version_is_the_installed_one(convscope) -> None:
     [
         (["descirbe", "lecture"], "Did you mean describe?"),
         (["data", "chekc"], "Did you mean data check?"),
+        (["style", "trian", "photographs", "--style", "wave.jpg"], "Did you mean style train?"),
+        (["style", "aply", "me.jpg"], "Did you mean style apply?"),
         (["doctor", "--jsn"], "Did you mean --json?"),
         (["doctor", "--frobnicate"], "See: convscope doctor --help"),
         (["doctor", "surplus"], "See: convscope doctor --help"),

@@ -3,6 +3,8 @@
 import io
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -57,8 +59,10 @@ class Verbs(TyperGroup):
         Raises:
             UsageError: there is no such verb; the nearest are named.
         """
-        if ctx.parent is None and len(args) > 1 and " ".join(args[:2]) in VERBS:
-            return args[0], _group(args[0]), args[1:]
+        if ctx.parent is None and len(args) > 1:
+            if " ".join(args[:2]) in VERBS:
+                return args[0], _group(args[0]), args[1:]
+            _check_second_word(args[0], args[1])
         if not args[0].startswith("-") and args[0] not in self._names(ctx):
             word = " ".join([*([] if ctx.parent is None else [str(self.name)]), args[0]])
             raise UsageError("one of the verbs", received=word, hint=_nearest_verb(word))
@@ -72,6 +76,18 @@ class Verbs(TyperGroup):
 
 def _nearest_verb(word: str) -> str:
     return f"{nearest(word, VERBS, most=1)} See: convscope --help"
+
+
+def _check_second_word(word: str, second: str) -> None:
+    """What follows a verb that is also the first word of others: its own, or theirs mistyped."""
+    if word not in VERBS or not second.isalpha() or Path(second).exists():
+        return
+    inside = {verb.partition(" ")[2]: verb for verb in VERBS if verb.startswith(word + " ")}
+    if close := get_close_matches(second, inside, n=1):
+        raise UsageError(
+            "one of the verbs, or a file", received=f"{word} {second}",
+            hint=f"Did you mean {inside[close[0]]}? See: convscope --help",
+        )  # fmt: skip
 
 
 def _group(word: str) -> Any:

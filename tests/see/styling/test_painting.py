@@ -196,6 +196,8 @@ def test_layers_of_others_are_one_for_each_map_size():
     shapes = {layer.name: layer.output_shape for layer in net.layers()}
     assert [shapes[str(p)][1] for p in found.style] == [112, 56, 28, 14, 7]
     assert [shapes[str(p)][1] for p in found.content] == [14]
+    modules = [net.module.get_submodule(str(p)) for p in (*found.style, *found.content)]
+    assert all(isinstance(module, nn.ReLU6) for module in modules)
 
 
 def test_average_pooling(net):

@@ -36,12 +36,12 @@ def run(recipe: Style, shell: Shell) -> Answer:
     content, *paintings = [photos.open_photo(Path(path)) for path in (recipe.content, *recipe.style)]
     masks = [_shades(path, content) for path in ([recipe.mask] if recipe.mask else [])]
     guides = [
-        _tensor(photos.open_photo(Path(path)))
+        photos.whole(photos.open_photo(Path(path)))
         for path in ([recipe.guide, *recipe.style_guide] if recipe.guide else [])
     ]
     net = checked(inputs.network(recipe.net, recipe, shell), recipe)
     easel = Easel(
-        net, _tensor(content), [_tensor(painting) for painting in paintings], recipe,
+        net, photos.whole(content), [photos.whole(painting) for painting in paintings], recipe,
         mask=masks[0] if masks else None, guide=guides[0] if guides else None, style_guides=guides[1:],
     )  # fmt: skip
     shell.say(f"Style in {', '.join(map(str, easel.layers.style))}: {easel.layers.how}.")
@@ -58,21 +58,13 @@ def run(recipe: Style, shell: Shell) -> Answer:
     return Answer({**document(painted), "out": str(folder.place)}, lambda: _table(painted))
 
 
-def _tensor(photo: "Image") -> Any:
-    """`[3 h w]` from 0 to 1, of the picture's own size."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.array(photo)).permute(2, 0, 1).float() / 255
-
-
 def _shades(path: str, content: "Image") -> Any:
     """A mask `[1 h w]` from 0 to 1, of the content's size."""
     from convscope.see.styling.colour import luminance
     from convscope.see.styling.easel import resized
     from convscope.worlds import photos
 
-    shades = luminance(_tensor(photos.open_photo(Path(path))))
+    shades = luminance(photos.whole(photos.open_photo(Path(path))))
     return resized(shades[None], (content.height, content.width))[0]
 
 

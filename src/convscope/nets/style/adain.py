@@ -6,15 +6,14 @@ arithmetic, and smaller strokes. The decoder mirrors it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from convscope.errors import UsageError
-from convscope.nets.style.parts import Enlarge, Maps, any_size, last, unit
+from convscope.nets.style.parts import Enlarge, Maps, PaintingNet, any_size, last, unit
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -42,14 +41,14 @@ class Exchange:
             raise UsageError("a scale above 0", received=str(self.scale))
 
 
-class AdaIN(nn.Module):
+class AdaIN(PaintingNet):
     """Paints photographs `[b 3 h w]`, normalised as for hed-vgg16; the result is in [0, 1], not clipped."""
 
-    kind = "adain"
+    kind, shape = "adain", Exchange
+    form: Exchange
 
     def __init__(self, form: Exchange) -> None:
-        super().__init__()
-        self.form = form
+        super().__init__(form)
         self.encoder = nn.Sequential()
         for block, (channels, filters, count) in enumerate(
             ((3, 64, 2), (64, 128, 2), (128, 256, 1)), start=1
@@ -64,16 +63,6 @@ class AdaIN(nn.Module):
         self.decoder = nn.Sequential(
             unit(256, 128, 3), Enlarge(128, 128), unit(128, 64, 3), Enlarge(64, 64), last(64, 3)
         )
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "AdaIN":
-        """From what `options` wrote."""
-        return cls(Exchange(**options))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What makes the same network again, JSON-ready."""
-        return asdict(self.form)
 
     @property
     def halo(self) -> int:

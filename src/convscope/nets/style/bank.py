@@ -9,8 +9,7 @@ normalisation nothing would grow where a photograph is flat; that is what the gr
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -22,6 +21,7 @@ from convscope.nets.style.parts import (
     STEP,
     Enlarge,
     Maps,
+    PaintingNet,
     Residual,
     any_size,
     as_picture,
@@ -131,14 +131,15 @@ def repeated(
     return texture[:, down][:, :, across][None]
 
 
-class StyleBank(nn.Module):
+class StyleBank(PaintingNet):
     """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
 
-    kind = "stylebank"
+    kind, shape = "stylebank", Form
+    form: Form
 
     def __init__(self, form: Form) -> None:
-        super().__init__()
-        self.form, w = form, form.width
+        super().__init__(form)
+        w = form.width
         self.encoder = nn.Sequential(
             unit(3, w, 5), unit(w, 2 * w, 3, 2), unit(2 * w, 4 * w, 3, 2),
             *(Residual(4 * w) for _ in range(form.before)),
@@ -148,16 +149,6 @@ class StyleBank(nn.Module):
             *(Residual(4 * w) for _ in range(form.after)),
             Enlarge(4 * w, 2 * w), Enlarge(2 * w, w), last(w),
         )  # fmt: skip
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "StyleBank":
-        """From what `options` wrote."""
-        return cls(Form(**{**options, "styles": tuple(options["styles"])}))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What makes the same network again, JSON-ready."""
-        return asdict(self.form)
 
     @property
     def styles(self) -> tuple[str, ...]:

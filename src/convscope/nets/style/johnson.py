@@ -5,14 +5,13 @@ Super-Resolution", arXiv:1603.08155; instance normalisation: Ulyanov, Vedaldi an
 arXiv:1607.08022; enlarging by repetition in place of transposed convolutions: see `parts.Enlarge`.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from torch import nn
 
 from convscope.errors import UsageError
 from convscope.nets.style.bank import MEAN, STD
-from convscope.nets.style.parts import Enlarge, Maps, Residual, any_size, as_picture, last, unit
+from convscope.nets.style.parts import Enlarge, Maps, PaintingNet, Residual, any_size, as_picture, last, unit
 
 
 @dataclass(frozen=True)
@@ -37,44 +36,35 @@ class Size:
             raise UsageError("a width of 4 to 128 and up to 16 blocks", received=str(self))
 
 
-class Johnson(nn.Module):
+class Johnson(PaintingNet):
     """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
 
-    kind = "johnson"
+    kind, shape = "johnson", Size
+    form: Size
 
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        self.size, w = size, size.width
+    def __init__(self, form: Size) -> None:
+        super().__init__(form)
+        w = form.width
         self.layers = nn.Sequential(
             unit(3, w, 9, norm=True), unit(w, 2 * w, 3, 2, norm=True), unit(2 * w, 4 * w, 3, 2, norm=True),
-            *(Residual(4 * w, norm=True) for _ in range(size.blocks)),
+            *(Residual(4 * w, norm=True) for _ in range(form.blocks)),
             Enlarge(4 * w, 2 * w, norm=True), Enlarge(2 * w, w, norm=True), last(w, 9),
         )  # fmt: skip
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "Johnson":
-        """From what `options` wrote."""
-        return cls(Size(**options))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What makes the same network again, JSON-ready."""
-        return asdict(self.size)
 
     @property
     def styles(self) -> tuple[str, ...]:
         """The one style."""
-        return (self.size.style,)
+        return (self.form.style,)
 
     @property
     def halo(self) -> int:
         """How far a pixel sees while the statistics are held, in pixels, rounded up to a multiple of 4."""
-        return -(-(4 + 1 + 2 + 8 * self.size.blocks + 4 + 2 + 4) // 4) * 4
+        return -(-(4 + 1 + 2 + 8 * self.form.blocks + 4 + 2 + 4) // 4) * 4
 
     @property
     def numbers_per_pixel(self) -> int:
         """Numbers in memory at once for each pixel that is painted, about: the last enlarging's."""
-        return 9 * self.size.width
+        return 9 * self.form.width
 
     def forward(self, images: Maps) -> Maps:
         """Paint normalised photographs."""

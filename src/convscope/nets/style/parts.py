@@ -5,6 +5,8 @@ painted one by one, fit together exactly.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -18,6 +20,29 @@ STEP = 4
 
 Maps = Float[Tensor, "_ _ _ _"]
 """Batch, channels, height, width."""
+Kind = TypeVar("Kind", bound="PaintingNet")
+
+
+class PaintingNet(nn.Module):
+    """What painting networks have in common: a form, saved with them, that says all about their sizes."""
+
+    shape: ClassVar[type]
+    """The form's class."""
+
+    def __init__(self, form: Any) -> None:
+        super().__init__()
+        self.form = form
+
+    @classmethod
+    def of(cls: type[Kind], options: dict[str, Any]) -> Kind:
+        """From what `options` wrote, as JSON gives it back."""
+        tuples = {name: tuple(value) for name, value in options.items() if isinstance(value, list)}
+        return cls(cls.shape(**{**options, **tuples}))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes the same network again, JSON-ready."""
+        return asdict(self.form)
 
 
 class HeldNorm(nn.InstanceNorm2d):

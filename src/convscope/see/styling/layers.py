@@ -85,7 +85,7 @@ def proposed(net: Net) -> tuple[list[str], str]:
             layer.name in modules
             and len(layer.output_shape) == 3
             and min(layer.output_shape[1:]) > 1
-            and not layer.plumbing
+            and (layer.kind in RECTIFIERS or not layer.plumbing)  # ReLU6 has no kind of its own
         ):
             stages.setdefault(layer.output_shape[1:], []).append(layer)
     if not stages:
