@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import Net, frozen
+from convscope.nets.speed import roomy_heap
 from convscope.see.explaining.checks.pointing import Boxes
 from convscope.see.explaining.fields import per_position
 from convscope.see.explaining.method import Method, Part
@@ -123,13 +124,14 @@ def explaining(
 ) -> Iterator[Progress]:
     """Explain, and yield after each part of the work; can be stopped at any time."""
     made: Explanation | None = None
-    for part, seconds in _timed(question, method):
-        made = Explanation(method, question, part.attributions, seconds, part.share)
-        yield Progress("attributing", part.share, made)
-    if made is not None and (checks or boxes):
-        for stage, share, found in checking(question, method, made.attributions, checks, boxes):
-            made = replace(made, reliability=found)
-            yield Progress(stage, share, made)
+    with roomy_heap():
+        for part, seconds in _timed(question, method):
+            made = Explanation(method, question, part.attributions, seconds, part.share)
+            yield Progress("attributing", part.share, made)
+        if made is not None and (checks or boxes):
+            for stage, share, found in checking(question, method, made.attributions, checks, boxes):
+                made = replace(made, reliability=found)
+                yield Progress(stage, share, made)
 
 
 def _timed(question: Question, method: Method) -> Iterator[tuple[Part, float]]:

@@ -61,6 +61,8 @@ class Folding:
     weights: Mapping[int, tuple[Tensor, Tensor]]
     norms: set[int]
     channels_last: bool = True
+    first: Tensor | None = None
+    """The weight of the first convolution or dense layer that the network calls, if it calls it once."""
 
     def __call__(self) -> AbstractContextManager[object]:
         """A context in which convolutions have their normalisations in them."""
@@ -73,7 +75,7 @@ class Folding:
     def contiguous(self) -> "Folding":
         """The same with weights and pictures in the ordinary layout."""
         weights = {key: (weight.contiguous(), bias) for key, (weight, bias) in self.weights.items()}
-        return Folding(weights, self.norms, channels_last=False)
+        return Folding(weights, self.norms, channels_last=False, first=self.first)
 
 
 def folding(question: Question) -> Folding:
@@ -82,10 +84,11 @@ def folding(question: Question) -> Folding:
     Weights are folded now, once. Networks that do not bear channels last (they call `view` on what a
     convolution made) are run in the ordinary layout.
     """
-    found = _folds(question)
+    watch = _watched(question)
+    found = watch.folds() if question.net.dtype == torch.float32 else []
     with torch.no_grad():
         weights = {id(fold.weight): fold.folded() for fold in found}
-    made = Folding(weights, {id(fold.norm["running_mean"]) for fold in found})
+    made = Folding(weights, {id(fold.norm["running_mean"]) for fold in found}, first=watch.first())
     return made if bears(question.net, *question.inputs) else made.contiguous()
 
 
@@ -168,6 +171,10 @@ class _Pairs(TorchFunctionMode):
     def _use(self, tensor: Tensor) -> None:
         self.uses[id(tensor)] = self.uses.get(id(tensor), 0) + 1
 
+    def first(self) -> Tensor | None:
+        weight = next((weight for _, weight, _ in self.made.values()), None)
+        return weight if weight is not None and self.uses[id(weight)] == 1 else None
+
     def folds(self) -> list[Fold]:
         weights = {id(weight): (weight, bias) for _, weight, bias in self.made.values()}
         return [
@@ -177,8 +184,8 @@ class _Pairs(TorchFunctionMode):
         ]
 
 
-def _folds(question: Question) -> list[Fold]:
+def _watched(question: Question) -> _Pairs:
     watch = _Pairs()
-    with torch.no_grad(), watch if question.net.dtype == torch.float32 else nullcontext():
+    with torch.no_grad(), watch:
         question.scores(tuple(x[:1] for x in question.inputs), [0])
-    return watch.folds()
+    return watch

@@ -1,6 +1,10 @@
 """Gradients all along the way from nothing to the input, added up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from itertools import chain
+from math import ceil
+from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
@@ -9,10 +13,20 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from convscope.see.explaining.entrance import Entrance, entrance
 from convscope.see.explaining.folding import Folding, folding
 from convscope.see.explaining.gradients import gradients, zeros
+from convscope.see.explaining.lean import Lean
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
+
+MANY = 16
+"""With fewer points, it does not pay to try whether the first convolution can be passed by."""
+SOON = 0.5
+"""Seconds after which what was found so far is told."""
+
+Found = Iterator[tuple[list[Tensor], float]]
+"""Gradients added up so far, and the share of the work that is done."""
 
 
 class IntegratedGradients(Method):
@@ -28,25 +42,69 @@ class IntegratedGradients(Method):
 
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
-        """The integral so far, after each batch of points."""
+        """The integral so far, after each batch of points or every half second."""
+        nothing, fold = self.baseline(question), folding(question)
+        try:
+            found = self._leanly(question, nothing, fold)
+            begun = [next(found)]
+        except RuntimeError:  # a layer writes over what a rectifier made
+            begun, found = [], self._added(question, nothing, fold, fold)
+        for total, share in chain(begun, found):
+            pairs = zip(question.inputs, nothing, total, strict=True)
+            yield Part(tuple((x - o) * sums for x, o, sums in pairs), share)
+
+    def points(self) -> tuple[Tensor, Tensor]:
+        """Shares of the line and their weights, which add up to 1."""
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
+        return torch.from_numpy((1 + nodes) / 2), torch.from_numpy(weights / 2)
+
+    def _leanly(self, question: Question, nothing: tuple[Tensor, ...], fold: Folding) -> Found:
+        during = Lean(fold)
+        if self.steps >= MANY and entrance(question, nothing, during, fold.first):
+            return self._entered(question, nothing, fold, during)
+        return self._added(question, nothing, fold, lambda: during)
+
+    def _entered(self, question: Question, nothing: tuple[Tensor, ...], fold: Folding, during: Lean) -> Found:
+        """Row after row, with gradients added up at the first convolution."""
+        total, told = zeros(question), perf_counter()
+        shares, weights = self.points()
+        size = ceil(self.steps / ceil(self.steps / question.batch))
+        for row in range(len(question)):
+            line = Entrance(question, row, nothing, during, id(fold.first))
+            for first in range(0, self.steps, size):
+                share, weight = shares[first : first + size], weights[first : first + size]
+                rows, pairs = [row] * len(share), zip(question.inputs, nothing, strict=True)
+                line.add([_between(x, o, rows, share, fold) for x, o in pairs], share, weight)
+                last = first + size >= self.steps
+                if last or perf_counter() - told > SOON:
+                    total[line.number][row] = line.gradient()[0]
+                    told = perf_counter()
+                    yield total, (row + (first + len(share)) / self.steps) / len(question)
+
+    def _added(
+        self,
+        question: Question,
+        nothing: tuple[Tensor, ...],
+        fold: Folding,
+        during: Callable[[], AbstractContextManager[object]],
+    ) -> Found:
+        """Batch after batch, with gradients added up at the inputs."""
+        shares, weights = self.points()
         jobs = [(row, k) for row in range(len(question)) for k in range(self.steps)]
-        nothing, total, during = self.baseline(question), zeros(question), folding(question)
+        total = zeros(question)
         for first in range(0, len(jobs), question.batch):
             part = jobs[first : first + question.batch]
             rows = [row for row, _ in part]
-            share = torch.tensor([(1 + nodes[k]) / 2 for _, k in part], dtype=torch.float64)
-            weight = torch.tensor([weights[k] / 2 for _, k in part], dtype=torch.float64)
+            share, weight = (values[[k for _, k in part]] for values in (shares, weights))
             between = tuple(
-                _between(x, o, rows, share, during) for x, o in zip(question.inputs, nothing, strict=True)
+                _between(x, o, rows, share, fold) for x, o in zip(question.inputs, nothing, strict=True)
             )
             found = gradients(question, between, rows, during)
             for sums, gradient in zip(total, found, strict=True):
                 sums.index_add_(
                     0, torch.tensor(rows, device=sums.device), gradient * _shaped(weight, gradient)
                 )
-            pairs = zip(question.inputs, nothing, total, strict=True)
-            yield Part(tuple((x - o) * sums for x, o, sums in pairs), (first + len(part)) / len(jobs))
+            yield total, (first + len(part)) / len(jobs)
 
     @override
     def baseline(self, question: Question) -> tuple[Tensor, ...]:
