@@ -14,9 +14,11 @@ import torch
 import torchcam.methods
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.gemm import flops
 from convscope import nets
-from convscope.nets import Net
+from convscope.nets import Net, frozen
 from convscope.see.explaining.explanation import explaining
 from convscope.see.explaining.question import ask
 from convscope.see.explaining.register import method
@@ -50,7 +52,12 @@ def main() -> None:
         found.append(measured(ref, "gradcam", cams(net, image, layer, target), CAM_ROUNDS))
         if QUICK or ref in SLOW:
             found.append(measured(ref, "occlusion", occlusions(net, image, target), ROUNDS))
-            found.append(measured(ref, "integrated", integrals(net, image, target), ROUNDS))
+            found.append(
+                measured(
+                    ref, "integrated", integrals(net, image, target), ROUNDS, exactly(net, image, target)
+                )
+            )
+            found[-1]["floor"] = floor(net, image, target)
     print(json.dumps(found))
 
 
@@ -82,8 +89,10 @@ def pictures(net: Net) -> Tensor:
     return torch.stack([to_tensor(open_photo(path), net.contract) for path in PHOTOS])
 
 
-def measured(network: str, task: str, jobs: dict[str, Job], rounds: int) -> dict[str, Any]:
-    """Seconds of each, in turns after one round that does not count; and how far each is from ours."""
+def measured(
+    network: str, task: str, jobs: dict[str, Job], rounds: int, exact: Job | None = None
+) -> dict[str, Any]:
+    """Seconds of each, in turns after one round that does not count; distances from ours, and from exact."""
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     made: dict[str, Tensor] = {}
     for turn in range(rounds + 1):
@@ -92,9 +101,19 @@ def measured(network: str, task: str, jobs: dict[str, Job], rounds: int) -> dict
             made[name] = job()
             if turn:
                 seconds[name].append(time.perf_counter() - started)
+    errors = {}
+    if exact is not None:
+        wanted = exact()
+        errors = {name: float((one - wanted).abs().max() / wanted.abs().max()) for name, one in made.items()}
     ours = made.pop("convscope")
     differs = {name: float((other - ours).abs().max() / other.abs().max()) for name, other in made.items()}
-    return {"network": network.rpartition("/")[2], "task": task, "seconds": seconds, "differs": differs}
+    return {
+        "network": network.rpartition("/")[2],
+        "task": task,
+        "seconds": seconds,
+        "differs": differs,
+        "errors": errors,
+    }
 
 
 def lively(net: Net, image: Tensor, layer: str) -> int:
@@ -155,6 +174,30 @@ def integrals(net: Net, image: Tensor, target: int) -> dict[str, Job]:
         "convscope": ours(net, image, target, "integrated", steps=STEPS),
         "captum": job(None), "captum, 16 at once": job(16),
     }  # fmt: skip
+
+
+def exactly(net: Net, image: Tensor, target: int) -> Job:
+    """Captum's integrated gradients of the same network in double precision, at the same points."""
+
+    def job() -> Tensor:
+        (ready,) = net.normalise(image)
+        net.module.double()
+        try:
+            theirs = captum.attr.IntegratedGradients(net.module)
+            return theirs.attribute(ready.double(), 0.0, target, n_steps=STEPS, internal_batch_size=5)
+        finally:
+            net.module.float()
+
+    return job
+
+
+def floor(net: Net, image: Tensor, target: int) -> dict[str, float]:
+    """Operations of a pass to and fro at every point, as torch counts them, and one product's in a second."""
+    (ready,) = net.normalise(image)
+    with frozen(net.module), FlopCounterMode(display=False) as counter:
+        score = net.module(ready.clone().requires_grad_())[0, target]
+        score.backward()
+    return {"operations": STEPS * counter.get_total_flops(), "rate": flops(torch.float32)}
 
 
 main()

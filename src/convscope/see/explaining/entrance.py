@@ -46,7 +46,7 @@ class Entrance:
         inputs = [*self.inputs]
         inputs[self.number] = x
         try:
-            with self.during, _Reaching(self.key):
+            with self.during, _At(self.key, _reach):
                 self.question.scores(inputs, [self.row])
         except _Reached as reached:
             return reached.made
@@ -67,7 +67,7 @@ class Entrance:
         """Pass through these points of the line, and add up the gradients that come back, weighed."""
         anchor = torch.zeros((), device=self.low.device, requires_grad=True)
         with torch.enable_grad():
-            with self.during, _Entering(self.key, lambda: _Door.apply(anchor, self, share, weight)):
+            with self.during, _At(self.key, lambda _: _Door.apply(anchor, self, share, weight)):
                 scores = self.question.scores(between, [self.row] * len(share))
             torch.autograd.grad(scores.sum(), anchor)
 
@@ -81,7 +81,7 @@ class Entrance:
         (slope,) = torch.autograd.grad(high, source, straight)
         if not _near(high.detach(), straight) or not _near(slope, self.gradient(straight)):
             return False
-        with torch.enable_grad(), self.during, _Entering(self.key, lambda: straight.clone()):
+        with torch.enable_grad(), self.during, _At(self.key, lambda _: straight.clone()):
             return not self.question.scores(between, [self.row]).requires_grad
 
 
@@ -128,11 +128,11 @@ class _Reached(Exception):
 
 
 class _At(TorchFunctionMode):
-    """Acts where the function with a certain weight is called."""
+    """Does something else where the convolution with a certain weight is called."""
 
-    def __init__(self, key: int) -> None:
+    def __init__(self, key: int, act: Callable[[Callable[[], Tensor]], Tensor]) -> None:
         super().__init__()
-        self.key = key
+        self.key, self.act = key, act
 
     @override
     def __torch_function__(
@@ -143,22 +143,6 @@ class _At(TorchFunctionMode):
             return self.act(lambda: func(*args, **kwargs))
         return func(*args, **kwargs)
 
-    def act(self, run: Callable[[], Tensor]) -> Tensor:
-        """What stands for the function's result."""
-        raise NotImplementedError
 
-
-class _Reaching(_At):
-    @override
-    def act(self, run: Callable[[], Tensor]) -> Tensor:
-        raise _Reached(run())
-
-
-class _Entering(_At):
-    def __init__(self, key: int, made: Callable[[], Tensor]) -> None:
-        super().__init__(key)
-        self.made = made
-
-    @override
-    def act(self, run: Callable[[], Tensor]) -> Tensor:
-        return self.made()
+def _reach(run: Callable[[], Tensor]) -> Tensor:
+    raise _Reached(run())

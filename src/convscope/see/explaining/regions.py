@@ -99,14 +99,26 @@ def cut(
 ) -> Float[Tensor, "b c *size"]:
     """Boxes of one size out of a tensor with one row for all, or one for each."""
     last = whole.dim() == 4 and whole.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if last else torch.contiguous_format
-    made = torch.empty(
-        (len(starts), whole.shape[1], *size), dtype=whole.dtype, device=whole.device, memory_format=layout
-    )
+    if last:
+        return _lines(whole, starts, size)
+    made = torch.empty((len(starts), whole.shape[1], *size), dtype=whole.dtype, device=whole.device)
     for row, at in enumerate(starts):
         box = (slice(first, first + extent) for first, extent in zip(at, size, strict=True))
         made[row] = whole[(row if len(whole) > 1 else 0, slice(None), *box)]
     return made
+
+
+def _lines(
+    whole: Float[Tensor, "rows c h w"], starts: Sequence[Sequence[int]], size: Sequence[int]
+) -> Float[Tensor, "b c *size"]:
+    """Boxes out of a tensor with its channels last: each line of a box is one piece of memory."""
+    rows, channels, height, width = whole.shape
+    lines = whole.permute(0, 2, 3, 1).reshape(-1).unfold(0, size[1] * channels, channels)
+    first = [((k if rows > 1 else 0) * height + y) * width + x for k, (y, x) in enumerate(starts)]
+    at = (
+        torch.tensor(first, device=whole.device)[:, None] + torch.arange(size[0], device=whole.device) * width
+    )
+    return lines.index_select(0, at.flatten()).view(len(starts), *size, channels).permute(0, 3, 1, 2)
 
 
 def paste(
