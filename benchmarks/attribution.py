@@ -48,8 +48,8 @@ def run() -> Result:
         "Seconds for one picture of 224 x 224 and one class, taken in turns in one process, float32. "
         "EfficientNet-Lite0 is trained; the others have fresh weights, whose normalisations (where they have "
         "any) took their statistics from eight photographs. Occlusion with windows of 32 and a stride of 16, "
-        "integrated gradients with 50 points, both also with larger batches of captum. Differences are of maps "
-        "scaled to [0, 1], else of attributions, as a share of the largest; so is the distance from what "
+        "integrated gradients with 50 points, both also with larger batches of captum. Differences are of "
+        "maps scaled to [0, 1], else of attributions, as a share of the largest; so is the distance from what "
         "captum finds with the network in double precision. The last line of integrated gradients has the "
         "seconds in which one large product of matrices, measured in the same run, does as many operations "
         "as the passes to and fro at all points: no float32 that computes them all can be faster.",
