@@ -51,8 +51,8 @@ def run() -> Result:
         "integrated gradients with 50 points, both also with larger batches of captum. Differences are of "
         "maps scaled to [0, 1], else of attributions, as a share of the largest; so is the distance from "
         "what captum finds with the network in double precision. The last line of integrated gradients has "
-        "the seconds in which one large product of matrices, measured in the same run, does as many operations "
-        "as the passes to and fro at all points: no float32 that computes them all can be faster.",
+        "the seconds in which one large product of matrices, measured in the same run, does as many "
+        "operations as the passes to and fro at all points: no float32 that computes them all can be faster.",
         ("network", "task", "who", "seconds", "ours / theirs", "difference", "from float64"), rows,
         {"measured": found},
         targets,
