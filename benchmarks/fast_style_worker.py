@@ -22,6 +22,7 @@ ROUNDS = 2 if QUICK else 11
 
 def main() -> None:
     net = nets.load("stylebank")
+    any_style = nets.load("adain")
     peer = StyleTransfer(device="cpu", threads=torch.get_num_threads())
     choice = fastest(net)
     seconds = {side: timed(jobs(net, peer, choice, side)) for side in SIDES}

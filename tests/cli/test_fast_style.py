@@ -99,6 +99,20 @@ def test_it_is_upright_in_its_own_size_or_the_one_asked_for(convscope, things, m
         assert opened(things / out / "painted.png").size == size
 
 
+@pytest.mark.parametrize(
+    ("words", "model"), [((), "stylebank"), (("--style", "wave:0.5"), "stylebank"),
+    (("--style", "hat.png:0.5"), "adain")],
+)  # fmt: skip
+def test_what_ships_is_taken_by_what_styles_are(convscope, things, words, model):
+    """Names of the StyleBank's, or files of paintings; the picture remembers which."""
+    done = convscope("style", "apply", "scream.png", *words, "--out", "first", "--json")
+    assert done.code == 0, done.err
+    assert done.json["model"] == model
+    again = convscope("replay", "first/painted.png", "--out", "second")
+    assert again.code == 0, again.err
+    assert opened(things / "second/painted.png").tobytes() == opened(things / "first/painted.png").tobytes()
+
+
 def test_regions_from_masks(convscope, things, model):
     mask = Image.new("L", (96, 80))
     mask.paste(255, (0, 0, 48, 80))
@@ -139,6 +153,7 @@ def test_regions_from_masks(convscope, things, model):
         (("apply", "wave.png", "--model", "model", "--style", "screm"), 2, "scream"),
         (("apply", "wave.png", "--model", "digits"), 2, "paints"),
         (("apply", "broken.png", "--model", "model"), 3, "broken.png"),
+        (("apply", "wave.png", "--style", "nowhere.jpg:0.5"), 3, "nowhere.jpg"),
         (("apply", "wave.png", "--model", "model", "--mask", "broken.png:wave"), 3, "broken.png"),
         (("apply", "wave.png", "--model", "model", "--mask", "wave.png"), 2, "FILE:NAME"),
     ],

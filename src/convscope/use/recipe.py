@@ -26,13 +26,16 @@ class Restyle(Recipe):
     positional: ClassVar[tuple[str, ...]] = ("photo",)
 
     photo: str = Field(min_length=1, description="the photograph to paint")
-    model: str = Field(
-        "stylebank", min_length=1, description="a network that paints: a name, or the folder of a run"
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="a network that paints: a name, or the folder of a run; if left out, adain where styles "
+        "are files of paintings, else stylebank",
     )
     style: list[str] = Field(
         [],
-        description="NAME, or NAME:WEIGHT; several are mixed. The model's first style if left out; photo is "
-        "the photograph as it was",
+        description="NAME or the FILE of a painting, :WEIGHT after it; several are mixed. The model's first "
+        "style if left out; photo is the photograph as it was",
     )
     mask: list[str] = Field(
         [], description="FILE:NAME: paint in that style where the picture in FILE is bright"

@@ -12,7 +12,7 @@ from convscope import nets
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.learn import Epoch, Fitting, Plan
 from convscope.learn.state import State
-from convscope.nets.speed import Choice
+from convscope.nets.speed import PLAIN, Choice
 from convscope.nets.style.bank import Form, StyleBank
 from convscope.see.styling import school
 from convscope.see.styling.judging import BLURS, Judge, painting, palette, still
@@ -283,15 +283,17 @@ def test_any_style_learns_and_goes_on_bit_for_bit(folder, tmp_path):
 
     def lesson():
         return school.lesson(
-            "adain", folder / "photographs", styles, scales=Scales(style=5.0, side=64), seed=4
+            "adain", folder / "photographs", styles, scales=Scales(style=5.0, side=64, prelude=0), seed=4
         )
 
     whole = lesson()
-    before, plan = copied(whole.net), Plan(epochs=4, lr=0.003, **PLAN)
+    before, plan = copied(whole.net), Plan(epochs=6, lr=0.001, **PLAN)
     loop = Fitting(whole.net, whole.train, whole.test, plan, task=whole.task)
     list(loop)
     assert moved(whole.net, before) == {"decoder"}
-    assert loop.history[-1].measures["content"] < 0.9 * loop.history[0].measures["content"]
+    fresh = lesson()
+    first, last = (one.task.test(one.net, whole.test, PLAIN).means for one in (fresh, whole))
+    assert last["loss"] < 0.98 * first["loss"]
     half = lesson()
     loop = Fitting(half.net, half.train, half.test, plan, task=half.task)
     loop.pause()

@@ -8,7 +8,7 @@ painted in parts that fit together.
     convscope style apply me.jpg --style wave:0.5 --style scream:0.5
     convscope style apply me.jpg --style starry --mask sky.png:wave
     convscope style apply me.jpg --model runs/2026-11-22-style-train-stylebank
-    convscope style apply me.jpg --model runs/any --style any_painting.jpg:0.8
+    convscope style apply me.jpg --style any_painting.jpg:0.8
 """
 
 from pathlib import Path
@@ -35,7 +35,8 @@ def run(recipe: Restyle, shell: Shell) -> Answer:
     from convscope.use import restyle
     from convscope.use.restyle import region_of
 
-    net = nets.load(recipe.model).to(inputs.device(recipe.device))
+    model = recipe.model or ("adain" if any(map(_is_painting, recipe.style)) else "stylebank")
+    net = nets.load(model).to(inputs.device(recipe.device))
     styles, mixture = _wanted(net, recipe)
     regions = [region_of(word, styles) for word in recipe.mask]
     photo = _photo(recipe)
@@ -44,7 +45,7 @@ def run(recipe: Restyle, shell: Shell) -> Answer:
     painted = restyle(net, photo, mixture, regions=regions, memory=recipe.memory, choice=choice)
     seconds = perf_counter() - started
     with shell.folder(f"style-apply-{net.name}") as folder:
-        mark = stamp(recipe.model_copy(update={"precision": precision}))
+        mark = stamp(recipe.model_copy(update={"model": model, "precision": precision}))
         name = pictures.save(painted, folder.path / "painted.png", mark)
     data = {
         "model": net.name, "styles": list(styles), "mixture": mixture, "size": list(painted.size),
@@ -52,6 +53,11 @@ def run(recipe: Restyle, shell: Shell) -> Answer:
         "picture": name, "out": str(folder.place),
     }  # fmt: skip
     return Answer(data, lambda: _shown(data))
+
+
+def _is_painting(word: str) -> bool:
+    """Whether a style, with or without a weight, ends as files do."""
+    return any(Path(name).suffix[1:2].isalpha() for name in (word, word.rpartition(":")[0]))
 
 
 def _wanted(net: "Net", recipe: Restyle) -> tuple[tuple[str, ...], dict[str, float]]:

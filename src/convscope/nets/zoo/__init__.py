@@ -1,5 +1,6 @@
 """Networks of our own, one file each. `ZOO` is the register."""
 
+from convscope.nets.zoo.adain import ADAIN
 from convscope.nets.zoo.alexnet import ALEXNET
 from convscope.nets.zoo.autoencoder import AUTOENCODER
 from convscope.nets.zoo.entry import Entry
@@ -24,6 +25,7 @@ for _entry in (
     AUTOENCODER,
     NASNET_MOBILE,
     STYLEBANK,
+    ADAIN,
 ):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")

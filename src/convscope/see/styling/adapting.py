@@ -1,7 +1,6 @@
 """Teaching AdaIN: the decoder learns to make pictures of features whose statistics were exchanged."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,10 +12,11 @@ from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, frozen
 from convscope.nets.speed import Choice
-from convscope.nets.style.adain import AdaIN, Exchange, statistics
+from convscope.nets.style.adain import AdaIN, statistics
+from convscope.nets.zoo.adain import ADAIN
 from convscope.see.styling.judging import JUDGE, TINY, outside, roughness
 from convscope.see.styling.squares import Squares
-from convscope.see.styling.teaching import OUTSIDE, Painting, Price, Scales, Tested
+from convscope.see.styling.teaching import OUTSIDE, Painting, Price, Scales, Tested, decibels, given_back
 from convscope.worlds import Photographs
 
 Images = Float[Tensor, "_ 3 _ _"]
@@ -49,6 +49,8 @@ class Pairs(Squares):
 class Adapting(Painting):
     """The task of an AdaIN network: losses of Huang and Belongie 2017, equations 11 to 13, as shares.
 
+    Between them come steps that give photographs back, pixel by pixel, which the paper has not.
+
     Args:
         paintings: where styles come from.
         scales: how much each wish counts.
@@ -73,6 +75,21 @@ class Adapting(Painting):
         """It has no styles of its own."""
         return ("any",)
 
+    def cost(self, net: Net, batch: tuple[Tensor, Tensor], choice: Choice, step: int) -> Price:
+        """Paint, or at every T+1st step give photographs back."""
+        if self.scales.paints(step):
+            return self.priced(net, batch, choice)
+        return given_back(self.identity_error(net, batch[0], choice), self.scales)
+
+    def identity_error(self, net: Net, squares: Images, choice: Choice) -> Float[Tensor, " b"]:
+        """Mean squared error of photographs decoded from their own features, of values in [0, 1]."""
+        module = _adain(net)
+        with choice.at_work(squares.device):
+            with torch.no_grad():
+                features = module.encode(*net.normalise(choice.formatted(squares)))
+            again = module.decode(features)
+        return _mean((again.float() - squares).square())
+
     def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: Choice) -> Price:
         """Exchange, decode, encode again, and compare."""
         photographs, paintings = batch
@@ -96,14 +113,15 @@ class Adapting(Painting):
 
     def test(self, net: Net, data: Any, choice: Choice) -> Tested:
         """Each photograph's middle in the style of the paintings' middles, in turn."""
-        sums = torch.zeros(self.sums, dtype=torch.float64)
+        sums, error = torch.zeros(self.sums, dtype=torch.float64), 0.0
         with torch.no_grad(), frozen(net.module):
             for index in range(len(data)):
                 square = data.middles([index], self.scales.side).to(net.device).float() / 255
                 other = self.paintings.middles([index % len(self.paintings)], self.scales.side)
                 price = self.priced(net, (square, other.to(net.device).float() / 255), choice)
                 sums += price.sums.double().cpu()
-        return Tested(self.means(sums.tolist(), len(data)))
+                error += float(self.identity_error(net, square, choice)) / len(data)
+        return Tested({**self.means(sums.tolist(), len(data)), "psnr": decibels(error)})
 
     def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
         side = self.scales.side
@@ -116,21 +134,24 @@ class Adapting(Painting):
 
 
 def fresh(photographs: Photographs, seed: int) -> Net:
-    """An AdaIN network with the encoder's weights of hed-vgg16, its scale measured, its decoder fresh."""
+    """An AdaIN network with the encoder's weights of hed-vgg16, its decoder fresh.
+
+    Features are brought to a mean square of about 1 by smaller weights of the last convolution.
+    """
     trunk = nets.load(JUDGE)
-    module = AdaIN(Exchange())
-    own = module.encoder.state_dict()
-    source = trunk.module.state_dict()
-    module.encoder.load_state_dict({name: source[_there(name, source)] for name in own})
-    net = nets.wrap(module, replace(trunk.contract, height=256, width=256, crop=1.0), name="adain")
-    images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
-    with torch.no_grad():
-        scale = float(module.encode(*net.normalise(images)).square().mean().sqrt())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = AdaIN(Exchange(scale))
-    made.encoder.load_state_dict(module.encoder.state_dict())
-    return nets.wrap(made, net.contracts, name="adain")
+        module = AdaIN()
+    source = trunk.module.state_dict()
+    own = module.encoder.state_dict()
+    module.encoder.load_state_dict({name: source[_there(name, source)] for name in own})
+    net = nets.wrap(module, ADAIN.contract, name="adain")
+    images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
+    with torch.no_grad():
+        scale = float(module.encoder(*net.normalise(images)).square().mean().sqrt())
+        for weight in module.encoder[-2].parameters():
+            weight /= scale
+    return net
 
 
 def _there(name: str, source: dict[str, Tensor]) -> str:

@@ -51,6 +51,11 @@ class Scales:
     """Pixels of the squares."""
     palette: float = 0.0
 
+    def paints(self, step: int) -> bool:
+        """Whether this step paints; the others only give photographs back."""
+        every = self.alternation
+        return not every or (step >= self.prelude and step % (every + 1) != every)
+
 
 @dataclass(frozen=True)
 class Price:
@@ -246,18 +251,11 @@ class Banking(Painting):
 
     def cost(self, net: Net, batch: tuple[Tensor, Tensor], choice: Choice, step: int) -> Price:
         """Paint, or at every T+1st step go through without a bank."""
-        every = self.scales.alternation
-        if not every or (step >= self.scales.prelude and step % (every + 1) != every):
+        if self.scales.paints(step):
             self.corner = STRIDE[0] * step, STRIDE[1] * step
             return self.priced(net, batch, choice)
-        photographs = batch[0]
-        error = self.identity_error(net, photographs, choice)
-        loss = self.scales.identity * error / VARIANCE
-        zero = torch.zeros_like(error)
-        parts = [loss, zero, zero, zero, error, zero]
-        sums = torch.stack([part.detach().sum() for part in parts])
         moved = [weight for weight in _bank(net).shared() if weight.requires_grad]
-        return Price(loss.mean(), sums, moved)
+        return given_back(self.identity_error(net, batch[0], choice), self.scales, moved)
 
     def test(self, net: Net, data: Any, choice: Choice) -> Tested:
         """Paint each photograph's middle in each style; and the branch without a bank."""
@@ -276,6 +274,15 @@ class Banking(Painting):
         with choice.at_work(squares.device):
             again = _bank(net).identity(*net.normalise(choice.formatted(squares)))
         return (again.float() - squares).square().flatten(1).mean(1)
+
+
+def given_back(
+    error: Float[Tensor, " b"], scales: Scales, moved: Sequence[nn.Parameter] | None = None
+) -> Price:
+    """What a batch costs that was not painted: its squared error alone."""
+    loss, zero = scales.identity * error / VARIANCE, torch.zeros_like(error)
+    sums = torch.stack([part.detach().sum() for part in (loss, zero, zero, zero, error, zero)])
+    return Price(loss.mean(), sums, moved)
 
 
 STRIDE = (11, 17)

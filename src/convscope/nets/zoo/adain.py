@@ -1,0 +1,30 @@
+"""AdaIN as it ships: a decoder that paints in the style of any painting; see scripts/train_adain.py."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.hed_vgg16 import HED_VGG16
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def adain() -> "nn.Module":
+    """The same network with fresh weights."""
+    from convscope.nets.style.adain import AdaIN
+
+    return AdaIN()
+
+
+ADAIN = Entry(
+    "adain",
+    None,
+    replace(HED_VGG16.contract, height=256, width=256, crop=1.0),
+    (),
+    "paints photographs in the style of any painting; trained, for `convscope style apply`",
+    "Huang and Belongie 2017, arXiv:1703.06868",
+    "Not the paper's sizes: features of relu3_1, and colours beside them.",
+    weights="adain",
+    module=adain,
+)
