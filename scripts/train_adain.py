@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from train_styles import PAINTINGS, TESTED, gathered, rounded
+from train_styles import PAINTINGS, TESTED, gathered, teach
 
-from convscope import learn, nets
+from convscope import nets
 from convscope.learn.plan import Training
+from convscope.learn.runs import Run
 from convscope.nets.network import Net
 from convscope.see.styling import school
 from convscope.see.styling.teaching import Scales
@@ -26,13 +27,19 @@ from convscope.worlds import Photographs
 FOLDER = Path(__file__).parent.parent / "src" / "convscope" / "nets" / "data" / "adain"
 STYLES = {**PAINTINGS, "udnie": "picabia_udnie_1913.jpg"}
 """In the public domain: their painters died more than 70 years ago."""
-PLAN = Training(
-    epochs=40, batch=8, optimiser="adam", lr=0.001, weight_decay=0.0, seed=2026, precision="bf16",
-    memory_format="channels_last", device="cpu",
-)  # fmt: skip
+PLAN = {
+    "epochs": 40, "batch": 8, "optimiser": "adam", "lr": 0.001, "weight_decay": 0.0, "seed": 2026,
+    "precision": "bf16", "memory_format": "channels_last", "device": "cpu",
+}  # fmt: skip
 SCALES = Scales(
     content=1.0, style=6.0, smooth=0.3, identity=4.0, alternation=3, prelude=150, side=128
 )  # fmt: skip
+STAGES = (
+    ("first", {}, 11, SCALES),
+    ("second", {"epochs": 12, "lr": 0.0008}, 12, replace(SCALES, style=10.0, prelude=0)),
+)
+"""Name, what differs from `PLAN`, epochs of it that are run, wishes: more of the paintings once colours and
+edges come back."""
 
 
 def main(data: Path, run: Path) -> None:
@@ -41,29 +48,33 @@ def main(data: Path, run: Path) -> None:
         photographs = gathered(data, Path(folder))
         lesson = school.lesson(
             "adain", photographs, styles, test=data / "coco200" / "images" / "val2017", scales=SCALES,
-            seed=PLAN.seed,
+            seed=PLAN["seed"],
         )  # fmt: skip
-        train = Photographs(photographs)
-        plan = PLAN.model_copy(update={"resume": run}) if (run / "state").is_dir() else PLAN
-        for event in learn.training(lesson.net, train, lesson.test, plan, out=run, task=lesson.task):
-            if isinstance(event, learn.Epoch):
-                print(event.index, f"{event.seconds:.0f} s", rounded(event.test_measures), flush=True)
-                decibels = event.test_measures["psnr"]
-    finish(lesson.net, len(train), decibels)
+        lesson = replace(lesson, train=Photographs(photographs))
+    for name, differs, until, scales in STAGES:
+        taught = run / f"taught-{name}"
+        if not taught.is_dir():
+            lesson.task.scales = scales
+            teach(lesson, Training(**{**PLAN, **differs}), run / name, until)
+            nets.save(lesson.net, taught)
+        lesson = replace(lesson, net=nets.open_folder(taught))
+    finish(lesson.net, Run.open(run / STAGES[-1][0], Training), len(lesson.train))
 
 
-def finish(net: Net, photographs: int, decibels: float) -> None:
+def finish(net: Net, run: Run, photographs: int) -> None:
     """Say where it is from, halve it, and put it where it ships from."""
+    decibels = run.epochs[-1].test_measures["psnr"]
     net.source = replace(
         net.source,
-        weights=f"trained on {photographs:,} squares in each of {PLAN.epochs} epochs, seed {PLAN.seed}",
+        weights=f"trained on {photographs:,} squares in each of {sum(s[2] for s in STAGES)} epochs, "
+        f"seed {PLAN['seed']}",
         licence="Apache-2.0; encoder: see hed-vgg16; trained on photographs under CC BY 2.0 and paintings in "
         "the public domain",
         note=f"Photographs given back in their own style, {TESTED} of COCO: {decibels:.1f} dB. In half "
         "precision; made by scripts/train_adain.py.",
     )
     net.module.to(torch.float16)
-    nets.save(net, FOLDER, recipe=PLAN.model_dump(mode="json", exclude_none=True))
+    nets.save(net, FOLDER, recipe=run.plan.model_dump(mode="json", exclude_none=True))
     print(net.source.note, FOLDER)
 
 
