@@ -31,7 +31,10 @@ class LBFGS:
 
     def __init__(self, parameters: Sequence[Tensor], history: int = HISTORY) -> None:
         self.parameters = parameters
-        self.pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=history)
+        flat = _flat(parameters)
+        self.rooms = [(torch.empty_like(flat), torch.empty_like(flat)) for _ in range(history)]
+        """For all pairs there will be: taken now, lest they land in gaps that a network's maps need again."""
+        self.pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque()
         self.best: tuple[Tensor, Tensor, Tensor] | None = None
         """Where the loss was least: the parameters, the loss, its gradient."""
         self.direction = torch.empty(0)
@@ -64,7 +67,8 @@ class LBFGS:
     def _judge(self, here: Tensor, slope: Tensor, losses: Tensor) -> None:
         """Keep what is better, and learn from it how the loss bends."""
         best, least, before = self.best or (here, losses, slope)
-        moved, change = here - best, slope - before
+        room = self.rooms.pop() if self.rooms else self.pairs.popleft()[:2]
+        moved, change = torch.sub(here, best, out=room[0]), torch.sub(slope, before, out=room[1])
         expected = _dot(before, moved).clamp_max(0)
         good = losses <= least + DECREASE * expected
         bend = _dot(moved, change)
@@ -75,14 +79,13 @@ class LBFGS:
         if bool(tired.any()):
             self._forget(tired)
             self.refused = torch.where(tired, torch.zeros_like(self.refused), self.refused)
-        self.best = (
-            torch.where(good[:, None], here, best), torch.where(good, losses, least),
-            torch.where(good[:, None], slope, before),
-        )  # fmt: skip
+        torch.where(good[:, None], here, best, out=best)
+        torch.where(good[:, None], slope, before, out=before)
+        self.best = (best, torch.where(good, losses, least), before)
 
     def _forget(self, which: Bool[Tensor, " b"]) -> None:
         kept = [(s, y, torch.where(which, torch.zeros_like(r), r)) for s, y, r in self.pairs]
-        self.pairs = deque(kept, maxlen=self.pairs.maxlen)
+        self.pairs = deque(kept)
 
     def _towards(self, slope: Float[Tensor, "b n"], rate: float) -> Float[Tensor, "b n"]:
         """The direction by two loops; straight down, so far as `rate` says, where nothing is remembered."""
