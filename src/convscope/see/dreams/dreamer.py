@@ -148,7 +148,7 @@ class _Dreamer:
         self.recipe = recipe = _settled(net, sum(named, Objective()), self.original, recipe)
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
         self.sizes = _possible(net, places, self.original, recipe)
-        self.net = _quick(net, self.original, places, recipe)
+        self.net = _quick(net, self.original, self.sizes[0], places, recipe)
         self.parts = named if guide is None else goals.goals(net, self.layers, _single(net, guide))
         self.goal: Objective | None = None
         self.finished: list[Octave] = []
@@ -269,10 +269,12 @@ def _settled(net: Net, goal: Objective, photo: Tensor, recipe: Dream) -> Dream:
     return recipe.model_copy(update={"precision": chosen})
 
 
-def _quick(net: Net, photo: Tensor, places: list[Place], recipe: Dream) -> Net:
-    """The network's copy for speed, tried on a part of the picture."""
-    least = net.contract.size
-    part = octaves.resized(photo, (least[0], least[1]))
+def _quick(net: Net, photo: Tensor, least: tuple[int, int], places: list[Place], recipe: Dream) -> Net:
+    """The network's copy for speed, tried on the picture at its smallest, or at the contract's size."""
+    height, width = net.contract.size
+    sample = least if least[0] * least[1] < height * width else (height, width)
+    part = octaves.resized(photo, sample)
+    part = octaves.Wrap()(part, Generator()) if recipe.seamless else part
     dtype = torch.bfloat16 if recipe.precision == "bfloat16" else None
     return quick(net, part, places, dtype=dtype, channels_last=recipe.layout == "channels_last")
 
