@@ -6,7 +6,7 @@ from torch import nn
 
 from convscope.graph.contract import InputContract
 from convscope.nets import wrap
-from convscope.nets.layout import channels_last, gains
+from convscope.nets.layout import bears, channels_last, gains
 
 
 class Viewing(nn.Module):
@@ -43,3 +43,8 @@ def test_what_depends_on_the_order_is_told_by_its_answer() -> None:
             return self.conv(x) * (1.0 if x.is_contiguous() else 2.0)
 
     assert not gains(wrap(Peeking(), InputContract(3, 12, 10)))
+
+
+def test_a_size_that_only_the_first_layers_take_is_not_what_it_is_tried_with() -> None:
+    net = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(320, 2)), InputContract(3, 12, 10))
+    assert bears(net, torch.rand(2, 3, 7, 7)) and not bears(wrap(Viewing(), InputContract(3, 12, 10)))

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from convscope.errors import ConvscopeError
 from convscope.nets.freezing import frozen
 from convscope.nets.network import Net
 from convscope.nets.structure import leaves
@@ -43,12 +44,16 @@ def bears(net: Net, *inputs: Tensor) -> bool:
 
     Args:
         net: any network.
-        *inputs: what to try it with; the contract's example if left out.
+        *inputs: what to try it with; the contract's example if left out, or if the network cannot take them.
     """
     if "channels last" not in net._cache:
         example = net.example()
-        ready = inputs or ((example,) if isinstance(example, Tensor) else tuple(example))
-        net._cache["channels last"] = _same(net, [x[:1].detach().to(net.device) for x in ready])
+        usual = (example,) if isinstance(example, Tensor) else tuple(example)
+        try:
+            found = _same(net, [x[:1].detach().to(net.device) for x in inputs or usual])
+        except ConvscopeError:  # a size that only its first layers take
+            found = _same(net, usual)
+        net._cache["channels last"] = found
     return bool(net._cache["channels last"])
 
 
