@@ -20,6 +20,8 @@ LEAST = 32 * 32
 """Windows of fewer pixels are nothing but borders."""
 KEPT = 0.95
 """Share of a budget that is planned with; what cannot be foreseen, like gaps between blocks, has the rest."""
+PREPARED = 64 * 2**20
+"""Bytes that kernels keep for themselves from the first step on."""
 
 
 def tiles_within(
@@ -53,7 +55,7 @@ def tiles_within(
     budget, used = in_bytes(memory), used_bytes(net.device) if used is None else used
     each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or Climb()) * batch
     beside = copies * 4 * batch * net.contract.channels * prod(size)
-    room = (int(budget * KEPT) - used if budget else free_bytes(net.device) // 2) - beside
+    room = (int(budget * KEPT) - PREPARED - used if budget else free_bytes(net.device) // 2) - beside
     most = int(room / each_one)
     if most >= prod(size):
         return None
