@@ -50,10 +50,17 @@ STAGES = (
     ("second", {"epochs": 10}, 6, replace(SCALES, prelude=0), JUDGING),
     ("third", {"epochs": 5}, 5, replace(SCALES, prelude=0, content=3.0), JUDGING),
     ("fourth", {"epochs": 3, "batch": 2}, 3, Scales(0.5, 40.0, 0.5, prelude=0, side=192, palette=4.0), LARGE),
+    (
+        "fifth",
+        {"epochs": 8, "batch": 2, "lr": 0.0006},
+        8,
+        Scales(1.0, 40.0, 0.5, prelude=0, side=192, palette=4.0),
+        LARGE,
+    ),
 )
 """Name, what differs from `PLAN`, epochs of it that are run, wishes, judge. Grain learns from the second
 stage on: without it a bank has to say all that it can with its filters. The third gives back what strokes
-covered; the fourth looks at larger squares, and more at the paintings."""
+covered; the fourth looks at larger squares, and more at the paintings; the fifth settles between both."""
 
 
 def main(data: Path, run: Path) -> None:
