@@ -4,7 +4,7 @@
 
 The first folder holds flowers/, open_photos/, coco200/ and paintings/; the second is the run's, where a
 training that was interrupted goes on. Writes src/convscope/nets/data/stylebank, in half precision, after
-some half an hour of one core's time. The same machine and versions give the same weights. The
+some three quarters of an hour of one core's time. The same machine and versions give the same weights. The
 photographs to learn from are the flowers (CC BY 2.0) and those of open_photos that are CC BY 2.0 or in the
 public domain; those of coco200 are only looked at, to measure.
 """
