@@ -1,3 +1,6 @@
+import gc
+from weakref import ref
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -6,6 +9,7 @@ from torch import Tensor, nn
 from convscope.graph.contract import InputContract
 from convscope.nets import Net, Place, load, record, wrap
 from convscope.nets.fusing import quick
+from convscope.nets.response_norm import sooner
 
 
 def stirred(net: Net) -> Net:
@@ -46,6 +50,7 @@ def test_what_is_read_before_the_normalisation_stays() -> None:
     images = torch.rand(2, 3, 64, 64)
     places = [Place("layer1.0.conv1"), Place("layer1.0.bn1"), Place("layer2")]
     copy = quick(net, images, places)
+    assert 1 <= count(copy) < count(net)  # layer1.0.bn1 is overwritten by its ReLU: watched twice
     for place, found in record(copy, images, places).items():
         expected = record(net, images, [place])[place]
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
@@ -135,3 +140,24 @@ def test_channels_stay_apart_where_the_network_asks_for_it() -> None:
     assert count(copy) == 0
     ours, theirs = (record(n, images, ["output"]).popitem()[1] for n in (copy, net))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_module_that_normalises_sooner_goes_when_nobody_has_it() -> None:
+    module = nn.LocalResponseNorm(3)
+    sooner(module)
+    there = ref(module)
+    gc.disable()
+    try:
+        del module
+        assert there() is None
+    finally:
+        gc.enable()
+
+
+def test_normalising_sooner_refuses_a_second_derivative() -> None:
+    module = nn.LocalResponseNorm(3)
+    sooner(module)
+    x = torch.rand(1, 4, 3, 3, requires_grad=True)
+    (slope,) = torch.autograd.grad(module(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.autograd.grad(slope.sum(), x)

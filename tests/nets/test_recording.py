@@ -157,6 +157,17 @@ def test_places_are_noted_before_the_network_goes_on():
     assert order[-3:] == ["relu", "last runs", "last"]
 
 
+def test_what_noting_throws_is_not_the_networks_fault():
+    net = net_of(InPlace)
+
+    def fails(_place, _act):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        record(net, inputs_of(net), ["relu", "last"], noted=fails)
+    assert not any(part._forward_hooks for part in net.module.modules())
+
+
 def test_parts_of_dicts_and_tuples():
     net = net_of(DictOutput)
     (x,) = inputs_of(net)

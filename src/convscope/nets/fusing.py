@@ -123,7 +123,12 @@ def _pairs(net: Net, images: Tensor, places: tuple[Place, ...]) -> tuple[list[_P
     made: dict[int, tuple[str, Tensor]] = {}
     follows: dict[str, str] = {}
     calls: Counter[str] = Counter()
-    handles = []
+
+    def begin(*_: Any) -> None:  # a second time, where something overwrites what is read
+        for found in (made, follows, calls):
+            found.clear()
+
+    handles = [net.module.register_forward_pre_hook(begin)]
     for name, part in net.module.named_modules():
         if isinstance(part, CONVOLUTIONS) and _plain(part):
 

@@ -187,13 +187,16 @@ class _Watch:
         self.every = {p.layer for p in places if p.call is None}
         self.copying = "overwrites" in net._cache or torch.is_inference_mode_enabled()
         self.versions: list[tuple[Tensor, int]] = []
+        self.failure: Exception | None = None
 
     def run(self, ready: tuple[Tensor, ...]) -> Any:
-        """The network's result; None if all was seen before it."""
+        """The network's result; None if all was seen before it. What `noted` throws comes as it is."""
         with frozen(self.net.module), self._hooked():
             try:
                 return self.net(*ready) if self.pending else None
             except _Done:
+                if self.failure:
+                    raise self.failure from None
                 return None
 
     @property
@@ -220,18 +223,25 @@ class _Watch:
         if at not in self.pending and layer not in self.every:
             return None
         self.outputs[at] = output
-        if self.noted:
-            for place in self.places:
-                runs = (place.call,) if place.call else range(self.usual[layer], at[1] + 1)
-                if place.layer == layer and at[1] in runs:
-                    self.noted(place, self.tensor(place, None))
+        self._note(*at)
         self.pending.discard(at)
         if not self.pending:
             raise _Done
-        if self.copying:
+        tensors = [tensor for _, tensor in leaves(output)]
+        if self.copying or any(tensor.is_inference() for tensor in tensors):
             return swap(output, Tensor.clone)  # so that nothing later overwrites what was recorded
-        self.versions += [(tensor, tensor._version) for _, tensor in leaves(output)]
+        self.versions += [(tensor, tensor._version) for tensor in tensors]
         return None
+
+    def _note(self, layer: str, call: int) -> None:
+        for place in self.places if self.noted else ():
+            runs = (place.call,) if place.call else range(self.usual[layer], call + 1)
+            if place.layer == layer and call in runs:
+                try:
+                    self.noted(place, self.tensor(place, None))
+                except Exception as error:
+                    self.failure = error
+                    raise _Done from error
 
     def tensor(self, place: Place, result: Any) -> Tensor:
         at = (place.layer, 1)

@@ -10,11 +10,13 @@ Source: Krizhevsky et al. 2012, "ImageNet Classification with Deep Convolutional
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import ref
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 _ARGUMENTS = inspect.signature(F.local_response_norm)
@@ -42,6 +44,7 @@ class _Normalised(torch.autograd.Function):
             return x * factor
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradient,), (x, total, factor, weights) = gradients, ctx.saved_tensors
         with torch.autocast(x.device.type, enabled=False):
@@ -87,11 +90,11 @@ class Watch(TorchFunctionMode):
 
 
 def sooner(module: nn.Module) -> None:
-    """Let a module of one's own normalise this way from now on; it must not be differentiated twice."""
-    forward = module.forward
+    """Let a module of one's own normalise this way from now on; it cannot be differentiated twice then."""
+    kind, own, itself = type(module), vars(module).get("forward"), ref(module)
 
     def normalised(*inputs: Any, **named: Any) -> Any:
         with _Sooner():
-            return forward(*inputs, **named)
+            return own(*inputs, **named) if own else kind.forward(itself(), *inputs, **named)
 
     module.forward = normalised

@@ -83,3 +83,12 @@ def test_weights_choose_positions(chance):
 def test_pictures_of_different_sizes_compare(chance):
     small = torch.randn(1, 4, 3, 3, generator=chance, dtype=torch.float64)
     assert style_loss(gram(small.repeat(1, 1, 2, 3)), gram(small)).item() < 1e-25
+
+
+def test_a_gram_made_under_autocast_has_its_gradient_outside():
+    features = torch.rand(1, 4, 5, 6, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = gram(features).float().square().sum()
+    (slope,) = torch.autograd.grad(made, features)
+    (wanted,) = torch.autograd.grad(gram(features).square().sum(), features)
+    torch.testing.assert_close(slope, wanted, rtol=2e-2, atol=1e-2)

@@ -50,7 +50,7 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Float[Tensor, "b c c"]) -> tuple[Tensor, None]:
         flat, share = ctx.saved_tensors
-        both = outer[0] + outer[0].transpose(1, 2)
+        both = (outer[0] + outer[0].transpose(1, 2)).to(flat.dtype)
         if not share.dim():
             return torch.bmm(flat.transpose(1, 2), both * share).transpose(1, 2), None
         return torch.bmm(flat.transpose(1, 2), both).transpose(1, 2) * share, None
