@@ -234,7 +234,9 @@ class _Watch:
         return None
 
     def _note(self, layer: str, call: int) -> None:
-        for place in self.places if self.noted else ():
+        if self.noted is None:
+            return
+        for place in self.places:
             runs = (place.call,) if place.call else range(self.usual[layer], call + 1)
             if place.layer == layer and call in runs:
                 try:
