@@ -45,7 +45,7 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,), (x, total, factor, weights) = gradients, ctx.saved_tensors
         with torch.autocast(x.device.type, enabled=False):
             direct = gradient * factor
