@@ -101,7 +101,7 @@ def test_it_is_upright_in_its_own_size_or_the_one_asked_for(convscope, things, m
 
 @pytest.mark.parametrize(
     ("words", "model"), [((), "stylebank"), (("--style", "wave:0.5"), "stylebank"),
-    (("--style", "hat.png:0.5"), "adain")],
+    (("--style", "hat.png:0.5"), "adain"), (("--style", "photo:0.4", "--style", "hat.png"), "adain")],
 )  # fmt: skip
 def test_what_ships_is_taken_by_what_styles_are(convscope, things, words, model):
     """Names of the StyleBank's, or files of paintings; the picture remembers which."""
@@ -154,6 +154,9 @@ def test_regions_from_masks(convscope, things, model):
         (("apply", "wave.png", "--model", "digits"), 2, "paints"),
         (("apply", "broken.png", "--model", "model"), 3, "broken.png"),
         (("apply", "wave.png", "--style", "nowhere.jpg:0.5"), 3, "nowhere.jpg"),
+        (("apply", "wave.png", "--style", "tiny.png"), 3, "64 pixels"),
+        (("apply", "wave.png", "--style", "wave", "--style", "hat.png"), 2, "do not mix"),
+        (("apply", "wave.png", "--style", "hat.png", "--mask", "hat.png:wave"), 2, "no regions"),
         (("apply", "wave.png", "--model", "model", "--mask", "broken.png:wave"), 3, "broken.png"),
         (("apply", "wave.png", "--model", "model", "--mask", "wave.png"), 2, "FILE:NAME"),
     ],

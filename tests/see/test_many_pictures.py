@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope.errors import ConvscopeError, UsageError
 from convscope.graph.contract import InputContract
-from convscope.nets import Net, Place, load, wrap
+from convscope.nets import Net, Place, load, speed, wrap
 from convscope.recipe import in_bytes
 from convscope.see import pace, visualize, visualizing
 from convscope.see.journey import journey
@@ -71,6 +71,23 @@ def test_what_was_chosen_makes_the_same_again(small: Net) -> None:
     assert made.settled.batch == 12 and made.settled.precision == "float32"
     options = {name: value for name, value in made.settled.chosen().items() if name not in ("net", "places")}
     assert torch.equal(visualize(small, *made.settled.places, **options).images, made.images)
+
+
+def test_what_was_measured_of_older_copies_is_not_taken(
+    small: Net, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    """An answer kept under the facts of the first version, when a step was another one, is measured anew."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(pace, "SMALL", 10)
+    monkeypatch.setattr(pace.Trial, "seconds", lambda *_: 1.0)
+    old = {"precision": "bfloat16", "channels_last": True, "batch": 4}
+
+    def with_an_older_answer(facts, device, measure):
+        speed.measured(["visualize", *facts[1:]], device, lambda: old)
+        return speed.measured(facts, device, measure)
+
+    monkeypatch.setattr(pace, "measured", with_an_older_answer)
+    assert visualize(small, "conv2:*", steps=3).settled.precision == "float32"
 
 
 def test_measured_once_and_kept(small: Net, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

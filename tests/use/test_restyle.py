@@ -15,7 +15,16 @@ from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import Form, StyleBank
 from convscope.nets.style.johnson import Johnson, Size
 from convscope.use.parts import parts
-from convscope.use.restyle import Region, mixture_of, paintings_of, region_of, restyle, style_named
+from convscope.use.restyle import (
+    Region,
+    is_painting,
+    mixture_of,
+    paintings_of,
+    region_of,
+    regions_of,
+    restyle,
+    style_named,
+)
 from convscope.worlds import photos
 
 EXACT = Choice("fp32", False)
@@ -196,6 +205,51 @@ def test_paintings_are_files_with_weights(any_style, tmp_path, monkeypatch):
         restyle(any_style, photo(32, 32), choice=EXACT)
     with pytest.raises(DataError):
         restyle(any_style, photo(32, 32), {"nowhere.png": 1.0}, choice=EXACT)
+
+
+def test_a_painting_is_large_enough_to_have_a_style(any_style, tmp_path):
+    """A thread of pixels is refused, and what becomes one when it is made smaller stays wide enough."""
+    picture = photo(32, 32)
+    photo(1200, 12, seed=6).save(tmp_path / "thread.png")
+    with pytest.raises(DataError, match="64 pixels"):
+        restyle(any_style, picture, {str(tmp_path / "thread.png"): 1.0}, choice=EXACT)
+    photo(9600, 64, seed=6).save(tmp_path / "long.png")
+    assert restyle(any_style, picture, {str(tmp_path / "long.png"): 1.0}, choice=EXACT).size == (32, 32)
+
+
+def test_photo_is_what_is_missing_from_the_paintings(any_style, tmp_path, monkeypatch):
+    """By name it is the same as left out; no file is looked for."""
+    monkeypatch.chdir(tmp_path)
+    photo(90, 70, seed=5).save("painting.png")
+    assert paintings_of(["photo:0.4", "painting.png"]) == {"photo": 0.4, "painting.png": 0.6}
+    picture = photo(64, 48)
+    named = restyle(any_style, picture, {"photo": 0.4, "painting.png": 0.6}, choice=EXACT)
+    assert named.tobytes() == restyle(any_style, picture, {"painting.png": 0.6}, choice=EXACT).tobytes()
+    whole = restyle(any_style, picture, {"painting.png": 1.0}, choice=EXACT)
+    assert named.tobytes() != whole.tobytes()
+    assert restyle(any_style, picture, {"photo": 1.0}, choice=EXACT).size == picture.size
+
+
+def test_what_is_a_painting(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("scan.2024", "sea", "photo"):
+        (tmp_path / name).touch()
+    (tmp_path / "scream").mkdir()
+    for word in ("a.png", "nowhere/b.jpg:0.5", "scan.2024", "scan.2024:0.5", "sea", "sea:0.1"):
+        assert is_painting(word), word
+    for word in ("wave", "wave:0.5", "photo", "photo:0.4", "scream", "", "a\0b", "x" * 5000):
+        assert not is_painting(word), word
+    for words in (["wave", "a.png"], ["a.png", "x" * 5000], ["a\0b"]):
+        with pytest.raises(UsageError, match="do not mix"):
+            paintings_of(words)
+
+
+def test_masks_are_no_matter_of_paintings(any_style, tmp_path):
+    """Said before the mask is opened or its style looked up."""
+    for word in (f"{tmp_path}/nowhere.png:wave", "nothing"):
+        with pytest.raises(UsageError, match="no regions"):
+            regions_of(any_style, [word])
+    assert regions_of(any_style, []) == []
 
 
 def test_weights_that_changed_are_used(net):

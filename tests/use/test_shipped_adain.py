@@ -7,10 +7,11 @@ import torch
 
 from convscope import nets
 from convscope.nets.zoo import ZOO
-from convscope.see.styling.judging import Judge, painting, still
+from convscope.see.styling.judging import Judge, still
 from convscope.use import restyle
 from convscope.use.restyle import PAINTING
 from convscope.worlds import Photographs, photos
+from convscope.worlds.paintings import painting
 
 DECIBELS = 21.0
 UNSEEN = "matisse_woman_with_a_hat_1905.jpg"

@@ -8,8 +8,9 @@ import torch
 from convscope import nets
 from convscope.nets.zoo import ZOO
 from convscope.nets.zoo.stylebank import STYLES
-from convscope.see.styling.judging import Judge, painting, still
+from convscope.see.styling.judging import Judge, still
 from convscope.worlds import Photographs
+from convscope.worlds.paintings import painting
 
 PAINTINGS = {
     "starry-night": "van_gogh_starry_night_1889.jpg",

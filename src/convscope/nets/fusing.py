@@ -44,7 +44,7 @@ def quick(
     Args:
         net: the network; it stays as it was.
         images: what it will look at, in the contract's range; folding is kept only if the copy agrees with
-            the network on them.
+            the network on the first of them.
         places: where its activations will be read; its result, if left out.
         dtype: precision of the copy's weights and arithmetic; the network's own if left out.
         channels_last: order of the weights' axes in memory, where the network bears it.

@@ -22,6 +22,7 @@ from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.recipe import in_bytes
 from convscope.use.parts import Adaptive, Banks, Brush, Plain, in_parts
 from convscope.worlds import photos
+from convscope.worlds.paintings import painting
 
 MEMORY = "1GiB"
 """What a photograph is painted in, unless told otherwise."""
@@ -58,13 +59,14 @@ def restyle(
         net: a network that paints, such as `load("stylebank")`.
         photo: upright, RGB.
         mixture: how much of each style; what is missing from 1 is the photograph itself. The first style
-            alone if left out. For an AdaIN network styles are files of paintings.
+            alone if left out. For an AdaIN network styles are files of paintings, and `photo`.
         regions: styles for parts of the picture; later ones lie above earlier ones, and all above `mixture`.
         memory: to work in, as in `1GB`; larger photographs are painted in parts that fit together.
         choice: precision and memory format; measured if left out.
 
     Raises:
         UsageError: the network does not paint, has no such style, or cannot mix or tell regions apart.
+        DataError: a painting is no picture, or too small to have a style.
     """
     if not isinstance(net.module, AdaIN):
         styles = styles_of(net)
@@ -125,20 +127,44 @@ def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
 
 
 def paintings_of(words: Sequence[str]) -> dict[str, float]:
-    """Weights from `FILE` or `FILE:WEIGHT`, for a network that takes any style.
+    """Weights from `FILE` or `FILE:WEIGHT`, for a network that takes any style; `photo` is the photograph.
 
     Raises:
-        UsageError: a weight is out of range, or a file there twice.
+        UsageError: a weight is out of range, a file there twice, or a word the name of a style.
     """
+    names = [word for word in words if not is_painting(word) and word.partition(":")[0] != PLAIN]
+    if names:
+        raise UsageError(
+            "files of paintings for a network that takes any style", received=", ".join(names),
+            hint="Names are those of a StyleBank, files of paintings go to adain; the two do not mix.",
+        )  # fmt: skip
     given: dict[str, float | None] = {}
     for word in words:
         file, colon, weight = word.rpartition(":")
-        known = bool(colon) and not Path(word).exists()
+        known = bool(colon) and not _there(word)
         name = file if known else word
         if name in given:
             raise UsageError("each painting once", received=f"{name}, twice")
         given[name] = _number(weight, word) if known else None
     return _filled(given)
+
+
+def is_painting(word: str) -> bool:
+    """Whether a style, with or without a weight, is a file: it ends as files do, or it is there.
+
+    `photo` is none, even where there is such a file: it is the photograph as it was.
+    """
+    if word.partition(":")[0] == PLAIN:
+        return False
+    names = word, word.rpartition(":")[0]
+    return any(Path(name).suffix[1:2].isalpha() or _there(name) for name in names)
+
+
+def _there(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _filled(given: Mapping[str, float | None]) -> dict[str, float]:
@@ -155,6 +181,18 @@ def _number(text: str, word: str) -> float:
     if not -10 <= value <= 10:
         raise UsageError("a weight from -10 to 10 after the colon", received=word)
     return value
+
+
+def regions_of(net: Net, words: Sequence[str]) -> list[Region]:
+    """Regions from `FILE:NAME`, in this order.
+
+    Raises:
+        UsageError: the network takes no regions, a word is written otherwise, or a style is unknown.
+        DataError: a file is no picture.
+    """
+    if words and isinstance(net.module, AdaIN):
+        raise _paintings_only(f"{len(words)} masks")
+    return [region_of(word, styles_of(net)) for word in words]
 
 
 def region_of(word: str, styles: Sequence[str]) -> Region:
@@ -221,12 +259,9 @@ def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) ->
     """What paints a part of the picture."""
     if isinstance(net.module, AdaIN):
         if regions or not mixture:
-            raise UsageError(
-                "files of paintings, and no regions, for an AdaIN network",
-                received=f"{len(mixture)} paintings, {len(regions)} regions",
-                hint="For example: --style great_wave.jpg",
-            )
-        return Adaptive(net.module, [(share, _taken(net, file)) for file, share in mixture.items()])
+            raise _paintings_only(f"{len(mixture)} paintings, {len(regions)} regions")
+        files = {file: share for file, share in mixture.items() if file != PLAIN}
+        return Adaptive(net.module, [(share, _taken(net, file)) for file, share in files.items()])
     if isinstance(net.module, StyleBank):
         masks = [(np.asarray(region.mask.convert("L")), region.style) for region in regions]
         return Banks(net.module, dict(mixture), [(torch.from_numpy(m.copy()), name) for m, name in masks])
@@ -239,10 +274,16 @@ def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) ->
     return Plain()
 
 
+def _paintings_only(received: str) -> UsageError:
+    return UsageError(
+        "files of paintings, and no regions, for an AdaIN network",
+        received=received,
+        hint="For example: --style great_wave.jpg",
+    )
+
+
 def _taken(net: Net, file: str) -> tuple[Tensor, Tensor]:
     """Means and deviations of a painting's features, its longer side at most `PAINTING` pixels."""
-    photo = photos.open_photo(Path(file))
-    photo.thumbnail((PAINTING, PAINTING), Image.Resampling.LANCZOS)
-    images = photos.pixels(photo)[None].to(net.device, net.dtype) / 255
+    images = painting(file, PAINTING).to(net.device, net.dtype)
     module: Any = net.module
     return statistics(module.encode(*net.normalise(images)))

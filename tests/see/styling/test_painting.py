@@ -249,6 +249,22 @@ def test_tiles_are_the_whole_picture():
     torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("size", "memory", "pixels"),
+    [
+        ((512, 512), "", 1024 * 1024),
+        ((512, 512), "64GB", 1024 * 1024),
+        ((512, 512), "1GB", 256 * 512),
+        ((1024, 1024), "4GB", 512 * 512),
+        ((2048, 2048), "", 512 * 512),
+        ((2048, 2048), "64GB", 512 * 512),
+        ((2048, 2048), "1.3GB", 256 * 512),
+    ],
+)
+def test_pictures_are_looked_at_in_parts_only_where_memory_is_short(size, memory, pixels):
+    assert easel.look(torch.empty(1, 3, *size, device="meta"), memory).pixels == pixels
+
+
 def test_what_is_wanted_is_the_same_part_by_part(monkeypatch):
     """Grams and values of a picture that is looked at in tiles are those of one look at the whole."""
     net = load("hed-vgg16")

@@ -15,10 +15,11 @@ from convscope.learn.state import State
 from convscope.nets.speed import PLAIN, Choice
 from convscope.nets.style.bank import Form, StyleBank
 from convscope.see.styling import school
-from convscope.see.styling.judging import BLURS, Judge, painting, palette, still
+from convscope.see.styling.judging import BLURS, Judge, palette, still
 from convscope.see.styling.squares import Squares
 from convscope.see.styling.teaching import Banking, Painting, Scales
 from convscope.worlds import Photographs
+from convscope.worlds.paintings import painting
 
 SCALES = Scales(style=10.0, alternation=2, prelude=0, side=64)
 PLAN = {

@@ -33,12 +33,12 @@ def run(recipe: Restyle, shell: Shell) -> Answer:
     from convscope import nets
     from convscope.cli.stamp import stamp
     from convscope.use import restyle
-    from convscope.use.restyle import region_of
+    from convscope.use.restyle import is_painting, regions_of
 
-    model = recipe.model or ("adain" if any(map(_is_painting, recipe.style)) else "stylebank")
+    model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
     net = nets.load(model).to(inputs.device(recipe.device))
     styles, mixture = _wanted(net, recipe)
-    regions = [region_of(word, styles) for word in recipe.mask]
+    regions = regions_of(net, recipe.mask)
     photo = _photo(recipe)
     choice, precision = _choice(net, recipe)
     started = perf_counter()
@@ -53,11 +53,6 @@ def run(recipe: Restyle, shell: Shell) -> Answer:
         "picture": name, "out": str(folder.place),
     }  # fmt: skip
     return Answer(data, lambda: _shown(data))
-
-
-def _is_painting(word: str) -> bool:
-    """Whether a style, with or without a weight, ends as files do."""
-    return any(Path(name).suffix[1:2].isalpha() for name in (word, word.rpartition(":")[0]))
 
 
 def _wanted(net: "Net", recipe: Restyle) -> tuple[tuple[str, ...], dict[str, float]]:

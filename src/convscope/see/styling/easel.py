@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convscope.errors import MissingError, UsageError
 from convscope.nets import Net, Place
+from convscope.recipe import in_bytes
 from convscope.see.objective import Objective
 from convscope.see.penalties import total_variation
 from convscope.see.styling import colour, guides
@@ -33,6 +34,10 @@ PART = Tiles(512 * 512)
 """How much of larger ones is looked at at once, where no gradients are needed."""
 SHORT = Tiles(256 * 512)
 """The same where memory is short: about 0.4 GB of VGG16's maps."""
+NEEDED = 3200
+"""Bytes for each pixel that is looked at without gradients, about: VGG16's maps."""
+SPARED = 0.4
+"""Share of a memory that may go into one look; the rest is for the process and what else it keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,9 +184,11 @@ def correlations(
 
 def look(picture: Float[Tensor, "b c h w"], memory: str = "") -> Tiles:
     """In what parts a picture is looked at: one, unless it is large or memory is short."""
-    if memory:
-        return SHORT
-    return PART if picture[0, 0].numel() > WHOLE else Tiles(WHOLE)
+    pixels = picture[0, 0].numel()
+    wanted, at_once = (PART, PART.pixels) if pixels > WHOLE else (Tiles(WHOLE), pixels)
+    if not memory or at_once * NEEDED <= SPARED * in_bytes(memory):
+        return wanted
+    return PART if PART.pixels * NEEDED <= SPARED * in_bytes(memory) else SHORT
 
 
 def answers(

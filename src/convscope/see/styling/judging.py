@@ -2,28 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from convscope.errors import DataError, UsageError
+from convscope.errors import UsageError
 from convscope.nets import Net, record
 from convscope.nets.places import Place
 from convscope.nets.speed import PLAIN, Choice
 from convscope.see.styling.losses import content_loss, gram, style_loss
-from convscope.worlds import photos
 
 JUDGE = "hed-vgg16"
 """The network whose layers say what style and content are."""
 CONTENT = "relu4_2"
 STYLE = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
 """Source of both: Chen et al. 2017 (StyleBank), section 4."""
-SMALLEST = 64
-"""Pixels of a painting's shorter side below which it has no style to learn."""
 TINY = 1e-12
 BLURS = (1, 4, 16)
 """Sides of the blocks, in pixels, whose mean colours make a palette: of dots, of strokes, of shapes."""
@@ -37,25 +32,6 @@ class Verdict:
 
     content: Float[Tensor, " b"]
     style: Float[Tensor, " b"]
-
-
-def painting(path: str | Path, size: int) -> Float[Tensor, "1 3 h w"]:
-    """A painting in [0, 1], its longer side at most `size` pixels: what is small in it stays small.
-
-    Raises:
-        DataError: the file is missing, no picture, damaged, or too small to have a style.
-    """
-    photo = photos.open_photo(path)
-    if min(photo.size) < SMALLEST:
-        raise DataError(
-            f"a painting of {SMALLEST} pixels or more each way at {path}",
-            received=f"{photo.width} x {photo.height}",
-        )
-    scale = size / max(photo.size)
-    if scale < 1:
-        shape = max(SMALLEST, round(photo.width * scale)), max(SMALLEST, round(photo.height * scale))
-        photo = photo.resize(shape, Image.Resampling.LANCZOS)
-    return photos.pixels(photo)[None].float() / 255
 
 
 class Judge:

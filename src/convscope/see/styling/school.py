@@ -15,9 +15,10 @@ from convscope.nets import Net, Source
 from convscope.nets.style.bank import MEAN, NAME, STD, Form, StyleBank
 from convscope.nets.style.johnson import Johnson, Size
 from convscope.see.styling.adapting import Adapting, fresh
-from convscope.see.styling.judging import CONTENT, JUDGE, SMALLEST, STYLE, Judge, painting, still
+from convscope.see.styling.judging import CONTENT, JUDGE, STYLE, Judge, still
 from convscope.see.styling.teaching import Banking, Painting, Scales
 from convscope.worlds import Photographs
+from convscope.worlds.paintings import SMALLEST, painting
 
 CONTRACT = InputContract(3, 256, 256, mean=(MEAN,), std=(STD,), name="photo")
 """Photographs in [0, 1], of any size."""
