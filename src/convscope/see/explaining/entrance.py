@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
@@ -72,7 +73,12 @@ class Entrance:
             torch.autograd.grad(scores.sum(), anchor)
 
     def holds(self) -> bool:
-        """Whether the line is straight here, its slope everywhere the same, and there is no other way in."""
+        """Whether the line is straight here, its slope everywhere the same, and there is no other way in.
+
+        A network that lays parts of one input side by side as a batch has no row for each point of the line.
+        """
+        if len(self.low) != 1:
+            return False
         x, o = self.inputs[self.number], self.nothing[self.number]
         between = [*self.inputs]
         between[self.number] = (o + BETWEEN * (x - o)).detach().requires_grad_()
@@ -86,13 +92,23 @@ class Entrance:
 
 
 def entrance(question: Question, nothing: Sequence[Tensor], during: Lean, first: Tensor | None) -> bool:
-    """Whether lines may enter by the first convolution; tried on the first row."""
+    """Whether lines may enter by the first convolution; tried on the first row of each target."""
     if first is None or len(question.explained) != 1:
         return False
+    rows = [question.goals.index(goal) for goal in dict.fromkeys(question.goals)]
     try:
-        return Entrance(question, 0, nothing, during, id(first)).holds()
-    except Exception:  # whatever a network throws at what it did not expect
+        return all(Entrance(question, row, nothing, during, id(first)).holds() for row in rows)
+    except Exception as error:  # whatever a network throws at what it did not expect
+        if starved(error):
+            raise
         return False
+
+
+def starved(error: Exception) -> bool:
+    """Whether memory ran out, which another way of computing does not mend."""
+    said = str(error)
+    known = isinstance(error, torch.OutOfMemoryError)
+    return known or "out of memory" in said or "can't allocate memory" in said
 
 
 def _near(found: Tensor, wanted: Tensor) -> bool:
@@ -113,7 +129,8 @@ class _Door(torch.autograd.Function):
         return torch.addcmul(low, line.step, at, out=made)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         line, (back,) = ctx.line, gradients
         last = line.sums.dim() == 4 and line.sums.is_contiguous(memory_format=torch.channels_last)
         rows, total = (t.permute(0, 2, 3, 1) if last else t for t in (back, line.sums))
@@ -121,7 +138,9 @@ class _Door(torch.autograd.Function):
         return back.new_zeros(()), None, None, None
 
 
-class _Reached(Exception):
+class _Reached(BaseException):
+    """Ends a pass at the first convolution; no `Exception`, so that no network swallows it."""
+
     def __init__(self, made: Tensor) -> None:
         super().__init__()
         self.made = made

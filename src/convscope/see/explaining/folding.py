@@ -5,9 +5,10 @@ calls are caught on their way.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -40,6 +41,14 @@ class Fold:
     weight: Tensor
     bias: Tensor | None
     norm: dict[str, Any]
+
+    def within(self, own: Set[int]) -> bool:
+        """Whether all of it is among a network's own tensors, whose `id` they keep from pass to pass.
+
+        Weights that are computed anew at every call (spectral normalisation) are not.
+        """
+        norm = (self.norm[name] for name in ("running_mean", "running_var", "weight", "bias"))
+        return all(t is None or id(t) in own for t in (self.weight, self.bias, *norm))
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of both together."""
@@ -81,14 +90,19 @@ class Folding:
 def folding(question: Question) -> Folding:
     """Makes contexts in which convolutions run as one with the normalisations that alone read them.
 
-    Weights are folded now, once. Networks that do not bear channels last (they call `view` on what a
-    convolution made) are run in the ordinary layout.
+    Weights are folded now, once, if they are the network's own. Networks that do not bear channels last
+    (they call `view` on what a convolution made) are run in the ordinary layout.
     """
     watch = _watched(question)
+    module = question.net.module
+    own = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
     found = watch.folds() if question.net.dtype == torch.float32 else []
+    found = [fold for fold in found if fold.within(own)]
     with torch.no_grad():
         weights = {id(fold.weight): fold.folded() for fold in found}
-    made = Folding(weights, {id(fold.norm["running_mean"]) for fold in found}, first=watch.first())
+    first = watch.first()
+    first = first if first is not None and id(first) in own else None
+    made = Folding(weights, {id(fold.norm["running_mean"]) for fold in found}, first=first)
     return made if bears(question.net, *question.inputs) else made.contiguous()
 
 
@@ -185,7 +199,10 @@ class _Pairs(TorchFunctionMode):
 
 
 def _watched(question: Question) -> _Pairs:
+    """One pass that goes as far, and reads as much, as all rows together."""
+    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.goals]
+    rows = [read.index(places) for places in dict.fromkeys(read)]
     watch = _Pairs()
     with torch.no_grad(), watch:
-        question.scores(tuple(x[:1] for x in question.inputs), [0])
+        question.scores(question.repeated(rows), rows)
     return watch

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from typing_extensions import override
 
 from convscope.see.explaining.folding import Folded, Folding, convolution
@@ -31,7 +32,8 @@ class Lean(Folded):
     def __init__(self, fold: Folding) -> None:
         super().__init__(fold.weights, fold.norms)
         self.layout = torch.channels_last if fold.channels_last else torch.contiguous_format
-        self.turned: dict[int, Tensor] = {}
+        self.turned: dict[int, tuple[Tensor, Tensor]] = {}
+        """By a weight's `id`: the weight, so that no other one gets its `id`, and it turned round."""
 
     @override
     def __torch_function__(
@@ -51,7 +53,8 @@ class Lean(Folded):
 
     def _convolved(self, args: Any, kwargs: Any) -> Any:
         x, weight, bias, rest, named = convolution(args, kwargs)
-        weight, bias = self.weights.get(id(weight), (weight, bias))
+        folded = self.weights.get(id(weight))
+        weight, bias = folded or (weight, bias)
         options = dict(zip(("stride", "padding", "dilation", "groups"), rest, strict=False)) | named
         free = weight.requires_grad or (bias is not None and bias.requires_grad)
         padding = options.get("padding", 0)
@@ -63,10 +66,17 @@ class Lean(Folded):
         groups = options.get("groups", 1)
         turned = None
         if _turns(weight, stride, padding, dilation, groups):
-            turned = self.turned.get(id(weight))
-            if turned is None:
-                turned = self.turned[id(weight)] = _turn(weight, groups).contiguous(memory_format=self.layout)
+            turned = self._turned(weight, groups, kept=folded is not None or isinstance(weight, nn.Parameter))
         return _Convolved.apply(x, weight, bias, (stride, padding, dilation, groups), turned)
+
+    def _turned(self, weight: Tensor, groups: int, *, kept: bool) -> Tensor:
+        """The kernel turned round; not kept where weights are computed anew at every call."""
+        source, turned = self.turned.get(id(weight), (None, None))
+        if source is not weight or turned is None:
+            turned = _turn(weight, groups).contiguous(memory_format=self.layout)
+            if kept:
+                self.turned[id(weight)] = weight, turned
+        return turned
 
 
 def _pair(value: Any) -> Pair:
@@ -78,7 +88,8 @@ def _turns(weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: 
     """Whether the way back is a convolution with the turned kernel, and sooner so."""
     reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     fits = stride == (1, 1) and all(p <= r for p, r in zip(padding, reach, strict=True))
-    return weight.device.type == "cpu" and fits and groups in (1, len(weight))
+    one_by_one = groups == len(weight) and weight.shape[1] == 1
+    return weight.device.type == "cpu" and fits and (groups == 1 or one_by_one)
 
 
 def _turn(weight: Tensor, groups: int) -> Tensor:
@@ -95,7 +106,8 @@ class _Convolved(torch.autograd.Function):
         return torch.conv2d(x, weight, bias, *how)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (back,) = gradients
         stride, padding, dilation, groups = ctx.how
         weight, turned = ctx.weight, ctx.turned
@@ -136,7 +148,8 @@ class _Rectified(torch.autograd.Function):
         return made
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (made,) = ctx.saved_tensors
         if ctx.high == inf:
             return torch.ops.aten.threshold_backward(gradients[0], made, 0), None, None
@@ -174,5 +187,6 @@ class _Padded(torch.autograd.Function):
         return made
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         return gradients[0][ctx.window], None, None

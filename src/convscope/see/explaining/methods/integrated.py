@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from itertools import chain
 from math import ceil
 from time import perf_counter
 from typing import ClassVar
@@ -13,7 +12,8 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.explaining.entrance import Entrance, entrance
+from convscope.errors import ConvscopeError
+from convscope.see.explaining.entrance import Entrance, entrance, starved
 from convscope.see.explaining.folding import Folding, folding
 from convscope.see.explaining.gradients import gradients, zeros
 from convscope.see.explaining.lean import Lean
@@ -42,16 +42,23 @@ class IntegratedGradients(Method):
 
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
-        """The integral so far, after each batch of points or every half second."""
+        """The integral so far, after each batch of points or every half second.
+
+        Where the lean way fails, at whatever row, all is computed plainly.
+        """
         nothing, fold = self.baseline(question), folding(question)
+        told = 0.0
         try:
-            found = self._leanly(question, nothing, fold)
-            begun = [next(found)]
-        except RuntimeError:  # a layer writes over what a rectifier made
-            begun, found = [], self._added(question, nothing, fold, fold)
-        for total, share in chain(begun, found):
-            pairs = zip(question.inputs, nothing, total, strict=True)
-            yield Part(tuple((x - o) * sums for x, o, sums in pairs), share)
+            for total, told in self._leanly(question, nothing, fold):
+                yield _part(question, nothing, total, told)
+        except (RuntimeError, LookupError, ConvscopeError) as error:
+            if starved(error):
+                raise
+        else:
+            return
+        for total, share in self._added(question, nothing, fold, fold):
+            if share > told:
+                yield _part(question, nothing, total, share)
 
     def points(self) -> tuple[Tensor, Tensor]:
         """Shares of the line and their weights, which add up to 1."""
@@ -71,6 +78,8 @@ class IntegratedGradients(Method):
         size = ceil(self.steps / ceil(self.steps / question.batch))
         for row in range(len(question)):
             line = Entrance(question, row, nothing, during, id(fold.first))
+            if row and not line.holds():
+                raise LookupError("a line that enters as the first row's does")
             for first in range(0, self.steps, size):
                 share, weight = shares[first : first + size], weights[first : first + size]
                 rows, pairs = [row] * len(share), zip(question.inputs, nothing, strict=True)
@@ -115,6 +124,11 @@ class IntegratedGradients(Method):
     def lighter(self) -> "IntegratedGradients":
         """With 12 points at most."""
         return self.model_copy(update={"steps": min(self.steps, 12)})
+
+
+def _part(question: Question, nothing: tuple[Tensor, ...], total: list[Tensor], share: float) -> Part:
+    pairs = zip(question.inputs, nothing, total, strict=True)
+    return Part(tuple((x - o) * sums for x, o, sums in pairs), share)
 
 
 def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor, fold: Folding) -> Tensor:
