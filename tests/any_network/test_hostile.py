@@ -47,8 +47,9 @@ class Float16(nn.Sequential):
         self.half()
 
 
-FORGIVING = ("attribute", "explain", "units")
-"""Verbs that may go on where one part fails: several methods, a derivative or a graph that may not exist."""
+FORGIVING = ("attribute", "explain", "units", "visualize")
+"""Verbs that may go on where one part fails: several methods, a derivative, a graph or an order of axes that
+may not exist."""
 
 MODULES = (*HOSTILE, FiveChannels, Moving, Float16)
 

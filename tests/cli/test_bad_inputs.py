@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -371,6 +371,7 @@ WORDS = st.sampled_from(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("verb", ["nets", "describe", "classify", "look", "data check", "replay"])
 @given(words=st.lists(WORDS, max_size=4))
+@example(words=["x" * 5000])
 def test_no_words_make_it_stumble(convscope, monkeypatch, junk, verb: str, words: list[str]) -> None:
     monkeypatch.chdir(junk)
     done = convscope(*verb.split(), *words, "--quiet")

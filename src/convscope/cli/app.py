@@ -80,10 +80,11 @@ def _nearest_verb(word: str) -> str:
 
 def _check_second_word(word: str, second: str) -> None:
     """What follows a verb that is also the first word of others: its own, or theirs mistyped."""
-    if word not in VERBS or not second.isalpha() or Path(second).exists():
+    if word not in VERBS or not second.isalpha():
         return
     inside = {verb.partition(" ")[2]: verb for verb in VERBS if verb.startswith(word + " ")}
-    if close := get_close_matches(second, inside, n=1):
+    close = get_close_matches(second, inside, n=1)
+    if close and not Path(second).exists():
         raise UsageError(
             "one of the verbs, or a file", received=f"{word} {second}",
             hint=f"Did you mean {inside[close[0]]}? See: convscope --help",

@@ -105,10 +105,13 @@ def _from_system(error: BaseException) -> ConvscopeError | None:
         return ConvscopeError(
             "room on the disk", received=str(error), hint="Free some space, or choose another --out."
         )
-    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError):
+    named = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+    if named or isinstance(
+        error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError
+    ):
         return DataError(
             "a file or folder that can be used",
-            received=str(error),
+            received=_shortened(str(error)),
             hint="Check the path and its permissions.",
         )
     return None
@@ -143,6 +146,10 @@ def _too_little_memory(where: str, error: BaseException) -> ConvscopeError:
         received=_first_line(error) or "out of memory",
         hint="Make the input, the batch or the number of places smaller, or use --device cpu.",
     )
+
+
+def _shortened(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _first_line(error: BaseException) -> str:
