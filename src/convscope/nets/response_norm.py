@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
+from typing_extensions import override
 
 _ARGUMENTS = inspect.signature(F.local_response_norm)
 
@@ -53,28 +54,8 @@ class _Normalised(torch.autograd.Function):
             return direct.addcmul_(x, across, value=-2 * ctx.beta), None, None, None, None
 
 
-class _Sooner(TorchFunctionMode):
-    """Catches the normalisation, whether it is called by a module or as a function."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is F.local_response_norm:
-            given = _ARGUMENTS.bind(*args, **kwargs)
-            given.apply_defaults()
-            x, *amounts = given.args
-            if x.dim() == 4 and x.is_floating_point():
-                return _Normalised.apply(x, *amounts)
-        return func(*args, **kwargs)
-
-
 class Watch(TorchFunctionMode):
-    """Notes whether there is any such normalisation."""
+    """Notes whether there is any such normalisation, called by a module or as a function."""
 
     seen = False
 
@@ -85,8 +66,28 @@ class Watch(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        self.seen = self.seen or func is F.local_response_norm
-        return func(*args, **(kwargs or {}))
+        kwargs = dict(kwargs or {})
+        if func is not F.local_response_norm:
+            return func(*args, **kwargs)
+        self.seen = True
+        return self.met(args, kwargs)
+
+    def met(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        """What the normalisation gives."""
+        return F.local_response_norm(*args, **kwargs)
+
+
+class _Sooner(Watch):
+    """Normalises the other way."""
+
+    @override
+    def met(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+        given = _ARGUMENTS.bind(*args, **kwargs)
+        given.apply_defaults()
+        x, *amounts = given.args
+        if x.dim() == 4 and x.is_floating_point():
+            return _Normalised.apply(x, *amounts)
+        return super().met(args, kwargs)
 
 
 def sooner(module: nn.Module) -> None:
