@@ -146,6 +146,9 @@ def test_an_atlas_that_is_stopped_while_it_collects_is_one_of_fewer_pictures(
     monkeypatch.setattr(gathering, "seen", interrupted)
     stopped = convscope(*words, "--images", 200, "--out", "early")
     assert stopped.code == 130 and "after 64 pictures" in stopped.err and len(calls) == 2
+    calls.clear()
+    last = convscope(*words, "--images", 64, "--out", "last")
+    assert last.code == 130 and "after 64 pictures" in last.err and len(calls) == 2
     monkeypatch.setattr(gathering, "seen", seen)
     assert convscope(*words, "--images", 64, "--out", "whole").code == 0
     early, whole = (png.recipe_in(tmp_path / name / "atlas.png") for name in ("early", "whole"))

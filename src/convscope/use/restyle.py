@@ -191,7 +191,7 @@ def regions_of(net: Net, words: Sequence[str]) -> list[Region]:
         DataError: a file is no picture.
     """
     if words and isinstance(net.module, AdaIN):
-        raise _paintings_only(f"{len(words)} masks")
+        raise _paintings_only(f"--mask {words[0]}")
     return [region_of(word, styles_of(net)) for word in words]
 
 

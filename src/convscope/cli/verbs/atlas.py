@@ -40,7 +40,7 @@ def run(recipe: Atlas, shell: Shell) -> Answer:
         html = atlas_page.page(atlas, net, data, command=made.command(), seed=made.seed)
         (folder.path / "atlas.html").write_text(html, encoding="utf-8")
         pictures.save(atlas_page.sheet(atlas, net), folder.path / "atlas.png", stamp(made))
-        if stopped or early:
+        if stopped:
             cells = f"{len(atlas.images)} of {len(atlas)} cells"
             raise Interrupted(
                 f"stopped after {pictures_seen:,} pictures and {cells}; they are in {folder.place}",
@@ -51,7 +51,7 @@ def run(recipe: Atlas, shell: Shell) -> Answer:
 
 
 def _mapped(net: "Net", data: "Samples", recipe: Atlas, shell: Shell) -> "tuple[Map, int, bool]":
-    """The atlas, of how many pictures it is, and whether it was stopped while it was drawn."""
+    """The atlas, of how many pictures it is, and whether it was stopped on the way."""
     from convscope.nets import frozen
     from convscope.see.charting import mapping
     from convscope.see.interrupts import asking
@@ -71,7 +71,7 @@ def _mapped(net: "Net", data: "Samples", recipe: Atlas, shell: Shell) -> "tuple[
             stopped = True
     if so_far is None:
         raise Interrupted("stopped before the first cell")
-    return so_far(), seen, stopped
+    return so_far(), seen, stopped or request.asked
 
 
 def _data(atlas: "Map", data: "Samples") -> dict[str, Any]:
