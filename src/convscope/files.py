@@ -1,0 +1,191 @@
+"""Read files that a user names, and write files that appear whole or not at all.
+
+Whatever comes from outside is opened without waiting (a named pipe has no end), must be a regular file, is read
+up to a limit, and is parsed up to a depth. Whatever is written gets the permissions of the user's umask.
+"""
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+MAX_TEXT_BYTES = 16 << 20
+"""Largest text, JSON or TOML file that is read, unless the caller says otherwise."""
+MAX_DEPTH = 64
+"""Deepest nesting of tables and lists that is accepted."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading; never waits.
+
+    Args:
+        path: links are followed.
+
+    Raises:
+        OSError: it is missing, unreadable, or a folder, pipe, socket or device; the message says which.
+        ValueError: the name itself is impossible (it holds a NUL).
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            found = next((name for test, name in _KINDS if test(mode)), "no file")
+            raise OSError(f"{path} is {found}, not a regular file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+
+
+def require_regular(path: str | Path) -> int:
+    """Check that a library which opens files itself may open this one.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        OSError, ValueError: as `open_regular` does.
+    """
+    with open_regular(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def read_bytes(path: str | Path, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """Read a regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: as `open_regular` does, or the file is larger.
+        ValueError: the name itself is impossible.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    if size > limit or len(content) > limit:
+        raise OSError(f"{path} has {max(size, len(content)):,} bytes; the limit is {limit:,}")
+    return content
+
+
+def read_text(path: str | Path, limit: int = MAX_TEXT_BYTES) -> str:
+    """Read a regular UTF-8 file of at most `limit` bytes.
+
+    Raises:
+        OSError, ValueError: as `read_bytes` does, or the content is not UTF-8.
+    """
+    return read_bytes(path, limit).decode("utf-8")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON from outside: standard numbers only, nested at most `MAX_DEPTH` deep.
+
+    Raises:
+        ValueError: it is no JSON, holds NaN, Infinity or an integer of thousands of digits, or nests deeper.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
+    _check_depth(value)
+    return value
+
+
+def read_json(path: str | Path, limit: int = MAX_TEXT_BYTES) -> Any:
+    """Read and parse a JSON file.
+
+    Raises:
+        OSError, ValueError: as `read_text` and `parse_json` do.
+    """
+    return parse_json(read_text(path, limit))
+
+
+def read_toml(path: str | Path, limit: int = 1 << 20) -> dict[str, Any]:
+    """Read and parse a TOML file, nested at most `MAX_DEPTH` deep.
+
+    Raises:
+        OSError, ValueError: as `read_text` does, or it is no TOML, or nests deeper.
+    """
+    text = read_text(path, limit)
+    joined = " ".join(text.split()).replace(" .", ".").replace(". ", ".")
+    if any(word.count(".") > MAX_DEPTH for word in joined.split()):  # parsing such a key takes gigabytes
+        raise ValueError(f"a key of more than {MAX_DEPTH} parts")
+    try:
+        value = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
+    _check_depth(value)
+    return value
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a hidden path beside `path` to write to; on success it takes the place of `path`, synced to disk.
+
+    Other programs see the old file or the whole new one. Where the block raises, the hidden file is removed
+    and `path` stays as it was. A link at `path` is replaced, never written through. Permissions follow the umask.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    part = path.with_name(f"{PART_PREFIX}{uuid4().hex}")
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = stat.S_IMODE(part.stat().st_mode)
+    try:
+        yield part
+        part.chmod(mode)  # safetensors writes files that only their owner can read
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+PART_PREFIX = ".convscope-part-"
+"""What unfinished files are named: a killed process leaves them, and who owns the folder may remove them."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write or replace a UTF-8 file as a whole.
+
+    Raises:
+        OSError: as `replace_file` does.
+    """
+    with replace_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes left unfinished directly inside a folder that this program owns."""
+    for part in folder.glob(f"{PART_PREFIX}*"):
+        with suppress(OSError):
+            part.unlink()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _depth in range(MAX_DEPTH + 1):
+        level = [inner for outer in level for inner in _children(outer)]
+        if not level:
+            return
+    raise ValueError(f"nested more than {MAX_DEPTH} deep")
+
+
+def _children(value: Any) -> list[Any]:
+    found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [inner for inner in found if isinstance(inner, dict | list)]
