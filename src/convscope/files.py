@@ -1,7 +1,7 @@
 """Read files that a user names, and write files that appear whole or not at all.
 
-Whatever comes from outside is opened without waiting (a named pipe has no end), must be a regular file, is read
-up to a limit, and is parsed up to a depth. Whatever is written gets the permissions of the user's umask.
+Whatever comes from outside is opened without waiting (a named pipe has no end), must be a regular file, is
+read up to a limit, and is parsed up to a depth. Whatever is written gets the permissions of the user's umask.
 """
 
 import json
@@ -134,7 +134,8 @@ def replace_file(path: Path) -> Iterator[Path]:
     """Yield a hidden path beside `path` to write to; on success it takes the place of `path`, synced to disk.
 
     Other programs see the old file or the whole new one. Where the block raises, the hidden file is removed
-    and `path` stays as it was. A link at `path` is replaced, never written through. Permissions follow the umask.
+    and `path` stays as it was. A link at `path` is replaced, never written through; permissions follow the
+    umask.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
