@@ -20,10 +20,16 @@ from convscope.see.canvas import Canvas
 from convscope.see.lbfgs import LBFGS
 from convscope.see.looking import seen
 from convscope.see.objective import Early, Objective
+from convscope.see.reaching import goal_names, no_gradient, require_finite, require_gradient
 from convscope.see.redirect import Starter, moved
 from convscope.see.tiled import scores_in_tiles
 from convscope.see.tiling import Tiles
 from convscope.see.transforms import Transform, applied
+
+
+LOOK_EVERY = 16
+"""Steps between looks at whether numbers are finite and images have changed; reading them makes the program
+wait."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,10 @@ class Step:
     moving: Bool[Tensor, " b"]
     """Which images have a gradient other than 0, as far as it was looked at: at the start, at every
     `redirect`th step, and at the end where a score is 0: the last step needs no gradient, and other images
-    count as moving there."""
+    count as moving there. It is the gradient through the network; penalties on the image do not count."""
+    changed: Bool[Tensor, " b"]
+    """Which images an update may have changed: False where every gradient through the network was exactly 0
+    in each step so far, redirected ones too. Such an image says nothing about what was asked for."""
 
 
 def ascend(
@@ -102,7 +111,10 @@ def ascend(
     Raises:
         PlaceError: the objective reads a place that is not in the network.
         GraphError: the images do not fit the network, or shrink to nothing before they reach a layer.
-        UsageError: `steps` is negative, or the objective is for another number of images.
+        UsageError: `steps` is negative, the objective is for another number of images, or it reads an
+            activation that has no gradient with respect to the image (with `steps` above 0).
+        ConvscopeError: scores, gradients or images are NaN or infinite, looked at in the first step, every
+            16th and the last.
     """
     climb = climb or Climb()
     view = _View(
@@ -110,16 +122,51 @@ def ascend(
         generator or Generator().manual_seed(0), tiles,
     )  # fmt: skip
     optimiser = _optimiser(canvas, climb)
-    starter = Starter(climb.redirect)
+    starter, changes = Starter(climb.redirect), _Changes(len(canvas), canvas.parameters[0].device)
     for index in range(_checked(steps) + 1):
         if index and index == steps:
             images, scores, moving = view.last()
-            yield Step(index, scores, _apart(images, canvas), moving)
+            if climb.optimiser != "lbfgs":  # which takes such steps back
+                view.check(scores, images)
+            yield Step(index, scores, _apart(images, canvas), moving, changes.known)
             return
-        images, scores, gradients = view.ascent(starter.mode(index))
-        yield Step(index, scores, _apart(images, canvas), starter.note(index, gradients))
+        look = view.ascent(starter.mode(index), refuse=index == 0 < steps)
+        if index == 0 or (index % LOOK_EVERY == 0 and climb.optimiser != "lbfgs"):
+            view.check(look.scores, look.images, *look.gradients)
+        moving = starter.note(index, look.through)
+        yield Step(index, look.scores, _apart(look.images, canvas), moving, changes.known)
         if index < steps:
-            _update(canvas, gradients, scores, climb, optimiser, index / steps)
+            changes.note(index, look.through)
+            _update(canvas, look.gradients, look.scores, climb, optimiser, index / steps)
+
+
+class _Changes:
+    """Which images had a gradient other than 0 in some step."""
+
+    def __init__(self, count: int, device: torch.device) -> None:
+        self.known = torch.zeros(count, dtype=torch.bool, device=device)
+        self.all = False
+
+    def note(self, index: int, gradients: Sequence[Tensor]) -> None:
+        """One more step; nothing is computed any more once all images have changed."""
+        if self.all:
+            return
+        self.known = self.known | moved(gradients)
+        if index % LOOK_EVERY == 0:
+            self.all = bool(self.known.all())
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One look at the canvas with gradients of the loss, the negative score: each image has its own."""
+
+    images: Tensor
+    scores: Tensor
+    gradients: tuple[Tensor, ...]
+    """With respect to the canvas' parameters."""
+    through: tuple[Tensor, ...]
+    """With respect to what the network was shown: without penalties on the image. For objectives that read
+    no place, those of the parameters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,28 +181,56 @@ class _View:
     chance: Generator
     tiles: Tiles | None
 
-    def ascent(self, mode: AbstractContextManager[Any]) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Images, their scores, and gradients of the loss, their negative: each image has its own."""
+    def ascent(self, mode: AbstractContextManager[Any], *, refuse: bool = False) -> _Look:
+        """Images, their scores and gradients; `refuse` where no gradient exists."""
         with _looking(self.net, self.climb), mode:
-            images, score = self._looked(early=isinstance(mode, nullcontext))
-        scores, gradients = _ascent_of(score, self.canvas)
-        return images, scores, gradients
+            images, shown, score = self._looked(early=isinstance(mode, nullcontext), refuse=refuse)
+        with torch.enable_grad():
+            scores = score()
+            gradients = self._gradients(scores, shown, refuse=refuse)
+        return _Look(images, scores.detach(), *gradients)
+
+    def _gradients(
+        self, scores: Tensor, shown: Tensor, *, refuse: bool
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        parameters = self.canvas.parameters
+        if not scores.requires_grad:
+            if refuse and self.objective.terms:
+                raise no_gradient(self.net, map(str, self.objective.places))
+            zeros = tuple(torch.zeros_like(parameter) for parameter in parameters)
+            return zeros, zeros
+        wanted = (*parameters, shown) if self.objective.places else parameters
+        found = torch.autograd.grad(
+            -scores.sum(), wanted, allow_unused=True, materialize_grads=True
+        )
+        gradients = found[: len(parameters)]
+        return gradients, found[len(parameters) :] or gradients
+
+    def check(self, scores: Tensor, images: Tensor, *gradients: Tensor) -> None:
+        """Refuse NaN and infinity."""
+        names = goal_names(self.objective, len(images))
+        require_finite(scores, names, "scores")
+        for gradient in gradients:
+            require_finite(gradient, names, "gradients")
+        require_finite(images, names, "pictures")
 
     def last(self) -> tuple[Tensor, Tensor, Tensor]:
         """Images, scores and which images move; takes a gradient only where a score of 0 leaves that open."""
         before = self.chance.get_state()
         with _looking(self.net, self.climb), torch.no_grad():
-            images, score = self._looked()
+            images, _, score = self._looked()
         with torch.no_grad():
             scores = score()
         moving = scores != 0
         if not bool(moving.all()):
             self.chance.set_state(before)
-            moving = moving | moved(self.ascent(nullcontext())[2])
+            moving = moving | moved(self.ascent(nullcontext()).through)
         return images, scores, moving
 
-    def _looked(self, *, early: bool = True) -> tuple[Tensor, Callable[[], Tensor]]:
-        """The images, and what scores them, to be called once, when the network has seen them.
+    def _looked(
+        self, *, early: bool = True, refuse: bool = False
+    ) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
+        """The images, what the network is shown of them, and what scores them, to be called once.
 
         Measures are scored as early as they can be, which goes with plain gradients only.
         """
@@ -163,19 +238,22 @@ class _View:
         looked_at = applied(images, self.transforms, self.chance)
         if self.climb.channels_last and looked_at.dim() == 4 and bears(self.net):
             looked_at = channels_last(looked_at)
+        looked_at = looked_at.view_as(looked_at)  # apart from the images, which penalties read
         if self.tiles is not None:
             scores = scores_in_tiles(self.net, objective, looked_at, images, self.tiles)
-            return images, lambda: scores
+            return images, looked_at, lambda: scores
         known = Early(objective, images)
         note = known.note if early else None
         found = [(seen(self.net, looked_at, objective.places, noted=note), known.scores)]
+        if refuse:
+            require_gradient(self.net, objective, found[0][0], self.canvas.parameters)
         del known, note
 
         def score() -> Tensor:
             activations, scores = found.pop()  # so that nobody holds them while gradients are taken
             return objective(activations, images, scores)
 
-        return images, score
+        return images, looked_at, score
 
 
 def _apart(images: Tensor, canvas: Canvas) -> Tensor:
@@ -211,17 +289,6 @@ def _looking(net: Net, climb: Climb) -> Iterator[None]:
         torch.autocast(net.device.type, torch.bfloat16) if half else nullcontext(),
     ):
         yield
-
-
-def _ascent_of(score: Callable[[], Tensor], canvas: Canvas) -> tuple[Float[Tensor, " b"], tuple[Tensor, ...]]:
-    """Scores, and gradients of the loss, their negative: each image has its own, since scores are summed."""
-    with torch.enable_grad():
-        scores = score()
-        if not scores.requires_grad:
-            return scores, tuple(torch.zeros_like(parameter) for parameter in canvas.parameters)
-        loss = -scores.sum()
-        gradients = torch.autograd.grad(loss, canvas.parameters, allow_unused=True, materialize_grads=True)
-    return scores.detach(), gradients
 
 
 class _Steepest:

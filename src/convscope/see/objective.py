@@ -215,6 +215,8 @@ class Early:
 
     def note(self, place: Place, activation: Tensor) -> None:
         """One more place; or the same again, when a layer runs again."""
+        if not activation.is_floating_point():
+            return  # has no gradient, and no mean
         self.activations[place] = activation
         scene = Scene(self.activations, self.image)
         with torch.enable_grad(), torch.autocast(activation.device.type, enabled=False):

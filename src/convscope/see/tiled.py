@@ -22,6 +22,7 @@ from torch import Tensor
 from convscope.nets import Net, Place
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
+from convscope.see.reaching import no_gradient
 from convscope.see.scene import Scene
 from convscope.see.tiling import Plan, Tile, Tiles, planned
 
@@ -132,6 +133,9 @@ class _Work:
             window = _apart(looked_at, tile).requires_grad_(torch.is_grad_enabled())
             with self.looking():
                 found = seen(self.net, window, self.places)
+            if torch.is_grad_enabled() and not all(act.requires_grad for act in found.values()):
+                cut_off = [str(place) for place, act in found.items() if not act.requires_grad]
+                raise no_gradient(self.net, cut_off)
             cut = {place: self.plan.cut(place, tile, act) for place, act in found.items()}
             stretches = {place: self.plan.stretches(place, tile) for place in self.places}
             yield tile, window, Scene(cut, images, stretches)

@@ -1,0 +1,171 @@
+"""Whether gradients and finite numbers arrive: checks for everything that optimises an input.
+
+Two things look alike in the result, a picture that stays noise, and are not alike in kind:
+
+- **No gradient exists.** The activation is no differentiable function of the image: it was computed under
+  `no_grad`, detached, quantised, rounded to integers (argmax), or does not depend on the image. Nothing can be
+  optimised, so this is refused, and the activation is named.
+- **The gradient is exactly zero**, for this image: a ReLU that is silent, a unit without weights, a function
+  that is constant in steps (`round`). Another image may have one, so this is reported with the result.
+
+NaN and infinity are refused: pictures cannot show them (they would become black or white pixels).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from convscope.errors import ConvscopeError, UsageError
+from convscope.nets import Net, Place, frozen, survey
+from convscope.see.looking import seen
+from convscope.see.objective import Objective, each
+
+NAMED = 3
+"""Places that a message names at most."""
+
+
+def differentiable(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
+    """Whether the graph of an activation leads back to one of these leaves.
+
+    `requires_grad` alone does not tell: a tensor inside the network may require gradients itself.
+    """
+    if not activation.is_floating_point() or not activation.requires_grad:
+        return False
+    if activation.grad_fn is None:
+        return any(activation is leaf for leaf in leaves)
+    waiting, known = [activation.grad_fn], {activation.grad_fn}
+    while waiting:
+        node = waiting.pop()
+        if any(getattr(node, "variable", None) is leaf for leaf in leaves):
+            return True
+        for following, _ in node.next_functions:
+            if following is not None and following not in known:
+                known.add(following)
+                waiting.append(following)
+    return False
+
+
+def require_gradient(
+    net: Net, objective: Objective, activations: Mapping[Place, Tensor], leaves: Sequence[Tensor]
+) -> None:
+    """Refuse an objective that reads an activation without a gradient back to the leaves.
+
+    Args:
+        net: the network, for the message.
+        objective: what is to be ascended; each of its terms needs a gradient.
+        activations: what `seen` gave for its places, with gradients enabled.
+        leaves: what moves.
+
+    Raises:
+        UsageError: a term reads an activation that is no differentiable function of the leaves.
+    """
+    cut = {place for place, act in activations.items() if not differentiable(act, leaves)}
+    if cut:
+        reads = [place for term in objective.terms for place in term.measure.reads if place.whole in cut]
+        raise no_gradient(net, dict.fromkeys(map(str, reads)), [activations[place] for place in cut])
+
+
+def check_reached(net: Net, objective: Objective, images: Float[Tensor, "b *shape"]) -> None:
+    """Refuse, before anything is made, an objective to which no gradient arrives; one forward pass.
+
+    Args:
+        net: any network.
+        objective: all that will be ascended.
+        images: what it will look at; one is enough.
+
+    Raises:
+        UsageError: a term reads an activation that is no differentiable function of the image.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
+        leaf = images.detach().clone().requires_grad_()
+        require_gradient(net, objective, seen(net, leaf, objective.places), [leaf])
+
+
+def no_gradient(net: Net, names: Iterable[str], activations: Sequence[Tensor] = ()) -> UsageError:
+    """The error for activations that no gradient reaches; names the last layers that have one."""
+    names = list(names)
+    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    kinds = {str(act.dtype).removeprefix("torch.") for act in activations if not act.is_floating_point()}
+    kind = f" ({' and '.join(sorted(kinds))} values)" if kinds else ""
+    with_one = _last_with_gradient(net)
+    if with_one:
+        hint = f"Choose a layer that has one; the last is {with_one}."
+    else:
+        hint = "Use the network without quantisation, detach(), no_grad() or argmax."
+    return UsageError(
+        "an activation with a gradient with respect to the image: something to ascend",
+        received=f"{shown} of {net.name}{kind}, computed without a gradient from the image (quantised, "
+        "detached, under no_grad, an argmax) or independent of it",
+        hint=hint,
+    )
+
+
+def _last_with_gradient(net: Net) -> str:
+    """The last layer, in the order of calls, whose activation has a gradient; empty if none has."""
+    with suppress(Exception), torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
+        example = net.example()
+        first = example if isinstance(example, Tensor) else example[0]
+        leaf = first.detach().clone().requires_grad_()
+        names = list(survey(net))
+        found = _each_seen(net, leaf, names)
+        having = [name for name, act in found if differentiable(act, [leaf])]
+        return having[-1] if having else ""
+    return ""
+
+
+def _each_seen(net: Net, leaf: Tensor, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """Activations of all layers that return one row for each image, in one pass where that works."""
+    for name in names:
+        with suppress(ConvscopeError):
+            (activation,) = seen(net, leaf, [Place(name)]).values()
+            yield name, activation
+
+
+def require_finite(values: Tensor, names: Sequence[str], what: str, hint: str = "") -> None:
+    """Refuse NaN and infinity in results.
+
+    Args:
+        values: one row for each name.
+        names: what the rows are about.
+        what: the field's word for the values: scores, gradients, pictures.
+        hint: the next step.
+
+    Raises:
+        ConvscopeError: a row holds NaN or infinity; the first rows are named.
+    """
+    good = values.detach().flatten(1).isfinite().all(1) if values.dim() > 1 else values.detach().isfinite()
+    if bool(good.all()):
+        return
+    bad = [names[row] for row in (~good).nonzero().flatten().tolist()]
+    shown = ", ".join(bad[:NAMED]) + (f" and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
+    raise ConvscopeError(
+        f"finite {what}",
+        received=f"NaN or infinity for {shown}",
+        hint=hint or "Look for an overflow: use float32 weights and precision, or a lower rate.",
+    )
+
+
+def goal_names(objective: Objective, count: int) -> list[str]:
+    """For each image of a batch the places that its objective reads."""
+    rows: list[dict[str, None]] = [{} for _ in range(count)]
+    for term in objective.terms:
+        for row in range(count) if term.rows is None else term.rows:
+            rows[row].update(dict.fromkeys(map(str, term.measure.reads)))
+    return [" and ".join(row) or f"image {number}" for number, row in enumerate(rows)]
+
+
+def gradient_left(
+    net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
+) -> Bool[Tensor, " n"]:
+    """Which images have a gradient other than 0 of their own goal, without transforms and penalties."""
+    objective = each(goals).bound(net)
+    with torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
+        leaf = images.detach().to(net.device).clone().requires_grad_()
+        scores = objective(seen(net, leaf, objective.places), leaf)
+        if not scores.requires_grad:
+            return torch.zeros(len(images), dtype=torch.bool)
+        (gradient,) = torch.autograd.grad(scores.sum(), leaf, allow_unused=True, materialize_grads=True)
+    return (gradient.flatten(1) != 0).any(1).cpu()
