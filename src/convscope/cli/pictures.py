@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
+"""What verbs say beside a picture that nothing has moved."""
+
 
 def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
     """A file name for a place: `conv2:17@5,5` becomes `conv2-17-5-5.png`."""

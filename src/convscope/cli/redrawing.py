@@ -56,7 +56,10 @@ def _save(
     for layer, image, cosine, missed in numbers:
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
         pictures.save(tiles.image_of(image, net.contract), folder / name, mark)
-        found.append({"layer": layer, "cosine": cosine, "missed": missed, "picture": name})
+        found.append({
+            "layer": layer, "cosine": cosine, "missed": missed, "picture": name,
+            "unmoved": layer in drawn.unmoved,
+        })  # fmt: skip
     strip = redrawn_sheets.strip(drawn, net, title.format(net=net.name), exact=isinstance(recipe, Invert))
     pictures.save(strip, folder / "strip.png", mark)
     return found
@@ -66,8 +69,11 @@ def _table(found: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "cosine", "missed", "picture"):
+    for head in ("layer", "cosine", "missed", "picture", ""):
         table.add_column(head)
     for entry in found:
-        table.add_row(entry["layer"], f"{entry['cosine']:.3f}", f"{entry['missed']:.1%}", entry["picture"])
+        note = pictures.UNMOVED if entry["unmoved"] else ""
+        table.add_row(
+            entry["layer"], f"{entry['cosine']:.3f}", f"{entry['missed']:.1%}", entry["picture"], note
+        )
     return table

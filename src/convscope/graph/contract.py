@@ -12,6 +12,19 @@ Shape = tuple[int, ...]
 """Extent of a tensor without batch axis: `(channels, height, width)`, `(channels, width)`, `(features,)`."""
 
 
+def is_rgb(shape: Shape) -> bool:
+    """Return whether an input of this shape is taken for a colour image: 3 channels over height and width.
+
+    The one rule by which colour is decided: where canvases decorrelate channels as Lucid does for the colours
+    of photographs, and where pictures are drawn in colour. Three channels of a signal `(3, n)`, or three
+    features, are no colours: their statistics are not those of photographs.
+
+    Args:
+        shape: of the input, without the batch axis.
+    """
+    return len(shape) == 3 and shape[0] == 3
+
+
 @dataclass(frozen=True)
 class InputContract:
     """Channels, size, value range and normalisation of one input.
@@ -59,6 +72,11 @@ class InputContract:
     def shape(self) -> Shape:
         """Extent without the batch axis, channels first."""
         return (self.channels, *self.size)
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether inputs are colour images; see the function of this name."""
+        return is_rgb((self.channels, *(1 for _ in self.size)))
 
     @property
     def axes(self) -> str:

@@ -200,9 +200,7 @@ class _View:
             zeros = tuple(torch.zeros_like(parameter) for parameter in parameters)
             return zeros, zeros
         wanted = (*parameters, shown) if self.objective.places else parameters
-        found = torch.autograd.grad(
-            -scores.sum(), wanted, allow_unused=True, materialize_grads=True
-        )
+        found = torch.autograd.grad(-scores.sum(), wanted, allow_unused=True, materialize_grads=True)
         gradients = found[: len(parameters)]
         return gradients, found[len(parameters) :] or gradients
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.contract import InputContract, is_rgb
 from convscope.see import spectrum
 
 Bound = Literal["sigmoid", "clamp"]
@@ -89,7 +89,7 @@ def fourier(
 ) -> Canvas:
     """A canvas whose parameters are spectra, scaled by 1 / frequency.
 
-    Three channels are decorrelated colours.
+    The three channels of colour images (`InputContract.is_rgb`) are decorrelated.
 
     Args:
         contract: channels, size and value range of the images.
@@ -111,7 +111,7 @@ def fourier(
     half = (shape[0], *spectrum.frequencies(extent).shape, 2)
     if isinstance(start, Tensor):
         images = _squashed_back(_given(start, shape, seeds), low, high)
-        free = spectrum.spectrum_of(spectrum.uncoloured(images) if shape[0] == 3 else images, decay)
+        free = spectrum.spectrum_of(spectrum.uncoloured(images) if is_rgb(shape) else images, decay)
     else:
         free = spread * noise(half, seeds) if start == "noise" else torch.zeros(len(seeds), *half)
     return Canvas((free.to(device).requires_grad_(),), _Waves(extent, decay, low, high))
@@ -126,7 +126,8 @@ class _Waves:
 
     def __call__(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
         image = spectrum.image_of(free, self.size, self.decay)
-        return _Squash(self.low, self.high)(spectrum.coloured(image) if image.shape[1] == 3 else image)
+        colour = is_rgb(tuple(image.shape[1:]))
+        return _Squash(self.low, self.high)(spectrum.coloured(image) if colour else image)
 
 
 @dataclass(frozen=True)

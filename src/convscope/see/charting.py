@@ -20,6 +20,7 @@ from convscope.see.gathering import Vectors, gathering
 from convscope.see.icons import Drawn, Pencil, drawing
 from convscope.see.layer_recipe import Atlas as Recipe
 from convscope.see.layouts import check, lay_out
+from convscope.see.reaching import check_reached, require_finite
 from convscope.see.speaking import attributions
 from convscope.worlds.samples import Samples, scaled
 
@@ -88,6 +89,7 @@ class Atlas:
         vectors: how many there were.
         placed: how many of them lie in the cells.
         layout: how the vectors came to where they lie, in words.
+        unmoved: cells, counted from 0, whose gradient was exactly 0 in every step: their pictures are noise.
     """
 
     place: str
@@ -97,6 +99,7 @@ class Atlas:
     vectors: int
     placed: int
     layout: str
+    unmoved: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -126,7 +129,8 @@ def atlas(net: Net, layer: str, data: Samples, **recipe: object) -> Atlas:
     Raises:
         PlaceError: the layer is not in this network.
         MissingError: UMAP is not installed, and no other layout was asked for.
-        UsageError: there are too few pictures.
+        UsageError: there are too few pictures, or the layer has no gradient with respect to them.
+        ConvscopeError: the layer's activations are NaN or infinite.
     """
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
     with frozen(net.module):
@@ -145,6 +149,8 @@ def mapping(
     """
     check(recipe.layout)
     place = resolve(net, recipe.layer).whole
+    if recipe.steps:
+        check_reached(net, [place], net.example() if len(net.contracts) == 1 else net.example()[0])
     vectors = None
     for step in gathering(
         net, data, place, most=recipe.images, each=recipe.each, seed=recipe.seed, enough=enough
@@ -154,6 +160,7 @@ def mapping(
         vectors = step.vectors
     if vectors is None:
         raise UsageError("pictures", received="none")
+    require_finite(vectors.values, [f"picture {n}" for n in vectors.images.tolist()], "activations")
     yield Mapping(0.2, f"laying out {len(vectors):,} vectors")
     plan = _plan(net, data, vectors, recipe)
     for share in _naming(net, data, plan):
@@ -179,8 +186,9 @@ class _Plan:
     def atlas(self, drawn: Drawn) -> Atlas:
         placed = sum(cell.count for cell in self.cells)
         return Atlas(
-            self.place, self.grid, tuple(self.cells), drawn.images, len(self.vectors), placed, self.layout
-        )
+            self.place, self.grid, tuple(self.cells), drawn.images, len(self.vectors), placed, self.layout,
+            drawn.unmoved,
+        )  # fmt: skip
 
 
 def _plan(net: Net, data: Samples, vectors: Vectors, recipe: Recipe) -> _Plan:

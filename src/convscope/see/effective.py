@@ -10,6 +10,7 @@ from torch import Tensor
 from convscope.errors import PlaceError, UsageError
 from convscope.nets import Net, Place, frozen, resolve
 from convscope.see.looking import seen
+from convscope.see.reaching import differentiable, no_gradient, require_finite
 
 EDGE = 1 - 0.9545
 """Pixels with more than this share of the largest influence belong to the effective field."""
@@ -78,7 +79,8 @@ def effective_field(
 
     Raises:
         PlaceError: the place is not in this network, or the images do not reach it.
-        UsageError: there are no images.
+        UsageError: there are no images, or the place has no gradient with respect to them.
+        ConvscopeError: a gradient is NaN or infinite.
     """
     if len(images) == 0 or images.dim() != len(net.contract.shape) + 1:
         raise UsageError("a batch of one image or more", received=f"shape {tuple(images.shape)}")
@@ -93,7 +95,10 @@ def effective_field(
             chosen = act[(slice(None), slice(None), *position)]
             signs = torch.randint(0, 2, chosen.shape[1:], generator=generator).to(chosen) * 2 - 1
             value = chosen[:, wanted.unit] if isinstance(wanted.unit, int) else (chosen * signs).sum(1)
+            if not differentiable(value, [inputs]):
+                raise no_gradient(net, [str(wanted)], [value])
             gradient = _gradient(value, inputs)
+            require_finite(gradient, [str(wanted)] * len(gradient), "gradients")
         total += gradient.abs().sum((0, 1)).double().cpu()
     share = total / total.sum() if float(total.sum()) > 0 else total
     at = f"@{','.join(map(str, position))}" if position else ""
@@ -103,8 +108,6 @@ def effective_field(
 
 
 def _gradient(value: Float[Tensor, " b"], inputs: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
-    if not value.requires_grad:
-        return torch.zeros_like(inputs)
     (gradient,) = torch.autograd.grad(value.sum(), inputs, allow_unused=True)
     return torch.zeros_like(inputs) if gradient is None else gradient
 

@@ -17,6 +17,7 @@ from convscope.see.icons import Drawn, Pencil, drawing
 from convscope.see.layer_recipe import Factors as Recipe
 from convscope.see.looking import seen
 from convscope.see.nmf import nmf
+from convscope.see.reaching import check_reached, require_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Factors:
         explained: share of the energy (sum of squares) above 0 that the groups together explain.
         clipped: share of the energy that was negative and left out.
         images: a picture made for each group, `[k c ...]` in the contract's range.
+        unmoved: groups whose gradient was exactly 0 in every step: their pictures are noise.
     """
 
     place: str
@@ -40,6 +42,7 @@ class Factors:
     explained: float
     clipped: float
     images: Float[Tensor, "k *shape"]
+    unmoved: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.directions)
@@ -64,7 +67,9 @@ def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
 
     Raises:
         PlaceError: the layer is not in this network.
-        UsageError: the layer has fewer positions or units than factors, or says nothing.
+        UsageError: the layer has fewer positions or units than factors, says nothing, or has no gradient with
+            respect to the image.
+        ConvscopeError: its activations are NaN or infinite.
     """
     wanted = Recipe.parse({"net": net.name, "images": ["..."], "layer": layer, **recipe})
     with frozen(net.module):
@@ -76,6 +81,9 @@ def factoring(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Factoring]:
     place = resolve(net, recipe.layer).whole
     with torch.no_grad():
         activation = seen(net, images, [place])[place].cpu()
+    require_finite(activation, [f"{place}, picture {n}" for n in range(len(activation))], "activations")
+    if recipe.steps:
+        check_reached(net, [place], images[:1])
     maps, directions, explained, clipped = split(activation, recipe.count, str(place))
     amounts = maps.transpose(0, 1).flatten(1).sum(1) * directions.sum(1)
     pencil = Pencil(recipe.steps, recipe.rate, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed)
@@ -83,7 +91,16 @@ def factoring(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Factoring]:
     for drawn in drawing(net, place, directions, pencil):
         yield Factoring(
             drawn.done,
-            Factors(str(place), maps, directions, amounts / amounts.sum(), explained, clipped, drawn.images),
+            Factors(
+                str(place),
+                maps,
+                directions,
+                amounts / amounts.sum(),
+                explained,
+                clipped,
+                drawn.images,
+                drawn.unmoved,
+            ),  # fmt: skip
         )
 
 

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError
-from convscope.nets import Net, Place
+from convscope.graph.contract import is_rgb
+from convscope.nets import Net, Place, survey
 
 Show = Literal["auto", "colour", "each", "mean"]
 
@@ -45,8 +46,7 @@ def filters(net: Net, place: str | Place, *, show: Show = "auto") -> Filters:
         if not isinstance(place.unit, int) or place.unit >= len(weights):
             raise PlaceError(f"{place.source} has filters 0 to {len(weights) - 1}", received=str(place))
         weights = weights[place.unit : place.unit + 1]
-    first = weights.shape[1] == 3 and net.contract.channels == 3
-    chosen = show if show != "auto" else "colour" if first else "each"
+    chosen = show if show != "auto" else "colour" if _sees_colour(net, place, weights) else "each"
     if chosen == "colour" and weights.shape[1] != 3:
         raise PlaceError(
             "filters over three channels, to show them in colour",
@@ -62,6 +62,14 @@ def filters(net: Net, place: str | Place, *, show: Show = "auto") -> Filters:
 def layers_with_filters(net: Net) -> list[str]:
     """The names of the layers that `filters` can show."""
     return [name for name, module in net.module.named_modules() if name and _kernels(module) is not None]
+
+
+def _sees_colour(net: Net, place: Place, weights: Float[Tensor, "n c *kernel"]) -> bool:
+    """Whether kernels are over the colours of an image: those of the first layer with filters that runs."""
+    if not is_rgb(tuple(weights.shape[1:])) or not net.contract.is_rgb:
+        return False
+    names = set(layers_with_filters(net))
+    return next((name for name in survey(net) if name in names), "") == place.layer
 
 
 def _kernels(module: torch.nn.Module) -> Tensor | None:

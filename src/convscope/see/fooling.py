@@ -15,6 +15,7 @@ from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import pixels
 from convscope.see.measures import confidence
 from convscope.see.objective import Objective, each
+from convscope.see.reaching import require_finite
 from convscope.see.visualization import clean_scores, seed_of
 
 LOOK_EVERY = 4
@@ -30,6 +31,8 @@ class Fooling:
     images: Float[Tensor, "n *shape"]
     confidences: tuple[float, ...]
     steps: int
+    unmoved: tuple[int, ...] = ()
+    """Classes whose gradient was exactly 0 in every step: their pictures are the noise they began with."""
 
 
 def fool(
@@ -52,7 +55,9 @@ def fool(
         seed: of the noise.
 
     Raises:
-        UsageError: there are no classes, or `confident` is not between 0 and 1.
+        UsageError: there are no classes, `confident` is not between 0 and 1, or the answer has no gradient
+            with respect to the image.
+        ConvscopeError: the network answers with NaN or infinity.
         PlaceError: there is no such class.
     """
     if not 0 < confident < 1 or not (classes or net.labels):
@@ -67,7 +72,10 @@ def fool(
         course = ascend(net, each(goals), canvas, steps=steps, climb=Climb(rate=rate))
         step, reached = _until_sure(net, goals, course, confident, steps)
     labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in units)
-    return Fooling(units, labels, step.images.cpu(), tuple(reached.tolist()), step.index)
+    still = (~step.changed).cpu().tolist() if step.index else [False] * len(units)
+    unmoved = tuple(unit for unit, here in zip(units, still, strict=True) if here)
+    require_finite(reached, [str(place) for place in places], "probabilities")
+    return Fooling(units, labels, step.images.cpu(), tuple(reached.tolist()), step.index, unmoved)
 
 
 def _until_sure(

@@ -14,6 +14,7 @@ from convscope.see.canvas import fourier, pixels
 from convscope.see.looking import seen
 from convscope.see.measures import direction
 from convscope.see.objective import each
+from convscope.see.reaching import require_finite
 from convscope.see.transforms import Transform, Warp, robust
 from convscope.see.visualization import seed_of
 
@@ -42,6 +43,8 @@ class Drawn:
     images: Float[Tensor, "n *shape"]
     done: float
     """From 0 to 1."""
+    unmoved: tuple[int, ...] = ()
+    """Directions whose gradient was exactly 0 in every step: their pictures are noise."""
 
 
 def drawing(net: Net, place: Place, vectors: Float[Tensor, "n c"], pencil: Pencil) -> Iterator[Drawn]:
@@ -49,26 +52,38 @@ def drawing(net: Net, place: Place, vectors: Float[Tensor, "n c"], pencil: Penci
 
     Directions count by their angle alone. A picture depends on its own direction and number only, not on the
     batch.
+
+    Raises:
+        UsageError: the layer has no gradient with respect to the image (with steps above 0).
+        ConvscopeError: a direction, a score or a picture is NaN or infinite.
     """
+    require_finite(
+        vectors, [f"direction {number} of {place}" for number in range(len(vectors))], "directions"
+    )
     size = drawing_size(net, place, pencil.size)
     transforms = _transforms(size)
     wanted = torch.nn.functional.normalize(vectors.double(), dim=1)
     finished: list[Tensor] = []
+    still: list[int] = []
     for first in range(0, len(wanted), pencil.batch):
         part = wanted[first : first + pencil.batch]
         goals = [direction(place, vector, cosine_power=pencil.cosine_power) for vector in part]
         seeds = [seed_of(pencil.seed, place) + first + i for i in range(len(part))]
         canvas = (fourier if size else pixels)(net.contract, seeds, size=size, device=net.device)
-        images = None
+        images, here = None, []
         for step in ascend(
             net, each(goals), canvas, steps=pencil.steps, climb=_climb(pencil, size),
             transforms=transforms, generator=torch.Generator().manual_seed(pencil.seed),
         ):  # fmt: skip
             images = step.images.cpu()
             share = step.index / max(pencil.steps, 1)
-            yield Drawn(torch.cat([*finished, images]), (first + len(part) * share) / len(wanted))
+            if step.index == pencil.steps > 0:
+                here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
+            done = (first + len(part) * share) / len(wanted)
+            yield Drawn(torch.cat([*finished, images]), done, (*still, *here))
         if images is not None:
             finished.append(images)
+            still += here
 
 
 def drawing_size(net: Net, place: Place, side: int | None = None) -> tuple[int, ...]:

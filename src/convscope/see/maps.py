@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import Net, Place, record, survey
+from convscope.see.reaching import require_finite
 
 
 def activations(
@@ -67,9 +68,13 @@ def feature_maps(
         net: any network.
         image: one input `[c ...]` or `[1 c ...]` in the contract's range.
         places: layers to look at; every layer with one map for each unit or more if left out.
+
+    Raises:
+        ConvscopeError: an activation is NaN or infinite; the first layer where it is so is named.
     """
     wanted = list(places) or layers_with_units(net)
     for place, activation in activations(net, image, wanted).items():
+        require_finite(activation[:1].float(), [place], "activations")
         yield FeatureMaps(place, activation[0])
 
 

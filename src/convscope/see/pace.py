@@ -174,7 +174,7 @@ def _fastest(work: Work, plain: Pace, most: int) -> Pace:
         pace = replace(plain, precision=precision, channels_last=last)
         if not fits or pace == plain or time.perf_counter() - started > PATIENCE:
             continue
-        seconds = work.trial(pace, min(plain.batch, most)).seconds()
+        seconds = _seconds(work, pace, min(plain.batch, most))
         if seconds * WORTH < best_seconds:
             best, best_seconds = pace, seconds
     each_one = best_seconds / min(plain.batch, most)
@@ -185,6 +185,14 @@ def _fastest(work: Work, plain: Pace, most: int) -> Pace:
         if seconds * WORTH < each_one:
             best, each_one = replace(best, batch=batch), seconds
     return best
+
+
+def _seconds(work: Work, pace: Pace, batch: int) -> float:
+    """Of one step; infinity where the pace gives no numbers, as half precision may overflow."""
+    try:
+        return work.trial(pace, batch).seconds()
+    except ConvscopeError:
+        return float("inf")
 
 
 def _fitting(work: Work, pace: Pace) -> int:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.contract import InputContract, is_rgb
 from convscope.see import spectrum
 from convscope.see.canvas import Canvas, noise, shape_of, squashed
 
@@ -64,7 +64,7 @@ def phases(
 def mean_magnitude(photographs: Float[Tensor, "n c *size"]) -> Float[Tensor, "c *half"]:
     """The mean strength of every frequency, of photographs in 0..1 before the sigmoid and without colour."""
     free = photographs.clamp(0.01, 0.99).logit()
-    free = spectrum.uncoloured(free) if free.shape[1] == 3 else free
+    free = spectrum.uncoloured(free) if is_rgb(tuple(free.shape[1:])) else free
     axes = tuple(range(2, free.dim()))
     return torch.fft.rfftn(free - free.mean(axes, keepdim=True), dim=axes, norm="ortho").abs().mean(0)
 
@@ -73,7 +73,7 @@ def power_law(shape: tuple[int, ...]) -> Float[Tensor, "c *half"]:
     """Strength as strength at one cycle, over frequency to a power; further channels are as the first."""
     frequency = spectrum.frequencies(shape[1:])
     cycles = frequency * max(shape[1:])
-    laws = PHOTOGRAPHS if shape[0] == 3 else PHOTOGRAPHS[:1] * shape[0]
+    laws = PHOTOGRAPHS if is_rgb(shape) else PHOTOGRAPHS[:1] * shape[0]
     magnitude = torch.stack([strength / cycles.clamp_min(1.0) ** power for strength, power in laws])
     magnitude[(slice(None), *[0] * len(shape[1:]))] = 0.0
     return magnitude
@@ -92,7 +92,8 @@ class _Phases:
         axes = tuple(range(1, free.dim()))
         free = free - free.mean(axes, keepdim=True)
         free = CONTRAST * free / free.square().mean(axes, keepdim=True).sqrt().clamp_min(1e-12)
-        return squashed(spectrum.coloured(free) if free.shape[1] == 3 else free, self.low, self.high)
+        colour = is_rgb(tuple(free.shape[1:]))
+        return squashed(spectrum.coloured(free) if colour else free, self.low, self.high)
 
 
 def uniform(normal: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -65,7 +65,7 @@ class Portrait:
         disliked: a picture made so that it says little: its whole map is lowered.
         percentile: per cent of real images to which it says less than to `liked`.
         field: what one position sees; None where that is not known.
-        effective: what moves the middle position; None where there is no space.
+        effective: what moves the middle position; None where there is no space, or no gradient.
         classes: names of the data's classes.
     """
 
@@ -277,7 +277,10 @@ def _effective(net: Net, data: Samples, place: Place, first: Sequence[int]) -> E
     if not net.contract.size:
         return None
     numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
-    return effective_field(net, place, scaled(data.batch(numbers), net.contract))
+    try:
+        return effective_field(net, place, scaled(data.batch(numbers), net.contract))
+    except UsageError:  # no gradient exists, and without steps none is needed elsewhere
+        return None
 
 
 def _is_labelled(net: Net, place: Place, entry: Entry) -> bool:

@@ -62,26 +62,35 @@ def require_gradient(
     Raises:
         UsageError: a term reads an activation that is no differentiable function of the leaves.
     """
+    reads = [place for term in objective.terms for place in term.measure.reads]
+    _refuse_cut(net, reads, activations, leaves)
+
+
+def _refuse_cut(
+    net: Net, reads: Sequence[Place], activations: Mapping[Place, Tensor], leaves: Sequence[Tensor]
+) -> None:
     cut = {place for place, act in activations.items() if not differentiable(act, leaves)}
     if cut:
-        reads = [place for term in objective.terms for place in term.measure.reads if place.whole in cut]
-        raise no_gradient(net, dict.fromkeys(map(str, reads)), [activations[place] for place in cut])
+        names = dict.fromkeys(str(place) for place in reads if place.whole in cut)
+        raise no_gradient(net, names, [activations[place] for place in cut])
 
 
-def check_reached(net: Net, objective: Objective, images: Float[Tensor, "b *shape"]) -> None:
-    """Refuse, before anything is made, an objective to which no gradient arrives; one forward pass.
+def check_reached(net: Net, places: Iterable[Place], image: Float[Tensor, "b *shape"]) -> None:
+    """Refuse, before anything is made, places to which no gradient arrives; one forward pass.
 
     Args:
         net: any network.
-        objective: all that will be ascended.
-        images: what it will look at; one is enough.
+        places: all that will be ascended.
+        image: what the network looks at.
 
     Raises:
-        UsageError: a term reads an activation that is no differentiable function of the image.
+        UsageError: the activation of a place is no differentiable function of the image.
     """
+    reads = list(places)
     with torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
-        leaf = images.detach().clone().requires_grad_()
-        require_gradient(net, objective, seen(net, leaf, objective.places), [leaf])
+        leaf = image.detach().clone().requires_grad_()
+        found = seen(net, leaf, list(dict.fromkeys(place.whole for place in reads)))
+        _refuse_cut(net, reads, found, [leaf])
 
 
 def no_gradient(net: Net, names: Iterable[str], activations: Sequence[Tensor] = ()) -> UsageError:

@@ -18,6 +18,7 @@ from convscope.see.maps import layers_with_units
 from convscope.see.matching import likeness, mismatch
 from convscope.see.objective import Objective
 from convscope.see.penalties import total_variation
+from convscope.see.reaching import check_reached, require_finite
 from convscope.see.transforms import Transform, Warp
 from convscope.see.visualization import seed_of
 
@@ -38,6 +39,8 @@ class Redrawn:
         missed: squared distance of the two, as a share of the picture's squared norm.
         original: the picture `[c ...]`.
         steps: updates that each drawing took; fewer for the last one if it was stopped.
+        unmoved: layers whose gradient was exactly 0 in every step: their drawings are the noise that they
+            began with.
     """
 
     layers: tuple[str, ...]
@@ -46,6 +49,7 @@ class Redrawn:
     missed: Float[Tensor, " n"]
     original: Float[Tensor, "*shape"]
     steps: int
+    unmoved: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -76,7 +80,9 @@ def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Redra
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: a field is unknown or out of range, or the picture does not fit.
+        UsageError: a field is unknown, out of range or without effect, the picture does not fit, or a layer
+            has no gradient with respect to it.
+        ConvscopeError: the layer's activations or a drawing are NaN or infinite.
     """
     wanted = Caricature.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
@@ -98,18 +104,28 @@ def redrawing(net: Net, image: Tensor, recipe: Caricature | Invert) -> Iterator[
     picture = _single(net, image)
     layers = list(dict.fromkeys(recipe.layer)) or stages(net)
     places = [resolve(net, layer) for layer in layers]
-    pictures: list[Tensor] = []
+    _check(net, picture, places, recipe.steps)
+    finished: list[Step] = []
     for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
         step = None
         for step in _drawn(net, picture, place, recipe):
             done = (number + step.index / max(recipe.steps, 1)) / len(layers)
-            so_far = [*pictures, step.images]
+            so_far = [*finished, step]
             yield Redrawing(
-                layer, step.index, done,
-                lambda so_far=so_far, index=step.index: _redrawn(net, picture, layers, so_far, index),
-            )  # fmt: skip
+                layer, step.index, done, lambda so_far=so_far: _redrawn(net, picture, layers, so_far)
+            )
         if step is not None:
-            pictures.append(step.images)
+            finished.append(step)
+
+
+def _check(net: Net, picture: Tensor, places: Sequence[Place], steps: int) -> None:
+    """Refuse layers without a gradient, or with values that are no numbers, before anything is drawn."""
+    wanted = list(dict.fromkeys(place.whole for place in places))
+    with torch.no_grad():
+        for place, activation in seen(net, picture, wanted).items():
+            require_finite(activation.float(), [str(place)], "activations for the picture")
+    if steps:
+        check_reached(net, places, picture)
 
 
 def stages(net: Net) -> list[str]:
@@ -147,18 +163,22 @@ def _drawn(net: Net, picture: Tensor, place: Place, recipe: Caricature | Invert)
     )  # fmt: skip
 
 
-def _redrawn(net: Net, picture: Tensor, layers: Sequence[str], images: list[Tensor], steps: int) -> Redrawn:
+def _redrawn(net: Net, picture: Tensor, layers: Sequence[str], drawn: Sequence[Step]) -> Redrawn:
     cosines, missed = [], []
     with torch.no_grad():
-        for layer, image in zip(layers, images, strict=False):
+        for layer, step in zip(layers, drawn, strict=False):
             place = Place.parse(layer)
-            both = seen(net, torch.cat([picture.to(image.device), image]), [place])[place]
+            both = seen(net, torch.cat([picture.to(step.images.device), step.images]), [place])[place]
             wanted, here = both.flatten(1).double()
             cosines.append(float(torch.cosine_similarity(wanted, here, dim=0)))
             missed.append(float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12)))
+    done = tuple(layers[: len(drawn)])
+    numbers = torch.tensor([cosines, missed])
+    require_finite(numbers.T, done, "activations for the drawings")
+    unmoved = (n for n, step in zip(done, drawn, strict=True) if step.index and not bool(step.changed.any()))
     return Redrawn(
-        tuple(layers[: len(images)]), torch.cat(images).cpu(), torch.tensor(cosines), torch.tensor(missed),
-        picture[0].cpu(), steps,
+        done, torch.cat([step.images for step in drawn]).cpu(), numbers[0], numbers[1], picture[0].cpu(),
+        drawn[-1].index, tuple(unmoved),
     )  # fmt: skip
 
 

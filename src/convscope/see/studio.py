@@ -21,6 +21,7 @@ from convscope.see.measures import diversity
 from convscope.see.objective import Objective, each
 from convscope.see.pace import FRAMES, Work, check_room, settle
 from convscope.see.phases import phases
+from convscope.see.reaching import check_reached
 from convscope.see.recipe import Visualize
 from convscope.see.transforms import Crop, Transform, robust, shifts, standard
 
@@ -63,6 +64,11 @@ class Studio:
         self.pace = settle(self._work())
         self.batches = batches(depths(net, self.wishes), self.pace.batch, recipe.variants)
         self.quick: Net | None = None
+        if recipe.steps and len(self.batches) > 1:  # ascent looks at the first batch only when it is its turn
+            reads = [
+                place for wish in self.wishes for term in wish.goal.terms for place in term.measure.reads
+            ]
+            check_reached(net, reads, self.canvas_of(self.wishes[:1], _first(start, net)).images())
 
     def __len__(self) -> int:
         return len(self.wishes)
@@ -210,6 +216,10 @@ def _penalty(recipe: Visualize) -> Objective:
         + recipe.total_variation * penalties.total_variation()
         + recipe.blur * penalties.blur()
     )
+
+
+def _first(start: Tensor | None, net: Net) -> Tensor | None:
+    return None if start is None else _part(start, (0,), net)
 
 
 def _part(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from convscope.nets import Net, Place, frozen
 from convscope.nets.speed import roomy_heap
+from convscope.see.algebra import Wish
 from convscope.see.ascent import Step, ascend
 from convscope.see.objective import Objective
+from convscope.see.reaching import gradient_left, require_finite
 from convscope.see.recipe import Visualize
 from convscope.see.studio import SHIFT, Studio, canvas_for, clean_scores, seed_of, takes_any_size
 
@@ -41,7 +43,8 @@ class Visualization:
     scores: Float[Tensor, " n"]
     clean_scores: Float[Tensor, " n"]
     silent: tuple[str, ...]
-    """Places that are 0 without a gradient at the end: nothing made them fire; their pictures say nothing."""
+    """Places whose pictures say nothing: they are 0 without a gradient at the end, so that nothing made them
+    fire, or they are among `unmoved`."""
     steps: int
     recipe: Visualize
     """As it was asked for."""
@@ -52,6 +55,9 @@ class Visualization:
     """What the first noise of each picture depends on, beside the seed."""
     film: tuple[tuple[int, Float[Tensor, "n *shape"]], ...] = ()
     """Steps that were kept, in order, each with the pictures as they were then."""
+    unmoved: tuple[str, ...] = ()
+    """Places whose gradient was exactly 0 in every step (weights of 0, or a function constant in steps, like
+    rounding): their pictures are the start that they began with."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -95,7 +101,9 @@ def visualize(
     Raises:
         PlaceError: a place is not in this network.
         GraphError: the picture's size does not fit the network.
-        UsageError: a field is unknown or out of range.
+        UsageError: a field is unknown, out of range or without effect, or a place has no gradient with
+            respect to the image.
+        ConvscopeError: scores or pictures are NaN or infinite.
     """
     given = start if isinstance(start, Tensor) else None
     begin = {} if isinstance(start, Tensor) else {"start": start}
@@ -138,15 +146,31 @@ def _so_far(studio: Studio, current: Step) -> Visualization:
     ])  # fmt: skip
     numbers = torch.tensor([number for batch in made for number in batch])
     order = numbers.argsort()
-    silent = (~torch.cat([step.moving for step, _ in parts]) & (clean == 0)).cpu()[order].tolist()
     wishes = [studio.wishes[number] for number in numbers[order].tolist()]
+    images = torch.cat([step.images for step, _ in parts]).cpu()[order]
+    clean = clean.cpu()[order]
+    require_finite(clean, [wish.text for wish in wishes], "scores of the finished pictures")
+    unmoved = torch.cat([~step.changed & (step.index > 0) for step, _ in parts]).cpu()[order]
+    silent = unmoved | _silent(studio, wishes, images, clean)
     return Visualization(
-        tuple(wish.text for wish in wishes), torch.cat([step.images for step, _ in parts]).cpu()[order],
-        torch.cat([step.scores for step, _ in parts]).cpu()[order], clean.cpu()[order],
-        tuple(wish.text for wish, still in zip(wishes, silent, strict=True) if still),
+        tuple(wish.text for wish in wishes), images,
+        torch.cat([step.scores for step, _ in parts]).cpu()[order], clean, _named(wishes, silent),
         current.index, studio.recipe, studio.pace.settled(studio.recipe),
         tuple(wish.goal for wish in wishes), tuple(wish.seed_text for wish in wishes), _film(parts, order),
+        _named(wishes, unmoved),
     )  # fmt: skip
+
+
+def _silent(studio: Studio, wishes: list[Wish], images: Tensor, clean: Tensor) -> Bool[Tensor, " n"]:
+    """Pictures with a score of 0 that their own goal's gradient would leave as they are."""
+    silent = clean == 0
+    for number in silent.nonzero().flatten().tolist():
+        silent[number] = not gradient_left(studio.net, [wishes[number].goal], images[number][None])[0]
+    return silent
+
+
+def _named(wishes: list[Wish], chosen: Bool[Tensor, " n"]) -> tuple[str, ...]:
+    return tuple(wish.text for wish, here in zip(wishes, chosen.tolist(), strict=True) if here)
 
 
 def _film(parts: list[tuple[Step, dict[int, Tensor]]], order: Tensor) -> tuple[tuple[int, Tensor], ...]:

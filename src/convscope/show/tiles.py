@@ -14,17 +14,20 @@ BACK = (236, 234, 228)
 
 
 def image_of(picture: Tensor, contract: InputContract) -> Image.Image:
-    """An input `[c ...]` in the contract's range: colour where there are three channels, else ink."""
+    """An input `[c ...]` in the contract's range: colour images in colour, all else as ink.
+
+    Signals `[c n]` and vectors are one row for each channel, or one row.
+    """
     low, high = contract.value_range
     unit = (picture.detach().float().cpu() - low) / (high - low)
     if unit.dim() == 1:
         unit = unit[None]
-    return ink(unit if unit.dim() == 3 or unit.shape[0] != 3 else unit[None].mean(1))
+    return ink(unit)
 
 
 def kind(contract: InputContract) -> str:
     """How pages show such inputs: `photo`, or `ink`, which is inverted in the dark."""
-    return "photo" if contract.channels == 3 else "ink"
+    return "photo" if contract.is_rgb else "ink"
 
 
 def fitted(image: Image.Image, side: int) -> Image.Image:

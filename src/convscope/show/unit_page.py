@@ -71,8 +71,8 @@ def sheet(portrait: Portrait, net: Net) -> Image.Image:
     ):
         y = 64 + row * (LARGE + 36)
         paper.paste(tiles.fitted(tiles.image_of(made.picture, net.contract), LARGE), (GAP, y))
-        draw.text((GAP, y + LARGE + 4), f"{name}: {made.value:.3g}", fill=SOFT,
-                  font=ImageFont.load_default(12))  # fmt: skip
+        said = f"{name}: {made.value:.3g}{', no gradient' if made.silent else ''}"
+        draw.text((GAP, y + LARGE + 4), said, fill=SOFT, font=ImageFont.load_default(12))
         for column, patch in enumerate(patches):
             _column(paper, patch, portrait, net.contract, (right + column * (TILE + GAP), y))
     return paper

@@ -92,7 +92,7 @@ def _data(atlas: "Map", data: "Samples") -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "place": atlas.place, "grid": atlas.grid, "vectors": atlas.vectors, "placed": atlas.placed,
-        "layout": atlas.layout, "cells": cells,
+        "layout": atlas.layout, "cells": cells, "unmoved": list(atlas.unmoved),
     }  # fmt: skip
 
 
@@ -100,7 +100,8 @@ def _lines(atlas: "Map", place: Any) -> str:
     from rich.markup import escape
 
     share = atlas.placed / max(atlas.vectors, 1)
+    still = f"\n{len(atlas.unmoved)} cells: {pictures.UNMOVED}" if atlas.unmoved else ""
     return escape(
         f"{atlas.place}: {len(atlas)} cells hold {share:.0%} of {atlas.vectors:,} answers\n"
-        f"Layout: {atlas.layout}\nThe page: {place / 'atlas.html'}  (open it in a browser)"
+        f"Layout: {atlas.layout}{still}\nThe page: {place / 'atlas.html'}  (open it in a browser)"
     )

@@ -152,6 +152,8 @@ def _table(data: dict[str, Any]) -> Any:
     for octave in data["octaves"]:
         height, width = octave["size"]
         times = f"x {octave['after'] / octave['before']:.2f}" if octave["before"] > 0 else ""
+        if octave["unmoved"]:
+            times = pictures.UNMOVED
         exact = "" if octave["exact"] else ", not exact near seams"
         tiles = f"  {octave['tiles']} tiles{exact}" if octave["tiles"] > 1 else ""
         table.add_row(

@@ -68,11 +68,11 @@ def _factored(net: "Net", images: Any, recipe: Factors, shell: Shell) -> "tuple[
 def _data(found: "Found", names: list[str]) -> dict[str, Any]:
     strongest = found.directions.topk(min(5, found.directions.shape[1]), dim=1)
     groups = [
-        {"share": share, "units": units, "weights": weights, "picture": name}
-        for share, units, weights, name in zip(
+        {"share": share, "units": units, "weights": weights, "picture": name, "unmoved": k in found.unmoved}
+        for k, (share, units, weights, name) in enumerate(zip(
             found.shares.tolist(), strongest.indices.tolist(), strongest.values.tolist(),
             [*names, *[None] * (len(found) - len(names))], strict=True,
-        )
+        ))
     ]  # fmt: skip
     return {"place": found.place, "explained": found.explained, "clipped": found.clipped, "groups": groups}
 
@@ -82,11 +82,12 @@ def _table(found: "Found") -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("group", "share", "strongest units"):
+    for head in ("group", "share", "strongest units", ""):
         table.add_column(head)
     for k, (share, direction) in enumerate(zip(found.shares.tolist(), found.directions, strict=True)):
         units = direction.topk(min(5, len(direction))).indices.tolist()
-        table.add_row(str(k), f"{share:.0%}", ", ".join(map(str, units)))
+        note = pictures.UNMOVED if k in found.unmoved else ""
+        table.add_row(str(k), f"{share:.0%}", ", ".join(map(str, units)), note)
     said = f"{len(found)} groups explain {found.explained:.0%} of what {found.place} says above 0"
     if found.clipped > 0.005:
         said += f"; {found.clipped:.0%} of its energy is below 0 and left out (layers after a ReLU have none)"

@@ -111,11 +111,10 @@ def _filters(net: "Net", recipe: Look, folder: Path, mark: dict[str, Any]) -> li
     for name in layers_with_filters(net):
         if recipe.places and name not in recipe.places:
             continue
-        colour = net.contract.channels == 3
         kernels = filters(net, name)
-        if kernels.pictures.dim() == 5:
+        colour = kernels.pictures.dim() == 4
+        if not colour:
             kernels = filters(net, name, show="mean")
-            colour = False
         shown = kernels.pictures.reshape(len(kernels.pictures), *kernels.pictures.shape[-3:])[
             : recipe.strongest
         ]
@@ -129,7 +128,7 @@ def _filters(net: "Net", recipe: Look, folder: Path, mark: dict[str, Any]) -> li
 def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any]) -> None:
     from convscope.worlds import photos
 
-    if net.contract.channels in (1, 3):
+    if net.contract.is_rgb or len(net.contract.size) == 2 > net.contract.channels:
         pictures.save(photos.to_picture(image[0], net.contract), folder / "input.png", mark)
 
 

@@ -131,6 +131,7 @@ def document(painted: "Painted") -> dict[str, Any]:
             {"size": [w, h], "steps": n} for (h, w), n in zip(painted.sizes, painted.steps, strict=True)
         ],
         "precision": painted.settled.precision,
+        "unmoved": painted.unmoved,
     }
 
 
@@ -155,4 +156,6 @@ def _table(painted: "Painted") -> Any:
         table.add_row(layer, "style", f"{missing:.1%}", f"{painted.style_of_content[layer]:.1%}")
     for layer, missing in painted.values.items():
         table.add_row(layer, "content", f"{missing:.1%}", "0.0%")
+    if painted.unmoved:
+        table.add_row("", "", pictures.UNMOVED, "")
     return table

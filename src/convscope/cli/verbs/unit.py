@@ -135,6 +135,9 @@ def _lines(portrait: "Portrait", place: Any) -> str:
         f"{name}: at most {entry.top[0].value:.4g}, silent for {entry.silent:.1%} of {entry.images:,} images",
         f"the picture made for it: {portrait.liked.value:.4g}, more than {portrait.percentile:.1f}% of them",
     ]
+    for made, name in ((portrait.liked, "for"), (portrait.disliked, "against")):
+        if made.silent:
+            lines.append(f"the picture made {name} it says nothing: no gradient moved it, or none was left")
     if portrait.effective is not None and portrait.field is not None and portrait.field.axes:
         size = "×".join(map(str, portrait.field.size))
         lines.append(f"sees {size} pixels; moved by an area of {portrait.effective.size:.1f} squared")

@@ -45,8 +45,9 @@ def run(recipe: Visualize, shell: Shell) -> Answer:
                 f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
                 hint="Run the same command with another --out to finish.",
             )
-    data = {"net": net.name, "pictures": found, "silent": list(made.silent), "out": str(folder.place)}
-    return Answer(data, lambda: _table(found, made.silent))
+    data = {"net": net.name, "pictures": found, "silent": list(made.silent), "unmoved": list(made.unmoved),
+            "out": str(folder.place)}  # fmt: skip
+    return Answer(data, lambda: _table(found, made))
 
 
 def _drawable(net: "Net") -> "Net":
@@ -181,13 +182,15 @@ def _save_film(
             strips.animation(frames, (folder / taken[-1]).with_suffix(".webp"), mark)
 
 
-def _table(found: list[dict[str, Any]], silent: tuple[str, ...]) -> Any:
+def _table(found: list[dict[str, Any]], made: "Visualization") -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("place", "activation", "picture", ""):
         table.add_column(head)
     for entry in found:
-        note = "silent: nothing that was tried makes it fire" if entry["place"] in silent else ""
+        note = "silent: nothing that was tried makes it fire" if entry["place"] in made.silent else ""
+        if entry["place"] in made.unmoved:
+            note = pictures.UNMOVED
         table.add_row(entry["place"], f"{entry['score']:.5g}", entry["picture"], note)
     return table

@@ -52,6 +52,8 @@ class Octave:
     tiles: int
     exact: bool
     """Whether gradients were the whole picture's; if not, a layer sees further than a tile reaches."""
+    unmoved: bool = False
+    """Whether the gradient was exactly 0 in every step: then nothing was drawn at this size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +117,9 @@ def dream(
 
     Raises:
         PlaceError: a place is not in this network.
-        UsageError: a field is unknown or out of range, the picture is too small, or the network untrained.
+        UsageError: a field is unknown, out of range or without effect, the picture is too small, the network
+            untrained, or a place has no gradient with respect to the picture.
+        ConvscopeError: the score or the picture is NaN or infinite.
     """
     wanted = Dream.parse({"photo": "", "net": net.name, "layer": list(layers), **recipe})
     with frozen(net.module):
@@ -201,6 +205,7 @@ class _Dreamer:
                 self.finished.append(Octave(
                     (start.shape[2], start.shape[3]), before, self._clean(goal, self.now, tiles),
                     1 if plan is None else len(plan), plan is None or plan.exact,
+                    steps > 0 and not bool(step.changed.any()),
                 ))  # fmt: skip
             yield step.index, step.scores[0]
 

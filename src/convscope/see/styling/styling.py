@@ -23,6 +23,7 @@ from convscope.see.canvas import Canvas, noise
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.pace import used_bytes
+from convscope.see.reaching import require_finite
 from convscope.see.styling import colour
 from convscope.see.styling.easel import WHOLE, Easel, Sitting, look, resized
 from convscope.see.styling.recipe import Style
@@ -56,6 +57,7 @@ class Painted:
         sizes: height and width at each scale.
         layers: which layers were compared, and how they were found.
         settled: the recipe with everything written down that was left to be chosen.
+        unmoved: whether the network's gradient was exactly 0 in every step: no style was painted.
     """
 
     image: Float[Tensor, "3 h w"]
@@ -68,6 +70,7 @@ class Painted:
     sizes: tuple[tuple[int, int], ...]
     layers: dict[str, object]
     settled: Style
+    unmoved: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,7 @@ class Painter:
         self.sitting: Sitting | None = None
         self.tempo = Tempo()
         self.used = used_bytes(easel.net.device)
+        self.changed = False
 
     def canvas(self, sitting: Sitting) -> Canvas:
         """What moves at this size: the best so far, or the start."""
@@ -127,6 +131,7 @@ class Painter:
             self.best = canvas.parameters[0].detach().clone()
             self.score = score
         self.counts[scale] += step.index > 0
+        self.changed = self.changed or bool(step.changed.any())
 
     def picture(self) -> Float[Tensor, "3 h w"]:
         """The best so far at the result's size, with colours and mask as asked."""
@@ -164,7 +169,7 @@ class Painter:
                 "content": [str(place) for place in layers.content],
                 "how": layers.how,
             },
-            settled(self.recipe, self.tempo),
+            settled(self.recipe, self.tempo), not self.changed and sum(self.counts) > 0,
         )  # fmt: skip
 
     def _shares(self, parts: dict[str, Objective], image: Tensor) -> dict[str, float]:
@@ -180,6 +185,8 @@ class Painter:
             else:
                 found = seen(net, image, total.places)
                 scores = {n: part.bound(net)(found, image) for n, part in parts.items()}
+        for name, score in scores.items():
+            require_finite(score, [name], "distances")
         return {name: float(score[0]) for name, score in scores.items()}
 
 
@@ -225,7 +232,9 @@ def style(
     Raises:
         PlaceError: a layer is not in this network.
         MissingError: the network has learned nothing.
-        UsageError: a field is unknown or out of range, or the pictures do not fit.
+        UsageError: a field is unknown, out of range or without effect, the pictures do not fit, or a layer
+            has no gradient with respect to them.
+        ConvscopeError: a layer's activations are NaN or infinite.
     """
     names = {"content": "", "style": [f"painting {k}" for k in range(len(paintings))], "net": net.name}
     if guide is not None:
