@@ -8,10 +8,11 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
 
@@ -43,6 +44,91 @@ Memory = Annotated[str, AfterValidator(_readable)]
 """An amount of memory, as in `4GB`; empty where none was named."""
 
 
+@dataclass(frozen=True, eq=False)
+class OnlyWith:
+    """A setting that has an effect only together with others; without them it is refused, not ignored.
+
+    A rule applies where the setting differs from its default: recipes that travel inside results name every
+    field. Of the conditions one must hold.
+
+        OnlyWith("decay", canvas="fourier")                   # one value of another field
+        OnlyWith("start", canvas=("fourier", "pixels"))       # one of several
+        OnlyWith("split", data=GIVEN)                         # any value but none, empty, 0 or False
+        OnlyWith("diversity", variants=AtLeast(2))
+
+    Args:
+        field: the setting.
+        values: those of its values that the rule is about; all but the default if left out.
+        hint: the next step, where it is not to change the other field.
+        **others: other fields, each with what it has to be.
+    """
+
+    field: str
+    values: tuple[object, ...]
+    hint: str
+    others: tuple[tuple[str, object], ...]
+
+    def __init__(self, field: str, /, *, values: tuple[object, ...] = (), hint: str = "", **others: object):
+        object.__setattr__(self, "field", field)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "hint", hint)
+        object.__setattr__(self, "others", tuple(others.items()))
+
+    def broken(self, recipe: "Recipe") -> str:
+        """What is wrong, as a sentence; empty where the setting has an effect or is the default."""
+        value = getattr(recipe, self.field)
+        default = type(recipe).model_fields[self.field].get_default(call_default_factory=True)
+        about = value in self.values if self.values else value != default
+        if not about or any(_holds(getattr(recipe, name), wanted) for name, wanted in self.others):
+            return ""
+        needed = " or ".join(f"{_flag(name)} {_said(wanted)}" for name, wanted in self.others)
+        now = " and ".join(f"{_flag(name)} is {_shown(getattr(recipe, name))}" for name, _ in self.others)
+        hint = f" {self.hint}" if self.hint else ""
+        return f"{self.field} ({_shown(value)}) has an effect only with {needed}, and {now}.{hint}"
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """A condition on the size of a number, of the largest number in a list, or of a list of texts."""
+
+    least: int
+
+
+GIVEN = object()
+"""A condition: the other field is neither none, nor empty, 0 or False."""
+
+
+def _holds(value: Any, wanted: object) -> bool:
+    if wanted is GIVEN:
+        return bool(value)
+    if isinstance(wanted, AtLeast):
+        if isinstance(value, list):
+            numbers = [entry for entry in value if isinstance(entry, int)]
+            value = max(numbers) if numbers else len(value)
+        return (value or 0) >= wanted.least
+    return value in (wanted if isinstance(wanted, tuple) else (wanted,))
+
+
+def _said(wanted: object) -> str:
+    if wanted is GIVEN:
+        return "given"
+    if isinstance(wanted, AtLeast):
+        return f"of {wanted.least} or more"
+    return " or ".join(map(_shown, wanted if isinstance(wanted, tuple) else (wanted,)))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _shown(value: object) -> str:
+    if value is None or value == []:
+        return "left out"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 class Recipe(BaseModel):
     """Base of every verb's schema. Field descriptions become the help of the flags."""
 
@@ -50,9 +136,24 @@ class Recipe(BaseModel):
     verb: ClassVar[str] = ""
     positional: ClassVar[tuple[str, ...]] = ()
     """Fields that the terminal takes without a flag, in this order."""
+    only_with: ClassVar[tuple[OnlyWith, ...]] = ()
+    """Settings that need others to have an effect; those of the classes above hold too."""
 
     device: Device = Field(default="auto", description="where to compute")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        broken = [rule.broken(self) for rule in self.rules()]
+        if any(broken):
+            raise ValueError(" ".join(filter(None, broken)))
+        return self
+
+    @classmethod
+    def rules(cls) -> tuple[OnlyWith, ...]:
+        """Every `only_with` of this schema and of those above it."""
+        own = [part.__dict__.get("only_with", ()) for part in cls.__mro__]
+        return tuple(rule for rules in own for rule in rules)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
@@ -126,6 +227,8 @@ def _complaint(error: Any, fields: Iterable[str]) -> str:
         return f"{where} is missing"
     if error["type"] == "extra_forbidden":
         return f"{where} is no setting. {nearest(where, fields)}".strip()
+    if error["type"] == "value_error" and not error["loc"]:  # of several settings together: they are named
+        return error["msg"].removeprefix("Value error, ")
     return f"{where}: {error['msg']} (got {error['input']!r})"
 
 

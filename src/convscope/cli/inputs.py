@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from convscope.worlds import Samples
 
 
-DIGIT = "digit"
-"""The name that the contracts of digit networks give their input."""
-
-
 def device(name: str) -> "torch.device":
     """The device that a name means here; `auto` is the fastest there is.
 
@@ -68,18 +64,15 @@ def looks_at_pictures(net: "Net") -> "Net":
 
 
 def picture(net: "Net", path: str) -> "Tensor":
-    """A picture as the network's input `[1 c h w]`; where digits are expected, paper and ink are told apart.
+    """Read a picture as the network's input `[1 c h w]`, as `worlds.opening.as_input` does for every verb.
 
     Raises:
         UsageError: the network does not look at pictures, or at several things.
         DataError: the file is missing or is no picture.
     """
-    from convscope.worlds import digits, photos
+    from convscope.worlds.opening import as_input
 
-    looks_at_pictures(net)
-    if net.contract.name == DIGIT:
-        return digits.open(Path(path))[None]
-    return photos.to_tensor(photos.open_photo(Path(path)), net.contract)[None]
+    return as_input(Path(path), looks_at_pictures(net).contract)[None]
 
 
 def samples(reference: str, net: "Net", split: str | None = None, root: str | None = None) -> "Samples":

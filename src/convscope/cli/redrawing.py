@@ -56,10 +56,15 @@ def _save(
     for layer, image, cosine, missed in numbers:
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
         pictures.save(tiles.image_of(image, net.contract), folder / name, mark)
-        found.append({
-            "layer": layer, "cosine": cosine, "missed": missed, "picture": name,
-            "unmoved": layer in drawn.unmoved,
-        })  # fmt: skip
+        found.append(
+            {
+                "layer": layer,
+                "cosine": cosine,
+                "missed": missed,
+                "picture": name,
+                "unmoved": layer in drawn.unmoved,
+            }
+        )
     strip = redrawn_sheets.strip(drawn, net, title.format(net=net.name), exact=isinstance(recipe, Invert))
     pictures.save(strip, folder / "strip.png", mark)
     return found

@@ -11,6 +11,9 @@ from convscope.errors import GraphError
 Shape = tuple[int, ...]
 """Extent of a tensor without batch axis: `(channels, height, width)`, `(channels, width)`, `(features,)`."""
 
+DIGIT = "digit"
+"""The name of an input that holds one handwritten digit: paper 0, ink 1, centred as in MNIST."""
+
 
 def is_rgb(shape: Shape) -> bool:
     """Return whether an input of this shape is taken for a colour image: 3 channels over height and width.
@@ -77,6 +80,15 @@ class InputContract:
     def is_rgb(self) -> bool:
         """Whether inputs are colour images; see the function of this name."""
         return is_rgb((self.channels, *(1 for _ in self.size)))
+
+    @property
+    def is_digit(self) -> bool:
+        """Whether inputs are single handwritten digits in MNIST's form, which is what the name `digit` says.
+
+        The one rule by which files are read as digits. A shape of 1x28x28 does not tell: Fashion-MNIST has
+        it too.
+        """
+        return self.name == DIGIT and self.channels == 1 and len(self.size) == 2
 
     @property
     def axes(self) -> str:

@@ -12,10 +12,10 @@ from torch.nn import functional
 from convscope.errors import DataError, UsageError
 from convscope.learn.feeding import checked
 from convscope.learn.head import Head, read_head
-from convscope.learn.matching import matched
 from convscope.learn.speed import PLAIN, Choice
 from convscope.nets import Net, frozen
 from convscope.worlds import Samples
+from convscope.worlds.matching import matched
 
 FLOATS = 2**19
 """Numbers that go into one batch: enough to keep the cores busy, few enough for their caches."""

@@ -9,10 +9,10 @@ from torch import Generator, Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.augment import augmented
-from convscope.learn.matching import matched
 from convscope.learn.plan import Plan
 from convscope.nets import Net
 from convscope.worlds import InMemory, Samples
+from convscope.worlds.matching import matched
 
 Batch = tuple[Tensor, Tensor]
 """Inputs `[b c ...]` in the contract's range and labels `[b]`, on the network's device."""

@@ -26,7 +26,6 @@ from convscope.see.tiled import scores_in_tiles
 from convscope.see.tiling import Tiles
 from convscope.see.transforms import Transform, applied
 
-
 LOOK_EVERY = 16
 """Steps between looks at whether numbers are finite and images have changed; reading them makes the program
 wait."""

@@ -186,9 +186,15 @@ class _Plan:
     def atlas(self, drawn: Drawn) -> Atlas:
         placed = sum(cell.count for cell in self.cells)
         return Atlas(
-            self.place, self.grid, tuple(self.cells), drawn.images, len(self.vectors), placed, self.layout,
+            self.place,
+            self.grid,
+            tuple(self.cells),
+            drawn.images,
+            len(self.vectors),
+            placed,
+            self.layout,
             drawn.unmoved,
-        )  # fmt: skip
+        )
 
 
 def _plan(net: Net, data: Samples, vectors: Vectors, recipe: Recipe) -> _Plan:

@@ -100,7 +100,7 @@ def factoring(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Factoring]:
                 clipped,
                 drawn.images,
                 drawn.unmoved,
-            ),  # fmt: skip
+            ),
         )
 
 

@@ -4,13 +4,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from convscope.recipe import OnNetwork
+from convscope.recipe import AtLeast, OnlyWith, OnNetwork
 
 _NET = "which network: a name, or a run's folder"
 _LAYERS = "layers to ask, once for each; the last of each map size if left out"
 _SIDE = "side of a made picture in pixels; at most 112, or what the network takes, if left out"
 _RATE = "learning rate"
 _STEPS = "updates of each picture"
+_RATE_MOVES = OnlyWith("rate", steps=AtLeast(1))
+_ANGLE_MOVES = OnlyWith("cosine_power", steps=AtLeast(1))
 
 
 class Atlas(OnNetwork):
@@ -18,6 +20,7 @@ class Atlas(OnNetwork):
 
     verb: ClassVar[str] = "atlas"
     positional: ClassVar[tuple[str, ...]] = ("net", "layer")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES, _ANGLE_MOVES)
 
     net: str = Field(description=_NET)
     layer: str = Field(description="which layer, like blocks.4 or relu2")
@@ -58,6 +61,7 @@ class _Redrawn(OnNetwork):
     """What the verbs that draw one picture again have in common."""
 
     positional: ClassVar[tuple[str, ...]] = ("net", "image")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES,)
 
     net: str = Field(description=_NET)
     image: str = Field(description="a picture")
@@ -70,6 +74,7 @@ class Caricature(_Redrawn):
     """A picture again, with what a layer sees in it exaggerated."""
 
     verb: ClassVar[str] = "caricature"
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (_ANGLE_MOVES,)
 
     cosine_power: float = Field(1.0, ge=0, le=16, description="how much likeness counts beside strength")
 
@@ -78,6 +83,7 @@ class Invert(_Redrawn):
     """A picture again, from nothing but what a layer kept of it."""
 
     verb: ClassVar[str] = "invert"
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("total_variation", steps=AtLeast(1)),)
 
     total_variation: float = Field(
         0.05,
@@ -92,6 +98,7 @@ class Factors(OnNetwork):
 
     verb: ClassVar[str] = "factors"
     positional: ClassVar[tuple[str, ...]] = ("net", "images")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES, _ANGLE_MOVES)
 
     net: str = Field(description=_NET)
     images: list[str] = Field(description="one picture, or several that share the groups")

@@ -3,8 +3,8 @@
 Two things look alike in the result, a picture that stays noise, and are not alike in kind:
 
 - **No gradient exists.** The activation is no differentiable function of the image: it was computed under
-  `no_grad`, detached, quantised, rounded to integers (argmax), or does not depend on the image. Nothing can be
-  optimised, so this is refused, and the activation is named.
+  `no_grad`, detached, quantised, rounded to integers (argmax), or does not depend on the image. Nothing can
+  be optimised, so this is refused, and the activation is named.
 - **The gradient is exactly zero**, for this image: a ReLU that is silent, a unit without weights, a function
   that is constant in steps (`round`). Another image may have one, so this is reported with the result.
 

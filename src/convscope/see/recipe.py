@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import Memory, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
 
 class Look(OnNetwork):
@@ -13,6 +13,11 @@ class Look(OnNetwork):
 
     verb: ClassVar[str] = "look"
     positional: ClassVar[tuple[str, ...]] = ("net", "image")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("split", data=GIVEN),
+        OnlyWith("root", data=GIVEN),
+        OnlyWith("images", data=GIVEN),
+    )
 
     net: str = Field(description="which network: a name, or a run's folder")
     image: str | None = Field(None, description="a picture; a handwritten digit of the package if left out")
@@ -33,6 +38,21 @@ class Visualize(OnNetwork):
 
     verb: ClassVar[str] = "visualize"
     positional: ClassVar[tuple[str, ...]] = ("net", "places")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("stops", journey=True),
+        OnlyWith("stops", places=[], hint="Each place that is named is a stop."),
+        OnlyWith("units", journey=True),
+        OnlyWith("spectrum", canvas="maco"),
+        OnlyWith("decay", canvas="fourier"),
+        OnlyWith("start", canvas=("fourier", "pixels")),
+        OnlyWith("start", variants=1, hint="Variants of one place differ by their first noise."),
+        OnlyWith("negative", both=False),
+        OnlyWith("diversity", variants=AtLeast(2)),
+        OnlyWith("optimiser", steps=AtLeast(1)),
+        OnlyWith("rate", steps=AtLeast(1)),
+        OnlyWith("schedule", steps=AtLeast(1)),
+        OnlyWith("animate", steps=AtLeast(1)),
+    )
 
     net: str = Field(description="which network: a name, or a run's folder")
     places: list[str] = Field(
@@ -129,6 +149,8 @@ class Visualize(OnNetwork):
     def _some(self) -> "Visualize":
         if not self.places and not self.journey:
             raise ValueError("name one place or more, or ask for a journey")
+        if self.film and self.film[-1] > self.steps:
+            raise ValueError(f"film: step {self.film[-1]} is never reached, --steps is {self.steps}")
         return self
 
     @property

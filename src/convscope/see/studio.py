@@ -55,6 +55,7 @@ class Studio:
         if start is not None and start.dim() > len(net.contract.shape) and len(start) not in (1, len(self)):
             raise UsageError(f"one image to start from, or {len(self)}", received=f"{len(start)}")
         self.shape = shape_of(net.contract, tuple(recipe.size))
+        _check_effects(recipe, self.shape, self.wishes)
         check_room(self.shape, net.device)
         self.climb = climb_for(recipe, bool(self.shape[1:]))
         self.transforms = transforms_for(net, recipe, self.shape)
@@ -121,6 +122,30 @@ class Studio:
             return self.canvas_of([self.wishes[i % len(self)] for i in range(count)])
 
         return Work(self.net, self.goals(self.wishes), canvas, self.transforms, self.climb, self.recipe)
+
+
+def _check_effects(recipe: Visualize, shape: tuple[int, ...], asked: Sequence[Wish]) -> None:
+    """Refuse settings that this network and these places leave without effect.
+
+    Raises:
+        UsageError: there is one; it is named.
+    """
+    chosen, size, vector = recipe.chosen(), shape[1:], f"an input of shape {shape}"
+    places = [place for wish in asked for term in wish.goal.terms for place in term.measure.reads]
+    one_value = all(place.unit is None or place.position is not None for place in places)
+    small = size and recipe.transforms == "shifts" and min(size) < SHIFT
+    without = {
+        "decay": (not size, "an input with width, for frequencies to damp", vector),
+        "transforms": (
+            recipe.transforms != "none" and (not size or bool(small)),
+            f"an input with width, of {SHIFT} pixels or more for shifts",
+            vector,
+        ),
+        "reduce": (one_value, "a unit with a map, like conv2:17, to reduce", ", ".join(map(str, places[:3]))),
+    }
+    for name, (useless, expected, received) in without.items():
+        if name in chosen and useless:
+            raise UsageError(f"{name}: {expected}", received=received, hint=f"Leave out --{name}.")
 
 
 def _moments(recipe: Visualize) -> set[int]:

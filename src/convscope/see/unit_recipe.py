@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from convscope.recipe import OnNetwork
+from convscope.recipe import OnlyWith, OnNetwork
 
 _NET = "which network: a name, or a run's folder"
 _DATA = "real inputs: digits, mnist, ..., or a folder of pictures with one folder for each class"
@@ -37,6 +37,9 @@ class UnitPage(OnNetwork):
 
     verb: ClassVar[str] = "unit"
     positional: ClassVar[tuple[str, ...]] = ("net", "place")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("batch", index=None, hint="With an index there is no pass over the data."),
+    )
 
     net: str = Field(description=_NET)
     place: str = Field(description="which unit: conv2:17, output:3, output:tench")

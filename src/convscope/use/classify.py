@@ -13,7 +13,7 @@ from torch import Tensor
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, frozen
 from convscope.nets.answers import log_probabilities
-from convscope.worlds import digits, photos
+from convscope.worlds.opening import as_input
 
 Picture = str | Path | Image.Image | Tensor
 """A file, an opened image, or a tensor `[c h w]` in the contract's range."""
@@ -92,7 +92,13 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
     return log_probabilities(result).exp().cpu()
 
 
-def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> Classification:
+def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> Classification | DataError:
+    if not bool(row.isfinite().all()):
+        return DataError(
+            "finite numbers as the network's answer",
+            received=f"NaN or infinity from {net.name} for {source}",
+            hint="Look for an overflow: half precision, or weights or a contract that are no numbers.",
+        )
     values, units = row.topk(min(top, len(row)))
     chosen = tuple(units.tolist())
     labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in chosen)
@@ -106,10 +112,7 @@ def _read(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
             return DataError(f"a tensor of shape {net.contract.shape}", received=f"{tuple(picture.shape)}")
         return image.detach().float().cpu()
     try:
-        photo = picture if isinstance(picture, Image.Image) else photos.open_photo(picture)
-        if net.contract.shape == digits.CONTRACT.shape:
-            return digits.to_tensor(photo)
-        return photos.to_tensor(photo, net.contract)
+        return as_input(picture, net.contract)
     except DataError as error:
         return error
 

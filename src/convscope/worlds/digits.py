@@ -22,13 +22,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from convscope.graph.contract import InputContract
+from convscope.graph.contract import DIGIT, InputContract
 from convscope.worlds.drawings import to_mnist
 from convscope.worlds.photos import open_photo
 from convscope.worlds.samples import InMemory
 
 CLASSES = tuple("0123456789")
-CONTRACT = InputContract(channels=1, height=28, width=28)
+CONTRACT = InputContract(channels=1, height=28, width=28, name=DIGIT)
 """One grey channel in [0, 1]: the paper is 0, the ink 1."""
 
 

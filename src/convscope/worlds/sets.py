@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from convscope.errors import DataError, MissingError, UsageError, nearest
-from convscope.graph.contract import InputContract
+from convscope.graph.contract import DIGIT, InputContract
 from convscope.worlds import digits, photos
 from convscope.worlds.folders import Folder
 from convscope.worlds.idx import read_idx
@@ -77,7 +77,8 @@ def _samples(
             f"pictures of {known.extent} and a label for each, in {root}",
             received=f"pictures {images.shape}, labels {labels.shape}",
         )
-    contract = InputContract(*known.extent)
+    digits_only = known.classes == digits.CLASSES and known.extent[0] == 1
+    contract = InputContract(*known.extent, name=DIGIT if digits_only else "input")
     return InMemory(
         torch.from_numpy(images),
         torch.from_numpy(labels.astype(np.int64)),
@@ -110,6 +111,12 @@ def open(  # worlds.open, like Image.open
         MissingError: the published set is not there.
         DataError: the folder holds no pictures, or the files are damaged.
     """
+    if root is not None and ref not in NAMED:
+        raise UsageError(
+            f"a root only with the name of a published set: {', '.join(NAMED)}",
+            received=f"{root} with {ref}",
+            hint="The bundled digits and folders need none: leave it out.",
+        )
     if ref == "digits":
         if split not in (None, *SPLIT_NAMES):
             raise UsageError("a split of digits", received=str(split), hint=nearest(str(split), SPLIT_NAMES))

@@ -111,7 +111,7 @@ def _boxes(recipe: Explain, net: "Net") -> list[tuple[float, ...]]:
     """The boxes as they lie in what the network sees of the picture."""
     from convscope.worlds import photos
 
-    if net.contract.name == inputs.DIGIT:
+    if net.contract.is_digit:
         raise UsageError(
             "boxes in a photograph", received=f"{net.name}, which moves and scales what it is shown"
         )

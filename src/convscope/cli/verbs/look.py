@@ -70,15 +70,16 @@ def _image(net: "Net", path: str | None) -> "Tensor":
     if path is not None:
         return inputs.picture(net, path)
     from convscope.worlds import digits
+    from convscope.worlds.matching import matched
 
-    if net.contract.name != inputs.DIGIT:
+    if not net.contract.is_digit:
         shape = "x".join(map(str, net.contract.shape))
         raise UsageError(
             "a picture to look at",
             received=f"none, and {net.name} looks at {shape}",
             hint=f"Add the path of a picture: convscope look {net.name} photo.jpg",
         )
-    return digits.test().batch([0]) / 255
+    return matched(digits.test().batch([0]), net.contract)
 
 
 def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:

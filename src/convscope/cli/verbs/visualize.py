@@ -45,8 +45,13 @@ def run(recipe: Visualize, shell: Shell) -> Answer:
                 f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
                 hint="Run the same command with another --out to finish.",
             )
-    data = {"net": net.name, "pictures": found, "silent": list(made.silent), "unmoved": list(made.unmoved),
-            "out": str(folder.place)}  # fmt: skip
+    data = {
+        "net": net.name,
+        "pictures": found,
+        "silent": list(made.silent),
+        "unmoved": list(made.unmoved),
+        "out": str(folder.place),
+    }
     return Answer(data, lambda: _table(found, made))
 
 
@@ -74,11 +79,11 @@ def _photographs(net: "Net", recipe: Visualize) -> "Tensor | None":
     import torch
 
     from convscope.see.canvas import shape_of
-    from convscope.worlds import photos
+    from convscope.worlds.opening import as_input
 
     height, width = shape_of(net.contract, tuple(recipe.size))[1:]
     contract = replace(net.contract, height=height, width=width)
-    opened = [photos.to_tensor(photos.open_photo(Path(path)), contract) for path in recipe.spectrum]
+    opened = [as_input(Path(path), contract) for path in recipe.spectrum]
     return torch.stack(opened)
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from convscope.recipe import Memory, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
 
 class Dream(OnNetwork):
@@ -12,6 +12,13 @@ class Dream(OnNetwork):
 
     verb: ClassVar[str] = "dream"
     positional: ClassVar[tuple[str, ...]] = ("photo",)
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("octave_scale", octaves=AtLeast(2)),
+        OnlyWith("rate", steps=AtLeast(1), zoom=GIVEN),
+        OnlyWith("jitter", seamless=False, hint="A tile is moved by any number of pixels."),
+        OnlyWith("zoom_by", zoom=GIVEN),
+        OnlyWith("zoom_steps", zoom=GIVEN),
+    )
 
     photo: str = Field(description="a picture; its EXIF orientation and its size stay, alpha lies on white")
     net: str = Field("efficientnet_lite0", description="which network: a name, or a run's folder")

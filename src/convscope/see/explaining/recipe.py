@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import OnNetwork
+from convscope.recipe import OnlyWith, OnNetwork
 from convscope.see.explaining.register import METHODS
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ class Explain(OnNetwork):
 
     verb: ClassVar[str] = "explain"
     positional: ClassVar[tuple[str, ...]] = ("image",)
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("box", checks=True, hint="The pointing game is one of the checks."),
+    )
 
     image: str = Field(min_length=1, description="a picture")
     net: str = Field("efficientnet_lite0", description="which network: a name, or a run's folder")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.errors import MissingError, UsageError
+from convscope.errors import DataError, MissingError, UsageError
 from convscope.nets import Net, Place
 from convscope.recipe import in_bytes
 from convscope.see.objective import Objective
@@ -73,6 +73,8 @@ class Easel:
     ) -> None:  # fmt: skip
         self.net = pooled(checked(net, recipe), recipe.pool)
         self.recipe, self.layers = recipe, chosen(self.net, recipe.style_layer, recipe.content_layer)
+        if mask is not None and not bool(mask.any()):
+            raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
         self.picture, self.mask = picture, mask
         self.paintings = [_coloured(painting, picture, recipe.color) for painting in paintings]
         self.sizes = sizes((picture.shape[1], picture.shape[2]), recipe)

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import Memory, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
 
 class Style(OnNetwork):
@@ -12,6 +12,16 @@ class Style(OnNetwork):
 
     verb: ClassVar[str] = "style"
     positional: ClassVar[tuple[str, ...]] = ("content",)
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith(
+            "style_weight",
+            style=AtLeast(2),
+            hint="It weighs paintings against each other; --content-weight weighs content against style.",
+        ),
+        OnlyWith("content_layer", content_weight=GIVEN),
+        OnlyWith("optimiser", steps=AtLeast(1)),
+        OnlyWith("rate", steps=AtLeast(1)),
+    )
 
     content: str = Field(description="the picture whose content is kept")
     style: list[str] = Field(
@@ -113,6 +123,8 @@ class Style(OnNetwork):
             raise ValueError("a guide and a style guide for each painting, or neither")
         if self.style_guide and len(self.style_guide) != paintings:
             raise ValueError(f"{paintings} style guides for {paintings} paintings")
+        if self.scales and "steps" in self.chosen() and len(self.steps) > self.scales:
+            raise ValueError(f"steps: {len(self.steps)} numbers for {self.scales} scales (--scales)")
         return self
 
     @property

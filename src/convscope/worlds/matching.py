@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.graph.contract import InputContract
-from convscope.worlds import scaled
+from convscope.worlds.samples import scaled
 
 FRAME = 1 / 8
 """Largest share of a side that is added as a frame instead of enlarging: LeNet-5 sets 28 pixels into 32."""
@@ -27,10 +27,23 @@ def matched(pictures: Tensor, contract: InputContract) -> Tensor:
     Raises:
         UsageError: there is no way from these pictures to that input.
     """
+    return fitted(scaled(pictures, contract), contract)
+
+
+def fitted(pictures: Tensor, contract: InputContract) -> Tensor:
+    """Pictures in the contract's range, with its channels and size; as `matched`, which takes bytes.
+
+    Args:
+        pictures: `[b c h w]` in the contract's range.
+        contract: of the network's input.
+
+    Raises:
+        UsageError: there is no way from these pictures to that input.
+    """
     size = contract.size
     if len(size) != 2:
-        return _flattened(scaled(pictures, contract), contract)
-    ready = _channels(scaled(pictures, contract), contract)
+        return _flattened(pictures, contract)
+    ready = _channels(pictures, contract)
     if tuple(ready.shape[2:]) == size:
         return ready
     gaps = [wanted - had for wanted, had in zip(size, ready.shape[2:], strict=True)]

@@ -5,7 +5,7 @@ from PIL import Image
 
 from convscope.errors import UsageError
 from convscope.graph.contract import InputContract
-from convscope.learn.matching import matched
+from convscope.worlds.matching import matched
 
 
 @pytest.fixture
