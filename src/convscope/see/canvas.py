@@ -168,6 +168,8 @@ def shape_of(contract: InputContract, size: tuple[int, ...] = ()) -> tuple[int, 
     if len(size) == 1 and axes == 2:
         size = (*size, *size)
     size = size or contract.size
+    if size and not axes:
+        raise UsageError("no size for an input without width", received=str(size))
     if len(size) != axes or any(extent < 1 for extent in size):
         raise UsageError(f"a size of {axes} positive extents", received=str(size))
     return (contract.channels, *size)

@@ -97,6 +97,7 @@ def effective_field(
             value = chosen[:, wanted.unit] if isinstance(wanted.unit, int) else (chosen * signs).sum(1)
             if not differentiable(value, [inputs]):
                 raise no_gradient(net, [str(wanted)], [value])
+            require_finite(value, [str(wanted)] * len(value), "activations")
             gradient = _gradient(value, inputs)
             require_finite(gradient, [str(wanted)] * len(gradient), "gradients")
         total += gradient.abs().sum((0, 1)).double().cpu()

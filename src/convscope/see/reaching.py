@@ -11,6 +11,7 @@ Two things look alike in the result, a picture that stays noise, and are not ali
 NaN and infinity are refused: pictures cannot show them (they would become black or white pixels).
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -28,24 +29,35 @@ NAMED = 3
 
 
 def differentiable(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
-    """Whether the graph of an activation leads back to one of these leaves.
+    """Whether an activation has a gradient with respect to one of these leaves.
 
-    `requires_grad` alone does not tell: a tensor inside the network may require gradients itself.
+    `requires_grad` alone does not tell: a tensor inside the network may require gradients itself, and kernels
+    without a derivative (quantised ones) return tensors that require gradients and pass none. So the graph is
+    walked to the leaves, and where it holds such a kernel, one gradient is taken.
     """
     if not activation.is_floating_point() or not activation.requires_grad:
         return False
     if activation.grad_fn is None:
         return any(activation is leaf for leaf in leaves)
     waiting, known = [activation.grad_fn], {activation.grad_fn}
+    reached = dubious = False
     while waiting:
         node = waiting.pop()
-        if any(getattr(node, "variable", None) is leaf for leaf in leaves):
-            return True
+        reached = reached or any(getattr(node, "variable", None) is leaf for leaf in leaves)
+        dubious = dubious or ("Backward" not in node.name() and not hasattr(node, "variable"))
         for following, _ in node.next_functions:
             if following is not None and following not in known:
                 known.add(following)
                 waiting.append(following)
-    return False
+    return reached and (not dubious or _passes(activation, leaves))
+
+
+def _passes(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
+    """Whether a gradient comes through; None is how autograd says that there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a kernel has no derivative is what is asked for
+        found = torch.autograd.grad(activation.sum(), leaves, allow_unused=True, retain_graph=True)
+    return any(gradient is not None for gradient in found)
 
 
 def require_gradient(

@@ -57,7 +57,6 @@ def scores_in_tiles(
         return _InTiles.apply(looked_at, images, _Work(net, objective, plan, looking))
 
 
-@torch.no_grad()
 def seen_in_tiles(
     net: Net, images: Float[Tensor, "b *size"], places: Sequence[Place], tiles: Tiles
 ) -> Iterator[Scene]:
@@ -67,11 +66,14 @@ def seen_in_tiles(
         UsageError: a layer's map does not go with the image's size, or tiles are too small.
     """
     if prod(images.shape[2:]) <= tiles.pixels:
-        yield Scene(seen(net, images, places), images)
+        with torch.no_grad():
+            found = seen(net, images, places)
+        yield Scene(found, images)
         return
     plan = planned(net, places, tuple(images.shape[2:]), tiles)
     for tile in plan:
-        found = seen(net, _apart(images, tile), places)
+        with torch.no_grad():
+            found = seen(net, _apart(images, tile), places)
         cut = {place: plan.cut(place, tile, act) for place, act in found.items()}
         yield Scene(cut, images, {place: plan.stretches(place, tile) for place in places})
 
