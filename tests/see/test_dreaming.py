@@ -46,7 +46,7 @@ def test_the_gradient_of_energy_is_the_activation_and_steps_are_even(net: Net) -
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"seamless": True}, {"layer": ["conv2:3"]}, {"layer": ["conv1", "relu2"]}]
+    "extra", [{}, {"seamless": True, "jitter": 32}, {"layer": ["conv2:3"]}, {"layer": ["conv1", "relu2"]}]
 )
 def test_a_dream_raises_the_objective_at_each_octave(net: Net, extra: dict) -> None:
     made = dream(net, photo(), **{"layer": ["relu2"], "jitter": 4, "steps": 6, "octaves": 3, **extra})

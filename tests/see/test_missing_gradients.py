@@ -182,7 +182,7 @@ def test_where_the_gradient_is_0_every_verb_reports_it(way: str, verb: str) -> N
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("way", BROKEN)
 def test_nan_and_infinity_are_never_a_picture(way: str, verb: str) -> None:
-    with pytest.raises(ConvscopeError, match="NaN|finite"):
+    with pytest.raises(ConvscopeError, match=r"NaN|finite"):
         VERBS[verb](broken(way))
 
 

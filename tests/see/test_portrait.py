@@ -84,3 +84,9 @@ def test_a_portrait_is_of_one_unit(digit_net, data):
             unit(digit_net, place, data, steps=1)
     with pytest.raises(PlaceError, match="units 0 to 6"):
         unit(digit_net, "conv2:7", data, steps=1)
+
+
+def test_an_index_without_the_unit_is_refused(digit_net, data):
+    given = index_units(digit_net, data, ["conv1"], k=4)
+    with pytest.raises(UsageError, match=r"an index that holds conv2:3.*one of conv1"):
+        unit(digit_net, "conv2:3", data, index=given, steps=1)

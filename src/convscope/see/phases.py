@@ -31,7 +31,7 @@ def phases(
     seeds: Sequence[int],
     *,
     size: tuple[int, ...] = (),
-    photographs: Float[Tensor, "n c h w"] | None = None,
+    photographs: Float[Tensor, "n c *size"] | None = None,
     device: torch.device | str = "cpu",
 ) -> Canvas:
     """A canvas whose parameters are the phases of spectra.

@@ -113,15 +113,15 @@ def unit(
         net: any network.
         place: a unit, like `conv2:17` or `output:tench`.
         data: real inputs.
-        index: where to look up the real images, with enough of them; one in the user's cache, or a pass for
-            this layer alone, if left out.
+        index: where to look up the real images; one in the user's cache, or a pass for this layer alone, if
+            left out.
         best: how many real images at either end.
         steps: updates of each synthetic picture.
         seed: of the synthetic pictures.
 
     Raises:
         PlaceError: there is no such unit.
-        UsageError: the data do not fit the network, the index lacks the unit or enough images, or the unit
+        UsageError: the data do not fit the network, the index lacks the unit, or the unit
             has no gradient with respect to the image.
         ConvscopeError: the unit's values are NaN or infinite.
     """
@@ -144,7 +144,7 @@ def sitting(
 ) -> Iterator[Sitting]:
     """As `unit`, telling how far it is; can be stopped at any time."""
     wanted = one_unit(net, place)
-    found = known_index(net, data, wanted, best) if index is None else _holding(index, wanted, best)
+    found = known_index(net, data, wanted, best) if index is None else _holding(index, wanted)
     if found is None:
         for step in indexing_units(net, data, [wanted.whole], k=best, batch=batch):
             yield Sitting(0.4 * step.done / step.total, f"{step.done:,} of {step.total:,} images")
@@ -213,26 +213,19 @@ def open_index(folder: str | Path, net: Net, data: Samples) -> UnitIndex:
     return index
 
 
-def _holding(index: UnitIndex, place: Place, best: int) -> UnitIndex:
-    """The index that was given, if it can answer.
+def _holding(index: UnitIndex, place: Place) -> UnitIndex:
+    """The index that was given, if it holds the unit.
 
     Raises:
-        UsageError: it lacks the unit, or keeps fewer images than are asked for.
+        UsageError: it does not.
     """
-    if place not in index:
-        raise UsageError(
-            f"an index that holds {place}",
-            received="one of " + ", ".join(layer.place for layer in index.layers[:6]),
-            hint="Index that layer too, or leave out the index.",
-        )
-    kept = index.facts.get("k")
-    if isinstance(kept, int) and kept < best:
-        raise UsageError(
-            f"an index with {best} images at either end of each unit's scale",
-            received=f"one with {kept}",
-            hint=f"Ask for --best {kept}, or leave out the index.",
-        )
-    return index
+    if place in index:
+        return index
+    raise UsageError(
+        f"an index that holds {place}",
+        received="one of " + ", ".join(layer.place for layer in index.layers[:6]),
+        hint="Index that layer too, or leave out the index.",
+    )
 
 
 def one_unit(net: Net, place: str | Place) -> Place:

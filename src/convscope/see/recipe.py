@@ -148,7 +148,7 @@ class Visualize(OnNetwork):
     @model_validator(mode="after")
     def _some(self) -> "Visualize":
         if not self.places and not self.journey:
-            raise ValueError("name one place or more, or ask for a journey")
+            raise ValueError("places: name one place or more, or ask for a --journey")
         if self.film and self.film[-1] > self.steps:
             raise ValueError(f"film: step {self.film[-1]} is never reached, --steps is {self.steps}")
         return self

@@ -77,7 +77,7 @@ def test_scalings_are_the_papers_and_neural_styles(net):
         here = goal(record(net, content[None], goal.places), content[None])
         assert -here.item() == pytest.approx(styles, rel=1e-4)
         there = goal(record(net, gray[None], goal.places), gray[None])
-        easel = Easel(net, content, [painting], recipe(scaling=scaling, content_weight=0.0))
+        easel = Easel(net, content, [painting], recipe(scaling=scaling, content_weight=0.0, content_layer=[]))
         goal = easel.sitting((40, 48)).goal
         only = goal(record(net, gray[None], goal.places), gray[None])
         factor = 0.05 if scaling == "gatys" else 1
@@ -126,7 +126,7 @@ def test_a_guide_paints_each_region_in_its_own_style(net):
     flipped, painting = guide.flip(2), picture(1)
     painting[..., :24] *= 0.2
     made = style(
-        net, picture(0) * 0 + 0.5, painting, guide=guide, style_guides=[flipped], **{**QUICK, "steps": [60]},
+        net, picture(0) * 0 + 0.5, painting, guide=guide, style_guides=[flipped], **{**QUICK, "steps": [60], "content_layer": []},
         content_weight=0.0,
     )  # fmt: skip
     left, right = made.image[..., :22].mean(), made.image[..., 26:].mean()

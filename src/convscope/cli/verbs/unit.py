@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.cli import inputs, pictures
 from convscope.cli.shell import Answer, Shell
-from convscope.errors import Interrupted
+from convscope.errors import Interrupted, UsageError
 from convscope.see.unit_recipe import UnitPage
 
 if TYPE_CHECKING:
@@ -80,7 +80,15 @@ def _indexed(net: "Net", data: "Samples", recipe: UnitPage, shell: Shell) -> "Un
 
     place = one_unit(net, recipe.place)
     if recipe.index:
-        return open_index(recipe.index, net, data)
+        index = open_index(recipe.index, net, data)
+        kept = index.facts.get("k")
+        if isinstance(kept, int) and kept < recipe.best and "best" in recipe.chosen():
+            raise UsageError(
+                f"an index with {recipe.best} images at either end of each unit's scale",
+                received=f"{kept} in {recipe.index}",
+                hint=f"Ask for --best {kept}, or leave out --index.",
+            )
+        return index
     found = known_index(net, data, place, recipe.best)
     if found is not None:
         return found

@@ -13,11 +13,6 @@ class Style(OnNetwork):
     verb: ClassVar[str] = "style"
     positional: ClassVar[tuple[str, ...]] = ("content",)
     only_with: ClassVar[tuple[OnlyWith, ...]] = (
-        OnlyWith(
-            "style_weight",
-            style=AtLeast(2),
-            hint="It weighs paintings against each other; --content-weight weighs content against style.",
-        ),
         OnlyWith("content_layer", content_weight=GIVEN),
         OnlyWith("optimiser", steps=AtLeast(1)),
         OnlyWith("rate", steps=AtLeast(1)),
@@ -118,6 +113,11 @@ class Style(OnNetwork):
         if weights and (len(weights) != paintings or min(weights) < 0 or not sum(weights) > 0):
             raise ValueError(
                 f"{paintings} style weights, not negative and not all 0, for {paintings} paintings"
+            )
+        if weights and paintings == 1:
+            raise ValueError(
+                "style_weight: it weighs paintings beside each other, and there is one; --content-weight weighs "
+                "content beside style"
             )
         if bool(self.guide) != bool(self.style_guide):
             raise ValueError("a guide and a style guide for each painting, or neither")

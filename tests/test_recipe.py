@@ -1,0 +1,223 @@
+"""Settings without an effect are refused by name: every rule of every schema, and every field accounted for."""
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from convscope.errors import UsageError
+from convscope.graph import InputContract
+from convscope.nets import wrap
+from convscope.recipe import GIVEN, AtLeast, OnlyWith, Recipe
+from convscope.see.dreams.recipe import Dream
+from convscope.see.explaining.recipe import Explain
+from convscope.see.layer_recipe import Atlas, Caricature, Factors, Invert
+from convscope.see.recipe import Look, Visualize
+from convscope.see.styling.recipe import Style
+from convscope.see.unit_recipe import UnitPage, Units
+from convscope.see.visualization import visualizing
+from convscope.show.recipe import Tour
+from convscope.use.recipe import Classify, Restyle
+from convscope.worlds.recipe import DataCheck
+
+NET, LAYER = {"net": "n"}, {"net": "n", "layer": "a", "data": "d"}
+LEAST: dict[type[Recipe], dict[str, Any]] = {
+    Look: NET, Visualize: {"net": "n", "places": ["a:1"]}, Atlas: LAYER,
+    Caricature: {"net": "n", "image": "i"}, Invert: {"net": "n", "image": "i"},
+    Factors: {"net": "n", "images": ["i"], "layer": "a"}, Units: {"net": "n", "data": "d"},
+    UnitPage: {"net": "n", "place": "a:1", "data": "d"}, Dream: {"photo": "p"},
+    Style: {"content": "c", "style": ["s"]}, Explain: {"image": "i"}, Classify: {"net": "n", "images": ["i"]},
+    Restyle: {"photo": "p"}, Tour: {}, DataCheck: {"folder": "f"},
+}  # fmt: skip
+"""Every schema of the verbs that see, use and show, with no more than it needs."""
+STILL, MOVING = {"steps": 0}, {"steps": 3}
+USELESS: list[tuple[type[Recipe], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    (Look, {"split": "test"}, {}, {"data": "digits"}),
+    (Look, {"root": "r"}, {}, {"data": "digits"}),
+    (Look, {"images": 9}, {}, {"data": "digits"}),
+    (Visualize, {"stops": 3}, {}, {"journey": True, "places": []}),
+    (Visualize, {"stops": 3}, {"journey": True}, {"journey": True, "places": []}),
+    (Visualize, {"units": 3}, {}, {"journey": True}),
+    (Visualize, {"spectrum": ["p"]}, {}, {"canvas": "maco"}),
+    (Visualize, {"decay": 2.0}, {"canvas": "pixels"}, {"canvas": "fourier"}),
+    (Visualize, {"start": "zeros"}, {"canvas": "cppn"}, {"canvas": "pixels"}),
+    (Visualize, {"start": "zeros"}, {"canvas": "maco"}, {"canvas": "fourier"}),
+    (Visualize, {"start": "zeros"}, {"variants": 2}, {"variants": 1}),
+    (Visualize, {"negative": True}, {"both": True}, {"both": False}),
+    (Visualize, {"diversity": 2.0}, {}, {"variants": 2}),
+    (Visualize, {"optimiser": "adam"}, STILL, MOVING),
+    (Visualize, {"rate": 0.2}, STILL, MOVING),
+    (Visualize, {"schedule": "cosine"}, STILL, MOVING),
+    (Visualize, {"animate": True}, STILL, MOVING),
+    (Visualize, {"film": [0, 9]}, {"steps": 8}, {"steps": 9}),
+    (Atlas, {"rate": 0.2}, STILL, MOVING),
+    (Atlas, {"cosine_power": 1}, STILL, MOVING),
+    (Factors, {"rate": 0.2}, STILL, MOVING),
+    (Factors, {"cosine_power": 1}, STILL, MOVING),
+    (Caricature, {"rate": 0.2}, STILL, MOVING),
+    (Caricature, {"cosine_power": 2}, STILL, MOVING),
+    (Invert, {"rate": 0.2}, STILL, MOVING),
+    (Invert, {"total_variation": 0.2}, STILL, MOVING),
+    (UnitPage, {"batch": 4}, {"index": "i"}, {}),
+    (Dream, {"octave_scale": 1.2}, {"octaves": 1}, {"octaves": 2}),
+    (Dream, {"rate": 2.0}, STILL, {"steps": 0, "zoom": 3}),
+    (Dream, {"jitter": 3}, {"seamless": True}, {}),
+    (Dream, {"zoom_by": 1.1}, {}, {"zoom": 3}),
+    (Dream, {"zoom_steps": 1}, {}, {"zoom": 3}),
+    (Dream, {"mask": "m"}, {"zoom": 3}, {}),
+    (Dream, {"seamless": True}, {"zoom": 3}, {}),
+    (Style, {"style_weight": [3.0]}, {}, {"style": ["s", "t"], "style_weight": [1.0, 3.0]}),
+    (Style, {"content_layer": ["a"]}, {"content_weight": 0}, {"content_weight": 1}),
+    (Style, {"optimiser": "adam"}, {"steps": [0]}, {"steps": [0, 4]}),
+    (Style, {"rate": 0.1}, {"steps": [0, 0]}, {"steps": [4]}),
+    (Style, {"steps": [4, 3]}, {"scales": 1}, {"scales": 2}),
+    (Style, {"guide": "g"}, {}, {"style_guide": ["h"]}),
+    (Style, {"style_guide": ["h"]}, {}, {"guide": "g"}),
+    (Explain, {"box": ["1,2,3,4"]}, {"checks": False}, {}),
+]  # fmt: skip
+"""Schema, a setting, what takes its effect away, and what gives it one."""
+ALWAYS: dict[type[Recipe], set[str]] = {
+    Recipe: {"device", "seed", "weights"},
+    Look: {"net", "image", "places", "strongest", "filters", "data"},
+    Visualize: {
+        "net", "places", "journey", "steps", "size", "canvas", "transforms", "reduce", "both", "variants", "l1",
+        "l2", "total_variation", "blur", "batch", "memory", "precision", "layout",
+    },
+    Atlas: {
+        "net", "layer", "data", "split", "root", "images", "each", "layout", "grid", "least", "whiten",
+        "examples", "steps", "size", "batch",
+    },
+    Caricature: {"net", "image", "layer", "steps"}, Invert: {"net", "image", "layer", "steps"},
+    Factors: {"net", "images", "layer", "count", "steps", "size", "batch"},
+    Units: {"net", "data", "split", "root", "places", "best", "batch", "index"},
+    UnitPage: {"net", "place", "data", "split", "root", "index", "best", "steps"},
+    Dream: {
+        "photo", "net", "layer", "guide", "octaves", "steps", "size", "zoom", "untrained", "memory",
+        "precision", "layout",
+    },
+    Style: {
+        "content", "style", "content_weight", "smooth", "size", "style_scale", "color", "mask", "net",
+        "style_layer", "pool", "scaling", "start", "scales", "untrained", "preview", "memory", "precision",
+    },
+    Explain: {"image", "net", "method", "target", "compare", "set", "checks"},
+    Classify: {"net", "images", "top", "batch"},
+    Restyle: {"photo", "model", "style", "mask", "size", "memory", "precision"},
+    Tour: {"epochs", "steps", "digit"},
+    DataCheck: {"folder", "duplicates", "most_pixels"},
+}  # fmt: skip
+"""Fields that have an effect, or are refused by the verb itself, whatever the others are (transforms, decay,
+size and reduce depend on the network: see test_settings_without_effect_on_this_network)."""
+
+
+@pytest.mark.parametrize(("schema", "setting", "without", "needed"), USELESS)
+def test_a_setting_without_effect_is_refused_by_its_name(schema, setting, without, needed) -> None:
+    (name,) = setting
+    with pytest.raises(UsageError, match=rf"{name}|{name.replace('_', ' ')}") as caught:
+        schema.parse({**LEAST[schema], **without, **setting})
+    assert caught.value.exit_code == 2
+    schema.parse({**LEAST[schema], **setting, **needed})
+    schema.parse({**LEAST[schema], **without})
+    default = schema.model_fields[name].get_default(call_default_factory=True)
+    if name not in ("steps", "style_guide", "guide"):
+        schema.parse({**LEAST[schema], **without, name: default})  # as recipes inside results name all fields
+
+
+def test_every_field_is_accounted_for() -> None:
+    for schema in LEAST:
+        told = {name for one, setting, _, _ in USELESS for name in setting if one is schema}
+        assert told | ALWAYS[schema] | ALWAYS[Recipe] >= set(schema.model_fields), schema
+        assert not told & (ALWAYS[schema] - {"steps", "seamless"} if schema is not Style else set()), schema
+
+
+def test_every_rule_is_tried() -> None:
+    tried = {(schema, name) for schema, setting, _, _ in USELESS for name in setting}
+    rules = {(schema, rule.field) for schema in LEAST for rule in schema.rules()}
+    assert rules <= tried and len(rules) >= 30
+    for schema in LEAST:
+        for rule in schema.rules():
+            assert {rule.field, *(name for name, _ in rule.others)} <= set(schema.model_fields)
+
+
+def test_every_schema_of_these_rooms_is_here() -> None:
+    modules = ["see.recipe", "see.layer_recipe", "see.unit_recipe", "see.dreams.recipe", "see.styling.recipe",
+               "see.explaining.recipe", "use.recipe", "show.recipe", "worlds.recipe"]  # fmt: skip
+    found = {
+        schema
+        for name in modules
+        for schema in vars(importlib.import_module(f"convscope.{name}")).values()
+        if isinstance(schema, type) and issubclass(schema, Recipe) and schema.verb
+    }
+    assert found == set(LEAST)
+
+
+def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
+    class Some(Recipe):
+        verb = "some"
+        only_with = (
+            OnlyWith("a", b=GIVEN, hint="Try c."), OnlyWith("c", values=(3,), d=AtLeast(2), b=("x", "y"))
+        )  # fmt: skip
+        a: int = 1
+        b: str = ""
+        c: int = 0
+        d: list[int] = []
+
+    with pytest.raises(UsageError) as caught:
+        Some.parse({"a": 2, "c": 3})
+    assert "a (2) has an effect only with --b given, and --b is . Try c." in caught.value.received
+    assert (
+        "c (3) has an effect only with --d of 2 or more or --b x or y, and --d is left out"
+        in caught.value.received
+    )
+    for good in ({"a": 2, "b": "z"}, {"c": 2}, {"c": 3, "d": [1, 2]}, {"c": 3, "b": "y"}, {"a": 1, "c": 0}):
+        Some.parse(good)
+
+
+def _images(recipe: Visualize) -> torch.Tensor:
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3)).eval()
+    *_, last = visualizing(wrap(module, InputContract(3, 16, 18), name="n"), recipe)
+    return last.visualization().images
+
+
+def _refused() -> Iterator[Any]:
+    for schema, setting, without, needed in USELESS:
+        if schema is Visualize and not set(setting) & {"stops", "units", "spectrum", "animate", "film"}:
+            yield setting, without, needed
+
+
+@pytest.mark.parametrize(("setting", "without", "needed"), list(_refused()))
+def test_what_is_refused_would_have_had_no_effect_and_what_is_accepted_has_one(
+    setting, without, needed
+) -> None:
+    """Past the rules, by `model_copy`: the same pictures, bit for bit; with what is needed, others."""
+    if without == {"variants": 2}:
+        both = _images(Visualize(net="n", places=["2:1"], steps=3).model_copy(update={**setting, **without}))
+        assert torch.equal(both[0], both[1])  # the second variant is what has no effect
+        return
+    places = {"net": "n", "places": ["2:1"]}
+    useless, useful = (Visualize.parse({**places, "steps": 3, **w}) for w in (without, needed))
+    assert torch.equal(_images(useless), _images(useless.model_copy(update=setting)))
+    assert not torch.equal(_images(useful), _images(useful.model_copy(update=setting)))
+
+
+@pytest.mark.parametrize(
+    ("module", "contract", "place", "setting"),
+    [
+        (nn.Linear(5, 4), InputContract(5), "output:1", {"decay": 2.0}),
+        (nn.Linear(5, 4), InputContract(5), "output:1", {"transforms": "standard"}),
+        (nn.Linear(5, 4), InputContract(5), "output:1", {"size": [7]}),
+        (nn.Conv1d(2, 4, 3), InputContract(2, width=12), "output:1", {"transforms": "shifts"}),
+        (nn.Conv2d(3, 4, 3), InputContract(3, 8, 8), "output", {"reduce": "max"}),
+        (nn.Conv2d(3, 4, 3), InputContract(3, 8, 8), "output:1@2,2", {"reduce": "sum"}),
+    ],
+)
+def test_settings_without_effect_on_this_network(module, contract, place, setting) -> None:
+    from convscope.see import visualize
+
+    net = wrap(nn.Sequential(module).eval(), contract, name="n")
+    with pytest.raises(UsageError, match=next(iter(setting))):
+        visualize(net, place, steps=1, **setting)
+    assert visualize(net, place, steps=1).steps == 1
