@@ -1,4 +1,4 @@
-"""Settings without an effect are refused by name: every rule of every schema, and every field accounted for."""
+"""Settings without an effect are refused by name: every rule of every schema; every field is accounted for."""
 
 import importlib
 from collections.abc import Iterator
@@ -162,7 +162,7 @@ def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
         a: int = 1
         b: str = ""
         c: int = 0
-        d: list[int] = []
+        d: list[int] = []  # noqa: RUF012
 
     with pytest.raises(UsageError) as caught:
         Some.parse({"a": 2, "c": 3})

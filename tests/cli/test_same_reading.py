@@ -26,7 +26,8 @@ CONTRACTS = {
 VERBS = {
     "classify": ("classify", "{net}", "{file}"),
     "look": ("look", "{net}", "{file}", "--places", "output", "--no-filters"),
-    "explain": ("explain", "{file}", "--net", "{net}", "--method", "saliency", "--target", "3", "--no-checks"),
+    "explain": ("explain", "{file}", "--net", "{net}", "--method", "saliency", "--target", "3",
+                "--no-checks"),
     "explain by covering": ("explain", "{file}", "--net", "{net}", "--method", "occlusion", "--target", "3",
                             "--no-checks"),
     "caricature": ("caricature", "{net}", "{file}", "--layer", "output", "--steps", "1"),

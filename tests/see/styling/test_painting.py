@@ -126,7 +126,8 @@ def test_a_guide_paints_each_region_in_its_own_style(net):
     flipped, painting = guide.flip(2), picture(1)
     painting[..., :24] *= 0.2
     made = style(
-        net, picture(0) * 0 + 0.5, painting, guide=guide, style_guides=[flipped], **{**QUICK, "steps": [60], "content_layer": []},
+        net, picture(0) * 0 + 0.5, painting, guide=guide, style_guides=[flipped],
+        **{**QUICK, "steps": [60], "content_layer": []},
         content_weight=0.0,
     )  # fmt: skip
     left, right = made.image[..., :22].mean(), made.image[..., 26:].mean()

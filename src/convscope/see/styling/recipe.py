@@ -116,8 +116,8 @@ class Style(OnNetwork):
             )
         if weights and paintings == 1:
             raise ValueError(
-                "style_weight: it weighs paintings beside each other, and there is one; --content-weight weighs "
-                "content beside style"
+                "style_weight: it weighs paintings beside each other, and there is one; "
+                "--content-weight weighs content beside style"
             )
         if bool(self.guide) != bool(self.style_guide):
             raise ValueError("a guide and a style guide for each painting, or neither")
