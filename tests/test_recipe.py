@@ -1,4 +1,4 @@
-"""Settings without an effect are refused by name: every rule of every schema; every field is accounted for."""
+"""Settings without an effect are refused by name, in every schema; every field is accounted for."""
 
 import importlib
 from collections.abc import Iterator
@@ -83,8 +83,8 @@ ALWAYS: dict[type[Recipe], set[str]] = {
     Recipe: {"device", "seed", "weights"},
     Look: {"net", "image", "places", "strongest", "filters", "data"},
     Visualize: {
-        "net", "places", "journey", "steps", "size", "canvas", "transforms", "reduce", "both", "variants", "l1",
-        "l2", "total_variation", "blur", "batch", "memory", "precision", "layout",
+        "net", "places", "journey", "steps", "size", "canvas", "transforms", "reduce", "both", "variants",
+        "l1", "l2", "total_variation", "blur", "batch", "memory", "precision", "layout",
     },
     Atlas: {
         "net", "layer", "data", "split", "root", "images", "each", "layout", "grid", "least", "whiten",
