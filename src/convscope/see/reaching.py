@@ -107,8 +107,7 @@ def check_reached(net: Net, places: Iterable[Place], image: Float[Tensor, "b *sh
 
 def no_gradient(net: Net, names: Iterable[str], activations: Sequence[Tensor] = ()) -> UsageError:
     """The error for activations that no gradient reaches; names the last layers that have one."""
-    names = list(names)
-    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    shown = _listed(list(names))
     kinds = {str(act.dtype).removeprefix("torch.") for act in activations if not act.is_floating_point()}
     kind = f" ({' and '.join(sorted(kinds))} values)" if kinds else ""
     with_one = _last_with_gradient(net)
@@ -160,13 +159,17 @@ def require_finite(values: Tensor, names: Sequence[str], what: str, hint: str = 
     good = values.detach().flatten(1).isfinite().all(1) if values.dim() > 1 else values.detach().isfinite()
     if bool(good.all()):
         return
-    bad = [names[row] for row in (~good).nonzero().flatten().tolist()]
-    shown = ", ".join(bad[:NAMED]) + (f" and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
+    bad = [str(names[row]) for row in (~good).nonzero().flatten().tolist()]
     raise ConvscopeError(
         f"finite {what}",
-        received=f"NaN or infinity for {shown}",
+        received=f"NaN or infinity for {_listed(bad)}",
         hint=hint or "Look for an overflow: use float32 weights and precision, or a lower rate.",
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def goal_names(objective: Objective, count: int) -> list[str]:
