@@ -5,6 +5,7 @@ import time
 
 from benchmarks import (
     attribution,
+    classify,
     dream,
     fast_style,
     gemm,
@@ -19,7 +20,19 @@ from benchmarks.result import Result, environment, write
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module.run
-    for module in (attribution, dream, fast_style, gemm, help, record, style, train_mnist, units, visualize)
+    for module in (
+        attribution,
+        classify,
+        dream,
+        fast_style,
+        gemm,
+        help,
+        record,
+        style,
+        train_mnist,
+        units,
+        visualize,
+    )
 }
 
 

