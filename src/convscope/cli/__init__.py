@@ -5,6 +5,6 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     import sys
 
-    from convscope.cli.app import run
+    from convscope.cli import signals
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(signals.run(sys.argv[1:]))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from convscope.cli.shell import Shell
 from convscope.errors import DataError, UsageError
-from convscope.recipe import OnNetwork
+from convscope.recipe import OnNetwork, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,16 @@ def device(name: str) -> "torch.device":
     from convscope.learn.preparing import find_device
 
     return find_device(name)
+
+
+def require_device(recipe: Recipe) -> None:
+    """Refuse a recipe for a device that is not here, before anything else is done.
+
+    Raises:
+        MissingError: there is no such device.
+    """
+    if recipe.device not in ("auto", "cpu"):
+        device(recipe.device)
 
 
 def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":

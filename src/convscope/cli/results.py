@@ -1,9 +1,10 @@
 """Where results land.
 
-The rule: `--out` names something that does not exist yet, or an empty folder (a link to one counts: the
-result then lies in the folder that it leads to); what exists is never overwritten. Without `--out` a result goes to
-`runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears whole or
-not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at the end.
+The rule: `--out` names something that does not exist yet, or an empty folder; what exists is never
+overwritten. A link to an empty folder counts as that folder: the result lies there. Without `--out` a result
+goes to `runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears
+whole or not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at
+the end.
 """
 
 import contextlib
