@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 MAX_TEXT_BYTES = 16 << 20
 """Largest text, JSON or TOML file that is read, unless the caller says otherwise."""
@@ -140,7 +139,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    part = path.with_name(f"{PART_PREFIX}{uuid4().hex}")
+    part = path.with_name(f"{PART_PREFIX}{os.urandom(16).hex()}")
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     mode = stat.S_IMODE(part.stat().st_mode)
     try:
@@ -165,7 +164,7 @@ def create_file(path: Path) -> Iterator[Path]:
         FileExistsError: something has that name by now, be it a link to nothing; it stays as it is.
         OSError: as `replace_file` does.
     """
-    whole = path.with_name(f"{PART_PREFIX}{uuid4().hex}")
+    whole = path.with_name(f"{PART_PREFIX}{os.urandom(16).hex()}")
     try:
         with replace_file(whole) as part:
             yield part

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 import typer
 from pydantic import BaseModel
 
-from convscope.cli import inputs, signals
+from convscope.cli import signals
 from convscope.cli.results import free
 from convscope.cli.shell import Answer, Shell
 from convscope.cli.verbs import VERBS
@@ -77,6 +77,8 @@ def command(verb: str) -> Callable[..., int]:
 
 def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     """Merge file and flags into a recipe, run the verb, show its answer."""
+    from convscope.cli import inputs
+
     config, out = given.pop("config"), given.pop("out")
     shell = Shell(out=Path(out) if out else None, json=given.pop("json"), quiet=given.pop("quiet"))
     given.pop("debug")

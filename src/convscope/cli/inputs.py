@@ -1,7 +1,7 @@
 """What several verbs begin with: a network on a device, a picture it can look at."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from convscope.cli.shell import Shell
 from convscope.errors import DataError, UsageError
@@ -92,8 +92,28 @@ def picture(net: "Net", path: str) -> "Tensor":
     return photos.to_tensor(photos.open_photo(Path(path)), net.contract)[None]
 
 
-def samples(reference: str, net: "Net", split: str | None = None, root: str | None = None) -> "Samples":
-    """Data in the form that a network looks at."""
+def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "Samples":
+    """Data in the form that a network looks at; what is odd about its classes is said."""
     from convscope import worlds
 
-    return worlds.open(reference, split, root=root, contract=net.contract)
+    data = worlds.open(reference, recipe.split, root=recipe.root, contract=net.contract)
+    say_notes(data, shell)
+    return data
+
+
+def say_notes(data: "Samples", shell: Shell) -> None:
+    """Say what makes the labels of data wrong or results meaningless."""
+    for note in data.notes:
+        shell.say(f"In {data.name}: {note}.")
+
+
+class OnData(Protocol):
+    """The part of a recipe that says where data lies."""
+
+    @property
+    def split(self) -> str | None:
+        """Which part; the part to learn from, or all, where none is named."""
+
+    @property
+    def root(self) -> str | None:
+        """The folder of a published set."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from convscope.errors import Interrupted, UsageError
 from convscope.files import PART_PREFIX, create_file
@@ -86,7 +85,7 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
             had begun, the finished result is kept, and the message says where.
     """
     place = free(out) if out else named(name)
-    temporary = _within(place) / f"{PART_PREFIX}{uuid4().hex}"
+    temporary = _within(place) / f"{PART_PREFIX}{os.urandom(16).hex()}"
     try:
         temporary.mkdir()
     except OSError as error:

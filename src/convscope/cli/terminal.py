@@ -60,15 +60,13 @@ def answer_richly(shown: Any, lines: Iterable[str] = ()) -> None:
     Raises:
         OSError: as `answer` does.
     """
-    from rich.markup import escape
-
     signals.answering()
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
     out = console(width=width, soft_wrap=False, highlight=False)
     try:
         out.print(_clean(shown))
         for line in lines:
-            out.print(escape(printable(line)), soft_wrap=True)
+            out.print(printable(line), markup=False, soft_wrap=True)
         sys.stdout.flush()
     except BrokenPipeError:
         _forget(1)
@@ -97,13 +95,13 @@ def console(**options: Any) -> "Console":
 
 
 def _clean(shown: Any) -> Any:
-    """Escape controls and line breaks in the cells of tables, before rich counts their width."""
+    """Escape controls before rich counts widths, and line breaks except in a text that stands alone."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     if isinstance(shown, Group):
-        return Group(*map(_clean, shown.renderables))
+        return Group(*(printable(r) if isinstance(r, str) else _clean(r) for r in shown.renderables))
     if isinstance(shown, Table):
         for column in shown.columns:
             column._cells = [

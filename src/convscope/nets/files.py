@@ -2,16 +2,17 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
-from convscope.files import replace_file, write_text
 from convscope.graph.contract import InputContract
 from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
@@ -52,9 +53,10 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replace_file(folder / WEIGHTS) as file:
+        with _whole(folder / WEIGHTS) as file:
             save_file(state, file, metadata={"format": "pt"})
-        write_text(folder / DESCRIPTION, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        with _whole(folder / DESCRIPTION) as file:
+            file.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
     return folder
@@ -186,3 +188,15 @@ def _dataclass(kind: type[Any], values: dict[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file to write beside `path`, which takes its place once it is complete."""
+    part = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        yield part
+        part.chmod(0o644)  # safetensors writes files that only their owner can read
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

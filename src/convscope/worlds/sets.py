@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -201,7 +200,9 @@ def _download(name: str, known: NamedSet, root: Path) -> None:
     import torchvision.datasets
 
     published = getattr(torchvision.datasets, known.torchvision)
-    part = root / f"{PART_PREFIX}{uuid4().hex}"  # torchvision would overwrite files of the same names
+    part = (
+        root / f"{PART_PREFIX}{os.urandom(16).hex()}"
+    )  # torchvision would overwrite files of the same names
     try:
         part.mkdir(parents=True)
         published(str(part), download=True)

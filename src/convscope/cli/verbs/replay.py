@@ -80,4 +80,7 @@ def _shown(answer: Answer, same: bool | None) -> Any:
     from rich.console import Group
 
     verdict = {True: "The same picture, bit for bit.", False: "A different picture.", None: ""}[same]
-    return Group(answer.shown(), verdict) if verdict else answer.shown()
+    shown = answer.shown()
+    if not verdict:
+        return shown
+    return Group(*(shown.split("\n") if isinstance(shown, str) else [shown]), verdict)
