@@ -12,12 +12,12 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from convscope.cli import failures, terminal
+from convscope.cli import failures, signals, terminal
 from convscope.cli.command import command, summary
 from convscope.cli.results import as_json
 from convscope.cli.verbs import VERBS
 from convscope.cli.words import check, wants_json, with_text
-from convscope.errors import ConvscopeError, UsageError, nearest
+from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -164,6 +164,8 @@ def run(words: Sequence[str]) -> int:
 def _called(words: list[str]) -> int:
     code = application().main(args=words, prog_name="convscope", standalone_mode=False)
     sys.stdout.flush()
+    if code == Interrupted.exit_code:  # the parser's own answer to Ctrl-C, without a word; verbs raise
+        raise Interrupted(signals.EXPECTED, hint=signals.HINT)
     return code if isinstance(code, int) else 0
 
 

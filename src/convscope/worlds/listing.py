@@ -46,7 +46,7 @@ class Listing:
         """Path of a class's folder -> the folders in it that hold files, which count as that class."""
         found: dict[str, dict[str, None]] = {}
         for split, name, path in self.files():
-            inner = path.relative_to(self.root / split / name).parts[:-1]
+            inner = path.relative_to(self.root).parts[1 + bool(split) : -1]
             if inner:
                 found.setdefault("/".join(filter(None, (split, name))), {})[inner[0]] = None
         return {where: tuple(folders) for where, folders in found.items()}
@@ -136,7 +136,11 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | No
 
 
 def _classes(folders: list[Path], listing: Listing) -> dict[str, list[Path]]:
-    return {folder.name: list(_below(folder, listing)) for folder in folders}
+    """Files by class; bytes of a name that are no UTF-8 are escaped, so that it can be kept in any result."""
+    return {
+        folder.name.encode("utf-8", "backslashreplace").decode(): list(_below(folder, listing))
+        for folder in folders
+    }
 
 
 def _below(folder: Path, listing: Listing) -> Iterator[Path]:
