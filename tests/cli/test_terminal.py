@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ HOSTILE = {
     "bytes": "a\udcffb",
 }
 ALL = "".join(HOSTILE.values())
-WAYS = {
+WAYS: dict[str, Callable[[list[str], str], list[str]]] = {
     "argument": lambda words, text: [*words[:-1], text] if words else [text],
     "surplus": lambda words, text: [*words, text],
     "setting": lambda words, text: [*words, "--seed", text],
@@ -62,7 +63,7 @@ def here(tmp_path: Path, convscope) -> Path:
     return tmp_path
 
 
-def verify_refusals(convscope, verb: str, texts) -> int:
+def verify_refusals(convscope, verb: str, texts: Iterable[str]) -> int:
     tried = 0
     for (name, way), text, form in itertools.product(WAYS.items(), texts, ([], ["--json"])):
         if name == "argument" and not SOUND[verb]:

@@ -34,6 +34,8 @@ class _State:
 
     words: list[str] = []  # noqa: RUF012
     installed = False
+    started = False
+    """Whether a KeyboardInterrupt would be caught and told."""
     working = False
     """Whether something could be lost: a result is being made."""
     heard = False
@@ -63,7 +65,7 @@ def install(words: list[str]) -> None:
 
 def working() -> None:
     """Say that something could be lost from now on."""
-    _State.working = True
+    _State.started = _State.working = True
 
 
 def answering() -> None:
@@ -86,10 +88,11 @@ def leave() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    if not _is_importing(frame):
-        raise KeyboardInterrupt
-    if not _State.working:
+    importing = _is_importing(frame)
+    if not _State.started or (importing and not _State.working):
         leave()
+    if not importing:
+        raise KeyboardInterrupt
     import threading
 
     timer = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
@@ -128,6 +131,7 @@ def run(words: list[str]) -> int:
         )
         return 4
     try:
+        _State.started = True
         code = app.run(words)
         answering()
         return code
