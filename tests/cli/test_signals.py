@@ -83,7 +83,7 @@ def verify_stopped(place: Path, words: list[str], seconds: float, number: int, f
     ("visualize", 1.5, signal.SIGINT, ["--json"]),
 ])  # fmt: skip
 def test_a_stop_at_the_beginning_is_one_message(place: Path, verb, seconds, number, form) -> None:
-    assert verify_stopped(place, [verb, *LONG.get(verb, []) or SOUND[verb]], seconds, number, form) == 130
+    assert verify_stopped(place, [verb, *(LONG.get(verb) or SOUND[verb])], seconds, number, form) == 130
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_every_verb_stopped_at_many_moments(place: Path, verb: str) -> None:
     draw, codes = random.Random(verb), []
     for seconds in MOMENTS:
         number, form = draw.choice([signal.SIGINT, signal.SIGTERM]), draw.choice([[], ["--json"]])
-        words = [*verb.split(), *LONG.get(verb, []) or SOUND[verb]]
+        words = [*verb.split(), *(LONG.get(verb) or SOUND[verb])]
         codes.append(verify_stopped(place, words, seconds, number, form))
     print(f"{verb}: {len(codes)} tried, {len(codes)} held, {codes.count(130)} of them stopped")
     assert codes[0] == 130
@@ -134,7 +134,7 @@ def test_a_stop_while_something_is_imported_waits_once_work_has_begun(tmp_path: 
         "done = True\n"
     )
     code = (
-        "import sys, time\nsys.path.insert(0, '.')\nfrom convscope.cli import signals\n"
+        "import sys, time\nsys.path.insert(0, '.')\nfrom convscope import signals\n"
         "signals.install([])\nsignals.working()\n"
         "try:\n    import slowly\n    assert slowly.done\n    time.sleep(5)\n"
         "except KeyboardInterrupt:\n    assert slowly.done\n    sys.exit(7)"

@@ -12,7 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from convscope.cli import failures, signals, terminal
+from convscope import signals
+from convscope.cli import failures, terminal
 from convscope.cli.command import command, summary
 from convscope.cli.results import as_json
 from convscope.cli.verbs import VERBS

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 import typer
 from pydantic import BaseModel
 
-from convscope.cli import signals
+from convscope import signals
 from convscope.cli.results import free
 from convscope.cli.shell import Answer, Shell
 from convscope.cli.verbs import VERBS

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from typer import Abort
 
-from convscope.cli import signals, terminal
+from convscope import signals
+from convscope.cli import terminal
 from convscope.cli.results import as_json
 from convscope.cli.words import verb_of, wants_json, wants_traceback
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.cli import results, signals, terminal
+from convscope import signals
+from convscope.cli import results, terminal
 from convscope.cli.progress import Progress, Silent, live, plain
 from convscope.printable import printable
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli import signals
+from convscope import signals
 from convscope.printable import printable, printable_lines
 
 if TYPE_CHECKING:

@@ -63,6 +63,11 @@ def install(words: list[str]) -> None:
             signal.signal(number, _stop)
 
 
+def starting() -> None:
+    """Say that a KeyboardInterrupt is caught and told from now on."""
+    _State.started = True
+
+
 def working() -> None:
     """Say that something could be lost from now on."""
     _State.started = _State.working = True
@@ -113,41 +118,3 @@ def _is_importing(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def run(words: list[str]) -> int:
-    """Run one command line as a process of its own does.
-
-    Returns:
-        Its exit code; see `convscope.cli.app.run`.
-    """
-    install(words)
-    try:
-        from convscope.cli import app
-    except ImportError as error:
-        print(
-            f"error: every package of convscope\n  received: {error}\n  next: Install it again.",
-            file=sys.stderr,
-        )
-        return 4
-    try:
-        _State.started = True
-        code = app.run(words)
-        answering()
-        return code
-    except KeyboardInterrupt:
-        leave()
-        raise
-
-
-def _broken(error: ImportError) -> int:
-    """Tell that the installation lacks what even an error message needs."""
-    fields = {"expected": "every package that convscope needs", "received": str(error)}
-    hint = "Install again: pip install --force-reinstall convscope"
-    if "--json" in _State.words:
-        import json
-
-        print(json.dumps({"error": {**fields, "hint": hint, "exit_code": 4}}, indent=2))
-    else:
-        print(f"error: {fields['expected']}\n  received: {error}\n  next: {hint}", file=sys.stderr)
-    return 4
