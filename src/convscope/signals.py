@@ -81,6 +81,12 @@ def answering() -> None:
                 signal.signal(number, _stop_answering)
 
 
+def done() -> None:
+    """Ignore further stops: all is said, and Python, as it ends, would restore the handlers that kill it."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def leave() -> None:
     """End the process at once with the exit code and the message of a stop."""
     descriptor, text = 2, f"stopped: {EXPECTED}\n  next: {HINT}\n"

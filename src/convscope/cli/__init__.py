@@ -16,7 +16,7 @@ def main() -> None:
     try:
         signals.starting()
         code = app.run(words)
-        signals.answering()
+        signals.done()
     except KeyboardInterrupt:
         signals.leave()
         raise
