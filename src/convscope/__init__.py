@@ -1,5 +1,12 @@
 """Build a convolutional network, teach it, see what it has learned, and put it to work."""
 
+from convscope import signals as _signals
+
+if _signals.is_program():  # before anything that takes time; a library never touches signals
+    import sys
+
+    _signals.install(sys.argv[1:])
+
 import lazy_loader as lazy
 
 __version__ = "0.1.0"

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 MAX_TEXT_BYTES = 16 << 20
 """Largest text, JSON or TOML file that is read, unless the caller says otherwise."""
@@ -140,7 +139,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    part = path.with_name(f"{PART_PREFIX}{uuid4().hex}")
+    part = path.with_name(f"{PART_PREFIX}{os.urandom(16).hex()}")
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     mode = stat.S_IMODE(part.stat().st_mode)
     try:
@@ -157,6 +156,35 @@ PART_PREFIX = ".convscope-part-"
 """What unfinished files are named: a killed process leaves them, and who owns the folder may remove them."""
 
 
+@contextmanager
+def create_file(path: Path) -> Iterator[Path]:
+    """Yield a hidden path to write to, as `replace_file` does, for a name where nothing is yet.
+
+    Raises:
+        FileExistsError: something has that name by now, be it a link to nothing; it stays as it is.
+        OSError: as `replace_file` does.
+    """
+    whole = path.with_name(f"{PART_PREFIX}{os.urandom(16).hex()}")
+    try:
+        with replace_file(whole) as part:
+            yield part
+        _name(whole, path)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _name(whole: Path, path: Path) -> None:
+    """Give a finished file its name, unless that is taken; a hard link cannot replace anything."""
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(f"{path} exists already") from None
+        whole.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write or replace a UTF-8 file as a whole.
 
@@ -170,8 +198,10 @@ def write_text(path: Path, text: str) -> None:
 def remove_parts(folder: Path) -> None:
     """Remove what killed processes left unfinished directly inside a folder that this program owns."""
     for part in folder.glob(f"{PART_PREFIX}*"):
-        with suppress(OSError):
-            part.unlink()
+        mark = part.name.removeprefix(PART_PREFIX)
+        if len(mark) == 32 and not mark.strip("0123456789abcdef") and not part.is_symlink():
+            with suppress(OSError):
+                part.unlink()
 
 
 def _refuse_constant(name: str) -> Any:

@@ -165,12 +165,36 @@ def test_data_check_names_what_is_wrong_and_exits_3(convscope, tmp_path: Path, d
         (tmp_path / "pictures" / name).mkdir(parents=True)
     (tmp_path / "pictures/a/1.png").write_bytes(digit.read_bytes())
     Image.new("L", (9, 9), 7).save(tmp_path / "pictures/b/2.png")
-    assert convscope("data", "check", "pictures").code == 0
+    well = convscope("data", "check", "pictures")
+    assert well.code == 0
+    assert "All is well" not in well.out and "a single picture in a, b" in well.out
     (tmp_path / "pictures/a/bad.png").write_bytes(b"no picture")
     done = convscope("data", "check", "pictures", "--json")
     assert done.code == 3
     assert done.json["report"]["total"] == 2
     assert done.json["report"]["problems"][0]["path"] == "a/bad.png"
+
+
+def test_one_class_is_no_success(convscope, tmp_path: Path, digit: Path) -> None:
+    from convscope import nets
+    from convscope.graph.chain import chain
+    from convscope.worlds import digits
+
+    (tmp_path / "pictures/a/b").mkdir(parents=True)
+    for number in range(10):
+        Image.new("L", (9, 9), number).save(tmp_path / f"pictures/a/b/{number}.png")
+    done = convscope("data", "check", "pictures")
+    assert done.code == 3
+    assert "All is well" not in done.out
+    assert "one class only, a" in done.out and "a holds folders (b)" in done.out
+    words = ("conv 2 3x3, relu, globalavgpool, dense 1", "pictures", "--epochs", "1", "--precision", "fp32")
+    assert "one class only, a" in convscope("train", *words).err
+    net = nets.wrap(nets.build(chain("1x28x28", "flatten, dense 1")), digits.CONTRACT, ["a"], name="one")
+    nets.save(net, tmp_path / "one")
+    answer = convscope("classify", "one", digit)
+    assert answer.code == 0
+    assert "100" not in answer.out and "says nothing" in answer.out
+    assert convscope("classify", "one", digit, "--json").json["answers"][0]["top"][0]["probability"] is None
 
 
 def test_train_writes_a_run_that_loads_and_classifies(convscope, digit: Path, tmp_path: Path) -> None:

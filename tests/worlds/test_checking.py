@@ -90,7 +90,7 @@ def test_names_that_are_no_utf8(tmp_path):
 
 
 def test_duplicates_can_be_left_out(tmp_path):
-    assert check(tree(tmp_path, {"a/1.png": 1, "a/2.png": 1}), duplicates=False).ok
+    assert check(tree(tmp_path, {"a/1.png": 1, "a/2.png": 1, "b/1.png": 2}), duplicates=False).ok
 
 
 def test_the_limit_can_be_lowered(tmp_path):
@@ -109,3 +109,76 @@ def test_real_photographs(shared_data):
         "val": 200,
     }
     assert report.problems == () and report.empty_classes == ()
+
+
+def pictures(*names: str) -> dict[str, object]:
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (pictures("a/1.png", "a/2.png"), "one class only, a"),
+        (pictures("train/a/1.png", "train/a/2.png", "test/a/3.png"), "one class only, a"),
+        ({**pictures("a/1.png", "a/2.png"), "b/x.txt": b"text"}, "of one class only, a"),
+        (pictures("a/k/1.png", "a/k/2.png", "b/1.png", "b/2.png"), "a holds folders (k)"),
+        (pictures("set/cat/1.png", "set/cat/2.png", "set/dog/1.png"), "set holds folders (cat, dog)"),
+        (
+            pictures("train/a/k/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png"),
+            "train/a holds folders (k)",
+        ),
+        (
+            pictures("Train/a/1.png", "Train/b/1.png", "Test/a/1.png", "Test/b/1.png"),
+            "Train holds folders (a, b)",
+        ),
+        (pictures("Cat/1.png", "Cat/2.png", "cat/1.png", "cat/2.png"), "how they are written: Cat, cat"),
+        (
+            pictures("caf\u00e9/1.png", "caf\u00e9/2.png", "cafe\u0301/1.png", "cafe\u0301/2.png"),
+            "how they are written",
+        ),
+        (
+            pictures("train/a/1.png", "train/b/2.png", "test/a/3.png", "test/c/4.png"),
+            "classes that only test has: c",
+        ),
+        (pictures("train/A/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"), "only train has: A"),
+        ({"a/.1.png": 1, "b/.2.png": 2}, "no picture that can be used"),
+        ({".a/1.png": 1, "__MACOSX/b/2.png": 2}, "only hidden names"),
+        ({"a/1.png": 1, "a/2.png": 2, "b/notes": b"text"}, "b"),
+        ({"train/a/1.png": 1, "train/b/2.png": 2, "test/a/1.png": 1, "test/b/3.png": 3}, "across splits"),
+        ({"a/1.png": 1, "a/2.png": 2, "b/1.png": 1, "b/3.png": 3}, "across classes"),
+    ],
+)
+def test_what_makes_results_meaningless_is_said_and_is_no_success(tmp_path, files, said):
+    report = check(tree(tmp_path, files))
+    assert not report.ok
+    assert said in str(report)
+
+
+def test_a_single_picture_in_a_class_is_remarked(tmp_path):
+    report = check(tree(tmp_path, pictures("a/1.png", "a/2.png", "b/1.png")))
+    assert report.ok and report.remarks[0].startswith("a single picture in b:")
+    more = check(
+        tree(tmp_path / "more", pictures("train/a/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"))
+    )
+    assert more.ok and more.remarks == ()
+
+
+def test_a_link_to_a_folder_in_a_class_is_remarked(tmp_path):
+    tree(tmp_path, pictures("d/a/1.png", "d/a/2.png", "d/b/1.png", "d/b/2.png", "else/3.png"))
+    (tmp_path / "d/a/more").symlink_to(tmp_path / "else")
+    report = check(tmp_path / "d")
+    assert report.ok and "not followed: a/more" in report.remarks[0]
+
+
+def test_names_are_printed_as_one_line(tmp_path):
+    tree(tmp_path, pictures("a\n\x1b[31m/1.png", "a\n\x1b[31m/2.png", "b/1.png", "b/2.png"))
+    assert len(str(check(tmp_path)).splitlines()) == 2 and "\x1b" not in str(check(tmp_path))
+
+
+def test_a_folder_to_learn_from_says_the_same(tmp_path):
+    from convscope.worlds import Folder
+
+    assert Folder(tree(tmp_path / "x", pictures("a/1.png", "b/2.png"))).notes == ()
+    alone = Folder(tree(tmp_path / "y", pictures("a/k/1.png", "a/2.png")))
+    assert "one class only, a" in alone.notes[0] and "holds folders (k)" in alone.notes[1]
+    assert alone.take([0]).notes == alone.notes

@@ -5,6 +5,36 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     import sys
 
-    from convscope.cli.app import run
+    from convscope import signals
 
-    sys.exit(run(sys.argv[1:]))
+    words = sys.argv[1:]
+    signals.install(words)
+    try:
+        from convscope.cli import app
+    except ImportError as error:
+        sys.exit(_broken(error, words))
+    try:
+        signals.starting()
+        code = app.run(words)
+        signals.done()
+    except KeyboardInterrupt:
+        signals.leave()
+        raise
+    sys.exit(code)
+
+
+def _broken(error: ImportError, words: list[str]) -> int:
+    """Tell that the installation lacks what even an error message needs."""
+    import json
+    import sys
+
+    expected, hint = (
+        "every package that convscope needs",
+        "Install again: pip install --force-reinstall convscope",
+    )
+    if "--json" in words:
+        fields = {"expected": expected, "received": str(error), "hint": hint, "exit_code": 4}
+        print(json.dumps({"error": fields}, indent=2))
+    else:
+        print(f"error: {expected}\n  received: {error}\n  next: {hint}", file=sys.stderr)
+    return 4

@@ -1,6 +1,8 @@
 """The command as a whole: verbs found in a table, imported when called, and one door for every error."""
 
+import contextlib
 import io
+import json
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,10 +12,13 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from convscope.cli import failures
+from convscope import signals
+from convscope.cli import failures, terminal
 from convscope.cli.command import command, summary
+from convscope.cli.results import as_json
 from convscope.cli.verbs import VERBS
-from convscope.errors import ConvscopeError, UsageError, nearest
+from convscope.cli.words import check, wants_json, with_text
+from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -139,19 +144,52 @@ def run(words: Sequence[str]) -> int:
         0 done, 1 failure, 2 usage, 3 bad input, 4 something missing, 130 interrupted.
     """
     words = list(words) or ["--help"]
-    _tolerate_any_name()
+    terminal.prepare()
     try:
-        code = application().main(args=words, prog_name="convscope", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
+        check(words)
+        return _answered(words) if wants_json(words) else _called(words)
+    except BrokenPipeError:
+        terminal.forget_stdout()
+        return 0
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        terminal.forget_stdout()  # typer and rich end with 1 when nobody reads the help
+        return 0
     except ConvscopeError as error:
+        return _shown(error, words)
+    except (Exception, KeyboardInterrupt) as error:  # the one place that catches everything
+        return _shown(failures.explain(error, words), words)
+
+
+def _called(words: list[str]) -> int:
+    code = application().main(args=words, prog_name="convscope", standalone_mode=False)
+    sys.stdout.flush()
+    if code == Interrupted.exit_code:  # the parser's own answer to Ctrl-C, without a word; verbs raise
+        raise Interrupted(signals.EXPECTED, hint=signals.HINT)
+    return code if isinstance(code, int) else 0
+
+
+def _answered(words: list[str]) -> int:
+    """Run with `--json`: one document, also where the parser prints text, such as help and version."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = _called(with_text(words))
+    text = said.getvalue()
+    terminal.answer(text.rstrip("\n") if _is_document(text) else as_json({"text": text}))
+    return code
+
+
+def _is_document(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _shown(error: ConvscopeError, words: list[str]) -> int:
+    try:
         return failures.show(error, words)
-    except Exception as error:  # the one place that catches everything: nothing may pass it
-        return failures.show(failures.explain(error, words), words)
-
-
-def _tolerate_any_name() -> None:
-    """Names of files may hold what a terminal cannot show; then they are shown escaped."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    except OSError as failure:  # stdout cannot be written
+        terminal.tell(f"error: {failure}")
+        return error.exit_code

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 import typer
 from pydantic import BaseModel
 
-from convscope.cli.failures import forget_stdout
+from convscope import signals
 from convscope.cli.results import free
 from convscope.cli.shell import Answer, Shell
 from convscope.cli.verbs import VERBS
@@ -45,6 +45,17 @@ def load(verb: str) -> Verb:
     return importlib.import_module(VERBS[verb])  # pyright: ignore[reportReturnType]
 
 
+def flags(verb: str) -> dict[str, bool]:
+    """Return every flag of a verb, and whether a value follows it."""
+    found = {f"--{name}": kind is not bool for name, (kind, _default, _help) in SHELL_FLAGS.items()}
+    schema = load(verb).schema
+    for name, field in schema.model_fields.items():
+        form, word = _form(field.annotation), name.replace("_", "-")
+        if form is not None and name not in schema.positional:
+            found |= {f"--{word}": False, f"--no-{word}": False} if form.switch else {f"--{word}": True}
+    return found
+
+
 def command(verb: str) -> Callable[..., int]:
     """A function whose signature typer reads as the verb's command line."""
     module = load(verb)
@@ -53,12 +64,7 @@ def command(verb: str) -> Callable[..., int]:
         try:
             return perform(verb, module, given)
         except KeyboardInterrupt as stop:  # before typer sees it, which would leave without a word
-            raise Interrupted(
-                "stopped before a result was saved", hint="Run the same command again."
-            ) from stop
-        except BrokenPipeError:
-            forget_stdout()
-            return 0
+            raise Interrupted(signals.EXPECTED, hint=signals.HINT) from stop
 
     parameters = [*_fields(module.schema), *_shell_flags()]
     call.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
@@ -71,6 +77,8 @@ def command(verb: str) -> Callable[..., int]:
 
 def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     """Merge file and flags into a recipe, run the verb, show its answer."""
+    from convscope.cli import inputs
+
     config, out = given.pop("config"), given.pop("out")
     shell = Shell(out=Path(out) if out else None, json=given.pop("json"), quiet=given.pop("quiet"))
     given.pop("debug")
@@ -80,6 +88,7 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     if shell.out is not None:
         free(shell.out)
     with shell.at_work():
+        inputs.require_device(recipe)
         answer = module.run(recipe, shell)
     shell.answer({"verb": verb, "recipe": recipe.model_dump(mode="json"), **answer.data}, answer.shown)
     return answer.code

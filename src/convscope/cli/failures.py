@@ -1,14 +1,18 @@
 """From any exception to a message with a next step, on a terminal or as JSON."""
 
 import errno
-import json
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 
-from convscope.cli.verbs import VERBS
+from typer import Abort
+
+from convscope import signals
+from convscope.cli import terminal
+from convscope.cli.results import as_json
+from convscope.cli.words import verb_of, wants_json, wants_traceback
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest
+from convscope.printable import printable
 
 REPORT = "This is a fault of convscope, not yours. Please report it with the command and what --debug prints."
 
@@ -19,7 +23,7 @@ class Fault(ConvscopeError):
 
 def debugging(words: Sequence[str]) -> bool:
     """Whether tracebacks are wanted: `--debug`, or CONVSCOPE_DEBUG set to anything but 0."""
-    return "--debug" in _options(words) or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
+    return wants_traceback(words) or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
 
 
 def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
@@ -34,19 +38,15 @@ def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
     """
     hint = error.hint or f"See: {_command(words)} --help"
     if debugging(words):
-        traceback.print_exception(error)
-    if "--json" in _options(words):
+        terminal.tell("".join(traceback.format_exception(error)).rstrip("\n"))
+    if wants_json(words):
         fields = {"expected": error.expected, "received": error.received, "hint": hint}
-        document = {"error": {**fields, "exit_code": error.exit_code}}
-        try:
-            print(json.dumps(document, ensure_ascii=False, indent=2), flush=True)
-        except BrokenPipeError:
-            forget_stdout()
+        terminal.answer(as_json({"error": {**fields, "exit_code": error.exit_code}}))
         return error.exit_code
     word = "stopped" if isinstance(error, Interrupted) else "fault" if isinstance(error, Fault) else "error"
-    lines = [f"{word}: {error.expected}"]
-    lines += [f"  received: {error.received}"] if error.received else []
-    print("\n".join([*lines, f"  next: {hint}"]), file=sys.stderr)
+    lines = [f"{word}: {printable(error.expected)}"]
+    lines += [f"  received: {printable(error.received)}"] if error.received else []
+    terminal.tell("\n".join([*lines, f"  next: {printable(hint)}"]))
     return error.exit_code
 
 
@@ -60,23 +60,15 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> ConvscopeError:
     return friendly
 
 
-def _options(words: Sequence[str]) -> Sequence[str]:
-    return words[: words.index("--")] if "--" in words else words
-
-
 def _command(words: Sequence[str]) -> str:
     """The command without its options and arguments."""
-    verbs = [verb for verb in VERBS if list(words[: len(verb.split())]) == verb.split()]
-    return " ".join(["convscope", *verbs])
-
-
-def forget_stdout() -> None:
-    """Send what is still buffered nowhere: whoever read our output has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return f"convscope {verb_of(words)}".strip()
 
 
 def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError | None:
     """What the parser of the command line says."""
+    if isinstance(error, KeyboardInterrupt | Abort):  # the parser makes the one of the other
+        return Interrupted(signals.EXPECTED, hint=signals.HINT)
     message = getattr(error, "format_message", None)
     if message is None:
         return None

@@ -1,11 +1,11 @@
 """What several verbs begin with: a network on a device, a picture it can look at."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from convscope.cli.shell import Shell
 from convscope.errors import DataError, UsageError
-from convscope.recipe import OnNetwork
+from convscope.recipe import OnNetwork, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,16 @@ def device(name: str) -> "torch.device":
     from convscope.learn.preparing import find_device
 
     return find_device(name)
+
+
+def require_device(recipe: Recipe) -> None:
+    """Refuse a recipe for a device that is not here, before anything else is done.
+
+    Raises:
+        MissingError: there is no such device.
+    """
+    if recipe.device not in ("auto", "cpu"):
+        device(recipe.device)
 
 
 def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
@@ -80,8 +90,28 @@ def picture(net: "Net", path: str) -> "Tensor":
     return as_input(Path(path), looks_at_pictures(net).contract)[None]
 
 
-def samples(reference: str, net: "Net", split: str | None = None, root: str | None = None) -> "Samples":
-    """Data in the form that a network looks at."""
+def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "Samples":
+    """Data in the form that a network looks at; what is odd about its classes is said."""
     from convscope import worlds
 
-    return worlds.open(reference, split, root=root, contract=net.contract)
+    data = worlds.open(reference, recipe.split, root=recipe.root, contract=net.contract)
+    say_notes(data, shell)
+    return data
+
+
+def say_notes(data: "Samples", shell: Shell) -> None:
+    """Say what makes the labels of data wrong or results meaningless."""
+    for note in data.notes:
+        shell.say(f"In {data.name}: {note}.")
+
+
+class OnData(Protocol):
+    """The part of a recipe that says where data lies."""
+
+    @property
+    def split(self) -> str | None:
+        """Which part; the part to learn from, or all, where none is named."""
+
+    @property
+    def root(self) -> str | None:
+        """The folder of a published set."""

@@ -1,10 +1,12 @@
 """Progress on stderr: a live bar on a terminal, plain lines every few seconds elsewhere."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterator
 from typing import Protocol
+
+from convscope.cli import terminal
+from convscope.printable import printable
 
 EVERY = 3.0
 """Seconds between plain lines."""
@@ -49,7 +51,7 @@ class Lines:
             self._print(self.last, time.monotonic())
 
     def _print(self, line: str, now: float) -> None:
-        print(line, file=sys.stderr, flush=True)
+        terminal.tell(printable(line))
         self.printed, self.last = now, ""
 
 
@@ -73,21 +75,20 @@ def plain(label: str, total: float | None) -> Iterator[Progress]:
 @contextlib.contextmanager
 def live(label: str, total: float | None) -> Iterator[Progress]:
     """A moving bar with the news beside it."""
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=False) as bars:
-        task = bars.add_task(label, total=total, note="")
+    with Bars(*columns, console=terminal.console(stderr=True), transient=False) as bars:
+        task = bars.add_task(printable(label), total=total, note="")
 
         class Bar:
             def update(self, done: float, note: str = "") -> None:
-                bars.update(task, completed=done, note=note)
+                bars.update(task, completed=done, note=printable(note))
 
         yield Bar()

@@ -1,16 +1,16 @@
 """Where results land.
 
-The rule: `--out` names something that does not exist yet (or an empty folder); what exists is never
-overwritten. Without `--out` a result goes to `runs/<date>-<name>` of the current folder, with `-2`, `-3`, ...
-when that is taken. A result appears whole or not at all: it is made beside its place under a hidden name and
-moved there at the end.
+The rule: `--out` names something that does not exist yet, or an empty folder; what exists is never
+overwritten. A link to an empty folder counts as that folder: the result lies there. Without `--out` a result
+goes to `runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears
+whole or not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at
+the end.
 """
 
 import contextlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,33 +18,39 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import Interrupted, UsageError
+from convscope.files import PART_PREFIX, create_file
+from convscope.printable import printable_json
 
 WRITABLE = "--out in a folder that can be written to"
 ANOTHER = "Choose another --out, or move away what is there."
 
 
 def free(out: Path) -> Path:
-    """`out`, when something can be made there; nothing is made yet.
+    """Return `out`, when something can be made there; nothing is made yet.
 
     Raises:
         UsageError: something is there already, or its folder cannot be written to.
     """
     try:
-        taken = out.is_symlink() or out.exists()
-        if taken and not (out.is_dir() and not any(out.iterdir())):
+        if os.path.lexists(out) and not (out.is_dir() and _is_empty(out)):
             raise UsageError("--out names something that does not exist yet", received=str(out), hint=ANOTHER)
-        above = _above(out)
-        writable = "\0" not in str(out) and above.is_dir() and os.access(above, os.W_OK)
-    except OSError as error:
+        above = _within(out)
+        writable = "\0" not in str(out) and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    except (OSError, ValueError) as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
     if not writable:
         raise UsageError(WRITABLE, received=str(out), hint=ANOTHER)
     return out
 
 
-def _above(out: Path) -> Path:
-    """The nearest folder above that exists; results are made in it, and moved down at the end."""
-    return next(folder for folder in out.absolute().parents if folder.exists())
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder but what this program has not finished."""
+    return all(entry.name.startswith(PART_PREFIX) for entry in folder.iterdir())
+
+
+def _within(out: Path) -> Path:
+    """The folder in which a result is made before it has its name: the nearest one that exists."""
+    return out if out.is_dir() else next(folder for folder in out.absolute().parents if folder.exists())
 
 
 def named(name: str) -> Path:
@@ -52,7 +58,7 @@ def named(name: str) -> Path:
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip("-.")
     first = Path("runs") / f"{date.today().isoformat()}-{plain[:60] or 'result'}"
     number, found = 1, first
-    while found.exists():
+    while os.path.lexists(found):
         number += 1
         found = first.with_name(f"{first.name}-{number}")
     return free(found)
@@ -73,11 +79,15 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
     """A folder to fill; it stands at its place when the block ends, and nowhere when the block fails.
 
     When the user interrupts (`Interrupted`), what was saved is kept.
+
+    Raises:
+        UsageError: the place is taken, or cannot be written to. Where it was taken by others after the block
+            had begun, the finished result is kept, and the message says where.
     """
     place = free(out) if out else named(name)
+    temporary = _within(place) / f"{PART_PREFIX}{os.urandom(16).hex()}"
     try:
-        temporary = Path(tempfile.mkdtemp(dir=_above(place), prefix=f".{place.name[:60]}."))
-        temporary.chmod(0o755)
+        temporary.mkdir()
     except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
     pending = Pending(temporary, place)
@@ -98,17 +108,33 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
 def _move(pending: Pending, out: Path | None, name: str) -> None:
     while True:
         try:
-            pending.place.parent.mkdir(parents=True, exist_ok=True)
-            pending.path.rename(pending.place)
+            if pending.place.is_dir():
+                _move_into(pending.path, pending.place)
+            else:
+                pending.place.parent.mkdir(parents=True, exist_ok=True)
+                pending.path.rename(pending.place)
             return
-        except OSError:
-            if out is not None or not pending.place.exists():
-                raise
-            pending.place = named(name)  # someone else took the name meanwhile
+        except OSError as error:
+            if out is None and os.path.lexists(pending.place):
+                pending.place = named(name)  # someone else took the name meanwhile
+                continue
+            raise UsageError(
+                f"{pending.place} to be free still when the result was ready", received=str(error),
+                hint=f"The whole result is in {pending.path}: move it to where you want it.",
+            ) from None  # fmt: skip
+
+
+def _move_into(made: Path, place: Path) -> None:
+    """Move what was made into an empty folder of the user, which keeps its permissions and its owner."""
+    if not _is_empty(place):
+        raise FileExistsError(f"{place} is no longer empty")
+    for entry in sorted(made.iterdir()):
+        entry.rename(place / entry.name)
+    made.rmdir()
 
 
 def write_document(out: Path, document: dict[str, Any]) -> None:
-    """Write an answer as JSON, whole or not at all."""
+    """Write an answer as JSON, whole or not at all, where nothing is yet."""
     free(out)
     if out.is_dir() or not out.name:
         raise UsageError(
@@ -116,25 +142,25 @@ def write_document(out: Path, document: dict[str, Any]) -> None:
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:60]}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(as_json(document) + "\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(out)
+        with create_file(out) as part:
+            part.write_text(as_json(document) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
 
 
 def as_json(document: Any) -> str:
-    """JSON that any reader accepts: NaN and infinities become null, bytes that are no text are escaped."""
-    return json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False)
+    """Return JSON that any reader accepts and any terminal shows.
+
+    NaN and infinities become null, bytes that are no text and control characters are escaped.
+    """
+    return printable_json(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not (float("-inf") < value < float("inf")):
         return None
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {_plain(str(key)): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     if isinstance(value, str | Path):

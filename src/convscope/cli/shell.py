@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.cli import results
+from convscope import signals
+from convscope.cli import results, terminal
 from convscope.cli.progress import Progress, Silent, live, plain
-
-WIDE = 160
-"""Columns of tables when the output is no terminal."""
+from convscope.printable import printable
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,12 @@ class Shell:
 
     def folder(self, name: str) -> contextlib.AbstractContextManager[results.Pending]:
         """A folder for results, made whole or not at all; see `convscope.cli.results`."""
+        signals.working()
         return results.folder(self.out, name)
 
     def progress(self, label: str, total: float | None = None) -> contextlib.AbstractContextManager[Progress]:
         """A bar on a terminal, a line every few seconds elsewhere, nothing with `--quiet`. On stderr."""
+        signals.working()
         if self.quiet:
             return contextlib.nullcontext(Silent())
         return live(label, total) if _live() else plain(label, total)
@@ -54,7 +55,7 @@ class Shell:
     def say(self, text: str) -> None:
         """One line of news on stderr."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            terminal.tell(printable(text))
 
     def answer(self, document: dict[str, Any], shown: Callable[[], Any]) -> None:
         """Print an answer: the document with `--json`, else what people are shown."""
@@ -62,18 +63,9 @@ class Shell:
             results.write_document(self.out, document)
             document = {**document, "out": str(self.out)}
         if self.json:
-            print(results.as_json(document), flush=True)
-            return
-        from rich.console import Console
-
-        console = Console(
-            width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE,
-            soft_wrap=False,
-            highlight=False,
-        )
-        console.print(shown())
-        if "out" in document:
-            console.print(f"Saved {document['out']}", markup=False, soft_wrap=True)
+            terminal.answer(results.as_json(document))
+        else:
+            terminal.answer_richly(shown(), [f"Saved {document['out']}"] if "out" in document else [])
 
 
 def _live() -> bool:

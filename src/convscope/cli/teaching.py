@@ -1,5 +1,7 @@
 """What `style train` and `style add` share: run a training, tell how it goes, draw what it has learned."""
 
+import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -7,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convscope.cli import pictures, results
 from convscope.cli.shell import Answer, Shell
 from convscope.cli.teaching_recipes import StyleAdd, StyleTrain, Teaching
-from convscope.errors import UsageError
+from convscope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, Progress
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN, SIDE = 4, 256
 """Photographs in the sheet that a training ends with, and their size."""
+STYLES = (StyleTrain.verb, StyleAdd.verb)
 Recipe = TypeVar("Recipe", StyleTrain, StyleAdd)
 
 
@@ -94,8 +97,21 @@ def _sheet(lesson: "Lesson", recipe: Teaching, folder: Path) -> str:
         photo = photos.to_picture(square.float() / 255)
         painted = [restyle(lesson.net, photo, {name: 1.0}) for name in names]
         rows.append(strips.Row("", [photo, *painted], (), ["photograph", *names]))
-    pictures.save(strips.sheet(rows, side=160), folder / "sheet.png", stamp(recipe))
-    return "sheet.png"
+    return pictures.save(strips.sheet(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
+
+
+def _sheet_name(folder: Path) -> str:
+    """`sheet.png`, unless something else than an earlier sheet of a run has that name."""
+    from convscope.show import png
+
+    number, name = 1, "sheet.png"
+    while os.path.lexists(folder / name):
+        with contextlib.suppress(DataError):
+            if not (folder / name).is_symlink() and png.recipe_in(folder / name).get("verb") in STYLES:
+                break
+        number += 1
+        name = f"sheet-{number}.png"
+    return name
 
 
 def _news(event: "Epoch | Progress") -> str:

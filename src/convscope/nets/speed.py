@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convscope.files import write_text
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -130,12 +132,8 @@ def remember(key: str, answer: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps({**known(), key: answer}), encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if not path.is_symlink():  # a link is the user's, and would be replaced
+            write_text(path, json.dumps({**known(), key: answer}))
 
 
 def measured(

@@ -4,21 +4,25 @@
     part-0-of-1.json, part-0-of-1-<n>.safetensors   after n batches of one of the processes
 
 The JSON file is replaced last and names the tensors it belongs to, so a reader sees the old state or the new.
+The folder may hold other files: only what is recognised by its exact name and its content is replaced or
+removed.
 """
 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from convscope.errors import DataError, UsageError
+from convscope.files import read_json, remove_parts, replace_file, write_text
 from convscope.nets import Net
 from convscope.see.sharding import Shard
 from convscope.see.tally import Tally
@@ -27,7 +31,15 @@ from convscope.worlds.samples import InMemory, Samples
 
 FORMAT = 1
 INDEX = "index.json"
-AGAIN = "Delete the folder and index again."
+AGAIN = "Name another folder, or move the index's files away, and index again."
+HEAD = re.compile(r"part-\d+-of-\d+\.json")
+"""What the heads of parts are named."""
+TENSORS = re.compile(r"(part-\d+-of-\d+-\d+|units-[0-9a-f]{12})(-\d+)?\.safetensors")
+"""What the tensors of parts and of finished indexes are named."""
+OWN = {"made_by": "convscope units"}
+"""Metadata by which tensors are recognised."""
+LARGEST_HEAD = 256 << 20
+"""Bytes of JSON."""
 
 
 class Store:
@@ -40,6 +52,9 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError("a folder for the index", received=str(error)) from None
+        if not (folder / INDEX).is_file():  # else `finished` says what it is
+            _check_own(folder / INDEX)
+        _check_own(folder / f"{self.name}.json")
 
     def finished(self) -> UnitIndex | None:
         """The index, if it is finished and made from the same network, data, layers, k and batch.
@@ -68,31 +83,41 @@ class Store:
 
     def save(self, tally: Tally, done: int, problems: tuple[str, ...]) -> None:
         """Keep the state after `done` batches of this process."""
-        name = f"{self.name}-{done}.safetensors"
+        name = _tensor_file(self.folder, f"{self.name}-{done}")
         _write_tensors(self.folder / name, tally.tensors())
         head = {"format": FORMAT, "facts": self.facts, "done": done, "problems": problems, "tensors": name}
-        _write_text(self.folder / f"{self.name}.json", json.dumps(head))
+        _write_head(self.folder / f"{self.name}.json", json.dumps(head))
         for old in self.folder.glob(f"{self.name}-*.safetensors"):
-            if old.name != name:
+            if old.name != name and _is_own_tensors(old):
                 old.unlink(missing_ok=True)
 
     def finish(self, index: UnitIndex) -> None:
-        """Keep the finished index, and remove the parts."""
+        """Keep the finished index, and remove the parts that this program wrote."""
         write(self.folder, index)
-        for old in self.folder.glob("part-*-of-*"):
-            old.unlink(missing_ok=True)
+        for old in self.folder.glob("part-*-of-*.safetensors"):
+            if _is_own_tensors(old):
+                old.unlink(missing_ok=True)
+        for old in self.folder.glob("part-*-of-*.json"):
+            if HEAD.fullmatch(old.name) and _is_own_head(old):
+                old.unlink(missing_ok=True)
+        remove_parts(self.folder)
 
 
 def write(folder: Path, index: UnitIndex) -> None:
-    """Keep an index in a folder."""
-    name = f"units-{mark(index.facts)}.safetensors"
+    """Keep an index in a folder.
+
+    Raises:
+        UsageError: an `index.json` lies there that is none of this program.
+    """
+    _check_own(folder / INDEX)
+    name = _tensor_file(folder, f"units-{mark(index.facts)}")
     _write_tensors(folder / name, {**index.tally.tensors(), "labels": index.labels})
     layers = [vars(layer) for layer in index.layers]
     head = {
         "format": FORMAT, "facts": dict(index.facts), "layers": layers, "classes": index.classes,
         "problems": index.problems, "tensors": name,
     }  # fmt: skip
-    _write_text(folder / INDEX, json.dumps(head, ensure_ascii=False))
+    _write_head(folder / INDEX, json.dumps(head, ensure_ascii=False))
 
 
 def read(folder: str | Path) -> UnitIndex:
@@ -199,20 +224,59 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise DataError(f"tensors at {path}", received=str(error), hint=AGAIN) from None
 
 
+def _check_own(path: Path) -> None:
+    """Refuse to go on where a file of the index would take the place of something else."""
+    if os.path.lexists(path) and not _is_own_head(path):
+        raise UsageError(
+            f"a folder for the index without another file named {path.name}",
+            received=f"{path}, which convscope did not make",
+            hint="Name another folder with --index, or move that file away.",
+        )
+
+
+def _is_own_head(path: Path) -> bool:
+    """Whether a JSON file is the head of an index or of a part: a file of its own, with what a head holds."""
+    if path.is_symlink():
+        return False
+    try:
+        head = read_json(path, LARGEST_HEAD)
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(head, dict)
+        and isinstance(head.get("facts"), dict)
+        and {"net", "data"} <= head["facts"].keys()
+        and isinstance(head.get("tensors"), str)
+        and TENSORS.fullmatch(head["tensors"]) is not None
+    )
+
+
+def _is_own_tensors(path: Path) -> bool:
+    """Whether a safetensors file was written here: by its exact name and its metadata; links never are."""
+    if TENSORS.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).items() >= OWN.items()
+    except (OSError, SafetensorError):
+        return False
+
+
+def _tensor_file(folder: Path, stem: str) -> str:
+    """A name for tensors under which nothing lies but what this program wrote; the head remembers it."""
+    number, name = 1, f"{stem}.safetensors"
+    while os.path.lexists(folder / name) and not _is_own_tensors(folder / name):
+        number += 1
+        name = f"{stem}-{number}.safetensors"
+    return name
+
+
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(own, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replace_file(path) as part:
+        save_file(own, part, metadata=OWN)
 
 
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _write_head(path: Path, text: str) -> None:
+    _check_own(path)  # again: what came there meanwhile stays
+    write_text(path, text)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import convscope
 from convscope.nets import Net
+from convscope.printable import printable
 from convscope.see.charting import Atlas, Cell, Sight
 from convscope.show import tiles
 from convscope.show.figure import Figure, Section
@@ -145,7 +146,7 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
 def _short(
     name: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room: int
 ) -> str:
-    name = name.split(",")[0]
+    name = printable(name.split(",")[0])
     while len(name) > 1 and draw.textlength(name, font=font) > room:
         name = name[:-2].rstrip() + "…"
     return name

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
+from convscope.printable import printable
 from convscope.show.svg import element
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
@@ -98,7 +99,8 @@ def grid(
 
 
 def shortened(text: str, font: Any, width: int) -> str:
-    """The text, with its end left out where it is wider."""
+    """Return the text in one line, with its end left out where it is wider."""
+    text = printable(text)
     while len(text) > 2 and font.getlength(text) > width:
         text = text[:-2].rstrip() + "…"
     return text
@@ -106,6 +108,7 @@ def shortened(text: str, font: Any, width: int) -> str:
 
 def _lines(text: str, font: Any, width: int) -> list[str]:
     """The text broken at a space where it is too wide for one line; what does not fit on two is left out."""
+    text = printable(text)
     if font.getlength(text) <= width or " " not in text:
         return [shortened(text, font, width)]
     parts = text.split(" ")

@@ -7,7 +7,6 @@ can make the picture again. What is read back is data, never code: at most 1 MB 
 import json
 import os
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from convscope import files
 from convscope.errors import DataError
 
 KEY = "convscope.recipe"
@@ -34,15 +34,8 @@ def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -
         information.add_itxt(KEY, json.dumps(recipe, ensure_ascii=False))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                image.save(file, format="PNG", pnginfo=information)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with files.replace_file(path) as part:
+            image.save(part, format="PNG", pnginfo=information)
     except OSError as error:
         raise DataError(f"a place to write {path}", received=str(error)) from None
     return path

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from convscope.nets import Net
+from convscope.printable import printable
 from convscope.see.factoring import Factors
 from convscope.see.retelling import Redrawn
 from convscope.show import tiles
@@ -88,7 +89,7 @@ def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
 def _rows(
     rows: Sequence[Sequence[Image.Image]], notes: Sequence[Sequence[tuple[str, str]]], title: str
 ) -> Image.Image:
-    columns, large = max(len(row) for row in rows), ImageFont.load_default(20)
+    columns, large, title = max(len(row) for row in rows), ImageFont.load_default(20), printable(title)
     width = max(columns * (SIDE + GAP), round(large.getlength(title)) + GAP)
     paper = Image.new("RGB", (GAP + width, TOP + len(rows) * (SIDE + FOOT + GAP)), SHEET)
     draw = ImageDraw.Draw(paper)

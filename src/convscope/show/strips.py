@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
+from convscope.printable import printable
 from convscope.show.picture import enlarged, on_paper, shortened
 
 PAPER, INK, FAINT = (247, 246, 242), (32, 32, 36), (120, 118, 112)
@@ -38,6 +39,7 @@ def sheet(rows: Sequence[Row], *, title: str = "", side: int = 128) -> Image.Ima
     if not rows or not all(row.pictures for row in rows):
         raise UsageError("rows with pictures", received=f"{len(rows)} rows")
     tiles = [[_tile(picture, side) for picture in row.pictures] for row in rows]
+    title = printable(title)
     name, fact = ImageFont.load_default(15), ImageFont.load_default(11)
     left = MARGIN + max(_wide(row, name, fact) for row in rows) + 2 * GAP
     foot = 16 if any(row.below for row in rows) else 0
@@ -50,8 +52,8 @@ def sheet(rows: Sequence[Row], *, title: str = "", side: int = 128) -> Image.Ima
     draw.text((MARGIN, MARGIN - 4), title, fill=INK, font=ImageFont.load_default(20))
     for number, (row, line) in enumerate(zip(rows, tiles, strict=True)):
         y = top + number * pitch
-        draw.text((MARGIN, y + 2), row.name, fill=INK, font=name)
-        for index, text in enumerate(row.facts):
+        draw.text((MARGIN, y + 2), printable(row.name), fill=INK, font=name)
+        for index, text in enumerate(map(printable, row.facts)):
             draw.text((MARGIN, y + 24 + 15 * index), text, fill=FAINT, font=fact)
         _lay(image, draw, line, row.below, (left, y))
     return image
@@ -72,7 +74,9 @@ def _lay(
 
 
 def _wide(row: Row, name: Any, fact: Any) -> int:
-    return round(max([name.getlength(row.name), *(fact.getlength(text) for text in row.facts)]))
+    return round(
+        max([name.getlength(printable(row.name)), *(fact.getlength(printable(text)) for text in row.facts)])
+    )
 
 
 def _tile(picture: Image.Image, side: int) -> Image.Image:

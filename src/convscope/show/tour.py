@@ -14,13 +14,14 @@ import torch
 
 import convscope
 from convscope.errors import Interrupted
+from convscope.files import write_text
 from convscope.graph.costs import costs, totals
 from convscope.graph.graph import Graph
 from convscope.learn import Epoch, Evaluation, evaluate, fitting
 from convscope.learn.plan import Plan
 from convscope.learn.preparing import find_device
 from convscope.nets import Net, load, save
-from convscope.show import chapters, lessons
+from convscope.show import chapters, lessons, png
 from convscope.show.events import CHAPTERS, Event, Learned, Looked, Opened, Written
 from convscope.show.figure import Section
 from convscope.show.recipe import Tour
@@ -82,7 +83,7 @@ def tour(recipe: Tour, folder: Path, *, shown: Path | None = None) -> Iterator[E
     """
     state = State(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
-    to_picture(state.digit, digits.CONTRACT).save(folder / DIGIT)
+    png.save(to_picture(state.digit, digits.CONTRACT), folder / DIGIT)
     try:
         for key in CHAPTERS:
             yield Opened(key, BEGINS[key])
@@ -204,6 +205,4 @@ def _write(state: State) -> None:
     }  # fmt: skip
     unfinished = len(state.sections) < len(CHAPTERS)
     page = render(Report(tuple(state.sections), state.recipe.command(), facts, values, unfinished))
-    temporary = state.folder / ".report.html"
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(state.folder / "report.html")
+    write_text(state.folder / "report.html", page)

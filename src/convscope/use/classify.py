@@ -27,6 +27,8 @@ class Classification:
     units: tuple[int, ...]
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
+    classes: int = 0
+    """How many classes the network tells apart; with one, its answer could not be another."""
 
     @property
     def label(self) -> str:
@@ -102,7 +104,7 @@ def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> 
     values, units = row.topk(min(top, len(row)))
     chosen = tuple(units.tolist())
     labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in chosen)
-    return Classification(source, chosen, labels, tuple(values.tolist()))
+    return Classification(source, chosen, labels, tuple(values.tolist()), len(row))
 
 
 def _read(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:

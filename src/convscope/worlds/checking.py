@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from convscope.printable import printable
 from convscope.worlds.decoding import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
 from convscope.worlds.listing import Listing, in_threads, list_folder
 
@@ -37,7 +38,8 @@ class Report:
 
     `pictures` counts readable pictures by split ("" where there are none) and class. `sizes` counts
     "WIDTHxHEIGHT" as stored, most frequent first, `modes` Pillow's colour modes and `formats` the file
-    formats. `hidden` counts ignored names; `stray` lists files that lie outside every class.
+    formats. `hidden` counts ignored names; `stray` lists files that lie outside every class. `faults` are
+    what makes labels wrong or results meaningless, `remarks` what one should know, both as sentences.
     """
 
     folder: str
@@ -50,6 +52,8 @@ class Report:
     sizes: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, int] = field(default_factory=dict)
     formats: Mapping[str, int] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -64,8 +68,10 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """There are pictures, all can be used, each class has some, none is there twice. Strays may be."""
-        return bool(self.total and not (self.problems or self.duplicates or self.empty_classes))
+        """Whether there are pictures of several classes, all usable and none twice. Strays may be."""
+        return bool(
+            self.total and not (self.problems or self.duplicates or self.empty_classes or self.faults)
+        )
 
     def to_json(self) -> dict[str, object]:
         """Everything, as plain values."""
@@ -83,7 +89,9 @@ class Report:
         lines += [f"  no picture in class {name}" for name in self.empty_classes]
         lines += [f"  outside every class: {path}" for path in self.stray[:20]]
         lines += [f"  {self.hidden} hidden names ignored"] * (self.hidden > 0)
-        return "\n".join(lines)
+        lines += [f"  {fault}" for fault in self.faults]
+        lines += [f"  remark: {remark}" for remark in self.remarks]
+        return "\n".join(map(printable, lines))
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,50 @@ def check(
         sizes=_most_common(look.size for look in good),
         modes=_most_common(look.mode for look in good),
         formats=_most_common(look.format for look in good),
+        faults=tuple(map(_written, _faults(listing, pictures))),
+        remarks=tuple(map(_written, _remarks(listing, pictures))),
     )
+
+
+def _faults(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """What makes labels wrong or results meaningless."""
+    sums = _per_class(pictures)
+    if not any(sums.values()):
+        yield "no picture that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
+    filled = [name for name, count in sums.items() if count]
+    if len(filled) == 1 and len(sums) > 1:
+        yield f"pictures of one class only, {filled[0]}: every answer of a classifier would be right"
+    yield from listing.faults
+    names = {split: set(classes) for split, classes in listing.splits.items()}
+    for split, there in names.items():
+        only = sorted(
+            name for name in there if all(name not in names[other] for other in names if other != split)
+        )
+        if only and len(names) > 1:
+            yield f"classes that only {split} has: {', '.join(only)}"
+
+
+def _remarks(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """What one should know."""
+    single = [name for name, count in _per_class(pictures).items() if count == 1]
+    if single:
+        shown = ", ".join(single[:5]) + ", ..." * (len(single) > 5)
+        yield f"a single picture in {shown}: it cannot be both learned from and tested on"
+    for link in listing.unfollowed:
+        yield f"a link to a folder is not followed: {link.relative_to(listing.root)}"
+
+
+def _per_class(pictures: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """Readable pictures of each class, over all splits."""
+    sums: Counter[str] = Counter()
+    for classes in pictures.values():
+        sums.update(classes)
+    return sums
+
+
+def _written(text: str) -> str:
+    """With any bytes that are no UTF-8 escaped, so that the report can be written."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _counts(listing: Listing, looks: Iterable[_Look]) -> dict[str, dict[str, int]]:
@@ -193,7 +244,7 @@ def _unlistable(listing: Listing) -> list[BadFile]:
 
 def _relative(path: Path, root: Path) -> str:
     """With any bytes that are no UTF-8 escaped, so that the report can be written."""
-    return str(path.relative_to(root)).encode("utf-8", "backslashreplace").decode()
+    return _written(str(path.relative_to(root)))
 
 
 def _most_common(values: Iterable[str]) -> dict[str, int]:

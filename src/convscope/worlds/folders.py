@@ -61,6 +61,7 @@ class Folder(Samples):
         split = _split(listing, split)
         self.name = "/".join(filter(None, (Path(root).resolve().name, split)))
         self.classes, self.contract = listing.classes, contract
+        self._notes = listing.faults
         photos.picture_size(contract)
         files = [(path, name) for name, paths in listing.splits[split].items() for path in paths]
         workers = workers or min(8, os.cpu_count() or 1)
@@ -83,6 +84,11 @@ class Folder(Samples):
     def problems(self) -> tuple[Problem, ...]:
         """Files that could not be used, as far as they have been met, in the order of their paths."""
         return tuple(sorted(self._store.problems, key=lambda problem: problem.path))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A single class, folders below classes, classes that are written alike, as sentences."""
+        return self._notes
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Listing:
     """The files of a folder, by split ("" where there are none) and class, all in natural order.
 
     `hidden` counts ignored names, `stray` lists files outside any class, `unreadable` folders that may not be
-    listed.
+    listed, `unfollowed` links to folders below a class, whose files are left out.
     """
 
     root: Path
@@ -33,11 +34,47 @@ class Listing:
     hidden: int = 0
     stray: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
+    unfollowed: list[Path] = field(default_factory=list)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of all classes of all splits, naturally sorted, so that a label means the same in each."""
         return tuple(sorted({name for split in self.splits.values() for name in split}, key=natural))
+
+    @property
+    def nested(self) -> dict[str, tuple[str, ...]]:
+        """Path of a class's folder -> the folders in it that hold files, which count as that class."""
+        found: dict[str, dict[str, None]] = {}
+        for split, name, path in self.files():
+            inner = path.relative_to(self.root).parts[1 + bool(split) : -1]
+            if inner:
+                found.setdefault("/".join(filter(None, (split, name))), {})[inner[0]] = None
+        return {where: tuple(folders) for where, folders in found.items()}
+
+    @property
+    def alike(self) -> tuple[tuple[str, ...], ...]:
+        """Names of classes that differ only in upper and lower case or in how Unicode writes them."""
+        groups: dict[str, list[str]] = {}
+        for name in self.classes:
+            groups.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), []).append(name)
+        return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What makes labels wrong or results meaningless, as sentences."""
+        found = [
+            f"one class only, {name}: every answer of a classifier would be right"
+            for name in self.classes
+            if len(self.classes) == 1
+        ]
+        for where, folders in self.nested.items():
+            shown = ", ".join(folders[:3]) + ", ..." * (len(folders) > 3)
+            found.append(
+                f"{where} holds folders ({shown}), and all their pictures count as the class "
+                f"{where.rpartition('/')[2]}: they may lie one level too deep"
+            )
+        found += [f"classes that differ only in how they are written: {', '.join(n)}" for n in self.alike]
+        return tuple(found)
 
     def files(self) -> Iterator[tuple[str, str, Path]]:
         """Split, class and path of every file."""
@@ -99,14 +136,20 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | No
 
 
 def _classes(folders: list[Path], listing: Listing) -> dict[str, list[Path]]:
-    return {folder.name: list(_below(folder, listing)) for folder in folders}
+    """Files by class; bytes of a name that are no UTF-8 are escaped, so that it can be kept in any result."""
+    return {
+        folder.name.encode("utf-8", "backslashreplace").decode(): list(_below(folder, listing))
+        for folder in folders
+    }
 
 
 def _below(folder: Path, listing: Listing) -> Iterator[Path]:
     folders, files = _visible(folder, listing)
     yield from files
     for inner in folders:
-        if not inner.is_symlink():
+        if inner.is_symlink():
+            listing.unfollowed.append(inner)
+        else:
             yield from _below(inner, listing)
 
 

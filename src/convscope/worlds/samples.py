@@ -50,6 +50,11 @@ class Samples(ABC):
         """Files that could not be used, as far as they have been met."""
         return ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What makes labels wrong or results meaningless, as sentences; for example a single class."""
+        return ()
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -1,6 +1,9 @@
 """Sets of pictures by name: `digits`, `mnist`, `fashion-mnist`, `cifar10`, or a folder."""
 
+import filecmp
 import hashlib
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ import numpy as np
 import torch
 
 from convscope.errors import DataError, MissingError, UsageError, nearest
+from convscope.files import PART_PREFIX
 from convscope.graph.contract import DIGIT, InputContract
 from convscope.worlds import digits, photos
 from convscope.worlds.folders import Folder
@@ -203,15 +207,37 @@ def _download(name: str, known: NamedSet, root: Path) -> None:
     import torchvision.datasets
 
     published = getattr(torchvision.datasets, known.torchvision)
+    part = (
+        root / f"{PART_PREFIX}{os.urandom(16).hex()}"
+    )  # torchvision would overwrite files of the same names
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        published(str(root), download=True)
+        part.mkdir(parents=True)
+        published(str(part), download=True)
+        _move_new(part, root)
     except Exception as error:  # urllib, ssl, OSError, RuntimeError: whatever a network gives
         raise MissingError(
             f"{name}, downloaded by torchvision into {root}",
             received=f"{type(error).__name__}: {error}",
             hint="Check the connection, or put the files there yourself. " + known.layout,
         ) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _move_new(source: Path, target: Path) -> None:
+    """Move files into a folder, below the folders of the same names; what is there already stays.
+
+    Raises:
+        FileExistsError: something else has the name of a file; nothing has been moved.
+    """
+    files = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    there = [file for file in files if os.path.lexists(target / file)]
+    for file in there:
+        if not ((target / file).is_file() and filecmp.cmp(source / file, target / file, shallow=False)):
+            raise FileExistsError(f"{target / file} is there already, and is not the published file")
+    for file in sorted({*files} - {*there}):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        (source / file).rename(target / file)
 
 
 def _missing(name: str, known: NamedSet, received: str) -> MissingError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli import inputs, pictures
 from convscope.cli.shell import Answer, Shell
 from convscope.errors import Interrupted
+from convscope.printable import printable
 from convscope.see.layer_recipe import Atlas
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(recipe: Atlas, shell: Shell) -> Answer:
     from convscope.show import atlas_page
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    data = inputs.samples(recipe.data, net, recipe.split, recipe.root)
+    data = inputs.samples(recipe.data, net, recipe, shell)
     with shell.folder(f"atlas-{net.name}-{recipe.layer}") as folder:
         atlas, pictures_seen, stopped = _mapped(net, data, recipe, shell)
         early = pictures_seen < min(recipe.images, len(data))
@@ -103,5 +104,5 @@ def _lines(atlas: "Map", place: Any) -> str:
     still = f"\n{len(atlas.unmoved)} cells: {pictures.UNMOVED}" if atlas.unmoved else ""
     return escape(
         f"{atlas.place}: {len(atlas)} cells hold {share:.0%} of {atlas.vectors:,} answers\n"
-        f"Layout: {atlas.layout}{still}\nThe page: {place / 'atlas.html'}  (open it in a browser)"
+        f"Layout: {atlas.layout}{still}\nThe page: {printable(place / 'atlas.html')}  (open it in a browser)"
     )

@@ -12,6 +12,7 @@ from convscope.errors import DataError
 from convscope.use.recipe import Classify
 
 schema = Classify
+ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."
 
 
 def run(recipe: Classify, shell: Shell) -> Answer:
@@ -19,7 +20,7 @@ def run(recipe: Classify, shell: Shell) -> Answer:
     from convscope.use import classifying
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    answers, first = [], None
+    answers, first, alone = [], None, False
     with shell.progress("classifying", len(recipe.images)) as progress:
         found = classifying(net, recipe.images, top=recipe.top, batch=recipe.batch)
         for number, (path, answer) in enumerate(zip(recipe.images, found, strict=True)):
@@ -27,17 +28,26 @@ def run(recipe: Classify, shell: Shell) -> Answer:
                 first = first or answer
                 answers.append({"image": path, "error": str(answer)})
             else:
-                top = zip(answer.units, answer.labels, answer.probabilities, strict=True)
+                alone = alone or answer.classes == 1
+                values = answer.probabilities if answer.classes > 1 else (None,)
+                top = zip(answer.units, answer.labels, values, strict=True)
                 answers.append({"image": path, "top": [_entry(*entry) for entry in top]})
             progress.update(number + 1, path)
     if first is not None and all("error" in answer for answer in answers):
         raise first
     code = DataError.exit_code if first is not None else 0
-    return Answer({"net": net.name, "answers": answers}, lambda: _table(answers), code)
+    data = {"net": net.name, "answers": answers, **({"note": ALONE} if alone else {})}
+    return Answer(data, lambda: _shown(answers, ALONE if alone else ""), code)
 
 
-def _entry(unit: int, label: str, probability: float) -> dict[str, Any]:
+def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:
     return {"unit": unit, "label": label, "probability": probability}
+
+
+def _shown(answers: list[dict[str, Any]], note: str) -> Any:
+    from rich.console import Group
+
+    return Group(_table(answers), note) if note else _table(answers)
 
 
 def _table(answers: list[dict[str, Any]]) -> Any:
@@ -50,5 +60,6 @@ def _table(answers: list[dict[str, Any]]) -> Any:
             table.add_row(Text(answer["image"]), "", Text(answer["error"], "yellow"))
         for index, entry in enumerate(answer.get("top", ())):
             name = Text("" if index else answer["image"])
-            table.add_row(name, f"{entry['probability']:.1%}", Text(entry["label"]))
+            share = entry["probability"]
+            table.add_row(name, "" if share is None else f"{share:.1%}", Text(entry["label"]))
     return table

@@ -1,8 +1,9 @@
 """Look for what is wrong in a folder of pictures.
 
 FOLDER holds one folder for each class, with or without train, val and test above. Corrupt, empty, truncated
-and enormous files, files that are no pictures, empty classes and pictures that are there twice are listed.
-The exit code is 0 when all is well, and 3 when something is not.
+and enormous files, files that are no pictures, empty classes and pictures that are there twice are listed; so
+are a single class, folders below the classes, classes written alike, and parts with different classes. The
+exit code is 0 when all is well, and 3 when something is not; remarks alone do not change it.
 
     convscope data check photographs
 """
@@ -22,10 +23,11 @@ def run(recipe: DataCheck, shell: Shell) -> Answer:
 
     shell.say(f"Looking at every file below {recipe.folder}")
     report = worlds.check(recipe.folder, duplicates=recipe.duplicates, most_pixels=recipe.most_pixels)
-    verdict = (
-        "All is well."
-        if report.ok
-        else "Something is not well; training skips the files that cannot be read."
-    )
+    verdict = "All is well."
+    if report.remarks:
+        verdict = "Usable; see the remarks."
+    if not report.ok:
+        skipped = "; training skips the files that cannot be read" * bool(report.problems)
+        verdict = f"Something is not well{skipped}."
     code = 0 if report.ok else DataError.exit_code
     return Answer({"report": report.to_json()}, lambda: escape(f"{report}\n{verdict}"), code)

@@ -59,7 +59,7 @@ def _health(net: "Net", recipe: Look, places: list[str], shell: Shell) -> "tuple
         return ()
     from convscope.see import layer_health
 
-    data = inputs.samples(recipe.data, inputs.looks_at_pictures(net), recipe.split, recipe.root)
+    data = inputs.samples(recipe.data, inputs.looks_at_pictures(net), recipe, shell)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
     with shell.progress("looking at data") as progress:
         progress.update(0, f"{len(chosen[: recipe.images]):,} images")

@@ -30,7 +30,7 @@ schema = Replay
 
 def run(recipe: Replay, shell: Shell) -> Answer:
     """Read the recipe, run its verb, and compare pictures of the same name."""
-    from convscope.cli import command, stamp
+    from convscope.cli import command, inputs, stamp
     from convscope.cli.verbs import VERBS
 
     source = Path(recipe.file)
@@ -44,6 +44,7 @@ def run(recipe: Replay, shell: Shell) -> Answer:
         shell.say("Made with other versions, so the last bits may differ: " + "; ".join(differ))
     module = command.load(verb)
     inner = module.schema.parse(values)
+    inputs.require_device(inner)
     shell.say(f"Again: {inner.command()}")
     answer = module.run(inner, shell)
     same = _compare(source, answer.data.get("out"))
@@ -79,4 +80,7 @@ def _shown(answer: Answer, same: bool | None) -> Any:
     from rich.console import Group
 
     verdict = {True: "The same picture, bit for bit.", False: "A different picture.", None: ""}[same]
-    return Group(answer.shown(), verdict) if verdict else answer.shown()
+    shown = answer.shown()
+    if not verdict:
+        return shown
+    return Group(*(shown.split("\n") if isinstance(shown, str) else [shown]), verdict)

@@ -9,6 +9,7 @@ between filters the paintings', from coarse to fine. Ctrl-C keeps the picture as
     convscope style photo.jpg --style starry-night.jpg --guide parts.png --style-guide its-parts.png
 """
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,26 +94,56 @@ def _painted(easel: "Easel", shell: Shell, place: Path) -> "tuple[Stroke, bool]"
 
 
 class _Preview:
-    """A file beside the result that shows how it goes; gone when the result is there."""
+    """A file beside the result that shows how it goes; gone when the result is there.
+
+    It takes a name that is free, and is replaced and removed only while it is the file that was written last.
+    """
 
     def __init__(self, seconds: float | None, place: Path) -> None:
-        self.seconds, self.file = seconds, place.with_name(f"{place.name}-preview.png")
+        self.seconds, self.place = seconds, place
         self.shown = time.monotonic()
-        self.seen = False
+        self.file: Path | None = None
+        self.identity: tuple[int, int] | None = None
 
     def show(self, stroke: "Stroke") -> None:
         """Write the picture, when the last one is old enough."""
-        if self.seconds is None or (self.seen and time.monotonic() - self.shown < self.seconds):
+        if self.seconds is None or (self.file and time.monotonic() - self.shown < self.seconds):
             return
-        from convscope.show import png
         from convscope.worlds import photos
 
-        png.save(photos.to_picture(stroke.picture()), self.file)
-        self.shown, self.seen = time.monotonic(), True
+        self._write(photos.to_picture(stroke.picture()))
+        self.shown = time.monotonic()
+
+    def _write(self, image: "Image") -> None:
+        from convscope.files import create_file, replace_file
+
+        if self.file is not None and self._is_own(self.file):
+            with replace_file(self.file) as part:
+                image.save(part, format="PNG")
+        else:
+            number = 1
+            while (self.file is None) or os.path.lexists(self.file):
+                ending = "-preview" if number == 1 else f"-preview-{number}"
+                self.file, number = (
+                    self.place.absolute().with_name(f"{self.place.name}{ending}.png"),
+                    number + 1,
+                )
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with create_file(self.file) as part:
+                image.save(part, format="PNG")
+        self.identity = self._identity(self.file)
+
+    @staticmethod
+    def _identity(file: Path) -> tuple[int, int]:
+        found = file.lstat()
+        return found.st_dev, found.st_ino
+
+    def _is_own(self, file: Path) -> bool:
+        return os.path.lexists(file) and self._identity(file) == self.identity
 
     def close(self) -> None:
         """Take the file away."""
-        if self.seen:
+        if self.file is not None and self._is_own(self.file):
             self.file.unlink(missing_ok=True)
 
 

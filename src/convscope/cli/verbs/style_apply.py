@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.cli import inputs, pictures
 from convscope.cli.shell import Answer, Shell
+from convscope.printable import printable
 from convscope.use.recipe import Restyle
 
 if TYPE_CHECKING:
@@ -92,4 +93,6 @@ def _shown(data: dict[str, Any]) -> str:
     mixed = ", ".join(f"{name} {share:.0%}" for name, share in data["mixture"].items())
     where = f"; in regions {', '.join(data['regions'])}" if data["regions"] else ""
     across, down = data["size"]
-    return f"{mixed}{where}: {across} x {down} pixels in {data['seconds']:.2f} s, {data['precision']}."
+    return printable(
+        f"{mixed}{where}: {across} x {down} pixels in {data['seconds']:.2f} s, {data['precision']}."
+    )

@@ -9,6 +9,7 @@ step, a neuron as a computation graph, the whole network, its training, and what
 from typing import Any
 
 from convscope.cli.shell import Answer, Shell
+from convscope.printable import printable
 from convscope.show.recipe import Tour
 
 schema = Tour
@@ -34,4 +35,4 @@ def run(recipe: Tour, shell: Shell) -> Answer:
 
 def _lines(report: Any, found: dict[str, Any]) -> str:
     lines = [f"{name}: {share:.1%} of test digits right" for name, share in found.get("accuracy", {}).items()]
-    return "\n".join([*lines, f"The report: {report}  (open it in a browser)"])
+    return "\n".join([*lines, f"The report: {printable(report)}  (open it in a browser)"])

@@ -11,7 +11,7 @@ pictures for each class. Ctrl-C saves, and the message says how to go on, exactl
 
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli import results
+from convscope.cli import inputs, results
 from convscope.cli.shell import Answer, Shell
 from convscope.learn.plan import Plan
 
@@ -28,6 +28,7 @@ def run(recipe: Plan, shell: Shell) -> Answer:
     resumed = learn.Run.open(recipe.resume).plan if recipe.resume else None
     lesson = learn.prepare(resumed if isinstance(resumed, Plan) else recipe)
     place = shell.out or recipe.resume or results.named(f"train-{lesson.net.name}")
+    inputs.say_notes(lesson.train, shell)
     epochs: list[Epoch] = []
     with shell.progress("training", 1.0) as progress:
         for event in learn.training(lesson.net, lesson.train, lesson.test, recipe, out=place):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli import inputs, pictures
 from convscope.cli.shell import Answer, Shell
 from convscope.errors import Interrupted, UsageError
+from convscope.printable import printable
 from convscope.see.unit_recipe import UnitPage
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(recipe: UnitPage, shell: Shell) -> Answer:
     from convscope.show import unit_page
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    data = inputs.samples(recipe.data, net, recipe.split, recipe.root)
+    data = inputs.samples(recipe.data, net, recipe, shell)
     with shell.folder(f"unit-{net.name}-{recipe.place}") as folder:
         portrait, step = _portrayed(net, data, recipe, shell)
         html = unit_page.page(
@@ -149,4 +150,5 @@ def _lines(portrait: "Portrait", place: Any) -> str:
     if portrait.effective is not None and portrait.field is not None and portrait.field.axes:
         size = "×".join(map(str, portrait.field.size))
         lines.append(f"sees {size} pixels; moved by an area of {portrait.effective.size:.1f} squared")
-    return escape("\n".join([*lines, f"The page: {place / 'unit.html'}  (open it in a browser)"]))
+    lines.append(f"The page: {place / 'unit.html'}  (open it in a browser)")
+    return escape("\n".join(map(printable, lines)))

@@ -32,7 +32,7 @@ def run(recipe: Units, shell: Shell) -> Answer:
     from convscope.see.sharding import shared_out
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    data = inputs.samples(recipe.data, net, recipe.split, recipe.root)
+    data = inputs.samples(recipe.data, net, recipe, shell)
     folder = _folder(recipe, net, data)
     with shared_out() as shard:
         last = _passed(recipe, shell, (net, data), folder, shard)
