@@ -224,5 +224,5 @@ def _children(value: Any) -> list[Any]:
 
 _KEY = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.){0,200}+"|'[^'\n]{0,200}+')"""
 _LONG_KEY = re.compile(rf"{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
-"""More than `MAX_DEPTH` parts of a key. Possessive, and quoted parts bounded, so that the search is linear; keys
-of longer parts are too few in 1 MB to take much memory."""
+"""More than `MAX_DEPTH` parts of a key. Possessive, and quoted parts bounded, so that the search takes linear
+time; keys of longer parts are too few in 1 MB to take much memory."""

@@ -31,7 +31,9 @@ def in_bytes(text: str) -> int:
     Args:
         text: a decimal number in ASCII digits, and a unit of powers of 1000 or (with `i`) of 1024.
     """
-    found = re.fullmatch(r"\s*([0-9.]{1,30}(?:e[0-9]{1,3})?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e"))
+    found = re.fullmatch(
+        r"\s*([0-9.]{1,30}(?:e[0-9]{1,3})?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e")
+    )
     if not found:
         return 0
     number, unit = found.groups()

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -140,6 +140,7 @@ def run(words: Sequence[str]) -> int:
     """
     words = list(words) or ["--help"]
     _tolerate_any_name()
+    _word_warnings()
     try:
         code = application().main(args=words, prog_name="convscope", standalone_mode=False)
         sys.stdout.flush()
@@ -155,3 +156,27 @@ def _tolerate_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _word_warnings() -> None:
+    """Show warnings about pictures as one line for each text; all others as Python does."""
+    import warnings
+
+    shown: set[str] = set()
+    plain = warnings.formatwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category.__module__ != "convscope.worlds.depth":
+            print(plain(message, category, filename, lineno, line), file=file or sys.stderr, end="")
+        elif str(message) not in shown:
+            shown.add(str(message))
+            print(f"note: {message}", file=sys.stderr)
+
+    warnings.showwarning = show

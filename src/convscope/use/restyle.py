@@ -16,7 +16,7 @@ from torch import Tensor
 from convscope.errors import UsageError, nearest
 from convscope.nets import Net
 from convscope.nets.fusing import quick
-from convscope.nets.speed import DTYPES, Choice, known, processor, remember
+from convscope.nets.speed import DTYPES, Choice, kept_choice, processor, remember
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.recipe import in_bytes
@@ -214,9 +214,9 @@ def fastest(net: Net) -> Choice:
     if net.device.type == "mps":
         return Choice()
     key = _key(net)
-    kept = known().get(key)
-    if kept is not None and Choice(**kept) in (plain, mixed):
-        return Choice(**kept)
+    kept = kept_choice(key, (plain, mixed))
+    if kept is not None:
+        return kept
     seconds = {choice: _timed(net, choice) for choice in (plain, mixed)}
     best = mixed if seconds[mixed] * WORTH < seconds[plain] else plain
     remember(key, asdict(best))
