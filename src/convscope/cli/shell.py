@@ -70,6 +70,8 @@ class Shell:
             width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE,
             soft_wrap=False,
             highlight=False,
+            markup=False,  # a label or a file name is never markup
+            emoji=False,
         )
         console.print(shown())
         if "out" in document:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from convscope.worlds.decoding import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
-from convscope.worlds.listing import Listing, in_threads, list_folder
+from convscope.worlds.listing import Listing, in_text, in_threads, list_folder
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def check(
     good = [look for look in looks if look.bad is None]
     pictures = _counts(listing, good)
     return Report(
-        folder=str(folder),
+        folder=in_text(folder),
         pictures=pictures,
         problems=(*(look.bad for look in looks if look.bad is not None), *_unlistable(listing)),
         duplicates=_duplicates(good) if duplicates else (),
@@ -192,8 +192,7 @@ def _unlistable(listing: Listing) -> list[BadFile]:
 
 
 def _relative(path: Path, root: Path) -> str:
-    """With any bytes that are no UTF-8 escaped, so that the report can be written."""
-    return str(path.relative_to(root)).encode("utf-8", "backslashreplace").decode()
+    return in_text(path.relative_to(root))
 
 
 def _most_common(values: Iterable[str]) -> dict[str, int]:

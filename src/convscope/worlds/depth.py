@@ -1,9 +1,9 @@
 """Pictures of more than eight bits -> eight, where it is known which value is white.
 
-Files of 16 bits often hold the 10, 12 or 14 bits of a camera in their low bits, and most do not say so: taken
-as they are, they come out nearly black; brightened by guess, pictures that are meant to be dark come out wrong.
-So white is what the file states, or what follows from its values; where neither decides and nothing would be
-seen, the picture is refused with the next step.
+Files of 16 bits often hold the 10, 12 or 14 bits of a camera in their low bits, and most do not say so: as
+they are, they come out nearly black; brightened by guess, what is meant to be dark comes out wrong. So white
+is what the file states, or what follows from its values; where neither decides and nothing would be seen, the
+picture is refused with the next step.
 """
 
 import io

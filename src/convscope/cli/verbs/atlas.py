@@ -97,10 +97,8 @@ def _data(atlas: "Map", data: "Samples") -> dict[str, Any]:
 
 
 def _lines(atlas: "Map", place: Any) -> str:
-    from rich.markup import escape
-
     share = atlas.placed / max(atlas.vectors, 1)
-    return escape(
+    return (
         f"{atlas.place}: {len(atlas)} cells hold {share:.0%} of {atlas.vectors:,} answers\n"
         f"Layout: {atlas.layout}\nThe page: {place / 'atlas.html'}  (open it in a browser)"
     )

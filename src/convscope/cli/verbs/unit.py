@@ -127,8 +127,6 @@ def _data(portrait: "Portrait") -> dict[str, Any]:
 
 
 def _lines(portrait: "Portrait", place: Any) -> str:
-    from rich.markup import escape
-
     entry = portrait.entry
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
     lines = [
@@ -138,4 +136,4 @@ def _lines(portrait: "Portrait", place: Any) -> str:
     if portrait.effective is not None and portrait.field is not None and portrait.field.axes:
         size = "×".join(map(str, portrait.field.size))
         lines.append(f"sees {size} pixels; moved by an area of {portrait.effective.size:.1f} squared")
-    return escape("\n".join([*lines, f"The page: {place / 'unit.html'}  (open it in a browser)"]))
+    return "\n".join([*lines, f"The page: {place / 'unit.html'}  (open it in a browser)"])
