@@ -132,6 +132,20 @@ class OnNetwork(Recipe):
     )
 
 
+def whole_number(text: str) -> int | None:
+    """Return a whole number of 1 to 18 ASCII digits, or None; other digits are letters here."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
+
+
+def real_number(text: str) -> float | None:
+    """Return a finite decimal number in ASCII, or None."""
+    try:
+        value = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def _complaint(error: Any, fields: Iterable[str]) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "the whole"
     if error["type"] == "missing":

@@ -19,7 +19,7 @@ from convscope.nets.fusing import quick
 from convscope.nets.speed import DTYPES, Choice, kept_choice, processor, remember
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
-from convscope.recipe import in_bytes
+from convscope.recipe import in_bytes, real_number
 from convscope.use.parts import Adaptive, Banks, Brush, Plain, in_parts
 from convscope.worlds import photos
 from convscope.worlds.paintings import painting
@@ -174,11 +174,8 @@ def _filled(given: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _number(text: str, word: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not -10 <= value <= 10:
+    value = real_number(text)
+    if value is None or not -10 <= value <= 10:
         raise UsageError("a weight from -10 to 10 after the colon", received=word)
     return value
 

@@ -203,7 +203,7 @@ def _lower_bytes(content: bytes, image: Image.Image) -> np.ndarray | None:
     tiles = []
     for tile in again.tile:
         form, *rest = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        other = next((form.replace(*pair) for pair in _OTHER_BYTE.items() if pair[0] in str(form)), None)
+        other = next((str(form).replace(*pair) for pair in _OTHER_BYTE.items() if pair[0] in str(form)), None)
         if other is None:
             return None
         tiles.append(tile._replace(args=(other, *rest) if isinstance(tile.args, tuple) else other))
