@@ -1,10 +1,10 @@
 """Things that stand where a file is expected, and documents that are none: what every reader is given."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,30 +88,36 @@ CONTENTS: dict[str, Callable[[Path], None]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command line ended: exit code (None where it ran out of time), what it said, peak memory."""
+    """How a command line ended: exit code (None where it ran out of time), words, seconds and memory taken."""
 
     code: int | None
     said: str
     seconds: float
+    """Of processor time, so that a busy machine changes nothing."""
     megabytes: int
 
 
-def command(words: list[str], where: Path, *, seconds: float = 60) -> Outcome:
-    """Run a command line in a process of its own, with a limit of time and one of memory."""
-    started = time.monotonic()
-    script = (
-        "import resource, sys\nfrom convscope.cli import app\ncode = app.run(sys.argv[1:])\n"
-        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, file=sys.stderr)\n"
-        "sys.exit(code)"
-    )
+SCRIPT = """
+import resource, sys
+from convscope.cli import app
+code = app.run(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_SELF)
+print("used", used.ru_utime + used.ru_stime, used.ru_maxrss >> 10, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def command(words: list[str], where: Path, *, seconds: int) -> Outcome:
+    """Run a command line in a process of its own, with a limit of processor time and ten times it to wait."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(where / "cache")}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", script, *words],
-            cwd=where, env=environment, capture_output=True, text=True, timeout=seconds, check=False,
-            errors="replace",
+            [sys.executable, "-c", SCRIPT, *words],
+            cwd=where, env=environment, capture_output=True, text=True, timeout=10 * seconds, check=False,
+            errors="replace", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Outcome(None, "", time.monotonic() - started, 0)
-    said, _, peak = done.stderr.rpartition("peak ")
-    return Outcome(done.returncode, said, time.monotonic() - started, int(peak.split()[0]) if peak else 0)
+        return Outcome(None, "", 10.0 * seconds, 0)
+    said, _, used = done.stderr.rpartition("used ")
+    taken, peak = used.split()[:2] if said or used.count(" ") else ("0", "0")
+    return Outcome(done.returncode, said, float(taken), int(peak))

@@ -35,7 +35,7 @@ class InputContract:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        sizes = [s for s in (self.channels, self.height, self.width) if s is not None]
+        sizes = [self.channels, *(s for s in (self.height, self.width) if s is not None)]
         if not all(isinstance(s, int) and not isinstance(s, bool) for s in sizes):
             raise GraphError("an input whose extents are whole numbers", received=repr(tuple(sizes)))
         if any(not 1 <= s < 2**31 for s in sizes) or (self.height and not self.width):

@@ -103,6 +103,11 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
             received="none",
             hint="It was not built from a graph: open_folder(folder, module).",
         )
+    if module is None and graph is None and any(c.channels != 3 or not c.height for c in contracts):
+        raise DataError(
+            f"a contract for colour pictures, which networks of this kind look at, in {folder / DESCRIPTION}",
+            received=", ".join(str(contract.shape) for contract in contracts),
+        )
     tensors = read_weights(folder / WEIGHTS)
     values = sum(t.numel() for t in tensors.values())
     if module is not None:
