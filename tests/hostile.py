@@ -88,7 +88,7 @@ CONTENTS: dict[str, Callable[[Path], None]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command line ended: exit code (None where it ran out of time), words, seconds and memory taken."""
+    """How a command line ended: exit code (None where it ran out of time), words, seconds, memory."""
 
     code: int | None
     said: str

@@ -210,6 +210,7 @@ def in_cache(root: Path, make: Callable[[Path], None]) -> None:
     raise DataError("not used")
 
 
+PAINT = ("style", "good.png", "--style", "good.png", "--steps", "1")
 Reader = Callable[[Path, Callable[[Path], None]], None]
 READERS: dict[str, Reader] = {
     "config": by_command("x.toml", "describe", "--config", "x.toml"),
@@ -228,8 +229,8 @@ READERS: dict[str, Reader] = {
     "photograph": by_command("x.png", "dream", "x.png", "--steps", "1"),
     "content": by_command("x.png", "style", "x.png", "--style", "good.png", "--steps", "1"),
     "style": by_command("x.png", "style", "good.png", "--style", "x.png", "--steps", "1"),
-    "mask": by_command("x.png", "style", "good.png", "--style", "good.png", "--mask", "x.png", "--steps", "1"),
-    "guide": by_command("x.png", "style", "good.png", "--style", "good.png", "--guide", "x.png", "--steps", "1"),
+    "mask": by_command("x.png", *PAINT, "--mask", "x.png"),
+    "guide": by_command("x.png", *PAINT, "--guide", "x.png"),
     "spectrum": by_command(
         "x.png", "visualize", "lecture", "conv1:0", "--canvas", "maco", "--spectrum", "x.png", "--steps", "1"
     ),
@@ -315,14 +316,8 @@ def main() -> None:
             tried += 1
             if found != "held":
                 failed.append(f"{reader} x {what}: {found}")
-    print(
-        "\n".join(
-            [
-                *failed,
-                f"{len(READERS)} readers x {len(EVERYTHING)} things: tried {tried}, held {tried - len(failed)}",
-            ]
-        )
-    )
+    held = f"tried {tried}, held {tried - len(failed)}"
+    print("\n".join([*failed, f"{len(READERS)} readers, {len(EVERYTHING)} things: {held}"]))
     sys.exit(bool(failed))
 
 

@@ -57,7 +57,6 @@ COMMANDS = [
     ],
     ["invert", "net", "[red].png", "--layer", "conv1", "--steps", "1"],
     ["caricature", "net", "[red].png", "--layer", "conv1", "--steps", "1"],
-    ["factors", "net", "[red].png", "--layer", "conv1", "--count", "1", "--steps", "1"],
 ]
 
 
@@ -138,18 +137,22 @@ LONG = "9" * 5000
     [
         *(["visualize", "lecture", place, "--steps", "1"] for place in (
             f"conv1:{LONG}", f"conv1#{LONG}:0", f"conv1:0@{LONG},1", f"conv1:0-{LONG}", f"{LONG}*conv1:0",
-            "conv1:３", "conv1#１:0", "conv1:0@３,3", "conv1:0-３", "０.5*conv1:0", "conv1:²",
+            "conv1:３", "conv1#１:0", "conv1:0@３,3", "conv1:0-３", "０.5*conv1:0",
+            "conv1:²",
         )),
-        *(["explain", "p.png", "--net", "lecture", "--target", target] for target in (LONG, "９", f"output:{LONG}")),
+        *(["explain", "p.png", "--net", "lecture", "--target", target]
+          for target in (LONG, "９", f"output:{LONG}")),
         *(["explain", "photo.png", "--net", "lecture", "--box", box] for box in ("1,2,９,9", f"1,2,{LONG},9")),
         *(["train", network, "digits"] for network in (
-            "conv ３ 3x3, flatten, dense 10", "dropout ０.5, flatten, dense 10", f"conv {LONG} 3x3, flatten, dense 10",
+            "conv ３ 3x3, flatten, dense 10", "dropout ０.5, flatten, dense 10",
+            f"conv {LONG} 3x3, flatten, dense 10",
             "dropout 1_0, flatten, dense 10",
         )),
         *(["train", "mlp", "digits", flag, value] for flag, value in (
             ("--epochs", "１"), ("--lr", "０.1"), ("--seed", LONG), ("--batch", LONG), ("--lr", "1e999"),
         )),
-        *(["visualize", "lecture", "conv1:0", "--memory", amount] for amount in ("1e999", "４GB", LONG, "1e30GB")),
+        *(["visualize", "lecture", "conv1:0", "--memory", amount]
+          for amount in ("1e999", "４GB", LONG, "1e30GB")),
         *(["describe", "lecture", "--input", text] for text in ("1x２８x28", LONG, f"1x{LONG}x28")),
         *(["classify", "lecture", "p.png", flag, "9" * 30] for flag in ("--top", "--batch")),
         ["atlas", "lecture", "conv2", "--data", "digits", "--images", "9" * 30],

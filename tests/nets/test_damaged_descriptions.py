@@ -31,8 +31,7 @@ DAMAGE: dict[str, Any] = {
 def graph_network() -> nets.Net:
     text = "conv 2 3x3 stride=1 padding=1, batchnorm, leakyrelu, maxpool 2, dropout, flatten, dense 2"
     contract = InputContract(1, 8, 8, mean=(0.5,), std=(0.25,), name="digit", crop=0.875)
-    net = nets.wrap(nets.build(chain("1x8x8", text), seed=0), contract, ("a", "b"), name="small")
-    return net
+    return nets.wrap(nets.build(chain("1x8x8", text), seed=0), contract, ("a", "b"), name="small")
 
 
 def painting_network() -> nets.Net:
@@ -180,14 +179,8 @@ def main() -> None:
         for kind in MADE:
             count, wrong = verify(kind, Path(root))
             tried, failed = tried + count, failed + wrong
-    print(
-        "\n".join(
-            [
-                *failed,
-                f"{len(MADE)} networks, {len(DAMAGE)} kinds of damage: tried {tried}, held {tried - len(failed)}",
-            ]
-        )
-    )
+    held = f"tried {tried}, held {tried - len(failed)}"
+    print("\n".join([*failed, f"{len(MADE)} networks, {len(DAMAGE)} kinds of damage: {held}"]))
     sys.exit(bool(failed))
 
 
