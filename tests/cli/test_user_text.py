@@ -142,7 +142,8 @@ LONG = "9" * 5000
         )),
         *(["explain", "p.png", "--net", "lecture", "--target", target]
           for target in (LONG, "９", f"output:{LONG}")),
-        *(["explain", "photo.png", "--net", "lecture", "--box", box] for box in ("1,2,９,9", f"1,2,{LONG},9")),
+        *(["explain", "photo.png", "--net", "lecture", "--box", box]
+          for box in ("1,2,９,9", f"1,2,{LONG},9")),
         *(["train", network, "digits"] for network in (
             "conv ３ 3x3, flatten, dense 10", "dropout ０.5, flatten, dense 10",
             f"conv {LONG} 3x3, flatten, dense 10",
