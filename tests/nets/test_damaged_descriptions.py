@@ -111,14 +111,8 @@ def verify(kind: str, root: Path) -> tuple[int, list[str]]:
     return tried, failed
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("graph", marks=pytest.mark.slow),
-        pytest.param("painting"),
-        pytest.param("bank", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MADE)
 def test_every_field_times_every_damage(kind: str, tmp_path: Path) -> None:
     tried, failed = verify(kind, tmp_path)
     assert tried > 200 and failed == []
