@@ -5,7 +5,9 @@ read up to a limit, and is parsed up to a depth. Whatever is written gets the pe
 """
 
 import json
+import math
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -37,17 +39,29 @@ def open_regular(path: str | Path) -> BinaryIO:
         OSError: it is missing, unreadable, or a folder, pipe, socket or device; the message says which.
         ValueError: the name itself is impossible (it holds a NUL).
     """
+    _require(os.stat(path).st_mode, path)  # noqa: PTH116  # opening a device can already do something
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            found = next((name for test, name in _KINDS if test(mode)), "no file")
-            raise OSError(f"{path} is {found}, not a regular file")
+        _require(os.fstat(descriptor).st_mode, path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         with suppress(OSError):
             os.close(descriptor)
         raise
+
+
+def _require(mode: int, path: str | Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{path} is {kind_of(mode)}, not a regular file")
+
+
+def kind_of(mode: int) -> str:
+    """Return what a file that is not regular is, in words: `a folder`, `a named pipe`, `a device`.
+
+    Args:
+        mode: `st_mode` of its status.
+    """
+    return next((name for test, name in _KINDS if test(mode)), "no file")
 
 
 def require_regular(path: str | Path) -> int:
@@ -88,16 +102,17 @@ def read_text(path: str | Path, limit: int = MAX_TEXT_BYTES) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON from outside: standard numbers only, nested at most `MAX_DEPTH` deep.
+    """Parse JSON from outside: finite numbers of 64 bits and Unicode only, nested at most `MAX_DEPTH` deep.
 
     Raises:
-        ValueError: it is no JSON, holds NaN, Infinity or an integer of thousands of digits, or nests deeper.
+        ValueError: it is no JSON, nests deeper, or holds NaN, Infinity, a larger number or half a surrogate.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-    _check_depth(value)
+    _check(value)
+    _check_numbers(value)
     return value
 
 
@@ -117,14 +132,13 @@ def read_toml(path: str | Path, limit: int = 1 << 20) -> dict[str, Any]:
         OSError, ValueError: as `read_text` does, or it is no TOML, or nests deeper.
     """
     text = read_text(path, limit)
-    joined = " ".join(text.split()).replace(" .", ".").replace(". ", ".")
-    if any(word.count(".") > MAX_DEPTH for word in joined.split()):  # parsing such a key takes gigabytes
+    if _LONG_KEY.search(text):  # parsing such a key takes gigabytes
         raise ValueError(f"a key of more than {MAX_DEPTH} parts")
     try:
         value = tomllib.loads(text)
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-    _check_depth(value)
+    _check(value)
     return value
 
 
@@ -208,15 +222,37 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _check_depth(value: Any) -> None:
+def _check(value: Any) -> None:
+    """Refuse what nests too deep, and integers beyond 64 bits, which are slow or impossible to print."""
     level = [value]
     for _depth in range(MAX_DEPTH + 1):
+        if any(isinstance(inner, int) and inner.bit_length() > 64 for inner in level):
+            raise ValueError("an integer of more than 64 bits")
         level = [inner for outer in level for inner in _children(outer)]
         if not level:
             return
-    raise ValueError(f"nested more than {MAX_DEPTH} deep")
+    if any(isinstance(inner, dict | list) for inner in level):
+        raise ValueError(f"nested more than {MAX_DEPTH} deep")
+
+
+def _check_numbers(value: Any) -> None:
+    """Refuse `1e999`, which JSON's grammar allows and no float holds, and halves of surrogate pairs."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number beyond what 64 bits hold")
+    if isinstance(value, str):
+        value.encode("utf-8")  # a UnicodeEncodeError is a ValueError
+    if isinstance(value, dict):
+        for key in value:
+            key.encode("utf-8")
+    for inner in _children(value):
+        _check_numbers(inner)
 
 
 def _children(value: Any) -> list[Any]:
-    found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [inner for inner in found if isinstance(inner, dict | list)]
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
+_KEY = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.){0,200}+"|'[^'\n]{0,200}+')"""
+_LONG_KEY = re.compile(rf"{_KEY}(?:[ \t]*+\.[ \t]*+{_KEY}){{{MAX_DEPTH},}}")
+"""More than `MAX_DEPTH` parts of a key. Possessive, and quoted parts bounded, so that the search takes linear
+time; keys of longer parts are too few in 1 MB to take much memory."""

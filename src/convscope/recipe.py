@@ -5,8 +5,8 @@ made", and travels inside every result, so that `convscope replay` can make it a
 """
 
 import json
+import math
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +15,35 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
+from convscope.files import read_toml
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
+MOST_MEMORY = 2**60
+"""Bytes; a larger amount of memory is a slip of the pen."""
+
+
 def in_bytes(text: str) -> int:
-    """What `4GB`, `512 MiB` or `1e9` means; 0 where it means nothing."""
-    found = re.fullmatch(r"\s*([\d.]+(?:e\d+)?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e"))
+    """Return what `4GB`, `512 MiB` or `1e9` means in bytes; 0 where it means nothing or over `MOST_MEMORY`.
+
+    Args:
+        text: a decimal number in ASCII digits, and a unit of powers of 1000 or (with `i`) of 1024.
+    """
+    found = re.fullmatch(
+        r"\s*([0-9.]{1,30}(?:e[0-9]{1,3})?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e")
+    )
     if not found:
         return 0
     number, unit = found.groups()
     unit = unit if unit.endswith("B") else unit + "B"
     try:
-        return int(float(number) * _UNITS[unit])
+        amount = float(number) * _UNITS[unit]
     except (ValueError, KeyError):
         return 0
+    return int(amount) if math.isfinite(amount) and amount <= MOST_MEMORY else 0
 
 
 def _readable(memory: str) -> str:
@@ -176,11 +188,11 @@ class Recipe(BaseModel):
         """The values of a TOML file, not yet validated, so that flags can override them.
 
         Raises:
-            DataError: the file is missing or is not TOML.
+            DataError: the file is missing, not a regular file, too large, or not TOML.
         """
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            return read_toml(path)
+        except (OSError, ValueError) as error:
             raise DataError(f"a TOML file at {path}", received=str(error)) from None
 
     def chosen(self) -> dict[str, Any]:
@@ -221,6 +233,20 @@ class OnNetwork(Recipe):
     )
 
 
+def whole_number(text: str) -> int | None:
+    """Return a whole number of 1 to 18 ASCII digits, or None; other digits are letters here."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
+
+
+def real_number(text: str) -> float | None:
+    """Return a finite decimal number in ASCII, or None."""
+    try:
+        value = float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def _complaint(error: Any, fields: Iterable[str]) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "the whole"
     if error["type"] == "missing":
@@ -229,7 +255,16 @@ def _complaint(error: Any, fields: Iterable[str]) -> str:
         return f"{where} is no setting. {nearest(where, fields)}".strip()
     if error["type"] == "value_error" and not error["loc"]:  # of several settings together: they are named
         return error["msg"].removeprefix("Value error, ")
-    return f"{where}: {error['msg']} (got {error['input']!r})"
+    return f"{where}: {error['msg']} (got {shortened(error['input'])})"
+
+
+def shortened(value: object, most: int = 80) -> str:
+    """Return a value as Python writes it, cut to `most` characters; never fails."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f"a {type(value).__name__} of thousands of digits"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _quoted(value: object) -> str:

@@ -145,6 +145,7 @@ def run(words: Sequence[str]) -> int:
     """
     words = list(words) or ["--help"]
     terminal.prepare()
+    terminal.show_notes()
     try:
         check(words)
         return _answered(words) if wants_json(words) else _called(words)

@@ -1,12 +1,14 @@
 """What a result remembers of its making, and reading it back from any of the places where it is kept."""
 
 import json
+import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import DataError
+from convscope.files import read_json, require_regular
 from convscope.recipe import Recipe
 
 MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
@@ -33,12 +35,16 @@ def read(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         names = ("recipe.toml", "recipe.json", "model.json")
-        found = [path / name for name in names if (path / name).is_file()] or sorted(path.glob("*.png"))
+        found = [path / name for name in names if os.path.lexists(path / name)] or sorted(path.glob("*.png"))
         if not found:
             raise DataError(WRONG, received=f"{path}, without {' or '.join(names)}")
         path = found[0]
-    if not path.is_file():
-        raise DataError(WRONG, received=f"{path} does not exist", hint="Check the path.")
+    try:
+        require_regular(path)
+    except FileNotFoundError:
+        raise DataError(WRONG, received=f"{path} does not exist", hint="Check the path.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(WRONG, received=str(error), hint="Check the path.") from None
     values = _values(path)
     if not isinstance(values, dict) or not isinstance(values.get("verb"), str):
         raise DataError(WRONG, received=f"{path} names no verb")
@@ -66,15 +72,17 @@ def _from_webp(path: Path) -> Any:
 
     try:
         return strips.recipe_in(path)
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(WRONG, received=f"{path}: {error}") from None
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's parser of hostile EXIF data raises anything
+        raise DataError(WRONG, received=f"{path}: {type(error).__name__}: {error}") from None
 
 
 def _from_json(path: Path) -> Any:
     """An answer `{"verb": ..., "recipe": {...}}`, a document with a stamp under `recipe`, or a stamp."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = read_json(path)
+    except (OSError, ValueError) as error:
         raise DataError(WRONG, received=f"{path}: {error}") from None
     inner = document.get("recipe") if isinstance(document, dict) else None
     if isinstance(inner, dict):

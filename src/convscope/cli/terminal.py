@@ -3,8 +3,9 @@
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from convscope import signals
 from convscope.printable import printable, printable_lines
@@ -28,6 +29,28 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def show_notes() -> None:
+    """Show warnings about pictures as one line for each text on stderr; all others as Python does."""
+    shown: set[str] = set()
+    plain = warnings.formatwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category.__module__ != "convscope.worlds.depth":
+            print(plain(message, category, filename, lineno, line), file=file or sys.stderr, end="")
+        elif str(message) not in shown:
+            shown.add(str(message))
+            tell(f"note: {message}")
+
+    warnings.showwarning = show
 
 
 def tell(text: str) -> None:
@@ -62,7 +85,7 @@ def answer_richly(shown: Any, lines: Iterable[str] = ()) -> None:
     """
     signals.answering()
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
-    out = console(width=width, soft_wrap=False, highlight=False)
+    out = console(width=width, soft_wrap=False, highlight=False, markup=False, emoji=False)
     try:
         out.print(_clean(shown))
         for line in lines:

@@ -9,9 +9,12 @@ from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
 from convscope.graph.names import NAME, kind_of, named, short, stands_in_chains, unnamed, words
+from convscope.recipe import real_number
 
 INPUT = "input"
 """What a chain calls its input."""
+MOST_LAYERS = 10_000
+"""Longest chain that is read; networks that somebody has trained have a tenth of that."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ def chain(shape: str | Shape, text: str) -> Graph:
     given: list[str | None] = []
     layers: list[Layer] = []
     before = incoming
-    for clause in _clauses(text):
+    clauses = _clauses(text)
+    if len(clauses) > MOST_LAYERS:
+        raise GraphError(f"a chain of at most {MOST_LAYERS:,} layers", received=f"{len(clauses):,}")
+    for clause in clauses:
         name, layer = _layer(clause, len(before) - 1)
         before = _through(layer, before, clause[0])
         if name in {INPUT, *given} - {None}:
@@ -213,11 +219,10 @@ def _value(word: Word, name: str) -> Any:
         return tuple(map(int, text.split("x")))
     if re.fullmatch(r"(\d{1,18}(\+\d{1,18})*/)+(\d{1,18}(\+\d{1,18})*)?", text, re.ASCII):
         return tuple(tuple(map(int, row.split("+"))) for row in text.removesuffix("/").split("/"))
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    if not re.fullmatch(r"[A-Za-z_]\w*", text):
+    number = real_number(text)
+    if number is not None:
+        return number
+    if not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII):
         raise _at(word, f"a value for {name}: a number, 3x3, true, false or a word", repr(text))
     return text
 

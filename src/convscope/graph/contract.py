@@ -5,6 +5,8 @@ world converts to it.
 """
 
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 from convscope.errors import GraphError
 
@@ -49,12 +51,15 @@ class InputContract:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        sizes = [s for s in (self.channels, self.height, self.width) if s is not None]
-        if any(s < 1 for s in sizes) or (self.height and not self.width):
+        sizes = [self.channels, *(s for s in (self.height, self.width) if s is not None)]
+        if not all(isinstance(s, int) and not isinstance(s, bool) for s in sizes):
+            raise GraphError("an input whose extents are whole numbers", received=repr(tuple(sizes)))
+        if any(not 1 <= s < 2**31 for s in sizes) or (self.height and not self.width):
             raise GraphError(
                 "an input of positive extent, with a width wherever there is a height",
                 received=f"{self.shape}",
             )
+        self._check_numbers()
         if len(self.mean) not in (1, self.channels) or len(self.std) not in (1, self.channels):
             raise GraphError(
                 "mean and std hold one number, or one for each channel",
@@ -64,6 +69,24 @@ class InputContract:
             raise GraphError(
                 "std above 0 and a value range from low to high",
                 received=f"std={self.std}, value_range={self.value_range}",
+            )
+        if not 0.01 <= self.crop <= 10:  # timm has some above 1, which crop nothing
+            raise GraphError("a crop from 0.01 to 10", received=f"{self.crop}")
+
+    def _check_numbers(self) -> None:
+        """Refuse what is no finite number: NaN compares with nothing, so it would pass every later test."""
+        for name in ("value_range", "mean", "std"):
+            values: Any = getattr(self, name)
+            if not isinstance(values, tuple) or not values or not all(map(_is_finite, values)):
+                raise GraphError(f"{name} holds finite numbers", received=f"{name}={values!r}")
+        if len(self.value_range) != 2:
+            raise GraphError("a value range of two numbers", received=f"{self.value_range}")
+        if not _is_finite(self.crop):
+            raise GraphError("a crop that is a finite number", received=f"crop={self.crop!r}")
+        if not isinstance(self.name, str) or not isinstance(self.interpolation, str):
+            raise GraphError(
+                "a name and an interpolation that are texts",
+                received=f"{self.name!r}, {self.interpolation!r}",
             )
 
     @property
@@ -100,3 +123,15 @@ class InputContract:
         from dataclasses import replace
 
         return replace(self, **dict(zip(("height", "width")[-len(size) :], size, strict=True)))
+
+
+MOST = 1e30
+"""Larger numbers leave float32 as soon as they are multiplied."""
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value is a number (of Python's or NumPy's) that float32 can work with."""
+    try:
+        return not isinstance(value, bool | str) and isfinite(value) and abs(value) <= MOST
+    except (TypeError, OverflowError):
+        return False

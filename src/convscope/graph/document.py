@@ -32,7 +32,12 @@ def from_json(document: Any) -> Graph:
     for shape in document["inputs"].values():
         _check("an input shape", shape, list)
     nodes = tuple(map(_node, document["layers"]))
-    return Graph(document["inputs"], nodes, _names(document["outputs"]))
+    outputs = _names(document["outputs"])
+    if not outputs:  # Graph would take every layer that no other reads
+        raise GraphError("a graph whose outputs are named", received="outputs: []")
+    if len(set(outputs)) < len(outputs):
+        raise GraphError("a graph whose outputs are named once", received=f"outputs: {list(outputs)}"[:200])
+    return Graph(document["inputs"], nodes, outputs)
 
 
 def _node(entry: Any) -> Node:

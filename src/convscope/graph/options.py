@@ -12,6 +12,10 @@ Padding = int | tuple[int, ...] | str
 """`1`, one for each axis `(1, 2)`, both ends of each axis `(top, bottom, left, right)`, or `"same"`."""
 
 
+LARGEST = 2.0**127
+"""Beyond this a number leaves float32, in which networks run."""
+
+
 def wrong(layer: Any, name: str, expected: str) -> GraphError:
     """The error for an option that holds something else."""
     value = getattr(layer, name)
@@ -36,7 +40,7 @@ def flag(layer: Any, *names: str) -> None:
 def number(layer: Any, name: str, low: float = float("-inf"), high: float = float("inf")) -> None:
     """The option is a number from `low` to `high`; it is stored as a float."""
     value = getattr(layer, name)
-    if type(value) not in (int, float) or not low <= value <= high or value in (float("inf"), float("-inf")):
+    if type(value) not in (int, float) or not low <= value <= high or abs(value) > LARGEST:
         raise wrong(layer, name, f"a number from {low:g} to {high:g}")
     object.__setattr__(layer, name, float(value))
 

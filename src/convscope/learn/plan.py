@@ -42,7 +42,7 @@ class Training(Recipe):
         default=0.01, ge=0, le=10, description="of weights; biases and norms are left alone"
     )
     clip: float | None = Field(
-        default=None, gt=0, description="longest gradient; longer ones are shortened to it"
+        default=None, gt=0, le=1e9, description="longest gradient; longer ones are shortened to it"
     )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from convscope.learn.head import first_tensor, sized_example
 from convscope.learn.plan import Training
 from convscope.nets import Net
-from convscope.nets.speed import PLAIN, Choice, known, processor, remember, roomy_heap
+from convscope.nets.speed import PLAIN, Choice, kept_choice, processor, remember, roomy_heap
 
 __all__ = ["PLAIN", "Choice", "choose", "measure", "roomy_heap"]
 
@@ -40,9 +40,9 @@ def choose(net: Net, plan: Training) -> Choice:
     if len(candidates) == 1:
         return candidates[0]
     key = _key(net, plan, candidates)
-    kept = known().get(key)
-    if kept is not None and Choice(**kept) in candidates:
-        return Choice(**kept)
+    kept = kept_choice(key, candidates)
+    if kept is not None:
+        return kept
     seconds = measure(net, plan.batch, candidates)
     best = candidates[0]
     for candidate in candidates[1:]:

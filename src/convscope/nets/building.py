@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import GraphError
+from convscope.graph.costs import costs, totals
 from convscope.graph.graph import Graph, Node
+from convscope.nets.weights import memory_of_machine
 
 
 class GraphModule(nn.Module):
@@ -56,13 +58,32 @@ def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
             they come from that generator.
 
     Raises:
-        GraphError: a layer cannot be built: a `foreign` one, or one whose name a module cannot bear.
+        GraphError: a layer cannot be built: a `foreign` one, or one whose name a module cannot bear; or the
+            weights do not fit into memory.
     """
+    _require_room(graph)
     if seed is None:
         return GraphModule(graph)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return GraphModule(graph)
+
+
+def _require_room(graph: Graph) -> None:
+    """Refuse a graph whose weights exceed this machine's memory, before torch tries to take it.
+
+    Raises:
+        GraphError: they do, in float32.
+    """
+    if torch.get_default_device().type == "meta":
+        return
+    weights, room = totals(costs(graph)).parameters, memory_of_machine()
+    if 4 * weights > room:
+        raise GraphError(
+            "a network whose weights fit into this machine's memory",
+            received=f"{weights:,} weights, {4 * weights / 1e9:,.1f} GB; there are {room / 1e9:,.1f} GB",
+            hint="Make the input or the layers smaller.",
+        )
 
 
 @cache

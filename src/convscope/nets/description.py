@@ -121,14 +121,15 @@ class Description:
     def rich(self) -> "RenderableType":
         """A table for the terminal."""
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(caption=self.summary(), header_style="bold", box=None, pad_edge=False)
+        table = Table(caption=Text(self.summary()), header_style="bold", box=None, pad_edge=False)
         for column in COLUMNS:
             table.add_column(
                 column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=column == "MACs"
             )
         for layer in self.rows:
-            table.add_row(*layer.cells())
+            table.add_row(*map(Text, layer.cells()))  # a name may hold brackets, which are no markup
         return table
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":

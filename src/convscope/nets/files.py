@@ -1,18 +1,19 @@
 """A network in a folder: `model.json` says what it is, `model.safetensors` holds its weights."""
 
 import json
+import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, fields
+from math import prod
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
+from convscope.files import read_json, replace_file, write_text
 from convscope.graph.contract import InputContract
 from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
@@ -21,11 +22,12 @@ from convscope.nets.building import GraphModule, build
 from convscope.nets.made import described, make
 from convscope.nets.network import Net, Source
 from convscope.nets.weights import pour, read_weights
+from convscope.recipe import shortened
 
 FORMAT = "convscope.model/1"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
-LARGEST_DESCRIPTION = 64 * 2**20
-"""Bytes; more is no description of a network."""
+MOST_VALUES = 2**32
+"""Numbers that one layer may give for one example: 16 GB in float32."""
 
 
 def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
@@ -53,10 +55,9 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _whole(folder / WEIGHTS) as file:
+        with replace_file(folder / WEIGHTS) as file:
             save_file(state, file, metadata={"format": "pt"})
-        with _whole(folder / DESCRIPTION) as file:
-            file.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_text(folder / DESCRIPTION, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
     return folder
@@ -91,25 +92,21 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
     """
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
-        if not (folder / name).is_file():
+        if not os.path.lexists(folder / name):
             raise MissingError(f"a saved network in {folder}", received=f"no {name}")
     document = _document(folder / DESCRIPTION)
-    try:
-        graph = None if document["graph"] is None else from_json(document["graph"])
-        contracts = tuple(_dataclass(InputContract, entry) for entry in document["contracts"])
-        source = _dataclass(Source, document["source"])
-        labels = tuple(map(str, document["labels"]))
-        _check_contracts(graph, contracts)
-    except (ConvscopeError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise DataError(
-            f"the description of a network in {folder / DESCRIPTION}", received=str(error)
-        ) from None
+    graph, contracts, labels, source = _parts(document, folder / DESCRIPTION)
     made = document.get("module")
     if module is None and graph is None and made is None:
         raise UsageError(
             f"the module that {folder} holds the weights of",
             received="none",
             hint="It was not built from a graph: open_folder(folder, module).",
+        )
+    if module is None and graph is None and any(c.channels != 3 or not c.height for c in contracts):
+        raise DataError(
+            f"a contract for colour pictures, which networks of this kind look at, in {folder / DESCRIPTION}",
+            received=", ".join(str(contract.shape) for contract in contracts),
         )
     tensors = read_weights(folder / WEIGHTS)
     values = sum(t.numel() for t in tensors.values())
@@ -119,7 +116,43 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         ready = _made(made, values, folder) if graph is None else _built(graph, values, folder)
     pour(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
-    return Net(ready, contracts, labels, source, graph, str(document["name"]))
+    return Net(ready, contracts, labels, source, graph, document["name"])
+
+
+def _parts(
+    document: dict[str, Any], path: Path
+) -> tuple[Graph | None, tuple[InputContract, ...], tuple[str, ...], Source]:
+    """Graph, contracts, labels and source of a description, every field checked."""
+    try:
+        graph = None if document["graph"] is None else from_json(document["graph"])
+        contracts = tuple(_dataclass(InputContract, entry) for entry in _listed(document, "contracts"))
+        source = _dataclass(Source, document["source"])
+        if not all(isinstance(value, str) for value in asdict(source).values()):
+            raise ValueError("a source whose fields are texts")
+        labels = tuple(_listed(document, "labels"))
+        if not all(isinstance(label, str) for label in labels):
+            raise ValueError("labels that are texts")
+        _check_contracts(graph, contracts)
+        _check_graph_size(graph)
+    except (ConvscopeError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise DataError(f"the description of a network in {path}", received=str(error)[:300]) from None
+    return graph, contracts, labels, source
+
+
+def _listed(document: dict[str, Any], name: str) -> list[Any]:
+    """A field that is a list: a text or a table would pass for one, letter by letter."""
+    value = document[name]
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is a list, not {shortened(value)}")
+    return value
+
+
+def _check_graph_size(graph: Graph | None) -> None:
+    """Compute every shape, so that layers which do not fit are met here."""
+    if graph is not None:
+        largest = max(prod(shape) for shape in graph.shapes.values())
+        if largest > MOST_VALUES:
+            raise ValueError(f"a layer of {largest:,} values for one example; the limit is {MOST_VALUES:,}")
 
 
 def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
@@ -134,7 +167,7 @@ def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
         return build(graph, seed=0)  # pyright: ignore[reportArgumentType]
     except DataError:
         raise
-    except (ConvscopeError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+    except (ConvscopeError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise DataError(expected, received=str(error)) from None
 
 
@@ -148,29 +181,38 @@ def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
             raise DataError(expected, received=f"{wanted:,} weights, of which {values:,} are there")
         with torch.random.fork_rng(devices=[]):
             return make(description)
-    except (ConvscopeError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+    except (
+        ConvscopeError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         raise DataError(expected, received=str(error)) from None
 
 
 def _document(path: Path) -> dict[str, Any]:
     expected = f"the description of a network in {path}"
     try:
-        if path.stat().st_size > LARGEST_DESCRIPTION:
-            raise DataError(expected, received=f"{path.stat().st_size:,} bytes")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = read_json(path)
+    except (OSError, ValueError) as error:
         raise DataError(expected, received=f"no JSON: {error}") from None
     if not isinstance(document, dict):
         raise DataError(expected, received=type(document).__name__)
     if document.get("format") != FORMAT:
         raise DataError(
             f"the format {FORMAT} in {path}",
-            received=repr(document.get("format")),
+            received=shortened(document.get("format")),
             hint="It may come from a newer version: try pip install --upgrade convscope.",
         )
     missing = [name for name in ("name", "graph", "contracts", "labels", "source") if name not in document]
     if missing:
         raise DataError(expected, received=f"no {', '.join(missing)}")
+    if not isinstance(document["name"], str):
+        raise DataError(expected, received=f"a name that is no text: {shortened(document['name'])}")
     return document
 
 
@@ -182,21 +224,11 @@ def _check_contracts(graph: Graph | None, contracts: tuple[InputContract, ...]) 
         raise ValueError(f"contracts for {shapes}, and a graph for {tuple(graph.inputs.values())}")
 
 
-def _dataclass(kind: type[Any], values: dict[str, Any]) -> Any:
+def _dataclass(kind: type[Any], values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise ValueError(f"{kind.__name__} as a table, not {shortened(values)}")
     known = {f.name for f in fields(kind)}
     unknown = set(values) - known
     if unknown:
         raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`, which takes its place once it is complete."""
-    part = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        yield part
-        part.chmod(0o644)  # safetensors writes files that only their owner can read
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from convscope.errors import DataError, nearest
+from convscope.recipe import shortened
 
 MADE: dict[str, str] = {
     "stylebank": "convscope.nets.style.bank.StyleBank",
@@ -33,9 +34,11 @@ def make(description: dict[str, Any]) -> nn.Module:
         DataError: there is no such kind.
         UsageError, TypeError, KeyError: the options make no sense.
     """
-    kind = str(description["kind"])
-    if kind not in MADE:
-        raise DataError("a kind of network that is known here", received=kind, hint=nearest(kind, MADE))
+    kind = description["kind"]
+    if not isinstance(kind, str) or kind not in MADE:
+        raise DataError(
+            "a kind of network that is known here", received=shortened(kind), hint=nearest(str(kind), MADE)
+        )
     return _class(kind).of(dict(description["options"]))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from convscope.errors import PlaceError, nearest
+from convscope.recipe import whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,10 +15,10 @@ RESULT = "output"
 
 _TEXT = re.compile(
     r"(?P<layer>[^#\[\]:@\s]+)"
-    r"(?:#(?P<call>\d+))?"
+    r"(?:#(?P<call>[0-9]{1,18}))?"
     r"(?:\[(?P<key>[^\]]+)\])?"
     r"(?::(?P<unit>[^@]+))?"
-    r"(?:@(?P<position>\d+(?:,\d+)*))?"
+    r"(?:@(?P<position>[0-9]{1,18}(?:,[0-9]{1,18})*))?"
 )
 
 
@@ -56,7 +57,7 @@ class Place:
             layer=found["layer"],
             call=None if call is None else int(call),
             key=found["key"],
-            unit=int(unit) if unit is not None and unit.strip().isdecimal() else unit and unit.strip(),
+            unit=_number_or_label(unit),
             position=None if position is None else tuple(int(part) for part in position.split(",")),
         )
 
@@ -87,6 +88,13 @@ class Place:
         if self.position is not None:
             act = act[(slice(None), slice(None), *self.position)]
         return act if self.unit is None else act[:, int(self.unit)]
+
+
+def _number_or_label(text: str | None) -> int | str | None:
+    if text is None:
+        return None
+    number = whole_number(text)
+    return text.strip() if number is None else number
 
 
 _EXAMPLES = "For example: conv2, conv2:17, conv2:17@5,5, relu#2, encoder[hidden]:3, output:tench"

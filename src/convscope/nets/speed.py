@@ -12,14 +12,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from convscope.files import write_text
+from convscope.files import read_json, write_text
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -119,12 +119,24 @@ def cache_file() -> Path:
 
 
 def known() -> dict[str, Any]:
-    """Every answer that is kept; none where the file is missing or damaged."""
+    """Every answer that is kept; none where the file is missing, damaged or not a regular file."""
     try:
-        found = json.loads(cache_file().read_text(encoding="utf-8"))
+        found = read_json(cache_file())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    answers = found.items() if isinstance(found, dict) else ()
+    return {key: answer for key, answer in answers if isinstance(answer, dict)}
+
+
+def kept_choice(key: str, candidates: Sequence[Choice]) -> Choice | None:
+    """Return the choice that is kept under a key; None where there is none, or it is no candidate.
+
+    Args:
+        key: what the measurement depends on.
+        candidates: the choices that may be answered with; whatever else the file holds is damage.
+    """
+    answer = known().get(key)
+    return next((choice for choice in candidates if asdict(choice) == answer), None)
 
 
 def remember(key: str, answer: dict[str, Any]) -> None:
@@ -137,13 +149,23 @@ def remember(key: str, answer: dict[str, Any]) -> None:
 
 
 def measured(
-    facts: Sequence[object], device: torch.device, measure: Callable[[], dict[str, Any]]
+    facts: Sequence[object],
+    device: torch.device,
+    measure: Callable[[], dict[str, Any]],
+    fits: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]:
-    """The answer that is kept for these facts and this machine; measured and kept where there is none."""
+    """Return the answer that is kept for these facts and this machine, else measure and keep it.
+
+    Args:
+        facts: what the answer depends on, JSON-ready.
+        device: where is computed.
+        measure: gives the answer, JSON-ready.
+        fits: whether an answer from the file is one that `measure` could have given.
+    """
     machine = [str(device), processor(device), torch.get_num_threads(), torch.__version__]
     key = hashlib.sha256(json.dumps([*facts, *machine]).encode()).hexdigest()[:32]
     kept = known().get(key)
-    if kept is None:
+    if kept is None or not fits(kept):
         kept = measure()
         remember(key, kept)
     return kept

@@ -1,33 +1,66 @@
 """Weights from a file into a module, checked name by name."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from convscope.errors import DataError
+from convscope.files import MAX_TEXT_BYTES, open_regular, require_regular
 
 NAMES_SHOWN = 3
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
+    """Read the tensors of a safetensors file.
+
+    Args:
+        path: a regular file, no larger than this machine's memory.
 
     Raises:
-        DataError: the file is missing, or is not safetensors. Pickled files are never opened.
+        DataError: the file is missing, not a regular file, or is not safetensors. Pickles are never opened.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     hint = ""
     if path.suffix in {".pth", ".pt", ".bin", ".ckpt", ".pkl"}:
         hint = (
             "A pickle can run code. Read it where you trust it, and save it with safetensors.torch.save_file."
         )
     try:
-        return load_file(path)
-    except (OSError, SafetensorError, ValueError) as error:
+        return load_tensors(path)
+    except (OSError, ValueError) as error:
         raise DataError(f"weights as safetensors at {path}", received=str(error), hint=hint) from None
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file, checked before the library opens it.
+
+    Raises:
+        OSError: the file is missing, unreadable, not regular, or larger than this machine's memory.
+        ValueError: it is not safetensors, or its header is larger than `MAX_TEXT_BYTES`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    size = require_regular(path)
+    if size > memory_of_machine():
+        raise OSError(f"{path} has {size:,} bytes, more than the memory of this machine")
+    with open_regular(path) as file:
+        head = int.from_bytes(file.read(8), "little")
+    if head > MAX_TEXT_BYTES:
+        raise ValueError(f"a header of {head:,} bytes; the limit is {MAX_TEXT_BYTES:,}")
+    try:
+        return load_file(path)
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def memory_of_machine() -> int:
+    """Return the physical memory in bytes; 2**40 where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**40
 
 
 def pour(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
@@ -50,9 +83,19 @@ def pour(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
         for name in wanted
         if name in tensors and tensors[name].shape != wanted[name].shape
     ]
+    of_other_kind = [
+        f"{name} of {str(tensors[name].dtype).removeprefix('torch.')}"
+        for name in wanted
+        if name in tensors and not _converts(tensors[name], wanted[name])
+    ]
     complaints = [
         f"{what} {', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}"
-        for what, names in (("missing", missing), ("unknown", unknown), ("another shape:", differing))
+        for what, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("another shape:", differing),
+            ("another kind of number:", of_other_kind),
+        )
         if names
     ]
     if complaints:
@@ -60,3 +103,8 @@ def pour(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
             f"weights that fit {type(module).__name__}, from {origin}", received="; ".join(complaints)
         )
     module.load_state_dict(dict(tensors), strict=False)
+
+
+def _converts(given: Tensor, wanted: Tensor) -> bool:
+    """Whether numbers keep their meaning: floating point of any width, or exactly the same type."""
+    return given.dtype == wanted.dtype or (given.is_floating_point() and wanted.is_floating_point())

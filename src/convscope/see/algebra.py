@@ -22,7 +22,7 @@ PENALTIES = {
     "total_variation": penalties.total_variation,
     "blur": penalties.blur,
 }
-_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _TERM = re.compile(
     rf"(?P<sign>[+-]?)\s*(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<what>[^\s*/+-].*?)"
     rf"(?:\s*(?P<way>[*/])\s*(?P<after>{_NUMBER}))?"

@@ -15,7 +15,8 @@ BINS = 128
 """Bins from -2^e to 2^e; at least a quarter of them lie on the used side of 0, each 1/64 of 2^e wide."""
 LEAST = -32
 """The smallest e: values nearer to 0 than 2^-38 share one bin on either side."""
-_MOST = 128
+MOST = 128
+"""The largest e: every float32 lies within."""
 _HALF = BINS // 2
 _POWERS = torch.tensor([2.0**k for k in range(-126, 128)])
 
@@ -79,4 +80,4 @@ class Histograms:
 def _exponents(largest: Float[Tensor, " u"]) -> Int[Tensor, " u"]:
     """The smallest e with values below 2^e."""
     exponents = torch.frexp(largest).exponent.long()
-    return torch.where(largest == 0, LEAST, exponents).clamp(LEAST, _MOST)
+    return torch.where(largest == 0, LEAST, exponents).clamp(LEAST, MOST)

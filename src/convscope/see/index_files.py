@@ -12,18 +12,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.files import read_json, remove_parts, replace_file, write_text
 from convscope.nets import Net
+from convscope.nets.weights import load_tensors
+from convscope.recipe import shortened
+from convscope.see.index_checks import facts_of, labels_of, layers_of, plain_name, tally_of, texts, whole
 from convscope.see.sharding import Shard
 from convscope.see.tally import Tally
 from convscope.see.unit_index import Layer, UnitIndex
@@ -74,12 +78,24 @@ class Store:
             )
         return index
 
-    def part(self) -> tuple[Tally | None, int, tuple[str, ...]]:
-        """What this process had saved: tally, number of batches, problems; nothing for other facts."""
-        head = _json(self.folder / f"{self.name}.json")
-        if head is None or not same(head.get("facts", {}), self.facts):
-            return None, 0, ()
-        return Tally.of(_tensors(self.folder / head["tensors"])), head["done"], tuple(head["problems"])
+    def part(self, like: Tally) -> tuple[Tally | None, int, tuple[str, ...]]:
+        """Return what this process had saved: tally, number of batches, problems; nothing for other facts.
+
+        Args:
+            like: a tally of the same units, k and classes; one of another form is damage.
+
+        Raises:
+            DataError: a file is damaged; nothing of it is used.
+        """
+        path = self.folder / f"{self.name}.json"
+        head = _json(path)
+        with _damage(path):
+            if head is None or not same(facts_of(head.get("facts")), self.facts):
+                return None, 0, ()
+            problems = texts(head.get("problems"), "problems")
+            done = whole(head.get("done"), "done", 0, 2**40)
+            tensors = _tensors(self.folder / plain_name(head.get("tensors")))
+            return tally_of(tensors, like, self.facts["data"]["images"]), done, problems
 
     def save(self, tally: Tally, done: int, problems: tuple[str, ...]) -> None:
         """Keep the state after `done` batches of this process."""
@@ -132,18 +148,39 @@ def read(folder: str | Path) -> UnitIndex:
         raise DataError(
             f"an index at {folder}", received="none", hint="Make one: convscope units NET --data ..."
         )
-    try:
-        tensors = _tensors(folder / head["tensors"])
-        layers = tuple(Layer(**{**layer, "size": tuple(layer["size"])}) for layer in head["layers"])
-        index = UnitIndex(
-            layers, Tally.of(tensors), tuple(head["classes"]), tensors["labels"], head["facts"],
-            tuple(head["problems"]),
+    with _damage(folder):
+        if head.get("format") != FORMAT:
+            raise ValueError(f"the format {FORMAT}, not {shortened(head.get('format'))}")
+        facts, layers = facts_of(head.get("facts")), layers_of(head.get("layers"))
+        classes = texts(head.get("classes"), "classes")
+        tensors = _tensors(folder / plain_name(head.get("tensors")))
+        images = facts["data"]["images"]
+        whole(facts.get("images"), "facts: images", 0, images)
+        with torch.device("meta"):  # names, shapes and types without memory
+            like = Tally.empty(_units(layers, tensors), facts["k"], len(classes))
+        return UnitIndex(
+            layers, tally_of(tensors, like, images), classes,
+            labels_of(tensors.get("labels"), images, len(classes)), facts,
+            texts(head.get("problems"), "problems"),
         )  # fmt: skip
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"an index at {folder}", received=f"{error!r} is missing", hint=AGAIN) from None
-    if len(index) != len(index.tally.images) or head.get("format") != FORMAT:
-        raise DataError(f"an index of format {FORMAT} at {folder}", received="another one", hint=AGAIN)
-    return index
+
+
+def _units(layers: tuple[Layer, ...], tensors: Mapping[str, Tensor]) -> int:
+    """How many units the layers have; the tensors must have as many."""
+    units = sum(layer.units for layer in layers)
+    found = tensors.get("images")
+    if found is None or found.shape != (units,):
+        raise ValueError(f"images: a number for each of {units:,} units")
+    return units
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn what a check of fields says into an error that names the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"an index at {path}", received=str(error), hint=AGAIN) from None
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -207,10 +244,10 @@ def _data_print(samples: Samples) -> str:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, LARGEST_HEAD)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"JSON at {path}", received=str(error), hint=AGAIN) from None
     if not isinstance(found, dict):
         raise DataError(f"a table at {path}", received=type(found).__name__, hint=AGAIN)
@@ -219,8 +256,8 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        return load_tensors(path)
+    except (OSError, ValueError) as error:
         raise DataError(f"tensors at {path}", received=str(error), hint=AGAIN) from None
 
 

@@ -27,6 +27,7 @@ from convscope.see.sharding import ALONE, Shard
 from convscope.see.tally import Batch, Tally
 from convscope.see.tapping import Taps
 from convscope.see.unit_index import Layer, UnitIndex, layers_at
+from convscope.worlds.listing import in_text
 from convscope.worlds.samples import Samples, scaled
 
 SAVE_EVERY = 30.0
@@ -105,7 +106,7 @@ def indexing_units(
         yield Indexed(len(samples), len(samples), True, lambda: finished)
         return
     if store is not None:
-        work.resume(*store.part())
+        work.resume(*store.part(work.tally))
     yield from _passing(work, store)
     merged = shard.merged(work.tally, work.problems)
     if merged is not None:
@@ -158,7 +159,7 @@ class _Work:
         )
 
     def resume(self, tally: Tally | None, done: int, problems: tuple[str, ...]) -> None:
-        if tally is not None:
+        if tally is not None and done <= len(self.batches):
             self.tally, self.done, self.problems = tally, done, problems
 
     def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
@@ -185,7 +186,8 @@ class _Work:
             return torch.arange(len(numbers))
         self.problems = tuple(sorted({*self.problems, *bad}))
         return torch.tensor(
-            [i for i, n in enumerate(numbers.tolist()) if str(self.paths[n]) not in bad], dtype=torch.int64
+            [i for i, n in enumerate(numbers.tolist()) if in_text(self.paths[n]) not in bad],
+            dtype=torch.int64,
         )
 
     def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:

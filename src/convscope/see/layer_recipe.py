@@ -32,7 +32,10 @@ class Atlas(OnNetwork):
     )
     root: str | None = Field(None, description="the folder of a published set")
     images: int = Field(
-        100_000, ge=16, description="pictures to look at, drawn at random where there are more"
+        100_000,
+        ge=16,
+        le=1_000_000_000,
+        description="pictures to look at, drawn at random where there are more",
     )
     each: int = Field(1, ge=1, le=10_000, description="random positions of each picture's map")
     layout: Literal["umap", "pca"] = Field(
@@ -45,7 +48,7 @@ class Atlas(OnNetwork):
         le=100,
         description="cells along each side; if left out, so many that a cell holds 12 vectors on average",
     )
-    least: int = Field(4, ge=1, description="vectors without which a cell stays empty")
+    least: int = Field(4, ge=1, le=1_000_000_000, description="vectors without which a cell stays empty")
     whiten: bool = Field(True, description="leave out of a direction what all of them have in common")
     cosine_power: float = Field(
         2.0, ge=0, le=16, description="how much more a picture's angle counts than its strength"
@@ -88,6 +91,7 @@ class Invert(_Redrawn):
     total_variation: float = Field(
         0.05,
         ge=0,
+        le=1e9,
         description="penalty on the mean difference of neighbouring pixels, against the share of the "
         "activations' energy that is missed",
     )

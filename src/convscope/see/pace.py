@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ SMALL = 1024
 """Fewer updates of single pictures than this are not worth measuring."""
 PLAIN_BATCH = 12
 BATCHES = (4, 8, 12, 16, 32)
+MOST_BATCH = 4096
+"""As `Visualize.batch` allows."""
 ORDER = (("bfloat16", True), ("float32", True), ("bfloat16", False), ("float32", False))
 """What is tried, the most promising first."""
 LAYOUTS = {False: "contiguous", True: "channels_last"}
@@ -144,8 +147,20 @@ def settle(work: Work) -> Pace:
     most = max(group, _fitting(work, pace) // group * group)
     if not _measured(recipe, len(work.goals)):
         return replace(pace, batch=_batch(recipe.batch or PLAIN_BATCH, group, most))
-    kept = measured(_facts(work), work.net.device, lambda: asdict(_fastest(work, pace, most)))
+    kept = measured(_facts(work), work.net.device, lambda: asdict(_fastest(work, pace, most)), _is_pace)
     return replace(Pace(**kept), batch=_batch(recipe.batch or kept["batch"], group, most))
+
+
+def _is_pace(kept: dict[str, Any]) -> bool:
+    """Whether what a file keeps is a pace that could have been measured."""
+    named = set(kept) == {"precision", "channels_last", "batch"}
+    return (
+        named
+        and kept["precision"] in ("float32", "bfloat16")
+        and isinstance(kept["channels_last"], bool)
+        and type(kept["batch"]) is int
+        and 1 <= kept["batch"] <= MOST_BATCH
+    )
 
 
 def _fixed(recipe: Visualize, net: Net) -> Pace:

@@ -5,7 +5,7 @@ networks slower. What was chosen is written into the recipe, so that it makes th
 """
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from convscope.errors import ConvscopeError
 from convscope.nets import Net
@@ -42,7 +42,9 @@ def faster(
 
     layers = [str(place) for place in goal.places]
     facts = ["a step", *facts_of(net), layers, climb.channels_last, size, autocast]
-    return "bfloat16" if measured(facts, net.device, measure)["precision"] == "bfloat16" else "float32"
+    answers: tuple[dict[str, Any], ...] = ({"precision": "bfloat16"}, {"precision": "float32"})
+    found = measured(facts, net.device, measure, lambda kept: kept in answers)
+    return "bfloat16" if found == answers[0] else "float32"
 
 
 def _seconds(net: Net, goal: Objective, climb: Climb, precision: Precision, size: tuple[int, ...]) -> float:

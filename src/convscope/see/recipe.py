@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 
 from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
+MOST_SIDE = 32_768
+"""Pixels of a side of a picture that is made; whether it fits into memory is found out before work begins."""
+
 
 class Look(OnNetwork):
     """Feature maps of one picture, layer by layer."""
@@ -124,8 +127,8 @@ class Visualize(OnNetwork):
     @field_validator("size")
     @classmethod
     def _positive(cls, size: list[int]) -> list[int]:
-        if any(extent < 1 for extent in size):
-            raise ValueError("sizes are 1 or more")
+        if any(not 1 <= extent <= MOST_SIDE for extent in size):
+            raise ValueError(f"sizes are 1 to {MOST_SIDE:,}")
         return size
 
     @field_validator("film", mode="before")
@@ -141,8 +144,8 @@ class Visualize(OnNetwork):
     @field_validator("film")
     @classmethod
     def _ordered(cls, film: list[int]) -> list[int]:
-        if any(step < 0 for step in film):
-            raise ValueError("steps are 0 or more")
+        if any(not 0 <= step <= 1_000_000 for step in film):
+            raise ValueError("steps are 0 to 1,000,000")
         return sorted(set(film))
 
     @model_validator(mode="after")

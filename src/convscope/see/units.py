@@ -7,7 +7,9 @@ from dataclasses import replace
 from convscope.errors import PlaceError
 from convscope.nets import Net, Place, resolve, survey
 
-_MANY = re.compile(r"(?P<layer>.+):(?:(?P<every>\*)|(?P<first>\d+)-(?P<last>\d+))(?P<position>@[\d,]+)?")
+_MANY = re.compile(
+    r"(?P<layer>.+):(?:(?P<every>\*)|(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18}))(?P<position>@[0-9,]+)?"
+)
 
 
 def expanded(net: Net, texts: Iterable[str | Place]) -> tuple[Place, ...]:

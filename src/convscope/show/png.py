@@ -16,10 +16,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from convscope import files
 from convscope.errors import DataError
+from convscope.files import open_regular, parse_json
 
 KEY = "convscope.recipe"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST = 1 << 20
+MOST_CHUNKS = 100_000
+"""As many as a picture of 512 MiB has that is written in pieces of 8 KiB, and some."""
 _WRONG = "a PNG that carries a convscope recipe"
 
 
@@ -42,21 +45,24 @@ def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -
 
 
 def recipe_in(path: Path) -> dict[str, Any]:
-    """The recipe inside a PNG. Pixels are not decoded, so a hostile picture costs nothing.
+    """Read the recipe inside a PNG. Pixels are not decoded.
+
+    Args:
+        path: a regular file; at most `MOST_CHUNKS` chunks of it are looked at.
 
     Raises:
         DataError: the file is missing, is no PNG, is damaged, or carries no recipe.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if file.read(8) != _SIGNATURE:
                 raise DataError(_WRONG, received=f"{path} is not a PNG")
             text = _find(file, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise DataError(_WRONG, received=str(error)) from None
     try:
-        recipe = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        recipe = parse_json(text)
+    except ValueError as error:
         raise DataError(_WRONG, received=f"{path}: {error}") from None
     if not isinstance(recipe, dict):
         raise DataError(_WRONG, received=f"{path}: a {type(recipe).__name__} instead of a table")
@@ -64,8 +70,14 @@ def recipe_in(path: Path) -> dict[str, Any]:
 
 
 def _find(file: BinaryIO, path: Path) -> str:
-    while len(header := file.read(8)) == 8:
+    """The text of the chunk with our key. Source: PNG specification, 5.3 (chunk layout)."""
+    for _number in range(MOST_CHUNKS):
+        header = file.read(8)
+        if len(header) < 8:
+            break
         length, kind = struct.unpack(">I4s", header)
+        if not (kind.isalpha() and kind.isascii()) or length >= 2**31:
+            raise DataError(_WRONG, received=f"{path}: a chunk of no PNG, {kind!r} of {length:,} bytes")
         if kind == b"IEND":
             break
         if kind not in (b"iTXt", b"tEXt"):

@@ -9,8 +9,10 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
+from convscope.files import parse_json
 from convscope.printable import printable
 from convscope.show.picture import enlarged, on_paper, shortened
+from convscope.worlds.decoding import read_bytes, read_header
 
 PAPER, INK, FAINT = (247, 246, 242), (32, 32, 36), (120, 118, 112)
 GAP = 8
@@ -103,7 +105,11 @@ def animation(
 
 
 def recipe_in(path: Path) -> Any:
-    """The recipe inside such a moving picture; None where there is none."""
-    with Image.open(path) as image:
-        text = image.getexif().get(DESCRIPTION)
-    return json.loads(text) if isinstance(text, str) else None
+    """Read the recipe inside such a moving picture; None where there is none.
+
+    Raises:
+        PhotoError: (a DataError) the file is missing, not a regular file, too large, or no picture.
+        ValueError: what it carries is no JSON.
+    """
+    text = read_header(read_bytes(path), str(path)).getexif().get(DESCRIPTION)
+    return parse_json(text) if isinstance(text, str) else None

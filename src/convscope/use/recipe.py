@@ -15,8 +15,8 @@ class Classify(OnNetwork):
 
     net: str = Field(description="which network: a name, or a run's folder")
     images: list[str] = Field(min_length=1, description="pictures")
-    top: int = Field(3, ge=1, description="how many answers to give for each")
-    batch: int = Field(32, ge=1, description="pictures that are looked at together")
+    top: int = Field(3, ge=1, le=1_000_000, description="how many answers to give for each")
+    batch: int = Field(32, ge=1, le=1_000_000, description="pictures that are looked at together")
 
 
 class Restyle(Recipe):

@@ -16,10 +16,10 @@ from torch import Tensor
 from convscope.errors import UsageError, nearest
 from convscope.nets import Net
 from convscope.nets.fusing import quick
-from convscope.nets.speed import DTYPES, Choice, known, processor, remember
+from convscope.nets.speed import DTYPES, Choice, kept_choice, processor, remember
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
-from convscope.recipe import in_bytes
+from convscope.recipe import in_bytes, real_number
 from convscope.use.parts import Adaptive, Banks, Brush, Plain, in_parts
 from convscope.worlds import photos
 from convscope.worlds.paintings import painting
@@ -174,11 +174,8 @@ def _filled(given: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _number(text: str, word: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not -10 <= value <= 10:
+    value = real_number(text)
+    if value is None or not -10 <= value <= 10:
         raise UsageError("a weight from -10 to 10 after the colon", received=word)
     return value
 
@@ -214,9 +211,9 @@ def fastest(net: Net) -> Choice:
     if net.device.type == "mps":
         return Choice()
     key = _key(net)
-    kept = known().get(key)
-    if kept is not None and Choice(**kept) in (plain, mixed):
-        return Choice(**kept)
+    kept = kept_choice(key, (plain, mixed))
+    if kept is not None:
+        return kept
     seconds = {choice: _timed(net, choice) for choice in (plain, mixed)}
     best = mixed if seconds[mixed] * WORTH < seconds[plain] else plain
     remember(key, asdict(best))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convscope.printable import printable
 from convscope.worlds.decoding import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
-from convscope.worlds.listing import Listing, in_threads, list_folder
+from convscope.worlds.listing import Listing, in_text, in_threads, list_folder
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def check(
     good = [look for look in looks if look.bad is None]
     pictures = _counts(listing, good)
     return Report(
-        folder=str(folder),
+        folder=in_text(folder),
         pictures=pictures,
         problems=(*(look.bad for look in looks if look.bad is not None), *_unlistable(listing)),
         duplicates=_duplicates(good) if duplicates else (),
@@ -144,8 +144,8 @@ def check(
         sizes=_most_common(look.size for look in good),
         modes=_most_common(look.mode for look in good),
         formats=_most_common(look.format for look in good),
-        faults=tuple(map(_written, _faults(listing, pictures))),
-        remarks=tuple(map(_written, _remarks(listing, pictures))),
+        faults=tuple(map(in_text, _faults(listing, pictures))),
+        remarks=tuple(map(in_text, _remarks(listing, pictures))),
     )
 
 
@@ -183,11 +183,6 @@ def _per_class(pictures: Mapping[str, Mapping[str, int]]) -> Counter[str]:
     for classes in pictures.values():
         sums.update(classes)
     return sums
-
-
-def _written(text: str) -> str:
-    """With any bytes that are no UTF-8 escaped, so that the report can be written."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _counts(listing: Listing, looks: Iterable[_Look]) -> dict[str, dict[str, int]]:
@@ -243,8 +238,7 @@ def _unlistable(listing: Listing) -> list[BadFile]:
 
 
 def _relative(path: Path, root: Path) -> str:
-    """With any bytes that are no UTF-8 escaped, so that the report can be written."""
-    return _written(str(path.relative_to(root)))
+    return in_text(path.relative_to(root))
 
 
 def _most_common(values: Iterable[str]) -> dict[str, int]:

@@ -6,12 +6,15 @@ import os
 import stat
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import DataError
+from convscope.files import kind_of, open_regular
+from convscope.worlds import depth
 
 MOST_PIXELS = 120_000_000
 """Largest picture that is decoded, in pixels (a 108-megapixel camera fits). It takes 0.5 GB."""
@@ -27,6 +30,7 @@ HINTS = {
     "unsupported": "Convert it to JPEG or PNG.",
     "corrupt": "The file is damaged: copy or export it again.",
     "truncated": "The end of the file is missing: copy or download it again.",
+    "unclear range": "Scale its values to the whole range (12 bits in 16: times 16), or save it with 8 bits.",
     "too large": "Make the picture smaller first.",
 }
 """Every kind of bad file, and what to do about it."""
@@ -82,7 +86,7 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         PhotoError: it is missing, not a file, unreadable, empty or too large.
     """
-    return _read(path, -1)
+    return _read(path, MOST_BYTES)
 
 
 def read_start(path: str | Path) -> bytes:
@@ -102,13 +106,13 @@ def _read(path: str | Path, count: int) -> bytes:
     try:
         status = os.stat(path)  # noqa: PTH116  # also takes names that Path refuses
         if not stat.S_ISREG(status.st_mode):
-            raise PhotoError("not a file", where, _what(status.st_mode))
+            raise PhotoError("not a file", where, kind_of(status.st_mode))
         if status.st_size == 0:
             raise PhotoError("empty", where, "0 bytes")
         if status.st_size > MOST_BYTES:
             raise PhotoError("too large", where, f"{status.st_size:,} bytes, the limit is {MOST_BYTES:,}")
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read(count)
+        with open_regular(path) as file:
+            return file.read(min(count, MOST_BYTES))
     except FileNotFoundError:
         raise PhotoError("missing", where, "there is no such file") from None
     except (OSError, ValueError) as error:
@@ -139,36 +143,66 @@ def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> I
     return image
 
 
-def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
-    """The first frame as RGB, upright, on white.
+def open_stored(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """Decode the first frame in its own colour mode, as it is stored.
 
     Raises:
         PhotoError: see `KINDS`.
     """
     image = read_header(content, where, most_pixels)
-    try:
+    with _explained(content, where, image.size):
         image.load()
-        return as_rgb(_upright(image))
+    return image
+
+
+def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """Decode the first frame as RGB, upright, on white.
+
+    Raises:
+        PhotoError: see `KINDS`.
+    """
+    image = open_stored(content, where, most_pixels)
+    with _explained(content, where, image.size):
+        depth.require_colour_seen(image, content)
+        return as_rgb(_upright(image), depth.stated_white(image, content))
+
+
+@contextmanager
+def _explained(content: bytes, where: str, size: tuple[int, int]) -> Iterator[None]:
+    """Turn what decoders of hostile files raise, which is anything, into a `PhotoError`."""
+    try:
+        yield
     except PhotoError as error:
         raise PhotoError(error.kind, where, error.reason) from None
     except MemoryError:
-        raise PhotoError("too large", where, f"{image.size} pixels do not fit into memory") from None
-    except Exception as error:  # decoders of hostile files raise anything
+        raise PhotoError("too large", where, f"{size} pixels do not fit into memory") from None
+    except depth.UnclearRangeError as error:
+        raise PhotoError("unclear range", where, str(error)) from None
+    except depth.PictureWarning:  # where the caller makes errors of warnings
+        raise
+    except Exception as error:
         raise PhotoError(_damage(content, error), where, _said(error)) from None
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
     """Any mode as 8-bit RGB: 16 bits scaled down, transparency composed on white, CMYK converted.
 
-    Colour profiles are not applied. Floating point is taken as [0, 1] when it stays there, else as [0, 255].
+    Colour profiles are not applied. Floating point is [0, 1] where it stays there, else [0, 255].
+
+    Args:
+        image: of any mode.
+        white: the value of 16-bit grey that is white, where the file states one; see `worlds.depth`.
 
     Raises:
-        PhotoError: the colour mode is none that can be shown (LAB).
+        PhotoError: the colour mode is none that can be shown (LAB), or nothing tells which value is white.
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _narrow(image)
+    if depth.is_deep(image):
+        try:
+            return Image.fromarray(depth.narrow(image, white)).convert("RGB")
+        except depth.UnclearRangeError as error:
+            raise PhotoError("unclear range", "this picture", str(error)) from None
     if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
         # Pillow takes every CMYK JPEG for inverted. Only those with Adobe's marker are.
         image = image.point(lambda level: 255 - level)
@@ -179,18 +213,6 @@ def as_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     except ValueError as error:
         raise PhotoError("unsupported", "this picture", f"colour mode {image.mode}: {error}") from None
-
-
-def _narrow(image: Image.Image) -> Image.Image:
-    """Grey of 16, 32 or floating bits as 8-bit RGB; 65535 becomes 255."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    wide = image.mode != "F"
-    scale = 255 / 65535 if wide else 255.0 if values.max(initial=0) <= 1 else 1.0
-    grey = np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
-    clear = image.info.get("transparency")
-    if wide and isinstance(clear, int):
-        grey[values == clear] = 255
-    return Image.fromarray(grey).convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -243,13 +265,3 @@ def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _what(mode: int) -> str:
-    tests = {
-        "a folder": stat.S_ISDIR,
-        "a named pipe": stat.S_ISFIFO,
-        "a device": lambda m: stat.S_ISCHR(m) or stat.S_ISBLK(m),
-        "a socket": stat.S_ISSOCK,
-    }
-    return next((name for name, holds in tests.items() if holds(mode)), "not a regular file")

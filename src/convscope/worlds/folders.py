@@ -18,7 +18,7 @@ from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.contract import InputContract
 from convscope.worlds import photos
 from convscope.worlds.decoding import PhotoError, decode, read_bytes, read_start
-from convscope.worlds.listing import LAYOUT, Listing, in_threads, list_folder
+from convscope.worlds.listing import LAYOUT, Listing, in_text, in_threads, list_folder
 from convscope.worlds.samples import Indices, Picture, Problem, Samples, checked
 
 CACHE_BYTES = 2**29
@@ -59,7 +59,7 @@ class Folder(Samples):
     ) -> None:
         listing = list_folder(root)
         split = _split(listing, split)
-        self.name = "/".join(filter(None, (Path(root).resolve().name, split)))
+        self.name = "/".join(filter(None, (in_text(Path(root).resolve().name), split)))
         self.classes, self.contract = listing.classes, contract
         self._notes = listing.faults
         photos.picture_size(contract)
@@ -202,7 +202,7 @@ class _Store:
             with self._lock:
                 if row not in self._bad:
                     self._bad.add(row)
-                    self.problems.append(Problem(str(path), error.kind, error.reason))
+                    self.problems.append(Problem(in_text(path), error.kind, error.reason))
             return None
         if self._cache is not None:
             self._cache[row] = picture
@@ -236,12 +236,12 @@ def _sniff(path: Path) -> Problem | None:
     try:
         read_start(path)
     except PhotoError as error:
-        return Problem(str(path), error.kind, error.reason)
+        return Problem(in_text(path), error.kind, error.reason)
     return None
 
 
 def _unlisted(folder: Path) -> Problem:
-    return Problem(str(folder), "unreadable", "the folder may not be listed")
+    return Problem(in_text(folder), "unreadable", "the folder may not be listed")
 
 
 def _summary(problems: tuple[Problem, ...]) -> str:

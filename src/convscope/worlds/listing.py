@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -90,6 +91,11 @@ def natural(name: str) -> tuple[object, ...]:
     return tuple(part.casefold() if i % 2 == 0 else int(part) for i, part in enumerate(parts)), name
 
 
+def in_text(name: str | Path) -> str:
+    """Return a file's name as text that any file and terminal takes: bytes that are no UTF-8 are escaped."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
 def list_folder(root: str | Path) -> Listing:
     """The files of a folder of pictures; links to folders below a class are not followed.
 
@@ -136,11 +142,16 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | No
 
 
 def _classes(folders: list[Path], listing: Listing) -> dict[str, list[Path]]:
-    """Files by class; bytes of a name that are no UTF-8 are escaped, so that it can be kept in any result."""
-    return {
-        folder.name.encode("utf-8", "backslashreplace").decode(): list(_below(folder, listing))
-        for folder in folders
-    }
+    """The files of each class; names that are no text are escaped, as two names must not become one."""
+    names = [in_text(folder.name) for folder in folders]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"a name of its own for each class in {in_text(listing.root)}",
+            received=f"two folders that read as {twice}",
+            hint="Rename the one whose name is no UTF-8.",
+        )
+    return {name: list(_below(folder, listing)) for name, folder in zip(names, folders, strict=True)}
 
 
 def _below(folder: Path, listing: Listing) -> Iterator[Path]:

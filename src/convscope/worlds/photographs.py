@@ -14,7 +14,7 @@ from torch.nn import functional
 from convscope.errors import DataError
 from convscope.worlds import photos
 from convscope.worlds.decoding import PhotoError, read_start
-from convscope.worlds.listing import files_below, in_threads
+from convscope.worlds.listing import files_below, in_text, in_threads
 from convscope.worlds.samples import Problem
 
 LARGEST = 288
@@ -36,7 +36,7 @@ class Photographs:
     """
 
     def __init__(self, root: str | Path, *, largest: int = LARGEST, least: int = 1) -> None:
-        self.name = Path(root).resolve().name
+        self.name = in_text(Path(root).resolve().name)
         self._keep(files_below(Path(root)), str(root), largest, least)
 
     @classmethod
@@ -95,10 +95,10 @@ def _opened(path: Path, largest: int, least: int) -> UInt8[Tensor, "3 h w"] | Pr
         read_start(path)
         photo = photos.open_photo(path)
     except PhotoError as error:
-        return Problem(str(path), error.kind, error.reason)
+        return Problem(in_text(path), error.kind, error.reason)
     short = min(photo.size)
     if short < least:
-        return Problem(str(path), "small", f"{photo.width} x {photo.height} pixels")
+        return Problem(in_text(path), "small", f"{photo.width} x {photo.height} pixels")
     if short > largest:
         scale = largest / short
         size = max(largest, round(photo.width * scale)), max(largest, round(photo.height * scale))

@@ -17,4 +17,6 @@ class DataCheck(Recipe):
         min_length=1, description="pictures, one folder for each class, with or without train/val/test above"
     )
     duplicates: bool = Field(True, description="also look for pictures that are there twice")
-    most_pixels: int = Field(120_000_000, ge=1, description="do not decode pictures larger than this")
+    most_pixels: int = Field(
+        120_000_000, ge=1, le=10**12, description="do not decode pictures larger than this"
+    )

@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from convscope.errors import DataError, MissingError, UsageError, nearest
-from convscope.files import PART_PREFIX
+from convscope.files import PART_PREFIX, read_bytes
 from convscope.graph.contract import DIGIT, InputContract
 from convscope.worlds import digits, photos
 from convscope.worlds.folders import Folder
 from convscope.worlds.idx import read_idx
 from convscope.worlds.samples import InMemory, Samples
 
+MOST_BYTES = 2**26
+"""Largest file of CIFAR-10 that is read."""
 SPLIT_NAMES = ("train", "test")
 FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -80,6 +82,12 @@ def _samples(
         raise DataError(
             f"pictures of {known.extent} and a label for each, in {root}",
             received=f"pictures {images.shape}, labels {labels.shape}",
+        )
+    if int(labels.max()) >= len(known.classes):
+        raise DataError(
+            f"labels from 0 to {len(known.classes) - 1} in {root}",
+            received=f"{int(labels.max())}",
+            hint="The file is damaged, or of another set: copy or download it again.",
         )
     digits_only = known.classes == digits.CLASSES and known.extent[0] == 1
     contract = InputContract(*known.extent, name=DIGIT if digits_only else "input")
@@ -152,16 +160,16 @@ def _read_idx(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.n
 def _first(folder: Path, name: str) -> Path | None:
     """The file of that name, plain or gzipped; some copies have a dot before idx."""
     spellings = [name, name + ".gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"]
-    return next((folder / spelling for spelling in spellings if (folder / spelling).is_file()), None)
+    return next((folder / spelling for spelling in spellings if os.path.lexists(folder / spelling)), None)
 
 
 def _read_cifar(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.ndarray] | None:
     names = [f"data_batch_{k}" for k in range(1, 6)] if split == "train" else ["test_batch"]
     for folder in (root, root / "cifar-10-batches-bin"):
-        if all((folder / f"{name}.bin").is_file() for name in names):
+        if all(os.path.lexists(folder / f"{name}.bin") for name in names):
             return _read_cifar_binary([folder / f"{name}.bin" for name in names])
     for folder in (root, root.parent):
-        if all((folder / "cifar-10-batches-py" / name).is_file() for name in names):
+        if all(os.path.lexists(folder / "cifar-10-batches-py" / name) for name in names):
             return _read_cifar_pickles(folder, split, names)
     return None
 
@@ -170,7 +178,7 @@ def _read_cifar_binary(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of one label and 3072 bytes. Source: Krizhevsky, the data's page, "Binary version"."""
     rows = []
     for path in paths:
-        content = path.read_bytes()
+        content = _bounded(path)
         if not content or len(content) % 3073 or max(content[::3073]) > 9:
             raise DataError(
                 f"rows of 3073 bytes that start with a label from 0 to 9 in {path}",
@@ -182,6 +190,16 @@ def _read_cifar_binary(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 1:].reshape(-1, 3, 32, 32).copy(), table[:, 0]
 
 
+def _bounded(path: Path) -> bytes:
+    """The content of one of CIFAR-10's files, each of which has 31 MB."""
+    try:
+        return read_bytes(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"a readable file of CIFAR-10 at {path}", received=str(error), hint="Copy or download it again."
+        ) from None
+
+
 def _read_cifar_pickles(root: Path, split: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     from torchvision.datasets import CIFAR10 as Published
 
@@ -190,13 +208,11 @@ def _read_cifar_pickles(root: Path, split: str, names: list[str]) -> tuple[np.nd
     expected[Published.meta["filename"]] = Published.meta["md5"]
     for name in expected:
         path = folder / name
-        if (
-            not path.is_file()
-            or hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != expected[name]
-        ):
+        there = os.path.lexists(path)
+        if not there or hashlib.md5(_bounded(path), usedforsecurity=False).hexdigest() != expected[name]:
             raise DataError(
                 f"the published file {path}, byte for byte, since it is a pickle that could run anything",
-                received="another one" if path.is_file() else "nothing",
+                received="another one" if there else "nothing",
                 hint="Download CIFAR-10 again, or use its binary version (cifar-10-batches-bin).",
             )
     found = Published(str(root), train=split == "train")

@@ -98,11 +98,9 @@ def _data(atlas: "Map", data: "Samples") -> dict[str, Any]:
 
 
 def _lines(atlas: "Map", place: Any) -> str:
-    from rich.markup import escape
-
     share = atlas.placed / max(atlas.vectors, 1)
     still = f"\n{len(atlas.unmoved)} cells: {pictures.UNMOVED}" if atlas.unmoved else ""
-    return escape(
+    return (
         f"{atlas.place}: {len(atlas)} cells hold {share:.0%} of {atlas.vectors:,} answers\n"
         f"Layout: {atlas.layout}{still}\nThe page: {printable(place / 'atlas.html')}  (open it in a browser)"
     )

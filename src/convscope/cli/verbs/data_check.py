@@ -17,8 +17,6 @@ schema = DataCheck
 
 def run(recipe: DataCheck, shell: Shell) -> Answer:
     """Decode every file once, compare the pictures, and count."""
-    from rich.markup import escape
-
     from convscope import worlds
 
     shell.say(f"Looking at every file below {recipe.folder}")
@@ -30,4 +28,4 @@ def run(recipe: DataCheck, shell: Shell) -> Answer:
         skipped = "; training skips the files that cannot be read" * bool(report.problems)
         verdict = f"Something is not well{skipped}."
     code = 0 if report.ok else DataError.exit_code
-    return Answer({"report": report.to_json()}, lambda: escape(f"{report}\n{verdict}"), code)
+    return Answer({"report": report.to_json()}, lambda: f"{report}\n{verdict}", code)

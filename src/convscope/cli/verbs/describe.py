@@ -7,15 +7,20 @@ NET is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the fol
 """
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from convscope.cli.shell import Answer, Shell
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
     from convscope.nets import Net
+
+
+MOST_VALUES = 2**26
+"""Numbers of one input, 4,700 pixels square in colour: what is no graph is described by running it."""
 
 
 class Describe(Recipe):
@@ -29,9 +34,17 @@ class Describe(Recipe):
     )
     input: str | None = Field(
         None,
-        pattern=r"^[1-9]\d{0,5}(x[1-9]\d{0,5}){0,2}$",
+        pattern=r"^[1-9][0-9]{0,5}(x[1-9][0-9]{0,5}){0,2}$",
         description="another input than the network's own, like 3x224x224",
     )
+
+    @field_validator("input")
+    @classmethod
+    def _bounded(cls, text: str | None) -> str | None:
+        values = prod(map(int, text.split("x"))) if text else 1
+        if values > MOST_VALUES:
+            raise ValueError(f"an input of at most {MOST_VALUES:,} numbers, not {values:,}")
+        return text
 
 
 schema = Describe

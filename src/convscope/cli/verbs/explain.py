@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli import inputs, pictures
 from convscope.cli.shell import Answer, Shell
 from convscope.errors import Interrupted, UsageError
+from convscope.recipe import real_number, shortened
 from convscope.see.explaining.recipe import Explain
 
 if TYPE_CHECKING:
@@ -124,10 +125,10 @@ def _boxes(recipe: Explain, net: "Net") -> list[tuple[float, ...]]:
 
 
 def _box(text: str, size: tuple[int, int], scale: float, left: float, top: float) -> tuple[float, ...]:
-    try:
-        a, b, c, d = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError("a box as left,top,right,bottom", received=repr(text)) from None
+    sides = [real_number(part) for part in text.split(",")]
+    if len(sides) != 4 or None in sides:
+        raise UsageError("a box as left,top,right,bottom", received=shortened(text))
+    a, b, c, d = (side for side in sides if side is not None)
     if not (a < c and b < d and a < size[0] and b < size[1] and c > 0 and d > 0):
         raise UsageError(
             f"a box as left,top,right,bottom, in a picture {size[0]} wide and {size[1]} high",

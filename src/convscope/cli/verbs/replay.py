@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from convscope.cli.shell import Answer, Shell
-from convscope.errors import DataError, nearest
+from convscope.errors import DataError, UsageError, nearest
 from convscope.recipe import Recipe
 
 
@@ -35,6 +35,8 @@ def run(recipe: Replay, shell: Shell) -> Answer:
 
     source = Path(recipe.file)
     values = stamp.read(source)
+    if source.suffix.lower() == ".png" and source.is_file():
+        _pixels(source)  # a picture that cannot be compared is met before the work, not after
     verb, before = values.pop("verb"), values.pop("versions", {})
     values.pop("out", None)
     if verb not in VERBS or verb == Replay.verb:
@@ -43,7 +45,10 @@ def run(recipe: Replay, shell: Shell) -> Answer:
     if differ:
         shell.say("Made with other versions, so the last bits may differ: " + "; ".join(differ))
     module = command.load(verb)
-    inner = module.schema.parse(values)
+    try:
+        inner = module.schema.parse(values)
+    except UsageError as error:  # what is wrong is in the file, not in the request
+        raise DataError(f"{error.expected}, in {source}", received=error.received, hint=error.hint) from None
     inputs.require_device(inner)
     shell.say(f"Again: {inner.command()}")
     answer = module.run(inner, shell)
@@ -69,11 +74,22 @@ def _compare(source: Path, out: object) -> bool | None:
         made = made / source.name
     if made is None or not made.is_file() or source.suffix.lower() != ".png":
         return None
-    from PIL import Image, ImageChops
+    from PIL import ImageChops
 
-    with Image.open(source) as first, Image.open(made) as second:
-        alike = first.size == second.size and first.mode == second.mode
-        return alike and ImageChops.difference(first, second).getbbox(alpha_only=False) is None
+    first, second = _pixels(source), _pixels(made)
+    alike = first.size == second.size and first.mode == second.mode
+    return alike and ImageChops.difference(first, second).getbbox(alpha_only=False) is None
+
+
+def _pixels(path: Path) -> Any:
+    """The picture in a file as it is stored.
+
+    Raises:
+        PhotoError: (a DataError) it is damaged, or larger than what is decoded.
+    """
+    from convscope.worlds import decoding
+
+    return decoding.open_stored(decoding.read_bytes(path), str(path))
 
 
 def _shown(answer: Answer, same: bool | None) -> Any:

@@ -136,8 +136,6 @@ def _data(portrait: "Portrait") -> dict[str, Any]:
 
 
 def _lines(portrait: "Portrait", place: Any) -> str:
-    from rich.markup import escape
-
     entry = portrait.entry
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
     lines = [
@@ -151,4 +149,4 @@ def _lines(portrait: "Portrait", place: Any) -> str:
         size = "×".join(map(str, portrait.field.size))
         lines.append(f"sees {size} pixels; moved by an area of {portrait.effective.size:.1f} squared")
     lines.append(f"The page: {place / 'unit.html'}  (open it in a browser)")
-    return escape("\n".join(map(printable, lines)))
+    return "\n".join(map(printable, lines))

@@ -14,6 +14,7 @@ from convscope.nets import Net, Place, frozen, record, resolve, survey
 from convscope.nets.answers import log_probabilities
 from convscope.nets.places import RESULT
 from convscope.nets.structure import leaves
+from convscope.recipe import whole_number
 from convscope.see.explaining.fields import blurred
 from convscope.see.looking import HALVES, check_rows
 from convscope.see.measures import aim
@@ -197,8 +198,9 @@ def _place(net: Net, target: int | str | Place) -> Place:
     if isinstance(target, Place):
         return target
     text = str(target).strip()
-    if text.isdecimal():
-        return Place(RESULT, unit=int(text))
+    number = whole_number(text)
+    if number is not None:
+        return Place(RESULT, unit=number)
     try:
         place = Place.parse(text)
     except PlaceError:

@@ -91,7 +91,7 @@ class Style(OnNetwork):
     )
     untrained: bool = Field(False, description="allow a network that has learned nothing")
     preview: float | None = Field(
-        None, gt=0, description="seconds between pictures of how it goes, in a file beside the result"
+        None, gt=0, le=1e9, description="seconds between pictures of how it goes, in a file beside the result"
     )
     memory: Memory = Field(
         "", description="the most memory to use, as in 4GB; what does not fit is looked at in tiles"

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.speed import Choice, known, processor, remember
+from convscope.nets.speed import Choice, kept_choice, processor, remember
 from convscope.nets.style.bank import StyleBank
 from convscope.see.styling.judging import Judge, outside, roughness
 from convscope.see.styling.squares import Squares
@@ -126,9 +126,9 @@ class Painting:
         if net.device.type == "mps":
             return candidates[0]
         key = self._key(net, plan)
-        kept = known().get(key)
-        if kept is not None and Choice(**kept) in candidates:
-            return Choice(**kept)
+        kept = kept_choice(key, candidates)
+        if kept is not None:
+            return kept
         plain, mixed = (self._seconds(net, plan.batch, choice) for choice in candidates)
         best = candidates[1] if mixed * WORTH < plain else candidates[0]
         remember(key, asdict(best))
