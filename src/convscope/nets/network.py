@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from convscope.errors import GraphError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
+from convscope.nets.freezing import run
 
 if TYPE_CHECKING:
     from convscope.nets.description import Description, LayerInfo
@@ -144,7 +145,7 @@ class Net:
         """
         ready = self.normalise(*inputs)
         with self.explaining(ready):
-            return self.module(*ready)
+            return run(self.module, *ready)
 
     @contextmanager
     def explaining(self, inputs: Sequence[Tensor]) -> Iterator[None]:

@@ -21,7 +21,7 @@ from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
 from convscope.graph.layers.foreign import Foreign
-from convscope.nets.freezing import frozen
+from convscope.nets.freezing import frozen, run
 from convscope.nets.naming import Call, Scope, graph_of
 from convscope.nets.products import ProductCounter, Products
 from convscope.nets.recognising import TRANSPARENT, Operation, recognise
@@ -76,7 +76,7 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     watcher = _Watcher(module, inputs)
     with frozen(module), torch.no_grad(), watcher.hooked(), watcher, watcher.counter:
-        result = module(*inputs)
+        result = run(module, *inputs, before=watcher.learn)
     if _opaque(module):
         watcher.note_whole(result)
     ends = {key: watcher.values[id(t)].source for key, t in leaves(result) if id(t) in watcher.values}
@@ -119,15 +119,19 @@ class _Watcher(TorchFunctionMode):
         self.calls: list[Call] = []
         self.values = {id(x): _Value(-1 - i, tuple(x.shape[1:])) for i, x in enumerate(inputs)}
         self.weights: dict[int, dict[str, Shape]] = {}
-        for name, parameter in module.named_parameters():
-            self.weights[id(parameter)] = {name: tuple(parameter.shape)}
         self.inputs = tuple(inputs)
         self.kept: list[Any] = list(inputs)  # an id is only good while its tensor lives
         self.scopes: list[Scope] = []
         self.runs: Counter[str] = Counter()
         self.counter = ProductCounter()
-        self.counter.know([*inputs, *module.parameters(), *module.buffers()])
         self._stray = Products()
+
+    def learn(self) -> None:
+        """Learn which tensors are the weights, immediately before the pass."""
+        with torch._C.DisableTorchFunction():
+            for name, parameter in self.module.named_parameters():
+                self.weights[id(parameter)] = {name: tuple(parameter.shape)}
+            self.counter.know([*self.inputs, *self.module.parameters(), *self.module.buffers()])
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
