@@ -196,10 +196,22 @@ def describe(net: Net) -> Description:
     example = net.example()
     ready = net.normalise(*((example,) if isinstance(example, Tensor) else example))
     with net.explaining(ready):
-        seen = observe(net.module, ready, [c.name for c in net.contracts])
+        seen = observe(net.module, ready, _distinct([c.name for c in net.contracts]))
     weights = {name: call.weights for name, call in seen.calls.items()}
     found = _description(net, seen.graph, weights, _runs(seen.calls))
     return replace(found, aside=seen.aside.macs, unwatched=seen.aside.uncounted)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names of inputs, with a number behind those that stand there already."""
+    made: list[str] = []
+    for name in names:
+        number = 2
+        chosen = name
+        while chosen in made or (chosen != name and chosen in names):
+            chosen, number = f"{name}{number}", number + 1
+        made.append(chosen)
+    return made
 
 
 def _own_graph(net: Net) -> Graph | None:

@@ -14,10 +14,11 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from convscope.errors import GraphError, UsageError
 from convscope.nets.standing import Standing
-from convscope.nets.state import State, version_of
+from convscope.nets.state import COPIED, FEWER, State
 
 _held: dict[int, "_Hold"] = {}
 _still: WeakSet[nn.Module] = WeakSet()
@@ -86,7 +87,9 @@ def changes_itself(module: nn.Module) -> bool:
 
 def kept_still(module: nn.Module) -> nn.Module:
     """The module, frozen for good: a copy that nobody teaches, which `frozen` need not look through."""
-    module.requires_grad_(False).eval()
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    module.eval()
     _still.add(module)
     return module
 
@@ -96,8 +99,9 @@ class _Hold:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
-        _check_ready(module)
-        self.state = State(module)
+        steady = module in _known and not changes_itself(module)
+        self.state = State(module, copies=FEWER if steady else COPIED)
+        _check_ready(module, self.state)
         self.depth = 0
         self.lost: list[str] = []
         watched = (noted.tensor for noted in self.state.tensors.values() if noted.version is not None)
@@ -111,16 +115,15 @@ class _Hold:
         for part in self.state.parts:
             if part.training:
                 part.training = False
-        for parameter in self.module.parameters():
-            if parameter.requires_grad:
-                parameter.requires_grad_(False)
+        for noted in self.state.tensors.values():
+            if noted.flag and noted.leaf and isinstance(noted.tensor, nn.Parameter):
+                noted.tensor.requires_grad_(False)
 
     def leave(self) -> GraphError | None:
         """Put everything back, when the last block ends; what could not be, as an error to raise."""
         self.depth -= 1
         if self.depth > 0:
             return None
-        late = [noted for noted in self.state.tensors.values() if noted.copy is not None and noted.written()]
         try:
             self.state.restore()
         except KeyboardInterrupt:  # once more, from the beginning: what is restored already stays
@@ -128,6 +131,7 @@ class _Hold:
             raise
         finally:
             _held.pop(id(self.module), None)
+        late = self.state.rewritten
         if late:
             self._remember({id(noted.tensor) for noted in late})
         if self.lost:
@@ -163,7 +167,11 @@ class _Hold:
         })  # fmt: skip
         for tensor, version in zip(self.watched, versions, strict=True):
             noted = self.state.tensors[id(tensor)]
-            if tensor._version != version and (noted.version != version or not noted.restore()):
+            if tensor._version == version:
+                continue
+            if noted.version == version and noted.copy is not None:
+                noted.restore(written=True)
+            else:
                 self.lost.append(noted.name)
 
     def _run_aside(self, inputs: tuple[Tensor, ...], before: Callable[[], None] | None) -> Any:
@@ -188,12 +196,12 @@ class _Hold:
         return result
 
 
-def _check_ready(module: nn.Module) -> None:
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+def _check_ready(module: nn.Module, state: State) -> None:
+    for noted in state.tensors.values():
+        if noted.data is None and isinstance(noted.tensor, UninitializedTensorMixin):
             raise UsageError(
                 "a network whose parameters all have shapes",
-                received=f"{type(module).__name__}, whose {name} is not initialised (a lazy module)",
+                received=f"{type(module).__name__}, whose {noted.name} is not initialised (a lazy module)",
                 hint="Call the module once on an example of its input, then wrap it.",
             )
 

@@ -56,6 +56,8 @@ def quick(
     survey(net)  # what the copy then knows too, so that nothing but one pass is watched
     if changes_itself(net.module):  # a copy that is not held would go on changing
         return net
+    if any(isinstance(part, torch.jit.ScriptModule) for part in net.module.modules()):  # nothing to fold
+        return net
     try:
         module = deepcopy(net.module)
     except Exception:  # whatever a module's own copying throws

@@ -53,6 +53,7 @@ class ProductCounter(TorchDispatchMode):
         self._macs = 0
         self._uncounted: Counter[str] = Counter()
         self._made: dict[int, Any] = {}
+        self._reached: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with torch._C.DisableTorchFunction():  # the kernel is not a call of the network's
@@ -73,15 +74,22 @@ class ProductCounter(TorchDispatchMode):
             self._uncounted[name] += 1
         read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if not read or any(map(self.made, read)):
-            self.know(tree_leaves(out))
+            self.know(tree_leaves(out), reached=any(map(self.reached, read)))
         return out
 
-    def know(self, values: Iterable[Any]) -> None:
-        """Take tensors as known, like what comes out of kernels that read them."""
+    def know(self, values: Iterable[Any], *, reached: bool = False) -> None:
+        """Take tensors as known, like what comes out of kernels that read them.
+
+        Args:
+            values: the tensors; what is none is left out.
+            reached: whether they depend on the network's inputs.
+        """
         for value in values:
             at = _storage(value) if isinstance(value, Tensor) else None
             if at is not None:
                 self._made[at] = value  # an address is only good while its tensor lives
+                if reached:
+                    self._reached.add(at)
 
     def take(self) -> Products:
         """Everything since the last time."""
@@ -93,6 +101,10 @@ class ProductCounter(TorchDispatchMode):
     def made(self, tensor: Tensor) -> bool:
         """Whether the tensor's values came out of kernels that were seen, from tensors that are known."""
         return _storage(tensor) in self._made
+
+    def reached(self, tensor: Tensor) -> bool:
+        """Whether the tensor's values depend on the network's inputs, through kernels that were seen."""
+        return _storage(tensor) in self._reached
 
 
 def kernel(func: Any) -> str:

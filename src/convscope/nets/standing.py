@@ -29,7 +29,7 @@ class Standing:
     def __init__(self, module: nn.Module, known: set[int] | None = None) -> None:
         self.module, self.known = module, known
         self.written: set[int] = set()
-        self.state = State(module, copies=False)
+        self.state = State(module, copies=0)
         self.random = _randomness()
         self.lost: list[str] = []
         self.copies: dict[int, Tensor] = {}

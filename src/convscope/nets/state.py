@@ -9,20 +9,26 @@ what is small: all of it below `COPIED` bytes, or else the tensors that are no p
 """
 
 import random
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 COPIED = 1 << 21
 """Bytes that are copied each time a network is looked into; more would be felt."""
+FEWER = 1 << 18
+"""The same for networks that a whole pass is known not to change."""
 FOLLOWED = 5000
 """Objects in attributes that are followed at most, beside modules and tensors."""
 
 _ATOMS = frozenset({int, float, bool, str, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size})
 _REGISTRIES = (dict, list, set, deque, bytearray)
+_KINDS = frozenset({dict, OrderedDict, list, set})
+_TENSORS = frozenset({Tensor, nn.Parameter, nn.Buffer})
 
 
 class TensorState:
@@ -56,7 +62,8 @@ class TensorState:
 
     def moved(self) -> bool:
         """Whether the tensor lies in other memory than before."""
-        return self.data is not None and self.tensor.data_ptr() != self.data.data_ptr()
+        data = self.data
+        return data is not None and self.tensor.data_ptr() != data.data_ptr()
 
     def written(self) -> bool:
         """Whether its memory was written to, as far as can be told."""
@@ -66,29 +73,20 @@ class TensorState:
             return False
         return not same(self.data, self.copy)
 
-    def restore(self) -> bool:
-        """Make it as it was; False where its values are lost.
-
-        Returns:
-            Whether that was possible.
-        """
-        tensor, whole = self.tensor, True
-        written = self.written()
+    def restore(self, written: bool) -> None:
+        """Make it as it was, as far as there is a copy of what was `written` to."""
+        tensor = self.tensor
         if self.data is not None and self.moved():
             tensor.data = self.data
-        if written and self.data is not None:
-            if self.copy is not None:
-                with torch.inference_mode(self.data.is_inference()), torch.no_grad():
-                    self.data.copy_(self.copy)
-                self.version = version_of(tensor)
-            else:
-                whole = False
+        if written and self.data is not None and self.copy is not None:
+            with torch.inference_mode(self.data.is_inference()), torch.no_grad():
+                self.data.copy_(self.copy)
+            self.version = version_of(tensor)
         if self.leaf:
             if tensor.is_leaf and tensor.requires_grad != self.flag:
                 tensor.requires_grad_(self.flag)
             if tensor.grad is not self.gradient:
                 tensor.grad = self.gradient
-        return whole
 
 
 class State:
@@ -96,22 +94,24 @@ class State:
 
     Args:
         module: the module.
-        copies: whether small tensors are copied, so that changed values can be put back.
+        copies: bytes of tensors that are copied, so that changed values can be put back.
     """
 
-    def __init__(self, module: nn.Module, *, copies: bool = True) -> None:
+    def __init__(self, module: nn.Module, *, copies: int = COPIED) -> None:
         self.parts = list(module.modules())
         self.kinds = [type(part) for part in self.parts]
         self.contents: list[tuple[Any, Any]] = []
+        self.empty: list[Any] = []
         self.tensors: dict[int, TensorState] = {}
+        self.rewritten: list[TensorState] = []
         self.generators: list[tuple[Any, Any]] = []
         self.scripted: list[_Scripted] = []
-        self._seen: set[int] = set()
+        self._seen = set(map(id, self.parts))
         self._left = FOLLOWED
         for part in self.parts:
             self._note_part(part)
         if copies:
-            self.copy(COPIED)
+            self.copy(copies)
 
     def _note_part(self, part: nn.Module) -> None:
         if isinstance(part, torch.jit.ScriptModule):
@@ -131,8 +131,19 @@ class State:
         self.contents.append((content, content.copy() if content else None))
         if not content or isinstance(content, bytearray):
             return
+        empty = self.empty.append
         for key, value in content.items() if isinstance(content, dict) else enumerate(content):
-            if type(value) not in _ATOMS:
+            kind = type(value)
+            if kind in _ATOMS or id(value) in self._seen:
+                continue
+            if kind in _KINDS:  # the usual ones first: a network has thousands of them
+                if value:
+                    self._note(value)
+                else:
+                    empty(value)
+            elif kind in _TENSORS:
+                self._tensor(value, str(key))
+            else:
                 self._follow(value, key)
 
     def _follow(self, value: Any, key: Any) -> None:
@@ -179,6 +190,7 @@ class State:
         """Whether anything but values of tensors is different now."""
         return (
             any(type(part) is not kind for part, kind in zip(self.parts, self.kinds, strict=True))
+            or any(self.empty)
             or any(not _alike(content, copy) for content, copy in self.contents)
             or any(not _generator_alike(value, state) for value, state in self.generators)
             or any(scripted.changed() for scripted in self.scripted)
@@ -200,12 +212,21 @@ class State:
                 part.__class__ = kind
         for scripted in self.scripted:
             scripted.restore()
+        if any(self.empty):
+            for content in self.empty:
+                content.clear()
         for content, copy in self.contents:
             if not _alike(content, copy):
                 _refill(content, copy)
         for value, state in self.generators:
             _restore_generator(value, state)
-        return [noted.name for noted in self.tensors.values() if not noted.restore()]
+        lost = []
+        for noted in self.tensors.values():
+            written = noted.written()
+            if written:
+                (lost if noted.copy is None else self.rewritten).append(noted)
+            noted.restore(written)
+        return [noted.name for noted in lost]
 
 
 class _Scripted:
@@ -259,7 +280,8 @@ def plain(tensor: Tensor) -> bool:
 
 def version_of(tensor: Tensor) -> int | None:
     """How often it was written to; None where torch does not count."""
-    return None if tensor.is_inference() else tensor._version
+    shapeless = type(tensor) not in _TENSORS and isinstance(tensor, UninitializedTensorMixin)
+    return None if shapeless or tensor.is_inference() else tensor._version
 
 
 def same(one: Tensor, other: Tensor) -> bool:
@@ -292,11 +314,10 @@ def _alike(content: Any, copy: Any) -> bool:
     if len(content) != len(copy):
         return False
     if isinstance(content, dict):
-        pairs = zip(content.items(), copy.items(), strict=True)
-        return all(k is j and v is w or (k == j and v is w) for (k, v), (j, w) in pairs)
+        return list(content) == list(copy) and all(map(is_, content.values(), copy.values()))
     if isinstance(content, (set, bytearray)):
         return content == copy
-    return all(v is w for v, w in zip(content, copy, strict=True))
+    return all(map(is_, content, copy))
 
 
 def _refill(content: Any, copy: Any) -> None:

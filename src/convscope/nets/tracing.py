@@ -25,7 +25,7 @@ from convscope.nets.freezing import frozen, run
 from convscope.nets.naming import Call, Scope, graph_of
 from convscope.nets.products import ProductCounter, Products
 from convscope.nets.recognising import TRANSPARENT, Operation, recognise
-from convscope.nets.structure import leaves
+from convscope.nets.structure import after, before, leaves
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
     watcher = _Watcher(module, inputs)
     with frozen(module), torch.no_grad(), watcher.hooked(), watcher, watcher.counter:
         result = run(module, *inputs, before=watcher.learn)
-    if _opaque(module):
-        watcher.note_whole(result)
+    watcher.note_whole(result)
     ends = {key: watcher.values[id(t)].source for key, t in leaves(result) if id(t) in watcher.values}
     if not ends:
         raise GraphError(
             "a result that is computed from the inputs by functions of torch",
             received=f"{type(module).__name__}, which returned {type(result).__name__}",
+            hint="Let forward return a tensor, or tensors in a dict, tuple or dataclass.",
         )
     sources = dict(
         zip(names or _input_names(module, len(inputs)), (tuple(x.shape[1:]) for x in inputs), strict=True)
@@ -131,7 +131,9 @@ class _Watcher(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             for name, parameter in self.module.named_parameters():
                 self.weights[id(parameter)] = {name: tuple(parameter.shape)}
-            self.counter.know([*self.inputs, *self.module.parameters(), *self.module.buffers()])
+            self.counter.know(self.module.parameters())
+            self.counter.know(self.module.buffers())
+            self.counter.know(self.inputs, reached=True)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -199,10 +201,8 @@ class _Watcher(TorchFunctionMode):
         try:
             for name, part in self.module.named_modules():
                 if name:
-                    handles.append(
-                        part.register_forward_pre_hook(lambda _m, _i, name=name: self._enter(name))
-                    )
-                    handles.append(part.register_forward_hook(self._leave, with_kwargs=True))
+                    handles.append(before(part, lambda _m, _i, name=name: self._enter(name)))
+                    handles.append(after(part, self._leave, with_kwargs=True))
             yield
         finally:
             for handle in handles:
@@ -222,10 +222,11 @@ class _Watcher(TorchFunctionMode):
         self.scopes.pop()
 
     def note_whole(self, result: Any) -> None:
-        """A network that cannot be watched from inside becomes one foreign layer."""
+        """What the network itself computed out of sight, from its inputs, is one foreign layer."""
         data = [self.values[id(t)] for t in self.inputs]
         for _, tensor in leaves(result):
-            if id(tensor) not in self.values and id(tensor) not in self.weights:
+            seen = id(tensor) in self.values or id(tensor) in self.weights
+            if not seen and (_opaque(self.module) or self.counter.reached(tensor)):
                 self._unwatched(self.module, "", data, tensor)
 
     def _unwatched(self, part: nn.Module, where: str, data: list[_Value], tensor: Tensor) -> None:
