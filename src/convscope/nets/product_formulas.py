@@ -154,7 +154,8 @@ _STRIDED = (torch.strided, torch._mkldnn)  # pyright: ignore[reportAttributeAcce
 FORMULAS: dict[str, Formula] = _formulas()
 """By the name of a kernel: what it multiplies and accumulates, from its result and its arguments."""
 
-FREE = frozenset("""
+FREE = frozenset(
+    """
     _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool2d adaptive_max_pool2d adaptive_max_pool3d
     avg_pool1d avg_pool2d avg_pool3d max_pool2d_with_indices max_pool3d_with_indices max_pool1d max_pool2d
     max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d mkldnn_max_pool2d mkldnn_max_pool3d
@@ -197,5 +198,6 @@ FREE = frozenset("""
     _coalesce _indices _values coalesce torchvision::nms _linalg_check_errors _empty_affine_quantized
     _empty_per_channel_affine_quantized quantized::linear_prepack quantized::conv1d_prepack
     quantized::conv2d_prepack quantized::conv3d_prepack
-""".split())
+""".split()
+)
 """Kernels that multiply and accumulate nothing, by the rule above; names without the `_` of in-place forms."""

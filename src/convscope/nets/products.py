@@ -110,7 +110,9 @@ class ProductCounter(TorchDispatchMode):
 def kernel(func: Any) -> str:
     """The name of a kernel without its overload, `addmm` or `mylib::op`; torch's own have no prefix."""
     packet = getattr(func, "overloadpacket", func)
-    full = getattr(packet, "_qualified_op_name", None) or f"higher_order::{getattr(packet, '__name__', packet)}"
+    full = (
+        getattr(packet, "_qualified_op_name", None) or f"higher_order::{getattr(packet, '__name__', packet)}"
+    )
     return full.removeprefix("aten::")
 
 

@@ -64,7 +64,9 @@ class Standing:
         for keys in storages.values():
             for key, copy in zip(keys, _clones([self.state.tensors[k].tensor for k in keys]), strict=True):
                 self.copies[key] = copy
-                self.written_before.append((self.state.tensors[key].tensor, copy, version_of(copy), copy.requires_grad))
+                self.written_before.append(
+                    (self.state.tensors[key].tensor, copy, version_of(copy), copy.requires_grad)
+                )
 
     def end(self) -> bool:
         """Put everything back.
@@ -180,7 +182,10 @@ def _reaches_random(module: str) -> bool:
     """Whether a module's global names include Python's generator of random numbers, or a function of it."""
     names = vars(sys.modules[module]).values() if module in sys.modules else ()
     shared = getattr(random, "_inst", None)
-    return any(value is random or (callable(value) and getattr(value, "__self__", None) is shared) for value in list(names))
+    return any(
+        value is random or (callable(value) and getattr(value, "__self__", None) is shared)
+        for value in list(names)
+    )
 
 
 def _set_randomness(state: tuple[Any, ...]) -> None:

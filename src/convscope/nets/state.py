@@ -25,7 +25,9 @@ FEWER = 1 << 18
 FOLLOWED = 5000
 """Objects in attributes that are followed at most, beside modules and tensors."""
 
-_ATOMS = frozenset({int, float, bool, str, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size})
+_ATOMS = frozenset(
+    {int, float, bool, str, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
+)
 _REGISTRIES = (dict, list, set, deque, bytearray)
 _KINDS = frozenset({dict, OrderedDict, list, set})
 _TENSORS = frozenset({Tensor, nn.Parameter, nn.Buffer})
@@ -304,7 +306,11 @@ def _has_state(value: Any) -> bool:
 
 def callable_kind(value: Any) -> bool:
     """Whether it is a function, a class or a method, which are left alone."""
-    return isinstance(value, type) or type(value).__name__ in ("function", "method", "builtin_function_or_method")
+    return isinstance(value, type) or type(value).__name__ in (
+        "function",
+        "method",
+        "builtin_function_or_method",
+    )
 
 
 def _alike(content: Any, copy: Any) -> bool:
