@@ -1,5 +1,7 @@
 """Every verb on networks that change themselves, also ended in the middle: they are as they were."""
 
+from contextlib import suppress
+
 import pytest
 import torch
 from tests.any_network.test_hostile import Interrupt
@@ -28,11 +30,8 @@ def ended(verb: str, way: str, end: type[BaseException], at: int) -> None:
     net = wrap(make(way), CONTRACT)
     before = attributes(net.module)
     interrupt = Interrupt(net.module.conv, end, at)  # pyright: ignore[reportArgumentType]
-    with untouched(net.module):
-        try:
-            VERBS[verb](net)
-        except (end, ConvscopeError):
-            pass
+    with untouched(net.module), suppress(end, ConvscopeError):
+        VERBS[verb](net)
     interrupt.undo()
     assert attributes(net.module) == before
     assert net.module.training

@@ -1,4 +1,4 @@
-"""Modules that are unusual to look into: each works, or is refused with what was expected and the next step."""
+"""Unusual modules: each works, or is refused with what was expected and the next step."""
 
 import functools
 import warnings

@@ -153,7 +153,7 @@ class Net:
             raise UsageError(
                 "a network whose weights have values",
                 received=f"{self.name}, which is on the meta device",
-                hint="Give it memory with module.to_empty(device='cpu') and load weights; describe works without.",
+                hint="Give it memory: module.to_empty(device='cpu'), then its weights; describe works without.",
             )
         with self.explaining(ready):
             return run(self.module, *ready)
@@ -173,7 +173,7 @@ class Net:
                 raise GraphError(
                     f"{self.name} runs on what its contract states, {wanted}",
                     received=reason,
-                    hint="Correct the contract, or the module: its forward gets one tensor for each contract.",
+                    hint="Correct the contract, or the module, which gets one tensor for each contract.",
                 ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
             raise GraphError(

@@ -154,8 +154,7 @@ _STRIDED = (torch.strided, torch._mkldnn)  # pyright: ignore[reportAttributeAcce
 FORMULAS: dict[str, Formula] = _formulas()
 """By the name of a kernel: what it multiplies and accumulates, from its result and its arguments."""
 
-FREE = frozenset(
-    """
+_FREE_WORDS = """
     _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool2d adaptive_max_pool2d adaptive_max_pool3d
     avg_pool1d avg_pool2d avg_pool3d max_pool2d_with_indices max_pool3d_with_indices max_pool1d max_pool2d
     max_unpool2d max_unpool3d fractional_max_pool2d fractional_max_pool3d mkldnn_max_pool2d mkldnn_max_pool3d
@@ -163,7 +162,8 @@ FREE = frozenset(
     native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm
     miopen_batch_norm batch_norm _batch_norm_with_update _batch_norm_no_update batch_norm_update_stats
     native_layer_norm native_group_norm _fused_rms_norm renorm _weight_norm_interface linalg_vector_norm norm
-    native_dropout bernoulli _softmax _log_softmax _safe_softmax _masked_softmax glu _prelu_kernel rrelu_with_noise
+    native_dropout bernoulli _softmax _log_softmax _safe_softmax _masked_softmax glu _prelu_kernel
+    rrelu_with_noise
     rrelu_with_noise_functional log_sigmoid_forward _thnn_fused_lstm_cell _thnn_fused_gru_cell
     upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
     _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
@@ -174,7 +174,8 @@ FREE = frozenset(
     nonzero_static bucketize searchsorted histc bincount is_nonzero equal isin isin_Tensor_Tensor
     cat concat stack split split_with_sizes unsafe_split unsafe_split_with_sizes chunk unsafe_chunk unbind
     split_copy hstack vstack index index_select index_put _index_put_impl index_add index_copy index_fill
-    _unsafe_index _unsafe_index_put _unsafe_masked_index gather scatter scatter_add scatter_reduce select_scatter
+    _unsafe_index _unsafe_index_put _unsafe_masked_index gather scatter scatter_add scatter_reduce
+    select_scatter
     slice_scatter diagonal_scatter as_strided_scatter masked_select masked_scatter masked_fill take put where
     index_reduce embedding _embedding embedding_renorm one_hot im2col col2im pixel_shuffle pixel_unshuffle
     channel_shuffle native_channel_shuffle constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d
@@ -198,6 +199,7 @@ FREE = frozenset(
     _coalesce _indices _values coalesce torchvision::nms _linalg_check_errors _empty_affine_quantized
     _empty_per_channel_affine_quantized quantized::linear_prepack quantized::conv1d_prepack
     quantized::conv2d_prepack quantized::conv3d_prepack
-""".split()
-)
-"""Kernels that multiply and accumulate nothing, by the rule above; names without the `_` of in-place forms."""
+"""
+
+FREE = frozenset(_FREE_WORDS.split())
+"""Kernels that multiply and accumulate nothing; names without the `_` of in-place forms."""

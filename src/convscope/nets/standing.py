@@ -160,7 +160,7 @@ def _randomness() -> tuple[Any, ...]:
     from numpy import random as numpy_random
 
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return torch.get_rng_state(), devices, random.getstate(), numpy_random.get_state()
+    return torch.get_rng_state(), devices, random.getstate(), numpy_random.get_state()  # noqa: NPY002
 
 
 def _randomness_moved(before: tuple[Any, ...], kinds: list[type]) -> bool:
@@ -196,4 +196,4 @@ def _set_randomness(state: tuple[Any, ...]) -> None:
     for index, kept in enumerate(devices):
         torch.cuda.set_rng_state(kept, index)
     random.setstate(python)
-    numpy_random.set_state(numpy)
+    numpy_random.set_state(numpy)  # noqa: NPY002

@@ -176,7 +176,7 @@ class State:
             self._tensor(noted.gradient, f"{name}.grad")
 
     def copy(self, most: int) -> None:
-        """Copy tensors, those that are no parameters first, as long as all copies have at most `most` bytes."""
+        """Copy tensors, parameters last, as long as all copies have at most `most` bytes."""
         left = most
         for _, noted in self.by_importance():
             left -= noted.bytes

@@ -9,7 +9,7 @@ import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ class Observation:
     graph: Graph
     calls: dict[str, Call]
     result: dict[str, str]
-    aside: Products = Products()
+    aside: Products = field(default_factory=Products)
 
 
 def trace(module: nn.Module, example: Tensor | Sequence[Tensor]) -> Graph:
