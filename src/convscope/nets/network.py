@@ -153,7 +153,7 @@ class Net:
             raise UsageError(
                 "a network whose weights have values",
                 received=f"{self.name}, which is on the meta device",
-                hint="Give it memory: module.to_empty(device='cpu'), then its weights; describe works without.",
+                hint="Give it memory: module.to_empty(device='cpu'), then its weights.",
             )
         with self.explaining(ready):
             return run(self.module, *ready)

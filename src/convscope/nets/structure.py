@@ -1,4 +1,4 @@
-"""What a module may return (a tensor, or tensors in dicts, tuples and dataclasses), and hooks on any module."""
+"""What a module may return (a tensor, or tensors in dicts, tuples, dataclasses), and hooks on any module."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
