@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convscope.nets.description import Description, LayerInfo
 
 
-_MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError, ArithmeticError)
+_MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
 """What modules throw at inputs that they were not made for."""
 
 
