@@ -7,6 +7,7 @@ from math import prod
 
 from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
+from convscope.graph.layers.foreign import Foreign
 
 BYTES = 4
 """Of one value in single precision."""
@@ -20,10 +21,12 @@ class LayerCost:
         parameters: trainable values.
         parameters_per_filter: weights of one filter without its bias, as people count them (9, 225); 0 for
             layers without filters, the largest filter's where they differ.
-        macs: multiply-accumulates of convolutions, dense layers and their kin; biases, activations,
-            normalisation and pooling count as none.
+        macs: multiply-accumulates of convolutions, dense layers, attention, recurrent layers and every other
+            kernel that adds products up; biases, activations, normalisation, pooling, interpolation and value
+            by value arithmetic count as none.
         connections: multiply-accumulates and uses of biases, as LeNet-5's paper counts.
         activation_bytes: of the output, in single precision.
+        uncounted: names of kernels whose multiply-accumulates are not in `macs`, for want of a formula.
     """
 
     name: str
@@ -35,6 +38,7 @@ class LayerCost:
     macs: int
     connections: int
     activation_bytes: int
+    uncounted: tuple[str, ...] = ()
 
     @property
     def parameter_bytes(self) -> int:
@@ -48,6 +52,7 @@ class Totals:
 
     Attributes:
         activation_bytes: of all outputs together, as training keeps them.
+        uncounted: names of kernels whose multiply-accumulates are not in `macs`.
     """
 
     parameters: int
@@ -55,6 +60,7 @@ class Totals:
     connections: int
     activation_bytes: int
     parameter_bytes: int
+    uncounted: tuple[str, ...] = ()
 
 
 def costs(graph: Graph) -> tuple[LayerCost, ...]:
@@ -75,6 +81,7 @@ def _cost(graph: Graph, name: str) -> LayerCost:
         macs=macs,
         connections=macs + (prod(output) if macs and "bias" in parameters else 0),
         activation_bytes=BYTES * prod(output),
+        uncounted=layer.uncounted if isinstance(layer, Foreign) else (),
     )
 
 
@@ -87,6 +94,7 @@ def totals(rows: Iterable[LayerCost]) -> Totals:
         connections=sum(row.connections for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
         parameter_bytes=sum(row.parameter_bytes for row in rows),
+        uncounted=tuple(sorted({name for row in rows for name in row.uncounted})),
     )
 
 

@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from convscope.nets.freezing import frozen
+from convscope.nets.freezing import frozen, run
 
 _WEIGHTED = {
     torch.ops.aten.convolution.default,
@@ -47,5 +47,5 @@ def depth(module: nn.Module, *inputs: Tensor) -> int:
         inputs: on the module's device.
     """
     with frozen(module), torch.no_grad(), _Depths() as depths:
-        module(*inputs)
+        run(module, *inputs)
     return depths.deepest

@@ -3,7 +3,7 @@
 import html
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ from convscope.nets.tracing import observe
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+UNKNOWN = "not counted"
+"""Stands in the column of multiply-accumulates where a kernel has no formula."""
+
 COLUMNS = ("layer", "kind", "output", "parameters", "MACs", "field", "stride")
 
 
@@ -37,6 +40,8 @@ class LayerInfo:
         macs: multiply-accumulates for one example.
         field: receptive field in the first input; None if the layer does not see it.
         foreign: whether it is none of our kinds; such a layer can be described, not built.
+        uncounted: names of the kernels it runs whose multiply-accumulates are not in `macs`, because this
+            package has no formula for them.
     """
 
     name: str
@@ -47,17 +52,19 @@ class LayerInfo:
     macs: int
     field: Field | None = field(repr=False)
     foreign: bool = False
+    uncounted: tuple[str, ...] = ()
 
     @property
     def plumbing(self) -> bool:
         """Whether it only moves values: a function that has no kind, no parameters and no products."""
-        return self.foreign and not self.parameters and not self.macs
+        return self.foreign and not self.parameters and not self.macs and not self.uncounted
 
     def cells(self) -> tuple[str, ...]:
         """One text for each of `COLUMNS`."""
         shape = "×".join(map(str, self.output_shape))
-        counts = [f"{n:,}" if n else "" for n in (self.parameters, self.macs)]
-        return (self.name, self.kind, shape, *counts, *_field_cells(self.field))
+        parameters, macs = (f"{n:,}" if n else "" for n in (self.parameters, self.macs))
+        macs = " + ".join(filter(None, (macs, UNKNOWN if self.uncounted else "")))
+        return (self.name, self.kind, shape, parameters, macs, *_field_cells(self.field))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the receptive field as size, stride, offset and whether it covers everything."""
@@ -68,7 +75,8 @@ class LayerInfo:
             "covers_all": list(self.field.covers_all),
         }
         plain = {k: v for k, v in vars(self).items() if k != "field"}
-        return plain | {"output_shape": list(self.output_shape), "field": field or None}
+        lists = {"output_shape": list(self.output_shape), "uncounted": list(self.uncounted)}
+        return plain | lists | {"field": field or None}
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,9 @@ class Description:
         parameters: all trainable values of the module, each once.
         idle: those of `parameters` in layers that do not run (auxiliary classifiers).
         graph: the layers and what each reads.
+        aside: multiply-accumulates of one pass that read no input, only weights, as spectral normalisation
+            makes them; in no layer, and not in `macs`.
+        unwatched: names of the kernels outside all layers that are not counted.
     """
 
     name: str
@@ -90,11 +101,19 @@ class Description:
     parameters: int
     idle: int
     graph: Graph
+    aside: int = 0
+    unwatched: tuple[str, ...] = ()
 
     @cached_property
     def macs(self) -> int:
         """Multiply-accumulates of one pass over one example."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Names of the kernels whose multiply-accumulates are not in `macs`; empty where all are counted."""
+        names = {name for layer in self.layers for name in layer.uncounted}
+        return tuple(sorted(names.union(self.unwatched)))
 
     @property
     def rows(self) -> tuple[LayerInfo, ...]:
@@ -105,7 +124,11 @@ class Description:
         """One line: input, layers, parameters, multiply-accumulates."""
         inputs = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in self.inputs.items())
         idle = f" ({self.idle:,} of them idle)" if self.idle else ""
-        return f"{self.name}: {inputs}; {self.parameters:,} parameters{idle}; {self.macs:,} MACs"
+        aside = f" and {self.aside:,} of weights alone" if self.aside else ""
+        unknown = f"; {UNKNOWN}: {', '.join(self.uncounted)}" if self.uncounted else ""
+        return (
+            f"{self.name}: {inputs}; {self.parameters:,} parameters{idle}; {self.macs:,} MACs{aside}{unknown}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
@@ -116,6 +139,8 @@ class Description:
             "parameters": self.parameters,
             "idle_parameters": self.idle,
             "macs": self.macs,
+            "macs_of_weights_alone": self.aside,
+            "uncounted": list(self.uncounted),
         }
 
     def rich(self) -> "RenderableType":
@@ -172,9 +197,22 @@ def describe(net: Net) -> Description:
     example = net.example()
     ready = net.normalise(*((example,) if isinstance(example, Tensor) else example))
     with net.explaining(ready):
-        seen = observe(net.module, ready, [c.name for c in net.contracts])
+        seen = observe(net.module, ready, _distinct([c.name for c in net.contracts]))
     weights = {name: call.weights for name, call in seen.calls.items()}
-    return _description(net, seen.graph, weights, _runs(seen.calls))
+    found = _description(net, seen.graph, weights, _runs(seen.calls))
+    return replace(found, aside=seen.aside.macs, unwatched=seen.aside.uncounted)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names of inputs, with a number behind those that stand there already."""
+    made: list[str] = []
+    for name in names:
+        number = 2
+        chosen = name
+        while chosen in made or (chosen != name and chosen in names):
+            chosen, number = f"{name}{number}", number + 1
+        made.append(chosen)
+    return made
 
 
 def _own_graph(net: Net) -> Graph | None:
@@ -213,6 +251,7 @@ def _description(
             macs=layer.macs(*shapes),
             field=fields.get(node.name),
             foreign=foreign,
+            uncounted=layer.uncounted if isinstance(layer, Foreign) else (),
         ))  # fmt: skip
     return Description(net.name, dict(graph.inputs), tuple(layers), whole, sum(sizes.values()), graph)
 

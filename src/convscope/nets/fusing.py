@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from convscope.nets.freezing import kept_still
+from convscope.nets.freezing import changes_itself, kept_still
 from convscope.nets.layout import bears
 from convscope.nets.network import Net
 from convscope.nets.places import RESULT, Place
@@ -53,11 +53,15 @@ def quick(
         The copy, frozen; the network itself where a copy would be no faster, or cannot be made.
     """
     places = tuple(place.whole for place in places) or (Place(RESULT),)
+    survey(net)  # what the copy then knows too, so that nothing but one pass is watched
+    if changes_itself(net.module):  # a copy that is not held would go on changing
+        return net
+    if any(isinstance(part, torch.jit.ScriptModule) for part in net.module.modules()):  # nothing to fold
+        return net
     try:
         module = deepcopy(net.module)
     except Exception:  # whatever a module's own copying throws
         return net
-    survey(net)  # what the copy then knows too, so that nothing but one pass is watched
     copy = _with(net, module)
     with torch.no_grad():
         with Watch() as watch:

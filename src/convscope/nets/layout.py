@@ -60,11 +60,13 @@ def bears(net: Net, *inputs: Tensor) -> bool:
 def _same(net: Net, inputs: Sequence[Tensor]) -> bool:
     moved = [channels_last(x.clone()) if x.dim() == 4 else x.clone() for x in inputs]
     with frozen(net.module), torch.no_grad():
-        plain = leaves(net(*(x.clone(memory_format=torch.contiguous_format) for x in inputs)))
+        plain = list(leaves(net(*(x.clone(memory_format=torch.contiguous_format) for x in inputs))))
         try:
             other = leaves(net(*moved))
         except Exception:  # whatever a network throws at strides that it did not expect
             return False
+    if any(t.layout is not torch.strided for _, t in plain):
+        return False
     pairs = zip((t for _, t in plain), (t for _, t in other), strict=True)
     return all(a.shape == b.shape and _close(a, b) for a, b in pairs)
 

@@ -58,14 +58,19 @@ def graph_of(
 
 
 def _kept(calls: Sequence[Call], ends: object) -> list[int]:
-    """Calls that lead to the result, or hold parameters."""
+    """Calls that lead to the result, hold parameters, or multiply."""
     needed = set(ends)  # pyright: ignore[reportArgumentType]
     for i in range(len(calls) - 1, -1, -1):
-        if calls[i].weights:
+        if calls[i].weights or _counts(calls[i].layer):
             needed.add(i)
         if i in needed:
             needed.update(calls[i].sources)
     return sorted(i for i in needed if i >= 0)
+
+
+def _counts(layer: Layer) -> bool:
+    """Whether a foreign layer multiplies, or may."""
+    return bool(getattr(layer, "products", 0) or getattr(layer, "uncounted", ()))
 
 
 def _names(calls: Sequence[Call], kept: Sequence[int], inputs: Mapping[str, Shape]) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """The type everyone passes around: a module that knows what it expects and where it came from."""
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +12,14 @@ from torch import Tensor, nn
 from convscope.errors import GraphError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
+from convscope.nets.freezing import run
 
 if TYPE_CHECKING:
     from convscope.nets.description import Description, LayerInfo
+
+
+_MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
+"""What modules throw at inputs that they were not made for."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,14 @@ class Net:
                 take it.
         """
         ready = self.normalise(*inputs)
+        if any(x.is_meta for x in ready):
+            raise UsageError(
+                "a network whose weights have values",
+                received=f"{self.name}, which is on the meta device",
+                hint="Give it memory: module.to_empty(device='cpu'), then its weights.",
+            )
         with self.explaining(ready):
-            return self.module(*ready)
+            return run(self.module, *ready)
 
     @contextmanager
     def explaining(self, inputs: Sequence[Tensor]) -> Iterator[None]:
@@ -153,19 +165,35 @@ class Net:
             yield
         except torch.OutOfMemoryError:
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+        except _MISFITS as error:
+            self._check_call(inputs)
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             wanted = " and ".join(str(c.shape) for c in self.contracts)
             if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.contracts, strict=True)):
                 raise GraphError(
                     f"{self.name} runs on what its contract states, {wanted}",
                     received=reason,
-                    hint="Correct the contract, or the module.",
+                    hint="Correct the contract, or the module, which gets one tensor for each contract.",
                 ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
             raise GraphError(
                 f"{self.name} looks at {wanted}, and cannot take another size",
                 received=f"{got} ({reason})",
+            ) from error
+
+    def _check_call(self, inputs: Sequence[Tensor]) -> None:
+        """Refuse a module whose `forward` does not take the inputs by position."""
+        try:
+            signature = inspect.signature(self.module.forward)
+        except (TypeError, ValueError):  # compiled: nothing can be told
+            return
+        try:
+            signature.bind(*inputs)
+        except TypeError as error:
+            raise GraphError(
+                f"a forward that takes {len(inputs)} tensor(s) by position, one for each contract",
+                received=f"{self.name}, whose forward is {signature} ({error})",
+                hint="Wrap a module whose forward(x, ...) passes them on under their names.",
             ) from error
 
     def layers(self) -> "tuple[LayerInfo, ...]":
@@ -206,6 +234,12 @@ def wrap(
         raise UsageError("a torch.nn.Module", received=type(module).__name__)
     if not contracts or not all(isinstance(c, InputContract) for c in contracts):
         raise UsageError("an InputContract for each input", received=repr(contract))
+    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
+        raise UsageError(
+            "a module with a forward of its own",
+            received=f"{type(module).__name__}, which has none",
+            hint="Wrap the network that calls it, or nn.Sequential of its parts.",
+        )
     called = name or type(module).__name__
     graph = getattr(module, "graph", None)
     return Net(

@@ -31,7 +31,8 @@ class Operation:
         shapes: of the data it read, without batch axis, channels first.
         shape: of what came out, likewise.
         weights: name and shape of the parameters it read, directly or through other parameters.
-        products: multiply-accumulates, where they were counted.
+        products: multiply-accumulates for one example, as its kernels were counted.
+        uncounted: names of the kernels that could not be counted.
         last: whether it works on data whose channels lie behind the spatial axes.
         batch: extent of the batch axis.
     """
@@ -46,6 +47,7 @@ class Operation:
     products: int
     last: bool
     batch: int
+    uncounted: tuple[str, ...] = ()
 
     def options(self, *names: str, **defaults: Any) -> dict[str, Any]:
         """Arguments by name; `names` are those of the positions, the data's position included."""
@@ -59,7 +61,7 @@ def recognise(op: Operation) -> Layer:
     """The layer an operation is: one of our kinds where it is exactly that, otherwise `foreign`."""
     candidate = None if op.last else _candidate(op)
     if candidate is None:
-        return Foreign(op.path, op.shape, tuple(op.weights.items()), op.products, _windows(op))
+        return _foreign(op)
     try:
         if candidate.output_shape(*op.shapes) == op.shape:
             counted = sum(prod(shape) for shape in op.weights.values())
@@ -69,7 +71,11 @@ def recognise(op: Operation) -> Layer:
             return Foreign(op.path, op.shape, tuple(op.weights.items()), products, windows)
     except GraphError:
         pass
-    return Foreign(op.path, op.shape, tuple(op.weights.items()), op.products, _windows(op))
+    return _foreign(op)
+
+
+def _foreign(op: Operation) -> Foreign:
+    return Foreign(op.path, op.shape, tuple(op.weights.items()), op.products, _windows(op), op.uncounted)
 
 
 def _candidate(op: Operation) -> Layer | None:
@@ -303,9 +309,3 @@ TRANSPARENT = words("""
     contiguous clone to float half bfloat16 double type type_as detach requires_grad_ alias get cpu
 """)
 """Functions that hand their data on, at most copied or in another precision."""
-
-COUNTED = words("""
-    matmul rmatmul bmm baddbmm mm addmm einsum scaled_dot_product_attention multi_head_attention_forward
-    conv3d conv_transpose3d lstm gru rnn_tanh rnn_relu bilinear linear
-""")
-"""Functions whose multiplications are counted while they run, unless one of our kinds knows them."""

@@ -13,7 +13,7 @@ from convscope.nets.axes import Output, Spot, last_of, units_first
 from convscope.nets.freezing import frozen
 from convscope.nets.network import Net
 from convscope.nets.places import RESULT, Place, check_selection
-from convscope.nets.structure import leaves, swap
+from convscope.nets.structure import after, leaves, swap
 
 Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
 """By layer, call by call: the shape of every tensor it returns, units first, without batch axis."""
@@ -135,9 +135,7 @@ def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
         try:
             for name, module in net.module.named_modules():
                 if name:
-                    handles.append(
-                        module.register_forward_hook(lambda m, _i, out, name=name: note(name, m, out))
-                    )
+                    handles.append(after(module, lambda m, _i, out, name=name: note(name, m, out)))
             result = net(*(x[:1] for x in ready))
         finally:
             for handle in handles:
@@ -209,9 +207,7 @@ class _Watch:
         handles: list[Any] = []
         try:
             for layer, module in self.modules.items():
-                handles.append(
-                    module.register_forward_hook(lambda _m, _i, out, name=layer: self._pass(name, out))
-                )
+                handles.append(after(module, lambda _m, _i, out, name=layer: self._pass(name, out)))
             yield
         finally:
             for handle in handles:
@@ -263,7 +259,20 @@ class _Watch:
         key = place.key if place.key is not None else next(iter(parts))
         act = units_first(parts[key], (at[0], at[1], key), self.last)
         check_selection(place, tuple(act.shape[1:]))
-        return place.select(act)
+        return place.select(_real(act, place))
+
+
+def _real(act: Tensor, place: Place) -> Tensor:
+    """The activation, unless nothing can be made of its values."""
+    if act.is_complex() or act.layout is not torch.strided:
+        kind = f"complex values ({act.dtype})" if act.is_complex() else f"a sparse tensor ({act.layout})"
+        way = "x.abs() or torch.view_as_real(x)" if act.is_complex() else "x.to_dense()"
+        raise PlaceError(
+            f"real values in a dense tensor at {place.source}",
+            received=kind,
+            hint=f"Choose another layer, or wrap a module that returns {way}.",
+        )
+    return act
 
 
 def _as_tuple(inputs: Any) -> tuple[Tensor, ...]:
@@ -272,7 +281,7 @@ def _as_tuple(inputs: Any) -> tuple[Tensor, ...]:
 
 def _submodule(module: nn.Module, name: str) -> nn.Module | None:
     try:
-        return module.get_submodule(name)
+        return nn.Module.get_submodule(module, name)  # TorchScript has none of its own
     except AttributeError:
         return None
 

@@ -1,10 +1,11 @@
-"""What a module may return: a tensor, or tensors inside dicts, tuples and dataclasses."""
+"""What a module may return (a tensor, or tensors in dicts, tuples, dataclasses), and hooks on any module."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -45,3 +46,13 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(index), part) for index, part in enumerate(value))
     elif is_dataclass(value) and not isinstance(value, type):
         yield from ((f.name, getattr(value, f.name)) for f in fields(value))
+
+
+def before(part: nn.Module, hook: Callable[..., Any]) -> RemovableHandle:
+    """Register a forward pre-hook, on modules of TorchScript too, which offer no method for it."""
+    return nn.Module.register_forward_pre_hook(part, hook)
+
+
+def after(part: nn.Module, hook: Callable[..., Any], *, with_kwargs: bool = False) -> RemovableHandle:
+    """Register a forward hook, on modules of TorchScript too, which offer no method for it."""
+    return nn.Module.register_forward_hook(part, hook, with_kwargs=with_kwargs)

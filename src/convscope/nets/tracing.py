@@ -9,23 +9,23 @@ import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
 from convscope.graph.layers.foreign import Foreign
-from convscope.nets.freezing import frozen
+from convscope.nets.freezing import frozen, run
 from convscope.nets.naming import Call, Scope, graph_of
-from convscope.nets.recognising import COUNTED, TRANSPARENT, Operation, recognise
-from convscope.nets.structure import leaves
+from convscope.nets.products import ProductCounter, Products
+from convscope.nets.recognising import TRANSPARENT, Operation, recognise
+from convscope.nets.structure import after, before, leaves
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,14 @@ class Observation:
         graph: its layers and what each reads.
         calls: for each layer by name, the call it came from.
         result: for each tensor that came out, by key, the name of the layer that made it.
+        aside: what was counted outside all layers, in one pass: products of weights with weights, as
+            spectral normalisation makes them, and code that cannot be watched.
     """
 
     graph: Graph
     calls: dict[str, Call]
     result: dict[str, str]
+    aside: Products = field(default_factory=Products)
 
 
 def trace(module: nn.Module, example: Tensor | Sequence[Tensor]) -> Graph:
@@ -72,18 +75,29 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     watcher = _Watcher(module, inputs)
-    with frozen(module), torch.no_grad(), watcher.hooked(), watcher:
-        result = module(*inputs)
+    with frozen(module), torch.no_grad(), watcher.hooked(), watcher, watcher.counter:
+        result = run(module, *inputs, before=watcher.learn)
+    watcher.note_whole(result)
     ends = {key: watcher.values[id(t)].source for key, t in leaves(result) if id(t) in watcher.values}
     if not ends:
         raise GraphError(
             "a result that is computed from the inputs by functions of torch",
             received=f"{type(module).__name__}, which returned {type(result).__name__}",
+            hint="Let forward return a tensor, or tensors in a dict, tuple or dataclass.",
         )
     sources = dict(
         zip(names or _input_names(module, len(inputs)), (tuple(x.shape[1:]) for x in inputs), strict=True)
     )
-    return Observation(*graph_of(watcher.calls, sources, ends))
+    return Observation(*graph_of(watcher.calls, sources, ends), watcher.stray())
+
+
+OUTSIDE = "code outside torch"
+"""Named as not counted where a module's result did not come out of any of torch's kernels."""
+
+
+def _opaque(module: nn.Module) -> bool:
+    """Whether no function inside the network can be watched: it is compiled."""
+    return isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_torchdynamo_orig_callable")
 
 
 @dataclass(frozen=True)
@@ -105,33 +119,51 @@ class _Watcher(TorchFunctionMode):
         self.calls: list[Call] = []
         self.values = {id(x): _Value(-1 - i, tuple(x.shape[1:])) for i, x in enumerate(inputs)}
         self.weights: dict[int, dict[str, Shape]] = {}
-        for name, parameter in module.named_parameters():
-            self.weights[id(parameter)] = {name: tuple(parameter.shape)}
+        self.inputs = tuple(inputs)
         self.kept: list[Any] = list(inputs)  # an id is only good while its tensor lives
         self.scopes: list[Scope] = []
         self.runs: Counter[str] = Counter()
+        self.counter = ProductCounter()
+        self._stray = Products()
+
+    def learn(self) -> None:
+        """Learn which tensors are the weights, immediately before the pass."""
+        with torch._C.DisableTorchFunction():
+            for name, parameter in self.module.named_parameters():
+                self.weights[id(parameter)] = {name: tuple(parameter.shape)}
+            self.counter.know(self.module.parameters())
+            self.counter.know(self.module.buffers())
+            self.counter.know(self.inputs, reached=True)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         tensors = list(_tensors((args, kwargs)))
         data = [self.values[id(t)] for t in tensors if id(t) in self.values]
         name = getattr(func, "__name__", "function").strip("_")
-        products = 0
-        if data and name in COUNTED:
-            with FlopCounterMode(display=False) as counter:
-                out = func(*args, **kwargs)
-            products = counter.get_total_flops() // 2
-        else:
-            out = func(*args, **kwargs)
+        self.stray()
+        out = func(*args, **kwargs)
+        counted = self._each(self.counter.take()) if data else Products()
         if name == "setitem":
             out = args[0]
         made = [t for _, t in leaves(out)]
         if made:
             weights = {k: v for t in tensors for k, v in self.weights.get(id(t), {}).items()}
-            self._note(Operation(name, _path(func, name), args, kwargs, tuple(v.shape for v in data), (),
-            weights,
-                                 products, any(v.last for v in data), self.batch), data, made)  # fmt: skip
+            shapes, last = tuple(v.shape for v in data), any(v.last for v in data)
+            op = Operation(
+                name, _path(func, name), args, kwargs, shapes, (), weights,
+                counted.macs, last, self.batch, counted.uncounted,
+            )  # fmt: skip
+            self._note(op, data, made)
         return out
+
+    def stray(self) -> Products:
+        """What was counted and belongs to no layer yet."""
+        self._stray += self.counter.take()
+        return self._stray
+
+    def _each(self, counted: Products) -> Products:
+        """For one example."""
+        return Products(-(-counted.macs // max(self.batch, 1)), counted.uncounted)
 
     def _note(self, op: Operation, data: list[_Value], made: list[Tensor]) -> None:
         self.kept.append(made)
@@ -146,7 +178,7 @@ class _Watcher(TorchFunctionMode):
             last, shape = _layout(op, data, tensor, self._shape(tensor))
             seen = Operation(**(vars(op) | {"shape": shape, "last": last or op.last}))
             self._append(recognise(seen), data, tensor, shape, last, op)
-            op = Operation(**(vars(op) | {"products": 0, "weights": {}}))
+            op = Operation(**(vars(op) | {"products": 0, "weights": {}, "uncounted": ()}))
 
     def _append(
         self, layer: Layer, data: list[_Value], made: Tensor, shape: Shape, last: bool, op: Any
@@ -169,10 +201,8 @@ class _Watcher(TorchFunctionMode):
         try:
             for name, part in self.module.named_modules():
                 if name:
-                    handles.append(
-                        part.register_forward_pre_hook(lambda _m, _i, name=name: self._enter(name))
-                    )
-                    handles.append(part.register_forward_hook(self._leave, with_kwargs=True))
+                    handles.append(before(part, lambda _m, _i, name=name: self._enter(name)))
+                    handles.append(after(part, self._leave, with_kwargs=True))
             yield
         finally:
             for handle in handles:
@@ -188,14 +218,28 @@ class _Watcher(TorchFunctionMode):
             data = [self.values[id(t)] for t in _tensors((args, kwargs)) if id(t) in self.values]
             for _, tensor in leaves(out):
                 if data and id(tensor) not in self.values and id(tensor) not in self.weights:
-                    here = self.scopes[-1].name
-                    weights = {f"{here}.{n}": tuple(p.shape) for n, p in part.named_parameters()}
-                    path = f"{type(part).__module__}.{type(part).__qualname__}"
-                    shape = self._shape(tensor)
-                    self.kept.append(tensor)
-                    layer = Foreign(path, shape, tuple(weights.items()))
-                    self._append(layer, data, tensor, shape, False, type(part).__name__)
+                    self._unwatched(part, self.scopes[-1].name, data, tensor)
         self.scopes.pop()
+
+    def note_whole(self, result: Any) -> None:
+        """What the network itself computed out of sight, from its inputs, is one foreign layer."""
+        data = [self.values[id(t)] for t in self.inputs]
+        for _, tensor in leaves(result):
+            seen = id(tensor) in self.values or id(tensor) in self.weights
+            if not seen and (_opaque(self.module) or self.counter.reached(tensor)):
+                self._unwatched(self.module, "", data, tensor)
+
+    def _unwatched(self, part: nn.Module, where: str, data: list[_Value], tensor: Tensor) -> None:
+        """One foreign layer for what a module computed out of sight."""
+        counted, self._stray = self._each(self.stray()), Products()
+        uncounted = counted.uncounted if self.counter.made(tensor) else (*counted.uncounted, OUTSIDE)
+        dot = f"{where}." if where else ""
+        weights = {dot + n: tuple(p.shape) for n, p in part.named_parameters()}
+        path = f"{type(part).__module__}.{type(part).__qualname__}"
+        shape = self._shape(tensor)
+        self.kept.append(tensor)
+        layer = Foreign(path, shape, tuple(weights.items()), counted.macs, uncounted=uncounted)
+        self._append(layer, data, tensor, shape, False, type(part).__name__)
 
 
 def _layout(op: Operation, data: list[_Value], made: Tensor, shape: Shape) -> tuple[bool, Shape]:

@@ -22,6 +22,7 @@ class Foreign(Layer):
         weights: name and shape of every trainable tensor.
         products: multiply-accumulates for one example.
         reads: for each input, what one output reads along each spatial axis of it; empty for "everything".
+        uncounted: names of the kernels whose multiply-accumulates are not in `products`.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Foreign(Layer):
     weights: tuple[tuple[str, Shape], ...] = ()
     products: int = 0
     reads: Windows = ()
+    uncounted: tuple[str, ...] = ()
     kind = "foreign"
     implementation = ""
     inputs = (0, None)
@@ -39,6 +41,8 @@ class Foreign(Layer):
         if not _is_shape(self.shape):
             raise wrong(self, "shape", "whole numbers from 0")
         whole(self, "products", least=0)
+        if not _is_list(self.uncounted) or not all(isinstance(name, str) for name in self.uncounted):
+            raise wrong(self, "uncounted", "names of kernels")
         pairs = self.weights.items() if isinstance(self.weights, Mapping) else self.weights
         if not _is_list(pairs) or not all(_is_list(pair) and _is_weight(*pair) for pair in pairs):
             raise wrong(self, "weights", "names with shapes")
@@ -49,6 +53,7 @@ class Foreign(Layer):
         object.__setattr__(self, "shape", tuple(self.shape))
         object.__setattr__(self, "weights", tuple((name, tuple(shape)) for name, shape in pairs))
         object.__setattr__(self, "reads", tuple(map(tuple, self.reads)))
+        object.__setattr__(self, "uncounted", tuple(self.uncounted))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """What was seen."""
