@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from convscope.see.explaining.folding import CONVOLUTIONS, convolution
 from convscope.see.explaining.lean import Lean
+from convscope.see.explaining.passes import starved
 from convscope.see.explaining.question import Question
 
 STRAIGHT = 1e-5
@@ -102,13 +103,6 @@ def entrance(question: Question, nothing: Sequence[Tensor], during: Lean, first:
         if starved(error):
             raise
         return False
-
-
-def starved(error: Exception) -> bool:
-    """Whether memory ran out, which another way of computing does not mend."""
-    said = str(error)
-    known = isinstance(error, torch.OutOfMemoryError)
-    return known or "out of memory" in said or "can't allocate memory" in said
 
 
 def _near(found: Tensor, wanted: Tensor) -> bool:

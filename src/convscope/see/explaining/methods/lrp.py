@@ -41,12 +41,12 @@ class Lrp(Method):
         """(input - mean) times the gradient that the rules make: relevance."""
         dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
         rules = Rules(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
-        fold = folding(question)
+        fold = folding(question, every_format=True)
 
         @contextmanager
-        def during() -> Iterator[None]:
-            with Relevance(question.net.module, rules), fold():  # the inner one sees calls first
-                yield
+        def during() -> Iterator[Relevance]:
+            with Relevance(question.net.module, rules) as relevance, fold():  # the inner one sees calls first
+                yield relevance
 
         gradients = each_gradient(question, during)
         found = zip(question.inputs, question.baseline("mean"), gradients, strict=True)

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from convscope.see.explaining.fields import over_channels, stretched
 from convscope.see.explaining.folding import Folding, folding
-from convscope.see.explaining.gradients import scored
+from convscope.see.explaining.gradients import check_values, scored
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
 
@@ -32,6 +32,7 @@ class Rise(Method):
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
         """The weighted mean so far, its own mean taken off: what a position adds to what the others give."""
+        check_values(question)
         during = folding(question)
         nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
         sums = [torch.zeros((len(question), *_positions(x)), device=x.device) for x in question.inputs]
