@@ -1,8 +1,8 @@
 """Whether a gradient arrives at a tensor: a gradient that is 0 is told from one that does not exist.
 
-A dead ReLU's gradient exists and is 0. After `detach`, `no_grad`, `argmax`, a cast to integers, a quantised layer
-or a custom function without a backward pass there is none, and autograd hands back zeros all the same; of `round`
-and `sign` it hands back zeros wherever they are asked. The graph of the row's own score says where its gradient
+A dead ReLU's gradient exists and is 0. After `detach`, `no_grad`, `argmax`, a cast to integers, a quantised
+layer or a custom function without a backward pass there is none, and autograd hands back zeros all the same;
+of `round` and `sign` it hands back zeros everywhere. The graph of the row's own score says where its gradient
 ends, and passes with other values say whether the score depends on the tensor at all.
 """
 
@@ -25,8 +25,8 @@ STAIRS = ("Round", "Sign", "Sgn", "Floor", "Ceil", "Trunc", "Fix", "Heaviside", 
 ROUTES = ("Cat", "Stack", "Where", "Maximum", "Minimum", "CopySlices", "CopyBackward", "IndexPut", "Scatter",
           "SliceScatter", "SelectScatter", "MaskedScatter", "IndexCopy", "IndexFill")  # fmt: skip
 """Operations that pass each value on from one of several operands."""
-KINKS = ("Relu", "Threshold", "Hardtanh", "Clamp", "Abs", "Max", "Min", "Norm", "Sqrt", "Elu", "Hard", "Prelu",
-         "Softshrink", "Amax", "Amin", "Pow", "Cdist")  # fmt: skip
+_KINKS = "Relu Threshold Hardtanh Clamp Abs Max Min Norm Sqrt Elu Hard Prelu Softshrink Amax Amin Pow"
+KINKS = tuple(_KINKS.split(" "))
 """Operations without a derivative somewhere: there, a value can change at a gradient of 0."""
 NOISE = 1e-6
 """Smallest change of a score that counts, as a share of it."""

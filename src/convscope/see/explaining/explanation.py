@@ -14,10 +14,11 @@ from convscope.nets.speed import roomy_heap
 from convscope.see.explaining.checks.pointing import Boxes
 from convscope.see.explaining.fields import per_position
 from convscope.see.explaining.method import Method, Part
-from convscope.see.explaining.passes import last, ordinary, stepped, stored
+from convscope.see.explaining.passes import ordinary, stepped, stored
 from convscope.see.explaining.question import Question, Target, ask
 from convscope.see.explaining.register import method as method_named
 from convscope.see.explaining.reliability import ALL, Reliability, checking
+from convscope.see.finishing import final
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ def explain(
     """
     question = ask(net, image, target)
     chosen = method_named(method, **settings)
-    return last(explaining(question, chosen, checks=checks, boxes=boxes), chosen.title).explanation
+    return final(explaining(question, chosen, checks=checks, boxes=boxes), chosen.title).explanation
 
 
 def explaining(

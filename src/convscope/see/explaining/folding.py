@@ -102,8 +102,8 @@ def folding(question: Question, *, every_format: bool = False) -> Folding:
 
     Args:
         question: what is asked.
-        every_format: fold in every number format, where what is found depends on it (relevance). Otherwise only
-            float32 is folded: half precision would round the folded weights once more.
+        every_format: fold in every number format, where what is found depends on it (relevance). Otherwise
+            only float32 is folded: half precision would round the folded weights once more.
     """
     watch = _watched(question)
     module = question.net.module

@@ -45,9 +45,8 @@ def gradients(
     made = []
     for x in free:
         gradient = next(found) if x.requires_grad else None
-        made.append(
-            torch.zeros(x.shape, device=x.device, dtype=_floating(x)) if gradient is None else gradient
-        )
+        nothing = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
+        made.append(nothing if gradient is None else gradient)
     for number in question.explained:
         for row in silent_rows(made[number]):
             check_arrival(question, inputs, number, row, rows[row])

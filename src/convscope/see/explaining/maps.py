@@ -1,7 +1,7 @@
 """Which layer's maps a class activation map weighs, found by watching one pass as it runs.
 
-Layers are ordered by the ends of their calls, so that a layer that runs several times counts where it runs last,
-and an activation function counts whether it is a module of its own, a shared one or a function.
+Layers are ordered by the ends of their calls, so that a layer that runs several times counts where it runs
+last, and an activation function counts whether it is a module of its own, a shared one or a function.
 """
 
 import re

@@ -1,7 +1,8 @@
-"""Modes that rewrite gradients, and refuse what they cannot see: every autograd node must come of a call they saw.
+"""Modes that rewrite gradients, and refuse what they cannot see.
 
-Traced and scripted networks, custom autograd functions, compiled code and kernels called from C++ add nodes to
-the graph past any function mode. Their gradients would go in as they are, without a word.
+Every autograd node must come of a call that was seen. Traced and scripted networks, custom autograd
+functions, compiled code and kernels called from C++ add nodes to the graph past any function mode; their
+gradients would go in as they are, without a word.
 """
 
 from collections.abc import Callable
@@ -63,7 +64,7 @@ class Watched(TorchFunctionMode):
             raise UsageError(
                 "operations that this method can see into",
                 received=f"{name or 'the network'}, compiled by torch.compile",
-                hint="Explain the module that was compiled (its _orig_mod), or use integrated, occlusion, rise.",
+                hint="Explain the module that was compiled (its _orig_mod), or use integrated or occlusion.",
             )
 
     def _leave(self, module: nn.Module, _inputs: Any, output: Any) -> None:

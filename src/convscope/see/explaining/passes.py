@@ -1,9 +1,9 @@
-"""Contexts in which a network's passes can be differentiated: no inference mode, no gradient checkpointing."""
+"""Contexts in which passes can be differentiated: no inference mode, no gradient checkpointing."""
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
@@ -26,9 +26,9 @@ Item = TypeVar("Item")
 def stored() -> Iterator[None]:
     """Keep every activation inside, also where `torch.utils.checkpoint` would compute it again.
 
-    The second computation of gradient checkpointing does not see function modes and hooks of the first, and its
-    reentrant kind cannot be differentiated with `torch.autograd.grad`. Values and gradients are the same without
-    it. Only the calling thread is affected: others go on checkpointing.
+    The second computation of gradient checkpointing does not see function modes and hooks of the first, and
+    its reentrant kind cannot be differentiated with `torch.autograd.grad`. Values and gradients are the same
+    without it. Only the calling thread is affected: others go on checkpointing.
     """
     global _users
     with _lock:
@@ -99,34 +99,19 @@ def stepped(steps: Iterator[Item], during: Callable[[], AbstractContextManager[o
         yield item
 
 
-def last(items: Iterable[Item], what: str) -> Item:
-    """The last of what a generator yields.
-
-    Raises:
-        UsageError: it yields nothing.
-    """
-    found: deque[Item] = deque(items, maxlen=1)
-    if not found:
-        raise UsageError(
-            f"inputs of which {what} finds something",
-            received="inputs of which it finds nothing",
-            hint="Give at least one image with at least one position of floating point values.",
-        )
-    return found[0]
-
-
 def check_differentiable(net: Net) -> None:
     """Refuse weights that autograd cannot save.
 
     Raises:
         UsageError: a parameter or buffer was created inside `torch.inference_mode`.
     """
-    made = next((n for n, t in net.module.state_dict(keep_vars=True).items() if t.is_inference()), None)
+    kept = chain(net.module.named_parameters(), net.module.named_buffers())
+    made = next((name for name, tensor in kept if tensor.is_inference()), None)
     if made is not None:
         raise UsageError(
             "weights that gradients can pass, created outside torch.inference_mode",
             received=f"{made}, created inside it",
-            hint="Build or load the network outside torch.inference_mode, or use occlusion, rise or scorecam.",
+            hint="Build or load the network outside of it, or use occlusion, rise or scorecam.",
         )
 
 

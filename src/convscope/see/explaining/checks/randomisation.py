@@ -11,8 +11,8 @@ from convscope.errors import UsageError
 from convscope.nets import Net, frozen, survey
 from convscope.see.explaining.fields import per_position, rank_correlation
 from convscope.see.explaining.method import Method
-from convscope.see.explaining.passes import last
 from convscope.see.explaining.question import Question
+from convscope.see.finishing import final
 
 STAGES = 4
 """How often the network forgets more: its last layer, a third, two thirds, all of it."""
@@ -103,7 +103,7 @@ def _random(data: Tensor, chance: torch.Generator, shuffles: dict[int, Tensor]) 
 
 def _heats(question: Question, method: Method) -> tuple[Tensor, ...]:
     with frozen(question.net.module):
-        part = last(method.attributions(question), method.title)
+        part = final(method.attributions(question), method.title)
     return tuple(per_position(a.detach(), strongest=method.strongest) for a in part.attributions)
 
 
