@@ -164,6 +164,10 @@ def no_grad(part: nn.Module, x: Tensor) -> Tensor:
         return part(x)
 
 
+def front_without(part: nn.Module, x: Tensor) -> Tensor:
+    return no_grad(part, x) if x.dim() == 4 and x.shape[1] == 3 else part(x)
+
+
 def reentrant(part: nn.Module, x: Tensor) -> Tensor:
     return checkpoint(part, x, use_reentrant=True)
 
@@ -204,6 +208,8 @@ class Odd:
     inputs: Callable[[Tensor], Tensor] = lambda x: x
     contract: InputContract = field(default_factory=lambda: InputContract(*SIZE))
     around: Callable[[], object] | None = None
+    alone: bool = False
+    """Whether the network has to look at one row at a time."""
 
 
 def words(methods: tuple[str, ...], said: str) -> dict[str, str]:
@@ -241,6 +247,14 @@ def frozen() -> nn.Module:
     return core().requires_grad_(False)
 
 
+def _ninths(x: Tensor) -> Tensor:
+    return (x * 9).round() / 9
+
+
+def _positive(x: Tensor) -> Tensor:
+    return torch.relu(x)
+
+
 ODD: dict[str, Odd] = {
     "plain": Odd(core),
     "frozen weights": Odd(frozen),
@@ -260,12 +274,11 @@ ODD: dict[str, Odd] = {
     "checkpointed": Odd(lambda: Parted(unreentrant)),
     "checkpointed, reentrant": Odd(lambda: Parted(reentrant)),
     "traced": Odd(traced, refused=HIDDEN),
-    "scripted": Odd(scripted, refused=HIDDEN),
     "traced front": Odd(lambda: Shaped(torch.jit.trace(nn.Sequential(nn.ReLU()), torch.rand(1, *SIZE)), None),
                         refused=CANNOT_SEE),
     "scripted function": Odd(lambda: Shaped(torch.jit.script(_positive), None),
                              refused=words(RULED, "no call in Python shows")),
-    "quantised head": Odd(lambda: quantised(core()), own=True,
+    "quantised head": Odd(lambda: quantised(core()), own=True, alone=True,
                           refused=CUT | {"lrp": "linear_dynamic"} | words(("guided", "deconvnet"), NONE)),
     "custom function": Odd(lambda: Shaped(TrueBackward.apply, None),
                            refused=words(RULED, "custom autograd function TrueBackward|TrueBackward")),
@@ -277,19 +290,19 @@ ODD: dict[str, Odd] = {
         lambda: Shaped(NoneBackward.apply, None), refused=BEFORE | words(RULED, "custom autograd function")
     ),
     "detached input": Odd(lambda: Shaped(Tensor.detach, None),
-                          refused=BEFORE | {"lrp": NONE} | words(("guided", "deconvnet"), "ReLU")),
+                          refused=BEFORE | words(RULED, NONE)),
     "detached maps": Odd(lambda: Parted(lambda part, x: part(x).detach()), own=True,
                          refused=CUT | words(("guided", "deconvnet"), NONE)),
-    "without gradients inside": Odd(lambda: Parted(no_grad), own=True,
-                                    refused=BEFORE | {"lrp": NONE} | words(("guided", "deconvnet"), "ReLU")),
-    "in inference mode inside": Odd(lambda: Shaped(None, torch.inference_mode()(torch.Tensor.clone)), own=True,
+    "without gradients inside": Odd(lambda: Parted(no_grad), refused=CUT | words(RULED, NONE)),
+    "front without gradients": Odd(lambda: Parted(front_without), refused=BEFORE | words(RULED, NONE)),
+    "in inference mode inside": Odd(lambda: Shaped(None, torch.inference_mode()(Tensor.clone)), own=True,
                                     refused=CUT | words(("guided", "deconvnet"), NONE)),
-    "rounded input": Odd(lambda: Shaped(lambda x: (x * 9).round() / 9, None), own=True,
+    "rounded input": Odd(lambda: Shaped(lambda x: (x * 9).round() / 9, None), inputs=_ninths, own=True,
                          refused=BEFORE | words(("guided", "deconvnet"), NONE) | {"lrp": "round"}),
     "signs": Odd(lambda: Shaped(None, lambda y: y.sign() + 0 * y), own=True,
                  refused=CUT | words(("guided", "deconvnet"), NONE) | {"lrp": "sign"}),
-    "cast to integers": Odd(lambda: Shaped(lambda x: (x * 9).long() / 9.0, None), own=True,
-                            refused=BEFORE | {"lrp": NONE} | words(("guided", "deconvnet"), "ReLU")),
+    "cast to integers": Odd(lambda: Shaped(lambda x: (x * 9 + 0.5).long() / 9.0, None), inputs=_ninths,
+                            own=True, refused=BEFORE | words(RULED, NONE)),
     "looked up": Odd(Indexed, own=True, refused=CUT | words(("guided", "deconvnet"), NONE)),
     "one class detached": Odd(Partly, refused=CUT | words(("guided", "deconvnet"), NONE)),
     "some rows detached": Odd(Switched, refused=CUT | words(("guided", "deconvnet"), NONE)),
@@ -305,16 +318,11 @@ ODD: dict[str, Odd] = {
     "under no_grad": Odd(core, around=torch.no_grad),
     "under inference_mode": Odd(core, around=torch.inference_mode),
     "turned input": Odd(core, inputs=lambda x: x.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)),
-    "one row only": Odd(fixed),
-    "batch statistics": Odd(Normed, own=True, refused={}),
+    "one row only": Odd(fixed, alone=True),
+    "batch statistics": Odd(Normed, own=True, alone=True, refused={"lrp": "statistics of the batch"}),
     "without maps": Odd(flat, plain=flat, refused=words((*CAMS, "scorecam"), "have maps")),
-    "indices": Odd(Words, refused=_all("indices only") | words((*CAMS, "guided", "deconvnet"), "indices|maps"),
-                   inputs=lambda x: torch.arange(12).view(2, 6) % 9, contract=InputContract(6)),
+    "indices": Odd(Words, refused=_all("indices only"), inputs=lambda x: torch.arange(12).view(2, 6) % 9, contract=InputContract(6)),
 }  # fmt: skip
-
-
-def _positive(x: Tensor) -> Tensor:
-    return torch.relu(x)
 
 
 def twin(odd: Odd) -> nn.Sequential:

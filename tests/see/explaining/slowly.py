@@ -1,4 +1,4 @@
-"""Slow, plain versions of every method: autograd by hand, captum, and loops over one changed input at a time."""
+"""Slow, plain versions of every method: autograd by hand, captum, one changed input at a time."""
 
 from collections.abc import Callable
 from itertools import product

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
+from convscope.see.explaining.arrival import silent_rows
 from convscope.see.explaining.folding import CONVOLUTIONS, convolution
 from convscope.see.explaining.lean import Lean
 from convscope.see.explaining.passes import starved
@@ -42,6 +43,8 @@ class Entrance:
         self.high, self.source = self.traced(self.inputs[self.number])
         self.step = self.high.detach() - self.low
         self.sums = torch.zeros_like(self.low)
+        self.silent = False
+        """Whether no gradient came back from some point of the line: why is for plain passes to find out."""
 
     def reached(self, x: Tensor) -> Tensor:
         """What the first convolution makes of an input."""
@@ -127,6 +130,7 @@ class _Door(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         line, (back,) = ctx.line, gradients
         last = line.sums.dim() == 4 and line.sums.is_contiguous(memory_format=torch.channels_last)
+        line.silent = line.silent or bool(silent_rows(back))
         rows, total = (t.permute(0, 2, 3, 1) if last else t for t in (back, line.sums))
         total.view(-1).addmv_(rows.reshape(len(back), -1).T, ctx.weight.to(back))
         return back.new_zeros(()), None, None, None

@@ -23,6 +23,7 @@ from convscope.nets import Net, Place, survey
 from convscope.nets.places import RESULT
 from convscope.nets.recording import last_axes
 from convscope.nets.structure import leaves, swap
+from convscope.see.explaining.gradients import check_values
 from convscope.see.explaining.passes import starved
 from convscope.see.explaining.question import Question
 from convscope.see.redirect import CAUGHT, by_position
@@ -245,6 +246,7 @@ def last_maps(question: Question) -> Place:
             pooled.add(one.number)
         else:
             return one.place
+    check_values(question)
     received = f"{question.net.name}, which has none"
     if lists is not None:
         received += f": {lists.place} gives {lists.shape[0]} units for each of {prod(lists.shape[1:])} tokens"

@@ -122,12 +122,12 @@ def starved(error: Exception) -> bool:
     return known or "out of memory" in said or "can't allocate memory" in said
 
 
-APART = 1e-3
-"""How far a score may move, as a share, when another row stands beside it: rounding."""
+APART = 1e-6
+"""How far a score may move, as a share, when another row stands beside it; the same code runs for both."""
 
 
 def influenced(scores: Callable[[tuple[Tensor, ...]], Tensor], pair: tuple[Tensor, ...]) -> bool:
-    """Whether a row's score is another one when a second row stands beside it, or a second is refused.
+    """Whether a row's score depends on which other row stands beside it, or no row may stand there.
 
     Networks that answer differently each time (dropout that never ends) are not meant.
 
@@ -135,15 +135,14 @@ def influenced(scores: Callable[[tuple[Tensor, ...]], Tensor], pair: tuple[Tenso
         scores: one for each row.
         pair: inputs of two rows.
     """
-    first = tuple(x[:1] for x in pair)
-    alone = scores(first)
+    twice = tuple(torch.cat([x[:1], x[:1]]) for x in pair)
     try:
-        beside = scores(pair)
+        same, other = scores(twice), scores(pair)
     except Exception as error:  # whatever a network throws at a second row
         if starved(error):
             raise
         return True
-    least = APART * max(float(alone.abs().max()), float(beside.abs().max()))
-    if float((beside[:1] - alone).abs().max()) <= least:
+    least = APART * max(float(same.abs().max()), float(other.abs().max()))
+    if float((other[0] - same[0]).abs()) <= least:
         return False
-    return float((scores(first) - alone).abs().max()) <= least
+    return float((scores(twice)[0] - same[0]).abs()) <= least

@@ -1,6 +1,7 @@
 """What is asked: of which network, about which inputs, and what of its answer is to be explained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -113,7 +114,8 @@ class Question:
         with stored():
             seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
         check_rows(self.net, inputs, seen)
-        return goal(_in_full(seen), inputs[0])
+        image = inputs[0] if inputs[0].is_floating_point() else inputs[0].float()
+        return goal(_in_full(seen), image)
 
     def degrees(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
         """The probability where the target is a class, else its value; without gradients."""
@@ -180,7 +182,7 @@ def ask(
         UsageError: numbers of images and targets do not fit, or a target has to be named.
         GraphError: the inputs do not fit the network.
     """
-    with ordinary(), stored():
+    with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
         wanted = _likeliest(net, inputs) if target is None else _listed(target)
         count = max(len(inputs[0]), len(wanted))
@@ -192,6 +194,21 @@ def ask(
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
         return Question(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
+
+
+@contextmanager
+def _watchable(net: Net) -> Iterator[None]:
+    """Turn what torch says of scripted layers, which take no hooks, into an error that says what would."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "ScriptModule" not in str(error):
+            raise
+        raise UsageError(
+            "a network whose layers can be watched while they run",
+            received=f"{net.name}, scripted by torch.jit.script",
+            hint="Explain the module that it was made of.",
+        ) from error
 
 
 def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import UsageError
-from convscope.see.explaining.folding import convolution
+from convscope.see.explaining.folding import convolution, normalisation
 from convscope.see.explaining.opaque import Watched, flat
 
 DENSE = (F.linear,)
@@ -75,6 +75,8 @@ class Relevance(Watched):
         name = getattr(func, "__name__", "").strip("_")
         if _foreign(func):
             raise self.refusal(f"the custom operation {func}")
+        if func is F.batch_norm and normalisation(args, kwargs)["training"]:
+            raise self.refusal("batch_norm by the statistics of the batch itself")
         if func in DENSE or func in CONVOLUTIONS:
             return self._linear(func, args, kwargs)
         if name in PASSED:

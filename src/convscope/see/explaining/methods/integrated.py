@@ -95,6 +95,8 @@ class IntegratedGradients(Method):
                 share, weight = shares[first : first + size], weights[first : first + size]
                 rows, pairs = [row] * len(share), zip(question.inputs, nothing, strict=True)
                 line.add([_between(x, o, rows, share, fold) for x, o in pairs], share, weight)
+                if line.silent:
+                    raise LookupError("a gradient from every point of the line")
                 last = first + size >= self.steps
                 if last or perf_counter() - told > SOON:
                     total[line.number][row] = line.gradient()[0]
