@@ -251,6 +251,10 @@ def _ninths(x: Tensor) -> Tensor:
     return (x * 9).round() / 9
 
 
+def _numbers(_: Tensor) -> Tensor:
+    return torch.arange(12).view(2, 6) % 9
+
+
 def _positive(x: Tensor) -> Tensor:
     return torch.relu(x)
 
@@ -321,7 +325,7 @@ ODD: dict[str, Odd] = {
     "one row only": Odd(fixed, alone=True),
     "batch statistics": Odd(Normed, own=True, alone=True, refused={"lrp": "statistics of the batch"}),
     "without maps": Odd(flat, plain=flat, refused=words((*CAMS, "scorecam"), "have maps")),
-    "indices": Odd(Words, refused=_all("indices only"), inputs=lambda x: torch.arange(12).view(2, 6) % 9, contract=InputContract(6)),
+    "indices": Odd(Words, refused=_all("indices only"), inputs=_numbers, contract=InputContract(6)),
 }  # fmt: skip
 
 

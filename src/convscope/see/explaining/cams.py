@@ -20,7 +20,7 @@ from convscope.see.explaining.arrival import depends, differentiated, missing, s
 from convscope.see.explaining.fields import stretched
 from convscope.see.explaining.maps import Activated, activated, cut, last_maps
 from convscope.see.explaining.method import Method, Part
-from convscope.see.explaining.passes import check_differentiable, ordinary
+from convscope.see.explaining.passes import ordinary
 from convscope.see.explaining.question import Question
 from convscope.see.looking import HALVES
 
@@ -85,7 +85,6 @@ def tail(
     Raises:
         UsageError: the target does not depend on the layer, or no gradient arrives there.
     """
-    check_differentiable(question.net)
     inputs = question.repeated(rows)
     with ordinary(), torch.enable_grad(), cut(question, place) as made:
         scores = question.scores(inputs, rows)

@@ -10,7 +10,7 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.see.explaining.arrival import differentiated, missing, silent_rows
 from convscope.see.explaining.opaque import Watched
-from convscope.see.explaining.passes import check_differentiable, ordinary
+from convscope.see.explaining.passes import ordinary
 from convscope.see.explaining.question import Question
 
 
@@ -32,7 +32,6 @@ def gradients(
         UsageError: a row's target depends on an input, but no gradient arrives there.
     """
     check_values(question)
-    check_differentiable(question.net)
     with ordinary(), torch.enable_grad():
         free = [x.detach().requires_grad_(i in question.explained) for i, x in enumerate(inputs)]
         with during() as mode:

@@ -100,7 +100,7 @@ def stepped(steps: Iterator[Item], during: Callable[[], AbstractContextManager[o
 
 
 def check_differentiable(net: Net) -> None:
-    """Refuse weights that autograd cannot save.
+    """Refuse weights that autograd cannot save, nor torch freeze and unfreeze.
 
     Raises:
         UsageError: a parameter or buffer was created inside `torch.inference_mode`.
@@ -111,7 +111,7 @@ def check_differentiable(net: Net) -> None:
         raise UsageError(
             "weights that gradients can pass, created outside torch.inference_mode",
             received=f"{made}, created inside it",
-            hint="Build or load the network outside of it, or use occlusion, rise or scorecam.",
+            hint="Build or load the network outside of it.",
         )
 
 
@@ -142,7 +142,7 @@ def influenced(scores: Callable[[tuple[Tensor, ...]], Tensor], pair: tuple[Tenso
         if starved(error):
             raise
         return True
-    least = APART * max(float(same.abs().max()), float(other.abs().max()))
+    least = APART * float(same.abs().max())
     if float((other[0] - same[0]).abs()) <= least:
         return False
     return float((scores(twice)[0] - same[0]).abs()) <= least

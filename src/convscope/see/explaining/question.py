@@ -16,7 +16,7 @@ from convscope.nets.answers import log_probabilities
 from convscope.nets.places import RESULT
 from convscope.nets.structure import leaves
 from convscope.see.explaining.fields import blurred
-from convscope.see.explaining.passes import influenced, ordinary, stored
+from convscope.see.explaining.passes import check_differentiable, influenced, ordinary, stored
 from convscope.see.looking import HALVES, check_rows
 from convscope.see.measures import Unit, aim
 from convscope.see.objective import Measure, Objective, each
@@ -72,12 +72,13 @@ class Question:
         return bool(self.net._cache[key])
 
     def _beside(self) -> tuple[Tensor, ...]:
-        """The first row, and one of other values."""
+        """The first row, and one of values far beyond their range, so that batch-wide scales show."""
         chance = torch.Generator().manual_seed(0)
         made = []
         for x, contract in zip((x[:1] for x in self.inputs), self.net.contracts, strict=True):
             low, high = contract.value_range
-            noise = low + (high - low) * torch.rand(x.shape, generator=chance, dtype=torch.float64)
+            draw = torch.rand(x.shape, generator=chance, dtype=torch.float64)
+            noise = low + (high - low) * (7 * draw - 3)
             made.append(torch.cat([x, noise.to(x) if x.is_floating_point() else x.flip(-1)]))
         return tuple(made)
 
@@ -182,6 +183,7 @@ def ask(
         UsageError: numbers of images and targets do not fit, or a target has to be named.
         GraphError: the inputs do not fit the network.
     """
+    check_differentiable(net)
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
         wanted = _likeliest(net, inputs) if target is None else _listed(target)

@@ -19,7 +19,7 @@ from convscope.see.explaining.folding import Folding, folding
 from convscope.see.explaining.gradients import check_arrival, check_values, gradients, zeros
 from convscope.see.explaining.lean import Lean
 from convscope.see.explaining.method import Baseline, Method, Part
-from convscope.see.explaining.passes import check_differentiable, starved
+from convscope.see.explaining.passes import starved
 from convscope.see.explaining.question import Question
 
 MANY = 16
@@ -49,7 +49,6 @@ class IntegratedGradients(Method):
         Where the lean way fails, at whatever row, all is computed plainly.
         """
         check_values(question)
-        check_differentiable(question.net)
         nothing, fold = self.baseline(question), folding(question)
         told = 0.0
         try:
