@@ -181,6 +181,12 @@ def test_relevance_is_the_same_in_every_number_format(dtype, seed):
     assert float((found - wanted).abs().max()) < 1e-4 * float(wanted.abs().max())
 
 
+def test_relevance_is_the_same_the_first_time_and_later():
+    net, images = residual(), pictures(residual())  # whose in-place operations its first pass finds out
+    first = explain(net, images, "lrp", 1, checks=()).attribution
+    assert torch.equal(explain(net, images, "lrp", 1, checks=()).attribution, first)
+
+
 @pytest.mark.parametrize("name", ["lrp", "guided", "deconvnet"])
 def test_compiled_networks_are_refused_where_they_cannot_be_seen_into(name):
     with warnings.catch_warnings():

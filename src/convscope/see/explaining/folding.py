@@ -215,6 +215,8 @@ def _watched(question: Question) -> _Pairs:
     read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.goals]
     rows = [read.index(places) for places in dict.fromkeys(read)]
     watch = _Pairs()
-    with torch.no_grad(), watch:
-        question.scores(question.repeated(rows), rows)
+    with torch.no_grad():
+        question.scores(question.repeated(rows), rows)  # the first pass of a network may run it several times
+        with watch:
+            question.scores(question.repeated(rows), rows)
     return watch
