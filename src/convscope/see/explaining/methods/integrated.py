@@ -50,7 +50,7 @@ class IntegratedGradients(Method):
         """
         check_values(question)
         nothing, fold = self.baseline(question), folding(question)
-        told = 0.0
+        total, told = zeros(question), 0.0
         try:
             for total, told in self._leanly(question, nothing, fold):
                 yield _part(question, nothing, total, told)
