@@ -138,7 +138,7 @@ def _described(node: Any, module: nn.Module | None) -> str:
         return f"the custom autograd function {name.removesuffix('Backward')}"
     if "NotImplemented" in name:
         return "an operation without a gradient of its own (quantised, or a custom kernel)"
-    return f"{name.split('Backward')[0]}, which no call in Python shows (traced, scripted or compiled code)"
+    return f"{name.split('Backward')[0]}, which no call in Python shows (torch.jit or compiled code)"
 
 
 def flat(values: Any) -> list[Tensor]:
