@@ -41,6 +41,9 @@ def test_methods_side_by_side(convscope, digit, tmp_path):
     pairs = [(e["target"], e["method"]) for e in answer["explanations"]]
     assert pairs == [("7", "gradcam"), ("7", "lrp"), ("3", "gradcam"), ("3", "lrp")]
     assert all(0 <= e["checks"]["drop"] <= 1 for e in answer["explanations"])
+    assert [bool(e["layer"]) for e in answer["explanations"]] == [True, False, True, False]
+    layer = answer["explanations"][0]["layer"]
+    assert f"layer={layer}" in (tmp_path / "seen" / "index.html").read_text()
     assert re.match(r"The network gives 7 a probability of \d+ %", answer["said"][0])
     for entry in answer["explanations"]:
         with Image.open(tmp_path / "seen" / entry["picture"]) as picture:

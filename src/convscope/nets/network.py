@@ -135,8 +135,9 @@ class Net:
         key = (contract, device, dtype)
         if key not in self._cache:
             shape = (-1, *(1 for _ in contract.size))
-            mean = torch.tensor(contract.mean, device=device, dtype=dtype).view(shape)
-            scale = 1 / torch.tensor(contract.std, device=device, dtype=dtype).view(shape)
+            with torch.inference_mode(False):  # what is kept must serve passes with gradients, too
+                mean = torch.tensor(contract.mean, device=device, dtype=dtype).view(shape)
+                scale = 1 / torch.tensor(contract.std, device=device, dtype=dtype).view(shape)
             plain = set(contract.mean) == {0.0} and set(contract.std) == {1.0}
             self._cache[key] = (None, None) if plain else (mean, scale)
         return self._cache[key]

@@ -4,7 +4,6 @@ Source: Carter, Armstrong, Schubert, Johnson and Olah 2019, "Activation Atlas", 
 doi:10.23915/distill.00015.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -16,6 +15,7 @@ from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen, resolve
+from convscope.see.finishing import final
 from convscope.see.gathering import Vectors, gathering
 from convscope.see.icons import Drawn, Pencil, drawing
 from convscope.see.layer_recipe import Atlas as Recipe
@@ -134,7 +134,7 @@ def atlas(net: Net, layer: str, data: Samples, **recipe: object) -> Atlas:
     """
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
     with frozen(net.module):
-        finished = deque(mapping(net, data, wanted), maxlen=1).pop().atlas
+        finished = final(mapping(net, data, wanted), "an atlas").atlas
     if finished is None:
         raise UsageError("pictures", received="none")
     return finished()

@@ -3,7 +3,6 @@
 Source: Olah et al. 2018, "The Building Blocks of Interpretability", Distill, doi:10.23915/distill.00010.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen, resolve
+from convscope.see.finishing import final
 from convscope.see.icons import Drawn, Pencil, drawing
 from convscope.see.layer_recipe import Factors as Recipe
 from convscope.see.looking import seen
@@ -73,7 +73,7 @@ def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
     """
     wanted = Recipe.parse({"net": net.name, "images": ["..."], "layer": layer, **recipe})
     with frozen(net.module):
-        return deque(factoring(net, images, wanted), maxlen=1).pop().factors
+        return final(factoring(net, images, wanted), "a factorisation").factors
 
 
 def factoring(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Factoring]:

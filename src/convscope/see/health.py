@@ -1,6 +1,5 @@
 """Which units of each layer do no work over real inputs: dead, saturated, redundant ones."""
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, Place
+from convscope.see.finishing import final
 from convscope.see.indexing import indexing_units
 from convscope.see.statistics import BOUNDS, NEAR
 from convscope.see.unit_index import UnitIndex
@@ -81,7 +81,7 @@ def layer_health(
         sums.setdefault(number, _Products()).add(spread_positions(act))
 
     steps = indexing_units(net, samples, places, k=1, batch=batch, watch=watch)
-    index, modules = deque(steps, maxlen=1).pop().index(), dict(net.module.named_modules())
+    index, modules = final(steps, "an index of units").index(), dict(net.module.named_modules())
     return tuple(
         _health(index, layer.place, sums.get(i), modules.get(Place.parse(layer.place).layer))
         for i, layer in enumerate(index.layers)

@@ -6,7 +6,6 @@ is among a unit's k best with a chance of k/n.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from convscope.nets import Net, Place
 from convscope.nets.speed import roomy_heap
 from convscope.see import index_files
 from convscope.see.extremes import Candidates
+from convscope.see.finishing import final
 from convscope.see.interrupts import whole
 from convscope.see.ranking import MEMORY, batch_for
 from convscope.see.reducing import Reduced
@@ -66,7 +66,7 @@ def index_units(
         PlaceError: a place is not in this network.
         UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
     """
-    return deque(indexing_units(net, samples, places, k=k, batch=batch), maxlen=1).pop().index()
+    return final(indexing_units(net, samples, places, k=k, batch=batch), "an index of units").index()
 
 
 def indexing_units(

@@ -1,6 +1,5 @@
 """Everything about one unit: what was made for it, the real images at both ends of its scale, its numbers."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from convscope.nets import Net, Place, frozen, resolve
 from convscope.nets.places import RESULT
 from convscope.see import index_files
 from convscope.see.effective import EffectiveField, effective_field
+from convscope.see.finishing import final
 from convscope.see.indexing import indexing_units
 from convscope.see.looking import seen
 from convscope.see.recipe import Visualize
@@ -125,7 +125,7 @@ def unit(
             has no gradient with respect to the image.
         ConvscopeError: the unit's values are NaN or infinite.
     """
-    last = deque(sitting(net, place, data, index=index, best=best, steps=steps, seed=seed), maxlen=1).pop()
+    last = final(sitting(net, place, data, index=index, best=best, steps=steps, seed=seed), "a portrait")
     if last.so_far is None:
         raise UsageError("one unit")
     return last.so_far()

@@ -4,7 +4,6 @@ Real examples explain units better than synthetic pictures do (Borowski et al. 2
 both are shown side by side.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, Place, resolve, survey
+from convscope.see.finishing import final
 from convscope.see.looking import seen
 from convscope.worlds.samples import Samples, scaled
 
@@ -65,7 +65,7 @@ def best_images(
         PlaceError: a place is not in this network, or has no activation for each image.
         UsageError: there are no samples, or `k` is not positive.
     """
-    return deque(ranking(net, samples, places, k, by=by, memory=memory), maxlen=1).pop()
+    return final(ranking(net, samples, places, k, by=by, memory=memory), "a ranking")
 
 
 def ranking(

@@ -1,6 +1,5 @@
 """One picture drawn again by each of several layers: exaggerated, or from what the layer kept of it."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from convscope.errors import UsageError
 from convscope.nets import Net, Place, frozen, resolve, survey
 from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import fourier, pixels
+from convscope.see.finishing import final
 from convscope.see.layer_recipe import Caricature, Invert
 from convscope.see.looking import seen
 from convscope.see.maps import layers_with_units
@@ -86,7 +86,7 @@ def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Redra
     """
     wanted = Caricature.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
-        return deque(redrawing(net, image, wanted), maxlen=1).pop().redrawn()
+        return final(redrawing(net, image, wanted), "an inversion").redrawn()
 
 
 def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Redrawn:
@@ -96,7 +96,7 @@ def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Redrawn:
     """
     wanted = Invert.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
-        return deque(redrawing(net, image, wanted), maxlen=1).pop().redrawn()
+        return final(redrawing(net, image, wanted), "an inversion").redrawn()
 
 
 def redrawing(net: Net, image: Tensor, recipe: Caricature | Invert) -> Iterator[Redrawing]:

@@ -3,7 +3,6 @@
 Source: Erhan et al. 2009 (activation maximisation); Olah et al. 2017, "Feature Visualization", Distill.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from convscope.nets import Net, Place, frozen
 from convscope.nets.speed import roomy_heap
 from convscope.see.algebra import Wish
 from convscope.see.ascent import Step, ascend
+from convscope.see.finishing import final
 from convscope.see.objective import Objective
 from convscope.see.reaching import gradient_left, require_finite
 from convscope.see.recipe import Visualize
@@ -111,7 +111,7 @@ def visualize(
     wanted = Visualize.parse({**named, **begin, **recipe})
     course = visualizing(net, wanted, start=given, photographs=photographs)
     with frozen(net.module):
-        return deque(course, maxlen=1).pop().visualization()
+        return final(course, "a visualization").visualization()
 
 
 def visualizing(

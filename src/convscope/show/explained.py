@@ -118,7 +118,7 @@ def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
                 "name": e.method.name,
                 "says": " ".join((type(e.method).__doc__ or "").split()),
                 "source": e.method.source,
-                "settings": ", ".join(f"{k}={v}" for k, v in e.method.settings().items() if v not in ("", 0)),
+                "settings": _settings(e),
                 "heat": address(heat_picture(e, row)),
                 "lines": _lines(e, row),
                 "curves": _curves(e, row),
@@ -128,6 +128,12 @@ def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
             for e in explanations
         ],
     }
+
+
+def _settings(explanation: Explanation) -> str:
+    """The method's settings, with the layer that was chosen where none was given."""
+    settings = explanation.method.settings() | ({"layer": explanation.layer} if explanation.layer else {})
+    return ", ".join(f"{key}={value}" for key, value in settings.items() if value not in ("", 0))
 
 
 def _curves(explanation: Explanation, row: int) -> Markup:

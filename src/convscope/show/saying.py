@@ -45,7 +45,8 @@ def sentences(explanation: Explanation, row: int = 0) -> list[str]:
         said.append(f"{target} has the value {degree:.4g}.")
     looked = where(explanation.heat[row].cpu().numpy())
     if looked:
-        said.append(f"By {explanation.method.title}, it looks at {looked}.")
+        layer = f" at layer {explanation.layer}" if explanation.layer else ""
+        said.append(f"By {explanation.method.title}{layer}, it looks at {looked}.")
     checked = explanation.reliability[row] if explanation.reliability else None
     if checked and checked.curved and known:
         curves = checked.curved.curves

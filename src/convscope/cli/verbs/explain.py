@@ -99,7 +99,7 @@ def _save(made: "list[Explanation]", recipe: Explain, folder: Path) -> tuple[lis
             found.append({
                 "target": target, "method": e.method.name, "settings": e.method.settings(),
                 "value": float(e.scores[row]), "degree": float(e.degrees[row]), "seconds": e.seconds,
-                "done": e.share, "picture": file, "checks": numbers,
+                "done": e.share, "picture": file, "checks": numbers, "layer": str(e.layer or ""),
             })  # fmt: skip
         sheet = pictures.file_name(f"{target.split(',')[0]}", ending="-sheet")
         pictures.save(explained.sheet(made, row), folder / sheet, mark)
@@ -156,7 +156,8 @@ def _table(found: list[dict[str, Any]], said: list[str]) -> Any:
         fades = (
             f"{c['rank_correlations'][-1]:+.2f} {'fades' if c['fades'] else 'stays'}" if "fades" in c else ""
         )
-        table.add_row(Text(entry["target"]), entry["method"], *cells, fades, f"{entry['seconds']:.2f}")
+        method = f"{entry['method']} at {entry['layer']}" if entry["layer"] else entry["method"]
+        table.add_row(Text(entry["target"]), Text(method), *cells, fades, f"{entry['seconds']:.2f}")
     return Group(*(Text(sentence) for sentence in said), "", table)
 
 

@@ -8,7 +8,6 @@ Source: Mordvintsev, Olah and Tyka 2015, "Inceptionism"; their notebook's steps 
 absolute gradient), ten at each of four sizes, 1.4 apart, moved by up to 32 pixels.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -24,6 +23,7 @@ from convscope.see.ascent import Climb, ascend
 from convscope.see.canvas import Canvas
 from convscope.see.dreams import goals, octaves
 from convscope.see.dreams.recipe import Dream
+from convscope.see.finishing import final
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.precision import faster
@@ -123,7 +123,7 @@ def dream(
     """
     wanted = Dream.parse({"photo": "", "net": net.name, "layer": list(layers), **recipe})
     with frozen(net.module):
-        return deque(dreaming(net, photo, wanted, guide=guide, mask=mask), maxlen=1).pop().dreamt()
+        return final(dreaming(net, photo, wanted, guide=guide, mask=mask), "a dream").dreamt()
 
 
 def dreaming(

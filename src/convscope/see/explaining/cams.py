@@ -1,17 +1,14 @@
 """What class activation maps share: the layer, its maps, the gradient there, stretching the result.
 
-The pass runs without gradients up to the layer; only what comes after it is part of the graph.
+Up to the layer nothing requires a gradient; only what comes after it is part of the graph.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from math import prod
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import PlaceError, UsageError
@@ -19,13 +16,13 @@ from convscope.nets import Net, Place, resolve, survey
 from convscope.nets.axes import units_first
 from convscope.nets.places import RESULT
 from convscope.nets.recording import last_axes
-from convscope.nets.structure import leaves, swap
+from convscope.see.explaining.arrival import depends, differentiated, missing, silent_rows
 from convscope.see.explaining.fields import stretched
+from convscope.see.explaining.maps import Activated, activated, cut, last_maps
 from convscope.see.explaining.method import Method, Part
+from convscope.see.explaining.passes import ordinary
 from convscope.see.explaining.question import Question
-
-POOLS = ("pool", "dropout", "drop", "flatten", "identity", "softmax", "upsample")
-"""Kinds of modules whose maps are not taken by themselves."""
+from convscope.see.looking import HALVES
 
 
 class Cam(Method):
@@ -42,7 +39,7 @@ class Cam(Method):
         for first in range(0, len(question), question.batch):
             rows = list(range(first, min(first + question.batch, len(question))))
             found.append(self.combined(*tail(question, place, rows)))
-        yield Part(onto_inputs(question, torch.cat(found)))
+        yield Part(onto_inputs(question, torch.cat(found)), layer=place)
 
     def combined(
         self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
@@ -64,39 +61,15 @@ def chosen_layer(question: Question, text: str = "") -> Place:
     """
     inputs = tuple(x[:1] for x in question.inputs)
     if not text:
-        return last_maps(question.net, inputs, question.places)
+        return last_maps(question)
+    place = activated(question.net, text)
+    if place is not None:
+        resolve(question.net, Place(place.layer, place.call), *inputs)
+        return place
     place = resolve(question.net, Place.parse(text).whole, *inputs)
     if place.layer == RESULT or len(_shape(question.net, inputs, place)) < 2:
         raise PlaceError("a layer inside the network whose units have maps", received=text)
     return place
-
-
-def last_maps(net: Net, inputs: tuple[Tensor, ...], before: tuple[Place, ...]) -> Place:
-    """The last layer with maps of more than one position that runs before the target is there."""
-    shapes = survey(net, *inputs)
-    names = list(shapes)
-    ends = [names.index(place.layer) for place in before if place.layer in names and place.layer != RESULT]
-    names = names[: min(ends)] if ends else [name for name in names if name != RESULT]
-    skipped: set[tuple[int, ...]] = set()
-    for name in reversed(names):
-        parts = shapes[name][-1]
-        shape = next(iter(parts.values()), ())
-        if len(parts) != 1 or len(shape) < 2 or prod(shape[1:]) < 2:
-            continue
-        module = net.module.get_submodule(name)
-        if not any(True for _ in module.children()) and _is_pool(module):
-            skipped.add(shape)  # what holds it and ends with it has the same shape
-        elif shape not in skipped or not any(True for _ in module.children()):
-            return Place(name)
-    raise UsageError(
-        "a layer before the target whose units have maps",
-        received=f"{net.name}, which has none",
-        hint="Use a method that needs no maps: integrated, occlusion, lrp.",
-    )
-
-
-def _is_pool(module: nn.Module) -> bool:
-    return any(word in type(module).__name__.lower() for word in POOLS)
 
 
 def _shape(net: Net, inputs: tuple[Tensor, ...], place: Place) -> tuple[int, ...]:
@@ -110,54 +83,97 @@ def tail(
     """A layer's maps, and the gradient of each row's target there.
 
     Raises:
-        UsageError: the target does not depend on the layer.
+        UsageError: the target does not depend on the layer, or no gradient arrives there.
     """
     inputs = question.repeated(rows)
-    with torch.no_grad(), _cut(question.net, place, inputs) as cut:
+    with ordinary(), torch.enable_grad(), cut(question, place) as made:
         scores = question.scores(inputs, rows)
-        if not cut or not scores.requires_grad:
-            raise UsageError(
-                f"a layer that {question.names[rows[0]]} depends on",
-                received=str(place),
-                hint="Choose a layer before the target.",
-            )
-        (gradient,) = torch.autograd.grad(scores.sum(), cut[0], allow_unused=True, materialize_grads=True)
-    last, key = last_axes(question.net), place.key or ""
-    spot = (place.layer, place.call or len(survey(question.net)[place.layer]), key)
-    maps, slopes = (units_first(x, spot, last) for x in (cut[0].detach(), gradient))
-    return maps.float(), slopes.float()
+        if not made:
+            raise _unconnected(question, place, rows[0])
+        (gradient,) = differentiated(scores, made[:1], question.names[rows[0]])
+    maps = made[0].detach()
+    _check_rows(question, place, maps, rows)
+    gradient = torch.zeros_like(maps) if gradient is None else gradient
+    for at in silent_rows(gradient):
+        _check_arrival(question, place, maps[at : at + 1], rows[at], everywhere=not scores.requires_grad)
+    return mapped(question, place, maps), mapped(question, place, gradient)
 
 
-@contextmanager
-def _cut(net: Net, place: Place, inputs: tuple[Tensor, ...]) -> Iterator[list[Tensor]]:
-    """The graph begins at what the layer returns; the list holds it after the pass."""
-    wanted = place.call or len(survey(net, *(x[:1] for x in inputs))[place.layer])
-    cut: list[Tensor] = []
-    calls = 0
+def seen_maps(question: Question, place: Place) -> Float[Tensor, "b k *size"]:
+    """A layer's maps for every row, without gradients."""
+    found = []
+    for first in range(0, len(question), question.batch):
+        rows = list(range(first, min(first + question.batch, len(question))))
+        with cut(question, place) as made, torch.no_grad():
+            question.scores(question.repeated(rows), rows)
+        if not made:
+            raise _unconnected(question, place, rows[0])
+        _check_rows(question, place, made[0], rows)
+        found.append(mapped(question, place, made[0].detach()))
+    return torch.cat(found)
 
-    def begin(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls != wanted:
-            return None
-        keys = [key for key, _ in leaves(output)]
-        chosen = keys.index(place.key) if place.key is not None else 0
-        numbers = iter(range(len(keys)))
-        torch.set_grad_enabled(True)  # until the surrounding no_grad ends
 
-        def change(tensor: Tensor) -> Tensor:
-            if next(numbers) != chosen:
-                return tensor
-            cut.append(tensor.detach().clone().requires_grad_())
-            return cut[0].clone()  # which may be overwritten in place
+def mapped(question: Question, place: Place, maps: Tensor) -> Float[Tensor, "b k *size"]:
+    """A layer's maps with units first, in float32 or better."""
+    if isinstance(place, Activated):
+        spots = [spot for spot in last_axes(question.net) if spot[0] == place.layer]
+        turned = bool(spots) and tuple(maps.shape[1:]) == _raw(question, place)
+        maps = maps.movedim(-1, 1) if turned else maps
+    else:
+        spot = (place.layer, place.call or len(survey(question.net)[place.layer]), place.key or "")
+        maps = units_first(maps, spot, last_axes(question.net))
+    return maps.float() if maps.dtype in HALVES else maps
 
-        return swap(output, change)
 
-    handle = net.module.get_submodule(place.layer).register_forward_hook(begin)
-    try:
-        yield cut
-    finally:
-        handle.remove()
+def _raw(question: Question, place: Place) -> tuple[int, ...]:
+    """The shape of a layer's output with its units last."""
+    units, *size = _shape(question.net, tuple(x[:1] for x in question.inputs), Place(place.layer, place.call))
+    return (*size, units)
+
+
+def _check_rows(question: Question, place: Place, maps: Tensor, rows: list[int]) -> None:
+    if len(maps) != len(rows):
+        raise PlaceError(
+            f"a layer with one activation for each image: {len(rows)}",
+            received=f"{len(maps)} from {place}, which mixes parts of an image with the batch",
+            hint="Choose the block around it, or a layer before or after it.",
+        )
+
+
+def _unconnected(question: Question, place: Place, row: int) -> UsageError:
+    return UsageError(
+        f"a layer that {question.names[row]} depends on",
+        received=str(place),
+        hint="Choose a layer before the target.",
+    )
+
+
+def _check_arrival(question: Question, place: Place, maps: Tensor, row: int, *, everywhere: bool) -> None:
+    """Refuse a row whose gradient at the maps is 0 because none arrives.
+
+    Raises:
+        UsageError: the target does not depend on the layer, or not by operations with gradients.
+    """
+    inputs = question.repeated([row])
+
+    def run(value: Tensor) -> Tensor:
+        with cut(question, place, value):
+            return question.scores(inputs, [row])
+
+    chance = torch.Generator().manual_seed(0)
+    size = float(maps.abs().max()) or 1.0
+    draws = [torch.randn(maps.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    others = [torch.zeros_like(maps), *((size * draw).to(maps) for draw in draws)]
+    with ordinary():
+        if everywhere and not depends(run, run(maps).detach(), others):
+            raise _unconnected(question, place, row)
+        reason = missing(run, maps, others)
+    if reason:
+        raise UsageError(
+            f"a gradient of {question.names[row]} at {place}",
+            received=f"no gradient arrives at {place}: {reason}",
+            hint="Use a method that needs no gradients (scorecam, occlusion, rise), or a layer after that.",
+        )
 
 
 def onto_inputs(question: Question, maps: Float[Tensor, "b 1 *size"]) -> tuple[Tensor, ...]:

@@ -58,7 +58,7 @@ def covered_scores(
         large = question.inputs[i].dim() > 2 and prod(question.inputs[i].shape[2:]) >= positions
         checked = (boxes[0], boxes[len(boxes) // 2], boxes[-1])
         local = large and len(boxes) >= few and change.agrees(checked, during)
-        size = MORE * question.batch if local else question.batch
+        size = MORE * question.batch if local and not question.alone else question.batch
         for first in range(0, len(boxes), size):
             part = boxes[first : first + size]
             scores = change.scores(part, during, local=local and len(part) > 1)

@@ -13,8 +13,10 @@ from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
+from convscope.see.explaining.arrival import silent_rows
 from convscope.see.explaining.folding import CONVOLUTIONS, convolution
 from convscope.see.explaining.lean import Lean
+from convscope.see.explaining.passes import starved
 from convscope.see.explaining.question import Question
 
 STRAIGHT = 1e-5
@@ -41,6 +43,8 @@ class Entrance:
         self.high, self.source = self.traced(self.inputs[self.number])
         self.step = self.high.detach() - self.low
         self.sums = torch.zeros_like(self.low)
+        self.silent = False
+        """Whether no gradient came back from some point of the line: why is for plain passes to find out."""
 
     def reached(self, x: Tensor) -> Tensor:
         """What the first convolution makes of an input."""
@@ -104,13 +108,6 @@ def entrance(question: Question, nothing: Sequence[Tensor], during: Lean, first:
         return False
 
 
-def starved(error: Exception) -> bool:
-    """Whether memory ran out, which another way of computing does not mend."""
-    said = str(error)
-    known = isinstance(error, torch.OutOfMemoryError)
-    return known or "out of memory" in said or "can't allocate memory" in said
-
-
 def _near(found: Tensor, wanted: Tensor) -> bool:
     return float((found - wanted).abs().max()) <= STRAIGHT * float(wanted.abs().max())  # not for NaN
 
@@ -133,6 +130,7 @@ class _Door(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         line, (back,) = ctx.line, gradients
         last = line.sums.dim() == 4 and line.sums.is_contiguous(memory_format=torch.channels_last)
+        line.silent = line.silent or bool(silent_rows(back))
         rows, total = (t.permute(0, 2, 3, 1) if last else t for t in (back, line.sums))
         total.view(-1).addmv_(rows.reshape(len(back), -1).T, ctx.weight.to(back))
         return back.new_zeros(()), None, None, None

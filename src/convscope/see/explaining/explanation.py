@@ -1,7 +1,7 @@
 """Explaining an answer: a method's attributions, and what checks say of them."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
@@ -9,14 +9,16 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import Net, frozen
+from convscope.nets import Net, Place, frozen
 from convscope.nets.speed import roomy_heap
 from convscope.see.explaining.checks.pointing import Boxes
 from convscope.see.explaining.fields import per_position
 from convscope.see.explaining.method import Method, Part
+from convscope.see.explaining.passes import ordinary, stepped, stored
 from convscope.see.explaining.question import Question, Target, ask
 from convscope.see.explaining.register import method as method_named
 from convscope.see.explaining.reliability import ALL, Reliability, checking
+from convscope.see.finishing import final
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,8 @@ class Explanation:
     """How much of the method's work was done; below 1 if it was stopped."""
     reliability: tuple[Reliability, ...] = field(default=())
     """What the checks say, one for each row; empty if there were none."""
+    layer: Place | None = None
+    """Whose maps were weighed, by methods that weigh a layer's maps."""
 
     @property
     def scores(self) -> Float[Tensor, " b"]:
@@ -112,7 +116,7 @@ def explain(
     """
     question = ask(net, image, target)
     chosen = method_named(method, **settings)
-    return deque(explaining(question, chosen, checks=checks, boxes=boxes), maxlen=1).pop().explanation
+    return final(explaining(question, chosen, checks=checks, boxes=boxes), chosen.title).explanation
 
 
 def explaining(
@@ -126,22 +130,32 @@ def explaining(
     made: Explanation | None = None
     with roomy_heap():
         for part, seconds in _timed(question, method):
-            made = Explanation(method, question, part.attributions, seconds, part.share)
+            made = Explanation(method, question, part.attributions, seconds, part.share, layer=part.layer)
             yield Progress("attributing", part.share, made)
         if made is not None and (checks or boxes):
-            for stage, share, found in checking(question, method, made.attributions, checks, boxes):
+            steps = checking(question, method, made.attributions, checks, boxes)
+            for stage, share, found in stepped(steps, _passes):
                 made = replace(made, reliability=found)
                 yield Progress(stage, share, made)
 
 
+@contextmanager
+def _passes() -> Iterator[None]:
+    with ordinary(), stored():
+        yield
+
+
 def _timed(question: Question, method: Method) -> Iterator[tuple[Part, float]]:
     """Each part, and the seconds that the method itself has taken; between parts, nothing is frozen."""
-    parts, seconds = iter(method.attributions(question)), 0.0
-    while True:
+    seconds = 0.0
+
+    @contextmanager
+    def clocked() -> Iterator[None]:
+        nonlocal seconds
         start = perf_counter()
-        with frozen(question.net.module):
-            part = next(parts, None)
+        with _passes(), frozen(question.net.module):
+            yield
         seconds += perf_counter() - start
-        if part is None:
-            return
-        yield Part(tuple(a.detach() for a in part.attributions), part.share), seconds
+
+    for part in stepped(iter(method.attributions(question)), clocked):
+        yield replace(part, attributions=tuple(a.detach() for a in part.attributions)), seconds

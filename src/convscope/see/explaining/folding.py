@@ -52,15 +52,22 @@ class Fold:
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of both together."""
-        norm = self.norm
+        norm = {name: _precise(value) for name, value in self.norm.items()}
+        own, bias = _precise(self.weight), _precise(self.bias)
         scale = (norm["running_var"] + norm["eps"]).rsqrt()
         scale = scale if norm["weight"] is None else scale * norm["weight"]
-        shift = -norm["running_mean"] if self.bias is None else self.bias - norm["running_mean"]
+        shift = -norm["running_mean"] if bias is None else bias - norm["running_mean"]
         shift = shift * scale if norm["bias"] is None else shift * scale + norm["bias"]
-        weight = self.weight * scale.view(-1, *[1] * (self.weight.dim() - 1))
+        weight = (own * scale.view(-1, *[1] * (own.dim() - 1))).to(self.weight.dtype)
         if weight.dim() == 4:
             weight = weight.contiguous(memory_format=torch.channels_last)
-        return weight, shift
+        return weight, shift.to(self.weight.dtype)
+
+
+def _precise(value: Any) -> Any:
+    """Halves as float32, everything else as it is."""
+    half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if half else value
 
 
 @dataclass(frozen=True)
@@ -87,16 +94,21 @@ class Folding:
         return Folding(weights, self.norms, channels_last=False, first=self.first)
 
 
-def folding(question: Question) -> Folding:
+def folding(question: Question, *, every_format: bool = False) -> Folding:
     """Makes contexts in which convolutions run as one with the normalisations that alone read them.
 
     Weights are folded now, once, if they are the network's own. Networks that do not bear channels last
     (they call `view` on what a convolution made) are run in the ordinary layout.
+
+    Args:
+        question: what is asked.
+        every_format: fold in every number format, where what is found depends on it (relevance). Otherwise
+            only float32 is folded: half precision would round the folded weights once more.
     """
     watch = _watched(question)
     module = question.net.module
     own = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
-    found = watch.folds() if question.net.dtype == torch.float32 else []
+    found = watch.folds() if every_format or question.net.dtype == torch.float32 else []
     found = [fold for fold in found if fold.within(own)]
     with torch.no_grad():
         weights = {id(fold.weight): fold.folded() for fold in found}
@@ -203,6 +215,8 @@ def _watched(question: Question) -> _Pairs:
     read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.goals]
     rows = [read.index(places) for places in dict.fromkeys(read)]
     watch = _Pairs()
-    with torch.no_grad(), watch:
-        question.scores(question.repeated(rows), rows)
+    with torch.no_grad():
+        question.scores(question.repeated(rows), rows)  # the first pass of a network may run it several times
+        with watch:
+            question.scores(question.repeated(rows), rows)
     return watch

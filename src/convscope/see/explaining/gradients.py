@@ -8,6 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
+from convscope.see.explaining.arrival import differentiated, missing, silent_rows
+from convscope.see.explaining.opaque import Watched
+from convscope.see.explaining.passes import ordinary
 from convscope.see.explaining.question import Question
 
 
@@ -26,21 +29,87 @@ def gradients(
         during: a context for the forward pass.
 
     Raises:
-        UsageError: the target does not depend on the inputs by anything that has a gradient.
+        UsageError: a row's target depends on an input, but no gradient arrives there.
     """
-    free = [x.detach().requires_grad_(i in question.explained) for i, x in enumerate(inputs)]
-    with torch.enable_grad():
-        with during():
+    check_values(question)
+    with ordinary(), torch.enable_grad():
+        free = [x.detach().requires_grad_(i in question.explained) for i, x in enumerate(inputs)]
+        with during() as mode:
             scores = question.scores(free, rows)
-        if not scores.requires_grad:
-            raise UsageError(
-                "a target that depends on the inputs by operations with gradients",
-                received=f"{question.names[rows[0]]}, which has none",
-                hint="Use a method that needs no gradients: occlusion or rise.",
-            )
-        leaves = [x for x in free if x.requires_grad]
-        found = iter(torch.autograd.grad(scores.sum(), leaves, allow_unused=True, materialize_grads=True))
-    return tuple(next(found) if x.requires_grad else torch.zeros(x.shape, device=x.device) for x in free)
+            if isinstance(mode, Watched):
+                mode.verify(scores)
+        sources = [x for x in free if x.requires_grad]
+        found = iter(differentiated(scores, sources, question.names[rows[0]]))
+    made = []
+    for x in free:
+        gradient = next(found) if x.requires_grad else None
+        nothing = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
+        made.append(nothing if gradient is None else gradient)
+    for number in question.explained:
+        silent = {rows[at]: at for at in silent_rows(made[number])}  # of each row one point will do
+        for row, at in silent.items():
+            check_arrival(question, inputs, number, at, row)
+    return tuple(made)
+
+
+def check_values(question: Question) -> None:
+    """Refuse inputs of which no values can be changed a little.
+
+    Raises:
+        UsageError: all inputs are integers: indices, of which there is no gradient and no mixture.
+    """
+    if not question.explained:
+        kinds = ", ".join(sorted({str(x.dtype).removeprefix("torch.") for x in question.inputs}))
+        raise UsageError(
+            "an input of floating point values, which can be changed a little",
+            received=f"indices only ({kinds})",
+            hint="Wrap the part of the network after the embedding as a network of its own, and explain the "
+            "embedded input; a picture as integers is converted with .float().",
+        )
+
+
+def check_arrival(question: Question, inputs: Sequence[Tensor], number: int, at: int, row: int) -> None:
+    """Refuse a row whose gradient at one input is 0 because none arrives.
+
+    Args:
+        question: what is asked.
+        inputs: the batch in which the row's gradient was 0.
+        number: of the input.
+        at: the row's place in the batch.
+        row: which row of the question it is.
+
+    Raises:
+        UsageError: the target depends on the input, but not by operations with gradients.
+    """
+    ones = [x[at : at + 1].detach() for x in inputs]
+
+    def run(value: Tensor) -> Tensor:
+        return question.scores([value if i == number else x for i, x in enumerate(ones)], [row])
+
+    with ordinary():
+        reason = missing(run, ones[number], _others(question, number, row, ones[number]))
+    if reason:
+        several = f" {question.net.contracts[number].name}" if len(inputs) > 1 else ""
+        raise UsageError(
+            f"a gradient of {question.names[row]} at the input{several}",
+            received=f"no gradient arrives at the input{several}: {reason}",
+            hint="Use a method that needs no gradients: occlusion or rise.",
+        )
+
+
+def _others(question: Question, number: int, row: int, value: Tensor) -> list[Tensor]:
+    """Other values of an input's range: its mean, and noise."""
+    low, high = question.net.contracts[number].value_range
+    chance = torch.Generator().manual_seed(row)
+    draws = [torch.rand(value.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    return [
+        question.baseline("mean")[number][row : row + 1],
+        *((low + (high - low) * d).to(value) for d in draws),
+    ]
+
+
+def _floating(x: Tensor) -> torch.dtype:
+    return x.dtype if x.is_floating_point() else torch.float32
 
 
 def each_gradient(
@@ -86,7 +155,4 @@ def scored(
 
 def zeros(question: Question) -> list[Tensor]:
     """A place to add up attributions: one tensor for each input."""
-    return [
-        torch.zeros(x.shape, dtype=x.dtype if x.is_floating_point() else torch.float32, device=x.device)
-        for x in question.inputs
-    ]
+    return [torch.zeros(x.shape, dtype=_floating(x), device=x.device) for x in question.inputs]

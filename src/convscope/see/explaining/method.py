@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from convscope.errors import UsageError, nearest
+from convscope.nets import Place
 from convscope.see.explaining.question import Question
 
 Baseline = Literal["mean", "low", "blur"]
@@ -25,6 +26,8 @@ class Part:
 
     attributions: tuple[Tensor, ...]
     share: float = 1.0
+    layer: Place | None = None
+    """Whose maps were weighed, if a layer's were."""
 
 
 class Method(BaseModel, ABC):

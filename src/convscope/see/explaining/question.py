@@ -1,6 +1,7 @@
 """What is asked: of which network, about which inputs, and what of its answer is to be explained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -16,9 +17,10 @@ from convscope.nets.places import RESULT
 from convscope.nets.structure import leaves
 from convscope.recipe import whole_number
 from convscope.see.explaining.fields import blurred
+from convscope.see.explaining.passes import check_differentiable, influenced, ordinary, stored
 from convscope.see.looking import HALVES, check_rows
-from convscope.see.measures import aim
-from convscope.see.objective import Objective, each
+from convscope.see.measures import Unit, aim
+from convscope.see.objective import Measure, Objective, each
 
 Target = int | str | Place | Objective
 """A class by number or label, a place (`conv2:17`, `output:tench`), or an objective."""
@@ -51,9 +53,35 @@ class Question:
     @property
     def batch(self) -> int:
         """How many rows of this size are looked at together."""
+        if self.alone:
+            return 1
         values = sum(prod(x.shape[1:]) for x in self.inputs)
         room = VALUES_AT_ONCE if self.net.device.type == "cpu" else 8 * VALUES_AT_ONCE
         return max(1, min(256, room // max(values, 1)))
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether each row is looked at by itself, because rows of one batch influence each other.
+
+        So it is with normalisation by the batch's own statistics, and with networks that take one row only.
+        Found once for each network and shape, with a row of noise beside the first.
+        """
+        key = ("alone", self.goals[0].places, tuple(tuple(x.shape[1:]) for x in self.inputs))
+        if key not in self.net._cache:
+            with frozen(self.net.module), ordinary(), torch.no_grad():
+                self.net._cache[key] = influenced(lambda x: self.scores(x, [0] * len(x[0])), self._beside())
+        return bool(self.net._cache[key])
+
+    def _beside(self) -> tuple[Tensor, ...]:
+        """The first row, and one of values far beyond their range, so that batch-wide scales show."""
+        chance = torch.Generator().manual_seed(0)
+        made = []
+        for x, contract in zip((x[:1] for x in self.inputs), self.net.contracts, strict=True):
+            low, high = contract.value_range
+            draw = torch.rand(x.shape, generator=chance, dtype=torch.float64)
+            noise = low + (high - low) * (7 * draw - 3)
+            made.append(torch.cat([x, noise.to(x) if x.is_floating_point() else x.flip(-1)]))
+        return tuple(made)
 
     @property
     def explained(self) -> tuple[int, ...]:
@@ -85,9 +113,11 @@ class Question:
     def scores(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
         """The targets' values for any inputs; with gradients where they are enabled."""
         goal = self.goal(rows)
-        seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
+        with stored():
+            seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
         check_rows(self.net, inputs, seen)
-        return goal(_in_full(seen), inputs[0])
+        image = inputs[0] if inputs[0].is_floating_point() else inputs[0].float()
+        return goal(_in_full(seen), image)
 
     def degrees(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
         """The probability where the target is a class, else its value; without gradients."""
@@ -98,7 +128,8 @@ class Question:
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """Scores and degrees, in one pass where the targets are classes; without gradients."""
         with torch.no_grad():
-            answers = _result(self.net(*(x.clone() for x in inputs))) if self.are_classes else None
+            with stored():
+                answers = _result(self.net(*(x.clone() for x in inputs))) if self.are_classes else None
             if answers is None:
                 scores = self.scores(inputs, rows)
                 return scores, scores
@@ -108,11 +139,15 @@ class Question:
     @cached_property
     def answers(self) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         """Scores and degrees of the inputs themselves, computed when they are first asked for."""
+        with frozen(self.net.module), ordinary():
+            return self.batched(self.inputs)
+
+    def batched(self, inputs: Sequence[Tensor]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Scores and degrees of any inputs, one for each row, in batches; without gradients."""
         found = []
-        with frozen(self.net.module):
-            for first in range(0, len(self), self.batch):
-                rows = list(range(first, min(first + self.batch, len(self))))
-                found.append(self.values(self.repeated(rows), rows))
+        for first in range(0, len(self), self.batch):
+            rows = list(range(first, min(first + self.batch, len(self))))
+            found.append(self.values([x[first : first + len(rows)] for x in inputs], rows))
         scores, degrees = (torch.cat(parts) for parts in zip(*found, strict=True))
         return scores, degrees
 
@@ -149,17 +184,34 @@ def ask(
         UsageError: numbers of images and targets do not fit, or a target has to be named.
         GraphError: the inputs do not fit the network.
     """
-    inputs = _inputs(net, image)
-    wanted = _likeliest(net, inputs) if target is None else _listed(target)
-    count = max(len(inputs[0]), len(wanted))
-    if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
+    check_differentiable(net)
+    with ordinary(), stored(), _watchable(net):
+        inputs = _inputs(net, image)
+        wanted = _likeliest(net, inputs) if target is None else _listed(target)
+        count = max(len(inputs[0]), len(wanted))
+        if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
+            raise UsageError(
+                "one target, one for each image, or several of one image",
+                received=f"{len(inputs[0])} images and {len(wanted)} targets",
+            )
+        inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
+        wanted = wanted * (count // len(wanted))
+        return Question(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
+
+
+@contextmanager
+def _watchable(net: Net) -> Iterator[None]:
+    """Turn what torch says of scripted layers, which take no hooks, into an error that says what would."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "ScriptModule" not in str(error):
+            raise
         raise UsageError(
-            "one target, one for each image, or several of one image",
-            received=f"{len(inputs[0])} images and {len(wanted)} targets",
-        )
-    inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
-    wanted = wanted * (count // len(wanted))
-    return Question(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
+            "a network whose layers can be watched while they run",
+            received=f"{net.name}, scripted by torch.jit.script",
+            hint="Explain the module that it was made of.",
+        ) from error
 
 
 def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -170,20 +222,36 @@ def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     count = max(len(x) for x in given)
     if len(given) < len(net.contracts):
         given += list(net.example(count))[len(given) :]
-    if any(len(x) not in (1, count) for x in given) or not count:
+    if not count or any(not x.numel() for x in given):
+        raise UsageError(
+            "at least one image, with at least one position",
+            received=" and ".join(f"shape {tuple(x.shape)}" for x in given),
+            hint="Leave empty batches out before explaining.",
+        )
+    if any(len(x) not in (1, count) for x in given):
         raise UsageError("as many images at every input", received=" and ".join(str(len(x)) for x in given))
     ready = [x.detach().to(net.device).expand(count, *x.shape[1:]) for x in given]
-    return tuple(x.float() if x.dtype in HALVES else x for x in ready)
+    return tuple(_plain(x) for x in ready)
+
+
+def _plain(x: Tensor) -> Tensor:
+    """In full precision, and outside inference mode."""
+    return x.float() if x.dtype in HALVES else x.clone() if x.is_inference() else x
 
 
 def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
+    first = tuple(x[:1] for x in inputs)
     if isinstance(target, Objective):
-        return target.bound(net), "objective", None
+        terms = tuple(replace(term, measure=_bound(net, term.measure, first)) for term in target.terms)
+        return Objective(terms, target.images), "objective", None
     if isinstance(target, bool) or not isinstance(target, (int, str, Place)):
         raise UsageError("a class, a place or an objective as target", received=repr(target))
-    first = tuple(x[:1] for x in inputs)
-    place = resolve(net, _place(net, target), *first)
-    shape: tuple[int, ...] = next(iter(survey(net, *first)[RESULT][-1].values()), ())
+    place = _place(net, target)
+    shape = _shape(net, place, first)
+    if prod(shape) == 1 and place.unit in (None, 0) and place.position is None:
+        name = str(resolve(net, place.whole, *first)) + (":0" if place.unit == 0 else "")
+        return Objective.of(Unit(replace(place, unit=0))), name, None
+    place = resolve(net, place, *first)
     is_class = place.layer == RESULT and place.key is None and len(shape) == 1 and sum(shape) > 1
     number = place.unit if is_class and isinstance(place.unit, int) else None
     labelled = number is not None and (len(net.labels),) == shape
@@ -192,6 +260,21 @@ def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objectiv
         net.labels[number] if labelled and number is not None else str(place),
         number,
     )
+
+
+def _shape(net: Net, place: Place, first: tuple[Tensor, ...]) -> tuple[int, ...]:
+    """What a place gives for each row: `()` of results `[b]`, which have no axis of units."""
+    calls = survey(net, *first)[resolve(net, place.whole, *first).layer]
+    parts = calls[(place.call or len(calls)) - 1]
+    return next(iter(parts.values()), ()) if place.key is None else parts[place.key]
+
+
+def _bound(net: Net, measure: Measure, first: tuple[Tensor, ...]) -> Measure:
+    """A measure with its places checked; unit 0 of a result `[b]` is the result itself."""
+    bare = isinstance(measure, Unit) and measure.place.unit == 0 and measure.place.position is None
+    if bare and isinstance(measure, Unit) and not _shape(net, measure.place, first):
+        return measure
+    return measure.bound(net)
 
 
 def _place(net: Net, target: int | str | Place) -> Place:
@@ -215,6 +298,8 @@ def _listed(target: "Target | Sequence[Target]") -> list[Target]:
 def _likeliest(net: Net, inputs: tuple[Tensor, ...]) -> list[Target]:
     with frozen(net.module), torch.no_grad():
         result = _result(net(*(x.clone() for x in inputs)))
+    if result is not None and result.numel() == len(inputs[0]):
+        return [0] * len(inputs[0])
     if result is None or result.dim() != 2:
         raise UsageError(
             "a target, since the network does not answer with one number for each class",
@@ -231,7 +316,9 @@ def _result(answer: object) -> Tensor | None:
 
 
 def _in_full(seen: dict[Place, Tensor]) -> dict[Place, Tensor]:
-    return {place: a.float() if a.dtype in HALVES else a for place, a in seen.items()}
+    """Activations in full precision; one number for each row is one unit."""
+    full = {place: a.float() if a.dtype in HALVES else a for place, a in seen.items()}
+    return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
 
 
 def _nothing(x: Tensor, number: int, net: Net, kind: str) -> Tensor:

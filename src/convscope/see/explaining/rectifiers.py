@@ -6,11 +6,11 @@ from math import inf
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import UsageError
+from convscope.see.explaining.opaque import Watched, flat
 from convscope.see.redirect import CAUGHT, by_position
 
 
@@ -33,28 +33,50 @@ class _Rectifier(torch.autograd.Function):
         return (passed.masked_fill(~open_, 0) if ctx.guided else passed), None, None, None
 
 
-class Rectifiers(TorchFunctionMode):
+RELUS = ("Relu", "Threshold")
+"""Autograd nodes of rectifiers: one that no function of `CAUGHT` made would keep its own gradient."""
+
+
+class Rectifiers(Watched):
     """Base of both rules; `count` is how many ReLUs the pass met."""
 
     guided: ClassVar[bool]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
         self.count = 0
 
     @override
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
+    def handled(self, func: Callable[..., Any], args: Any, kwargs: Any, flows: list[Tensor]) -> Any:
         meaning = CAUGHT.get(func)
-        if meaning is None or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
+        if meaning is None:
+            return self._without_relus(func, args, kwargs)
         x, low, high, inplace = meaning(*args, **by_position(kwargs))
         if isinstance(low, Tensor) or isinstance(high, Tensor) or low != 0 or not x.requires_grad:
             return func(*args, **kwargs)
         self.count += 1
         return _Rectifier.apply(x, inf if high is None else float(high), inplace, self.guided)
+
+    def _without_relus(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """The result of any other function.
+
+        Raises:
+            UsageError: there is a ReLU in it, which would keep its own gradient.
+        """
+        before = {t.grad_fn for t in flat((args, kwargs))}
+        out = func(*args, **kwargs)
+        stack = [t.grad_fn for t in flat(out)]
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            if node is None or node in before or node in self.known:
+                continue
+            if node.name().startswith(RELUS):
+                raise self.refusal(f"a ReLU called as {getattr(func, '__name__', func)}")
+            new = {after for after, _ in node.next_functions} - seen
+            seen |= new
+            stack += new
+        return out
 
 
 class Guided(Rectifiers):

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from convscope.errors import UsageError
-from convscope.see.explaining.folding import convolution
+from convscope.see.explaining.folding import convolution, normalisation
+from convscope.see.explaining.opaque import Watched, flat
 
 DENSE = (F.linear,)
 CONVOLUTIONS = (
@@ -63,51 +63,25 @@ class Rules:
     gamma: float = 0.25
 
 
-class Relevance(TorchFunctionMode):
+class Relevance(Watched):
     """Inside, gradients times inputs are relevances."""
 
     def __init__(self, module: nn.Module, rules: Rules) -> None:
-        super().__init__()
-        self.module, self.rules = module, rules
-        self.inside: list[str] = []
-        self.handles: list[Any] = []
+        super().__init__(module)
+        self.rules = rules
 
     @override
-    def __enter__(self) -> "Relevance":
-        for name, part in self.module.named_modules():
-            self.handles.append(
-                part.register_forward_pre_hook(lambda *_, name=name: self.inside.append(name))
-            )
-            self.handles.append(part.register_forward_hook(self._leave, always_call=True))
-        super().__enter__()
-        return self
-
-    def _leave(self, *_: Any) -> None:
-        self.inside.pop()
-
-    @override
-    def __exit__(self, *problem: Any) -> None:
-        super().__exit__(*problem)
-        for handle in self.handles:
-            handle.remove()
-        self.handles.clear()
-
-    @override
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
+    def handled(self, func: Callable[..., Any], args: Any, kwargs: Any, flows: list[Tensor]) -> Any:
         name = getattr(func, "__name__", "").strip("_")
-        flows = [t for t in _flat((*args, *kwargs.values())) if t.requires_grad]
-        if not flows or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
+        if _foreign(func):
+            raise self.refusal(f"the custom operation {func}")
+        if func is F.batch_norm and normalisation(args, kwargs)["training"]:
+            raise self.refusal("batch_norm by the statistics of the batch itself")
         if func in DENSE or func in CONVOLUTIONS:
             return self._linear(func, args, kwargs)
-        with_out = name in PASSED and _inplace(func, args, kwargs)
         if name in PASSED:
-            return (
-                _overwriting(args, _passed(func, args, kwargs)) if with_out else _passed(func, args, kwargs)
-            )
+            out = _passed(func, args, kwargs)
+            return _overwriting(args, out) if _inplace(func, args, kwargs) else out
         if name in PRODUCTS:
             return self._product(func, args, kwargs, name)
         if name in ("matmul", "mm", "bmm", "addmm", "einsum") and len(flows) == 1:
@@ -115,16 +89,16 @@ class Relevance(TorchFunctionMode):
         out = func(*args, **kwargs)
         if (
             name not in PLAIN
-            and any(t.requires_grad for t in _flat((out,)))
+            and any(t.requires_grad for t in flat(out))
             and name not in ("get", "requires_grad")
         ):
-            raise self._unknown(name)
+            raise self.refusal(name)
         return out
 
     def _linear(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
         x, weight, bias, rest, named = convolution(args, kwargs)
         if weight.requires_grad:
-            raise self._unknown(f"{func.__name__} with weights that depend on the input")
+            raise self.refusal(f"{func.__name__} with weights that depend on the input")
 
         def run(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             return func(x, weight, bias, *rest, **named)
@@ -141,7 +115,7 @@ class Relevance(TorchFunctionMode):
         both = isinstance(a, Tensor) and isinstance(b, Tensor) and a.requires_grad and b.requires_grad
         if not both:
             if "div" in name and isinstance(b, Tensor) and b.requires_grad:
-                raise self._unknown("division by what depends on the input")
+                raise self.refusal("division by what depends on the input")
             return func(*args, **kwargs)
         if "div" in name:
             out = a / b.detach()
@@ -156,13 +130,20 @@ class Relevance(TorchFunctionMode):
             else out
         )
 
-    def _unknown(self, what: str) -> UsageError:
-        layer = next((name for name in reversed(self.inside) if name), "the network itself")
+    @override
+    def refusal(self, what: str) -> UsageError:
         return UsageError(
             "layers that relevance has a rule for: convolution, dense, pool, activation, norm, sum, gate",
-            received=f"{what} in {layer}",
+            received=f"{what} in {self.layer}",
             hint="Use a method that any network takes (integrated, occlusion, rise), or an earlier --target.",
         )
+
+
+def _foreign(func: Callable[..., Any]) -> bool:
+    """Whether a function is an operation that was registered outside PyTorch, whatever its name."""
+    if isinstance(func, torch._ops.OpOverload):
+        return func.namespace != "aten"
+    return isinstance(func, torch._ops.OpOverloadPacket) and not func._qualified_op_name.startswith("aten::")
 
 
 def _favoured(
@@ -222,13 +203,3 @@ def _inplace(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
 def _overwriting(args: Any, out: Tensor) -> Tensor:
     """What a function that works in place leaves behind."""
     return args[0].copy_(out)
-
-
-def _flat(values: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found += _flat(value)
-    return found

@@ -79,13 +79,14 @@ def checking(
     heats = tuple(per_position(a, strongest=method.strongest) for a in attributions)
     if boxes:
         found = _with(found, "pointing", pointed(heats[0], boxes))
+    changes = bool(question.explained)  # indices cannot be hidden
     with frozen(question.net.module):
-        if "drop" in checks:
+        if "drop" in checks and changes:
             found = _with(found, "drop", dropped(question, heats))
-        if "completeness" in checks:
+        if "completeness" in checks and changes:
             found = _with(found, "completeness", completed(question, method, attributions))
     yield "checking", 0.0, tuple(found)
-    if "deletion" in checks:
+    if "deletion" in checks and changes:
         with frozen(question.net.module):
             made = list(curved(question, heats))
         found = _with(found, "curved", made[-1][1])

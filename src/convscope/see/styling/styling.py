@@ -7,7 +7,6 @@ Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional 
 scales: Gatys et al. 2017, arXiv:1611.07865, section 6.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from convscope.nets import Net, frozen
 from convscope.nets.speed import roomy_heap, tidy_heap
 from convscope.see.ascent import Climb, Step, ascend
 from convscope.see.canvas import Canvas, noise
+from convscope.see.finishing import final
 from convscope.see.looking import seen
 from convscope.see.objective import Objective
 from convscope.see.pace import used_bytes
@@ -242,7 +242,7 @@ def style(
     wanted = Style.parse({**names, **recipe})
     easel = Easel(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
     with frozen(net.module):
-        return deque(styling(easel), maxlen=1).pop().painted()
+        return final(styling(easel), "a painting").painted()
 
 
 def styling(easel: Easel) -> Iterator[Stroke]:

@@ -33,9 +33,8 @@ def completed(
     if not method.complete:
         return (None,) * len(question)
     total = torch.stack([a.double().flatten(1).sum(1) for a in attributions]).sum(0)
-    rows = range(len(question))
     with torch.no_grad():
         difference = question.answers[0].double()
         if method.name != "lrp":
-            difference = difference - question.scores(method.baseline(question), rows).double()
+            difference = difference - question.batched(method.baseline(question))[0].double()
     return tuple(Completeness(t, d) for t, d in zip(total.tolist(), difference.tolist(), strict=True))

@@ -35,8 +35,7 @@ def dropped(question: Question, heats: Sequence[Tensor]) -> tuple[Drop, ...]:
         heat = heats[i].nan_to_num(0).clamp_min(0)
         mask = heat / tops.clamp_min(1e-30).view(-1, *[1] * (heat.dim() - 1)).to(heat)
         seen.append(o + over_channels(mask, x) * (x - o))
-    rows = range(len(question))
-    before, after = question.answers[1], question.degrees(seen, rows)
+    before, after = question.answers[1], question.batched(seen)[1]
     lost = ((before - after) / before.abs().clamp_min(1e-12)).clamp_min(0)
     return tuple(Drop(one, up) for one, up in zip(lost.tolist(), (after > before).tolist(), strict=True))
 

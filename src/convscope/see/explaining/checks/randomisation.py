@@ -1,6 +1,5 @@
 """Whether an explanation fades when the network forgets, from its answer down to its input."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from convscope.nets import Net, frozen, survey
 from convscope.see.explaining.fields import per_position, rank_correlation
 from convscope.see.explaining.method import Method
 from convscope.see.explaining.question import Question
+from convscope.see.finishing import final
 
 STAGES = 4
 """How often the network forgets more: its last layer, a third, two thirds, all of it."""
@@ -103,10 +103,8 @@ def _random(data: Tensor, chance: torch.Generator, shuffles: dict[int, Tensor]) 
 
 def _heats(question: Question, method: Method) -> tuple[Tensor, ...]:
     with frozen(question.net.module):
-        part = deque(method.attributions(question), maxlen=1)
-    if not part:
-        raise UsageError("a method that finds something")
-    return tuple(per_position(a.detach(), strongest=method.strongest) for a in part[0].attributions)
+        part = final(method.attributions(question), method.title)
+    return tuple(per_position(a.detach(), strongest=method.strongest) for a in part.attributions)
 
 
 def _row(heats: Sequence[Tensor], row: int) -> Tensor:

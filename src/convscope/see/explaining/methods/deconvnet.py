@@ -23,5 +23,5 @@ class Deconvnet(Method):
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
         """What a deconvolutional network of the same weights would paint."""
-        with rectified(Backwards()) as mode:
+        with rectified(Backwards(question.net.module)) as mode:
             yield Part(each_gradient(question, lambda: mode))

@@ -23,5 +23,5 @@ class GuidedBackprop(Method):
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
         """Known to look like edges, whatever the weights (Adebayo et al. 2018): mind that check."""
-        with rectified(Guided()) as mode:
+        with rectified(Guided(question.net.module)) as mode:
             yield Part(each_gradient(question, lambda: mode))

@@ -13,11 +13,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import ConvscopeError
-from convscope.see.explaining.entrance import Entrance, entrance, starved
+from convscope.see.explaining.arrival import silent_rows
+from convscope.see.explaining.entrance import Entrance, entrance
 from convscope.see.explaining.folding import Folding, folding
-from convscope.see.explaining.gradients import gradients, zeros
+from convscope.see.explaining.gradients import check_arrival, check_values, gradients, zeros
 from convscope.see.explaining.lean import Lean
 from convscope.see.explaining.method import Baseline, Method, Part
+from convscope.see.explaining.passes import starved
 from convscope.see.explaining.question import Question
 
 MANY = 16
@@ -46,11 +48,13 @@ class IntegratedGradients(Method):
 
         Where the lean way fails, at whatever row, all is computed plainly.
         """
+        check_values(question)
         nothing, fold = self.baseline(question), folding(question)
-        told = 0.0
+        total, told = zeros(question), 0.0
         try:
             for total, told in self._leanly(question, nothing, fold):
                 yield _part(question, nothing, total, told)
+            self._check(question, total)
         except (RuntimeError, LookupError, ConvscopeError) as error:
             if starved(error):
                 raise
@@ -59,6 +63,12 @@ class IntegratedGradients(Method):
         for total, share in self._added(question, nothing, fold, fold):
             if share > told:
                 yield _part(question, nothing, total, share)
+
+    def _check(self, question: Question, total: list[Tensor]) -> None:
+        """Refuse rows whose gradients are 0 all along the line because none arrives."""
+        for number in question.explained:
+            for row in silent_rows(total[number]):
+                check_arrival(question, question.inputs, number, row, row)
 
     def points(self) -> tuple[Tensor, Tensor]:
         """Shares of the line and their weights, which add up to 1."""
@@ -84,6 +94,8 @@ class IntegratedGradients(Method):
                 share, weight = shares[first : first + size], weights[first : first + size]
                 rows, pairs = [row] * len(share), zip(question.inputs, nothing, strict=True)
                 line.add([_between(x, o, rows, share, fold) for x, o in pairs], share, weight)
+                if line.silent:
+                    raise LookupError("a gradient from every point of the line")
                 last = first + size >= self.steps
                 if last or perf_counter() - told > SOON:
                     total[line.number][row] = line.gradient()[0]

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
+from convscope.errors import UsageError
+from convscope.nets import Net
 from convscope.see.explaining.folding import folding
 from convscope.see.explaining.gradients import each_gradient
 from convscope.see.explaining.method import Method, Part
+from convscope.see.explaining.passes import starved
 from convscope.see.explaining.question import Question
 from convscope.see.explaining.relevance import Relevance, Rules
+from convscope.see.looking import HALVES
 
 
 class Lrp(Method):
@@ -41,13 +47,38 @@ class Lrp(Method):
         """(input - mean) times the gradient that the rules make: relevance."""
         dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
         rules = Rules(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
-        fold = folding(question)
+        precise = _in_full(question)
+        fold = folding(precise, every_format=True)
 
         @contextmanager
-        def during() -> Iterator[None]:
-            with Relevance(question.net.module, rules), fold():  # the inner one sees calls first
-                yield
+        def during() -> Iterator[Relevance]:
+            with Relevance(precise.net.module, rules) as relevance, fold():  # the inner one sees calls first
+                yield relevance
 
-        gradients = each_gradient(question, during)
+        gradients = each_gradient(precise, during)
         found = zip(question.inputs, question.baseline("mean"), gradients, strict=True)
         yield Part(tuple((x - mean) * gradient for x, mean, gradient in found))
+
+
+def _in_full(question: Question) -> Question:
+    """The question to a copy in float32 of a network in half precision.
+
+    Relevance divides by small values: in half precision their rounding would outweigh what is divided.
+
+    Raises:
+        UsageError: the network cannot be copied.
+    """
+    net = question.net
+    if net.dtype not in HALVES:
+        return question
+    try:
+        module = deepcopy(net.module).float()
+    except (RuntimeError, TypeError, ValueError) as error:
+        if starved(error):
+            raise
+        raise UsageError(
+            "a network in half precision that can be copied to float32, in which relevance is computed",
+            received=next(iter(str(error).splitlines()), type(error).__name__),
+            hint="Convert it with .float(), or use integrated or occlusion.",
+        ) from error
+    return replace(question, net=Net(module, net.contracts, net.labels, net.source, net.graph, net.name))

@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.see.explaining.covering import Box, covered_scores
-from convscope.see.explaining.gradients import zeros
+from convscope.see.explaining.gradients import check_values, zeros
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
 
@@ -34,6 +34,7 @@ class Occlusion(Method):
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
         """The mean losses so far."""
+        check_values(question)
         boxes = [(i, box) for i in question.explained for box in self.boxes(question.inputs[i])]
         loss, weight = zeros(question), [torch.zeros(x.shape[1:], device=x.device) for x in question.inputs]
         whole = question.answers[0].cpu()

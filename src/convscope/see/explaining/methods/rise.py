@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from convscope.see.explaining.fields import over_channels, stretched
 from convscope.see.explaining.folding import Folding, folding
-from convscope.see.explaining.gradients import scored
+from convscope.see.explaining.gradients import check_values, scored, zeros
 from convscope.see.explaining.method import Baseline, Method, Part
 from convscope.see.explaining.question import Question
 
@@ -32,17 +32,18 @@ class Rise(Method):
     @override
     def attributions(self, question: Question) -> Iterator[Part]:
         """The weighted mean so far, its own mean taken off: what a position adds to what the others give."""
+        check_values(question)
         during = folding(question)
         nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
-        sums = [torch.zeros((len(question), *_positions(x)), device=x.device) for x in question.inputs]
-        total, done = torch.zeros(len(question), device=sums[0].device), 0
+        sums = [s.sum(1) if s.dim() > 2 else s for s in zeros(question)]
+        total, done = torch.zeros(len(question), device=sums[0].device, dtype=torch.float64), 0
         while done < self.samples:
             count = min(max(1, question.batch // len(question)), self.samples - done)
             masks = [self._masks(_positions(x), count, chance).to(x.device) for x in question.inputs]
             for row, degree in self._scored(question, nothing, masks, during):
                 total[row] += degree.sum()
                 for s, mask in zip(sums, masks, strict=True):
-                    s[row] += torch.einsum("n,n...->...", degree.to(s), mask)
+                    s[row] += torch.einsum("n,n...->...", degree.to(s), mask.to(s))
             done += count
             parts = zip(question.inputs, sums, strict=True)
             yield Part(tuple(self._found(x, s, total, done) for x, s in parts), done / self.samples)
@@ -74,7 +75,7 @@ class Rise(Method):
 
     def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:
         """Source: the paper's equation 6, as a difference from what any mask gives on average."""
-        mean = (total / done).view(-1, *[1] * (sums.dim() - 1))
+        mean = (total / done).to(sums).view(-1, *[1] * (sums.dim() - 1))
         return over_channels(sums / (done * self.kept) - mean, x)
 
     def _masks(self, positions: tuple[int, ...], count: int, chance: torch.Generator) -> Tensor:

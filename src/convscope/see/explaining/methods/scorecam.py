@@ -8,11 +8,10 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.nets import record
-from convscope.see.explaining.cams import Cam, onto_inputs, weighed
+from convscope.see.explaining.cams import Cam, onto_inputs, seen_maps, weighed
 from convscope.see.explaining.fields import stretched
 from convscope.see.explaining.folding import Folding, folding
-from convscope.see.explaining.gradients import scored
+from convscope.see.explaining.gradients import check_values, scored
 from convscope.see.explaining.method import Part
 from convscope.see.explaining.question import Question
 
@@ -32,12 +31,12 @@ class ScoreCam(Cam):
     def attributions(self, question: Question) -> Iterator[Part]:
         """Softmax of the values over the maps; the sum so far after each batch."""
         place = self.place(question)
-        with torch.no_grad():
-            maps = record(question.net, question.inputs, [place])[place].float()
+        check_values(question)
+        maps = seen_maps(question, place)
         kept = self._kept(maps)
         maps = torch.stack([m[k] for m, k in zip(maps, kept, strict=True)])
         jobs = [row for row in range(len(question)) for _ in range(maps.shape[1])]
-        values = torch.full(maps.shape[:2], -torch.inf, device=maps.device)
+        values = torch.full(maps.shape[:2], -torch.inf, device=maps.device, dtype=maps.dtype)
         nothing, during = question.baseline("mean"), folding(question)
 
         def masked(numbers: Sequence[int]) -> tuple[Tensor, ...]:
@@ -45,9 +44,9 @@ class ScoreCam(Cam):
             return _masked(question, nothing, maps[rows, columns][:, None], rows, during)
 
         for numbers, found in scored(question, jobs, masked, during=during):
-            values.view(-1)[numbers] = found
+            values.view(-1)[numbers] = found.to(values)
             heat = weighed(maps, values.softmax(1).nan_to_num(0))
-            yield Part(onto_inputs(question, heat), (numbers[-1] + 1) / len(jobs))
+            yield Part(onto_inputs(question, heat), (numbers[-1] + 1) / len(jobs), place)
 
     def _kept(self, maps: Tensor) -> Tensor:
         count = min(self.channels, maps.shape[1]) or maps.shape[1]
