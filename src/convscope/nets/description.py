@@ -3,7 +3,7 @@
 import html
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from convscope.graph.fields import Field, receptive_fields
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
 from convscope.nets.building import GraphModule
-from convscope.nets.naming import Call
+from convscope.nets.naming import Call, Scope
 from convscope.nets.network import Net
 from convscope.nets.tracing import observe
 
@@ -82,6 +82,7 @@ class Description:
         parameters: all trainable values of the module, each once.
         idle: those of `parameters` in layers that do not run (auxiliary classifiers).
         graph: the layers and what each reads.
+        scopes: for each layer of a traced network the runs of modules it is in, outermost first.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Description:
     parameters: int
     idle: int
     graph: Graph
+    scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def macs(self) -> int:
@@ -173,7 +175,8 @@ def describe(net: Net) -> Description:
     with net.explaining(ready):
         seen = observe(net.module, ready, [c.name for c in net.contracts])
     weights = {name: call.weights for name, call in seen.calls.items()}
-    return _description(net, seen.graph, weights, _runs(seen.calls))
+    found = _description(net, seen.graph, weights, _runs(seen.calls))
+    return replace(found, scopes={name: call.scopes for name, call in seen.calls.items()})
 
 
 def _own_graph(net: Net) -> Graph | None:
