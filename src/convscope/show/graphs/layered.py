@@ -88,7 +88,7 @@ def columns(
     """The x coordinate of each column when the items have these sizes, and the width of everything.
 
     The mean of the leftmost and the rightmost arrangement, both without overlaps: what has room stands in the
-    middle of it.
+    middle of it. Long edges then move towards what they join.
 
     Args:
         arranged: the arrangement.
@@ -112,7 +112,28 @@ def columns(
     high = [width - extent for extent in high]
     for a, b, distance in sorted(pairs, reverse=True):
         high[a] = min(high[a], high[b] - distance)
-    return [(x + y) / 2 for x, y in zip(low, high, strict=True)], width
+    xs = [(x + y) / 2 for x, y in zip(low, high, strict=True)]
+    _pull(arranged, sorted(pairs), xs)
+    return xs, width
+
+
+def _pull(arranged: Layered, pairs: Sequence[tuple[int, int, float]], xs: list[float]) -> None:
+    """Move columns of bends as near to what they join as their neighbours allow."""
+    item_of = {bend for line in arranged.lines for bend in line.bends}
+    solid = {column for item, column in enumerate(arranged.column) if item not in item_of}
+    ends: dict[int, list[int]] = defaultdict(list)
+    for line in arranged.lines:
+        for bend in line.bends:
+            if arranged.column[bend] not in solid:
+                ends[arranged.column[bend]] += [arranged.column[end] for end in (line.source, *line.targets)]
+    for column in sorted(ends, reverse=True):
+        wanted = sum(xs[end] for end in ends[column]) / len(ends[column])
+        limit = min([xs[b] - distance for a, b, distance in pairs if a == column], default=wanted)
+        xs[column] = max(xs[column], min(wanted, limit))
+    for column in sorted(ends):
+        wanted = sum(xs[end] for end in ends[column]) / len(ends[column])
+        limit = max([xs[a] + distance for a, b, distance in pairs if b == column], default=wanted)
+        xs[column] = min(xs[column], max(wanted, limit))
 
 
 def _ranks(count: int, lines: Sequence[Line], top: int, bottom: int) -> list[int]:

@@ -12,7 +12,7 @@ import convscope
 from convscope.nets.description import Description
 from convscope.show.graphs.cards import FAMILIES, Card, compact, counts, extent
 from convscope.show.graphs.drawing import SIZES, SLOPE, STEEPEST
-from convscope.show.graphs.static import KEY, svg
+from convscope.show.graphs.static import KEY, legal, svg
 from convscope.show.graphs.tree import Part, Tree
 from convscope.show.words import both, plain, texts
 
@@ -98,18 +98,18 @@ def document(tree: Tree, cards: Sequence[Card], unfolded: Collection[int]) -> di
 
 def _part(part: Part, card: Card, total: Card) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "path": part.path,
-        "label": part.label,
+        "path": legal(part.path),
+        "label": legal(part.label),
         "up": part.parent,
         "first": part.first,
         "last": part.last,
-        "kind": card.kind,
-        "options": card.options,
+        "kind": legal(card.kind),
+        "options": legal(card.options),
         "counts": counts(card),
         "family": card.family,
         "height": card.height,
         "output": card.output,
-        "details": card.details,
+        "details": [[legal(name), legal(text)] for name, text in card.details],
         "parameters": card.parameters,
         "macs": card.macs,
         "shares": [

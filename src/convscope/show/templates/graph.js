@@ -26,7 +26,31 @@
     low.forEach(function (x, c) { width = Math.max(width, x + high[c]); });
     high = high.map(function (extent) { return width - extent; });
     pairs.reverse().forEach(function (p) { high[p[0]] = Math.min(high[p[0]], high[p[1]] - p[2]); });
-    return { x: low.map(function (x, c) { return (x + high[c]) / 2; }), width: width };
+    var xs = low.map(function (x, c) { return (x + high[c]) / 2; });
+    pull(part, pairs, xs);
+    return { x: xs, width: width };
+  }
+
+  function pull(part, pairs, xs) {
+    var bends = new Set(), solid = new Set(), ends = new Map();
+    part.lines.forEach(function (line) { line[3].forEach(function (bend) { bends.add(bend); }); });
+    part.column.forEach(function (c, i) { if (!bends.has(i)) { solid.add(c); } });
+    part.lines.forEach(function (line) {
+      line[3].forEach(function (bend) {
+        var c = part.column[bend];
+        if (!solid.has(c)) { ends.set(c, (ends.get(c) || []).concat([line[1]].concat(line[2]).map(function (i) { return part.column[i]; }))); }
+      });
+    });
+    function wanted(c) { return ends.get(c).reduce(function (sum, end) { return sum + xs[end]; }, 0) / ends.get(c).length; }
+    var order = Array.from(ends.keys()).sort(function (p, q) { return q - p; });
+    order.forEach(function (c) {
+      var limit = pairs.reduce(function (least, p) { return p[0] === c ? Math.min(least, xs[p[1]] - p[2]) : least; }, Infinity);
+      xs[c] = Math.max(xs[c], Math.min(wanted(c), limit));
+    });
+    order.reverse().forEach(function (c) {
+      var limit = pairs.reduce(function (most, p) { return p[1] === c ? Math.max(most, xs[p[0]] + p[2]) : most; }, -Infinity);
+      xs[c] = Math.min(xs[c], Math.max(wanted(c), limit));
+    });
   }
 
   function routes(part, line) {
