@@ -307,4 +307,4 @@ def test_replay_refuses_pages_without_a_recipe(convscope, tmp_path: Path) -> Non
     for name, text in (("a.html", "<p>nothing</p>"), ("b.svg", "<svg/>"), ("c.html", broken)):
         (tmp_path / name).write_text(text)
         done = convscope("replay", str(tmp_path / name))
-        assert done.code == 1 and name in done.err
+        assert done.code == 3 and name in done.err
