@@ -299,3 +299,36 @@ def test_the_tour_runs_to_its_end(convscope, tmp_path: Path) -> None:
     assert done.json["accuracy"]["lecture-relu"] > 0.8
     assert "137,660" in page
     assert convscope("describe", "tour/lecture-relu", "--json").json["parameters"] == 137_660
+
+
+def test_describe_draws_the_graph_whole_and_never_over_another(convscope, tmp_path: Path) -> None:
+    page, drawing = tmp_path / "net.html", tmp_path / "deeper" / "net.svg"
+    found = convscope("describe", "lecture", "--out", str(page), "--json").json
+    assert found["out"] == str(page) and found["parameters"] == 137_660
+    assert "25×26×26" in page.read_text(encoding="utf-8")
+    again = convscope("replay", str(page), "--out", str(drawing))
+    assert "Again: convscope describe lecture" in again.err
+    assert drawing.read_text(encoding="utf-8").startswith("<svg ")
+    before = page.read_bytes()
+    assert convscope("describe", "lecture", "--out", str(page)).code == 2
+    assert page.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["deeper", "net.html"]
+    same = tmp_path / "same.svg"
+    convscope("replay", str(drawing), "--out", str(same))
+    assert same.read_bytes() == drawing.read_bytes()
+
+
+def test_describe_says_what_depth_is_for(convscope, tmp_path: Path) -> None:
+    done = convscope("describe", "lecture", "--depth", "1")
+    assert done.code == 2 and "--out net.html" in done.err
+    document = tmp_path / "net.json"
+    convscope("describe", "lecture", "--out", str(document))
+    assert json.loads(document.read_text())["recipe"]["net"] == "lecture"
+
+
+def test_replay_refuses_pages_without_a_recipe(convscope, tmp_path: Path) -> None:
+    broken = '<script type="application/json" id="convscope-recipe">[</script>'
+    for name, text in (("a.html", "<p>nothing</p>"), ("b.svg", "<svg/>"), ("c.html", broken)):
+        (tmp_path / name).write_text(text)
+        done = convscope("replay", str(tmp_path / name))
+        assert done.code == 3 and name in done.err

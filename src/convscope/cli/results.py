@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from convscope import files
 from convscope.errors import Interrupted, UsageError
 from convscope.files import PART_PREFIX, create_file
 from convscope.printable import printable_json
@@ -144,6 +145,22 @@ def write_document(out: Path, document: dict[str, Any]) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with create_file(out) as part:
             part.write_text(as_json(document) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
+
+
+def write_file(out: Path, text: str) -> None:
+    """Write a result that is one file of text, whole or not at all, where nothing is yet.
+
+    Raises:
+        UsageError: something is there, or its folder cannot be written to.
+    """
+    free(out)
+    if out.is_dir() or not out.name:
+        raise UsageError("--out names a file", received=f"the folder {out}", hint="Add a file name.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(out, text)
     except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
 

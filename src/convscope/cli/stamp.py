@@ -3,10 +3,13 @@
 import json
 import os
 import platform
+import re
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from convscope import files
 from convscope.errors import DataError
 from convscope.files import read_json, require_regular
 from convscope.recipe import Recipe
@@ -14,6 +17,8 @@ from convscope.recipe import Recipe
 MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
 """Packages whose version can change the last bits of a result."""
 WRONG = "a result that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a folder of these"
+MAX_PAGE_BYTES = 64 << 20
+"""Largest page or SVG that is searched for its recipe."""
 
 
 def stamp(recipe: Recipe) -> dict[str, Any]:
@@ -59,6 +64,8 @@ def _values(path: Path) -> Any:
             return png.recipe_in(path)
         case ".webp":
             return _from_webp(path)
+        case ".html" | ".svg":
+            return _from_page(path)
         case ".toml":
             return Recipe.read(path)
         case ".json":
@@ -76,6 +83,21 @@ def _from_webp(path: Path) -> Any:
         raise
     except Exception as error:  # Pillow's parser of hostile EXIF data raises anything
         raise DataError(WRONG, received=f"{path}: {type(error).__name__}: {error}") from None
+
+
+def _from_page(path: Path) -> Any:
+    """The recipe in a page, or in an SVG, that carries one in an element of its own."""
+    try:
+        found = re.search(
+            r'<(?:script type="application/json"|metadata) id="convscope-recipe">(.*?)</(?:script|metadata)>',
+            files.read_text(path, limit=MAX_PAGE_BYTES), re.DOTALL,
+        )  # fmt: skip
+        if found is None:
+            raise ValueError("no recipe in it")
+        text = found[1]
+        return files.parse_json(unescape(text) if path.suffix.lower() == ".svg" else text)
+    except (OSError, ValueError) as error:
+        raise DataError(WRONG, received=f"{path}: {error}") from None
 
 
 def _from_json(path: Path) -> Any:

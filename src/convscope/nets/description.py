@@ -14,7 +14,7 @@ from convscope.graph.fields import Field, receptive_fields
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
 from convscope.nets.building import GraphModule
-from convscope.nets.naming import Call
+from convscope.nets.naming import Call, Scope
 from convscope.nets.network import Net
 from convscope.nets.tracing import observe
 
@@ -93,6 +93,7 @@ class Description:
         aside: multiply-accumulates of one pass that read no input, only weights, as spectral normalisation
             makes them; in no layer, and not in `macs`.
         unwatched: names of the kernels outside all layers that are not counted.
+        scopes: for each layer of a traced network the runs of modules it is in, outermost first.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Description:
     graph: Graph
     aside: int = 0
     unwatched: tuple[str, ...] = ()
+    scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def macs(self) -> int:
@@ -200,7 +202,8 @@ def describe(net: Net) -> Description:
         seen = observe(net.module, ready, _distinct([c.name for c in net.contracts]))
     weights = {name: call.weights for name, call in seen.calls.items()}
     found = _description(net, seen.graph, weights, _runs(seen.calls))
-    return replace(found, aside=seen.aside.macs, unwatched=seen.aside.uncounted)
+    scopes = {name: call.scopes for name, call in seen.calls.items()}
+    return replace(found, aside=seen.aside.macs, unwatched=seen.aside.uncounted, scopes=scopes)
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -41,8 +41,8 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
         _attribute(key, value) for key, value in attributes.items() if value is not None
     )
     if name in _VOID:
-        return Markup("<{}>").format(opening)
-    return Markup("<{}>{}</{}>").format(opening, join(children), Markup(name))
+        return Markup(f"<{opening}>")
+    return Markup(f"<{opening}>{join(children)}</{name}>")  # every part is escaped already
 
 
 def join(children: Iterable[Child]) -> Markup:
@@ -78,4 +78,4 @@ def _attribute(key: str, value: object) -> Markup:
         raise UsageError("an attribute that only draws", received=name)
     if name in ("href", "src") and not text.startswith(INSIDE):
         raise UsageError("an address inside this page", received=text[:80])
-    return Markup(' {}="{}"').format(Markup(name), text)
+    return Markup(f' {name}="{escape(text)}"')

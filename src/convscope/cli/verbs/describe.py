@@ -4,19 +4,26 @@ NET is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the fol
 
     convscope describe lecture
     convscope describe torchvision/resnet50 --input 3x320x320
+    convscope describe torchvision/resnet50 --out net.html      # the graph: modules fold and unfold
+    convscope describe torchvision/resnet50 --out net.svg --depth 1
 """
 
 from dataclasses import replace
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from convscope.cli.shell import Answer, Shell
+from convscope.errors import UsageError
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
-    from convscope.nets import Net
+    from convscope.nets import Description, Net
+
+DRAWN = (".html", ".svg")
+"""Endings of `--out` that ask for the graph; any other for the answer as JSON."""
 
 
 MOST_VALUES = 2**26
@@ -37,6 +44,13 @@ class Describe(Recipe):
         pattern=r"^[1-9][0-9]{0,5}(x[1-9][0-9]{0,5}){0,2}$",
         description="another input than the network's own, like 3x224x224",
     )
+    depth: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="how deep modules are unfolded in net.html and net.svg, 0 for none; "
+        "by default as deep as can be read at first sight",
+    )
 
     @field_validator("input")
     @classmethod
@@ -51,13 +65,39 @@ schema = Describe
 
 
 def run(recipe: Describe, shell: Shell) -> Answer:
-    """Load the network without downloading anything, and describe it."""
+    """Load the network without downloading anything, and describe it; draw it where `--out` asks for it."""
     from convscope import nets
+    from convscope.cli import results
 
+    drawn = shell.out if shell.out is not None and shell.out.suffix.lower() in DRAWN else None
+    if drawn is not None:
+        results.free(drawn)
+    elif recipe.depth is not None:
+        raise UsageError(
+            "--depth with --out net.html or --out net.svg", received=str(shell.out or "no --out")
+        )
     net = nets.load(recipe.net)
-    description = (_resized(net, recipe.input) if recipe.input else net).describe()
+    net = _resized(net, recipe.input) if recipe.input else net
+    description = net.describe()
     data: dict[str, Any] = description.to_json()
+    if drawn is not None:
+        results.write_file(drawn, _drawing(net, description, recipe, drawn))
+        data["out"] = str(drawn)
     return Answer(data, description.rich)
+
+
+def _drawing(net: "Net", description: "Description", recipe: Describe, out: Path) -> str:
+    """The graph as a page or as SVG, by the ending of `out`."""
+    from convscope.cli.stamp import stamp
+    from convscope.show import graphs
+
+    classes = {name: type(module).__name__ for name, module in net.module.named_modules()}
+    tree = graphs.tree(description)
+    cards = graphs.cards(tree, classes)
+    unfolded = tree.readable() if recipe.depth is None else tree.at_depth(recipe.depth)
+    if out.suffix.lower() == ".svg":
+        return graphs.svg(tree, cards, unfolded, stamp(recipe))
+    return graphs.page(description, tree, cards, unfolded, command=recipe.command(), recipe=stamp(recipe))
 
 
 def _resized(net: "Net", text: str) -> "Net":
