@@ -4,6 +4,7 @@ Whatever comes from outside is opened without waiting (a named pipe has no end),
 read up to a limit, and is parsed up to a depth. Whatever is written gets the permissions of the user's umask.
 """
 
+import errno
 import json
 import os
 import stat
@@ -172,6 +173,11 @@ def remove_parts(folder: Path) -> None:
     for part in folder.glob(f"{PART_PREFIX}*"):
         with suppress(OSError):
             part.unlink()
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether a file could not be written for lack of room: disk, quota or largest size of a file."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def _refuse_constant(name: str) -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import Interrupted, UsageError
+from convscope.files import PART_PREFIX, remove_parts
 
 WRITABLE = "--out in a folder that can be written to"
 ANOTHER = "Choose another --out, or move away what is there."
@@ -31,7 +32,7 @@ def free(out: Path) -> Path:
     """
     try:
         taken = out.is_symlink() or out.exists()
-        if taken and not (out.is_dir() and not any(out.iterdir())):
+        if taken and not (out.is_dir() and _empty(out)):
             raise UsageError("--out names something that does not exist yet", received=str(out), hint=ANOTHER)
         above = _above(out)
         writable = "\0" not in str(out) and above.is_dir() and os.access(above, os.W_OK)
@@ -40,6 +41,13 @@ def free(out: Path) -> Path:
     if not writable:
         raise UsageError(WRITABLE, received=str(out), hint=ANOTHER)
     return out
+
+
+def _empty(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a killed process of this program left unfinished; it goes."""
+    if all(entry.name.startswith(PART_PREFIX) for entry in folder.iterdir()):
+        remove_parts(folder)
+    return not any(folder.iterdir())
 
 
 def _above(out: Path) -> Path:

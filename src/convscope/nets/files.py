@@ -2,17 +2,15 @@
 
 import json
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
-from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
+from convscope.files import is_full, write_text
 from convscope.graph.contract import InputContract
 from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
@@ -20,7 +18,7 @@ from convscope.graph.graph import Graph
 from convscope.nets.building import GraphModule, build
 from convscope.nets.made import described, make
 from convscope.nets.network import Net, Source
-from convscope.nets.weights import pour, read_weights
+from convscope.nets.weights import pour, read_weights, write_weights
 
 FORMAT = "convscope.model/1"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
@@ -45,19 +43,19 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
 
     Raises:
         UsageError: the folder cannot be written.
+        ConvscopeError: the disk is full.
     """
     folder = Path(folder)
     document = _described(net, recipe)
-    state = {
-        name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.module.state_dict().items()
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _whole(folder / WEIGHTS) as file:
-            save_file(state, file, metadata={"format": "pt"})
-        with _whole(folder / DESCRIPTION) as file:
-            file.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_weights(folder / WEIGHTS, net.module.state_dict(), metadata={"format": "pt"})
+        write_text(folder / DESCRIPTION, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
+        if is_full(error):
+            raise ConvscopeError(
+                f"room on the disk for {folder}", received=str(error), hint="Free some space."
+            ) from None
         raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
     return folder
 
@@ -188,15 +186,3 @@ def _dataclass(kind: type[Any], values: dict[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`, which takes its place once it is complete."""
-    part = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        yield part
-        part.chmod(0o644)  # safetensors writes files that only their owner can read
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
