@@ -18,7 +18,7 @@ from convscope.errors import ConvscopeError, UsageError
 from convscope.learn import Epoch, Plan, Run, fit, training
 
 SCRIPT = Path(__file__).with_name("killing.py")
-SOME = (2, 5, 9, 14, 27, 39, 41, 58, 83)
+SOME = (4, 12, 27, 58, 83)
 """Before the recipe, in it, in the first state, before the first metrics, in the last metrics."""
 
 
@@ -37,7 +37,7 @@ def test_killed_at_some_file_events(tmp_path):
     assert events >= max(SOME)
     assert len(found) == len(SOME)
     assert [entry for entry in found if not (entry["killed"] and entry["same"])] == []
-    assert sum(not entry["begun"] for entry in found) <= 2
+    assert sum(not entry["begun"] for entry in found) <= 1
 
 
 @pytest.mark.slow
@@ -62,7 +62,9 @@ LIMITED = """
 """
 
 
-@pytest.mark.parametrize("room", [100, 2000, 20_000])
+@pytest.mark.parametrize(
+    "room", [2000, pytest.param(100, marks=pytest.mark.slow), pytest.param(20_000, marks=pytest.mark.slow)]
+)
 def test_no_room_from_the_start(tmp_path, room):
     """The system refuses larger files, in Python's writing as in that of safetensors, which is compiled."""
     words = ["train", "flatten, dense 10", "digits", "--epochs", "1", "--device", "cpu", "--batch", "4000"]

@@ -1,5 +1,6 @@
 """Weights from a file into a module, checked name by name."""
 
+import errno
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +32,8 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         with replace_file(path) as part:
             save_file(own, part, metadata=metadata)
     except SafetensorError as error:  # safetensors hides the number of the system's error in its text
-        number = re.search(r"code: (\d+)", str(error))
-        raise OSError(int(number[1]) if number else 0, str(error)) from None
+        number = re.search(r"(?:code: |os error )(\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
