@@ -141,6 +141,8 @@ class Fitting:
         self._seen, self._seconds = values["seen"], values["seconds"]
         if values["scaler"]:
             self.scaler.load_state_dict(values["scaler"])
+        if self._done:
+            self._set_rate(self._done - 1)  # told where the epoch ends, if no step of it is left
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -188,7 +190,7 @@ class Fitting:
         return chain(first, batches)
 
     def _learn(self, batch: Batch) -> None:
-        lr, device = self._set_rate(), batch[0].device
+        lr, device = self._set_rate(self._done), batch[0].device
         cost = self._cost(batch)
         if device.type == "cpu" and not math.isfinite(cost.loss.item()):
             raise self._broken(batch, lr)
@@ -215,8 +217,8 @@ class Fitting:
         """Steps since the training began."""
         return self.epoch * self.feed.steps + self.step
 
-    def _set_rate(self) -> float:
-        lr = self.peak * rate(self.plan, self._done, self.plan.epochs * self.feed.steps)
+    def _set_rate(self, step: int) -> float:
+        lr = self.peak * rate(self.plan, step, self.plan.epochs * self.feed.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         return lr

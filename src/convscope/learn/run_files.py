@@ -94,9 +94,9 @@ def read_epochs(folder: Path, most: int) -> tuple[Epoch, ...] | None:
         if len(lines) > most:
             raise ValueError(f"{len(lines)} lines, and a run of {most} epochs")
         return tuple(Epoch.from_json(parse_json(line), k, most) for k, line in enumerate(lines, start=1))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError) as error:
+        if not os.path.lexists(path):
+            return None
         raise DataError(f"one epoch a line in {path}", received=str(error)) from None
 
 
