@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from convscope.learn.plan import PUBLISHED, refuse_unused
 from convscope.learn.task import Outcome, Priced
 from convscope.worlds.sets import NAMED
 
-EXACT = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
+EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
 TIMING = {"seconds", "images_per_second", "epochs"}
 
 

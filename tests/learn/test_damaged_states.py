@@ -34,7 +34,7 @@ from convscope.learn.state import checksum
 from convscope.worlds import digits
 
 NET = "conv 4 3x3, batchnorm, relu, maxpool 4, flatten, dropout 0.3, dense 10"
-PLAN = {
+PLAN: dict[str, Any] = {
     "epochs": 3, "batch": 40, "precision": "fp32", "memory_format": "contiguous", "device": "cpu",
     "network": NET, "data": "digits", "augment": ("shift",), "clip": 1.0, "lr": 0.01,
 }  # fmt: skip

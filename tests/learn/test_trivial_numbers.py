@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from convscope.graph.contract import InputContract
 from convscope.learn import Fitting, Plan, evaluate, prepare
 from convscope.worlds import InMemory
 
-EXACT = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "epochs": 1}
+EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "epochs": 1}
 CHAIN = "conv 4 3x3 stride=2, relu, globalavgpool, flatten, dense {}"
 
 

@@ -1,6 +1,5 @@
 """From a plan to what it names: the network, the pictures to learn from and to test on."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,11 @@ import torch
 
 from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
-from convscope.files import open_regular
 from convscope.graph.chain import chain
 from convscope.graph.contract import InputContract
 from convscope.learn.feeding import seed_of
 from convscope.learn.plan import Plan
+from convscope.learn.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Samples
 from convscope.worlds.folders import Folder
@@ -142,16 +141,11 @@ def same_files(paths: Sequence[Path], others: Sequence[Path]) -> list[bool]:
     sizes: dict[int, list[Path]] = {}
     for other in others:
         sizes.setdefault(other.stat().st_size, []).append(other)
-    digests: dict[int, set[bytes]] = {}
+    digests: dict[int, set[str]] = {}
     found = []
     for path in paths:
         size = path.stat().st_size
         if size in sizes and size not in digests:
-            digests[size] = {_digest(other) for other in sizes[size]}
-        found.append(size in sizes and _digest(path) in digests[size])
+            digests[size] = {sha256_of(other)[1] for other in sizes[size]}
+        found.append(size in sizes and sha256_of(path)[1] in digests[size])
     return found
-
-
-def _digest(path: Path) -> bytes:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").digest()

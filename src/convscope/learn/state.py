@@ -76,7 +76,7 @@ class State:
         name = f"state-{self.values['epoch']}-{self.values['step']}-{uuid4().hex[:16]}.safetensors"
         try:
             write_weights(folder / name, self.tensors)
-            size, digest = _sha256(folder / name)
+            size, digest = sha256_of(folder / name)
             document = {"format": FORMAT, "tensors": name, "bytes": size, "sha256": digest, **self.values}
             document["checksum"] = checksum(document)
             write_text(folder / FILE, json.dumps(document, allow_nan=False))
@@ -148,7 +148,7 @@ def _read_tensors(folder: Path, document: dict[str, Any]) -> dict[str, Tensor]:
     size = check.integer("bytes", document["bytes"])
     if require_regular(path) != size:
         raise ValueError(f"{path} has not the {size:,} bytes that were stored")
-    if _sha256(path)[1] != document["sha256"]:
+    if sha256_of(path)[1] != document["sha256"]:
         raise ValueError(f"the checksum of {path} is another one")
     try:
         return load_file(path)
@@ -164,7 +164,7 @@ def _is_named(folder: Path, name: str) -> bool:
         return False
 
 
-def _sha256(path: Path) -> tuple[int, str]:
+def sha256_of(path: Path) -> tuple[int, str]:
     """Return size and SHA-256 of a regular file."""
     digest, size = hashlib.sha256(), 0
     with open_regular(path) as file:
