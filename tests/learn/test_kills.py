@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,8 @@ def test_killed_at_every_file_event(tmp_path, mode):
 
 LIMITED = """
     import resource, sys
-    from pathlib import Path
+    from importlib import import_module
+from pathlib import Path
     import torch
     torch.set_num_threads(1)
     from convscope.cli import app
@@ -137,7 +139,8 @@ def test_a_new_run_takes_no_file_s_place(few, tmp_path, name):
     assert (tmp_path / name).read_text() == "mine"
 
 
-def test_a_trained_network_says_so(few, tmp_path):
+def test_a_trained_network_says_so(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("convscope.learn.fitting"), "NEWS", 0.0)
     run = fit(small_net(), few, out=tmp_path / "run", epochs=2)
     assert run.load().source.weights == "trained here, 2 of 2 epochs"
     loop = training(small_net(), few, None, Plan(epochs=2), out=tmp_path / "stopped")
