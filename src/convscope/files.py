@@ -4,6 +4,7 @@ Whatever comes from outside is opened without waiting (a named pipe has no end),
 read up to a limit, and is parsed up to a depth. Whatever is written gets the permissions of the user's umask.
 """
 
+import errno
 import json
 import math
 import os
@@ -216,6 +217,11 @@ def remove_parts(folder: Path) -> None:
         if len(mark) == 32 and not mark.strip("0123456789abcdef") and not part.is_symlink():
             with suppress(OSError):
                 part.unlink()
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether a file could not be written for lack of room: disk, quota or largest size of a file."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def _refuse_constant(name: str) -> Any:

@@ -223,3 +223,29 @@ def test_a_state_cut_short_while_writing_leaves_the_one_before(few, tmp_path, mo
     after = State.read(tmp_path)
     assert after.values == before.values
     assert same(after.tensors, before.tensors)
+
+
+@pytest.mark.parametrize("loader", [False, True])
+def test_stopped_after_the_last_batch_of_an_epoch(few, tmp_path, loader):
+    """No step is left, and the epoch still has its numbers, the last step's learning rate among them."""
+    data = DataLoader(TensorDataset(few.images, few.labels), batch_size=64) if loader else few
+    plan = Plan(epochs=2, batch=64, precision="fp32", memory_format="contiguous")
+
+    def begun(state=None):
+        net = small_net()
+        net.labels = few.classes
+        return Fitting(net, data, plan=plan, state=state)
+
+    whole = begun()
+    list(whole)
+    loop = begun()
+    loop.pause()
+    for _event in loop:
+        if loop.step == loop.feed.steps:
+            break
+        loop.pause()
+    loop.state().write(tmp_path)
+    again = begun(State.read(tmp_path))
+    list(again)
+    assert measured(again.history) == measured(whole.history)
+    assert same(weights(again.net), weights(whole.net))

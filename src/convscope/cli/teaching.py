@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +45,7 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], Lesson]") -> 
             progress.update(event.done, _news(event))
     sheet = _sheet(lesson, whole, Path(place))
     data = {
+        "recipe": whole.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": lesson.net.name, "styles": list(lesson.task.styles(lesson.net)), "sheet": sheet,
         "photographs": len(lesson.train), "held_out": len(lesson.test),
         "epochs": [epoch.to_json() for epoch in epochs], "out": str(place),
@@ -53,12 +54,18 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], Lesson]") -> 
 
 
 def resumed(recipe: Recipe) -> Recipe:
-    """The recipe itself, or that of the run that it resumes."""
-    if recipe.resume is None:
-        return recipe
-    from convscope.learn.runs import resumed as run_of
+    """Return the recipe itself, or that of the run which it resumes.
 
-    found = run_of(recipe.resume, type(recipe)).plan
+    Raises:
+        UsageError: a setting is given that nothing reads.
+    """
+    from convscope.learn.plan import refuse_unused
+    from convscope.learn.resuming import resumed as run_of
+
+    if recipe.resume is None:
+        refuse_unused(recipe)
+        return recipe
+    found = run_of(recipe).plan
     return found if isinstance(found, type(recipe)) else recipe
 
 
@@ -122,9 +129,9 @@ def _news(event: "Epoch | Progress") -> str:
     return f"epoch {event.epoch}/{event.epochs}  {_numbers(event.measures)}"
 
 
-def _numbers(measures: dict[str, float]) -> str:
+def _numbers(measures: "Mapping[str, float | None]") -> str:
     forms = {"content": "content off by {:.0%}", "style": "style off by {:.0%}", "psnr": "identity {:.1f} dB"}
-    return "  ".join(form.format(measures[name]) for name, form in forms.items() if name in measures)
+    return "  ".join(form.format(measures[n]) for n, form in forms.items() if measures.get(n) is not None)
 
 
 def _table(epochs: "list[Epoch]") -> Any:
@@ -135,7 +142,7 @@ def _table(epochs: "list[Epoch]") -> Any:
     for head in heads:
         table.add_column(head, justify="right" if head else "left")
     for epoch in epochs:
-        found = epoch.test_measures or epoch.measures
+        found = {n: v for n, v in (epoch.test_measures or epoch.measures).items() if v is not None}
         shares = [f"{found[name]:.1%}" if name in found else "" for name in ("content", "style")]
         psnr = f"{found['psnr']:.1f}" if "psnr" in found else ""
         speed = (f"{epoch.images_per_second:.1f}", f"{epoch.seconds:.0f}", epoch.worst)

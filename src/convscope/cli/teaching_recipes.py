@@ -46,6 +46,22 @@ class StyleTrain(Teaching):
 
     verb: ClassVar[str] = "style train"
     positional: ClassVar[tuple[str, ...]] = ("photographs",)
+    tasks: ClassVar[tuple[str, ...]] = ("Painting", "Banking", "Adapting")
+
+    def unused(self) -> dict[str, str]:
+        """Return the settings that a network of this kind never reads, each with the reason."""
+        found = super().unused()
+        if self.kind == "johnson":
+            names, reason = (
+                ("identity_weight", "alternation", "prelude"),
+                "johnson has no branch without style",
+            )
+        elif self.kind == "adain":
+            names = ("width", "judge", "content_layer", "style_layers", "untrained", "painting_size")
+            reason = "adain has a decoder of its own size, and its own encoder judges"
+        else:
+            return found
+        return found | dict.fromkeys(names, reason)
 
     photographs: str = Field(
         "", description="a folder of photographs, without classes or with; a thousand are plenty"
@@ -69,6 +85,7 @@ class StyleAdd(Teaching):
     """One more style for a StyleBank, all else frozen."""
 
     verb: ClassVar[str] = "style add"
+    tasks: ClassVar[tuple[str, ...]] = ("Banking",)
     positional: ClassVar[tuple[str, ...]] = ("model", "photographs")
 
     model: str = Field("stylebank", min_length=1, description="a StyleBank: a name, or the folder of a run")

@@ -10,7 +10,8 @@ from .plan import Plan as Plan
 from .plan import Training as Training
 from .preparing import Lesson as Lesson
 from .preparing import prepare as prepare
-from .runs import Run as Run
+from .resuming import Run as Run
+from .resuming import resumed as resumed
 from .runs import fit as fit
 from .runs import training as training
 from .speed import Choice as Choice

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from convscope.errors import DataError
 from convscope.learn.evaluation import class_names, evaluate
 from convscope.learn.feeding import Batch, Feed, feed
 from convscope.learn.head import Head, read_head
@@ -27,9 +29,10 @@ class Classification:
 
         Raises:
             UsageError: network and data do not fit each other.
-            DataError: there is nothing to learn from.
+            DataError: there is nothing to learn from, or nothing to tell apart: all of one class.
         """
         names = class_names(data, net)
+        _check_classes(data, names)
         self.head = read_head(net, len(names), getattr(data, "name", "the data"))
         self.smoothing = plan.label_smoothing
         net.labels = names
@@ -58,3 +61,15 @@ class Classification:
         """Loss, accuracy, and the commonest mistake."""
         found = evaluate(net, data, choice=choice, head=self.head)
         return Outcome({"loss": found.loss, "accuracy": found.accuracy}, found.worst)
+
+
+def _check_classes(data: Any, names: Sequence[str]) -> None:
+    """Refuse pictures of one class: whatever a network answered about them, it would be right."""
+    labels = getattr(data, "labels", None)
+    there = sorted(set(labels.tolist())) if isinstance(labels, Tensor) and len(labels) else range(len(names))
+    if len(names) < 2 or len(there) < 2:
+        raise DataError(
+            "pictures of two classes or more, to tell them apart",
+            received=f"{getattr(data, 'name', 'the data')}, all of the class {names[next(iter(there))]}",
+            hint="A folder of pictures has one folder for each class: FOLDER/<class>/<pictures>.",
+        )

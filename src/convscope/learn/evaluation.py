@@ -69,6 +69,21 @@ class Evaluation:
         times = int(wrong[label, answer])
         return f"{self.classes[label]} taken for {self.classes[answer]} ({times} times)" if times else ""
 
+    @property
+    def majority(self) -> float:
+        """Share that is right if the commonest class is always answered, 0 to 1."""
+        return self.labels.bincount().max().item() / len(self.labels)
+
+    @property
+    def caveat(self) -> str:
+        """Why the accuracy is no achievement, as a sentence; empty where it may be one."""
+        common = self.classes[int(self.labels.bincount().argmax())]
+        if self.majority == 1:
+            return f"All of them are {common}: always answering that is right, and says nothing of a network."
+        if self.accuracy <= self.majority:
+            return f"Always answering {common} would be right in {self.majority:.2%}."
+        return ""
+
     def hardest(self, count: int = 16) -> Tensor:
         """Indices of the pictures with the largest loss, hardest first."""
         return self.losses.argsort(descending=True, stable=True)[:count]
@@ -90,6 +105,8 @@ class Evaluation:
             "pictures": len(self.labels),
             "loss": self.loss,
             "accuracy": self.accuracy,
+            "majority": self.majority,
+            "caveat": self.caveat,
             "class_accuracy": dict(zip(self.classes, shares, strict=True)),
             "confusion": self.confusion.tolist(),
             "worst": self.worst,

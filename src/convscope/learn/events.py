@@ -1,7 +1,9 @@
 """What a training tells while it runs."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from convscope.learn import values as check
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Epoch:
     """Pictures that could not be read so far."""
     worst: str = ""
     """The commonest mistake on the test pictures, in words."""
-    measures: dict[str, float] = field(default_factory=dict)
-    """What else the task measured while learning, by name."""
-    test_measures: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, float | None] = field(default_factory=dict)
+    """What else the task measured while learning, by name; None where it was NaN or infinite."""
+    test_measures: dict[str, float | None] = field(default_factory=dict)
     """The same on the test pictures."""
 
     @property
@@ -68,5 +70,38 @@ class Epoch:
         return self.index / self.epochs
 
     def to_json(self) -> dict[str, Any]:
-        """As one line of `metrics.jsonl`."""
+        """Return it as one line of `metrics.jsonl`."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any, index: int, epochs: int) -> "Epoch":
+        """Read what `to_json` returned.
+
+        Args:
+            values: one line of `metrics.jsonl`.
+            index: which epoch it must be, from 1.
+            epochs: of the run, which may have become longer since.
+
+        Raises:
+            ValueError: a value is missing, unknown, or of another type or range.
+        """
+        name = f"epoch {index}"
+        found = check.fields(name, values, (f.name for f in fields(cls)))
+        check.integer(f"{name}, index", found["index"], index, index)
+        check.integer(f"{name}, epochs", found["epochs"], index, epochs)
+        check.integer(f"{name}, problems", found["problems"])
+        for field_name in ("train_loss", "lr"):
+            check.number(f"{name}, {field_name}", found[field_name])
+        for field_name in ("seconds", "images_per_second"):
+            check.number(f"{name}, {field_name}", found[field_name], 0)
+        check.number_or_none(f"{name}, test_loss", found["test_loss"])
+        for field_name in ("train_accuracy", "test_accuracy"):
+            check.number_or_none(f"{name}, {field_name}", found[field_name], 0, 1)
+        check.text(f"{name}, precision", found["precision"], ("fp32", "bf16", "fp16"))
+        check.text(f"{name}, memory_format", found["memory_format"], ("contiguous", "channels_last"))
+        check.text(f"{name}, worst", found["worst"])
+        for field_name in ("measures", "test_measures"):
+            table = check.fields(f"{name}, {field_name}", found[field_name], found[field_name] or ())
+            for key, value in table.items():
+                check.number_or_none(f"{name}, {check.shown(key)}", value)
+        return cls(**found)

@@ -114,9 +114,19 @@ class LoaderFeed:
 
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         """The batches of an epoch, without the first `skip`."""
+        seen: set[int] = set()
         for number, batch in enumerate(self.loader):
-            if number >= skip:
-                yield checked(batch, self.net)
+            if number < skip:
+                continue
+            inputs, labels = checked(batch, self.net)
+            if len(seen) < 2:
+                seen.update(labels.unique().tolist()[:2])
+            if skip == 0 and number == self.steps - 1 and len(seen) == 1:
+                raise DataError(
+                    "labels of two classes or more, to tell them apart",
+                    received=f"a loader whose labels are all {next(iter(seen))}",
+                )
+            yield inputs, labels
 
 
 def checked(batch: Any, net: Net) -> Batch:

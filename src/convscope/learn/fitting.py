@@ -3,26 +3,27 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import asdict
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import DataError, UsageError
+from convscope.errors import DataError, GraphError, TrainingError, UsageError
+from convscope.learn.checking import check_state
 from convscope.learn.classification import Classification
 from convscope.learn.events import Epoch, Progress
 from convscope.learn.feeding import Batch, LoaderFeed, seed_of
 from convscope.learn.head import Head
-from convscope.learn.health import diagnose
+from convscope.learn.health import diagnose, not_finite, one_value
 from convscope.learn.optimisers import optimiser
-from convscope.learn.plan import Plan, Training
+from convscope.learn.plan import Plan, Training, task_name
 from convscope.learn.randomness import Randomness
 from convscope.learn.schedules import rate
 from convscope.learn.speed import Choice, roomy_heap
-from convscope.learn.state import State, packed, unpack
+from convscope.learn.state import State, moved, packed, unpack
 from convscope.learn.task import Cost, Task
 from convscope.nets import Net
 
@@ -58,14 +59,20 @@ class Fitting:
     ) -> None:  # fmt: skip
         self.net, self.test, self.plan = net, test, plan or Plan()
         self.task: Task = task or Classification()
+        if test is not None and isinstance(test, Sized) and not len(test):
+            raise DataError(
+                "something to test on", received="nothing", hint="Leave the test out, or fill it."
+            )
         self.feed = self.task.prepare(net, train, self.plan)
         parameters = sum(p.numel() for p in net.module.parameters() if p.requires_grad)
         self.peak = self.plan.peak(parameters)
+        self.optimiser = optimiser(net.module, self.plan)
+        self.random = Randomness(seed_of(self.plan.seed, "torch"), net.device)
+        if state:
+            self._check(state)
         self.choice = Choice(**state.values["choice"]) if state else self.task.choose(net, self.plan)
         self.choice.format(net.module)
-        self.optimiser = optimiser(net.module, self.plan)
-        self.scaler = torch.amp.GradScaler(net.device.type, enabled=self.choice.precision == "fp16")
-        self.random = Randomness(seed_of(self.plan.seed, "torch"), net.device)
+        self.scaler = self._scaler(self.choice.precision)
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zeros(), 0, 0.0
@@ -83,8 +90,22 @@ class Fitting:
         self._pause = True
 
     def state(self) -> State:
-        """Where the training stands, as copies."""
+        """Return where the training stands, as copies.
+
+        Raises:
+            TrainingError: a weight or an entry of the optimiser is NaN or infinite: nothing can be continued
+                from there.
+        """
+        streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
+        tensors = packed(self.net.module, self.optimiser, streams)
+        broken = not_finite(self.net.module, tensors)
+        if broken or not bool(torch.isfinite(self._sums).all()):
+            raise self._lost(broken or "the sums of the epoch")
         values = {
+            "task": task_name(self.task),
+            "device": self.net.device.type,
+            "plan": self.plan.model_dump(mode="json", exclude={"resume"}),
+            "moved": moved(self.optimiser),
             "epoch": self.epoch,
             "step": self.step,
             "steps": self.feed.steps,
@@ -95,16 +116,20 @@ class Fitting:
             "scaler": self.scaler.state_dict(),
             "history": [epoch.to_json() for epoch in self.history],
         }
-        streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
-        return State(packed(self.net.module, self.optimiser, streams), values)
+        return State(tensors, values)
+
+    def _check(self, state: State) -> None:
+        """Refuse a state that is not one of this training, before anything is changed."""
+        check_state(
+            state, self.net, self.plan, self.optimiser, task=task_name(self.task), sums=self.task.sums,
+            steps=self.feed.steps, scaler=self._scaler("fp16").state_dict(), streams=self.random.streams,
+        )  # fmt: skip
+
+    def _scaler(self, precision: str) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(self.net.device.type, enabled=precision == "fp16")
 
     def _restore(self, state: State) -> None:
         values = state.values
-        if values["steps"] != self.feed.steps:
-            raise DataError(
-                "the data and batch size of the run that is resumed",
-                received=f"{self.feed.steps} steps in an epoch, where there were {values['steps']}",
-            )
         streams = unpack(state, self.net.module, self.optimiser)
         self._epoch_streams = {
             n.removeprefix("epoch-"): s for n, s in streams.items() if n.startswith("epoch-")
@@ -116,6 +141,8 @@ class Fitting:
         self._seen, self._seconds = values["seen"], values["seconds"]
         if values["scaler"]:
             self.scaler.load_state_dict(values["scaler"])
+        if self._done:
+            self._set_rate(self._done - 1)  # told where the epoch ends, if no step of it is left
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -158,12 +185,12 @@ class Fitting:
             return batches
         now, self.random.streams = self.random.streams, self._epoch_streams
         with self.random:
-            first = next(batches)
+            first = list(islice(batches, 1))  # none, where all batches of the epoch are done
         self.random.streams = now
-        return chain([first], batches)
+        return chain(first, batches)
 
     def _learn(self, batch: Batch) -> None:
-        lr, device = self._set_rate(), batch[0].device
+        lr, device = self._set_rate(self._done), batch[0].device
         cost = self._cost(batch)
         if device.type == "cpu" and not math.isfinite(cost.loss.item()):
             raise self._broken(batch, lr)
@@ -180,15 +207,18 @@ class Fitting:
             raise self._broken(batch, lr)
 
     def _cost(self, batch: Batch) -> Cost:
-        return self.task.cost(self.net, batch, self.choice, self._done)
+        try:
+            return self.task.cost(self.net, batch, self.choice, self._done)
+        except (GraphError, ValueError) as error:
+            raise one_value(self.net, error, len(batch[0])) or error from None
 
     @property
     def _done(self) -> int:
         """Steps since the training began."""
         return self.epoch * self.feed.steps + self.step
 
-    def _set_rate(self) -> float:
-        lr = self.peak * rate(self.plan, self._done, self.plan.epochs * self.feed.steps)
+    def _set_rate(self, step: int) -> float:
+        lr = self.peak * rate(self.plan, step, self.plan.epochs * self.feed.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         return lr
@@ -200,6 +230,15 @@ class Fitting:
             self.net, inputs, lambda x: self._cost((x, rest)).loss, when, lr, self.choice.precision
         )
 
+    def _lost(self, where: str) -> TrainingError:
+        lr = self._lr
+        return TrainingError(
+            "finite numbers in weights and optimiser",
+            received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
+            f"learning rate {lr:.3g}, {self.choice.precision}",
+            hint=f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1.",
+        )
+
     def _progress(self) -> Progress:
         means = self._means()
         return Progress(
@@ -209,6 +248,8 @@ class Fitting:
         )  # fmt: skip
 
     def _finish(self) -> Epoch:
+        if not bool(torch.isfinite(self._sums).all()):
+            raise self._lost("the sums of the epoch")
         means = self._means()
         tested, worst = {}, ""
         if self.test is not None:
@@ -217,10 +258,12 @@ class Fitting:
         epoch = Epoch(
             index=self.epoch + 1, epochs=self.plan.epochs,
             train_loss=means.pop("loss"), train_accuracy=means.pop("accuracy", None),
-            test_loss=tested.pop("loss", None), test_accuracy=tested.pop("accuracy", None),
+            test_loss=_finite(tested.pop("loss", None)), test_accuracy=tested.pop("accuracy", None),
             seconds=self._seconds, images_per_second=self._seen / max(self._seconds, 1e-9), lr=self._lr,
             precision=self.choice.precision, memory_format=self.choice.memory_format,
-            problems=self.feed.problems, worst=worst, measures=means, test_measures=tested,
+            problems=self.feed.problems, worst=worst,
+            measures={name: _finite(value) for name, value in means.items()},
+            test_measures={name: _finite(value) for name, value in tested.items()},
         )  # fmt: skip
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
@@ -249,6 +292,11 @@ class Fitting:
         """Where the task's sums begin."""
         exact = torch.float32 if self.net.device.type == "mps" else torch.float64
         return torch.zeros(self.task.sums, dtype=exact, device=self.net.device)
+
+
+def _finite(value: float | None) -> float | None:
+    """The number, or None where it is none: files hold numbers only."""
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def fitting(net: Net, train: Any, test: Any = None, plan: Plan | None = None) -> Fitting:

@@ -1,11 +1,11 @@
 """Why the numbers went wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import TrainingError
+from convscope.errors import TrainingError, UsageError
 from convscope.nets import Net
 
 
@@ -27,9 +27,10 @@ def diagnose(
     where = f"at {when}, learning rate {lr:.3g}, {precision}"
     if not bool(torch.isfinite(inputs).all()):
         return TrainingError(
-            "finite numbers in the data", received=f"NaN or infinity in a batch {where}",
+            "finite numbers in the data",
+            received=f"NaN or infinity in a batch {where}",
             hint="Look at how the pictures are made: a division by zero, a logarithm of zero.",
-        )  # fmt: skip
+        )
     broken = [name for name, p in net.module.named_parameters() if not bool(torch.isfinite(p).all())]
     if broken:
         layer = broken[-1].rpartition(".")[0] or broken[-1]
@@ -64,3 +65,41 @@ def first_broken(module: nn.Module, run: Callable[[], object]) -> str:
         for handle in handles:
             handle.remove()
     return broken[0] if broken else ""
+
+
+def not_finite(module: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    """Return the name of the first weight or optimiser entry with NaN or infinity; empty if there is none.
+
+    Buffers are left out: a mask of minus infinity is what it is.
+
+    Args:
+        module: whose weights are looked at.
+        tensors: of a state, `model/...` and `optimiser/...`.
+    """
+    learned = {f"model/{name}" for name, weight in module.named_parameters() if weight.requires_grad}
+    for name, value in tensors.items():
+        counts = name in learned or name.startswith("optimiser/")
+        if counts and value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            return name.partition("/")[2] if name in learned else name
+    return ""
+
+
+def one_value(net: Net, error: Exception, batch: int) -> UsageError | None:
+    """Say what torch means by `Expected more than 1 value per channel`; None for any other error.
+
+    BatchNorm subtracts the mean over the batch and all positions: of one value nothing would be left.
+
+    Args:
+        net: of the training.
+        error: what its forward pass raised.
+        batch: pictures in the batch.
+    """
+    if "more than 1 value per channel" not in str(error):
+        return None
+    names = [name for name, part in net.module.named_modules() if "BatchNorm" in type(part).__name__]
+    return UsageError(
+        f"more than one value per channel for the batch normalisation of {net.name} to learn from "
+        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})",
+        received=f"a batch of {batch}, with one position at one of these layers",
+        hint="Use batches of two or more (--batch 2); in a DataLoader, drop_last=True.",
+    )

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from convscope.errors import nearest
+from convscope.errors import UsageError, nearest
 from convscope.recipe import Recipe
 
 Optimiser = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
@@ -14,6 +14,8 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 AUGMENTATION_NAMES = ("shift", "flip", "rotate", "erase")
 
+PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
+"""Sets that lie in a folder of their own, or can be downloaded; `worlds.sets.NAMED` reads them."""
 SMALL = 1_000_000
 """Parameters below which the learning rate of the Adam family may be large."""
 
@@ -46,7 +48,20 @@ class Training(Recipe):
     )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
-    resume: Path | None = Field(default=None, description="the folder of a run to continue")
+    resume: Path | None = Field(
+        default=None,
+        description="the folder of a run to continue; its recipe counts, and only --epochs may be given, for "
+        "more of them where the schedule is constant",
+    )
+
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """Names of the tasks that the verb builds, and so can resume."""
+
+    def unused(self) -> dict[str, str]:
+        """Return the settings that this plan never reads, each with the reason."""
+        if self.optimiser in ("sgd", "rmsprop"):
+            return {}
+        return {"momentum": f"{self.optimiser} has none; sgd and rmsprop have"}
 
     def peak(self, parameters: int) -> float:
         """The highest learning rate, for a network of so many parameters."""
@@ -64,6 +79,7 @@ class Plan(Training):
     """
 
     verb: ClassVar[str] = "train"
+    tasks: ClassVar[tuple[str, ...]] = ("Classification",)
     positional: ClassVar[tuple[str, ...]] = ("network", "data")
 
     network: str = Field(
@@ -86,6 +102,14 @@ class Plan(Training):
         default=(), description=f"random changes: {', '.join(AUGMENTATION_NAMES)}"
     )
 
+    def unused(self) -> dict[str, str]:
+        """Return the settings that this plan never reads, each with the reason."""
+        found = super().unused()
+        if self.data not in PUBLISHED:
+            reason = f"{self.data} is no published set ({', '.join(PUBLISHED)})"
+            found |= {"root": reason, "download": reason}
+        return found
+
     @field_validator("augment")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,3 +117,29 @@ class Plan(Training):
             if name not in AUGMENTATION_NAMES:
                 raise ValueError(f"no augmentation {name}. {nearest(name, AUGMENTATION_NAMES)}")
         return names
+
+
+def refuse_unused(plan: Training) -> None:
+    """Refuse settings that somebody chose and the plan never reads, by name.
+
+    Raises:
+        UsageError: there are some.
+    """
+    fields = type(plan).model_fields
+    idle = {
+        name: reason
+        for name, reason in plan.unused().items()
+        if name in plan.model_fields_set and getattr(plan, name) != fields[name].default
+    }
+    if idle:
+        flags = [f"--{name.replace('_', '-')}" for name in idle]
+        raise UsageError(
+            "settings that count",
+            received="; ".join(f"{f} ({r})" for f, r in zip(flags, idle.values(), strict=True)),
+            hint=f"Leave out {', '.join(flags)}.",
+        )
+
+
+def task_name(task: object) -> str:
+    """Return the name under which recipes and states know a task: that of its class."""
+    return type(task).__qualname__

@@ -1,19 +1,22 @@
 """From a plan to what it names: the network, the pictures to learn from and to test on."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from convscope import nets, worlds
-from convscope.errors import MissingError, UsageError
+from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.contract import InputContract
 from convscope.learn.feeding import seed_of
 from convscope.learn.plan import Plan
+from convscope.learn.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Samples
+from convscope.worlds.folders import Folder
 from convscope.worlds.listing import SPLITS, list_folder
 
 HELD_OUT = 5
@@ -27,6 +30,8 @@ class Lesson:
     net: Net
     train: Samples
     test: Samples
+    notes: tuple[str, ...] = ()
+    """What somebody should know of the data before believing a number."""
 
 
 def prepare(plan: Plan) -> Lesson:
@@ -37,7 +42,7 @@ def prepare(plan: Plan) -> Lesson:
     Raises:
         UsageError: nothing has that name.
         MissingError: the device, the data or a package is not here.
-        DataError: the data is damaged.
+        DataError: the data is damaged, or what is tested on is all learned from.
     """
     device = find_device(plan.device)
     if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
@@ -48,7 +53,7 @@ def prepare(plan: Plan) -> Lesson:
     else:
         net = nets.load(plan.network, weights="packaged", seed=plan.seed)
         train, test = _data(plan, net.contract)
-    return Lesson(net.to(device), train, test)
+    return Lesson(net.to(device), train, test, _notes(train, test))
 
 
 def find_device(name: str) -> torch.device:
@@ -99,3 +104,49 @@ def _divided(samples: Samples, seed: int) -> tuple[Samples, Samples]:
             received=f"{len(samples)} in all",
         )
     return samples.take(torch.cat(kept)), samples.take(torch.cat(held))
+
+
+def _notes(train: Samples, test: Samples) -> tuple[str, ...]:
+    """What is odd about the two parts, as sentences.
+
+    Raises:
+        DataError: every picture of the test is learned from too, so that the test would test memory.
+    """
+    notes = []
+    if isinstance(train, Folder) and isinstance(test, Folder):
+        known = [
+            path for path, same in zip(test.paths, same_files(test.paths, train.paths), strict=True) if same
+        ]
+        if len(known) == len(test):
+            raise DataError(
+                "pictures to test on that are not learned from",
+                received=f"all {len(known)} of {test.name} are in {train.name} too",
+                hint="Put other pictures into the part to test on, or leave it out: then every "
+                f"{HELD_OUT}th picture is held out.",
+            )
+        if known:
+            notes.append(
+                f"{len(known)} of {len(test)} test pictures are learned from too, such as {known[0]}."
+            )
+    missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
+    if missing:
+        listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        notes.append(
+            f"No test picture is of {listed}: nothing is measured about {len(missing)} of the classes."
+        )
+    return tuple(notes)
+
+
+def same_files(paths: Sequence[Path], others: Sequence[Path]) -> list[bool]:
+    """Tell of each file whether its content is among others. Only files of equal size are read."""
+    sizes: dict[int, list[Path]] = {}
+    for other in others:
+        sizes.setdefault(other.stat().st_size, []).append(other)
+    digests: dict[int, set[str]] = {}
+    found = []
+    for path in paths:
+        size = path.stat().st_size
+        if size in sizes and size not in digests:
+            digests[size] = {sha256_of(other)[1] for other in sizes[size]}
+        found.append(size in sizes and sha256_of(path)[1] in digests[size])
+    return found

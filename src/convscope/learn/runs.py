@@ -1,11 +1,15 @@
 """A training on disk: the edge where events become files, and Ctrl-C becomes a state to resume from.
 
 runs/2026-11-22-lecture-relu/
-    recipe.toml          the plan
-    env.json             versions, machine, threads
-    metrics.jsonl        one line for each epoch
-    model.json, model.safetensors
+    recipe.toml          the plan, and the name of the task
     state/               where to go on, exactly
+    env.json             versions, machine, threads
+    model.json, model.safetensors
+    metrics.jsonl        one line for each epoch
+
+They are written in this order, each as a whole. `state.json` decides where a run stands: weights and metrics
+follow from it and are written after it, so that a run whose metrics are complete has its last weights too,
+and resuming makes up for what a killed process did not get to.
 """
 
 import json
@@ -17,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -26,78 +30,39 @@ from typing import Any
 import torch
 
 from convscope import nets
-from convscope.errors import ConvscopeError, DataError, Interrupted, UsageError
-from convscope.learn.atomic import write_text
+from convscope.errors import ConvscopeError, Interrupted, UsageError
+from convscope.files import is_full, remove_parts, write_text
+from convscope.learn import run_files
 from convscope.learn.events import Epoch, Progress
 from convscope.learn.fitting import Fitting
-from convscope.learn.plan import Plan, Training
+from convscope.learn.plan import Plan, Training, refuse_unused, task_name
 from convscope.learn.preparing import find_device
-from convscope.learn.state import State
+from convscope.learn.resuming import Run, resumed
+from convscope.learn.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
 from convscope.learn.task import Task
 from convscope.nets import Net
 
 EVERY = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
-RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training in a folder."""
-
-    folder: Path
-    plan: Training
-    epochs: tuple[Epoch, ...]
-    """Those that are finished."""
-
-    @classmethod
-    def open(cls, folder: str | Path, schema: type[Training] = Plan) -> "Run":
-        """Read a run.
-
-        Args:
-            folder: where it is.
-            schema: of the verb that made it.
-
-        Raises:
-            DataError: the folder holds no run, or a file of it is damaged.
-            UsageError: another verb made it.
-        """
-        folder = Path(folder)
-        values = schema.read(folder / RECIPE)
-        verb = values.pop("verb", schema.verb)
-        if verb != schema.verb:
-            raise UsageError(
-                f"a run of '{schema.verb}'", received=f"{folder}, of '{verb}'",
-                hint=f"Its own verb continues it: convscope {verb} --resume {shlex.quote(str(folder))}",
-            )  # fmt: skip
-        try:
-            lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
-            epochs = tuple(Epoch(**json.loads(line)) for line in lines)
-        except FileNotFoundError:
-            epochs = ()
-        except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"one epoch a line in {folder / METRICS}", received=str(error)) from None
-        return cls(folder, schema.parse(values), epochs)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every epoch was run."""
-        return len(self.epochs) >= self.plan.epochs
-
-    def load(self) -> Net:
-        """The network as it was last saved."""
-        return nets.open_folder(self.folder)
 
 
 def training(
-    net: Net, train: Any, test: Any = None, plan: Training | None = None, *,
-    out: Path, place: Path | None = None, task: Task | None = None,
-) -> Iterator[Progress | Epoch]:  # fmt: skip
+    net: Net,
+    train: Any,
+    test: Any = None,
+    plan: Training | None = None,
+    *,
+    out: Path,
+    place: Path | None = None,
+    task: Task | None = None,
+) -> Iterator[Progress | Epoch]:
     """Train, and keep a run folder up to date while the events pass through.
 
     Ctrl-C, and SIGTERM, end it at the next batch boundary, after saving; a second Ctrl-C ends it at once.
-    With `plan.resume` the run in that folder goes on exactly where its state was stored; data and network
-    must be the same, the rest of the plan is taken from the run.
+    With `plan.resume` the run in that folder goes on exactly where its state was stored; data, network and
+    task must be the same, and the plan is the run's: only `epochs` may be given too, to get more of them (see
+    `resumed`). A run that was killed before its first state was stored begins again, with the weights of
+    `net`.
 
     Args:
         net: its weights change.
@@ -111,32 +76,46 @@ def training(
     Raises:
         Interrupted: after saving; the hint says how to go on.
         TrainingError: the numbers went wrong; the run's folder keeps the last good state.
-        UsageError: `out` holds something else.
-        DataError: the run to resume is damaged, or of another network or other data.
+        ConvscopeError: the disk is full; the run's folder keeps the last state.
+        UsageError: `out` holds something else, or the plan sets what the run to resume has settled.
+        DataError: the run to resume is damaged, or of another network or other data. Its files stay.
     """
-    plan = plan or Plan()
-    state = None
-    if plan.resume is not None:
-        plan, state = resumed(plan.resume, type(plan)).plan, State.read(plan.resume / STATE)
+    plan, state = plan or Plan(), None
+    source = plan.resume
+    if source is not None:
+        run = resumed(plan, "Classification" if task is None else task_name(task))
+        plan, state = run.plan, run.state()
     loop = Fitting(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
-    _begin(out, plan, loop)
+    files = _Files(out, place or out, loop)
+    files.begin(fresh=source is None or not _same(source, out))
+    with run_files.alone(out):
+        files.first(whole=state is not None)
+        yield from _watched(loop, files)
+
+
+def _watched(loop: Fitting, files: "_Files") -> Iterator[Progress | Epoch]:
+    """The events of a training, each stored before it is passed on."""
     saved = time.monotonic()
     with _signals(loop) as stop:
         for event in loop:
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
-                _save(out, loop)
+                files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
             if stop and event.done < 1:
-                nets.save(net, out, recipe=json.loads(plan.json()))
-                raise _interrupted(event, place or out, plan.verb)
+                raise files.interrupted(event)
             yield event
-    nets.save(net, out, recipe=json.loads(plan.json()))
 
 
 def fit(
-    net: Net, train: Any, *, test: Any = None,
-    out: str | Path | None = None, resume: str | Path | None = None, task: Task | None = None, **plan: Any,
-) -> Run:  # fmt: skip
+    net: Net,
+    train: Any,
+    *,
+    test: Any = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    task: Task | None = None,
+    **plan: Any,
+) -> Run:
     """Train to the end.
 
     `run = fit(net, digits.train(), test=digits.test(), epochs=3)`
@@ -146,37 +125,23 @@ def fit(
         train: `Samples` or a DataLoader of `(inputs, labels)`; else what the task learns from.
         test: what to test on after each epoch.
         out: the run's folder; by default `runs/<date>-<name>` of the current one.
-        resume: the folder of a run to continue, instead of a plan.
-        task: what is learned; to name classes, if left out.
+        resume: the folder of a run to continue. Its plan counts; `epochs` may be given too, for more of them.
+        task: what is learned; to name classes, if left out. The same when a run is continued.
         **plan: fields of `Plan`.
 
     Raises:
         Interrupted, TrainingError, UsageError, DataError: as `training` does.
     """
     if resume is not None:
-        plan, out = {"resume": Path(resume)}, out or resume
-    named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
-    ready = Plan.parse({**named, **plan})
+        ready, out = Plan.parse({**plan, "resume": Path(resume)}), out or resume
+    else:
+        named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
+        ready = Plan.parse({**named, **plan})
+        refuse_unused(ready)
     folder = Path(out) if out is not None else free_folder(net.name)
     for _event in training(net, train, test, ready, out=folder, task=task):
         pass
     return Run.open(folder)
-
-
-def resumed(folder: Path, schema: type[Training] = Plan) -> Run:
-    """A run that can go on.
-
-    Raises:
-        UsageError: it is finished, or of another verb.
-        DataError: there is no run.
-    """
-    run = Run.open(folder, schema)
-    if run.finished:
-        raise UsageError(
-            "a run with epochs left", received=f"{folder}, finished after {len(run.epochs)}",
-            hint=f"Start another from its weights: convscope {schema.verb} " + shlex.quote(str(folder)),
-        )  # fmt: skip
-    return run
 
 
 def free_folder(name: str) -> Path:
@@ -190,38 +155,107 @@ def free_folder(name: str) -> Path:
     return found
 
 
-def _begin(out: Path, plan: Training, loop: Fitting) -> None:
+class _Files:
+    """Writes the files of one run, each time in the order in which they depend on each other."""
+
+    def __init__(self, out: Path, place: Path, loop: Fitting) -> None:
+        self.out, self.place, self.loop, self.plan = out, place, loop, loop.plan
+        self.task = task_name(loop.task)
+
+    def begin(self, *, fresh: bool) -> None:
+        """Make the folder.
+
+        Raises:
+            UsageError: it cannot be written to, or holds something else.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            if fresh:
+                run_files.check_free(self.out)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def first(self, *, whole: bool) -> None:
+        """Write everything for the first time, after removing what killed processes left.
+
+        Args:
+            whole: whether there are epochs behind that a killed process may not have told.
+        """
+        try:
+            remove_parts(self.out)
+            write_text(self.out / RECIPE, run_files.written_toml(self.plan, self.task))
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self.store(environment=True, weights=True, metrics=whole)
+
+    def store(self, *, weights: bool, environment: bool = False, metrics: bool = True) -> None:
+        """Store where the training stands; then the weights, and what was measured.
+
+        Raises:
+            TrainingError: the numbers went wrong; the files stay as they were.
+            ConvscopeError: the disk is full; each file is the old or the new one.
+        """
+        loop, out = self.loop, self.out
+        state = loop.state()
+        try:
+            state.write(out / STATE)
+            if environment:
+                write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+            if weights:
+                self._save_network()
+                lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in loop.history]
+                if metrics:
+                    write_text(out / METRICS, "".join(lines))
+        except ConvscopeError as error:
+            raise self._unsaved(error.received, full=not isinstance(error, UsageError)) from None
+        except (OSError, ValueError) as error:
+            full = isinstance(error, OSError) and is_full(error)
+            raise self._unsaved(str(error), full=full) from None
+
+    def interrupted(self, event: Progress | Epoch) -> Interrupted:
+        """Say where the training was stopped, and how to go on."""
+        inside = isinstance(event, Progress)
+        where = f"epoch {event.epoch}, step {event.step}" if inside else f"epoch {event.index}"
+        return Interrupted(f"stopped after {where}; the run is saved", hint=f"Go on with: {self._resume}")
+
+    @property
+    def _resume(self) -> str:
+        """How to continue this run."""
+        if self.task in self.plan.tasks or not self.plan.tasks:
+            return f"convscope {self.plan.verb} --resume {shlex.quote(str(self.place))}"
+        return f"fit(net, data, resume={json.dumps(str(self.place))}, task={self.task}(...))"
+
+    def _save_network(self) -> None:
+        loop = self.loop
+        if loop.history or loop.step:
+            done = f"{len(loop.history)} of {self.plan.epochs} epochs"
+            loop.net.source = replace(loop.net.source, weights=f"trained here, {done}")
+        recipe = {"verb": self.plan.verb, "task": self.task, **json.loads(self.plan.json())}
+        nets.save(loop.net, self.out, recipe=recipe)
+
+    def _unwritable(self, error: OSError) -> ConvscopeError:
+        if is_full(error):
+            return ConvscopeError(
+                f"room on the disk for a run in {self.out}",
+                received=str(error),
+                hint="Free some space, or choose another folder.",
+            )
+        return UsageError("a folder that can be written to", received=str(error))
+
+    def _unsaved(self, received: str, *, full: bool) -> ConvscopeError:
+        step = "Free some space" if full else "Make the folder writable again"
+        return ConvscopeError(
+            f"a state saved in {self.out}",
+            received=received,
+            hint=f"What was saved before is there. {step}, then: {self._resume}",
+        )
+
+
+def _same(first: Path, second: Path) -> bool:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not loop.history and loop.step == 0 and (out / STATE).exists():
-            raise UsageError(
-                "a folder without a run", received=str(out),
-                hint=f"Continue it with --resume {shlex.quote(str(out))}, or choose another.",
-            )  # fmt: skip
-        write_text(out / RECIPE, _toml(plan))
-        write_text(out / ENVIRONMENT, json.dumps(environment(), indent=1))
-    except OSError as error:
-        raise UsageError("a folder that can be written to", received=str(error)) from None
-    nets.save(loop.net, out, recipe=json.loads(plan.json()))
-    _save(out, loop)
-
-
-def _save(out: Path, loop: Fitting) -> None:
-    try:
-        loop.state().write(out / STATE)
-        write_text(out / METRICS, "".join(json.dumps(e.to_json()) + "\n" for e in loop.history))
-    except OSError as error:
-        raise ConvscopeError(
-            f"a state saved in {out}", received=str(error), hint="Free some space, then resume."
-        ) from None
-
-
-def _interrupted(event: Progress | Epoch, place: Path, verb: str) -> Interrupted:
-    where = (
-        f"epoch {event.epoch}, step {event.step}" if isinstance(event, Progress) else f"epoch {event.index}"
-    )
-    command = f"convscope {verb} --resume {shlex.quote(str(place))}"
-    return Interrupted(f"stopped after {where}; the run is saved", hint=f"Go on with: {command}")
+        return first.samefile(second)
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -246,7 +280,7 @@ def _signals(loop: Fitting) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def environment() -> dict[str, Any]:
+def _environment() -> dict[str, Any]:
     """What a result depends on beside its recipe."""
     from importlib.metadata import version
 
@@ -259,10 +293,3 @@ def environment() -> dict[str, Any]:
         "vectors": torch.backends.cpu.get_cpu_capability(),
         **{name: version(name) for name in packages},
     }
-
-
-def _toml(plan: Training) -> str:
-    """Verb and chosen values; strings of JSON are strings of TOML."""
-    values = {"verb": plan.verb, **{k: v for k, v in plan.model_dump(mode="json").items() if v is not None}}
-    values.pop("resume", None)
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())

@@ -51,6 +51,15 @@ SCHEDULES: dict[str, Shape] = {
 """`onecycle` is one triangle: up, then down. Source: Smith, Topin 2018, arXiv:1708.07120."""
 
 
+def extends(plan: Training) -> bool:
+    """Tell whether a run can get more epochs as if they had been planned from the start.
+
+    So it is where no step's rate depends on how many steps there are: with the constant schedule, without a
+    warm-up, whose length is a share of all steps.
+    """
+    return plan.schedule == "constant" and not plan.warmup
+
+
 def rate(plan: Training, step: int, steps: int) -> float:
     """Share of the highest learning rate at a step, from `FLOOR` to 1.
 

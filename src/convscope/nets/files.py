@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
-from convscope.files import read_json, replace_file, write_text
+from convscope.files import is_full, read_json, write_text
 from convscope.graph.contract import InputContract
 from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
@@ -21,7 +20,7 @@ from convscope.graph.graph import Graph
 from convscope.nets.building import GraphModule, build
 from convscope.nets.made import described, make
 from convscope.nets.network import Net, Source
-from convscope.nets.weights import pour, read_weights
+from convscope.nets.weights import pour, read_weights, write_weights
 from convscope.recipe import shortened
 
 FORMAT = "convscope.model/1"
@@ -47,18 +46,19 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
 
     Raises:
         UsageError: the folder cannot be written.
+        ConvscopeError: the disk is full.
     """
     folder = Path(folder)
     document = _described(net, recipe)
-    state = {
-        name: tensor.detach().cpu().contiguous().clone() for name, tensor in net.module.state_dict().items()
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replace_file(folder / WEIGHTS) as file:
-            save_file(state, file, metadata={"format": "pt"})
+        write_weights(folder / WEIGHTS, net.module.state_dict(), metadata={"format": "pt"})
         write_text(folder / DESCRIPTION, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
+        if is_full(error):
+            raise ConvscopeError(
+                f"room on the disk for {folder}", received=str(error), hint="Free some space."
+            ) from None
         raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
     return folder
 

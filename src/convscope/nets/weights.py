@@ -1,15 +1,40 @@
 """Weights from a file into a module, checked name by name."""
 
+import errno
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from convscope.errors import DataError
-from convscope.files import MAX_TEXT_BYTES, open_regular, require_regular
+from convscope.files import MAX_TEXT_BYTES, open_regular, replace_file, require_regular
 
 NAMES_SHOWN = 3
+
+
+def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write or replace a safetensors file as a whole.
+
+    Args:
+        path: of the file.
+        tensors: by name; tensors that share memory are stored one by one.
+        metadata: text stored in the file's header.
+
+    Raises:
+        OSError: it cannot be written, or the disk is full; what was there stays.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        with replace_file(path) as part:
+            save_file(own, part, metadata=metadata)
+    except SafetensorError as error:  # safetensors hides the number of the system's error in its text
+        number = re.search(r"(?:code: |os error )(\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -4,9 +4,14 @@ NETWORK is a name from `convscope nets`, a run's folder (its weights are the sta
 quotes. DATA is `digits` (bundled), `mnist`, `fashion-mnist`, `cifar10`, or a folder with one folder of
 pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped.
 
+With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
+exactly what they would have been if planned from the start, which needs --schedule constant (without
+--warmup): the learning rates of the other schedules follow from the number of epochs.
+
     convscope train lecture-relu digits --epochs 3
     convscope train "conv 8 3x3, relu, maxpool 2, flatten, dense 10" digits
     convscope train --resume runs/2026-11-22-train-lecture-relu
+    convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,8 +30,10 @@ def run(recipe: Plan, shell: Shell) -> Answer:
     """Train with live progress into a run's folder, then test."""
     from convscope import learn
 
-    resumed = learn.Run.open(recipe.resume).plan if recipe.resume else None
-    lesson = learn.prepare(resumed if isinstance(resumed, Plan) else recipe)
+    plan = _followed(recipe)
+    lesson = learn.prepare(plan)
+    for note in lesson.notes:
+        shell.say(note)
     place = shell.out or recipe.resume or results.named(f"train-{lesson.net.name}")
     inputs.say_notes(lesson.train, shell)
     epochs: list[Epoch] = []
@@ -36,14 +43,31 @@ def run(recipe: Plan, shell: Shell) -> Answer:
                 epochs.append(event)
             progress.update(event.done, _news(event))
     tested = learn.evaluate(lesson.net, lesson.test)
+    unread = len({problem.path for problem in (*lesson.train.problems, *lesson.test.problems)})
+    if unread:
+        shell.say(f"{unread} files could not be used. See: convscope data check {plan.data}")
     data = {
+        "recipe": plan.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": lesson.net.name,
+        "unread": unread,
         "train": len(lesson.train),
         "epochs": [epoch.to_json() for epoch in epochs],
         "test": tested.to_json(),
         "out": str(place),
     }
     return Answer(data, lambda: _table(epochs, tested))
+
+
+def _followed(recipe: Plan) -> Plan:
+    """Return the plan that will be followed: the recipe, or that of the run which it resumes."""
+    from convscope import learn
+    from convscope.learn.plan import refuse_unused
+
+    if recipe.resume is None:
+        refuse_unused(recipe)
+        return recipe
+    plan = learn.resumed(recipe).plan
+    return plan if isinstance(plan, Plan) else recipe
 
 
 def _news(event: "Epoch | Progress") -> str:
@@ -64,7 +88,7 @@ def _table(epochs: "list[Epoch]", tested: "Evaluation") -> Any:
     for head in ("epoch", "loss", "right", "test loss", "test right", "images/s", "seconds"):
         table.add_column(head, justify="right")
     for e in epochs:
-        tests = ("", "") if e.test_accuracy is None else (f"{e.test_loss:.4f}", f"{e.test_accuracy:.2%}")
+        tests = (_number(e.test_loss, ".4f"), _number(e.test_accuracy, ".2%"))
         numbers = (
             f"{e.train_loss:.4f}",
             f"{e.train_accuracy or 0:.2%}",
@@ -74,4 +98,8 @@ def _table(epochs: "list[Epoch]", tested: "Evaluation") -> Any:
         table.add_row(str(e.index), *numbers, f"{e.seconds:.1f}")
     worst = f"; most often {tested.worst}" if tested.worst else ""
     line = f"{tested.accuracy:.2%} of {len(tested.labels):,} test pictures are right{worst}."
-    return Group(table, line)
+    return Group(table, line, *([tested.caveat] if tested.caveat else []))
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
