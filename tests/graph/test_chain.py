@@ -117,7 +117,7 @@ def test_text_leaves_out_what_goes_without_saying():
         ("conv 25 3 bias=2", 1, "true or false"),
         ("add", 1, "build a Graph"),
         ("foreign x 3", 1, "build a Graph"),
-        ("conv 25 " + "9" * 5000, 1, "kernel_size"),
+        ("conv 25 " + "9" * 5000, 9, "a value for kernel_size"),
         ("dropout 1.5", 1, "p is a number from 0 to 1"),
         ("upsample 2 mode=cubic", 1, "nearest or linear"),
         ("maxpool 2 padding=2", 1, "half of the kernel"),

@@ -120,7 +120,7 @@ def test_what_others_put_beside_the_state_stays(few, tmp_path):
     own.write_text("mine")
     stale = run.folder / "state" / "state-1-0-0123456789abcdef.safetensors"
     stale.write_text("left by a killed process")
-    part = run.folder / f"{files.PART_PREFIX}0"
+    part = run.folder / f"{files.PART_PREFIX}{'0' * 32}"
     part.write_text("left by a killed process")
     fit(small_net(), few, resume=run.folder, epochs=3)
     assert own.read_text() == "mine"

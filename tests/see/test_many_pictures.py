@@ -82,9 +82,9 @@ def test_what_was_measured_of_older_copies_is_not_taken(
     monkeypatch.setattr(pace.Trial, "seconds", lambda *_: 1.0)
     old = {"precision": "bfloat16", "channels_last": True, "batch": 4}
 
-    def with_an_older_answer(facts, device, measure):
-        speed.measured(["visualize", *facts[1:]], device, lambda: old)
-        return speed.measured(facts, device, measure)
+    def with_an_older_answer(facts, device, *rest):
+        speed.measured(["visualize", *facts[1:]], device, lambda: old, *rest[1:])
+        return speed.measured(facts, device, *rest)
 
     monkeypatch.setattr(pace, "measured", with_an_older_answer)
     assert visualize(small, "conv2:*", steps=3).settled.precision == "float32"

@@ -159,5 +159,5 @@ def test_the_result_carries_its_recipe(small: Net) -> None:
 
 def test_a_picture_that_no_memory_holds_is_refused_before_it_is_made(small: Net) -> None:
     with pytest.raises(ConvscopeError, match="fits into memory") as caught:
-        visualize(small, "conv2:1", size=[1_000_000], steps=1)
+        visualize(small, "conv2:1", size=[32_768], steps=1)
     assert "--size" in (caught.value.hint or "")

@@ -15,6 +15,8 @@ INPUT = "input"
 """What a chain calls its input."""
 MOST_LAYERS = 10_000
 """Longest chain that is read; networks that somebody has trained have a tenth of that."""
+MOST_SHOWN = 120
+"""Characters of a wrong word that an error repeats."""
 
 
 @dataclass(frozen=True)
@@ -246,4 +248,5 @@ def _through(layer: Layer, before: Shape, head: Word) -> Shape:
 
 
 def _at(word: Word, expected: str, received: str = "", hint: str = "") -> GraphError:
-    return GraphError(f"column {word.column}: {expected}", received=received, hint=hint)
+    shown = received if len(received) <= MOST_SHOWN else f"{received[:MOST_SHOWN]}..."
+    return GraphError(f"column {word.column}: {expected}", received=shown, hint=hint)

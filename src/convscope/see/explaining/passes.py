@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 import torch.utils.checkpoint as checkpoint
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from convscope.errors import UsageError
 from convscope.nets import Net
@@ -106,7 +107,7 @@ def check_differentiable(net: Net) -> None:
         UsageError: a parameter or buffer was created inside `torch.inference_mode`.
     """
     kept = chain(net.module.named_parameters(), net.module.named_buffers())
-    made = next((name for name, tensor in kept if tensor.is_inference()), None)
+    made = next((name for name, tensor in kept if not is_lazy(tensor) and tensor.is_inference()), None)
     if made is not None:
         raise UsageError(
             "weights that gradients can pass, created outside torch.inference_mode",
