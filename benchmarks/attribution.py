@@ -53,7 +53,8 @@ def run() -> Result:
         "what captum finds with the network in double precision. The last line of integrated gradients has "
         "the seconds in which one large product of matrices, measured in the same run, does as many "
         "operations as the passes to and fro at all points: no float32 that computes them all can be faster.",
-        ("network", "task", "who", "seconds", "ours / theirs", "difference", "from float64"), rows,
+        ("network", "task", "who", "seconds", "ours / theirs", "difference", "from float64"),
+        rows,
         {"measured": found},
         targets,
-    )  # fmt: skip
+    )

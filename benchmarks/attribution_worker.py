@@ -19,10 +19,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.gemm import flops
 from convscope import nets
 from convscope.nets import Net, frozen
-from convscope.see.explaining.explanation import explaining
-from convscope.see.explaining.question import ask
-from convscope.see.explaining.register import method
-from convscope.worlds.photos import open_photo, to_tensor
+from convscope.see.attribution.explanation import iter_explain
+from convscope.see.attribution.registry import get_method
+from convscope.see.attribution.target import make_task
+from convscope.worlds.images.photos import open_photo, to_tensor
 
 DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PHOTOS = sorted((DATA / "open_photos").glob("*.jpg"))[:8]
@@ -122,9 +122,9 @@ def lively(net: Net, image: Tensor, layer: str) -> int:
 
 
 def ours(net: Net, image: Tensor, target: int, name: str, **settings: Any) -> Job:
-    chosen = method(name, **settings)
+    chosen = get_method(name, **settings)
     return lambda: (
-        deque(explaining(ask(net, image, target), chosen, checks=()), 1).pop().explanation.attribution
+        deque(iter_explain(make_task(net, image, target), chosen, checks=()), 1).pop().explanation.attribution
     )
 
 
@@ -160,8 +160,9 @@ def occlusions(net: Net, image: Tensor, target: int) -> dict[str, Job]:
 
     return {
         "convscope": ours(net, image, target, "occlusion", window=WINDOW, stride=STRIDE),
-        "captum": job(1), "captum, 16 at once": job(16),
-    }  # fmt: skip
+        "captum": job(1),
+        "captum, 16 at once": job(16),
+    }
 
 
 def integrals(net: Net, image: Tensor, target: int) -> dict[str, Job]:
@@ -172,8 +173,9 @@ def integrals(net: Net, image: Tensor, target: int) -> dict[str, Job]:
 
     return {
         "convscope": ours(net, image, target, "integrated", steps=STEPS),
-        "captum": job(None), "captum, 16 at once": job(16),
-    }  # fmt: skip
+        "captum": job(None),
+        "captum, 16 at once": job(16),
+    }
 
 
 def exactly(net: Net, image: Tensor, target: int) -> Job:

@@ -43,16 +43,19 @@ def run() -> Result:
             )
         ],
         {
-            "seconds": wall, "processor_seconds": processor, "over": over,
+            "seconds": wall,
+            "processor_seconds": processor,
+            "over": over,
             "processor_over": [(a - SECONDS) / b for a, b in zip(ours_cpu, base_cpu, strict=True)],
         },
         [
             Target(
                 f"`classify` of one photograph at most {FACTOR} x `import torch` + {SECONDS} s",
-                f"{spread(over, '.2f')} x + {SECONDS} s", middle <= FACTOR,
+                f"{spread(over, '.2f')} x + {SECONDS} s",
+                middle <= FACTOR,
             )
         ],
-    )  # fmt: skip
+    )
 
 
 def taken(commands: dict[str, list[str]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:

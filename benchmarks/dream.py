@@ -25,10 +25,14 @@ def run() -> Result:
         for mine in ("convscope", "convscope, float32"):
             ratios = [b / a for a, b in zip(times[mine], times["neural-dream"], strict=True)]
             chosen = f" ({measured['precision']})" if mine == "convscope" else ""
-            rows.append((
-                f"{name}, {width} by {height}: seconds of {mine}{chosen}", spread(times[mine], ".1f"),
-                spread(times["neural-dream"], ".1f"), f"{spread(ratios, '.1f')}x",
-            ))  # fmt: skip
+            rows.append(
+                (
+                    f"{name}, {width} by {height}: seconds of {mine}{chosen}",
+                    spread(times[mine], ".1f"),
+                    spread(times["neural-dream"], ".1f"),
+                    f"{spread(ratios, '.1f')}x",
+                )
+            )
             if mine == "convscope":
                 met = median(ratios) >= FASTER
                 targets.append(

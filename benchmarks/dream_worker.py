@@ -16,7 +16,7 @@ from PIL import Image
 import convscope as cs
 from convscope.graph.contract import InputContract
 from convscope.nets import Net
-from convscope.worlds import photos
+from convscope.worlds.images import photos
 
 OCTAVES, SCALE, STEPS, JITTER = 4, 1.4, 10, 32
 ROUNDS = 2
@@ -34,7 +34,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     chance = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 12, 16, generator=chance)
     photo = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
-    picture = photos.to_picture(photo[0])
+    picture = photos.to_pil(photo[0])
     picture.save(folder / "photo.png")
     net, file, ours, theirs = prepared(name, folder)
     peer = neural_dream(folder, file, theirs, max(height, width))
@@ -49,7 +49,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
         for way, run in ways.items():
             seconds[way].append(run())
     precision = cs.see.dream(
-        net, photos.whole(picture, net.contract), ours, untrained=True, octaves=1, steps=20
+        net, photos.to_tensor_uncropped(picture, net.contract), ours, untrained=True, octaves=1, steps=20
     ).recipe.precision
     return {"size": [height, width], "layer": theirs, "seconds": seconds, "precision": precision}
 
@@ -84,24 +84,60 @@ def vgg16(folder: Path) -> tuple[Net, Path, str, str]:
 def dreamt(net: Net, picture: Image.Image, layer: str, precision: str) -> float:
     """From the opened picture to the finished one."""
     started = time.perf_counter()
-    photo = photos.whole(picture, net.contract)
+    photo = photos.to_tensor_uncropped(picture, net.contract)
     made = cs.see.dream(
-        net, photo, layer, octaves=OCTAVES, octave_scale=SCALE, steps=STEPS, jitter=JITTER,
-        untrained=True, precision=precision,
-    )  # fmt: skip
-    photos.to_picture(made.image, net.contract)
+        net,
+        photo,
+        layer,
+        octaves=OCTAVES,
+        octave_scale=SCALE,
+        steps=STEPS,
+        jitter=JITTER,
+        untrained=True,
+        precision=precision,
+    )
+    photos.to_pil(made.image, net.contract)
     return time.perf_counter() - started
 
 
 def neural_dream(folder: Path, file: Path, layer: str, size: int) -> ModuleType:
     """Their program, which reads its arguments when it is imported."""
     sys.argv = [
-        "neural-dream", "-content_image", str(folder / "photo.png"), "-image_size", str(size), "-gpu", "c",
-        "-model_file", str(file), "-disable_check", "-dream_layers", layer, "-num_octaves", str(OCTAVES),
-        "-octave_scale", str(1 / SCALE), "-octave_iter", str(STEPS), "-num_iterations", "1", "-jitter",
-        str(JITTER), "-seed", "0", "-print_iter", "0", "-output_image", str(folder / "out.png"),
-        "-loss_mode", "l2", "-model_type", "caffe", "-model_mean", "103.939,116.779,123.68",
-    ]  # fmt: skip
+        "neural-dream",
+        "-content_image",
+        str(folder / "photo.png"),
+        "-image_size",
+        str(size),
+        "-gpu",
+        "c",
+        "-model_file",
+        str(file),
+        "-disable_check",
+        "-dream_layers",
+        layer,
+        "-num_octaves",
+        str(OCTAVES),
+        "-octave_scale",
+        str(1 / SCALE),
+        "-octave_iter",
+        str(STEPS),
+        "-num_iterations",
+        "1",
+        "-jitter",
+        str(JITTER),
+        "-seed",
+        "0",
+        "-print_iter",
+        "0",
+        "-output_image",
+        str(folder / "out.png"),
+        "-loss_mode",
+        "l2",
+        "-model_type",
+        "caffe",
+        "-model_mean",
+        "103.939,116.779,123.68",
+    ]
     sys.modules.pop("neural_dream.neural_dream", None)
     from neural_dream import neural_dream as peer
 

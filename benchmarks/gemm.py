@@ -31,5 +31,7 @@ def run() -> Result:
     return Result(
         "The machine's peak",
         f"One product of two {SIDE} x {SIDE} matrices, {torch.get_num_threads()} threads.",
-        ("precision", "GFLOP/s"), rows, found,
-    )  # fmt: skip
+        ("precision", "GFLOP/s"),
+        rows,
+        found,
+    )

@@ -25,7 +25,10 @@ def run() -> Result:
                 seconds[name].append(time.perf_counter() - started)
     middle = sorted(seconds["convscope --help"])[ROUNDS // 2]
     return Result(
-        "Help", "Whole processes, taken in turns.", ("command", "seconds"),
-        [(name, spread(values, ".2f")) for name, values in seconds.items()], seconds,
+        "Help",
+        "Whole processes, taken in turns.",
+        ("command", "seconds"),
+        [(name, spread(values, ".2f")) for name, values in seconds.items()],
+        seconds,
         [Target(f"`convscope --help` under {LIMIT} s", f"{middle:.2f} s", middle < LIMIT)],
-    )  # fmt: skip
+    )

@@ -36,8 +36,11 @@ def beside(module: str, *arguments: str) -> Any:
     """Run `python -m module ...` where the peers are, and return the JSON it prints last."""
     done = subprocess.run(
         [str(python()), "-W", "ignore", "-m", module, *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         print(done.stderr[-3000:], file=sys.stderr)
         raise RuntimeError(f"{module} failed")

@@ -40,9 +40,11 @@ def run() -> Result:
         "Time of `record` at a layer over the time of the whole forward pass without gradients; `by hand` is "
         "the module cut off after that layer. Early layers take more time than their share of MACs wherever "
         "they move much memory for little arithmetic; what `record` adds is its distance from that cut.",
-        ("network", "layer", "share of MACs", "share of time", "by hand", "over MACs"), rows, raw,
+        ("network", "layer", "share of MACs", "share of time", "by hand", "over MACs"),
+        rows,
+        raw,
         [within],
-    )  # fmt: skip
+    )
 
 
 def macs_until(net: Net, places: tuple[str, ...]) -> dict[str, float]:

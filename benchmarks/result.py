@@ -84,8 +84,11 @@ def apart(*arguments: str, **environ: str) -> Any:
     """Run `python -m ...` in a process of its own and return the JSON it prints last."""
     done = subprocess.run(
         [sys.executable, "-m", *arguments],
-        capture_output=True, text=True, check=False, env={**os.environ, **environ},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environ},
+    )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout.splitlines()[-1])

@@ -58,19 +58,24 @@ def _whole(ours: list[dict[str, Any]], theirs: dict[str, Any]) -> tuple[Rows, li
         (
             "seconds to the loss that neural-style has at its end",
             spread([seconds for seconds, _ in reached], ".1f") if reached else "-",
-            f"{theirs['seconds']:.0f}", f"{ratio:.1f}x" if ratio else "not reached",
+            f"{theirs['seconds']:.0f}",
+            f"{ratio:.1f}x" if ratio else "not reached",
         ),
         (
-            "loss then", spread([loss for _, loss in reached], ",.0f") if reached else "-",
-            f"{theirs['loss']:,.0f}", "",
+            "loss then",
+            spread([loss for _, loss in reached], ",.0f") if reached else "-",
+            f"{theirs['loss']:,.0f}",
+            "",
         ),
         (
-            "seconds for the whole run", spread([one["whole"] for one in ours], ".1f"),
-            f"{theirs['seconds']:.0f}", f"{theirs['seconds'] / median(one['whole'] for one in ours):.1f}x",
+            "seconds for the whole run",
+            spread([one["whole"] for one in ours], ".1f"),
+            f"{theirs['seconds']:.0f}",
+            f"{theirs['seconds'] / median(one['whole'] for one in ours):.1f}x",
         ),
         ("loss at the end", spread([one["loss"] for one in ours], ",.0f"), f"{theirs['loss']:,.0f}", ""),
         ("peak memory of the whole run in GB", f"{most:.2f}", *_beside(most, theirs["peak"])),
-    ]  # fmt: skip
+    ]
     names = {"apart": "distance from the photograph", "missing": "style that is missing"}
     for key, name in names.items():
         seen = [one["seen"][key] for one in ours if one["seen"]]
@@ -107,17 +112,22 @@ def _tiles(cut: dict[str, Any]) -> tuple[Rows, list[Target]]:
     rows = [
         (f"{what}: peak memory in GB", f"{cut['peak']:.2f}", "", ""),
         (f"{what}: change across borders", spread(seams["borders"], ".2f"), "", ""),
-        (f"{what}: across {len(ordinary)} ordinary lines, 5th to 95th percentile", "",
-         f"{low:.2f} to {high:.2f}", ""),
-    ]  # fmt: skip
+        (
+            f"{what}: across {len(ordinary)} ordinary lines, 5th to 95th percentile",
+            "",
+            f"{low:.2f} to {high:.2f}",
+            "",
+        ),
+    ]
     return rows, [
         Target(f"{HUGE} px: within --memory", f"{cut['peak']:.2f} of {BUDGET} GB", cut["peak"] <= BUDGET),
         Target(
             f"{HUGE} px: borders cannot be told from ordinary lines: so many of these have a larger one "
             f"among them in {CHANCE:.0%} of draws at least",
-            f"{chance:.0%}", chance >= CHANCE,
+            f"{chance:.0%}",
+            chance >= CHANCE,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _beside(mine: float, other: float) -> tuple[str, str]:

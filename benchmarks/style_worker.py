@@ -29,9 +29,9 @@ from torchvision.transforms.functional import pil_to_tensor, resize, to_pil_imag
 import convscope as cs
 from benchmarks import style_measures
 from benchmarks.style_measures import DATA
-from convscope.see.styling.easel import Easel
-from convscope.see.styling.recipe import Style
-from convscope.see.styling.styling import styling
+from convscope.see.style.problem import StyleProblem
+from convscope.see.style.recipe import StyleRecipe
+from convscope.see.style.transfer import iter_style_transfer
 
 CONTENT, PAINTING = "content_tubingen_neckar.jpg", "van_gogh_starry_night_1889.jpg"
 BLOCKS = (2, 2, 3, 3, 1)
@@ -41,9 +41,11 @@ MEAN = (103.939, 116.779, 123.68)
 CONTENT_WEIGHT, STYLE_WEIGHT, SMOOTH = 5.0, 100.0, 1e-3
 """neural-style's defaults."""
 OURS: dict[str, Any] = {
-    "scaling": "neural-style", "pool": "own", "smooth": SMOOTH,
+    "scaling": "neural-style",
+    "pool": "own",
+    "smooth": SMOOTH,
     "content_weight": CONTENT_WEIGHT / STYLE_WEIGHT,
-}  # fmt: skip
+}
 EVERY = 5
 """Steps between two pictures that are kept to be judged afterwards; keeping them does not count."""
 GRID = 16
@@ -122,12 +124,29 @@ def neural_style(side: int, iterations: int) -> dict[str, Any]:
         weights, out = Path(folder, "vgg16-hed.pth"), Path(folder, "out.png")
         torch.save(_numbered(cs.load("hed-vgg16")), weights)
         sys.argv = [
-            "neural-style", "-gpu", "c", "-model_file", str(weights), "-disable_check",
-            "-image_size", str(side),
-            "-content_image", str(DATA / "paintings" / CONTENT), "-seed", "0",
-            "-style_image", str(DATA / "paintings" / PAINTING), "-output_image", str(out),
-            "-num_iterations", str(iterations), "-save_iter", "0", "-print_iter", "0",
-        ]  # fmt: skip
+            "neural-style",
+            "-gpu",
+            "c",
+            "-model_file",
+            str(weights),
+            "-disable_check",
+            "-image_size",
+            str(side),
+            "-content_image",
+            str(DATA / "paintings" / CONTENT),
+            "-seed",
+            "0",
+            "-style_image",
+            str(DATA / "paintings" / PAINTING),
+            "-output_image",
+            str(out),
+            "-num_iterations",
+            str(iterations),
+            "-save_iter",
+            "0",
+            "-print_iter",
+            "0",
+        ]
         import neural_style.neural_style as theirs  # pyright: ignore[reportMissingImports]
 
         plain_smoothness = theirs.TVLoss.forward
@@ -143,10 +162,13 @@ def neural_style(side: int, iterations: int) -> dict[str, Any]:
             made = pil_to_tensor(image.convert("RGB")).float() / 255
     looks = moments[-iterations:]
     return {
-        "seconds": ended - looks[0], "each": _gaps(looks), "peak": most,
-        "loss": Judge(cs.load("hed-vgg16"), side)(made), "size": list(made.shape[1:]),
+        "seconds": ended - looks[0],
+        "each": _gaps(looks),
+        "peak": most,
+        "loss": Judge(cs.load("hed-vgg16"), side)(made),
+        "size": list(made.shape[1:]),
         "seen": looked_at(made),
-    }  # fmt: skip
+    }
 
 
 def looked_at(made: Tensor) -> dict[str, float]:
@@ -189,9 +211,11 @@ def pystiche(side: int, iterations: int) -> dict[str, Any]:
     content, painting = (picture(n, side)[None, [2, 1, 0]] * 256 - shift for n in (CONTENT, PAINTING))
     values = loss.FeatureReconstructionLoss(encoder.extract_encoder(VALUES), score_weight=CONTENT_WEIGHT)
     style = loss.MultiLayerEncodingLoss(
-        encoder, STYLE, lambda part, weight: loss.GramLoss(part, score_weight=weight),
+        encoder,
+        STYLE,
+        lambda part, weight: loss.GramLoss(part, score_weight=weight),
         score_weight=STYLE_WEIGHT,
-    )  # fmt: skip
+    )
     goal = loss.PerceptualLoss(values, style, content_image=content, style_image=painting)
     moments: list[float] = []
 
@@ -203,8 +227,8 @@ def pystiche(side: int, iterations: int) -> dict[str, Any]:
     return {"each": _gaps(moments), "peak": peak()}
 
 
-def _recipe(**more: Any) -> Style:
-    return Style.parse({"content": CONTENT, "style": [PAINTING], **OURS, **more})
+def _recipe(**more: Any) -> StyleRecipe:
+    return StyleRecipe.parse({"content": CONTENT, "style": [PAINTING], **OURS, **more})
 
 
 def convscope(side: int, goal: float) -> dict[str, Any]:
@@ -214,14 +238,14 @@ def convscope(side: int, goal: float) -> dict[str, Any]:
     kept: list[tuple[float, Path]] = []
     with tempfile.TemporaryDirectory() as folder:
         spent, started = 0.0, time.perf_counter()
-        for step in styling(Easel(net, content, [painting], _recipe())):
+        for step in iter_style_transfer(StyleProblem(net, content, [painting], _recipe())):
             now = time.perf_counter()
             spent += now - started
             if step.size == tuple(content.shape[1:]):
                 gaps += [now - started] if step.step > 3 else []
                 if step.step % EVERY == 0:
                     kept.append((spent, Path(folder, f"{step.step}.png")))
-                    to_pil_image((step.picture() * 255).round().byte()).save(kept[-1][1])
+                    to_pil_image((step.image() * 255).round().byte()).save(kept[-1][1])
             started = time.perf_counter()
         most, judge, course = peak(), Judge(net, side), []
         for seconds, file in kept:
@@ -230,26 +254,33 @@ def convscope(side: int, goal: float) -> dict[str, Any]:
             course.append((seconds, judge(made)))
     first = next(((seconds, loss) for seconds, loss in course if loss <= goal), None)
     return {
-        "whole": spent, "loss": course[-1][1], "reached": first, "course": course, "each": gaps, "peak": most,
+        "whole": spent,
+        "loss": course[-1][1],
+        "reached": first,
+        "course": course,
+        "each": gaps,
+        "peak": most,
         "seen": looked_at(made),
-    }  # fmt: skip
+    }
 
 
 def steps(side: int, count: int) -> dict[str, Any]:
     """A few steps at full size, nothing else: the peak of memory, and seconds for each."""
     net = cs.load("hed-vgg16")
     recipe, moments = _recipe(steps=[count], scales=1), []
-    for _ in styling(Easel(net, picture(CONTENT, side), [picture(PAINTING, side)], recipe)):
+    for _ in iter_style_transfer(
+        StyleProblem(net, picture(CONTENT, side), [picture(PAINTING, side)], recipe)
+    ):
         moments.append(time.perf_counter())
     return {"each": _gaps(moments), "peak": peak()}
 
 
 def tiles(side: int, gigabytes: float) -> dict[str, Any]:
     """A square picture in tiles: the peak of memory, and whether seams can be seen."""
-    from convscope.see import tiling
+    from convscope.see.optimize.tiling import geometry
 
     cuts: dict[str, Any] = {}
-    original: Callable[..., Any] = tiling.planned
+    original: Callable[..., Any] = geometry.plan_tiles
 
     def noted(*arguments: Any) -> Any:
         plan = original(*arguments)
@@ -265,15 +296,22 @@ def tiles(side: int, gigabytes: float) -> dict[str, Any]:
     content = pil_to_tensor(square).float() / 255  # pyright: ignore[reportArgumentType]
     recipe = _recipe(steps=[4], scales=1, precision="bfloat16", memory=f"{gigabytes}GB")
     started = time.perf_counter()
-    last = deque(styling(Easel(net, content, [picture(PAINTING, 768)], recipe)), maxlen=1).pop()
+    last = deque(
+        iter_style_transfer(StyleProblem(net, content, [picture(PAINTING, 768)], recipe)), maxlen=1
+    ).pop()
     seconds, most = time.perf_counter() - started, peak()
     if "axes" not in cuts:
         raise RuntimeError("nothing was cut")
-    change = last.picture() - content
+    change = last.image() - content
     return {
-        "seconds": seconds, "peak": most, "tiles": cuts["tiles"], "exact": cuts["exact"],
-        "halo": cuts["halo"], "reach": cuts["reach"], "seams": seams(change, cuts["axes"]),
-    }  # fmt: skip
+        "seconds": seconds,
+        "peak": most,
+        "tiles": cuts["tiles"],
+        "exact": cuts["exact"],
+        "halo": cuts["halo"],
+        "reach": cuts["reach"],
+        "seams": seams(change, cuts["axes"]),
+    }
 
 
 def seams(change: Tensor, axes: Any) -> dict[str, Any]:
@@ -294,16 +332,21 @@ def seams(change: Tensor, axes: Any) -> dict[str, Any]:
     ordinary.sort()
     below = [sum(other <= ratio for other in ordinary) / len(ordinary) for ratio in borders]
     return {
-        "borders": borders, "ranks": below, "ordinary": ordinary,
+        "borders": borders,
+        "ranks": below,
+        "ordinary": ordinary,
         # how often the largest of so many ordinary lines would be larger still
         "chance": 1 - max(below) ** len(below),
-    }  # fmt: skip
+    }
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
-    "neural-style": neural_style, "pystiche": pystiche, "convscope": convscope, "steps": steps,
+    "neural-style": neural_style,
+    "pystiche": pystiche,
+    "convscope": convscope,
+    "steps": steps,
     "tiles": tiles,
-}  # fmt: skip
+}
 
 if __name__ == "__main__":
     job, *numbers = sys.argv[1:]

@@ -48,14 +48,14 @@ def common(epochs: int, seed: int = 0) -> Iterator[tuple[Step, Any]]:
     train, _test = data()
     model = module()
     loader = DataLoader(TensorDataset(train.images.float() / 255, train.labels), batch_size=128, shuffle=True)
-    optimiser, criterion, seen = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss(), 0
+    optimizer, criterion, seen = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss(), 0
     yield (0, time.perf_counter()), None
     for _epoch in range(epochs):
         model.train()
         for inputs, labels in loader:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             criterion(model(inputs), labels).backward()
-            optimiser.step()
+            optimizer.step()
             seen += len(labels)
             yield (seen, time.perf_counter()), None
         yield (seen, time.perf_counter()), model
@@ -68,27 +68,27 @@ def tuned(batch: int) -> Iterator[tuple[Step, Any]]:
 
     train, _test = data()
     model = module().to(memory_format=torch.channels_last).train()
-    optimiser, seen = torch.optim.Adam(model.parameters(), fused=True), 0
+    optimizer, seen = torch.optim.Adam(model.parameters(), fused=True), 0
     yield (0, time.perf_counter()), None
     while True:
         for part in torch.randperm(len(train)).split(batch):
             inputs = train.images[part].to(memory_format=torch.channels_last).float().div_(255)
             with torch.autocast("cpu", torch.bfloat16):
                 loss = functional.cross_entropy(model(inputs), train.labels[part])
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             seen += len(part)
             yield (seen, time.perf_counter()), None
 
 
 def ours(batch: int) -> Iterator[tuple[Step, Any]]:
     """`fitting`, with everything it does besides: sums, checks, a schedule, label smoothing."""
-    from convscope.learn import Plan, Progress, fitting
+    from convscope.learn import ClassificationRecipe, TrainProgress, iter_train
 
     train, _test = data()
-    for event in fitting(network(0), train, plan=Plan(batch=batch, epochs=1000)):
-        if isinstance(event, Progress):
+    for event in iter_train(network(0), train, plan=ClassificationRecipe(batch=batch, epochs=1000)):
+        if isinstance(event, TrainProgress):
             seen = ((event.epoch - 1) * event.steps + event.step) * batch
             yield (seen, time.perf_counter()), None
 
@@ -104,9 +104,15 @@ def module() -> Any:
     from torch import nn
 
     return nn.Sequential(
-        nn.Conv2d(1, 25, 3), nn.MaxPool2d(2), nn.Conv2d(25, 50, 3), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(1250, 100), nn.ReLU(), nn.Linear(100, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 25, 3),
+        nn.MaxPool2d(2),
+        nn.Conv2d(25, 50, 3),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(1250, 100),
+        nn.ReLU(),
+        nn.Linear(100, 10),
+    )
 
 
 def throughput(name: str) -> dict[str, float]:
@@ -149,12 +155,12 @@ def race_common(seed: int, limit: float) -> dict[str, Any]:
 
 
 def race_ours(seed: int, limit: float) -> dict[str, Any]:
-    from convscope.learn import Epoch, Plan, fitting
+    from convscope.learn import ClassificationRecipe, Epoch, iter_train
 
     train, test = data()
     net, reached, accuracies = network(seed), None, []
     started = time.perf_counter()
-    for event in fitting(net, train, test, Plan(epochs=2, seed=seed)):
+    for event in iter_train(net, train, test, ClassificationRecipe(epochs=2, seed=seed)):
         if isinstance(event, Epoch):
             accuracies.append(event.test_accuracy)
             if reached is None and (event.test_accuracy or 0) >= GOAL:
@@ -186,9 +192,11 @@ def run() -> Result:
         "Training the lecture's network on MNIST",
         "137,660 parameters, 60,000 + 10,000 digits. Steady speed; seconds to 99.0% on the test set,"
         " training and testing after each epoch included (convscope: `Plan(epochs=2)`).",
-        ("", "images/s", "times the common loop"), rows, {"speeds": speeds, "races": races, "peaks": peaks},
+        ("", "images/s", "times the common loop"),
+        rows,
+        {"speeds": speeds, "races": races, "peaks": peaks},
         targets(middle, races),
-    )  # fmt: skip
+    )
 
 
 def run_races() -> dict[str, list[dict[str, Any]]]:
@@ -235,9 +243,10 @@ def targets(middle: dict[str, float], races: dict[str, list[dict[str, Any]]]) ->
         Target("0.95 x a loop tuned by hand, at its batch size", f"{hands:.2f} x at least", hands >= 0.95),
         Target(
             "at most 1/3 of the common loop's time to 99.0%, median of 5 seeds",
-            f"{mine:.1f} s against {'more than ' if waited else ''}{floor:.1f} s", mine <= floor / 3,
+            f"{mine:.1f} s against {'more than ' if waited else ''}{floor:.1f} s",
+            mine <= floor / 3,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def flops_per_image() -> float:

@@ -15,13 +15,15 @@ import torch
 from benchmarks.result import Result, Target, spread
 from convscope import nets, worlds
 from convscope.nets import Net
-from convscope.see.indexing import index_units
-from convscope.worlds import InMemory, Samples, scaled
+from convscope.see.units.build import index_units
+from convscope.worlds import ImageTensorDataset, LabelledImages, scaled
 
 NETS = {
-    "efficientnet_lite0": (256, 32), "torchvision/googlenet": (192, 32), "torchvision/resnet50": (128, 32),
+    "efficientnet_lite0": (256, 32),
+    "torchvision/googlenet": (192, 32),
+    "torchvision/resnet50": (128, 32),
     "digits": (4096, 256),
-}  # fmt: skip
+}
 """How many images each looks at, and how many at once."""
 ROUNDS, ALLOWED = 3, 1.25
 
@@ -43,32 +45,33 @@ def run() -> Result:
         "Indexing all units",
         "One pass over images in memory, float32, all layers with weights; batches of 32 (digits: 256).",
         ("network", "images", "units", "plain, images/s", "index, images/s", "times the plain pass"),
-        rows, raw,
+        rows,
+        raw,
         [Target(f"at most {ALLOWED} times a plain pass", f"{worst:.3f} at worst", worst <= ALLOWED)],
-    )  # fmt: skip
+    )
 
 
-def data(net: Net, count: int) -> Samples:
+def data(net: Net, count: int) -> LabelledImages:
     """Pictures in memory in the network's form."""
     if net.contract.name == "digit":
         return worlds.digits.train().take(range(count))
     folder = Path(os.environ.get("CONVSCOPE_TEST_DATA", "../shared/data")) / "flowers"
     if folder.is_dir():
-        found = worlds.Folder(folder, "train", net.contract)
+        found = worlds.ImageFolder(folder, "train", net.contract)
         chosen = list(range(0, len(found), max(1, len(found) // count)))[:count]
-        return InMemory(found.batch(chosen), found.labels[chosen], found.classes, net.contract)
+        return ImageTensorDataset(found.batch(chosen), found.labels[chosen], found.classes, net.contract)
     noise = torch.randint(0, 256, (count, *net.contract.shape), dtype=torch.uint8)
-    return InMemory(noise, torch.zeros(count, dtype=torch.int64), ["noise"], net.contract)
+    return ImageTensorDataset(noise, torch.zeros(count, dtype=torch.int64), ["noise"], net.contract)
 
 
-def plain(net: Net, samples: Samples, batch: int) -> None:
+def plain(net: Net, samples: LabelledImages, batch: int) -> None:
     """What anyone writes to run a network over data."""
     with torch.no_grad():
         for images, _ in samples.batches(range(len(samples)), batch):
             net(scaled(images, net.contract))
 
 
-def timed(net: Net, samples: Samples, batch: int) -> dict[str, list[float]]:
+def timed(net: Net, samples: LabelledImages, batch: int) -> dict[str, list[float]]:
     """Seconds of both, taken in turns."""
     net.module.eval()
     jobs: dict[str, Callable[[], object]] = {

@@ -16,12 +16,13 @@ import torch
 import convscope as cs
 from convscope.nets import Net
 from convscope.see import visualize
-from convscope.see.comparison import real_scores
-from convscope.see.measures import channel
-from convscope.see.recipe import Visualize
-from convscope.see.studio import Studio
-from convscope.see.visualization import visualizing
-from convscope.worlds import InMemory, photos
+from convscope.see.optimize.activations import channel
+from convscope.see.visualization.comparison import real_scores
+from convscope.see.visualization.recipe import VisualizeRecipe
+from convscope.see.visualization.runner import VisualizationRun
+from convscope.see.visualization.visualization import iter_visualize
+from convscope.worlds import ImageTensorDataset
+from convscope.worlds.images import photos
 
 for name in ("IPython", "IPython.display"):
     sys.modules.setdefault(name, types.ModuleType(name))
@@ -78,9 +79,14 @@ def with_lucent(
     goal = sum(objectives.channel(flat, unit, batch=i) for i, unit in enumerate(units))
     with own_state(model):
         made = lucent.optvis.render.render_vis(
-            model, goal, lambda: param.image(SIDE, batch=len(units)), thresholds=steps, preprocess=False,
-            progress=False, show_image=False,
-        )  # fmt: skip
+            model,
+            goal,
+            lambda: param.image(SIDE, batch=len(units)),
+            thresholds=steps,
+            preprocess=False,
+            progress=False,
+            show_image=False,
+        )
     return [torch.from_numpy(images).permute(0, 3, 1, 2) for images in made]
 
 
@@ -102,9 +108,13 @@ def with_horama(model: Normalised, layer: str, unit: int, steps: int) -> None:
     handle = model.body.get_submodule(layer).register_forward_hook(lambda _m, _i, out: box.update(a=out))
     try:
         horama.fourier(
-            lambda images: (model(images), box["a"][:, unit].mean())[1], total_steps=steps, image_size=SIDE,
-            model_input_size=SIDE, values_range=(0.0, 1.0), device="cpu",
-        )  # fmt: skip
+            lambda images: (model(images), box["a"][:, unit].mean())[1],
+            total_steps=steps,
+            image_size=SIDE,
+            model_input_size=SIDE,
+            values_range=(0.0, 1.0),
+            device="cpu",
+        )
     finally:
         handle.remove()
 
@@ -121,11 +131,16 @@ def seconds(job: Callable[[], object]) -> float:
 
 def our_steps(net: Net, layer: str, count: int, steps: int) -> float:
     """Seconds for each step of one picture, in the pace that long work would be done in."""
-    recipe = Visualize.parse({
-        "net": net.name, "places": [f"{layer}:{u}" for u in range(count)], "steps": steps, "size": [SIDE],
-        **PACES[net.name, layer, count],
-    })  # fmt: skip
-    course = visualizing(net, recipe)
+    recipe = VisualizeRecipe.parse(
+        {
+            "net": net.name,
+            "places": [f"{layer}:{u}" for u in range(count)],
+            "steps": steps,
+            "size": [SIDE],
+            **PACES[net.name, layer, count],
+        }
+    )
+    course = iter_visualize(net, recipe)
     next(course)
     started = time.perf_counter()
     done = sum(1 for _ in course)
@@ -137,9 +152,13 @@ PACES: dict[tuple[str, str, int], dict[str, object]] = {}
 
 def settle(net: Net, layer: str, count: int) -> None:
     places = [f"{layer}:{u}" for u in range(count)]
-    recipe = Visualize.parse({"net": net.name, "places": places, "size": [SIDE], "steps": 1024})
-    found = Studio(net, recipe, None, None).pace.settled(recipe)
-    PACES[net.name, layer, count] = {"precision": found.precision, "layout": found.layout, "batch": count}
+    recipe = VisualizeRecipe.parse({"net": net.name, "places": places, "size": [SIDE], "steps": 1024})
+    found = VisualizationRun(net, recipe, None, None).pace.settled(recipe)
+    PACES[net.name, layer, count] = {
+        "precision": found.precision,
+        "layout": found.memory_format,
+        "batch": count,
+    }
 
 
 def throughput() -> dict[str, Any]:
@@ -224,8 +243,11 @@ def activation() -> dict[str, Any]:
     scores, taken = [], 0.0
     for layer, units in per.items():
         made = []
-        taken += seconds(lambda layer=layer, units=units, made=made: made.append(
-            with_dreamlens(model, layer, units, DREAMLENS_STEPS)))  # fmt: skip
+        taken += seconds(
+            lambda layer=layer, units=units, made=made: made.append(
+                with_dreamlens(model, layer, units, DREAMLENS_STEPS)
+            )
+        )
         scores += clean(net, layer, units, made[-1], enlarged=False)
     found["dreamlens"][DREAMLENS_STEPS] = {"seconds": taken, "scores": scores}
     print("dreamlens", f"{taken:.2f}", sum(scores) / len(scores), file=sys.stderr)
@@ -240,8 +262,11 @@ def long_run(net: Net, model: Normalised, per: dict[str, list[int]]) -> dict[str
     scores, taken = [], 0.0
     for layer, units in some.items():
         made: list[Any] = []
-        taken += seconds(lambda layer=layer, units=units, made=made: made.extend(
-            with_lucent(model, layer, units, (LONG_STEPS,))))  # fmt: skip
+        taken += seconds(
+            lambda layer=layer, units=units, made=made: made.extend(
+                with_lucent(model, layer, units, (LONG_STEPS,))
+            )
+        )
         scores += clean(net, layer, units, made[-1], enlarged=True)
     places = [f"{layer}:{u}" for layer, units in some.items() for u in units]
     mine = {}
@@ -260,17 +285,22 @@ def long_run(net: Net, model: Normalised, per: dict[str, list[int]]) -> dict[str
 def percentiles(net: Net, places: list[str], found: dict[str, Any]) -> dict[str, Any]:
     """How many per cent of real photographs excite each unit less than its picture does."""
     files = sorted(
-        path for folder in ("open_photos", "flowers", "coco200") if (DATA / folder).is_dir()
+        path
+        for folder in ("open_photos", "flowers", "coco200")
+        if (DATA / folder).is_dir()
         for path in (DATA / folder).rglob("*.jpg")
-    )[:: 8 if QUICK else 2]  # fmt: skip
+    )[:: 8 if QUICK else 2]
     if not files:
         return {}
     opened = [photos.to_tensor(photos.open_photo(path), net.contract) for path in files]
     pictures = (torch.stack(opened) * 255).round().to(torch.uint8)
-    data = InMemory(pictures, torch.zeros(len(files), dtype=torch.int64), ["photograph"])
+    data = ImageTensorDataset(pictures, torch.zeros(len(files), dtype=torch.int64), ["photograph"])
     real = real_scores(net, [channel(place) for place in places], data, batch=32)
-    tools = {"convscope": found["ours"][LUCENT_STEPS[-1]], "lucent": found["lucent"][LUCENT_STEPS[-1]],
-             "dreamlens": found["dreamlens"][DREAMLENS_STEPS]}  # fmt: skip
+    tools = {
+        "convscope": found["ours"][LUCENT_STEPS[-1]],
+        "lucent": found["lucent"][LUCENT_STEPS[-1]],
+        "dreamlens": found["dreamlens"][DREAMLENS_STEPS],
+    }
     means = {
         tool: float((real < torch.tensor(run["scores"])[:, None]).float().mean()) * 100
         for tool, run in tools.items()
@@ -280,10 +310,10 @@ def percentiles(net: Net, places: list[str], found: dict[str, Any]) -> dict[str,
 
 
 def net_units(net: Net, layer: str) -> int:
-    from convscope.nets import Place
-    from convscope.see.units import unit_count
+    from convscope.nets import LayerAddress
+    from convscope.see.visualization.objective_parser import unit_count
 
-    return unit_count(net, Place.parse(layer))
+    return unit_count(net, LayerAddress.parse(layer))
 
 
 if __name__ == "__main__":

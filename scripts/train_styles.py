@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 
 from convscope import learn, nets
-from convscope.learn.plan import Training
-from convscope.learn.runs import Run
+from convscope.learn.recipe import TrainRecipe
+from convscope.learn.style import setup
+from convscope.learn.style.style_tasks import StyleLossWeights
+from convscope.learn.trainer.runs import Run
 from convscope.nets.network import Net
-from convscope.see.styling import school
-from convscope.see.styling.teaching import Scales
-from convscope.worlds import Photographs
+from convscope.worlds import UnlabelledImages
 
 FOLDER = Path(__file__).parent.parent / "src" / "convscope" / "nets" / "data" / "stylebank"
 PAINTINGS = {
@@ -38,23 +38,37 @@ LEFT_OUT = ("dog_segmentation", "bird_segmentation_mask")
 """Not CC BY, or no photograph."""
 TESTED = 16
 PLAN = {
-    "epochs": 32, "batch": 4, "optimiser": "adam", "lr": 0.001, "clip": 0.05, "weight_decay": 0.0,
-    "seed": 2026, "precision": "bf16", "memory_format": "channels_last", "device": "cpu",
-}  # fmt: skip
-SCALES = Scales(side=128)
-JUDGING = school.Judging(paintings=512)
+    "epochs": 32,
+    "batch": 4,
+    "optimizer": "adam",
+    "lr": 0.001,
+    "clip": 0.05,
+    "weight_decay": 0.0,
+    "seed": 2026,
+    "precision": "bf16",
+    "memory_format": "channels_last",
+    "device": "cpu",
+}
+SCALES = StyleLossWeights(side=128)
+JUDGING = setup.PerceptualConfig(paintings=512)
 LARGE = replace(JUDGING, style=("relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_1", "relu4_2"))
 """More of what is deep: forms; and the first layer: colours."""
 STAGES = (
     ("first", {}, 15, SCALES, JUDGING),
     ("second", {"epochs": 10}, 6, replace(SCALES, prelude=0), JUDGING),
     ("third", {"epochs": 5}, 5, replace(SCALES, prelude=0, content=3.0), JUDGING),
-    ("fourth", {"epochs": 3, "batch": 2}, 3, Scales(0.5, 40.0, 0.5, prelude=0, side=192, palette=4.0), LARGE),
+    (
+        "fourth",
+        {"epochs": 3, "batch": 2},
+        3,
+        StyleLossWeights(0.5, 40.0, 0.5, warmup_steps=0, side=192, palette=4.0),
+        LARGE,
+    ),
     (
         "fifth",
         {"epochs": 8, "batch": 2, "lr": 0.0006},
         8,
-        Scales(1.0, 40.0, 0.5, prelude=0, side=192, palette=4.0),
+        StyleLossWeights(1.0, 40.0, 0.5, warmup_steps=0, side=192, palette=4.0),
         LARGE,
     ),
 )
@@ -66,22 +80,27 @@ covered; the fourth looks at larger squares, and more at the paintings; the fift
 def main(data: Path, run: Path) -> None:
     styles = {name: str(data / "paintings" / file) for name, file in PAINTINGS.items()}
     with tempfile.TemporaryDirectory() as folder:
-        lesson = school.lesson(
-            "stylebank", gathered(data, Path(folder)), styles, test=data / "coco200" / "images" / "val2017",
-            scales=SCALES, judging=JUDGING, seed=PLAN["seed"],
-        )  # fmt: skip
-        lesson = replace(lesson, train=Photographs(folder))
+        lesson = setup.setup_style_training(
+            "stylebank",
+            gathered(data, Path(folder)),
+            styles,
+            test=data / "coco200" / "images" / "val2017",
+            scales=SCALES,
+            judging=JUDGING,
+            seed=PLAN["seed"],
+        )
+        lesson = replace(lesson, train=UnlabelledImages(folder))
     last = None
     for name, differs, until, scales, judging in STAGES:
         taught = run / f"taught-{name}"
         if not taught.is_dir():
             set_grain(lesson.net, learns=last is not None)
-            lesson.task.scales, lesson.task.judge = scales, school.judge_of(judging, styles)
-            teach(lesson, Training(**{**PLAN, **differs}), run / name, until)
+            lesson.task.scales, lesson.task.judge = scales, setup.perceptual_loss(judging, styles)
+            teach(lesson, TrainRecipe(**{**PLAN, **differs}), run / name, until)
             nets.save(lesson.net, taught)
         last = taught
         lesson = replace(lesson, net=nets.open_folder(taught))
-    finish(lesson.net, Run.open(run / STAGES[-1][0], Training), len(lesson.train))
+    finish(lesson.net, Run.open(run / STAGES[-1][0], TrainRecipe), len(lesson.train))
 
 
 def set_grain(net: Net, *, learns: bool) -> None:
@@ -90,11 +109,11 @@ def set_grain(net: Net, *, learns: bool) -> None:
         weight.requires_grad_(learns or ".grain." not in name)
 
 
-def teach(lesson: school.Lesson, plan: Training, run: Path, until: int) -> None:
+def teach(lesson: setup.StyleTrainingSetup, plan: TrainRecipe, run: Path, until: int) -> None:
     """Train, or go on training, to the end of an epoch."""
     if (run / "state").is_dir():
         plan = plan.model_copy(update={"resume": run})
-    for event in learn.training(lesson.net, lesson.train, lesson.test, plan, out=run, task=lesson.task):
+    for event in learn.iter_train_run(lesson.net, lesson.train, lesson.test, plan, out=run, task=lesson.task):
         if isinstance(event, learn.Epoch):
             print(
                 event.index, f"{event.seconds:.0f} s", rounded(event.test_measures), event.worst, flush=True

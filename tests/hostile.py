@@ -60,9 +60,15 @@ def holding(content: bytes) -> Callable[[Path], None]:
 
 
 PLACES: dict[str, Callable[[Path], None]] = {
-    "fifo": fifo, "endless": endless, "link to a fifo": to_fifo, "folder": folder, "socket": listening,
-    "sparse": sparse, "dangling": dangling, "loop": loop,
-}  # fmt: skip
+    "fifo": fifo,
+    "endless": endless,
+    "link to a fifo": to_fifo,
+    "folder": folder,
+    "socket": listening,
+    "sparse": sparse,
+    "dangling": dangling,
+    "loop": loop,
+}
 """What is no regular file of a reasonable size."""
 
 CONTENTS: dict[str, Callable[[Path], None]] = {
@@ -113,9 +119,15 @@ def command(words: list[str], where: Path, *, seconds: int) -> Outcome:
     try:
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, *words],
-            cwd=where, env=environment, capture_output=True, text=True, timeout=10 * seconds, check=False,
-            errors="replace", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)),
-        )  # fmt: skip
+            cwd=where,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=10 * seconds,
+            check=False,
+            errors="replace",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)),
+        )
     except subprocess.TimeoutExpired:
         return Outcome(None, "", 10.0 * seconds, 0)
     said, _, used = done.stderr.rpartition("used ")

@@ -59,10 +59,12 @@ def huge_rows(path: Path) -> None:
     row = bytes(1 + 3 * 12_000)
     packed = b"".join(packer.compress(row) for _ in range(12_000)) + packer.flush()
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0))
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0))
         + chunk(b"iTXt", b"convscope.recipe\0\0\0\0\0" + json.dumps(RECIPE).encode())
-        + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    )  # fmt: skip
+        + chunk(b"IDAT", packed)
+        + chunk(b"IEND", b"")
+    )
 
 
 def packed_text(path: Path) -> None:
@@ -173,35 +175,51 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str], set[int]]] = {
     "train: IDX that goes on for 1 GB": (endless_idx, ["train", "mlp", "mnist", "--root", "x"], {3}),
     "train: a gzip name of 200 MB": (long_name_in_gzip, ["train", "mlp", "mnist", "--root", "x"], {3}),
     "weights: 8 GB of zeros": (
-        safetensors_of_zeros, ["classify", "lecture", "p.png", "--weights", "x.safetensors"], {3}
+        safetensors_of_zeros,
+        ["classify", "lecture", "p.png", "--weights", "x.safetensors"],
+        {3},
     ),
     "weights: a tensor of a billion numbers": (
-        safetensors_header, ["classify", "lecture", "p.png", "--weights", "x.safetensors"], {3}
+        safetensors_header,
+        ["classify", "lecture", "p.png", "--weights", "x.safetensors"],
+        {3},
     ),
     "weights: half a million tensors": (
-        many_tensors, ["classify", "lecture", "p.png", "--weights", "x.safetensors"], {3}
+        many_tensors,
+        ["classify", "lecture", "p.png", "--weights", "x.safetensors"],
+        {3},
     ),
     "a saved network of 8 billion weights": (wide_model, ["describe", "x"], {3}),
     "describe: an input of 30 billion numbers": (nothing, ["describe", "lecture", "--input", WIDE], {2}),
     "describe: the same of a network that is run": (
-        nothing, ["describe", "torchvision/resnet18", "--input", WIDE], {2}
+        nothing,
+        ["describe", "torchvision/resnet18", "--input", WIDE],
+        {2},
     ),
     "describe: an input that makes a wide layer": (
-        nothing, ["describe", "lecture", "--input", "1x8000x8000"], {0, 2}
+        nothing,
+        ["describe", "lecture", "--input", "1x8000x8000"],
+        {0, 2},
     ),
     "train: a billion filters": (nothing, ["train", "conv 1000000000 3x3, flatten, dense 10", "digits"], {2}),
     "train: a kernel of a billion": (
-        nothing, ["train", "conv 8 1000000000x1 padding=same, flatten, dense 10", "digits"], {2}
+        nothing,
+        ["train", "conv 8 1000000000x1 padding=same, flatten, dense 10", "digits"],
+        {2},
     ),
     "train: a dense layer of 10^18": (nothing, ["train", "flatten, dense 999999999999999999", "digits"], {2}),
     "train: padding of 10^15": (
-        nothing, ["train", "conv 8 3x3 padding=999999999999999, flatten, dense 10", "digits"], {2}
+        nothing,
+        ["train", "conv 8 3x3 padding=999999999999999, flatten, dense 10", "digits"],
+        {2},
     ),
     "train: 20,000 layers": (nothing, ["train", LONG + "flatten, dense 10", "digits"], {2}),
     "visualize: a picture of 10^12 pixels": (
-        nothing, ["visualize", "lecture", "conv1:0", "--size", "1000000"], {2}
+        nothing,
+        ["visualize", "lecture", "conv1:0", "--size", "1000000"],
+        {2},
     ),
-}  # fmt: skip
+}
 FILES = {"x.png", "x.webp", "x.json", "x.toml", "x.safetensors", "x"}
 QUICK = (
     "replay: PNG of zeros",

@@ -46,7 +46,7 @@ def told(words: list[str]) -> None:
     import contextlib
     import io
 
-    from convscope.cli import app
+    from convscope.cli.core import app
 
     said = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
@@ -127,7 +127,7 @@ def in_folder(root: Path, make: Callable[[Path], None]) -> None:
     (root / "set/a").mkdir(parents=True)
     PICTURE.save(root / "set/a/good.png")
     make(root / "set/a/bad.png")
-    folder = worlds.Folder(root / "set")
+    folder = worlds.ImageFolder(root / "set")
     folder.batch(list(range(len(folder))))
     report = worlds.check(root / "set")
     assert report.total == 1 and len(folder.readable()) == 1
@@ -137,35 +137,35 @@ def in_folder(root: Path, make: Callable[[Path], None]) -> None:
 def in_photographs(root: Path, make: Callable[[Path], None]) -> None:
     PICTURE.save(root / "good.png")
     make(root / "bad.png")
-    assert len(worlds.Photographs(root)) == 1
+    assert len(worlds.UnlabelledImages(root)) == 1
     raise DataError("counted")
 
 
 def in_index(name: str) -> Callable[[Path, Callable[[Path], None]], None]:
     def read(root: Path, make: Callable[[Path], None]) -> None:
-        from convscope.see import index_files
+        from convscope.see.units import storage
 
         folder = index(root / "index")
         path = next(folder.glob(name))
         path.unlink()
         make(path)
-        index_files.read(folder)
+        storage.read(folder)
 
     return read
 
 
 def in_part(name: str) -> Callable[[Path, Callable[[Path], None]], None]:
     def read(root: Path, make: Callable[[Path], None]) -> None:
-        from convscope.see.indexing import indexing_units
+        from convscope.see.units.build import iter_index_units
 
         net, samples = small()
-        passing = indexing_units(net, samples, batch=2, folder=root / "parts")
+        passing = iter_index_units(net, samples, batch=2, folder=root / "parts")
         next(passing)
         passing.close()
         path = next((root / "parts").glob(name))
         path.unlink()
         make(path)
-        list(indexing_units(net, samples, batch=2, folder=root / "parts"))
+        list(iter_index_units(net, samples, batch=2, folder=root / "parts"))
 
     return read
 
@@ -180,29 +180,29 @@ def small():
         0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     labels = torch.tensor([0, 1, 0, 1, 0, 1])
-    return net, worlds.InMemory(images, labels, ("a", "b"), net.contract, "six")
+    return net, worlds.ImageTensorDataset(images, labels, ("a", "b"), net.contract, "six")
 
 
 def index(folder: Path) -> Path:
-    from convscope.see.indexing import indexing_units
+    from convscope.see.units.build import iter_index_units
 
     net, samples = small()
-    list(indexing_units(net, samples, batch=2, folder=folder))
+    list(iter_index_units(net, samples, batch=2, folder=folder))
     return folder
 
 
 def in_cache(root: Path, make: Callable[[Path], None]) -> None:
     """A cache that cannot be read is no cache."""
-    from convscope.nets import speed
+    from convscope.nets.inference import execution
 
     before = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(root)
     try:
         (root / "convscope").mkdir()
         make(root / "convscope/speed.json")
-        assert all(isinstance(answer, dict) for answer in speed.known().values())
-        speed.remember("key", {"precision": "fp32"})
-        assert not speed.kept_choice("key", [])
+        assert all(isinstance(answer, dict) for answer in execution.load_cache().values())
+        execution.store("key", {"precision": "fp32"})
+        assert not execution.kept_choice("key", [])
     finally:
         os.environ.pop("XDG_CACHE_HOME")
         if before is not None:
@@ -246,7 +246,7 @@ READERS: dict[str, Reader] = {
     "index part": in_part("part-*.json"),
     "index part tensors": in_part("part-*.safetensors"),
     "cache of measurements": in_cache,
-}  # fmt: skip
+}
 """Everything that is read from a user, by what it is read as."""
 
 EVERYTHING = {**hostile.PLACES, **hostile.CONTENTS}

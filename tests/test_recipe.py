@@ -12,102 +12,167 @@ from convscope.errors import UsageError
 from convscope.graph import InputContract
 from convscope.nets import wrap
 from convscope.recipe import GIVEN, AtLeast, OnlyWith, Recipe
-from convscope.see.dreams.recipe import Dream
-from convscope.see.explaining.recipe import Explain
-from convscope.see.layer_recipe import Atlas, Caricature, Factors, Invert
-from convscope.see.recipe import Look, Visualize
-from convscope.see.styling.recipe import Style
-from convscope.see.unit_recipe import UnitPage, Units
-from convscope.see.visualization import visualizing
-from convscope.show.recipe import Tour
-from convscope.use.recipe import Classify, Restyle
-from convscope.worlds.recipe import DataCheck
+from convscope.see.activation_atlas.recipe import AtlasRecipe, CaricatureRecipe, FactorsRecipe, InvertRecipe
+from convscope.see.attribution.recipe import ExplainRecipe
+from convscope.see.deepdream.recipe import DreamRecipe
+from convscope.see.style.recipe import StyleRecipe
+from convscope.see.units.recipe import UnitRecipe, UnitsRecipe
+from convscope.see.visualization.recipe import LookRecipe, VisualizeRecipe
+from convscope.see.visualization.visualization import iter_visualize
+from convscope.show.report.recipe import TourRecipe
+from convscope.use.recipe import ClassifyRecipe, StylizeRecipe
+from convscope.worlds.recipe import DataCheckRecipe
 
 NET, LAYER = {"net": "n"}, {"net": "n", "layer": "a", "data": "d"}
 LEAST: dict[type[Recipe], dict[str, Any]] = {
-    Look: NET, Visualize: {"net": "n", "places": ["a:1"]}, Atlas: LAYER,
-    Caricature: {"net": "n", "image": "i"}, Invert: {"net": "n", "image": "i"},
-    Factors: {"net": "n", "images": ["i"], "layer": "a"}, Units: {"net": "n", "data": "d"},
-    UnitPage: {"net": "n", "place": "a:1", "data": "d"}, Dream: {"photo": "p"},
-    Style: {"content": "c", "style": ["s"]}, Explain: {"image": "i"}, Classify: {"net": "n", "images": ["i"]},
-    Restyle: {"photo": "p"}, Tour: {}, DataCheck: {"folder": "f"},
-}  # fmt: skip
+    LookRecipe: NET,
+    VisualizeRecipe: {"net": "n", "places": ["a:1"]},
+    AtlasRecipe: LAYER,
+    CaricatureRecipe: {"net": "n", "image": "i"},
+    InvertRecipe: {"net": "n", "image": "i"},
+    FactorsRecipe: {"net": "n", "images": ["i"], "layer": "a"},
+    UnitsRecipe: {"net": "n", "data": "d"},
+    UnitRecipe: {"net": "n", "place": "a:1", "data": "d"},
+    DreamRecipe: {"photo": "p"},
+    StyleRecipe: {"content": "c", "style": ["s"]},
+    ExplainRecipe: {"image": "i"},
+    ClassifyRecipe: {"net": "n", "images": ["i"]},
+    StylizeRecipe: {"photo": "p"},
+    TourRecipe: {},
+    DataCheckRecipe: {"folder": "f"},
+}
 """Every schema of the verbs that see, use and show, with no more than it needs."""
 STILL, MOVING = {"steps": 0}, {"steps": 3}
 USELESS: list[tuple[type[Recipe], dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    (Look, {"split": "test"}, {}, {"data": "digits"}),
-    (Look, {"root": "r"}, {}, {"data": "digits"}),
-    (Look, {"images": 9}, {}, {"data": "digits"}),
-    (Visualize, {"stops": 3}, {}, {"journey": True, "places": []}),
-    (Visualize, {"stops": 3}, {"journey": True}, {"journey": True, "places": []}),
-    (Visualize, {"units": 3}, {}, {"journey": True}),
-    (Visualize, {"spectrum": ["p"]}, {}, {"canvas": "maco"}),
-    (Visualize, {"decay": 2.0}, {"canvas": "pixels"}, {"canvas": "fourier"}),
-    (Visualize, {"start": "zeros"}, {"canvas": "cppn"}, {"canvas": "pixels"}),
-    (Visualize, {"start": "zeros"}, {"canvas": "maco"}, {"canvas": "fourier"}),
-    (Visualize, {"start": "zeros"}, {"variants": 2}, {"variants": 1}),
-    (Visualize, {"negative": True}, {"both": True}, {"both": False}),
-    (Visualize, {"diversity": 2.0}, {}, {"variants": 2}),
-    (Visualize, {"optimiser": "adam"}, STILL, MOVING),
-    (Visualize, {"rate": 0.2}, STILL, MOVING),
-    (Visualize, {"schedule": "cosine"}, STILL, MOVING),
-    (Visualize, {"animate": True}, STILL, MOVING),
-    (Visualize, {"film": [0, 9]}, {"steps": 8}, {"steps": 9}),
-    (Atlas, {"rate": 0.2}, STILL, MOVING),
-    (Atlas, {"cosine_power": 1}, STILL, MOVING),
-    (Factors, {"rate": 0.2}, STILL, MOVING),
-    (Factors, {"cosine_power": 1}, STILL, MOVING),
-    (Caricature, {"rate": 0.2}, STILL, MOVING),
-    (Caricature, {"cosine_power": 2}, STILL, MOVING),
-    (Invert, {"rate": 0.2}, STILL, MOVING),
-    (Invert, {"total_variation": 0.2}, STILL, MOVING),
-    (UnitPage, {"batch": 4}, {"index": "i"}, {}),
-    (Dream, {"octave_scale": 1.2}, {"octaves": 1}, {"octaves": 2}),
-    (Dream, {"rate": 2.0}, STILL, {"steps": 0, "zoom": 3}),
-    (Dream, {"jitter": 3}, {"seamless": True}, {}),
-    (Dream, {"zoom_by": 1.1}, {}, {"zoom": 3}),
-    (Dream, {"zoom_steps": 1}, {}, {"zoom": 3}),
-    (Dream, {"mask": "m"}, {"zoom": 3}, {}),
-    (Dream, {"seamless": True}, {"zoom": 3}, {}),
-    (Style, {"style_weight": [3.0]}, {}, {"style": ["s", "t"], "style_weight": [1.0, 3.0]}),
-    (Style, {"content_layer": ["a"]}, {"content_weight": 0}, {"content_weight": 1}),
-    (Style, {"optimiser": "adam"}, {"steps": [0]}, {"steps": [0, 4]}),
-    (Style, {"rate": 0.1}, {"steps": [0, 0]}, {"steps": [4]}),
-    (Style, {"steps": [4, 3]}, {"scales": 1}, {"scales": 2}),
-    (Style, {"guide": "g"}, {}, {"style_guide": ["h"]}),
-    (Style, {"style_guide": ["h"]}, {}, {"guide": "g"}),
-    (Explain, {"box": ["1,2,3,4"]}, {"checks": False}, {}),
-]  # fmt: skip
+    (LookRecipe, {"split": "test"}, {}, {"data": "digits"}),
+    (LookRecipe, {"root": "r"}, {}, {"data": "digits"}),
+    (LookRecipe, {"images": 9}, {}, {"data": "digits"}),
+    (VisualizeRecipe, {"stops": 3}, {}, {"journey": True, "places": []}),
+    (VisualizeRecipe, {"stops": 3}, {"journey": True}, {"journey": True, "places": []}),
+    (VisualizeRecipe, {"units": 3}, {}, {"journey": True}),
+    (VisualizeRecipe, {"spectrum": ["p"]}, {}, {"canvas": "maco"}),
+    (VisualizeRecipe, {"decay": 2.0}, {"canvas": "pixels"}, {"canvas": "fourier"}),
+    (VisualizeRecipe, {"start": "zeros"}, {"canvas": "cppn"}, {"canvas": "pixels"}),
+    (VisualizeRecipe, {"start": "zeros"}, {"canvas": "maco"}, {"canvas": "fourier"}),
+    (VisualizeRecipe, {"start": "zeros"}, {"variants": 2}, {"variants": 1}),
+    (VisualizeRecipe, {"negative": True}, {"both": True}, {"both": False}),
+    (VisualizeRecipe, {"diversity": 2.0}, {}, {"variants": 2}),
+    (VisualizeRecipe, {"optimizer": "adam"}, STILL, MOVING),
+    (VisualizeRecipe, {"lr": 0.2}, STILL, MOVING),
+    (VisualizeRecipe, {"schedule": "cosine"}, STILL, MOVING),
+    (VisualizeRecipe, {"animate": True}, STILL, MOVING),
+    (VisualizeRecipe, {"save_steps": [0, 9]}, {"steps": 8}, {"steps": 9}),
+    (AtlasRecipe, {"lr": 0.2}, STILL, MOVING),
+    (AtlasRecipe, {"cosine_power": 1}, STILL, MOVING),
+    (FactorsRecipe, {"lr": 0.2}, STILL, MOVING),
+    (FactorsRecipe, {"cosine_power": 1}, STILL, MOVING),
+    (CaricatureRecipe, {"lr": 0.2}, STILL, MOVING),
+    (CaricatureRecipe, {"cosine_power": 2}, STILL, MOVING),
+    (InvertRecipe, {"lr": 0.2}, STILL, MOVING),
+    (InvertRecipe, {"total_variation": 0.2}, STILL, MOVING),
+    (UnitRecipe, {"batch": 4}, {"index": "i"}, {}),
+    (DreamRecipe, {"octave_scale": 1.2}, {"octaves": 1}, {"octaves": 2}),
+    (DreamRecipe, {"lr": 2.0}, STILL, {"steps": 0, "zoom": 3}),
+    (DreamRecipe, {"jitter": 3}, {"seamless": True}, {}),
+    (DreamRecipe, {"zoom_by": 1.1}, {}, {"zoom": 3}),
+    (DreamRecipe, {"zoom_steps": 1}, {}, {"zoom": 3}),
+    (DreamRecipe, {"mask": "m"}, {"zoom": 3}, {}),
+    (DreamRecipe, {"seamless": True}, {"zoom": 3}, {}),
+    (StyleRecipe, {"style_weight": [3.0]}, {}, {"style": ["s", "t"], "style_weight": [1.0, 3.0]}),
+    (StyleRecipe, {"content_layer": ["a"]}, {"content_weight": 0}, {"content_weight": 1}),
+    (StyleRecipe, {"optimizer": "adam"}, {"steps": [0]}, {"steps": [0, 4]}),
+    (StyleRecipe, {"lr": 0.1}, {"steps": [0, 0]}, {"steps": [4]}),
+    (StyleRecipe, {"steps": [4, 3]}, {"scales": 1}, {"scales": 2}),
+    (StyleRecipe, {"guide": "g"}, {}, {"style_guide": ["h"]}),
+    (StyleRecipe, {"style_guide": ["h"]}, {}, {"guide": "g"}),
+    (ExplainRecipe, {"box": ["1,2,3,4"]}, {"checks": False}, {}),
+]
 """Schema, a setting, what takes its effect away, and what gives it one."""
 ALWAYS: dict[type[Recipe], set[str]] = {
     Recipe: {"device", "seed", "weights"},
-    Look: {"net", "image", "places", "strongest", "filters", "data"},
-    Visualize: {
-        "net", "places", "journey", "steps", "size", "canvas", "transforms", "reduce", "both", "variants",
-        "l1", "l2", "total_variation", "blur", "batch", "memory", "precision", "layout",
+    LookRecipe: {"net", "image", "places", "top_channels", "filters", "data"},
+    VisualizeRecipe: {
+        "net",
+        "places",
+        "journey",
+        "steps",
+        "size",
+        "canvas",
+        "transforms",
+        "reduce",
+        "both",
+        "variants",
+        "l1",
+        "l2",
+        "total_variation",
+        "blur",
+        "batch",
+        "memory",
+        "precision",
+        "memory_format",
     },
-    Atlas: {
-        "net", "layer", "data", "split", "root", "images", "each", "layout", "grid", "least", "whiten",
-        "examples", "steps", "size", "batch",
+    AtlasRecipe: {
+        "net",
+        "layer",
+        "data",
+        "split",
+        "root",
+        "images",
+        "per_image",
+        "layout",
+        "grid",
+        "min_count",
+        "whiten",
+        "examples",
+        "steps",
+        "size",
+        "batch",
     },
-    Caricature: {"net", "image", "layer", "steps"}, Invert: {"net", "image", "layer", "steps"},
-    Factors: {"net", "images", "layer", "count", "steps", "size", "batch"},
-    Units: {"net", "data", "split", "root", "places", "best", "batch", "index"},
-    UnitPage: {"net", "place", "data", "split", "root", "index", "best", "steps"},
-    Dream: {
-        "photo", "net", "layer", "guide", "octaves", "steps", "size", "zoom", "untrained", "memory",
-        "precision", "layout",
+    CaricatureRecipe: {"net", "image", "layer", "steps"},
+    InvertRecipe: {"net", "image", "layer", "steps"},
+    FactorsRecipe: {"net", "images", "layer", "count", "steps", "size", "batch"},
+    UnitsRecipe: {"net", "data", "split", "root", "places", "top_k", "batch", "index"},
+    UnitRecipe: {"net", "place", "data", "split", "root", "index", "top_k", "steps"},
+    DreamRecipe: {
+        "photo",
+        "net",
+        "layer",
+        "guide",
+        "octaves",
+        "steps",
+        "size",
+        "zoom",
+        "untrained",
+        "memory",
+        "precision",
+        "memory_format",
     },
-    Style: {
-        "content", "style", "content_weight", "smooth", "size", "style_scale", "color", "mask", "net",
-        "style_layer", "pool", "scaling", "start", "scales", "untrained", "preview", "memory", "precision",
+    StyleRecipe: {
+        "content",
+        "style",
+        "content_weight",
+        "smooth",
+        "size",
+        "style_scale",
+        "color",
+        "mask",
+        "net",
+        "style_layer",
+        "pool",
+        "scaling",
+        "start",
+        "scales",
+        "untrained",
+        "preview",
+        "memory",
+        "precision",
     },
-    Explain: {"image", "net", "method", "target", "compare", "set", "checks"},
-    Classify: {"net", "images", "top", "batch"},
-    Restyle: {"photo", "model", "style", "mask", "size", "memory", "precision"},
-    Tour: {"epochs", "steps", "digit"},
-    DataCheck: {"folder", "duplicates", "most_pixels"},
-}  # fmt: skip
+    ExplainRecipe: {"image", "net", "method", "target", "compare", "set", "checks"},
+    ClassifyRecipe: {"net", "images", "top", "batch"},
+    StylizeRecipe: {"photo", "model", "style", "mask", "size", "memory", "precision"},
+    TourRecipe: {"epochs", "steps", "digit"},
+    DataCheckRecipe: {"folder", "duplicates", "most_pixels"},
+}
 """Fields that have an effect, or are refused by the verb itself, whatever the others are (transforms, decay,
 size and reduce depend on the network: see test_settings_without_effect_on_this_network)."""
 
@@ -129,7 +194,9 @@ def test_every_field_is_accounted_for() -> None:
     for schema in LEAST:
         told = {name for one, setting, _, _ in USELESS for name in setting if one is schema}
         assert told | ALWAYS[schema] | ALWAYS[Recipe] >= set(schema.model_fields), schema
-        assert not told & (ALWAYS[schema] - {"steps", "seamless"} if schema is not Style else set()), schema
+        assert not told & (ALWAYS[schema] - {"steps", "seamless"} if schema is not StyleRecipe else set()), (
+            schema
+        )
 
 
 def test_every_rule_is_tried() -> None:
@@ -142,8 +209,17 @@ def test_every_rule_is_tried() -> None:
 
 
 def test_every_schema_of_these_rooms_is_here() -> None:
-    modules = ["see.recipe", "see.layer_recipe", "see.unit_recipe", "see.dreams.recipe", "see.styling.recipe",
-               "see.explaining.recipe", "use.recipe", "show.recipe", "worlds.recipe"]  # fmt: skip
+    modules = [
+        "see.visualization.recipe",
+        "see.activation_atlas.recipe",
+        "see.units.recipe",
+        "see.deepdream.recipe",
+        "see.style.recipe",
+        "see.attribution.recipe",
+        "use.recipe",
+        "show.report.recipe",
+        "worlds.recipe",
+    ]
     found = {
         schema
         for name in modules
@@ -157,8 +233,9 @@ def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
     class Some(Recipe):
         verb = "some"
         only_with = (
-            OnlyWith("a", b=GIVEN, hint="Try c."), OnlyWith("c", values=(3,), d=AtLeast(2), b=("x", "y"))
-        )  # fmt: skip
+            OnlyWith("a", b=GIVEN, hint="Try c."),
+            OnlyWith("c", values=(3,), d=AtLeast(2), b=("x", "y")),
+        )
         a: int = 1
         b: str = ""
         c: int = 0
@@ -175,16 +252,22 @@ def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
         Some.parse(good)
 
 
-def _images(recipe: Visualize) -> torch.Tensor:
+def _images(recipe: VisualizeRecipe) -> torch.Tensor:
     torch.manual_seed(1)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3)).eval()
-    *_, last = visualizing(wrap(module, InputContract(3, 16, 18), name="n"), recipe)
+    *_, last = iter_visualize(wrap(module, InputContract(3, 16, 18), name="n"), recipe)
     return last.visualization().images
 
 
 def _refused() -> Iterator[Any]:
     for schema, setting, without, needed in USELESS:
-        if schema is Visualize and not set(setting) & {"stops", "units", "spectrum", "animate", "film"}:
+        if schema is VisualizeRecipe and not set(setting) & {
+            "stops",
+            "units",
+            "spectrum",
+            "animate",
+            "save_steps",
+        }:
             yield setting, without, needed
 
 
@@ -194,11 +277,13 @@ def test_what_is_refused_would_have_had_no_effect_and_what_is_accepted_has_one(
 ) -> None:
     """Past the rules, by `model_copy`: the same pictures, bit for bit; with what is needed, others."""
     if without == {"variants": 2}:
-        both = _images(Visualize(net="n", places=["2:1"], steps=3).model_copy(update={**setting, **without}))
+        both = _images(
+            VisualizeRecipe(net="n", places=["2:1"], steps=3).model_copy(update={**setting, **without})
+        )
         assert torch.equal(both[0], both[1])  # the second variant is what has no effect
         return
     places = {"net": "n", "places": ["2:1"]}
-    useless, useful = (Visualize.parse({**places, "steps": 3, **w}) for w in (without, needed))
+    useless, useful = (VisualizeRecipe.parse({**places, "steps": 3, **w}) for w in (without, needed))
     assert torch.equal(_images(useless), _images(useless.model_copy(update=setting)))
     assert not torch.equal(_images(useful), _images(useful.model_copy(update=setting)))
 

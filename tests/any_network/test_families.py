@@ -16,21 +16,51 @@ from convscope.nets import Net, wrap
 torch.set_num_threads(1)
 
 TORCHVISION = {
-    "alexnet": 64, "vgg11": 64, "vgg11_bn": 64, "resnet18": 64, "squeezenet1_1": 64, "densenet121": 64,
-    "inception_v3": 96, "googlenet": 64, "shufflenet_v2_x0_5": 64, "mobilenet_v2": 64,
+    "alexnet": 64,
+    "vgg11": 64,
+    "vgg11_bn": 64,
+    "resnet18": 64,
+    "squeezenet1_1": 64,
+    "densenet121": 64,
+    "inception_v3": 96,
+    "googlenet": 64,
+    "shufflenet_v2_x0_5": 64,
+    "mobilenet_v2": 64,
     "mobilenet_v3_small": 64,
-    "resnext50_32x4d": 64, "mnasnet0_5": 64, "efficientnet_b0": 64, "regnet_y_400mf": 64, "convnext_tiny": 64,
+    "resnext50_32x4d": 64,
+    "mnasnet0_5": 64,
+    "efficientnet_b0": 64,
+    "regnet_y_400mf": 64,
+    "convnext_tiny": 64,
     "swin_t": 64,
-}  # fmt: skip
+}
 TIMM = {
-    "vit_tiny_patch16_224": 64, "deit_tiny_patch16_224": 64, "mixer_s32_224": 64, "resmlp_12_224": 64,
-    "gmlp_ti16_224": 64, "xcit_nano_12_p16_224": 64, "ghostnet_050": 64, "hardcorenas_a": 64,
+    "vit_tiny_patch16_224": 64,
+    "deit_tiny_patch16_224": 64,
+    "mixer_s32_224": 64,
+    "resmlp_12_224": 64,
+    "gmlp_ti16_224": 64,
+    "xcit_nano_12_p16_224": 64,
+    "ghostnet_050": 64,
+    "hardcorenas_a": 64,
     "rexnet_100": 64,
-    "tinynet_e": 64, "lcnet_050": 64, "mobilevit_xxs": 64, "edgenext_xx_small": 64, "repvgg_a0": 64,
-    "mobileone_s0": 64, "dla46_c": 64, "hrnet_w18_small": 64, "poolformer_s12": 64, "pvt_v2_b0": 64,
-    "fastvit_t8": 64, "nf_regnet_b0": 64, "skresnet18": 64, "legacy_seresnet18": 64, "res2net50_26w_4s": 64,
+    "tinynet_e": 64,
+    "lcnet_050": 64,
+    "mobilevit_xxs": 64,
+    "edgenext_xx_small": 64,
+    "repvgg_a0": 64,
+    "mobileone_s0": 64,
+    "dla46_c": 64,
+    "hrnet_w18_small": 64,
+    "poolformer_s12": 64,
+    "pvt_v2_b0": 64,
+    "fastvit_t8": 64,
+    "nf_regnet_b0": 64,
+    "skresnet18": 64,
+    "legacy_seresnet18": 64,
+    "res2net50_26w_4s": 64,
     "tf_efficientnet_lite0": 64,
-}  # fmt: skip
+}
 FEW = ("gradcam", "integrated", "guided", "lrp")
 """Methods of explaining that are tried here; all of them are in test_hostile."""
 SIZED = ("vit_", "deit_", "mixer_", "resmlp_", "gmlp_", "xcit_")

@@ -109,18 +109,18 @@ def test_an_end_in_the_middle_leaves_no_trace(verb: str, at: int, error: type[Ba
 def test_a_generator_that_is_dropped_leaves_no_trace() -> None:
     net = net_of(Moving)
     with untouched(net.module):
-        steps = see.visualizing(net, _recipe(net))
+        steps = see.iter_visualize(net, _recipe(net))
         next(steps)
         steps.close()
-        steps = see.visualizing(net, _recipe(net))
+        steps = see.iter_visualize(net, _recipe(net))
         next(steps)
         del steps
 
 
 def _recipe(net: Net):
-    from convscope.see.recipe import Visualize
+    from convscope.see.visualization.recipe import VisualizeRecipe
 
-    return Visualize(net="", places=[f"{target(net)}:0"], steps=5)
+    return VisualizeRecipe(net="", places=[f"{target(net)}:0"], steps=5)
 
 
 def test_an_input_that_is_too_small_is_an_error_that_says_so() -> None:

@@ -17,18 +17,21 @@ def photograph(module: nn.Module) -> dict:
     """Everything about a network that looking must not change."""
     return {
         "hooks": {name: _hooks(part) for name, part in module.named_modules()},
-        "methods": {name: sorted(k for k in vars(part) if callable(vars(part)[k]))
-                    for name, part in module.named_modules()},
+        "methods": {
+            name: sorted(k for k in vars(part) if callable(vars(part)[k]))
+            for name, part in module.named_modules()
+        },
         "classes": {name: type(part) for name, part in module.named_modules()},
         "modes": {name: part.training for name, part in module.named_modules()},
         "flags": {name: p.requires_grad for name, p in module.named_parameters()},
         "identities": {name: id(p) for name, p in [*module.named_parameters(), *module.named_buffers()]},
-        "gradients": {name: p.grad if p.grad is None else p.grad.clone()
-                      for name, p in module.named_parameters()},
+        "gradients": {
+            name: p.grad if p.grad is None else p.grad.clone() for name, p in module.named_parameters()
+        },
         "values": {name: t.detach().clone() for name, t in module.state_dict(keep_vars=True).items()},
         "inplace": {name: getattr(part, "inplace", None) for name, part in module.named_modules()},
         "global": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_default_dtype()),
-    }  # fmt: skip
+    }
 
 
 @contextmanager
@@ -46,9 +49,11 @@ def untouched(module: nn.Module) -> Iterator[None]:
                 for name, value in before[what].items():
                     other = after[what][name]
                     same = (value is None and other is None) or (
-                        value is not None and other is not None and value.dtype == other.dtype
+                        value is not None
+                        and other is not None
+                        and value.dtype == other.dtype
                         and bool(((value == other) | (value.isnan() & other.isnan())).all())
-                    )  # fmt: skip
+                    )
                     assert same, (what, name)
             else:
                 assert before[what] == after[what], what

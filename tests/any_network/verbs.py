@@ -9,27 +9,27 @@ import torch
 
 from convscope import see
 from convscope.errors import ConvscopeError
-from convscope.nets import Net, record, survey
-from convscope.see.charting import mapping
-from convscope.see.explaining.register import METHODS, schema
-from convscope.see.layer_recipe import Atlas
-from convscope.see.looking import HALVES
-from convscope.see.maps import layers_with_units
-from convscope.see.speaking import attributions
-from convscope.worlds import InMemory
-from convscope.worlds.samples import scaled
+from convscope.nets import Net, layer_shapes, record
+from convscope.see.activation_atlas.build import iter_atlas
+from convscope.see.activation_atlas.class_attribution import direction_to_logits
+from convscope.see.activation_atlas.recipe import AtlasRecipe
+from convscope.see.attribution.registry import METHODS, method_class
+from convscope.see.features.maps import layers_with_units
+from convscope.see.features.recording import HALVES
+from convscope.worlds import ImageTensorDataset
+from convscope.worlds.dataset import scaled
 
 
 def target(net: Net) -> str:
     """The last layer with maps, or the last with units."""
-    shapes, names = survey(net), layers_with_units(net)
+    shapes, names = layer_shapes(net), layers_with_units(net)
     inner = [name for name in names if name != "output"] or names
     spatial = [n for n in inner if len(next(iter(shapes[n][-1].values()))) > 1 and prod(_size(net, n)) > 1]
     return (spatial or inner)[-1]
 
 
 def _size(net: Net, name: str) -> tuple[int, ...]:
-    return next(iter(survey(net)[name][-1].values()))[1:]
+    return next(iter(layer_shapes(net)[name][-1].values()))[1:]
 
 
 def picture(net: Net, count: int = 1) -> tuple[torch.Tensor, ...]:
@@ -78,7 +78,7 @@ def does_visualize(net: Net) -> None:
 
 def does_effective_field(net: Net) -> None:
     if len(net.contracts) == 1:
-        found = see.effective_field(net, target(net), picture(net, 2)[0])
+        found = see.effective_receptive_field(net, target(net), picture(net, 2)[0])
         total = float(found.influence.sum())
         assert total == 0 or abs(total - 1) < 1e-6
 
@@ -95,7 +95,7 @@ def does_explain(net: Net, names: Iterable[str] = METHODS) -> None:
     assert [a.shape for a in found.attributions] == [x.shape for x in inputs]
     assert all(torch.isfinite(a).all() for a in found.attributions)
     for name in names:
-        few = {key: value for key, value in FEW.items() if key in schema(name).model_fields}
+        few = {key: value for key, value in FEW.items() if key in method_class(name).model_fields}
         checks = ("randomisation",) if name == "saliency" else ()
         with suppress(ConvscopeError):
             see.explain(net, image, name, place, checks=checks, **few)
@@ -126,7 +126,7 @@ def does_attribute(net: Net) -> None:
     if len(net.contracts) == 1:
         place = next(iter(record(net, picture(net), [target(net)])))
         axes = len(_size(net, place.layer))
-        found = attributions(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
+        found = direction_to_logits(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
         assert found is None or torch.isfinite(found).all()
 
 
@@ -136,7 +136,7 @@ def does_units(net: Net) -> None:
         return
     chance = torch.Generator().manual_seed(3)
     images = torch.randint(0, 256, (4, *net.contract.shape), dtype=torch.uint8, generator=chance)
-    data = InMemory(images, torch.zeros(4, dtype=torch.int64), ("noise",), net.contract)
+    data = ImageTensorDataset(images, torch.zeros(4, dtype=torch.int64), ("noise",), net.contract)
     index = see.index_units(net, data, k=2, batch=3)
     places = [layer.place for layer in index.layers]
     assert len(index) == sum(layer.units for layer in index.layers) >= 1
@@ -154,9 +154,11 @@ def does_atlas(net: Net) -> None:
     if len(net.contracts) == 1 and len(net.contract.shape) == 3:
         chance = torch.Generator().manual_seed(2)
         images = torch.randint(0, 256, (16, *net.contract.shape), dtype=torch.uint8, generator=chance)
-        data = InMemory(images, torch.zeros(16, dtype=torch.int64), ("noise",), net.contract)
-        recipe = Atlas(net="", layer=target(net), data="", layout="pca", grid=2, least=1, steps=0, batch=2)
-        last = deque(mapping(net, data, recipe), maxlen=1).pop()
+        data = ImageTensorDataset(images, torch.zeros(16, dtype=torch.int64), ("noise",), net.contract)
+        recipe = AtlasRecipe(
+            net="", layer=target(net), data="", layout="pca", grid=2, min_count=1, steps=0, batch=2
+        )
+        last = deque(iter_atlas(net, data, recipe), maxlen=1).pop()
         assert last.atlas is not None
         assert last.atlas().placed == 16
 

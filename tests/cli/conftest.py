@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convscope.cli import app
+from convscope.cli.core import app
 
 
 @dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.cli.command import load, summary
+from convscope.cli.core.command import load, summary
 from convscope.cli.verbs import VERBS
 
 HELP = [[], ["--help"], *([*verb.split(), "--help"] for verb in VERBS)]
@@ -39,7 +39,7 @@ def test_help_answers_in_half_a_second() -> None:
 
 def test_help_imports_no_verb_and_never_torch() -> None:
     done = python(
-        "import sys\nfrom convscope.cli.app import run\nassert run(['--help']) == 0\n"
+        "import sys\nfrom convscope.cli.core.app import run\nassert run(['--help']) == 0\n"
         "print(*(m for m in sys.modules if m in ('torch', 'numpy', 'PIL') or m.startswith('convscope.')))"
     )
     last = done.stdout.splitlines()[-1]
@@ -52,7 +52,7 @@ def test_help_imports_no_verb_and_never_torch() -> None:
 def test_no_schema_of_any_verb_imports_torch() -> None:
     lines = "\n".join(f"assert run({words!r}) == 0" for words in HELP)
     done = python(
-        f"import sys\nfrom convscope.cli.app import run\n{lines}\nassert 'torch' not in sys.modules"
+        f"import sys\nfrom convscope.cli.core.app import run\n{lines}\nassert 'torch' not in sys.modules"
     )
     assert done.returncode == 0, done.stderr
 
@@ -129,7 +129,9 @@ def test_completion_scripts_and_words(tmp_path: Path) -> None:
 def test_broken_pipe_is_silent() -> None:
     done = subprocess.run(
         f"{sys.executable} -m convscope doctor --help | head -c 1",
-        shell=True, capture_output=True, text=True,
-    )  # fmt: skip
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr

@@ -170,7 +170,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
             ("--lr", "nan"),
             ("--lr", "0"),
             ("--momentum", "1"),
-            ("--optimiser", "adamm"),
+            ("--optimizer", "adamm"),
             ("--schedule", "x"),
             ("--augment", "flop"),
         )
@@ -225,7 +225,7 @@ def junk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from convscope import nets
-    from convscope.show import png
+    from convscope.show.images import png
 
     root = tmp_path_factory.mktemp("junk")
     digit = Image.radial_gradient("L").resize((28, 28))

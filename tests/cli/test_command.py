@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 import pytest
 from pydantic import Field
 
-from convscope.cli import command
-from convscope.cli.shell import Answer, Shell
+from convscope.cli.core import command
+from convscope.cli.core.shell import Shell, VerbResult
 from convscope.cli.verbs import VERBS
 from convscope.recipe import Recipe
 
@@ -29,16 +29,16 @@ class Bake(Recipe):
     table: dict[str, int] = Field(default_factory=dict, description="only a file can hold this")
 
 
-def run(recipe: Bake, shell: Shell) -> Answer:
+def run(recipe: Bake, shell: Shell) -> VerbResult:
     print("noise from a library")
-    return Answer({"oven": recipe.oven, "odd": float("nan")}, lambda: "baked")
+    return VerbResult({"oven": recipe.oven, "odd": float("nan")}, lambda: "baked")
 
 
 @pytest.fixture
 def bake(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("bake", "Bake cakes.\n\nMore words.")
     module.__dict__.update(schema=Bake, run=run)
-    monkeypatch.setitem(VERBS, "bake", "convscope.cli.verbs.doctor")  # a file for the summary
+    monkeypatch.setitem(VERBS, "bake", "convscope.cli.verbs.program.doctor")  # a file for the summary
     monkeypatch.setattr(command, "load", lambda verb: module)
 
 
@@ -50,15 +50,43 @@ def recipe_of(done: Any) -> dict[str, Any]:
 class TestFlags:
     def test_every_flag_reaches_its_field(self, convscope) -> None:
         done = convscope(
-            "bake", "gas", "plum", "apple", "--heat", "200.5", "--minutes", "5", "--no-lid",
-            "--shelf", "top",
-            "--spice", "clove", "--spice", "ginger", "--weight", "70", "--note", "x", "--seed", "3", "--json",
-        )  # fmt: skip
+            "bake",
+            "gas",
+            "plum",
+            "apple",
+            "--heat",
+            "200.5",
+            "--minutes",
+            "5",
+            "--no-lid",
+            "--shelf",
+            "top",
+            "--spice",
+            "clove",
+            "--spice",
+            "ginger",
+            "--weight",
+            "70",
+            "--note",
+            "x",
+            "--seed",
+            "3",
+            "--json",
+        )
         assert recipe_of(done) == {
-            "oven": "gas", "cakes": ["plum", "apple"], "heat": 200.5, "minutes": 5, "lid": False,
+            "oven": "gas",
+            "cakes": ["plum", "apple"],
+            "heat": 200.5,
+            "minutes": 5,
+            "lid": False,
             "shelf": "top",
-            "spice": ["clove", "ginger"], "weight": 70, "note": "x", "table": {}, "device": "auto", "seed": 3,
-        }  # fmt: skip
+            "spice": ["clove", "ginger"],
+            "weight": 70,
+            "note": "x",
+            "table": {},
+            "device": "auto",
+            "seed": 3,
+        }
 
     def test_the_command_of_a_recipe_makes_the_same_recipe(self, convscope) -> None:
         import shlex

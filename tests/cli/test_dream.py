@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.show import png
+from convscope.show.images import png
 
 FAST = ("--net", "digits", "--layer", "relu2", "--steps", 2, "--octaves", 2, "--jitter", 3)
 
@@ -79,7 +79,7 @@ def test_a_zoom_has_frames_and_a_film(convscope, photo: Path, tmp_path: Path) ->
         (("photo.png", "--memory", "1MB"), 1, "are needed"),
         (("photo.png", "--zoom", "3", "--seamless"), 2, "without --mask"),
         (("photo.png", "--octave-scale", "1"), 2, "octave_scale"),
-        (("photo.png", "--rate", "0"), 2, "rate"),
+        (("photo.png", "--lr", "0"), 2, "rate"),
         (("photo.png", "--net", "lecture-mlp"), 2, "lecture-mlp"),
     ],
 )
@@ -96,9 +96,9 @@ def test_what_is_wrong_is_said(convscope, photo: Path, tmp_path: Path, words, co
 
 
 def test_ctrl_c_keeps_the_picture(convscope, photo: Path, tmp_path: Path, monkeypatch) -> None:
-    from convscope.see.dreams import dreamer
+    from convscope.see.deepdream import deepdream
 
-    course = dreamer._Dreamer.course
+    course = deepdream._DeepDream.run
 
     def interrupted(self):
         for number, step in enumerate(course(self)):
@@ -106,7 +106,7 @@ def test_ctrl_c_keeps_the_picture(convscope, photo: Path, tmp_path: Path, monkey
                 raise KeyboardInterrupt
             yield step
 
-    monkeypatch.setattr(dreamer._Dreamer, "course", interrupted)
+    monkeypatch.setattr(deepdream._DeepDream, "course", interrupted)
     done = convscope("dream", photo, *FAST, "--out", tmp_path / "kept")
     assert done.code == 130 and "so far" in done.err
     with Image.open(tmp_path / "kept" / "dream.png") as made:

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from convscope import nets
-from convscope.cli.verbs.style import _Preview
+from convscope.cli.verbs.style.style import _Preview
 from convscope.errors import UsageError
-from convscope.see import index_files, indexing
-from convscope.see.sharding import Shard
-from convscope.worlds import digits
+from convscope.see.units import build, storage
+from convscope.see.units.distributed import ProcessShard
+from convscope.worlds.datasets import digits
 
 WRITING: dict[str, list[str]] = {
     "describe": ["lecture"],
@@ -133,24 +133,34 @@ def test_what_is_written_follows_the_umask(convscope, here: Path, verb: str) -> 
 
 
 FACTS = {"net": {"name": "x", "print": "y"}, "data": {"name": "d"}, "places": [], "k": 1, "batch": 1}
-PARTS = ["part-0-of-1-1.safetensors", "part-0-of-1-2.safetensors", "part-1-of-2-1.safetensors",
-         "part-1-of-2.rar", "part-0-of-1.json.bak", "part-1-of-2.json", "part-x-of-y", "part-0-of-1",
-         "part-0-of-1-1.safetensors.txt", ".index.json.77", "units-{mark}.safetensors"]  # fmt: skip
+PARTS = [
+    "part-0-of-1-1.safetensors",
+    "part-0-of-1-2.safetensors",
+    "part-1-of-2-1.safetensors",
+    "part-1-of-2.rar",
+    "part-0-of-1.json.bak",
+    "part-1-of-2.json",
+    "part-x-of-y",
+    "part-0-of-1",
+    "part-0-of-1-1.safetensors.txt",
+    ".index.json.77",
+    "units-{mark}.safetensors",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_index_leaves_files_of_the_same_names_alone(tmp_path: Path, kind: str, monkeypatch) -> None:
-    monkeypatch.setattr(indexing, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(build, "SAVE_EVERY", 0.0)
     net, data = nets.load("lecture"), digits.test().take(torch.arange(40))
     clean, folder = tmp_path / "clean", tmp_path / "i"
-    list(indexing.indexing_units(net, data, ["conv1"], k=2, batch=10, folder=clean))
+    list(build.iter_index_units(net, data, ["conv1"], k=2, batch=10, folder=clean))
     mark = next(clean.glob("units-*.safetensors")).stem.removeprefix("units-")
     checks = [theirs(folder / name.format(mark=mark), kind, tmp_path / "else") for name in PARTS]
-    list(indexing.indexing_units(net, data, ["conv1"], k=2, batch=10, folder=folder))
+    list(build.iter_index_units(net, data, ["conv1"], k=2, batch=10, folder=folder))
     for verify in checks:
         verify()
-    made, known = index_files.read(folder), index_files.read(clean)
-    assert all(torch.equal(a, known.tally.tensors()[n]) for n, a in made.tally.tensors().items())
+    made, known = storage.read(folder), storage.read(clean)
+    assert all(torch.equal(a, known.accumulator.tensors()[n]) for n, a in made.accumulator.tensors().items())
     ours = {path.name for path in folder.iterdir()} - {name.format(mark=mark) for name in PARTS}
     assert ours == {"index.json", f"units-{mark}-2.safetensors"}
 
@@ -160,7 +170,7 @@ def test_an_index_leaves_files_of_the_same_names_alone(tmp_path: Path, kind: str
 def test_a_head_of_somebody_else_is_refused(tmp_path: Path, name: str, kind: str) -> None:
     verify = theirs(tmp_path / "i" / name, kind, tmp_path / "else")
     try:
-        index_files.Store(tmp_path / "i", FACTS, Shard()).finished()
+        storage.IndexStore(tmp_path / "i", FACTS, ProcessShard()).finished()
     except Exception as error:
         assert getattr(error, "exit_code", 1) in (2, 3)
     else:
@@ -169,14 +179,14 @@ def test_a_head_of_somebody_else_is_refused(tmp_path: Path, name: str, kind: str
 
 
 def test_parts_of_a_stopped_pass_are_removed_at_its_end(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(indexing, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(build, "SAVE_EVERY", 0.0)
     net, data = nets.load("lecture"), digits.test().take(torch.arange(40))
-    steps = indexing.indexing_units(net, data, ["conv1"], k=2, batch=10, folder=tmp_path)
+    steps = build.iter_index_units(net, data, ["conv1"], k=2, batch=10, folder=tmp_path)
     next(steps), next(steps)
     del steps  # which closes it
     assert any(path.name.startswith("part-") for path in tmp_path.iterdir())
     (tmp_path / f".convscope-part-{'0' * 32}").write_text("left by a killed process")
-    list(indexing.indexing_units(net, data, ["conv1"], k=2, batch=10, folder=tmp_path))
+    list(build.iter_index_units(net, data, ["conv1"], k=2, batch=10, folder=tmp_path))
     assert sorted(path.name.partition("-")[0] for path in tmp_path.iterdir()) == ["index.json", "units"]
 
 
@@ -217,7 +227,7 @@ def test_a_download_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_place_taken_while_the_result_was_made_is_left_alone(tmp_path: Path) -> None:
-    from convscope.cli import results
+    from convscope.cli.core import results
 
     for name in ("new", "empty"):
         place = tmp_path / name

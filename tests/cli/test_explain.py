@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from convscope.see.explaining.register import METHODS
-from convscope.worlds import digits
+from convscope.see.attribution.registry import METHODS
+from convscope.worlds.datasets import digits
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_method_that_does_not_suit_is_left_out_of_a_comparison(convscope, digi
 
 
 def test_stopped_it_keeps_what_it_has(convscope, digit, tmp_path, monkeypatch):
-    from convscope.see.explaining.methods.lrp import Lrp
+    from convscope.see.attribution.methods.lrp import Lrp
 
     def stop(self, question):
         raise KeyboardInterrupt

@@ -3,9 +3,9 @@ import types
 
 import pytest
 
-from convscope.cli import app, command, failures
+from convscope.cli.core import app, command, failures
 from convscope.cli.verbs import VERBS
-from convscope.cli.verbs.doctor import Doctor
+from convscope.cli.verbs.program.doctor import DoctorRecipe
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, TrainingError
 
 
@@ -41,7 +41,7 @@ def test_any_exception_is_a_message_and_a_code(convscope, monkeypatch, error, co
         raise error
 
     module = types.ModuleType("bad", "Bad.")
-    module.__dict__.update(schema=Doctor, run=run)
+    module.__dict__.update(schema=DoctorRecipe, run=run)
     monkeypatch.setattr(command, "load", lambda verb: module)
     done = convscope("doctor")
     assert (done.code, done.out) == (code, "")

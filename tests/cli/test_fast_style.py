@@ -8,14 +8,28 @@ import torch
 from PIL import Image
 
 from convscope import nets
-from convscope.nets.style.bank import Form, StyleBank
-from convscope.see.styling.school import CONTRACT
-from convscope.show import png
+from convscope.learn.style.setup import CONTRACT
+from convscope.nets.style.bank import StyleBank, StyleBankConfig
+from convscope.show.images import png
 
 SMALL = [
-    "--epochs", 1, "--batch", 2, "--side", 64, "--painting-size", 96, "--content-layer", "relu1_2",
-    "--style-layers", "relu1_1", "--precision", "fp32", "--quiet", "--json",
-]  # fmt: skip
+    "--epochs",
+    1,
+    "--batch",
+    2,
+    "--side",
+    64,
+    "--painting-size",
+    96,
+    "--content-layer",
+    "relu1_2",
+    "--style-layers",
+    "relu1_1",
+    "--precision",
+    "fp32",
+    "--quiet",
+    "--json",
+]
 
 
 def picture(path: Path, seed: int, size=(96, 80)) -> Path:
@@ -44,15 +58,27 @@ def things(tmp_path) -> Path:
 @pytest.fixture
 def model(things) -> Path:
     torch.manual_seed(0)
-    module = StyleBank(Form(("great-wave", "scream"), width=4, before=0, after=1)).eval()
+    module = StyleBank(StyleBankConfig(("great-wave", "scream"), width=4, before=0, after=1)).eval()
     return nets.save(nets.wrap(module, CONTRACT, name="painter"), things / "model")
 
 
 def test_train_add_apply_replay(convscope, things):
     done = convscope(
-        "style", "train", "photographs", "--style", "wave.png", "--style", "munch=scream.png", "--width", 4,
-        "--prelude", 0, "--out", "bank", *SMALL,
-    )  # fmt: skip
+        "style",
+        "train",
+        "photographs",
+        "--style",
+        "wave.png",
+        "--style",
+        "munch=scream.png",
+        "--width",
+        4,
+        "--prelude",
+        0,
+        "--out",
+        "bank",
+        *SMALL,
+    )
     assert done.code == 0, done.err
     assert done.json["styles"] == ["wave", "munch"]
     assert (done.json["photographs"], done.json["held_out"]) == (3, 1)
@@ -65,9 +91,19 @@ def test_train_add_apply_replay(convscope, things):
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert {name.split(".")[1] for name in set(after) - set(before)} == {"hat"}
     done = convscope(
-        "style", "apply", "photographs/1.jpg", "--model", "more", "--style", "hat:0.5", "--style", "munch",
-        "--out", "painted", "--json",
-    )  # fmt: skip
+        "style",
+        "apply",
+        "photographs/1.jpg",
+        "--model",
+        "more",
+        "--style",
+        "hat:0.5",
+        "--style",
+        "munch",
+        "--out",
+        "painted",
+        "--json",
+    )
     assert done.code == 0, done.err
     assert done.json["mixture"] == {"hat": 0.5, "munch": 0.5}
     assert opened(things / "painted" / "painted.png").size == (96, 80)
@@ -100,9 +136,14 @@ def test_it_is_upright_in_its_own_size_or_the_one_asked_for(convscope, things, m
 
 
 @pytest.mark.parametrize(
-    ("words", "model"), [((), "stylebank"), (("--style", "wave:0.5"), "stylebank"),
-    (("--style", "hat.png:0.5"), "adain"), (("--style", "photo:0.4", "--style", "hat.png"), "adain")],
-)  # fmt: skip
+    ("words", "model"),
+    [
+        ((), "stylebank"),
+        (("--style", "wave:0.5"), "stylebank"),
+        (("--style", "hat.png:0.5"), "adain"),
+        (("--style", "photo:0.4", "--style", "hat.png"), "adain"),
+    ],
+)
 def test_what_ships_is_taken_by_what_styles_are(convscope, things, words, model):
     """Names of the StyleBank's, or files of paintings; the picture remembers which."""
     done = convscope("style", "apply", "scream.png", *words, "--out", "first", "--json")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from convscope.cli import inputs
-from convscope.cli.shell import Shell
+from convscope.cli.core import inputs
+from convscope.cli.core.shell import Shell
 from convscope.errors import DataError
 from convscope.nets import load, save
 from convscope.recipe import OnNetwork

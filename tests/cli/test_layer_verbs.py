@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from convscope.show import png
+from convscope.show.images import png
 
 
 @pytest.fixture
 def digit(tmp_path: Path) -> Path:
-    from convscope.worlds import digits
+    from convscope.worlds.datasets import digits
 
     Image.fromarray(digits.test().batch([0])[0, 0].numpy()).save(tmp_path / "digit.png")
     return tmp_path / "digit.png"
@@ -37,12 +37,12 @@ def test_an_atlas_is_a_page_and_a_sheet_that_can_be_made_again(convscope, tmp_pa
         "digits",
         "--images",
         "60",
-        "--each",
+        "--per-image",
         "2",
         "--layout",
         "pca",
     )
-    done = convscope(*words, "--grid", "4", "--steps", "1", "--least", "3", "--out", "made", "--json")
+    done = convscope(*words, "--grid", "4", "--steps", "1", "--min-count", "3", "--out", "made", "--json")
     assert done.code == 0, done.err
     found = done.json
     assert found["vectors"] == 120 and 0 < found["placed"] <= 120 and "spread" in found["layout"]
@@ -114,15 +114,28 @@ def test_factors_say_how_much_they_explain(convscope, digit: Path, tmp_path: Pat
 def test_bad_requests_name_the_next_step(convscope, digit: Path) -> None:
     assert "relu2" in convscope("invert", "digits", digit, "--layer", "relu22").err
     assert convscope("factors", "digits", digit, "--layer", "output", "--count", "3").code == 2
-    few = convscope("atlas", "digits", "relu2", "--data", "digits", "--images", "16", "--layout", "pca",
-                    "--grid", "50", "--least", "9")  # fmt: skip
-    assert few.code == 2 and "--least" in few.err
+    few = convscope(
+        "atlas",
+        "digits",
+        "relu2",
+        "--data",
+        "digits",
+        "--images",
+        "16",
+        "--layout",
+        "pca",
+        "--grid",
+        "50",
+        "--min-count",
+        "9",
+    )
+    assert few.code == 2 and "--min-count" in few.err
 
 
 def test_without_umap_the_way_on_is_named(convscope, monkeypatch: pytest.MonkeyPatch) -> None:
-    from convscope.see import layouts
+    from convscope.see.activation_atlas import layout
 
-    monkeypatch.setattr(layouts.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
     done = convscope("atlas", "digits", "relu2", "--data", "digits")
     assert done.code == 4 and "convscope[atlas]" in done.err and "--layout pca" in done.err
 
@@ -131,9 +144,9 @@ def test_an_atlas_that_is_stopped_while_it_collects_is_one_of_fewer_pictures(
     convscope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same as if so many had been asked for, and its picture says so."""
-    from convscope.see import gathering
+    from convscope.see.features import sampling
 
-    seen, calls = gathering.seen, []
+    seen, calls = sampling.record_float32, []
 
     def interrupted(*asked):
         calls.append(1)
@@ -141,15 +154,30 @@ def test_an_atlas_that_is_stopped_while_it_collects_is_one_of_fewer_pictures(
             signal.raise_signal(signal.SIGINT)
         return seen(*asked)
 
-    words = ("atlas", "digits", "relu2", "--data", "digits", "--each", 4, "--layout", "pca", "--grid", 3,
-             "--least", 3, "--steps", 1)  # fmt: skip
-    monkeypatch.setattr(gathering, "seen", interrupted)
+    words = (
+        "atlas",
+        "digits",
+        "relu2",
+        "--data",
+        "digits",
+        "--per-image",
+        4,
+        "--layout",
+        "pca",
+        "--grid",
+        3,
+        "--min-count",
+        3,
+        "--steps",
+        1,
+    )
+    monkeypatch.setattr(sampling, "record_float32", interrupted)
     stopped = convscope(*words, "--images", 200, "--out", "early")
     assert stopped.code == 130 and "after 64 pictures" in stopped.err and len(calls) == 2
     calls.clear()
     last = convscope(*words, "--images", 64, "--out", "last")
     assert last.code == 130 and "after 64 pictures" in last.err and len(calls) == 2
-    monkeypatch.setattr(gathering, "seen", seen)
+    monkeypatch.setattr(sampling, "record_float32", seen)
     assert convscope(*words, "--images", 64, "--out", "whole").code == 0
     early, whole = (png.recipe_in(tmp_path / name / "atlas.png") for name in ("early", "whole"))
     assert early["images"] == whole["images"] == 64

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from convscope.cli import progress
-from convscope.cli.shell import Shell
+from convscope.cli.core import progress
+from convscope.cli.core.shell import Shell
 
 
 def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, capsys) -> None:
@@ -34,7 +34,7 @@ def test_quiet_says_nothing(capsys) -> None:
     shell = Shell(quiet=True)
     with shell.progress("x", 1) as bar:
         bar.update(1, "news")
-    shell.say("news")
+    shell.log("news")
     assert capsys.readouterr() == ("", "")
 
 
@@ -61,7 +61,7 @@ def test_bars_move_on_terminals_only_even_with_forced_colour(
 )
 def test_colour_obeys_the_environment(environment: dict[str, str], coloured: bool) -> None:
     code = (
-        "from rich.text import Text\nfrom convscope.cli.shell import Shell\n"
+        "from rich.text import Text\nfrom convscope.cli.core.shell import Shell\n"
         "Shell().answer({}, lambda: Text('hello', 'bold red'))"
     )
     path = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color"}

@@ -23,7 +23,7 @@ CODE = """
 import json, sys
 import torch
 torchs = set(sys.modules)
-from convscope.cli.app import run
+from convscope.cli.core.app import run
 code = run(json.loads(sys.argv[1]))
 print(json.dumps({"code": code, "new": sorted(set(sys.modules) - torchs)}))
 """
@@ -34,8 +34,11 @@ def imported(folder, words):
     Image.effect_noise((80, 64), 90).convert("RGB").save(folder / "photo.png")
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps([*words, "--quiet"])],
-        cwd=folder, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["code"] == 0, done.stderr
     return {name for name in found["new"] if name in ("timm", "torchvision", "torch._dynamo", "sympy")}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.cli import results
+from convscope.cli.core import results
 from convscope.errors import Interrupted, UsageError
 
 

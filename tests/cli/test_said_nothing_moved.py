@@ -74,7 +74,7 @@ def test_factors_dream_and_unit_say_it_too(dead, convscope, tmp_path) -> None:
     answer = convscope(*line, "--out", tmp_path / "out/d", "--json")
     assert [octave["unmoved"] for octave in answer.json["octaves"]] == [True], answer.err
     assert WORDS in convscope(*line, "--out", tmp_path / "out/e").out
-    line = ("unit", folder, "conv2:1", "--data", "digits", "--split", "test", "--steps", 1, "--best", 2)
+    line = ("unit", folder, "conv2:1", "--data", "digits", "--split", "test", "--steps", 1, "--top-k", 2)
     answer = convscope(*line, "--out", tmp_path / "out/u", "--json")
     assert answer.json["made"]["silent"] and answer.json["made_against"]["silent"], answer.err
     assert "made for it says nothing" in convscope(*line, "--out", tmp_path / "out/v").out
@@ -84,8 +84,8 @@ def test_factors_dream_and_unit_say_it_too(dead, convscope, tmp_path) -> None:
     ("words", "named"),
     [
         (("visualize", "digits", "conv2:1", "--canvas", "cppn", "--decay", "2"), "decay"),
-        (("visualize", "digits", "conv2:1", "--steps", "0", "--rate", "1"), "rate"),
-        (("visualize", "digits", "conv2:1", "--film", "0,900"), "film"),
+        (("visualize", "digits", "conv2:1", "--steps", "0", "--lr", "1"), "rate"),
+        (("visualize", "digits", "conv2:1", "--save-steps", "0,900"), "film"),
         (("visualize", "digits", "output:1@2,2", "--reduce", "sum"), "output"),
         (("look", "digits", "--split", "test"), "split"),
         (("look", "digits", "--data", "digits", "--root", "somewhere"), "root"),

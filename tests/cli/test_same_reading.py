@@ -11,7 +11,8 @@ from convscope import nets
 from convscope.graph import InputContract, chain
 from convscope.nets import Net
 from convscope.use import classify
-from convscope.worlds import digits, photos
+from convscope.worlds.datasets import digits
+from convscope.worlds.images import photos
 from convscope.worlds.opening import as_input
 
 CHAIN = "conv 4 3x3, relu, maxpool 2, flatten, dense 10"
@@ -26,14 +27,32 @@ CONTRACTS = {
 VERBS = {
     "classify": ("classify", "{net}", "{file}"),
     "look": ("look", "{net}", "{file}", "--places", "output", "--no-filters"),
-    "explain": ("explain", "{file}", "--net", "{net}", "--method", "saliency", "--target", "3",
-                "--no-checks"),
-    "explain by covering": ("explain", "{file}", "--net", "{net}", "--method", "occlusion", "--target", "3",
-                            "--no-checks"),
+    "explain": (
+        "explain",
+        "{file}",
+        "--net",
+        "{net}",
+        "--method",
+        "saliency",
+        "--target",
+        "3",
+        "--no-checks",
+    ),
+    "explain by covering": (
+        "explain",
+        "{file}",
+        "--net",
+        "{net}",
+        "--method",
+        "occlusion",
+        "--target",
+        "3",
+        "--no-checks",
+    ),
     "caricature": ("caricature", "{net}", "{file}", "--layer", "output", "--steps", "1"),
     "invert": ("invert", "{net}", "{file}", "--layer", "output", "--steps", "1"),
     "factors": ("factors", "{net}", "{file}", "--layer", "conv1", "--count", "2", "--steps", "1"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

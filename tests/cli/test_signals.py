@@ -50,9 +50,13 @@ def stopped(place: Path, words: list[str], seconds: float, number: int) -> tuple
     """Exit code, stdout and stderr of a command that gets a signal so long after its first line."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(place / "cache"), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, *words], cwd=place, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "-c", LAUNCH, *words],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
     assert process.stdout is not None and process.stderr is not None
     assert process.stderr.readline() == b"ready\n"
     time.sleep(seconds)
@@ -76,12 +80,15 @@ def verify_stopped(place: Path, words: list[str], seconds: float, number: int, f
     return code
 
 
-@pytest.mark.parametrize(("verb", "seconds", "number", "form"), [
-    ("describe", 0.0, signal.SIGINT, ["--json"]),
-    ("describe", 0.1, signal.SIGINT, []),
-    ("train", 0.5, signal.SIGTERM, ["--json"]),
-    ("visualize", 1.5, signal.SIGINT, ["--json"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("verb", "seconds", "number", "form"),
+    [
+        ("describe", 0.0, signal.SIGINT, ["--json"]),
+        ("describe", 0.1, signal.SIGINT, []),
+        ("train", 0.5, signal.SIGTERM, ["--json"]),
+        ("visualize", 1.5, signal.SIGINT, ["--json"]),
+    ],
+)
 def test_a_stop_at_the_beginning_is_one_message(place: Path, verb, seconds, number, form) -> None:
     assert verify_stopped(place, [verb, *(LONG.get(verb) or SOUND[verb])], seconds, number, form) == 130
 
@@ -101,7 +108,7 @@ def test_every_verb_stopped_at_many_moments(place: Path, verb: str) -> None:
 def test_a_library_leaves_signals_alone() -> None:
     code = (
         "import signal; before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)\n"
-        "import convscope, convscope.cli.app\n"
+        "import convscope, convscope.cli.core.app\n"
         "assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -113,9 +120,11 @@ def test_signals_that_are_ignored_stay_ignored(place: Path, words: list[str]) ->
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = subprocess.Popen(
-            [sys.executable, *words, "describe", "lecture", "--json"], cwd=place,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, *words, "describe", "lecture", "--json"],
+            cwd=place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     for _ in range(10):
@@ -186,7 +195,7 @@ def test_behind_the_end_of_flags_json_is_a_file(convscope) -> None:
 
 def verify_pairs(convscope, verb: str, most: int) -> int:
     """Each flag that takes a value, with `--json`, or `--` and `--json`, in place of its value."""
-    from convscope.cli.command import flags
+    from convscope.cli.core.command import flags
 
     valued = [flag for flag, takes in flags(verb).items() if takes]
     chosen = random.Random(verb).sample(valued, min(most, len(valued)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.show import png
+from convscope.show.images import png
 
 QUICK = ("--steps", 3, "--precision", "float32")
 
@@ -73,15 +73,15 @@ def test_the_mask_keeps_what_is_black(convscope, tmp_path, photo, painting):
 
 
 def test_ctrl_c_keeps_the_picture(convscope, photo, painting, monkeypatch):
-    from convscope.see.styling import styling
+    from convscope.see.style import transfer
 
-    whole = styling.styling
+    whole = transfer.iter_style_transfer
 
     def stopped(easel):
         yield from itertools.islice(whole(easel), 2)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(styling, "styling", stopped)
+    monkeypatch.setattr(transfer, "iter_style_transfer", stopped)
     done = convscope("style", photo, "--style", painting, *QUICK, "--out", "made")
     assert done.code == 130
     assert "the picture so far is in made" in done.err
@@ -89,16 +89,16 @@ def test_ctrl_c_keeps_the_picture(convscope, photo, painting, monkeypatch):
 
 
 def test_a_preview_lies_beside_the_result_while_it_is_painted(convscope, photo, painting, monkeypatch):
-    from convscope.see.styling import styling
+    from convscope.see.style import transfer
 
-    whole, seen = styling.styling, []
+    whole, seen = transfer.iter_style_transfer, []
 
     def watched(easel):
         for stroke in whole(easel):
             yield stroke
             seen.append(Path("made-preview.png").is_file())
 
-    monkeypatch.setattr(styling, "styling", watched)
+    monkeypatch.setattr(transfer, "iter_style_transfer", watched)
     done = convscope("style", photo, "--style", painting, *QUICK, "--preview", 0.001, "--out", "made")
     assert done.code == 0, done.err
     assert seen == [True] * 4
@@ -135,9 +135,20 @@ def test_no_painting_and_no_picture(convscope, photo, tmp_path):
 def test_real_pictures(convscope, shared_data):
     paintings = shared_data / "paintings"
     done = convscope(
-        "style", paintings / "content_tubingen_neckar.jpg", "--size", 96, "--steps", 30, "--json",
-        "--style", paintings / "van_gogh_starry_night_1889.jpg", "--out", "made", "--color", "luminance",
-    )  # fmt: skip
+        "style",
+        paintings / "content_tubingen_neckar.jpg",
+        "--size",
+        96,
+        "--steps",
+        30,
+        "--json",
+        "--style",
+        paintings / "van_gogh_starry_night_1889.jpg",
+        "--out",
+        "made",
+        "--color",
+        "luminance",
+    )
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert sum(found["style"].values()) < 0.2 * sum(found["style_of_content"].values())

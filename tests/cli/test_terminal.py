@@ -13,8 +13,8 @@ from PIL import Image
 from tests.cli.test_bad_inputs import SOUND
 from tests.test_printable import obeyed
 
-from convscope.cli import terminal
-from convscope.cli.progress import live, plain
+from convscope.cli.core import terminal
+from convscope.cli.core.progress import live, plain
 from convscope.cli.verbs import VERBS
 
 HOSTILE = {

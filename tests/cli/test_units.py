@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from convscope.worlds import digits
+from convscope.worlds.datasets import digits
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def test_units_then_unit_then_replay(convscope, folder: Path) -> None:
     assert [layer["place"] for layer in made["layers"]] == ["conv1", "conv2", "dense1", "dense2", "output"]
     again = convscope("units", "digits", "--data", folder, "--json", "--quiet").json
     assert again["index"] == made["index"] and again["layers"] == made["layers"]
-    words = ("unit", "digits", "conv2:3", "--data", folder, "--steps", 3, "--best", 4)
+    words = ("unit", "digits", "conv2:3", "--data", folder, "--steps", 3, "--top-k", 4)
     found = convscope(*words, "--out", "page", "--json", "--quiet")
     assert found.code == 0, found.err
     assert len(found.json["top"]) == 4 and sum(found.json["histogram"]["counts"]) == 59
@@ -52,9 +52,9 @@ def test_a_chosen_index_serves_its_own_network_only(convscope, folder: Path) -> 
 
 
 def test_stopped_indexing_is_kept_and_goes_on(convscope, folder: Path, monkeypatch) -> None:
-    from convscope.see.tally import Tally
+    from convscope.see.units.accumulators import UnitAccumulator
 
-    add, calls = Tally.add, []
+    add, calls = UnitAccumulator.add, []
 
     def interrupted(self, batch):
         calls.append(1)
@@ -63,18 +63,18 @@ def test_stopped_indexing_is_kept_and_goes_on(convscope, folder: Path, monkeypat
         add(self, batch)
 
     words = ("units", "digits", "--data", folder, "--batch", 10, "--index", "here", "--quiet")
-    monkeypatch.setattr(Tally, "add", interrupted)
+    monkeypatch.setattr(UnitAccumulator, "add", interrupted)
     stopped = convscope(*words)
     assert stopped.code == 130 and "20 of 60" in stopped.err and "go on" in stopped.err
-    monkeypatch.setattr(Tally, "add", add)
+    monkeypatch.setattr(UnitAccumulator, "add", add)
     assert convscope(*words, "--json").json["images"] == 59
     assert json.loads(Path("here/index.json").read_text())["facts"]["images"] == 59
 
 
 def test_a_stopped_pass_of_a_unit_goes_on_and_leaves_no_folder(convscope, folder: Path, monkeypatch) -> None:
-    from convscope.see.tally import Tally
+    from convscope.see.units.accumulators import UnitAccumulator
 
-    add, calls = Tally.add, []
+    add, calls = UnitAccumulator.add, []
 
     def interrupted(self, batch):
         calls.append(1)
@@ -83,13 +83,13 @@ def test_a_stopped_pass_of_a_unit_goes_on_and_leaves_no_folder(convscope, folder
         add(self, batch)
 
     words = ("unit", "digits", "conv2:3", "--data", folder, "--batch", 10, "--steps", 1, "--out", "page")
-    monkeypatch.setattr(Tally, "add", interrupted)
+    monkeypatch.setattr(UnitAccumulator, "add", interrupted)
     stopped = convscope(*words, "--quiet")
     assert stopped.code == 130 and "20 of 60" in stopped.err and "go on" in stopped.err
     assert not Path("page").exists() and not list(Path().glob(".page*"))
     calls.clear()
     counted = lambda self, batch: (calls.append(1), add(self, batch))  # noqa: E731
-    monkeypatch.setattr(Tally, "add", counted)
+    monkeypatch.setattr(UnitAccumulator, "add", counted)
     assert sum(convscope(*words, "--quiet", "--json").json["histogram"]["counts"]) == 59
     assert len(calls) == 4, "the first two batches were looked at again"
 
@@ -97,9 +97,9 @@ def test_a_stopped_pass_of_a_unit_goes_on_and_leaves_no_folder(convscope, folder
 def test_a_unit_that_is_stopped_while_it_is_drawn_keeps_its_page(
     convscope, folder: Path, monkeypatch
 ) -> None:
-    from convscope.see import portrait
+    from convscope.see.units import report
 
-    sitting = portrait.sitting
+    sitting = report.iter_unit_report
 
     def interrupted(*words, **named):
         for number, step in enumerate(sitting(*words, **named)):
@@ -107,7 +107,7 @@ def test_a_unit_that_is_stopped_while_it_is_drawn_keeps_its_page(
                 raise KeyboardInterrupt
             yield step
 
-    monkeypatch.setattr(portrait, "sitting", interrupted)
+    monkeypatch.setattr(report, "iter_unit_report", interrupted)
     done = convscope("unit", "digits", "conv2:3", "--data", folder, "--steps", 9, "--out", "page", "--quiet")
     assert done.code == 130 and "step 2 of 9" in done.err
     html = Path("page/unit.html").read_text(encoding="utf-8")

@@ -52,7 +52,7 @@ COMMANDS = [
         "1",
         "--images",
         "16",
-        "--each",
+        "--per-image",
         "4",
     ],
     ["invert", "net", "[red].png", "--layer", "conv1", "--steps", "1"],
@@ -135,32 +135,60 @@ LONG = "9" * 5000
 @pytest.mark.parametrize(
     "words",
     [
-        *(["visualize", "lecture", place, "--steps", "1"] for place in (
-            f"conv1:{LONG}", f"conv1#{LONG}:0", f"conv1:0@{LONG},1", f"conv1:0-{LONG}", f"{LONG}*conv1:0",
-            "conv1:３", "conv1#１:0", "conv1:0@３,3", "conv1:0-３", "０.5*conv1:0",
-            "conv1:²",
-        )),
-        *(["explain", "p.png", "--net", "lecture", "--target", target]
-          for target in (LONG, "９", f"output:{LONG}")),
-        *(["explain", "photo.png", "--net", "lecture", "--box", box]
-          for box in ("1,2,９,9", f"1,2,{LONG},9")),
-        *(["train", network, "digits"] for network in (
-            "conv ３ 3x3, flatten, dense 10", "dropout ０.5, flatten, dense 10",
-            f"conv {LONG} 3x3, flatten, dense 10",
-            "dropout 1_0, flatten, dense 10",
-        )),
-        *(["train", "mlp", "digits", flag, value] for flag, value in (
-            ("--epochs", "１"), ("--lr", "０.1"), ("--seed", LONG), ("--batch", LONG), ("--lr", "1e999"),
-        )),
-        *(["visualize", "lecture", "conv1:0", "--memory", amount]
-          for amount in ("1e999", "４GB", LONG, "1e30GB")),
+        *(
+            ["visualize", "lecture", place, "--steps", "1"]
+            for place in (
+                f"conv1:{LONG}",
+                f"conv1#{LONG}:0",
+                f"conv1:0@{LONG},1",
+                f"conv1:0-{LONG}",
+                f"{LONG}*conv1:0",
+                "conv1:３",
+                "conv1#１:0",
+                "conv1:0@３,3",
+                "conv1:0-３",
+                "０.5*conv1:0",
+                "conv1:²",
+            )
+        ),
+        *(
+            ["explain", "p.png", "--net", "lecture", "--target", target]
+            for target in (LONG, "９", f"output:{LONG}")
+        ),
+        *(
+            ["explain", "photo.png", "--net", "lecture", "--box", box]
+            for box in ("1,2,９,9", f"1,2,{LONG},9")
+        ),
+        *(
+            ["train", network, "digits"]
+            for network in (
+                "conv ３ 3x3, flatten, dense 10",
+                "dropout ０.5, flatten, dense 10",
+                f"conv {LONG} 3x3, flatten, dense 10",
+                "dropout 1_0, flatten, dense 10",
+            )
+        ),
+        *(
+            ["train", "mlp", "digits", flag, value]
+            for flag, value in (
+                ("--epochs", "１"),
+                ("--lr", "０.1"),
+                ("--seed", LONG),
+                ("--batch", LONG),
+                ("--lr", "1e999"),
+            )
+        ),
+        *(
+            ["visualize", "lecture", "conv1:0", "--memory", amount]
+            for amount in ("1e999", "４GB", LONG, "1e30GB")
+        ),
         *(["describe", "lecture", "--input", text] for text in ("1x２８x28", LONG, f"1x{LONG}x28")),
         *(["classify", "lecture", "p.png", flag, "9" * 30] for flag in ("--top", "--batch")),
         ["atlas", "lecture", "conv2", "--data", "digits", "--images", "9" * 30],
         ["style", "apply", "photo.png", "--style", "wave:９"],
     ],
     ids=lambda words: " ".join(word[:12] for word in words),
-)  # fmt: skip
+)
 def test_numbers_are_ascii_digits_of_bounded_length(convscope, tmp_path: Path, words: list[str]) -> None:
     Image.radial_gradient("L").resize((28, 28)).save(tmp_path / "p.png")
     Image.radial_gradient("L").convert("RGB").save(tmp_path / "photo.png")
@@ -184,15 +212,17 @@ def test_a_dark_picture_is_said_once(convscope, tmp_path: Path) -> None:
 def test_a_cache_of_other_answers_is_not_used(kept, tmp_path: Path, monkeypatch) -> None:
     import torch
 
-    from convscope.nets.speed import Choice, kept_choice, measured, remember
+    from convscope.nets.inference.execution import ExecutionConfig, cached_measurement, kept_choice, store
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    remember("key", kept)
-    assert kept_choice("key", [Choice(), Choice("bf16", True)]) is None
-    remember("key", {"precision": "bf16", "channels_last": True})
-    assert kept_choice("key", [Choice(), Choice("bf16", True)]) == Choice("bf16", True)
+    store("key", kept)
+    assert kept_choice("key", [ExecutionConfig(), ExecutionConfig("bf16", True)]) is None
+    store("key", {"precision": "bf16", "channels_last": True})
+    assert kept_choice("key", [ExecutionConfig(), ExecutionConfig("bf16", True)]) == ExecutionConfig(
+        "bf16", True
+    )
     for answer in (kept, {"a": 1}):
-        found = measured(
+        found = cached_measurement(
             ["facts"], torch.device("cpu"), lambda answer=answer: answer, lambda got: got == {"a": 1}
         )
         assert found == answer

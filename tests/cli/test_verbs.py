@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from convscope.show import png
+from convscope.show.images import png
 
 
 @pytest.fixture
 def digit(tmp_path: Path) -> Path:
-    from convscope.worlds import digits
+    from convscope.worlds.datasets import digits
 
     samples = digits.test()
     Image.fromarray(samples.batch([0])[0, 0].numpy()).save(tmp_path / "digit.png")
@@ -24,7 +24,7 @@ def digit(tmp_path: Path) -> Path:
 
 
 def the_digit() -> str:
-    from convscope.worlds import digits
+    from convscope.worlds.datasets import digits
 
     samples = digits.test()
     return samples.classes[int(samples.labels[0])]
@@ -75,7 +75,7 @@ def test_doctor_checks_itself_and_names_a_next_step(convscope) -> None:
 
 
 def test_doctor_warns_when_the_digits_are_damaged(convscope, monkeypatch) -> None:
-    from convscope.worlds import digits
+    from convscope.worlds.datasets import digits
 
     def damaged() -> None:
         raise OSError("damaged")
@@ -107,7 +107,7 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     import torch
 
     from convscope import load
-    from convscope.worlds import digits
+    from convscope.worlds.datasets import digits
 
     found = convscope("look", "digits", digit, "--out", "seen", "--json").json
     layers = {layer["place"]: layer for layer in found["layers"]}
@@ -178,7 +178,7 @@ def test_data_check_names_what_is_wrong_and_exits_3(convscope, tmp_path: Path, d
 def test_one_class_is_no_success(convscope, tmp_path: Path, digit: Path) -> None:
     from convscope import nets
     from convscope.graph.chain import chain
-    from convscope.worlds import digits
+    from convscope.worlds.datasets import digits
 
     (tmp_path / "pictures/a/b").mkdir(parents=True)
     for number in range(10):
@@ -251,9 +251,9 @@ def test_ctrl_c_saves_and_exits_130(tmp_path: Path) -> None:
 
 
 def test_visualize_stopped_keeps_the_pictures_so_far(convscope, monkeypatch, tmp_path: Path) -> None:
-    from convscope.see import visualization
+    from convscope.see.visualization import visualization
 
-    whole = visualization.visualizing
+    whole = visualization.iter_visualize
 
     def stopped(*words, **named):
         for number, step in enumerate(whole(*words, **named)):
@@ -261,7 +261,7 @@ def test_visualize_stopped_keeps_the_pictures_so_far(convscope, monkeypatch, tmp
             if number == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(visualization, "visualizing", stopped)
+    monkeypatch.setattr(visualization, "iter_visualize", stopped)
     done = convscope("visualize", "lecture", "conv1:0", "--steps", "50", "--out", "kept")
     assert done.code == 130
     assert "stopped at step 2" in done.err

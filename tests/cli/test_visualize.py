@@ -9,21 +9,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from convscope.show import png, strips
+from convscope.show.images import contact_sheet, png
 
 
 def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
     done = convscope(
-        "visualize", "digits", "conv2:3", "--film", "0,4,12", "--steps", "12", "--animate", "--out", "o"
+        "visualize", "digits", "conv2:3", "--save-steps", "0,4,12", "--steps", "12", "--animate", "--out", "o"
     )
     assert done.code == 0, done.err
-    assert png.recipe_in(tmp_path / "o/film.png")["film"] == [0, 4, 12]
+    assert png.recipe_in(tmp_path / "o/film.png")["save_steps"] == [0, 4, 12]
     with Image.open(tmp_path / "o/conv2-3.webp") as moving:
         assert moving.n_frames >= 10 and moving.size == (28, 28)
         first = moving.convert("L").getextrema()
         moving.seek(moving.n_frames - 1)
         assert moving.convert("L").getextrema() != first
-    assert strips.recipe_in(tmp_path / "o/conv2-3.webp")["places"] == ["conv2:3"]
+    assert contact_sheet.recipe_in(tmp_path / "o/conv2-3.webp")["places"] == ["conv2:3"]
     again = convscope("replay", "o/conv2-3.webp", "--out", "again")
     assert again.code == 0, again.err
     assert (tmp_path / "again/conv2-3.png").read_bytes() == (tmp_path / "o/conv2-3.png").read_bytes()
@@ -77,9 +77,13 @@ def test_sums_signs_and_phases(convscope, tmp_path: Path) -> None:
 def test_ctrl_c_keeps_the_pictures(tmp_path: Path) -> None:
     words = ["visualize", "digits", "conv2:*", "--steps", "1000000", "--out", "kept"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "convscope", *words], cwd=tmp_path, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, text=True, env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
-    )  # fmt: skip
+        [sys.executable, "-m", "convscope", *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "step" in line:

@@ -7,7 +7,7 @@ from tests.reference.random_graphs import graphs
 
 from convscope.errors import GraphError
 from convscope.graph import LAYERS, Graph, Node, chain, text
-from convscope.graph.chain import usage
+from convscope.graph.chain import layer_usage
 from convscope.graph.layers.conv import Conv1d, Conv2d
 from convscope.graph.layers.lenet import C3
 
@@ -21,16 +21,29 @@ def test_names_count_by_family():
         "conv 25 3x3, relu, maxpool 2, conv 50 3, relu, avgpool 2, flatten, dense 9, relu, dense 10, softmax"
     )
     assert names("1x28x28", line) == [
-        "conv1", "relu1", "pool1", "conv2", "relu2", "pool2",
-        "flatten", "dense1", "relu3", "dense2", "softmax",
-    ]  # fmt: skip
+        "conv1",
+        "relu1",
+        "pool1",
+        "conv2",
+        "relu2",
+        "pool2",
+        "flatten",
+        "dense1",
+        "relu3",
+        "dense2",
+        "softmax",
+    ]
 
 
 def test_names_are_taken_as_given_and_never_twice():
     assert names("1x28x28", "conv2 = conv 4 3, conv 4 3, conv 4 3") == ["conv2", "conv1", "conv3"]
     assert names("8x4x4", "flatten, dense 4, softmax, dense 4, softmax") == [
-        "flatten", "dense1", "softmax1", "dense2", "softmax2"
-    ]  # fmt: skip
+        "flatten",
+        "dense1",
+        "softmax1",
+        "dense2",
+        "softmax2",
+    ]
     assert names("8", "a = relu, stage.1 = relu") == ["a", "stage.1"]
 
 
@@ -152,6 +165,6 @@ def test_any_text_gives_a_graph_or_a_graph_error(anything, alike):
 
 
 def test_usage_names_every_option():
-    assert usage(LAYERS["maxpool2d"]) == (
+    assert layer_usage(LAYERS["maxpool2d"]) == (
         "maxpool2d KERNEL_SIZE [stride] [padding=0] [dilation=1] [ceil_mode=false]"
     )

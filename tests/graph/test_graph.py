@@ -173,7 +173,7 @@ def test_documents_that_are_no_graphs(change, words):
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["x", "a"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "up"]), inner),
-)  # fmt: skip
+)
 
 
 @quick

@@ -90,8 +90,12 @@ LECTURE = (
 def test_lecture_network():
     graph = chain("1x28x28", LECTURE)
     assert [graph.shapes[name] for name in ("conv1", "pool1", "conv2", "pool2", "flatten")] == [
-        (25, 26, 26), (25, 13, 13), (50, 11, 11), (50, 5, 5), (1250,)
-    ]  # fmt: skip
+        (25, 26, 26),
+        (25, 13, 13),
+        (50, 11, 11),
+        (50, 5, 5),
+        (1250,),
+    ]
     rows = {row.name: row for row in costs(graph)}
     counted = [rows[name].parameters for name in ("conv1", "conv2", "dense1", "dense2")]
     assert counted == [250, 11_300, 125_100, 1_010]

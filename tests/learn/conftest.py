@@ -7,7 +7,8 @@ from convscope import nets
 from convscope.graph.chain import chain
 from convscope.graph.contract import InputContract
 from convscope.nets import Net
-from convscope.worlds import InMemory, digits
+from convscope.worlds import ImageTensorDataset
+from convscope.worlds.datasets import digits
 
 SMALL = "conv 4 3x3, relu, maxpool 2, conv 6 3x3, relu, maxpool 2, flatten, dropout 0.3, dense 10"
 
@@ -34,10 +35,10 @@ def small_net(seed: int = 0, text: str = SMALL) -> Net:
 
 
 @pytest.fixture(scope="session")
-def few() -> InMemory:
+def few() -> ImageTensorDataset:
     return digits.train().take(range(600))
 
 
 @pytest.fixture(scope="session")
-def fewer() -> InMemory:
+def fewer() -> ImageTensorDataset:
     return digits.test().take(range(200))

@@ -11,11 +11,11 @@ from tests.learn.conftest import small_net
 from torch import nn
 
 from convscope import nets
-from convscope.cli import app
+from convscope.cli.core import app
 from convscope.errors import DataError
 from convscope.graph.contract import InputContract
-from convscope.learn import Fitting, Plan, evaluate, prepare
-from convscope.worlds import InMemory
+from convscope.learn import ClassificationRecipe, Trainer, evaluate, setup_training
+from convscope.worlds import ImageTensorDataset
 
 EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "epochs": 1}
 CHAIN = "conv 4 3x3 stride=2, relu, globalavgpool, flatten, dense {}"
@@ -49,11 +49,11 @@ def test_one_class_is_nothing_to_learn(tmp_path, capsys):
 def test_labels_that_are_all_the_same(few):
     zeros = few.take((few.labels == 0).nonzero().flatten())
     with pytest.raises(DataError, match="two classes or more"):
-        Fitting(small_net(), zeros, plan=Plan(**EXACT))
-    one = InMemory(few.images[:10], torch.zeros(10), ["digit"])
+        Trainer(small_net(), zeros, plan=ClassificationRecipe(**EXACT))
+    one = ImageTensorDataset(few.images[:10], torch.zeros(10), ["digit"])
     net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 1)), InputContract(1, 28, 28))
     with pytest.raises(DataError, match="all of the class digit"):
-        Fitting(net, one, plan=Plan(**EXACT))
+        Trainer(net, one, plan=ClassificationRecipe(**EXACT))
 
 
 def test_labels_of_a_loader_that_are_all_the_same(few):
@@ -62,16 +62,16 @@ def test_labels_of_a_loader_that_are_all_the_same(few):
     inputs = few.images[:60].float() / 255
     batches = [(inputs[:30], torch.full((30,), 3)), (inputs[30:], torch.full((30,), 3))]
     with pytest.raises(DataError, match="labels are all 3"):
-        list(Fitting(net, batches, plan=Plan(**EXACT)))
+        list(Trainer(net, batches, plan=ClassificationRecipe(**EXACT)))
     batches[1] = (inputs[30:], torch.full((30,), 4))
-    list(Fitting(net, batches, plan=Plan(**EXACT)))
+    list(Trainer(net, batches, plan=ClassificationRecipe(**EXACT)))
 
 
 @pytest.mark.parametrize("test", [[], "none"])
 def test_nothing_to_test_on_is_told_before_learning(few, test):
     nothing = few.take([]) if test == "none" else test
     with pytest.raises(DataError, match="to test on"):
-        Fitting(small_net(), few, nothing, Plan(**EXACT))
+        Trainer(small_net(), few, nothing, ClassificationRecipe(**EXACT))
 
 
 def test_a_test_on_what_was_learned_is_refused(tmp_path, capsys):
@@ -82,14 +82,14 @@ def test_a_test_on_what_was_learned_is_refused(tmp_path, capsys):
     (data / "test").rename(tmp_path / "gone")
     (data / "test").symlink_to(data / "train")
     with pytest.raises(DataError, match="not learned from"):
-        prepare(Plan(network=CHAIN.format(2), data=str(data)))
+        setup_training(ClassificationRecipe(network=CHAIN.format(2), data=str(data)))
 
 
 def test_some_of_the_test_learned_and_classes_missing_are_said(tmp_path):
     data = pictures(tmp_path / "data" / "train", {"cat": 6, "dog": 6, "hen": 3}).parent
     pictures(data / "test", {"cat": 4, "dog": 3}, start=1)
     shutil.copy(data / "train" / "dog" / "0.png", data / "test" / "dog" / "again.png")
-    lesson = prepare(Plan(network=CHAIN.format(3), data=str(data), device="cpu"))
+    lesson = setup_training(ClassificationRecipe(network=CHAIN.format(3), data=str(data), device="cpu"))
     assert len(lesson.notes) == 2
     assert "1 of 8 test pictures" in lesson.notes[0]
     assert "again.png" in lesson.notes[0]
@@ -123,7 +123,7 @@ def test_an_accuracy_that_a_constant_reaches_is_said_to_be_so(few):
     assert evaluate(constant(1), ones).caveat.startswith("All of them are 1")
     assert evaluate(constant(2), ones).to_json()["majority"] == 1
     net = small_net()
-    list(Fitting(net, few, plan=Plan(**EXACT | {"epochs": 6, "batch": 32})))
+    list(Trainer(net, few, plan=ClassificationRecipe(**EXACT | {"epochs": 6, "batch": 32})))
     good = evaluate(net, few)
     assert good.accuracy > 2 * share
     assert good.caveat == ""

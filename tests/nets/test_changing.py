@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from convscope import see
 from convscope.errors import GraphError
 from convscope.nets import frozen, record, wrap
-from convscope.nets.depth import depth
-from convscope.nets.freezing import changes_itself, run
+from convscope.nets.activations.freezing import changes_itself, run
+from convscope.nets.description.depth import depth
 
 X = 0.6 + 0.4 * torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 RANDOM = ("random numbers", "dropout in training mode", "all in training mode", "dropout always")
@@ -169,9 +169,9 @@ def test_what_changes_out_of_sight_for_some_inputs_is_said_and_taken_back() -> N
 
 
 def test_a_large_weight_that_is_written_to_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from convscope.nets import freezing, standing
+    from convscope.nets.activations import freezing, stand_in
 
-    monkeypatch.setattr(standing, "LARGE", 0)
+    monkeypatch.setattr(stand_in, "LARGE", 0)
     monkeypatch.setattr(freezing, "COPIED", 0)
     module = make("weight in place")
     with pytest.raises(GraphError, match="wrote to weight"):

@@ -21,11 +21,28 @@ from convscope.graph.contract import InputContract
 
 GONE = object()
 DAMAGE: dict[str, Any] = {
-    "missing": GONE, "null": None, "true": True, "0": 0, "-1": -1, "1.5": 1.5, "1e308": 1e308,
-    "2^40": 2**40, "2^63": 2**63, "NaN": float("nan"), "Infinity": float("inf"), "text": "text", "empty": "",
-    "list": [], "table": {}, "nested": [[[]]], "numbers": [3, 2, 1, 0], "texts": ["a", "a"],
-    "digits": "３", "tables": [{}], "markup": "[/nope]",
-}  # fmt: skip
+    "missing": GONE,
+    "null": None,
+    "true": True,
+    "0": 0,
+    "-1": -1,
+    "1.5": 1.5,
+    "1e308": 1e308,
+    "2^40": 2**40,
+    "2^63": 2**63,
+    "NaN": float("nan"),
+    "Infinity": float("inf"),
+    "text": "text",
+    "empty": "",
+    "list": [],
+    "table": {},
+    "nested": [[[]]],
+    "numbers": [3, 2, 1, 0],
+    "texts": ["a", "a"],
+    "digits": "３",
+    "tables": [{}],
+    "markup": "[/nope]",
+}
 
 
 def graph_network() -> nets.Net:
@@ -41,9 +58,11 @@ def painting_network() -> nets.Net:
 
 
 def bank() -> nets.Net:
-    from convscope.nets.style.bank import Form, StyleBank
+    from convscope.nets.style.bank import StyleBank, StyleBankConfig
 
-    return nets.wrap(StyleBank(Form(("wave", "night"), 4, 0, 1, 1)), InputContract(3, 64, 64), name="bank")
+    return nets.wrap(
+        StyleBank(StyleBankConfig(("wave", "night"), 4, 0, 1, 1)), InputContract(3, 64, 64), name="bank"
+    )
 
 
 MADE = {"graph": graph_network, "painting": painting_network, "bank": bank}
@@ -148,7 +167,7 @@ def test_every_field_times_every_damage(kind: str, tmp_path: Path) -> None:
         (("name",), 3),
         (("graph", "inputs", "input"), [1, 10**6, 10**6]),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_refused(path: tuple[Any, ...], value: Any, tmp_path: Path) -> None:
     folder = nets.save(graph_network(), tmp_path / "net")
     description = folder / "model.json"

@@ -37,9 +37,11 @@ def resnet50():
 def densenet121():
     module = build_module("densenet121")
     names = {
-        "features.conv0": "conv1_conv", "features.norm0": "conv1_bn", "features.norm5": "bn",
+        "features.conv0": "conv1_conv",
+        "features.norm0": "conv1_bn",
+        "features.norm5": "bn",
         "classifier": "predictions",
-    }  # fmt: skip
+    }
     for stage, blocks in enumerate((6, 12, 24, 16), start=1):
         for block in range(1, blocks + 1):
             here, there = f"features.denseblock{stage}.denselayer{block}", f"conv{stage + 1}_block{block}"
@@ -55,12 +57,16 @@ def mobilenet_v2():
     """At 225 pixels every stride meets an odd size, where Keras' padding is symmetric like torch's."""
     module = build_module("mobilenet_v2")
     names = {
-        "features.0.0": "Conv1", "features.0.1": "bn_Conv1", "features.18.0": "Conv_1",
-        "features.18.1": "Conv_1_bn", "classifier.1": "predictions",
+        "features.0.0": "Conv1",
+        "features.0.1": "bn_Conv1",
+        "features.18.0": "Conv_1",
+        "features.18.1": "Conv_1_bn",
+        "classifier.1": "predictions",
         "features.1.conv.0.0": "expanded_conv_depthwise",
-        "features.1.conv.0.1": "expanded_conv_depthwise_BN", "features.1.conv.1": "expanded_conv_project",
+        "features.1.conv.0.1": "expanded_conv_depthwise_BN",
+        "features.1.conv.1": "expanded_conv_project",
         "features.1.conv.2": "expanded_conv_project_BN",
-    }  # fmt: skip
+    }
     for block in range(2, 18):
         here, there = f"features.{block}.conv", f"block_{block - 1}"
         for i, part in enumerate(("expand", "depthwise")):

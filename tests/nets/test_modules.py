@@ -116,14 +116,14 @@ def test_missing_links_stay_exactly_zero(kind):
     missing = layer.weight == 0
     assert missing.sum() == (96 - 60) * 25
     if kind == "sgd":
-        optimiser = torch.optim.SGD(layer.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+        optimizer = torch.optim.SGD(layer.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
     else:
-        optimiser = torch.optim.AdamW(layer.parameters(), 0.1, weight_decay=0.1)
+        optimizer = torch.optim.AdamW(layer.parameters(), 0.1, weight_decay=0.1)
     start = layer.weight.detach().clone()
     for _ in range(5):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         layer(torch.randn(2, 6, 8, 8)).square().sum().backward()
-        optimiser.step()
+        optimizer.step()
     assert (layer.weight[missing] == 0).all()
     assert (layer.weight != start)[~missing].all()
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.contract import InputContract
-from convscope.nets.style.bank import PLAIN, Form, StyleBank
+from convscope.nets.style.bank import PLAIN, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
 
 CONTRACT = InputContract(3, 64, 64, mean=(0.5,), std=(0.25,))
@@ -18,7 +18,7 @@ CONTRACT = InputContract(3, 64, 64, mean=(0.5,), std=(0.25,))
 
 def bank(styles=("wave", "scream", "night"), seed=0, **sizes):
     torch.manual_seed(seed)
-    made = StyleBank(Form(styles, **{"width": 4, "before": 1, "after": 1, **sizes})).eval()
+    made = StyleBank(StyleBankConfig(styles, **{"width": 4, "before": 1, "after": 1, **sizes})).eval()
     with torch.no_grad():  # nothing is an identity by accident
         for weight in made.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
@@ -125,7 +125,7 @@ def test_one_more_style_leaves_all_others_bit_identical():
 @pytest.mark.parametrize("names", [("A",), ("a b",), ("photo",), ("wave", "wave"), (), ("x" * 41,), ("a.b",)])
 def test_names_that_cannot_be(names):
     with pytest.raises(UsageError):
-        Form(names)
+        StyleBankConfig(names)
 
 
 def test_an_unknown_style_names_the_nearest():
@@ -150,10 +150,13 @@ def test_what_is_saved_comes_back(make, tmp_path):
     [
         {"kind": "os.system", "options": {}},
         {"kind": "stylebank", "options": {"styles": ["wave"], "width": 128}},
-        {"kind": "stylebank", "options": {"styles": ["wave"], "width": "x"}}, {"kind": "stylebank"}, [], 7,
+        {"kind": "stylebank", "options": {"styles": ["wave"], "width": "x"}},
+        {"kind": "stylebank"},
+        [],
+        7,
         {"kind": "stylebank", "options": {"styles": ["wave"], "walls": 3}},
     ],
-)  # fmt: skip
+)
 def test_a_damaged_description_is_told(damage, tmp_path):
     nets.save(nets.wrap(bank(), CONTRACT), tmp_path)
     path = tmp_path / "model.json"

@@ -61,8 +61,15 @@ class TestLecture:
         graph = ZOO["lecture"].graph()
         shapes = [graph.shapes[node.name] for node in graph.nodes]
         assert shapes == [
-            (25, 26, 26), (25, 13, 13), (50, 11, 11), (50, 5, 5), (1250,), (100,), (100,), (10,),
-        ]  # fmt: skip
+            (25, 26, 26),
+            (25, 13, 13),
+            (50, 11, 11),
+            (50, 5, 5),
+            (1250,),
+            (100,),
+            (100,),
+            (10,),
+        ]
         assert [c for c in free_parameters(graph).values() if c] == [250, 11_300, 125_100, 1_010]
 
     def test_nothing_follows_a_convolution_but_pooling(self):
@@ -74,9 +81,15 @@ class TestLecture:
     def test_equals_the_same_layers_in_torch(self):
         net = load("lecture", seed=3)
         plain = nn.Sequential(
-            nn.Conv2d(1, 25, 3), nn.MaxPool2d(2), nn.Conv2d(25, 50, 3), nn.MaxPool2d(2), nn.Flatten(),
-            nn.Linear(1250, 100), nn.ReLU(), nn.Linear(100, 10),
-        )  # fmt: skip
+            nn.Conv2d(1, 25, 3),
+            nn.MaxPool2d(2),
+            nn.Conv2d(25, 50, 3),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(1250, 100),
+            nn.ReLU(),
+            nn.Linear(100, 10),
+        )
         values = net.module.state_dict().values()
         plain.load_state_dict(dict(zip(plain.state_dict(), values, strict=True)))
         images = torch.rand(3, 1, 28, 28)
@@ -97,8 +110,12 @@ class TestAlexNet:
 
     def test_maps_have_the_papers_sizes(self, graph):
         assert [graph.shapes[f"conv{i}a"] for i in range(1, 6)] == [
-            (48, 55, 55), (128, 27, 27), (192, 13, 13), (192, 13, 13), (128, 13, 13),
-        ]  # fmt: skip
+            (48, 55, 55),
+            (128, 27, 27),
+            (192, 13, 13),
+            (192, 13, 13),
+            (128, 13, 13),
+        ]
         assert graph.shapes["flatten"] == (9216,)
 
     def test_towers_meet_before_the_third_convolution_only(self, graph):
@@ -154,7 +171,7 @@ class TestDigits:
     """The network that ships."""
 
     def test_it_reads_digits_that_it_has_not_seen_as_well_as_it_says(self):
-        from convscope.worlds import digits
+        from convscope.worlds.datasets import digits
 
         net, test = load("digits"), digits.test()
         with torch.no_grad():

@@ -57,14 +57,14 @@ def test_contract_gives_paper_and_ink_the_papers_values(net):
 
 def test_missing_links_stay_zero_with_momentum_and_decay():
     net = load("lenet5", seed=0)
-    optimiser = torch.optim.SGD(net.module.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
+    optimizer = torch.optim.SGD(net.module.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
     generator = torch.Generator().manual_seed(2)
     before = net.module.C3.weight.detach().clone()
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         scores = net(torch.rand(4, 1, 32, 32, generator=generator))
         nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2, 3])).backward()
-        optimiser.step()
+        optimizer.step()
     after = net.module.C3.weight.detach()
     linked = torch.zeros(16, 6, dtype=torch.bool)
     for k, row in enumerate(numpy_lenet5.C3):
@@ -89,10 +89,10 @@ def test_it_learns():
     """Ten fixed pictures are told apart after some steps: every layer passes gradients on."""
     net = load("lenet5", seed=0)
     images = torch.rand(10, 1, 32, 32, generator=torch.Generator().manual_seed(3))
-    optimiser = torch.optim.Adam(net.module.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(net.module.parameters(), lr=2e-3)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         nn.functional.cross_entropy(net(images), torch.arange(10)).backward()
-        optimiser.step()
+        optimizer.step()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.module.parameters())
     assert torch.equal(net(images).argmax(1), torch.arange(10))

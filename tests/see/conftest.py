@@ -26,10 +26,16 @@ def digit_net() -> Net:
     torch.manual_seed(5)
     module = nn.Sequential()
     for name, part in {
-        "conv1": nn.Conv2d(1, 5, 3), "relu1": nn.ReLU(), "pool1": nn.MaxPool2d(2),
-        "conv2": nn.Conv2d(5, 7, 3), "relu2": nn.ReLU(), "pool2": nn.MaxPool2d(2),
-        "flatten": nn.Flatten(), "dense1": nn.Linear(175, 12), "relu3": nn.ReLU(),
+        "conv1": nn.Conv2d(1, 5, 3),
+        "relu1": nn.ReLU(),
+        "pool1": nn.MaxPool2d(2),
+        "conv2": nn.Conv2d(5, 7, 3),
+        "relu2": nn.ReLU(),
+        "pool2": nn.MaxPool2d(2),
+        "flatten": nn.Flatten(),
+        "dense1": nn.Linear(175, 12),
+        "relu3": nn.ReLU(),
         "dense2": nn.Linear(12, 10),
-    }.items():  # fmt: skip
+    }.items():
         module.add_module(name, part)
     return wrap(module, InputContract(1, 28, 28), labels=[f"digit {d}" for d in range(10)])

@@ -15,14 +15,14 @@ from convscope import see
 from convscope.errors import ConvscopeError, UsageError
 from convscope.graph import InputContract
 from convscope.nets import Net, wrap
-from convscope.see import fool, unit
-from convscope.see.recipe import Visualize
-from convscope.see.styling.styling import style
-from convscope.see.tiling import Tiles
-from convscope.worlds import InMemory
+from convscope.see import fooling_images, unit_report
+from convscope.see.optimize.tiling.geometry import TileConfig
+from convscope.see.style.transfer import style_transfer
+from convscope.see.visualization.recipe import VisualizeRecipe
+from convscope.worlds import ImageTensorDataset
 
 CONTRACT = InputContract(3, 16, 16)
-LAYER = "late"
+LAYER = "constant_then_linear"
 
 
 def _one_hot(h: torch.Tensor) -> torch.Tensor:
@@ -91,15 +91,15 @@ def photo(seed: int = 0) -> torch.Tensor:
     return torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(seed))
 
 
-def data() -> InMemory:
+def data() -> ImageTensorDataset:
     chance = torch.Generator().manual_seed(2)
     images = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=chance)
-    return InMemory(images, torch.arange(20) % 2, ("even", "odd"), CONTRACT)
+    return ImageTensorDataset(images, torch.arange(20) % 2, ("mean_abs_sgd", "odd"), CONTRACT)
 
 
 def _portrait(net: Net) -> bool:
-    made = unit(net, f"{LAYER}:1", data(), best=2, steps=4)
-    return made.liked.silent and made.disliked.silent
+    made = unit_report(net, f"{LAYER}:1", data(), best=2, steps=4)
+    return made.maximizing.silent and made.minimizing.silent
 
 
 def _dreamt(net: Net) -> bool:
@@ -120,21 +120,23 @@ VERBS: dict[str, Callable[[Net], bool]] = {
     "visualize, cppn": lambda net: len(see.visualize(net, LAYER, steps=4, canvas="cppn").silent) == 1,
     "visualize, maco": lambda net: len(see.visualize(net, LAYER, steps=4, canvas="maco").silent) == 1,
     "unit": _portrait,
-    "fool": lambda net: len(fool(net, [0, 1], steps=4).unmoved) == 2,
+    "fool": lambda net: len(fooling_images(net, [0, 1], steps=4).unmoved) == 2,
     "caricature": lambda net: see.caricature(net, photo(), LAYER, steps=4).unmoved == (LAYER,),
     "invert": lambda net: see.invert(net, photo(), LAYER, steps=4).unmoved == (LAYER,),
     "factors": lambda net: len(see.factors(net, photo()[None], LAYER, count=2, steps=4).unmoved) == 2,
     "atlas": lambda net: (
-        len((made := see.atlas(net, LAYER, data(), layout="pca", grid=2, least=1, steps=4)).unmoved)
+        len((made := see.atlas(net, LAYER, data(), layout="pca", grid=2, min_count=1, steps=4)).unmoved)
         == len(made)
     ),
     "dream": _dreamt,
     "style": lambda net: (
-        style(
+        style_transfer(
             net, photo(), photo(1), style_layer=[LAYER], content_layer=[LAYER], untrained=True, **STYLE
         ).unmoved
     ),
-    "effective_field": lambda net: not bool(see.effective_field(net, LAYER, photo()[None]).influence.any()),
+    "effective_field": lambda net: (
+        not bool(see.effective_receptive_field(net, LAYER, photo()[None]).influence.any())
+    ),
 }
 """Each gives whether it reports, for all its pictures, that nothing moved them."""
 
@@ -221,16 +223,16 @@ def test_a_partly_broken_request_names_the_broken_one() -> None:
 
 def test_it_is_refused_before_the_first_batch_is_made() -> None:
     net, steps = wrap(Two().eval(), CONTRACT, name="two"), []
-    recipe = Visualize(net="", places=["good:*", "bad:0"], steps=4, batch=1)
+    recipe = VisualizeRecipe(net="", places=["good:*", "bad:0"], steps=4, batch=1)
     with pytest.raises(UsageError, match="bad:0"):
-        steps += see.visualizing(net, recipe)
+        steps += see.iter_visualize(net, recipe)
     assert not steps
 
 
 def test_it_is_refused_in_tiles_too() -> None:
-    from convscope.see.ascent import ascend
-    from convscope.see.canvas import pixels
-    from convscope.see.measures import channel
+    from convscope.see.optimize.activations import channel
+    from convscope.see.optimize.image_params.base import pixel_image
+    from convscope.see.optimize.loop import optimize_input
 
     class Cut(nn.Sequential):
         def forward(self, x):
@@ -238,7 +240,11 @@ def test_it_is_refused_in_tiles_too() -> None:
 
     net = wrap(Cut(nn.Conv2d(3, 4, 3, padding=1)).eval(), InputContract(3, 64, 64), name="cut")
     with pytest.raises(UsageError, match="0 of cut"):
-        list(ascend(net, channel("0:1"), pixels(net.contract, [0]), steps=2, tiles=Tiles(1024)))
+        list(
+            optimize_input(
+                net, channel("0:1"), pixel_image(net.contract, [0]), steps=2, tiles=TileConfig(1024)
+            )
+        )
 
 
 class Aside(nn.Module):

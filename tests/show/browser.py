@@ -49,12 +49,24 @@ def measured(page: str, folder: Path, width: int, scheme: str) -> dict:
     )
     colours = {"dark": 0, "light": 1}[scheme]
     done = subprocess.run(
-        [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-          f"--user-data-dir={folder / 'profile'}",
-         "--virtual-time-budget=4000", f"--blink-settings=preferredColorScheme={colours}",
-         "--window-size=1400,1000", "--dump-dom", frame.as_uri()],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            chromium(),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--user-data-dir={folder / 'profile'}",
+            "--virtual-time-budget=4000",
+            f"--blink-settings=preferredColorScheme={colours}",
+            "--window-size=1400,1000",
+            "--dump-dom",
+            frame.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     match = re.search(r"<pre id=\"out\">(.*?)</pre>", done.stdout, re.DOTALL)
     assert match and match[1], done.stderr[-500:]
     return json.loads(unescape(match[1]))

@@ -6,17 +6,25 @@ import pytest
 
 from convscope.learn import Epoch, evaluate
 from convscope.nets import load, save
-from convscope.show import chapters, lessons, words
-from convscope.show.figure import Section
-from convscope.show.recipe import Tour
-from convscope.show.report import Report, render
-from convscope.show.tour import EVALUATION, tour
-from convscope.worlds import digits
-from convscope.worlds.photos import to_picture
+from convscope.show.report import chapters, i18n, worked_examples
+from convscope.show.report.figure import Section
+from convscope.show.report.recipe import TourRecipe
+from convscope.show.report.report import Report, render
+from convscope.show.report.tour import EVALUATION, tour
+from convscope.worlds.datasets import digits
+from convscope.worlds.images.photos import to_pil
 
 NUMBER = 7
-VALUES = {"version": "1", "torch": "2", "date": "2026-11-22", "seconds": 9, "seed": 0,
-          "folder": "lecture-relu", "train": "8,000", "test": "2,000"}  # fmt: skip
+VALUES = {
+    "version": "1",
+    "torch": "2",
+    "date": "2026-11-22",
+    "seconds": 9,
+    "seed": 0,
+    "folder": "lecture-relu",
+    "train": "8,000",
+    "test": "2,000",
+}
 FACTS = tuple((f"page.fact.{name}", "1") for name in ("parameters", "digits", "accuracy", "relu"))
 
 
@@ -40,14 +48,21 @@ def _epochs(count: int) -> list[Epoch]:
 
 
 def _sections(folder: Path) -> list[Section]:
-    net, data, digit = load("lecture-relu", seed=0), digits.test(), lessons.digit(NUMBER)
+    net, data, digit = load("lecture-relu", seed=0), digits.test(), worked_examples.digit(NUMBER)
     save(net, folder / "lecture-relu")
-    to_picture(digit).save(folder / "digit.png")
+    to_pil(digit).save(folder / "digit.png")
     where = EVALUATION.format(folder=str(folder / "lecture-relu"))
     lines = ("convscope train x", f"{where}\nprint(found.confusion)", f"{where}\nworst = found.hardest(12)")
-    subject = chapters.Subject(net, data, digit, steps=2, seed=0, folder=str(folder / "lecture-relu"),
-                               picture=str(folder / "digit.png"))  # fmt: skip
-    seen = chapters.seen(subject)
+    subject = chapters.Subject(
+        net,
+        data,
+        digit,
+        steps=2,
+        seed=0,
+        folder=str(folder / "lecture-relu"),
+        picture=str(folder / "digit.png"),
+    )
+    seen = chapters.learned_features(subject)
     sections = [
         chapters.why(net.graph, digit, NUMBER),
         chapters.convolution(digit, NUMBER),
@@ -65,15 +80,15 @@ def _sections(folder: Path) -> list[Section]:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """The sections, the page, and the keys of the texts that were read to make it."""
-    watched, original = Watched(words.texts()), words.texts
+    watched, original = Watched(i18n.texts()), i18n.texts
     patch = pytest.MonkeyPatch()
-    patch.setattr(words, "texts", lambda: watched)
+    patch.setattr(i18n, "texts", lambda: watched)
     try:
         sections = _sections(tmp_path_factory.mktemp("made"))
         page = render(Report(tuple(sections), "convscope tour", FACTS, VALUES, unfinished=True))
     finally:
         patch.undo()
-    assert words.texts is original
+    assert i18n.texts is original
     return sections, page, watched.read
 
 
@@ -92,7 +107,7 @@ def figures(made):
 def toured(tmp_path_factory):
     """A whole tour, short but real: its recipe, its folder and what it told."""
     recipe, folder = (
-        Tour(epochs=1, steps=4, digit=5, device="cpu"),
+        TourRecipe(epochs=1, steps=4, digit=5, device="cpu"),
         tmp_path_factory.mktemp("toured") / "tour",
     )
     return recipe, folder, list(tour(recipe, folder))

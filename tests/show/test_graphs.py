@@ -175,9 +175,11 @@ def test_nothing_overlaps_and_every_edge_is_there_once(any_net):
             siblings = [by_part[c] for c in tree.parts[tree.parts[box.part].parent].children if c > box.part]
             for other in siblings:
                 apart = (
-                    box.x + box.width <= other.x or other.x + other.width <= box.x
-                    or box.y + box.height <= other.y or other.y + other.height <= box.y
-                )  # fmt: skip
+                    box.x + box.width <= other.x
+                    or other.x + other.width <= box.x
+                    or box.y + box.height <= other.y
+                    or other.y + other.height <= box.y
+                )
                 assert apart, (tree.parts[box.part].path, tree.parts[other.part].path)
             above = by_part.get(tree.parts[box.part].parent)
             if above:

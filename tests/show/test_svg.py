@@ -26,9 +26,16 @@ def test_elements_that_could_run_are_refused(name):
 
 @pytest.mark.parametrize(
     "attributes",
-    [{"onclick": "x"}, {"onLoad": "x"}, {"a b": 1}, {"href": "https://example.org"}, {"src": "javascript:x"},
-     {"src": "data:text/html,x"}, {"href": "//example.org"}],
-)  # fmt: skip
+    [
+        {"onclick": "x"},
+        {"onLoad": "x"},
+        {"a b": 1},
+        {"href": "https://example.org"},
+        {"src": "javascript:x"},
+        {"src": "data:text/html,x"},
+        {"href": "//example.org"},
+    ],
+)
 def test_attributes_that_could_run_or_fetch_are_refused(attributes):
     with pytest.raises(UsageError):
         element("image", **attributes)

@@ -10,7 +10,7 @@ from convscope.errors import DataError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.nets import Net, wrap
 from convscope.use import Classification, classify, classifying
-from convscope.use.recipe import Classify
+from convscope.use.recipe import ClassifyRecipe
 
 
 class Colour(nn.Module):
@@ -82,7 +82,7 @@ def test_not_a_classifier(green: Path) -> None:
 
 def test_the_recipe_is_a_command() -> None:
     assert (
-        Classify(net="digits", images=["a b.png"], top=5).command()
+        ClassifyRecipe(net="digits", images=["a b.png"], top=5).command()
         == "convscope classify digits 'a b.png' --top 5"
     )
 

@@ -6,18 +6,22 @@ import pytest
 import torch
 
 from convscope import nets
+from convscope.learn.style.perceptual import PerceptualLoss, frozen_copy
 from convscope.nets.zoo import ZOO
-from convscope.see.styling.judging import Judge, still
-from convscope.use import restyle
-from convscope.use.restyle import PAINTING
-from convscope.worlds import Photographs, photos
-from convscope.worlds.paintings import painting
+from convscope.use import stylize
+from convscope.use.stylize.stylize import PAINTING
+from convscope.worlds import UnlabelledImages
+from convscope.worlds.images import photos
+from convscope.worlds.images.style_images import painting
 
 DECIBELS = 21.0
 UNSEEN = "matisse_woman_with_a_hat_1905.jpg"
 PAINTINGS = (
-    UNSEEN, "van_gogh_starry_night_1889.jpg", "hokusai_great_wave_c1831.jpg", "munch_the_scream_1893.jpg",
-)  # fmt: skip
+    UNSEEN,
+    "van_gogh_starry_night_1889.jpg",
+    "hokusai_great_wave_c1831.jpg",
+    "munch_the_scream_1893.jpg",
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def images(shared_data):
-    photographs = Photographs(shared_data / "coco200" / "images" / "val2017")
+    photographs = UnlabelledImages(shared_data / "coco200" / "images" / "val2017")
     return photographs.middles([17, 21, 33, 40], 256).float() / 255
 
 
@@ -41,14 +45,15 @@ def test_photographs_keep_their_own_style(net, images):
 def test_photographs_come_nearest_to_the_painting_that_is_asked_for(net, images, shared_data):
     """By correlations of layers that its training did not look at; the first painting is new to it."""
     files = [shared_data / "paintings" / name for name in PAINTINGS]
-    judge = Judge(
-        still(nets.load("hed-vgg16")), [painting(file, PAINTING) for file in files],
+    judge = PerceptualLoss(
+        frozen_copy(nets.load("hed-vgg16")),
+        [painting(file, PAINTING) for file in files],
         style=("relu1_2", "relu2_2", "relu3_2"),
-    )  # fmt: skip
+    )
     table = []
     for file in files:
-        painted = [restyle(net, photos.to_picture(image), {str(file): 1.0}) for image in images]
-        seen = judge.features(torch.stack([photos.pixels(one) for one in painted]).float() / 255)
+        painted = [stylize(net, photos.to_pil(image), {str(file): 1.0}) for image in images]
+        seen = judge.features(torch.stack([photos.to_uint8(one) for one in painted]).float() / 255)
         table.append([judge.style_of(seen, torch.full((4,), k)) for k in range(len(files))])
     plain = judge.features(images)
     for index in range(len(files)):

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from convscope import nets
+from convscope.learn.style.perceptual import PerceptualLoss, frozen_copy
 from convscope.nets.zoo import ZOO
 from convscope.nets.zoo.stylebank import STYLES
-from convscope.see.styling.judging import Judge, still
-from convscope.worlds import Photographs
-from convscope.worlds.paintings import painting
+from convscope.worlds import UnlabelledImages
+from convscope.worlds.images.style_images import painting
 
 PAINTINGS = {
     "starry-night": "van_gogh_starry_night_1889.jpg",
@@ -29,7 +29,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def photographs(shared_data):
-    return Photographs(shared_data / "coco200" / "images" / "val2017")
+    return UnlabelledImages(shared_data / "coco200" / "images" / "val2017")
 
 
 def test_the_branch_without_a_bank_gives_the_photograph_back(net, photographs):
@@ -43,7 +43,7 @@ def test_the_branch_without_a_bank_gives_the_photograph_back(net, photographs):
 def test_every_style_is_nearest_its_own_painting(net, photographs, shared_data):
     """By the correlations of trained layers; each photograph comes nearer, half the way on the mean."""
     paintings = [painting(shared_data / "paintings" / PAINTINGS[name], 512) for name in STYLES]
-    judge = Judge(still(nets.load("hed-vgg16")), paintings)
+    judge = PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), paintings)
     images = photographs.middles([17, 21, 33, 40], 256).float() / 255
     table = []
     with torch.no_grad():

@@ -10,7 +10,7 @@ def main() -> None:
     words = sys.argv[1:]
     signals.install(words)
     try:
-        from convscope.cli import app
+        from convscope.cli.core import app
     except ImportError as error:
         sys.exit(_broken(error, words))
     try:

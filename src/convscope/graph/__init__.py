@@ -15,10 +15,10 @@ from convscope.graph.document import from_json as from_json
 from convscope.graph.document import to_json as to_json
 from convscope.graph.expression import Computation as Computation
 from convscope.graph.expression import computation as computation
-from convscope.graph.fields import Field as Field
-from convscope.graph.fields import receptive_fields as receptive_fields
 from convscope.graph.graph import Graph as Graph
 from convscope.graph.graph import Node as Node
 from convscope.graph.layer import Layer as Layer
 from convscope.graph.layer import Window as Window
 from convscope.graph.layers import LAYERS as LAYERS
+from convscope.graph.receptive_field import Field as Field
+from convscope.graph.receptive_field import receptive_fields as receptive_fields

@@ -7,7 +7,7 @@ from math import prod
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layers.conv import Conv1d, Conv2d
-from convscope.graph.sweep import Sweep
+from convscope.graph.window_geometry import WindowGeometry
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def output_size(
         GraphError: the kernel does not fit.
     """
     pads = (padding, padding) if isinstance(padding, int) else padding
-    found = Sweep((kernel_size,), (stride,), pads, (dilation,), ceil_mode).sizes((size,))[0]
+    found = WindowGeometry((kernel_size,), (stride,), pads, (dilation,), ceil_mode).sizes((size,))[0]
     if found < 1:
         received = f"size={size}, kernel_size={kernel_size}, padding={pads}, dilation={dilation}"
         raise GraphError("a kernel that fits into the padded input", received=received)

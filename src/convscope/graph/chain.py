@@ -8,7 +8,7 @@ from convscope.errors import GraphError, nearest
 from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
-from convscope.graph.names import NAME, kind_of, named, short, stands_in_chains, unnamed, words
+from convscope.graph.names import NAME, is_chainable, kind_of, named, short, unnamed, words
 from convscope.recipe import real_number
 
 INPUT = "input"
@@ -90,7 +90,7 @@ def text(graph: Graph) -> str:
     line = line and all(
         n.inputs == (before,) for n, before in zip(graph.nodes, (INPUT, *names), strict=False)
     )
-    if not (line and all(map(NAME.fullmatch, names)) and all(map(stands_in_chains, layers))):
+    if not (line and all(map(NAME.fullmatch, names)) and all(map(is_chainable, layers))):
         raise GraphError(
             f"a chain: one input called {INPUT}, and layers that each read the one before",
             received=f"inputs {', '.join(graph.inputs)}; outputs {', '.join(graph.outputs)}",
@@ -98,10 +98,12 @@ def text(graph: Graph) -> str:
         )
     given = unnamed(layers, names, (INPUT,))
     named_layers = zip(given, layers, strict=True)
-    return ", ".join(f"{name} = {spell(layer)}" if name else spell(layer) for name, layer in named_layers)
+    return ", ".join(
+        f"{name} = {format_layer(layer)}" if name else format_layer(layer) for name, layer in named_layers
+    )
 
 
-def spell(layer: Layer) -> str:
+def format_layer(layer: Layer) -> str:
     """One layer as a chain has it: `conv 25 3 padding=same`."""
     options = {f.name: f for f in fields(layer)}
     parts = [short(layer.kind)]
@@ -153,7 +155,7 @@ def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
     kind = kind_of(head.text, axes)
     if kind is None:
         raise _at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
-    if not stands_in_chains(kind):
+    if not is_chainable(kind):
         raise _at(
             head,
             "a layer that reads the one before",
@@ -195,11 +197,11 @@ def _options(kind: type[Layer], clause: list[Word]) -> dict[str, Any]:
         options[name] = _value(word, name)
     missing = [n for n, f in known.items() if f.default is MISSING and n not in options]
     if missing:
-        raise _at(head, f"{kind.kind} needs {' and '.join(missing)}", hint=f"Write: {usage(kind)}")
+        raise _at(head, f"{kind.kind} needs {' and '.join(missing)}", hint=f"Write: {layer_usage(kind)}")
     return options
 
 
-def usage(kind: type[Layer]) -> str:
+def layer_usage(kind: type[Layer]) -> str:
     """How a chain writes this kind: `conv2d OUT_CHANNELS KERNEL_SIZE [stride=1] ...`."""
     parts = [kind.kind]
     for f in fields(kind):

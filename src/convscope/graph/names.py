@@ -16,14 +16,14 @@ def short(kind: str) -> str:
     return kind[:-2] if kind.endswith(("1d", "2d")) else kind
 
 
-def stands_in_chains(layer: Layer | type[Layer]) -> bool:
+def is_chainable(layer: Layer | type[Layer]) -> bool:
     """Whether a chain can hold it: it can be built, and reads one layer."""
     return layer.implementation != "" and layer.inputs == (1, 1)
 
 
 def words() -> tuple[str, ...]:
     """Every word that names a kind which can stand in a chain."""
-    kinds = [kind for kind, layer in LAYERS.items() if stands_in_chains(layer)]
+    kinds = [kind for kind, layer in LAYERS.items() if is_chainable(layer)]
     return tuple(dict.fromkeys(word for kind in kinds for word in (short(kind), kind)))
 
 

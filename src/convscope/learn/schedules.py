@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import cos, pi
 
-from convscope.learn.plan import Training
+from convscope.learn.recipe import TrainRecipe
 
 FLOOR = 1e-3
 """Share of the highest rate below which no schedule goes: the last steps should still count."""
@@ -51,7 +51,7 @@ SCHEDULES: dict[str, Shape] = {
 """`onecycle` is one triangle: up, then down. Source: Smith, Topin 2018, arXiv:1708.07120."""
 
 
-def extends(plan: Training) -> bool:
+def extends(plan: TrainRecipe) -> bool:
     """Tell whether a run can get more epochs as if they had been planned from the start.
 
     So it is where no step's rate depends on how many steps there are: with the constant schedule, without a
@@ -60,7 +60,7 @@ def extends(plan: Training) -> bool:
     return plan.schedule == "constant" and not plan.warmup
 
 
-def rate(plan: Training, step: int, steps: int) -> float:
+def rate(plan: TrainRecipe, step: int, steps: int) -> float:
     """Share of the highest learning rate at a step, from `FLOOR` to 1.
 
     Args:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from convscope.errors import GraphError, UsageError
 from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
-from convscope.nets.freezing import run
+from convscope.nets.activations.freezing import run
 
 if TYPE_CHECKING:
-    from convscope.nets.description import Description, LayerInfo
+    from convscope.nets.description.description import Description, LayerInfo
 
 
 _MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
@@ -156,11 +156,11 @@ class Net:
                 received=f"{self.name}, which is on the meta device",
                 hint="Give it memory: module.to_empty(device='cpu'), then its weights.",
             )
-        with self.explaining(ready):
+        with self._explain_errors(ready):
             return run(self.module, *ready)
 
     @contextmanager
-    def explaining(self, inputs: Sequence[Tensor]) -> Iterator[None]:
+    def _explain_errors(self, inputs: Sequence[Tensor]) -> Iterator[None]:
         """Turns what a module throws at inputs that do not fit into an error that says what would."""
         try:
             yield
@@ -203,7 +203,7 @@ class Net:
 
     def describe(self) -> "Description":
         """Layers with kind, shape, parameters, multiply-accumulates, receptive field. Computed once."""
-        from convscope.nets.description import describe
+        from convscope.nets.description.description import describe
 
         if "description" not in self._cache:
             self._cache["description"] = describe(self)

@@ -1,9 +1,8 @@
-from . import picture as picture
-from . import png as png
-from .figure import Figure as Figure
-from .figure import Section as Section
-from .picture import grid as grid
-from .recipe import Tour as Tour
-from .report import Report as Report
-from .report import render as render
-from .tour import tour as tour
+from .images import png as png
+from .images.draw import grid as grid
+from .report.figure import Figure as Figure
+from .report.figure import Section as Section
+from .report.recipe import TourRecipe as TourRecipe
+from .report.report import Report as Report
+from .report.report import render as render
+from .report.tour import tour as tour

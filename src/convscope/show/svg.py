@@ -60,10 +60,16 @@ def drawing(
     hidden = None if label else "true"
     spoken = {} if isinstance(label, str) else {f"data_{language}": text for language, text in label.items()}
     return element(
-        "svg", *children, viewBox=f"0 0 {number(width)} {number(height)}", class_=class_ or None,
-        role="img" if label else None, aria_label=spoken.get("data_en", label) or None, aria_hidden=hidden,
-        style=f"max-width:{number(width)}px", **spoken,
-    )  # fmt: skip
+        "svg",
+        *children,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        class_=class_ or None,
+        role="img" if label else None,
+        aria_label=spoken.get("data_en", label) or None,
+        aria_hidden=hidden,
+        style=f"max-width:{number(width)}px",
+        **spoken,
+    )
 
 
 def responsive(draw: Callable[[float], Markup], narrow: float = 340, wide: float = 680) -> Markup:

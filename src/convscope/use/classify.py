@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.answers import log_probabilities
+from convscope.nets.activations.classifier_output import log_probabilities
 from convscope.worlds.opening import as_input
 
 Picture = str | Path | Image.Image | Tensor

@@ -7,7 +7,7 @@ from pydantic import Field
 from convscope.recipe import Memory, OnNetwork, Recipe
 
 
-class Classify(OnNetwork):
+class ClassifyRecipe(OnNetwork):
     """What is in a picture."""
 
     verb: ClassVar[str] = "classify"
@@ -19,7 +19,7 @@ class Classify(OnNetwork):
     batch: int = Field(32, ge=1, le=1_000_000, description="pictures that are looked at together")
 
 
-class Restyle(Recipe):
+class StylizeRecipe(Recipe):
     """`convscope style apply`: a photograph through a network that paints."""
 
     verb: ClassVar[str] = "style apply"

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.graph.contract import InputContract
-from convscope.worlds import digits, photos
-from convscope.worlds.matching import fitted
+from convscope.worlds.datasets import digits
+from convscope.worlds.images import photos
+from convscope.worlds.images.adapt import fitted
 
 
 def as_input(source: str | Path | Image.Image, contract: InputContract) -> Float[Tensor, "c h w"]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from convscope.recipe import Recipe
 
 
-class DataCheck(Recipe):
+class DataCheckRecipe(Recipe):
     """`convscope data check FOLDER`."""
 
     verb: ClassVar[str] = "data check"

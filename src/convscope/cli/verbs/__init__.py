@@ -1,30 +1,30 @@
-"""The verbs. A new one is one file here and one line in this table."""
+"""The verbs. A new one is one file below and one line in this table."""
 
 VERBS: dict[str, str] = {
-    name: f"convscope.cli.verbs.{name.replace(' ', '_')}"
-    for name in (
-        "tour",
-        "nets",
-        "describe",
-        "train",
-        "classify",
-        "look",
-        "visualize",
-        "explain",
-        "units",
-        "unit",
-        "atlas",
-        "factors",
-        "caricature",
-        "invert",
-        "style",
-        "style train",
-        "style add",
-        "style apply",
-        "dream",
-        "data check",
-        "replay",
-        "doctor",
-    )
+    verb: f"convscope.cli.verbs.{module}"
+    for verb, module in {
+        "tour": "program.tour",
+        "nets": "network.nets",
+        "describe": "network.describe",
+        "train": "network.train",
+        "classify": "input.classify",
+        "look": "input.look",
+        "visualize": "network.visualize",
+        "explain": "input.explain",
+        "units": "network.units",
+        "unit": "network.unit",
+        "atlas": "network.atlas",
+        "factors": "input.factors",
+        "caricature": "input.caricature",
+        "invert": "input.invert",
+        "style": "style.style",
+        "style train": "style.train",
+        "style add": "style.add",
+        "style apply": "style.apply",
+        "dream": "input.dream",
+        "data check": "program.data_check",
+        "replay": "program.replay",
+        "doctor": "program.doctor",
+    }.items()
 }
 """What the user types -> the module that does it, in the order of the help. Two words make a group."""

@@ -8,7 +8,7 @@ from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, whole
-from convscope.graph.sweep import Sweep, fitting, spatial
+from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
 
 
 def check_filters(layer: Any) -> None:
@@ -52,9 +52,9 @@ class _Conv(Layer):
         padding(self, self.rank)
 
     @property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> WindowGeometry:
         """How the kernel moves."""
-        return Sweep.of(self.kernel_size, self.stride, self.padding, self.dilation)
+        return WindowGeometry.of(self.kernel_size, self.stride, self.padding, self.dilation)
 
     @property
     def module(self) -> str:

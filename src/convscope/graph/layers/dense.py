@@ -7,7 +7,7 @@ from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Layer, Window
 from convscope.graph.options import flag, whole
-from convscope.graph.sweep import times
+from convscope.graph.window_geometry import times
 
 
 def features(layer: Layer, shape: Shape) -> int:

@@ -12,17 +12,29 @@ from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.layers.dense import features
 from convscope.graph.options import Extent, numbers, per_axis, whole
-from convscope.graph.sweep import Sweep, fitting, spatial
+from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
 
 Table = tuple[tuple[int, ...], ...]
 """For each output map, the input maps it reads."""
 
 C3: Table = (
-    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
-    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
-    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
+    (0, 1, 2),
+    (1, 2, 3),
+    (2, 3, 4),
+    (3, 4, 5),
+    (0, 4, 5),
+    (0, 1, 5),
+    (0, 1, 2, 3),
+    (1, 2, 3, 4),
+    (2, 3, 4, 5),
+    (0, 3, 4, 5),
+    (0, 1, 4, 5),
+    (0, 1, 2, 5),
+    (0, 1, 3, 4),
+    (1, 2, 4, 5),
+    (0, 2, 3, 5),
     (0, 1, 2, 3, 4, 5),
-)  # fmt: skip
+)
 """Which of the 6 maps of S2 each of the 16 maps of C3 reads: 60 of 96 possible links. Source: table I."""
 
 
@@ -54,9 +66,9 @@ class PartialConv2d(Layer):
         object.__setattr__(self, "table", tuple(map(tuple, rows)))
 
     @property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> WindowGeometry:
         """How the kernel moves."""
-        return Sweep.of(self.kernel_size, self.stride, self.padding, (1, 1))
+        return WindowGeometry.of(self.kernel_size, self.stride, self.padding, (1, 1))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """A map for each row of the table."""
@@ -115,9 +127,9 @@ class Subsample(Layer):
         per_axis(self, 2, "stride")
 
     @property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> WindowGeometry:
         """How the window moves."""
-        return Sweep.of(self.kernel_size, self.stride, (0, 0), (1, 1))
+        return WindowGeometry.of(self.kernel_size, self.stride, (0, 0), (1, 1))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """The same maps, and what the sweep leaves of the space."""

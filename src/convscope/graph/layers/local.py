@@ -7,7 +7,7 @@ from typing import ClassVar
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, numbers, padding, per_axis, whole
-from convscope.graph.sweep import Sweep, fitting, spatial
+from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class _Local(Layer):
         flag(self, "bias")
 
     @property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> WindowGeometry:
         """How the window moves."""
-        return Sweep.of(self.kernel_size, self.stride, self.padding, self.dilation)
+        return WindowGeometry.of(self.kernel_size, self.stride, self.padding, self.dilation)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         """Output channels, and what the sweep leaves of the space."""

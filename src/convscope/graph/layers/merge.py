@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, SAME, Layer, Window
-from convscope.graph.sweep import times
+from convscope.graph.window_geometry import times
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Window
 from convscope.graph.layers.activation import Elementwise
 from convscope.graph.options import flag, number, whole
-from convscope.graph.sweep import spatial, times
+from convscope.graph.window_geometry import spatial, times
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, wrong
-from convscope.graph.sweep import Sweep, fitting, spatial, times
+from convscope.graph.window_geometry import WindowGeometry, fitting, spatial, times
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Pool(Layer):
 
     @property
     @abstractmethod
-    def sweep(self) -> Sweep:
+    def sweep(self) -> WindowGeometry:
         """How the window moves."""
 
     @property
@@ -64,8 +64,8 @@ class _MaxPool(_Pool):
         super().__post_init__()
 
     @property
-    def sweep(self) -> Sweep:
-        return Sweep.of(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+    def sweep(self) -> WindowGeometry:
+        return WindowGeometry.of(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         return self.sweep.arguments() | {"dilation": self.dilation, "ceil_mode": self.ceil_mode}
@@ -81,9 +81,9 @@ class _AvgPool(_Pool):
         super().__post_init__()
 
     @property
-    def sweep(self) -> Sweep:
+    def sweep(self) -> WindowGeometry:
         ones = (1,) * self.rank
-        return Sweep.of(self.kernel_size, self.stride, self.padding, ones, self.ceil_mode)
+        return WindowGeometry.of(self.kernel_size, self.stride, self.padding, ones, self.ceil_mode)
 
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         counted = self.count_include_pad and self.padding != "same"

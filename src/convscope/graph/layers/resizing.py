@@ -8,7 +8,7 @@ from convscope.errors import GraphError
 from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Layer, Window
 from convscope.graph.options import Extent, choice, numbers, per_axis
-from convscope.graph.sweep import spatial, times
+from convscope.graph.window_geometry import spatial, times
 
 
 @dataclass(frozen=True)

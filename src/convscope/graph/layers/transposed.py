@@ -8,7 +8,7 @@ from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.layers.conv import check_filters, grouped_channels
 from convscope.graph.options import Extent, numbers, per_axis, wrong
-from convscope.graph.sweep import fitting
+from convscope.graph.window_geometry import fitting
 
 
 @dataclass(frozen=True)

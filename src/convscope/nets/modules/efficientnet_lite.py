@@ -20,9 +20,14 @@ STEM, HEAD = 32, 1280
 """Channels after the first and after the last convolution: the lite family scales neither."""
 
 STAGES = (
-    (1, 16, 3, 1, 1), (2, 24, 3, 2, 6), (2, 40, 5, 2, 6), (3, 80, 3, 2, 6),
-    (3, 112, 5, 1, 6), (4, 192, 5, 2, 6), (1, 320, 3, 1, 6),
-)  # fmt: skip
+    (1, 16, 3, 1, 1),
+    (2, 24, 3, 2, 6),
+    (2, 40, 5, 2, 6),
+    (3, 80, 3, 2, 6),
+    (3, 112, 5, 1, 6),
+    (4, 192, 5, 2, 6),
+    (1, 320, 3, 1, 6),
+)
 """Blocks, channels out, kernel, stride of the first block, expansion (table 1; lite repeats no end stage)."""
 
 

@@ -14,7 +14,7 @@ class PartialConv2d(nn.Module):
     """Output map `k` reads the input maps `table[k]` and no others.
 
     Only weights that exist are stored (`links`, one kernel per link, in the table's order), so that no
-    optimiser can move a missing one away from zero. `weight` shows them as a dense convolution has them.
+    optimizer can move a missing one away from zero. `weight` shows them as a dense convolution has them.
 
     Source: LeCun et al. 1998, section II.B and table I.
     """

@@ -45,9 +45,13 @@ class _Pool(nn.Module):
     rank: ClassVar[int]
 
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Padding = "same", dilation: Any = 1,
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Padding = "same",
+        dilation: Any = 1,
         ceil_mode: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.kernel_size = each(kernel_size, self.rank)
         self.stride = self.kernel_size if stride is None else each(stride, self.rank)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convscope.nets.style.parts import Enlarge, Maps, any_size, convolution, last, unit
+from convscope.nets.style.parts import Maps, UpsampleConv, any_size, convolution, last, unit
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -53,7 +53,7 @@ class AdaIN(nn.Module):
                 self.encoder.add_module(f"relu{block}_{number}", nn.ReLU())
         self.encoder.requires_grad_(False)
         self.decoder = nn.Sequential(
-            unit(256 + 3, 128, 3), Enlarge(128, 128), unit(128, 64, 3), Enlarge(64, 64), last(64, 3)
+            unit(256 + 3, 128, 3), UpsampleConv(128, 128), unit(128, 64, 3), UpsampleConv(64, 64), last(64, 3)
         )
 
     @classmethod

@@ -19,10 +19,10 @@ from torch.nn import functional
 from convscope.errors import UsageError, nearest
 from convscope.nets.style.parts import (
     STEP,
-    Enlarge,
+    FeedForwardStyleNet,
     Maps,
-    PaintingNet,
     Residual,
+    UpsampleConv,
     any_size,
     as_picture,
     convolution,
@@ -48,7 +48,7 @@ Weights = Float[Tensor, "#b k"]
 
 
 @dataclass(frozen=True)
-class Form:
+class StyleBankConfig:
     """How large a StyleBank is.
 
     Args:
@@ -83,7 +83,7 @@ class Form:
             )
 
 
-class Bank(nn.Module):
+class StyleFilter(nn.Module):
     """One style: a convolution, and a grain: two textures that repeat with different periods, added up.
 
     Everything in it enters its answer linearly, so banks can be mixed before they are used.
@@ -131,24 +131,28 @@ def repeated(
     return texture[:, down][:, :, across][None]
 
 
-class StyleBank(PaintingNet):
+class StyleBank(FeedForwardStyleNet):
     """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
 
-    kind, shape = "stylebank", Form
-    form: Form
+    kind, shape = "stylebank", StyleBankConfig
+    form: StyleBankConfig
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: StyleBankConfig) -> None:
         super().__init__(form)
         w = form.width
         self.encoder = nn.Sequential(
-            unit(3, w, 5), unit(w, 2 * w, 3, 2), unit(2 * w, 4 * w, 3, 2),
+            unit(3, w, 5),
+            unit(w, 2 * w, 3, 2),
+            unit(2 * w, 4 * w, 3, 2),
             *(Residual(4 * w) for _ in range(form.before)),
-        )  # fmt: skip
-        self.banks = nn.ModuleDict({name: Bank(4 * w, form.reach) for name in form.styles})
+        )
+        self.banks = nn.ModuleDict({name: StyleFilter(4 * w, form.reach) for name in form.styles})
         self.decoder = nn.Sequential(
             *(Residual(4 * w) for _ in range(form.after)),
-            Enlarge(4 * w, 2 * w), Enlarge(2 * w, w), last(w),
-        )  # fmt: skip
+            UpsampleConv(4 * w, 2 * w),
+            UpsampleConv(2 * w, w),
+            last(w),
+        )
 
     @property
     def styles(self) -> tuple[str, ...]:

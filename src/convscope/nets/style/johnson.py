@@ -11,7 +11,16 @@ from torch import nn
 
 from convscope.errors import UsageError
 from convscope.nets.style.bank import MEAN, STD
-from convscope.nets.style.parts import Enlarge, Maps, PaintingNet, Residual, any_size, as_picture, last, unit
+from convscope.nets.style.parts import (
+    FeedForwardStyleNet,
+    Maps,
+    Residual,
+    UpsampleConv,
+    any_size,
+    as_picture,
+    last,
+    unit,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Size:
             raise UsageError("a width of 4 to 128 and up to 16 blocks", received=str(self))
 
 
-class Johnson(PaintingNet):
+class Johnson(FeedForwardStyleNet):
     """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
 
     kind, shape = "johnson", Size
@@ -46,10 +55,14 @@ class Johnson(PaintingNet):
         super().__init__(form)
         w = form.width
         self.layers = nn.Sequential(
-            unit(3, w, 9, norm=True), unit(w, 2 * w, 3, 2, norm=True), unit(2 * w, 4 * w, 3, 2, norm=True),
+            unit(3, w, 9, norm=True),
+            unit(w, 2 * w, 3, 2, norm=True),
+            unit(2 * w, 4 * w, 3, 2, norm=True),
             *(Residual(4 * w, norm=True) for _ in range(form.blocks)),
-            Enlarge(4 * w, 2 * w, norm=True), Enlarge(2 * w, w, norm=True), last(w, 9),
-        )  # fmt: skip
+            UpsampleConv(4 * w, 2 * w, norm=True),
+            UpsampleConv(2 * w, w, norm=True),
+            last(w, 9),
+        )
 
     @property
     def styles(self) -> tuple[str, ...]:

@@ -20,10 +20,10 @@ STEP = 4
 
 Maps = Float[Tensor, "_ _ _ _"]
 """Batch, channels, height, width."""
-Kind = TypeVar("Kind", bound="PaintingNet")
+Kind = TypeVar("Kind", bound="FeedForwardStyleNet")
 
 
-class PaintingNet(nn.Module):
+class FeedForwardStyleNet(nn.Module):
     """What painting networks have in common: a form, saved with them, that says all about their sizes."""
 
     shape: ClassVar[type]
@@ -45,7 +45,7 @@ class PaintingNet(nn.Module):
         return asdict(self.form)
 
 
-class HeldNorm(nn.InstanceNorm2d):
+class InstanceNormWithFixedStats(nn.InstanceNorm2d):
     """Instance normalisation whose statistics can be held, so that a part is treated like its whole.
 
     With `held` set to mean and variance `[1 c 1 1]`, these are used in place of the input's own.
@@ -76,7 +76,7 @@ def convolution(channels: int, filters: int, size: int, stride: int = 1) -> nn.C
 def unit(channels: int, filters: int, size: int, stride: int = 1, *, norm: bool = False) -> nn.Sequential:
     """Convolution, normalisation if asked for, ReLU."""
     made = [convolution(channels, filters, size, stride)]
-    return nn.Sequential(*made, *([HeldNorm(filters)] if norm else []), nn.ReLU())
+    return nn.Sequential(*made, *([InstanceNormWithFixedStats(filters)] if norm else []), nn.ReLU())
 
 
 def last(channels: int, size: int = 5) -> nn.Conv2d:
@@ -98,7 +98,7 @@ class Residual(nn.Module):
         super().__init__()
         self.first = unit(channels, channels, 3, norm=norm)
         self.second = convolution(channels, channels, 3)
-        self.norm = HeldNorm(channels) if norm else nn.Identity()
+        self.norm = InstanceNormWithFixedStats(channels) if norm else nn.Identity()
         if not norm:
             nn.init.zeros_(self.second.weight)
 
@@ -107,7 +107,7 @@ class Residual(nn.Module):
         return maps + self.norm(self.second(self.first(maps)))
 
 
-class Enlarge(nn.Module):
+class UpsampleConv(nn.Module):
     """Twice the size: each pixel four times, then a convolution and ReLU.
 
     A transposed convolution would leave a checkerboard. Source: Odena, Dumoulin and Olah 2016,

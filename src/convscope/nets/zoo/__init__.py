@@ -3,7 +3,7 @@
 from convscope.nets.zoo.adain import ADAIN
 from convscope.nets.zoo.alexnet import ALEXNET
 from convscope.nets.zoo.autoencoder import AUTOENCODER
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.googlenet import GOOGLENET
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
@@ -12,7 +12,7 @@ from convscope.nets.zoo.mlp import MLP
 from convscope.nets.zoo.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.stylebank import STYLEBANK
 
-ZOO: dict[str, Entry] = {}
+ZOO: dict[str, ZooEntry] = {}
 for _entry in (
     TRAINED,
     LECTURE,

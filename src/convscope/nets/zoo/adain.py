@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def adain() -> "nn.Module":
     return AdaIN()
 
 
-ADAIN = Entry(
+ADAIN = ZooEntry(
     "adain",
     None,
     replace(HED_VGG16.contract, height=256, width=256, crop=1.0),

@@ -9,7 +9,7 @@ sections 3.3-3.5 and 4.2; 60,965,224 parameters. torchvision's `alexnet` is the 
 from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.merge import Concat
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.parts import follow
 
 SIZE = 227
@@ -50,7 +50,7 @@ def alexnet() -> Graph:
     return Graph({"input": image}, (*towers, both, joined, *head))
 
 
-ALEXNET = Entry(
+ALEXNET = ZooEntry(
     "alexnet-two-towers",
     alexnet,
     InputContract(

@@ -2,7 +2,7 @@
 
 from convscope.graph.chain import chain
 from convscope.graph.graph import Graph
-from convscope.nets.zoo.entry import MNIST, Entry
+from convscope.nets.zoo.entry import MNIST, ZooEntry
 
 
 def autoencoder() -> Graph:
@@ -14,7 +14,7 @@ def autoencoder() -> Graph:
     )
 
 
-AUTOENCODER = Entry(
+AUTOENCODER = ZooEntry(
     "autoencoder",
     autoencoder,
     MNIST,

@@ -16,7 +16,7 @@ MNIST = InputContract(1, 28, 28, name="digit")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZooEntry:
     """One network of the zoo; torch-free, so that listing is instant.
 
     Args:

@@ -8,7 +8,7 @@ Source: Szegedy et al. 2014, Going Deeper with Convolutions, table 1, arXiv:1409
 from convscope.graph.contract import InputContract, Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.merge import Concat
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.parts import follow
 
 NORM = "lrn 5 alpha=0.0001 beta=0.75 k=1"
@@ -23,11 +23,16 @@ STEM = (
     + ", pool2 = maxpool 3 stride=2 ceil_mode=true"
 )
 BLOCKS = {
-    "3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64),
-    "4a": (192, 96, 208, 16, 48, 64), "4b": (160, 112, 224, 24, 64, 64), "4c": (128, 128, 256, 24, 64, 64),
-    "4d": (112, 144, 288, 32, 64, 64), "4e": (256, 160, 320, 32, 128, 128),
-    "5a": (256, 160, 320, 32, 128, 128), "5b": (384, 192, 384, 48, 128, 128),
-}  # fmt: skip
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
 """Channels: 1x1; reduction before and 3x3; reduction before and 5x5; projection after pooling (table 1)."""
 
 POOL = {"3b": "pool3", "4e": "pool4"}
@@ -63,7 +68,7 @@ def googlenet() -> Graph:
     return Graph({"input": (3, 224, 224)}, nodes + more)
 
 
-GOOGLENET = Entry(
+GOOGLENET = ZooEntry(
     "googlenet-paper",
     googlenet,
     InputContract(3, 224, 224, mean=(0.485, 0.456, 0.406), std=(1 / 255,) * 3, crop=224 / 256, name="photo"),

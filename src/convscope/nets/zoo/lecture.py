@@ -7,7 +7,7 @@ Source: the Keras code in the lecture, `Convolution2D(25,3,3)`, `MaxPooling2D((2
 
 from convscope.graph.chain import chain
 from convscope.graph.graph import Graph
-from convscope.nets.zoo.entry import DIGITS, MNIST, Entry
+from convscope.nets.zoo.entry import DIGITS, MNIST, ZooEntry
 
 PAPER = "Lecture on convolutional networks, Keras code for MNIST"
 SOFTMAX = "The printed softmax is not a layer here: the loss and the answer apply it to the logits."
@@ -28,7 +28,7 @@ def lecture_relu() -> Graph:
     )
 
 
-LECTURE = Entry(
+LECTURE = ZooEntry(
     "lecture",
     lecture,
     MNIST,
@@ -37,7 +37,7 @@ LECTURE = Entry(
     PAPER,
     SOFTMAX,
 )
-LECTURE_RELU = Entry(
+LECTURE_RELU = ZooEntry(
     "lecture-relu",
     lecture_relu,
     MNIST,
@@ -46,7 +46,7 @@ LECTURE_RELU = Entry(
     PAPER,
     SOFTMAX,
 )
-TRAINED = Entry(
+TRAINED = ZooEntry(
     "digits",
     lecture_relu,
     MNIST,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from convscope.graph.chain import chain
 from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
-from convscope.nets.zoo.entry import DIGITS, Entry
+from convscope.nets.zoo.entry import DIGITS, ZooEntry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +61,7 @@ def draw_codes(module: "nn.Module") -> None:
     module.get_buffer("output.centres").copy_(torch.tensor(codes()))
 
 
-LENET5 = Entry(
+LENET5 = ZooEntry(
     "lenet5",
     lenet5,
     InputContract(

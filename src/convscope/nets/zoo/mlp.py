@@ -2,7 +2,7 @@
 
 from convscope.graph.chain import chain
 from convscope.graph.graph import Graph
-from convscope.nets.zoo.entry import DIGITS, MNIST, Entry
+from convscope.nets.zoo.entry import DIGITS, MNIST, ZooEntry
 
 
 def mlp() -> Graph:
@@ -10,7 +10,7 @@ def mlp() -> Graph:
     return chain("1x28x28", "flatten, dense 200, relu, dense 200, relu, dense 200, relu, dense 10")
 
 
-MLP = Entry(
+MLP = ZooEntry(
     "mlp",
     mlp,
     MNIST,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from convscope.graph.contract import InputContract
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ def nasnet_mobile() -> "nn.Module":
     return NASNetAMobile()
 
 
-NASNET_MOBILE = Entry(
+NASNET_MOBILE = ZooEntry(
     "nasnet-mobile",
     None,
     InputContract(3, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3, crop=0.875, name="photo"),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from convscope.graph.contract import InputContract
-from convscope.nets.zoo.entry import Entry
+from convscope.nets.zoo.entry import ZooEntry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,12 +13,12 @@ STYLES = ("starry-night", "great-wave", "scream", "shipwreck")
 
 def stylebank() -> "nn.Module":
     """The same network with fresh weights."""
-    from convscope.nets.style.bank import Form, StyleBank
+    from convscope.nets.style.bank import StyleBank, StyleBankConfig
 
-    return StyleBank(Form(STYLES))
+    return StyleBank(StyleBankConfig(STYLES))
 
 
-STYLEBANK = Entry(
+STYLEBANK = ZooEntry(
     "stylebank",
     None,
     InputContract(3, 256, 256, mean=(0.5,), std=(0.25,), name="photo"),

@@ -9,12 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import convscope
-from convscope.nets.description import Description
+from convscope.nets.description.description import Description
 from convscope.show.graphs.cards import FAMILIES, Card, compact, counts, extent
 from convscope.show.graphs.drawing import SIZES, SLOPE, STEEPEST
 from convscope.show.graphs.static import KEY, legal, svg
 from convscope.show.graphs.tree import Part, Tree
-from convscope.show.words import both, plain, texts
+from convscope.show.report.i18n import bilingual, plain, texts
 
 WORDS = "graph.js."
 """Where the words are that the page's script puts in."""
@@ -57,7 +57,7 @@ def page(
         values=values,
         facts=_facts(description, cards),
         families=list(FAMILIES),
-        both=both,
+        both=bilingual,
         plain=plain,
         css=Markup(style),
         script=Markup(environment.get_template("graph.js").render()),
@@ -85,7 +85,7 @@ def document(tree: Tree, cards: Sequence[Card], unfolded: Collection[int]) -> di
     """What the page's script draws from, JSON-ready; short names keep a page of a thousand layers small."""
     total = cards[0]
     return {
-        "sizes": {**SIZES, "slope": SLOPE, "steepest": STEEPEST},
+        "sizes": {**SIZES, "slope": SLOPE, "normalized_sgd": STEEPEST},
         "parts": [_part(part, card, total) for part, card in zip(tree.parts, cards, strict=True)],
         "shapes": [extent(leaf.shape) for leaf in tree.leaves],
         "sources": [list(leaf.sources) for leaf in tree.leaves],

@@ -1,0 +1,1 @@
+"""What every verb shares: the application, flags, output, errors, provenance."""

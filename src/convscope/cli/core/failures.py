@@ -1,0 +1,149 @@
+"""From any exception to a message with a next step, on a terminal or as JSON."""
+
+import errno
+import os
+import traceback
+from collections.abc import Sequence
+
+from typer import Abort
+
+from convscope import signals
+from convscope.cli.core import terminal
+from convscope.cli.core.results import as_json
+from convscope.cli.core.words import verb_of, wants_json, wants_traceback
+from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest
+from convscope.printable import printable
+
+REPORT = "This is a fault of convscope, not yours. Please report it with the command and what --debug prints."
+
+
+class Fault(ConvscopeError):
+    """Something nobody foresaw: a fault of this program."""
+
+
+def debugging(words: Sequence[str]) -> bool:
+    """Whether tracebacks are wanted: `--debug`, or CONVSCOPE_DEBUG set to anything but 0."""
+    return wants_traceback(words) or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
+
+
+def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
+    """Print an error: three lines on stderr, or with `--json` the one document on stdout.
+
+    Args:
+        error: what went wrong.
+        words: the command line.
+
+    Returns:
+        The exit code.
+    """
+    hint = error.hint or f"See: {_command(words)} --help"
+    if debugging(words):
+        terminal.tell("".join(traceback.format_exception(error)).rstrip("\n"))
+    if wants_json(words):
+        fields = {"expected": error.expected, "received": error.received, "hint": hint}
+        terminal.answer(as_json({"error": {**fields, "exit_code": error.exit_code}}))
+        return error.exit_code
+    word = "stopped" if isinstance(error, Interrupted) else "fault" if isinstance(error, Fault) else "error"
+    lines = [f"{word}: {printable(error.expected)}"]
+    lines += [f"  received: {printable(error.received)}"] if error.received else []
+    terminal.tell("\n".join([*lines, f"  next: {printable(hint)}"]))
+    return error.exit_code
+
+
+def explain(error: BaseException, words: Sequence[str] = ()) -> ConvscopeError:
+    """The friendly form of an exception that was not raised on purpose, while doing what the words say."""
+    received = f"{type(error).__name__}: {_first_line(error)}"
+    known = (_from_terminal(error, words), _from_system(error), _from_torch(error))
+    surprise = Fault("an answer, not a surprise", received=received, hint=REPORT)
+    friendly = next((friendly for friendly in known if friendly is not None), surprise)
+    friendly.__cause__ = error
+    return friendly
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command without its options and arguments."""
+    return f"convscope {verb_of(words)}".strip()
+
+
+def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError | None:
+    """What the parser of the command line says."""
+    if isinstance(error, KeyboardInterrupt | Abort):  # the parser makes the one of the other
+        return Interrupted(signals.EXPECTED, hint=signals.HINT)
+    message = getattr(error, "format_message", None)
+    if message is None:
+        return None
+    context = getattr(error, "ctx", None)
+    path = _command(words)
+    option = getattr(error, "option_name", None)
+    if option is not None and context is not None and "No such option" in error.message:  # pyright: ignore[reportAttributeAccessIssue]
+        flags = [flag for parameter in context.command.get_params(context) for flag in parameter.opts]
+        close = nearest(option, [flag for flag in flags if flag.startswith("--")], most=1)
+        close = close if close.startswith("Did") else ""
+        return UsageError(f"an option of {path}", received=option, hint=f"{close} See: {path} --help".strip())
+    return UsageError(str(message()).rstrip("."), hint=f"See: {path} --help")
+
+
+def _from_system(error: BaseException) -> ConvscopeError | None:
+    """What the operating system refuses."""
+    if isinstance(error, MemoryError):
+        return _too_little_memory("the machine's memory", error)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("convscope"):
+        return MissingError(
+            "every package this verb needs",
+            received=f"no module {error.name}",
+            hint="Install again: make setup, or pip install convscope",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ConvscopeError(
+            "room on the disk", received=str(error), hint="Free some space, or choose another --out."
+        )
+    named = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+    if named or isinstance(
+        error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError
+    ):
+        return DataError(
+            "a file or folder that can be used",
+            received=_shortened(str(error)),
+            hint="Check the path and its permissions.",
+        )
+    return None
+
+
+def _from_torch(error: BaseException) -> ConvscopeError | None:
+    """What torch says of memory and devices; its other complaints stay faults."""
+    text = str(error)
+    lower = text.lower()
+    if (
+        type(error).__name__ == "OutOfMemoryError"
+        or "out of memory" in lower
+        or "can't allocate memory" in lower
+    ):
+        return _too_little_memory("the device's memory", error)
+    if "not compiled with cuda" in lower or "no nvidia driver" in lower or "cuda error" in lower:
+        return MissingError(
+            "a working CUDA device",
+            received=_first_line(error),
+            hint="Use --device cpu, or see: convscope doctor",
+        )
+    if "mps" in lower and isinstance(error, RuntimeError | NotImplementedError):
+        return MissingError(
+            "an operation that Apple's MPS can do", received=_first_line(error), hint="Use --device cpu."
+        )
+    return None
+
+
+def _too_little_memory(where: str, error: BaseException) -> ConvscopeError:
+    return ConvscopeError(
+        f"work that fits into {where}",
+        received=_first_line(error) or "out of memory",
+        hint="Make the input, the batch or the number of places smaller, or use --device cpu.",
+    )
+
+
+def _shortened(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else ""

@@ -1,0 +1,186 @@
+"""Where results land.
+
+The rule: `--out` names something that does not exist yet, or an empty folder; what exists is never
+overwritten. A link to an empty folder counts as that folder: the result lies there. Without `--out` a result
+goes to `runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears
+whole or not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at
+the end.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from convscope import files
+from convscope.errors import Interrupted, UsageError
+from convscope.files import PART_PREFIX, create_file
+from convscope.printable import printable_json
+
+WRITABLE = "--out in a folder that can be written to"
+ANOTHER = "Choose another --out, or move away what is there."
+
+
+def free(out: Path) -> Path:
+    """Return `out`, when something can be made there; nothing is made yet.
+
+    Raises:
+        UsageError: something is there already, or its folder cannot be written to.
+    """
+    try:
+        if os.path.lexists(out) and not (out.is_dir() and _is_empty(out)):
+            raise UsageError("--out names something that does not exist yet", received=str(out), hint=ANOTHER)
+        above = _within(out)
+        writable = "\0" not in str(out) and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    except (OSError, ValueError) as error:
+        raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
+    if not writable:
+        raise UsageError(WRITABLE, received=str(out), hint=ANOTHER)
+    return out
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder but what this program has not finished."""
+    return all(entry.name.startswith(PART_PREFIX) for entry in folder.iterdir())
+
+
+def _within(out: Path) -> Path:
+    """The folder in which a result is made before it has its name: the nearest one that exists."""
+    return out if out.is_dir() else next(folder for folder in out.absolute().parents if folder.exists())
+
+
+def named(name: str) -> Path:
+    """A place under `runs/` that is still free."""
+    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip("-.")
+    first = Path("runs") / f"{date.today().isoformat()}-{plain[:60] or 'result'}"
+    number, found = 1, first
+    while os.path.lexists(found):
+        number += 1
+        found = first.with_name(f"{first.name}-{number}")
+    return free(found)
+
+
+@dataclass
+class Pending:
+    """A folder being filled."""
+
+    path: Path
+    """Where to write now."""
+    place: Path
+    """Where it stands in the end."""
+
+
+@contextlib.contextmanager
+def folder(out: Path | None, name: str) -> Iterator[Pending]:
+    """A folder to fill; it stands at its place when the block ends, and nowhere when the block fails.
+
+    When the user interrupts (`Interrupted`), what was saved is kept.
+
+    Raises:
+        UsageError: the place is taken, or cannot be written to. Where it was taken by others after the block
+            had begun, the finished result is kept, and the message says where.
+    """
+    place = free(out) if out else named(name)
+    temporary = _within(place) / f"{PART_PREFIX}{os.urandom(16).hex()}"
+    try:
+        temporary.mkdir()
+    except OSError as error:
+        raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
+    pending = Pending(temporary, place)
+    try:
+        yield pending
+    except Interrupted:
+        if any(temporary.iterdir()):
+            _move(pending, out, name)
+        else:
+            temporary.rmdir()
+        raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _move(pending, out, name)
+
+
+def _move(pending: Pending, out: Path | None, name: str) -> None:
+    while True:
+        try:
+            if pending.place.is_dir():
+                _move_into(pending.path, pending.place)
+            else:
+                pending.place.parent.mkdir(parents=True, exist_ok=True)
+                pending.path.rename(pending.place)
+            return
+        except OSError as error:
+            if out is None and os.path.lexists(pending.place):
+                pending.place = named(name)  # someone else took the name meanwhile
+                continue
+            raise UsageError(
+                f"{pending.place} to be free still when the result was ready",
+                received=str(error),
+                hint=f"The whole result is in {pending.path}: move it to where you want it.",
+            ) from None
+
+
+def _move_into(made: Path, place: Path) -> None:
+    """Move what was made into an empty folder of the user, which keeps its permissions and its owner."""
+    if not _is_empty(place):
+        raise FileExistsError(f"{place} is no longer empty")
+    for entry in sorted(made.iterdir()):
+        entry.rename(place / entry.name)
+    made.rmdir()
+
+
+def write_document(out: Path, document: dict[str, Any]) -> None:
+    """Write an answer as JSON, whole or not at all, where nothing is yet."""
+    free(out)
+    if out.is_dir() or not out.name:
+        raise UsageError(
+            "--out names a file for this verb", received=f"the folder {out}", hint="Add a file name."
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with create_file(out) as part:
+            part.write_text(as_json(document) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
+
+
+def write_file(out: Path, text: str) -> None:
+    """Write a result that is one file of text, whole or not at all, where nothing is yet.
+
+    Raises:
+        UsageError: something is there, or its folder cannot be written to.
+    """
+    free(out)
+    if out.is_dir() or not out.name:
+        raise UsageError("--out names a file", received=f"the folder {out}", hint="Add a file name.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(out, text)
+    except OSError as error:
+        raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
+
+
+def as_json(document: Any) -> str:
+    """Return JSON that any reader accepts and any terminal shows.
+
+    NaN and infinities become null, bytes that are no text and control characters are escaped.
+    """
+    return printable_json(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
+        return None
+    if isinstance(value, dict):
+        return {_plain(str(key)): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, str | Path):
+        return str(value).encode("utf-8", "backslashreplace").decode()  # names that are no text
+    return value

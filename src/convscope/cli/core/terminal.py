@@ -1,0 +1,145 @@
+"""The one place where text goes to the terminal: what it would obey is escaped, closed pipes end nothing."""
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from convscope import signals
+from convscope.printable import printable, printable_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE = 160
+"""Columns of tables when the output is no terminal."""
+
+
+def prepare() -> None:
+    """Make the standard streams take any name of a file, and be there when the caller has closed them."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed; else the next file that is opened would get the number, and what is printed
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def show_notes() -> None:
+    """Show warnings about pictures as one line for each text on stderr; all others as Python does."""
+    shown: set[str] = set()
+    plain = warnings.formatwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category.__module__ != "convscope.worlds.images.bit_depth":
+            print(plain(message, category, filename, lineno, line), file=file or sys.stderr, end="")
+        elif str(message) not in shown:
+            shown.add(str(message))
+            tell(f"note: {message}")
+
+    warnings.showwarning = show
+
+
+def tell(text: str) -> None:
+    """Print lines on stderr; where nobody reads it any more, nothing."""
+    try:
+        print(printable_lines(text), file=sys.stderr, flush=True)
+    except OSError:
+        _forget(2)
+
+
+def answer(text: str) -> None:
+    """Print the answer on stdout, whole: a stop waits for it.
+
+    Raises:
+        OSError: it cannot be written, for example because the disk is full.
+    """
+    signals.answering()
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _forget(1)
+    except OSError:
+        _forget(1)
+        raise
+
+
+def answer_richly(shown: Any, lines: Iterable[str] = ()) -> None:
+    """Print what rich can show on stdout, and lines below it, as they are.
+
+    Raises:
+        OSError: as `answer` does.
+    """
+    signals.answering()
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    out = console(width=width, soft_wrap=False, highlight=False, markup=False, emoji=False)
+    try:
+        out.print(_clean(shown))
+        for line in lines:
+            out.print(printable(line), markup=False, soft_wrap=True)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget(1)
+    except OSError:
+        _forget(1)
+        raise
+
+
+def console(**options: Any) -> "Console":
+    """Return a rich console that never sends what a terminal would obey, but for rich's own colours."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Clean(Console):
+        def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+            return super()._render_buffer(
+                segment if segment.control else Segment(printable_lines(segment.text), segment.style)
+                for segment in buffer
+            )
+
+        def on_broken_pipe(self) -> None:
+            """Go on without a word; rich would end the process."""
+            _forget(2 if self.stderr else 1)
+
+    return Clean(**options)
+
+
+def _clean(shown: Any) -> Any:
+    """Escape controls before rich counts widths, and line breaks except in a text that stands alone."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    if isinstance(shown, Group):
+        return Group(*(printable(r) if isinstance(r, str) else _clean(r) for r in shown.renderables))
+    if isinstance(shown, Table):
+        for column in shown.columns:
+            column._cells = [
+                printable(cell) if isinstance(cell, str) else _clean(cell) for cell in column.cells
+            ]
+    if isinstance(shown, Text) and printable(shown.plain) != shown.plain:
+        return Text(printable(shown.plain), shown.style)
+    return printable_lines(shown) if isinstance(shown, str) else shown
+
+
+def forget_stdout() -> None:
+    """Send what is still buffered for stdout nowhere."""
+    _forget(1)
+
+
+def _forget(descriptor: int) -> None:
+    """Send what is still buffered nowhere: whoever read it has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

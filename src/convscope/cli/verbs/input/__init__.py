@@ -1,0 +1,1 @@
+"""Verbs about an input: inputs first, and the network by --net."""

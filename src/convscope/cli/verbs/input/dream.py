@@ -1,0 +1,165 @@
+"""Draw into a picture what a network sees in it (DeepDream).
+
+The activations' own energy is raised at several sizes: what is positive grows, what is negative falls.
+`--guide` dreams of what another picture shows, `--mask` only where it is white, `--seamless` makes a tile,
+`--zoom 60` a video that falls into the dream. A picture of any size is cut into tiles that fit `--memory`.
+Ctrl-C keeps the picture as it is.
+
+    convscope dream photo.jpg
+    convscope dream photo.jpg --layer blocks.3.2 --octaves 5 --size 1200
+    convscope dream photo.jpg --net hed-vgg16 --layer relu4_3:17 --mask sky.png
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli.core import inputs, pictures
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.errors import Interrupted
+from convscope.see.deepdream import DreamRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see import DreamProgress, DreamResult
+
+schema = DreamRecipe
+
+
+def run(recipe: DreamRecipe, shell: Shell) -> VerbResult:
+    """The dream, a sheet of before and after, and the frames of a zoom."""
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    photo = _opened(net, recipe.photo, recipe.size)
+    guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.contract.size))
+    mask = None if recipe.mask is None else _mask(recipe.mask)
+    with shell.folder(f"dream-{Path(recipe.photo).stem}") as folder:
+        keeper = _Keeper(net, recipe, folder.path)
+        made, stopped = _dreamt(_course(net, photo, recipe, guide, mask), keeper, shell)
+        data = keeper.save(made)
+        if stopped:
+            raise Interrupted(
+                f"stopped; the picture so far is in {folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
+    return VerbResult({**data, "out": str(folder.place)}, lambda: _table(data))
+
+
+def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
+    from convscope.worlds.images import photos
+
+    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), net.contract, longest=longest)
+
+
+def _mask(path: str) -> "Tensor":
+    from convscope.graph.contract import InputContract
+    from convscope.worlds.images import photos
+
+    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), InputContract(1, 1, 1))[0]
+
+
+def _course(
+    net: "Net", photo: "Tensor", recipe: DreamRecipe, guide: "Tensor | None", mask: "Tensor | None"
+) -> "Iterator[DreamProgress]":
+    from convscope.nets import frozen
+    from convscope.see import iter_dream
+
+    with frozen(net.module):
+        yield from iter_dream(net, photo, recipe, guide=guide, mask=mask)
+
+
+def _dreamt(course: "Iterator[DreamProgress]", keeper: "_Keeper", shell: Shell) -> "tuple[DreamResult, bool]":
+    """The first frame's dream and whether it was stopped; frames are saved as they come."""
+    last, first = None, None
+    with shell.progress("dreaming", 1.0) as progress:
+        try:
+            for last in course:
+                frame = f"frame {last.frame}, " if last.frame else ""
+                progress.update(last.done, f"{frame}octave {last.octave + 1}, step {last.step}")
+                if last.whole:
+                    made = last.result()
+                    first = first or made
+                    keeper.frame(made, last.frame)
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            return first or last.result(), True
+    if first is None:
+        raise Interrupted("stopped before the first step")
+    return first, False
+
+
+class _Keeper:
+    """Writes pictures that remember the recipe."""
+
+    def __init__(self, net: "Net", recipe: DreamRecipe, folder: Path) -> None:
+        self.net, self.recipe, self.folder = net, recipe, folder
+        self.frames: list[Image] = []
+
+    @staticmethod
+    def mark(made: "DreamResult") -> dict[str, Any]:
+        from convscope.cli.core.provenance import stamp
+
+        return stamp(made.recipe)
+
+    def picture(self, image: "Tensor") -> "Image":
+        from convscope.worlds.images import photos
+
+        return photos.to_pil(image, self.net.contract)
+
+    def frame(self, made: "DreamResult", number: int) -> None:
+        if self.recipe.zoom:
+            picture = self.picture(made.image)
+            pictures.save(picture, self.folder / "frames" / f"{number:04d}.png", self.mark(made))
+            self.frames.append(picture)
+
+    def save(self, made: "DreamResult") -> dict[str, Any]:
+        from convscope.show.images import contact_sheet
+
+        picture = self.picture(made.image)
+        pictures.save(picture, self.folder / "dream.png", self.mark(made))
+        row = contact_sheet.Row(
+            ", ".join(made.layers), [self.picture(made.original), picture], (), ["before", "after"]
+        )
+        side = min(picture.height, 480)
+        sheet = contact_sheet.sheet([row], title=f"A dream of {self.net.name}", side=side)
+        pictures.save(sheet, self.folder / "sheet.png", self.mark(made))
+        if self.frames:
+            contact_sheet.animation(
+                self.frames, self.folder / "zoom.webp", self.mark(made), seconds=len(self.frames) / FRAMES
+            )
+        return {
+            "net": self.net.name,
+            "layers": list(made.layers),
+            "picture": "dream.png",
+            "size": [picture.height, picture.width],
+            "octaves": [asdict(octave) for octave in made.octaves],
+            "frames": len(self.frames),
+        }
+
+
+FRAMES = 15
+"""Of a video in each second."""
+
+
+def _table(data: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("octave", "objective before", "after", ""):
+        table.add_column(head)
+    for octave in data["octaves"]:
+        height, width = octave["size"]
+        times = f"x {octave['after'] / octave['before']:.2f}" if octave["before"] > 0 else ""
+        if octave["unmoved"]:
+            times = pictures.UNMOVED
+        exact = "" if octave["exact"] else ", not exact near seams"
+        tiles = f"  {octave['tiles']} tiles{exact}" if octave["tiles"] > 1 else ""
+        table.add_row(
+            f"{width} by {height}", f"{octave['before']:.4g}", f"{octave['after']:.4g}", times + tiles
+        )
+    return table

@@ -1,0 +1,168 @@
+"""Show what a network makes of one picture, layer by layer.
+
+Feature maps of the strongest units of each layer, their degree of activation (the sum over the map), and the
+filters themselves: one page and one contact sheet of all, and a sheet for each layer. With --data also which
+units of each layer are dead, saturated or redundant over real inputs.
+
+    convscope look digits digit.png
+    convscope look efficientnet_lite0 photo.jpg --places blocks.3.0 --top-channels 16
+    convscope look digits --data digits
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli.core import inputs, pictures
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.errors import UsageError
+from convscope.see.visualization import LookRecipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see import FeatureMaps, LayerHealth
+
+schema = LookRecipe
+
+
+def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
+    """One forward pass; a sheet for each layer."""
+    from convscope.cli.core.provenance import stamp
+    from convscope.see import feature_maps
+    from convscope.show.pages import features
+
+    net = inputs.network(recipe.net, recipe, shell)
+    image = _image(net, recipe.image)
+    mark = stamp(recipe)
+    seen = list(feature_maps(net, image, recipe.places or features.changing_layers(net)))
+    health = _health(net, recipe, [maps.place for maps in seen], shell)
+    with shell.folder(f"look-{net.name}") as folder:
+        layers = [_layer(maps, recipe.top_channels, net, folder.path, mark) for maps in seen]
+        sheets = _filters(net, recipe, folder.path, mark) if recipe.filters else []
+        _save_input(net, image, folder.path, mark)
+        page = features.page(
+            net, image[0], seen, strongest=recipe.top_channels, command=recipe.command(), health=health
+        )
+        (folder.path / "look.html").write_text(page, encoding="utf-8")
+        sheet = features.sheet(net, image[0], seen, recipe.top_channels)
+        pictures.save(sheet, folder.path / "look.png", mark)
+    data = {
+        "net": net.name,
+        "layers": layers,
+        "filters": sheets,
+        "health": [asdict(h) for h in health],
+        "page": "look.html",
+        "out": str(folder.place),
+    }
+    return VerbResult(data, lambda: _shown(layers, health))
+
+
+def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> "tuple[LayerHealth, ...]":
+    """What the layers do over real inputs, where some are given."""
+    if recipe.data is None:
+        return ()
+    from convscope.see import layer_health
+
+    data = inputs.samples(recipe.data, inputs.looks_at_pictures(net), recipe, shell)
+    chosen = range(0, len(data), max(1, len(data) // recipe.images))
+    with shell.progress("looking at data") as progress:
+        progress.update(0, f"{len(chosen[: recipe.images]):,} images")
+        return layer_health(net, data.take(list(chosen[: recipe.images])), places)
+
+
+def _image(net: "Net", path: str | None) -> "Tensor":
+    if path is not None:
+        return inputs.picture(net, path)
+    from convscope.worlds.datasets import digits
+    from convscope.worlds.images.adapt import to_contract
+
+    if not net.contract.is_digit:
+        shape = "x".join(map(str, net.contract.shape))
+        raise UsageError(
+            "a picture to look at",
+            received=f"none, and {net.name} looks at {shape}",
+            hint=f"Add the path of a picture: convscope look {net.name} photo.jpg",
+        )
+    return to_contract(digits.test().batch([0]), net.contract)
+
+
+def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:
+    units, degrees = maps.strongest(count), maps.degrees
+    labels = net.labels if maps.place == "output" and len(net.labels) == len(degrees) else ()
+    strongest = [
+        {"unit": unit, "degree": float(degrees[unit]), **({"label": labels[unit]} if labels else {})}
+        for unit in units
+    ]
+    shape = list(maps.maps.shape)
+    saved = None
+    if maps.maps.dim() == 3:
+        sheet = pictures.maps_sheet(maps.maps, units)
+        saved = pictures.save(sheet, folder / pictures.file_name(maps.place), mark)
+    return {
+        "place": maps.place,
+        "shape": shape,
+        "silent": maps.silent,
+        "strongest": strongest,
+        "picture": saved,
+    }
+
+
+def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any]) -> list[dict[str, Any]]:
+    """A sheet of the first filters of each layer that has them; over many channels, of their mean."""
+    from convscope.see import filters, layers_with_filters
+    from convscope.show.images import draw
+
+    sheets = []
+    for name in layers_with_filters(net):
+        if recipe.places and name not in recipe.places:
+            continue
+        kernels = filters(net, name)
+        colour = kernels.pictures.dim() == 4
+        if not colour:
+            kernels = filters(net, name, show="mean")
+        shown = kernels.pictures.reshape(len(kernels.pictures), *kernels.pictures.shape[-3:])[
+            : recipe.top_channels
+        ]
+        images = [draw.grayscale_alpha(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
+        sheet = draw.grid(images, [str(i) for i in range(len(images))])
+        saved = pictures.save(sheet, folder / pictures.file_name(name, ending="-filters"), mark)
+        sheets.append({"place": name, "shape": list(kernels.weights.shape), "picture": saved})
+    return sheets
+
+
+def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any]) -> None:
+    from convscope.worlds.images import photos
+
+    if net.contract.is_rgb or len(net.contract.size) == 2 > net.contract.channels:
+        pictures.save(photos.to_pil(image[0], net.contract), folder / "input.png", mark)
+
+
+def _shown(layers: list[dict[str, Any]], health: "tuple[LayerHealth, ...]") -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    if not health:
+        return _table(layers)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "units", "dead", "saturated", "redundant", "silent for"):
+        table.add_column(head, justify="left" if head == "layer" else "right")
+    for entry in health:
+        counts = (entry.units, len(entry.dead), len(entry.saturated), len(entry.redundant))
+        table.add_row(
+            entry.place.replace("[", r"\["), *(f"{count:,}" for count in counts), f"{entry.silent:.0%}"
+        )
+    return Group(_table(layers), "", f"Over {health[0].images:,} inputs:", table)
+
+
+def _table(layers: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "shape", "silent", "strongest units (degree of activation)"):
+        table.add_column(head)
+    for layer in layers:
+        units = ", ".join(f"{u.get('label', u['unit'])} ({u['degree']:.4g})" for u in layer["strongest"][:5])
+        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["silent"]), units)
+    return table

@@ -1,0 +1,1 @@
+"""Verbs about a network: the network first."""

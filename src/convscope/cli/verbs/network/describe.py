@@ -1,0 +1,115 @@
+"""Show a network's layers: shapes, parameters, operations, receptive fields.
+
+NET is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the folder of a run.
+
+    convscope describe lecture
+    convscope describe torchvision/resnet50 --input 3x320x320
+    convscope describe torchvision/resnet50 --out net.html      # the graph: modules fold and unfold
+    convscope describe torchvision/resnet50 --out net.svg --depth 1
+"""
+
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.errors import UsageError
+from convscope.recipe import Recipe
+
+if TYPE_CHECKING:
+    from convscope.nets import Description, Net
+
+DRAWN = (".html", ".svg")
+"""Endings of `--out` that ask for the graph; any other for the answer as JSON."""
+
+
+MOST_VALUES = 2**26
+"""Numbers of one input, 4,700 pixels square in colour: what is no graph is described by running it."""
+
+
+class DescribeRecipe(Recipe):
+    """Which network to describe, for which input."""
+
+    verb: ClassVar[str] = "describe"
+    positional: ClassVar[tuple[str, ...]] = ("net",)
+
+    net: str = Field(
+        min_length=1, description="the network: a name, torchvision/NAME, timm/NAME, or a folder"
+    )
+    input: str | None = Field(
+        None,
+        pattern=r"^[1-9][0-9]{0,5}(x[1-9][0-9]{0,5}){0,2}$",
+        description="another input than the network's own, like 3x224x224",
+    )
+    depth: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="how deep modules are unfolded in net.html and net.svg, 0 for none; "
+        "by default as deep as can be read at first sight",
+    )
+
+    @field_validator("input")
+    @classmethod
+    def _bounded(cls, text: str | None) -> str | None:
+        values = prod(map(int, text.split("x"))) if text else 1
+        if values > MOST_VALUES:
+            raise ValueError(f"an input of at most {MOST_VALUES:,} numbers, not {values:,}")
+        return text
+
+
+schema = DescribeRecipe
+
+
+def run(recipe: DescribeRecipe, shell: Shell) -> VerbResult:
+    """Load the network without downloading anything, and describe it; draw it where `--out` asks for it."""
+    from convscope import nets
+    from convscope.cli.core import results
+
+    drawn = shell.out if shell.out is not None and shell.out.suffix.lower() in DRAWN else None
+    if drawn is not None:
+        results.free(drawn)
+    elif recipe.depth is not None:
+        raise UsageError(
+            "--depth with --out net.html or --out net.svg", received=str(shell.out or "no --out")
+        )
+    net = nets.load(recipe.net)
+    net = _resized(net, recipe.input) if recipe.input else net
+    description = net.describe()
+    data: dict[str, Any] = description.to_json()
+    if drawn is not None:
+        results.write_file(drawn, _drawing(net, description, recipe, drawn))
+        data["out"] = str(drawn)
+    return VerbResult(data, description.rich)
+
+
+def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path) -> str:
+    """The graph as a page or as SVG, by the ending of `out`."""
+    from convscope.cli.core.provenance import stamp
+    from convscope.show import graphs
+
+    classes = {name: type(module).__name__ for name, module in net.module.named_modules()}
+    tree = graphs.tree(description)
+    cards = graphs.cards(tree, classes)
+    unfolded = tree.readable() if recipe.depth is None else tree.at_depth(recipe.depth)
+    if out.suffix.lower() == ".svg":
+        return graphs.svg(tree, cards, unfolded, stamp(recipe))
+    return graphs.page(description, tree, cards, unfolded, command=recipe.command(), recipe=stamp(recipe))
+
+
+def _resized(net: "Net", text: str) -> "Net":
+    """The network for another input; one that was built from a graph is built again."""
+    from convscope import graph, nets
+
+    channels, *size = map(int, text.split("x"))
+    height, width = [None, None, *size][-2:]
+    contract = replace(net.contract, channels=channels, height=height, width=width)
+    if net.graph is None:
+        return replace(net, contracts=(contract, *net.contracts[1:]))
+    first, *others = net.graph.inputs
+    inputs = {first: contract.shape, **{name: net.graph.inputs[name] for name in others}}
+    module = nets.build(graph.Graph(inputs, net.graph.nodes, net.graph.outputs))
+    return nets.wrap(module, (contract, *net.contracts[1:]), net.labels, name=net.name)

@@ -1,0 +1,204 @@
+"""Make pictures of what units, layers and answers like best.
+
+PLACES are addresses inside the network: `conv2:17` is a unit, `conv2:17@5,5` one neuron, `conv2:*` every
+unit, `conv2` a whole layer, `output:3` an answer, `'conv2:17 - 0.3*conv2:7'` a sum. Each gets a PNG that
+remembers how it was made. `--journey` walks from the first layer to the last. Ctrl-C keeps the pictures as
+they are.
+
+    convscope visualize digits conv2:3 output:7 --save-steps 0,4,16,128
+    convscope visualize efficientnet_lite0 blocks.4.1:7 --variants 4 --both --size 160
+    convscope visualize efficientnet_lite0 --journey --size 128
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli.core import inputs, pictures
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.errors import Interrupted, UsageError
+from convscope.see.visualization import VisualizeRecipe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see import Visualization
+    from convscope.see.visualization import LayerStop, VisualizationProgress
+
+schema = VisualizeRecipe
+
+
+def run(recipe: VisualizeRecipe, shell: Shell) -> VerbResult:
+    """Ascend, and save; stopped with Ctrl-C, what there is so far is saved."""
+    net = _drawable(inputs.network(recipe.net, recipe, shell))
+    stops = _stops(net, recipe)
+    work = recipe.model_copy(update={"places": [p for s in stops for p in s.places]}) if stops else recipe
+    with shell.folder(f"{'journey' if stops else 'visualize'}-{net.name}") as folder:
+        last, stopped = _ascended(net, work, shell)
+        made = last.visualization()
+        found = _save(net, made, stops, recipe, folder.path)
+        if stopped:
+            raise Interrupted(
+                f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
+    data = {
+        "net": net.name,
+        "pictures": found,
+        "silent": list(made.silent),
+        "unmoved": list(made.unmoved),
+        "out": str(folder.place),
+    }
+    return VerbResult(data, lambda: _table(found, made))
+
+
+def _drawable(net: "Net") -> "Net":
+    if len(net.contracts) != 1 or not 2 <= len(net.contract.shape) <= 3:
+        shapes = " and ".join("x".join(map(str, contract.shape)) for contract in net.contracts)
+        raise UsageError("a network that looks at one picture or signal", received=f"{net.name}: {shapes}")
+    return net
+
+
+def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerStop, ...]":
+    if not recipe.journey:
+        return ()
+    from convscope.see.visualization import layer_path
+
+    return layer_path(net, recipe.places, stops=recipe.stops, units=recipe.units)
+
+
+def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
+    """The pictures whose spectrum is held, at the size that is drawn."""
+    if not recipe.spectrum:
+        return None
+    from dataclasses import replace
+
+    import torch
+
+    from convscope.see.optimize import shape_of
+    from convscope.worlds.opening import as_input
+
+    height, width = shape_of(net.contract, tuple(recipe.size))[1:]
+    contract = replace(net.contract, height=height, width=width)
+    opened = [as_input(Path(path), contract) for path in recipe.spectrum]
+    return torch.stack(opened)
+
+
+def _ascended(net: "Net", recipe: VisualizeRecipe, shell: Shell) -> "tuple[VisualizationProgress, bool]":
+    from convscope.see.visualization import iter_visualize
+
+    last = None
+    with shell.progress("ascending", 1.0) as progress:
+        try:
+            for last in iter_visualize(net, recipe, photographs=_photographs(net, recipe)):
+                share = (last.done + len(last.current.scores) * last.step / max(last.steps, 1)) / last.total
+                progress.update(
+                    share, f"step {last.step} of {last.steps}, score {float(last.current.scores.mean()):.4g}"
+                )
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            return last, True
+    if last is None:
+        raise Interrupted("stopped before the first step")
+    return last, False
+
+
+def _save(
+    net: "Net", made: "Visualization", stops: "Sequence[LayerStop]", recipe: VisualizeRecipe, folder: Path
+) -> list[dict[str, Any]]:
+    from convscope.cli.core.provenance import stamp
+
+    mark = stamp(made.execution.model_copy(update={"places": recipe.places}))
+    found: list[dict[str, Any]] = []
+    images = [_picture(net, image) for image in made.images]
+    for place, image, score in zip(made.places, images, made.clean_scores.tolist(), strict=True):
+        name = pictures.file_name(place, [f["picture"] for f in found])
+        pictures.save(image, folder / name, mark)
+        found.append({"place": place, "score": score, "picture": name})
+    pictures.save(_sheet(net, made, images, stops), folder / "sheet.png", mark)
+    if made.film:
+        _save_film(net, made, recipe, folder, mark)
+    return found
+
+
+def _picture(net: "Net", image: "Tensor") -> "Image":
+    """As it is with 1 or 3 channels; otherwise its channels beside each other, signals as stripes."""
+    from convscope.worlds.images import photos
+
+    if image.dim() == 2:
+        image = image.repeat_interleave(max(1, 64 // len(image)), dim=0)[None]
+    if image.shape[0] not in (1, 3):
+        image = image.permute(1, 0, 2).flatten(1)[None]
+    return photos.to_pil(image, net.contract)
+
+
+def _sheet(
+    net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerStop]"
+) -> "Image":
+    from convscope.show.images import contact_sheet, draw
+
+    if not stops:
+        return draw.grid(images, list(made.places), side=max(84, min(images[0].height, 224)))
+    left, rows = dict(zip(made.places, images, strict=True)), []
+    for stop in stops:
+        shown = [place for place in made.places if place.lstrip("-").startswith(f"{stop.layer}:")]
+        if shown:
+            words = [_word(net, stop, place) for place in shown]
+            rows.append(contact_sheet.Row(stop.layer, [left[place] for place in shown], _facts(stop), words))
+    return contact_sheet.sheet(
+        rows, title=f"A journey through {net.name}", side=min(max(96, images[0].height), 160)
+    )
+
+
+def _word(net: "Net", stop: "LayerStop", place: str) -> str:
+    unit, _, variant = place.rpartition(":")[2].partition(" ")
+    named = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.labels)
+    return " ".join(filter(None, [net.labels[int(unit)] if named else f":{unit}", variant]))
+
+
+def _facts(stop: "LayerStop") -> list[str]:
+    """Its units, and how much of the picture one of them sees."""
+    facts = [f"{stop.shape[0]} units"]
+    if stop.whole_layer:
+        facts.append("sees everything")
+    elif stop.field is not None:
+        facts.append("sees " + " by ".join(map(str, stop.field)) + " px")
+    return facts
+
+
+def _save_film(
+    net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: Path, mark: dict[str, Any]
+) -> None:
+    from convscope.show.images import contact_sheet
+
+    moments = [(step, images) for step, images in made.film if step in recipe.save_steps]
+    if moments:
+        words = [f"step {step}" for step, _ in moments]
+        rows = [
+            contact_sheet.Row(place, [_picture(net, images[i]) for _, images in moments], (), words)
+            for i, place in enumerate(made.places)
+        ]
+        pictures.save(contact_sheet.sheet(rows), folder / "film.png", mark)
+    if recipe.animate:
+        taken: list[str] = []
+        for i, place in enumerate(made.places):
+            taken.append(pictures.file_name(place, taken))
+            frames = [_picture(net, images[i]) for _, images in made.film]
+            contact_sheet.animation(frames, (folder / taken[-1]).with_suffix(".webp"), mark)
+
+
+def _table(found: list[dict[str, Any]], made: "Visualization") -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("place", "activation", "picture", ""):
+        table.add_column(head)
+    for entry in found:
+        note = "silent: nothing that was tried makes it fire" if entry["place"] in made.silent else ""
+        if entry["place"] in made.unmoved:
+            note = pictures.UNMOVED
+        table.add_row(entry["place"], f"{entry['score']:.5g}", entry["picture"], note)
+    return table

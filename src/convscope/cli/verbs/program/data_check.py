@@ -1,0 +1,31 @@
+"""Look for what is wrong in a folder of pictures.
+
+FOLDER holds one folder for each class, with or without train, val and test above. Corrupt, empty, truncated
+and enormous files, files that are no pictures, empty classes and pictures that are there twice are listed; so
+are a single class, folders below the classes, classes written alike, and parts with different classes. The
+exit code is 0 when all is well, and 3 when something is not; remarks alone do not change it.
+
+    convscope data check photographs
+"""
+
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.errors import DataError
+from convscope.worlds.recipe import DataCheckRecipe
+
+schema = DataCheckRecipe
+
+
+def run(recipe: DataCheckRecipe, shell: Shell) -> VerbResult:
+    """Decode every file once, compare the pictures, and count."""
+    from convscope import worlds
+
+    shell.log(f"Looking at every file below {recipe.folder}")
+    report = worlds.check(recipe.folder, duplicates=recipe.duplicates, most_pixels=recipe.most_pixels)
+    verdict = "All is well."
+    if report.remarks:
+        verdict = "Usable; see the remarks."
+    if not report.ok:
+        skipped = "; training skips the files that cannot be read" * bool(report.problems)
+        verdict = f"Something is not well{skipped}."
+    code = 0 if report.ok else DataError.exit_code
+    return VerbResult({"report": report.to_json()}, lambda: f"{report}\n{verdict}", code)

@@ -1,0 +1,1 @@
+"""Verbs that paint, and that train networks which paint."""

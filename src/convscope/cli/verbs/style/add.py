@@ -1,0 +1,37 @@
+"""Teach a StyleBank one more style.
+
+Encoder, decoder and the banks that are there stay as they are, bit for bit; only the new bank learns.
+
+    convscope style add stylebank photographs --style hat=woman_with_a_hat.jpg
+    convscope style apply me.jpg --model runs/2026-11-22-style-add-stylebank --style hat
+"""
+
+from typing import TYPE_CHECKING
+
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.cli.verbs.style import training
+from convscope.cli.verbs.style.training_recipes import StyleAddRecipe
+
+if TYPE_CHECKING:
+    from convscope.learn.style.setup import StyleTrainingSetup
+
+schema = StyleAddRecipe
+
+
+def run(recipe: StyleAddRecipe, shell: Shell) -> VerbResult:
+    """The network with a new bank, which alone learns."""
+    return training.run(recipe, shell, _lesson)
+
+
+def _lesson(recipe: StyleAddRecipe) -> "StyleTrainingSetup":
+    from convscope import nets
+    from convscope.learn.style import setup
+
+    return setup.setup_added_style(
+        nets.load(recipe.model),
+        recipe.photographs,
+        setup.named(recipe.style),
+        test=recipe.test,
+        scales=training.scales(recipe),
+        judging=training.judging(recipe),
+    )

@@ -1,0 +1,104 @@
+"""Paint a photograph in styles that a network was taught.
+
+The result has the photograph's size. Styles are mixed by weights; what is missing from 1 is the photograph
+itself. With --mask a style is painted where another picture is bright. Photographs too large for --memory are
+painted in parts that fit together.
+
+    convscope style apply me.jpg --style wave
+    convscope style apply me.jpg --style wave:0.5 --style scream:0.5
+    convscope style apply me.jpg --style starry --mask sky.png:wave
+    convscope style apply me.jpg --model runs/2026-11-22-style-train-stylebank
+    convscope style apply me.jpg --style any_painting.jpg:0.8
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli.core import inputs, pictures
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.printable import printable
+from convscope.use.recipe import StylizeRecipe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from convscope.nets import Net
+
+schema = StylizeRecipe
+
+
+def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
+    """One pass, however large the photograph is; `painted.png` remembers how."""
+    from time import perf_counter
+
+    from convscope import nets
+    from convscope.cli.core.provenance import stamp
+    from convscope.use import stylize
+    from convscope.use.stylize.stylize import is_painting, regions_of
+
+    model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
+    net = nets.load(model).to(inputs.device(recipe.device))
+    styles, mixture = _wanted(net, recipe)
+    regions = regions_of(net, recipe.mask)
+    photo = _photo(recipe)
+    choice, precision = _choice(net, recipe)
+    started = perf_counter()
+    painted = stylize(net, photo, mixture, regions=regions, memory=recipe.memory, choice=choice)
+    seconds = perf_counter() - started
+    with shell.folder(f"style-apply-{net.name}") as folder:
+        mark = stamp(recipe.model_copy(update={"model": model, "precision": precision}))
+        name = pictures.save(painted, folder.path / "painted.png", mark)
+    data = {
+        "model": net.name,
+        "styles": list(styles),
+        "mixture": mixture,
+        "size": list(painted.size),
+        "regions": [region.style for region in regions],
+        "seconds": seconds,
+        "precision": precision,
+        "picture": name,
+        "out": str(folder.place),
+    }
+    return VerbResult(data, lambda: _shown(data))
+
+
+def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Names of the network's styles, and how much of each; of paintings, where it takes any."""
+    from convscope.nets.style.adain import AdaIN
+    from convscope.use.stylize.stylize import mixture_of, paintings_of, styles_of
+
+    if isinstance(net.module, AdaIN):
+        return (), paintings_of(recipe.style)
+    styles = styles_of(net)
+    return styles, mixture_of(recipe.style, styles) or {styles[0]: 1.0}
+
+
+def _photo(recipe: StylizeRecipe) -> "Image":
+    from PIL import Image
+
+    from convscope.worlds.images import photos
+
+    photo = photos.open_photo(Path(recipe.photo))
+    if recipe.size is None or max(photo.size) == recipe.size:
+        return photo
+    scale = recipe.size / max(photo.size)
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    return photo.resize(size, Image.Resampling.LANCZOS)
+
+
+def _choice(net: "Net", recipe: StylizeRecipe) -> tuple[Any, str]:
+    """How to compute, settled, so that the result can be made again bit for bit."""
+    from convscope.nets.inference.execution import ExecutionConfig
+    from convscope.use.stylize.stylize import fastest
+
+    choice = fastest(net) if recipe.precision == "auto" else ExecutionConfig(recipe.precision, True)
+    return choice, choice.precision
+
+
+def _shown(data: dict[str, Any]) -> str:
+    mixed = ", ".join(f"{name} {share:.0%}" for name, share in data["mixture"].items())
+    where = f"; in regions {', '.join(data['regions'])}" if data["regions"] else ""
+    across, down = data["size"]
+    return printable(
+        f"{mixed}{where}: {across} x {down} pixels in {data['seconds']:.2f} s, {data['precision']}."
+    )

@@ -1,0 +1,195 @@
+"""Paint a picture in the style of others: its content, their brush.
+
+The picture itself is moved until its values in a trained network are the content's and the correlations
+between filters the paintings', from coarse to fine. Ctrl-C keeps the picture as it is.
+
+    convscope style photo.jpg --style starry-night.jpg --size 512
+    convscope style photo.jpg --style wave.jpg --style scream.jpg --style-weight 2 --style-weight 1
+    convscope style photo.jpg --style starry-night.jpg --color luminance --mask sky.png --preview 10
+    convscope style photo.jpg --style starry-night.jpg --guide parts.png --style-guide its-parts.png
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.cli.core import inputs, pictures
+from convscope.cli.core.shell import Shell, VerbResult
+from convscope.errors import Interrupted
+from convscope.see.style import StyleRecipe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from convscope.see.style import StyleProblem, StyleProgress, StyleResult
+
+schema = StyleRecipe
+PICTURE, STRIP = "picture.png", "strip.png"
+
+
+def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
+    """Paint, and save the picture, a strip of all that went into it, and what was reached in each layer."""
+    from convscope.see.style import StyleProblem, checked
+    from convscope.worlds.images import photos
+
+    content, *paintings = [photos.open_photo(Path(path)) for path in (recipe.content, *recipe.style)]
+    masks = [_shades(path, content) for path in ([recipe.mask] if recipe.mask else [])]
+    guides = [
+        photos.to_tensor_uncropped(photos.open_photo(Path(path)))
+        for path in ([recipe.guide, *recipe.style_guide] if recipe.guide else [])
+    ]
+    net = checked(inputs.network(recipe.net, recipe, shell), recipe)
+    easel = StyleProblem(
+        net,
+        photos.to_tensor_uncropped(content),
+        [photos.to_tensor_uncropped(painting) for painting in paintings],
+        recipe,
+        mask=masks[0] if masks else None,
+        guide=guides[0] if guides else None,
+        style_guides=guides[1:],
+    )
+    shell.log(f"Style in {', '.join(map(str, easel.layers.style))}: {easel.layers.how}.")
+    with shell.folder(f"style-{Path(recipe.content).stem}") as folder:
+        last, stopped = _painted(easel, shell, folder.place)
+        painted = last.result()
+        _save(painted, paintings, folder.path)
+        if stopped:
+            raise Interrupted(
+                f"stopped at {last.size[1]}x{last.size[0]}, step {last.step}; the picture so far is in "
+                f"{folder.place}",
+                hint="Run the same command with another --out to finish.",
+            )
+    return VerbResult({**document(painted), "out": str(folder.place)}, lambda: _table(painted))
+
+
+def _shades(path: str, content: "Image") -> Any:
+    """A mask `[1 h w]` from 0 to 1, of the content's size."""
+    from convscope.see.style import luminance, resized
+    from convscope.worlds.images import photos
+
+    shades = luminance(photos.to_tensor_uncropped(photos.open_photo(Path(path))))
+    return resized(shades[None], (content.height, content.width))[0]
+
+
+def _painted(easel: "StyleProblem", shell: Shell, place: Path) -> "tuple[StyleProgress, bool]":
+    from convscope.nets import frozen
+    from convscope.see.style import iter_style_transfer
+
+    last, preview = None, _Preview(easel.recipe.preview, place)
+    try:
+        with shell.progress("painting", 1.0) as progress, frozen(easel.net.module):
+            for last in iter_style_transfer(easel):
+                height, width = last.size
+                progress.update(
+                    last.done, f"{width}x{height}, step {last.step} of {last.steps}, score {last.score:.4g}"
+                )
+                preview.show(last)
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        return last, True
+    finally:
+        preview.close()
+    if last is None:
+        raise Interrupted("stopped before the first step")
+    return last, False
+
+
+class _Preview:
+    """A file beside the result that shows how it goes; gone when the result is there.
+
+    It takes a name that is free, and is replaced and removed only while it is the file that was written last.
+    """
+
+    def __init__(self, seconds: float | None, place: Path) -> None:
+        self.seconds, self.place = seconds, place
+        self.shown = time.monotonic()
+        self.file: Path | None = None
+        self.identity: tuple[int, int] | None = None
+
+    def show(self, stroke: "StyleProgress") -> None:
+        """Write the picture, when the last one is old enough."""
+        if self.seconds is None or (self.file and time.monotonic() - self.shown < self.seconds):
+            return
+        from convscope.worlds.images import photos
+
+        self._write(photos.to_pil(stroke.image()))
+        self.shown = time.monotonic()
+
+    def _write(self, image: "Image") -> None:
+        from convscope.files import create_file, replace_file
+
+        if self.file is not None and self._is_own(self.file):
+            with replace_file(self.file) as part:
+                image.save(part, format="PNG")
+        else:
+            number = 1
+            while (self.file is None) or os.path.lexists(self.file):
+                ending = "-preview" if number == 1 else f"-preview-{number}"
+                self.file, number = (
+                    self.place.absolute().with_name(f"{self.place.name}{ending}.png"),
+                    number + 1,
+                )
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with create_file(self.file) as part:
+                image.save(part, format="PNG")
+        self.identity = self._identity(self.file)
+
+    @staticmethod
+    def _identity(file: Path) -> tuple[int, int]:
+        found = file.lstat()
+        return found.st_dev, found.st_ino
+
+    def _is_own(self, file: Path) -> bool:
+        return os.path.lexists(file) and self._identity(file) == self.identity
+
+    def close(self) -> None:
+        """Take the file away."""
+        if self.file is not None and self._is_own(self.file):
+            self.file.unlink(missing_ok=True)
+
+
+def document(painted: "StyleResult") -> dict[str, Any]:
+    """What was reached, for programs."""
+    return {
+        "picture": PICTURE,
+        "strip": STRIP,
+        "size": [painted.image.shape[2], painted.image.shape[1]],
+        "layers": painted.layers,
+        "style": painted.style,
+        "style_of_content": painted.style_of_content,
+        "content": painted.values,
+        "score": painted.score,
+        "scales": [
+            {"size": [w, h], "steps": n} for (h, w), n in zip(painted.sizes, painted.steps, strict=True)
+        ],
+        "precision": painted.settled.precision,
+        "unmoved": painted.unmoved,
+    }
+
+
+def _save(painted: "StyleResult", paintings: "list[Image]", folder: Path) -> None:
+    from convscope.cli.core.provenance import stamp
+    from convscope.show.images import style_sheet
+    from convscope.worlds.images import photos
+
+    mark = stamp(painted.settled)
+    made, content = (photos.to_pil(image) for image in (painted.image, painted.content))
+    pictures.save(made, folder / PICTURE, mark)
+    pictures.save(style_sheet.strip(content, paintings, made, painted), folder / STRIP, mark)
+
+
+def _table(painted: "StyleResult") -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "compares", "missing", "of the photograph"):
+        table.add_column(head)
+    for layer, missing in painted.style.items():
+        table.add_row(layer, "style", f"{missing:.1%}", f"{painted.style_of_content[layer]:.1%}")
+    for layer, missing in painted.values.items():
+        table.add_row(layer, "content", f"{missing:.1%}", "0.0%")
+    if painted.unmoved:
+        table.add_row("", "", pictures.UNMOVED, "")
+    return table

@@ -1,0 +1,121 @@
+"""Which precision and memory format are fastest for this network on this machine: measured, not guessed.
+
+bf16 doubles the speed of some processors and halves that of others; channels-last helps convolutions and
+costs depthwise ones. So some steps are timed before a training begins, and the answer is kept for the next
+time.
+"""
+
+import hashlib
+import json
+import math
+import time
+from copy import deepcopy
+from dataclasses import asdict
+
+import torch
+from torch import Tensor, nn
+
+from convscope.learn.recipe import TrainRecipe
+from convscope.learn.tasks.classifier_head import first_tensor, sized_example
+from convscope.nets import Net
+from convscope.nets.inference.execution import (
+    PLAIN,
+    ExecutionConfig,
+    kept_choice,
+    processor,
+    retain_heap,
+    store,
+)
+
+__all__ = ["PLAIN", "ExecutionConfig", "choose", "measure", "retain_heap"]
+
+ROUNDS = 4
+"""Timings of each choice, taken in turns; the fastest of each counts."""
+PATIENCE = 3.0
+"""Seconds after which no further round begins."""
+WORTH = 1.05
+"""How much faster a choice must be than the plainer one before it."""
+
+
+def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
+    """The fastest way to train `net` with `plan` on its device; the network stays as it was.
+
+    What the plan fixes is kept; the rest is measured in about a second, once for a network and a machine. A
+    choice whose loss is not finite is out.
+    """
+    candidates = _candidates(net, plan)
+    if len(candidates) == 1:
+        return candidates[0]
+    key = _key(net, plan, candidates)
+    kept = kept_choice(key, candidates)
+    if kept is not None:
+        return kept
+    seconds = measure(net, plan.batch, candidates)
+    best = candidates[0]
+    for candidate in candidates[1:]:
+        if seconds[candidate] * WORTH < seconds[best]:
+            best = candidate
+    store(key, asdict(best))
+    return best
+
+
+def measure(net: Net, batch: int, candidates: list[ExecutionConfig]) -> dict[ExecutionConfig, float]:
+    """Seconds of one forward and backward pass with each choice; infinite where the loss is not finite."""
+    inputs = sized_example(net, batch)
+    seconds = dict.fromkeys(candidates, math.inf)
+    with torch.random.fork_rng(devices=[], enabled=True):
+        try:
+            trials = {choice: deepcopy(net.module).train() for choice in candidates}
+        except RuntimeError:  # a module that cannot be copied
+            return {choice: float(i) for i, choice in enumerate(candidates)}
+        for choice, module in trials.items():
+            choice.format(module)
+        started = time.perf_counter()
+        for turn in range(ROUNDS + 1):
+            if turn > 1 and time.perf_counter() - started > PATIENCE:
+                break
+            for choice, module in trials.items():
+                taken = _step(module, choice, net.normalise(inputs))
+                if turn or taken == math.inf:  # the first round warms up
+                    seconds[choice] = min(seconds[choice], taken)
+    return seconds
+
+
+def _step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]) -> float:
+    device = inputs[0].device
+    started = time.perf_counter()
+    with choice.autocast(device):
+        loss = first_tensor(module(*map(choice.to_memory_format, inputs))).float().logsumexp(-1).mean()
+    loss.backward()
+    module.zero_grad()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started if math.isfinite(loss.item()) else math.inf
+
+
+def _candidates(net: Net, plan: TrainRecipe) -> list[ExecutionConfig]:
+    """From the plainest on. fp16 is only used when asked for: it overflows."""
+    precisions = {"auto": ["fp32", "bf16"]}.get(plan.precision, [plan.precision])
+    if plan.precision == "auto" and net.device.type == "mps":
+        precisions = ["fp32"]
+    formats = {"auto": [False, True], "contiguous": [False], "channels_last": [True]}[plan.memory_format]
+    if not any(p.ndim == 4 for p in net.module.parameters()):
+        formats = [False]
+    return [ExecutionConfig(precision, last) for precision in precisions for last in formats]
+
+
+def _key(net: Net, plan: TrainRecipe, candidates: list[ExecutionConfig]) -> str:
+    """What the answer depends on: layers and shapes, batch, processor, threads, torch."""
+    shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
+    facts = [
+        repr(net.module),
+        shapes,
+        net.contract.shape,
+        plan.batch,
+        [asdict(c) for c in candidates],
+        str(net.device),
+        processor(net.device),
+        torch.get_num_threads(),
+        torch.__version__,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

@@ -1,0 +1,154 @@
+"""From a plan to what it names: the network, the pictures to learn from and to test on."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from convscope import nets, worlds
+from convscope.errors import DataError, MissingError, UsageError
+from convscope.graph.chain import chain
+from convscope.graph.contract import InputContract
+from convscope.learn.batches.source import seed_of
+from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn.trainer.state import sha256_of
+from convscope.nets import Net
+from convscope.worlds import LabelledImages
+from convscope.worlds.images.folder import ImageFolder
+from convscope.worlds.images.listing import SPLITS, list_folder
+
+HELD_OUT = 5
+"""Where a folder has no part to test on, every fifth picture of each class is kept for that."""
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What a training needs beside its plan."""
+
+    net: Net
+    train: LabelledImages
+    test: LabelledImages
+    notes: tuple[str, ...] = ()
+    """What somebody should know of the data before believing a number."""
+
+
+def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
+    """Load what a plan names, on its device.
+
+    A chain of layers in place of a network's name takes its input from the data.
+
+    Raises:
+        UsageError: nothing has that name.
+        MissingError: the device, the data or a package is not here.
+        DataError: the data is damaged, or what is tested on is all learned from.
+    """
+    device = find_device(plan.device)
+    if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
+        train, test = _data(plan, None)
+        contract = train.contract
+        graph = chain("x".join(map(str, contract.shape)), plan.network)
+        net = nets.wrap(nets.build(graph, seed=plan.seed), contract, train.classes, name="chain")
+    else:
+        net = nets.load(plan.network, weights="packaged", seed=plan.seed)
+        train, test = _data(plan, net.contract)
+    return TrainingSetup(net.to(device), train, test, _notes(train, test))
+
+
+def find_device(name: str) -> torch.device:
+    """The device that a name means here; `auto` is the fastest there is.
+
+    Raises:
+        MissingError: there is no such device.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, here in there.items() if here))
+    if not there.get(name, False):
+        raise MissingError(
+            "a device of this machine", received=name, hint="Use --device auto, or see: convscope doctor"
+        )
+    return torch.device(name)
+
+
+def _data(
+    plan: ClassificationRecipe, contract: InputContract | None
+) -> tuple[LabelledImages, LabelledImages]:
+    where = Path(plan.data)
+    if plan.data == "digits" or not os.path.isdir(plan.data):  # noqa: PTH112  # takes text of any length
+        return _part(plan, "train"), _part(plan, "test")
+    known = contract if contract is not None and len(contract.size) == 2 else None
+    splits = [name for name in SPLITS if name in list_folder(where).splits]
+    held = next((name for name in reversed(splits) if name != "train"), None)
+    if "train" in splits and held:
+        return worlds.open(where, "train", contract=known), worlds.open(where, held, contract=known)
+    everything = worlds.open(where, splits[0] if splits else None, contract=known)
+    return _divided(everything, plan.seed)
+
+
+def _part(plan: ClassificationRecipe, split: str) -> LabelledImages:
+    return worlds.open(plan.data, split, root=plan.root, download=plan.download)
+
+
+def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    """Train and test, class by class."""
+    generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
+    kept, held = [], []
+    for label in range(len(samples.classes)):
+        members = (samples.labels == label).nonzero().flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        held.append(members[: len(members) // HELD_OUT])
+        kept.append(members[len(members) // HELD_OUT :])
+    if not sum(map(len, held)):
+        raise UsageError(
+            f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
+            received=f"{len(samples)} in all",
+        )
+    return samples.take(torch.cat(kept)), samples.take(torch.cat(held))
+
+
+def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
+    """What is odd about the two parts, as sentences.
+
+    Raises:
+        DataError: every picture of the test is learned from too, so that the test would test memory.
+    """
+    notes = []
+    if isinstance(train, ImageFolder) and isinstance(test, ImageFolder):
+        known = [
+            path for path, same in zip(test.paths, same_files(test.paths, train.paths), strict=True) if same
+        ]
+        if len(known) == len(test):
+            raise DataError(
+                "pictures to test on that are not learned from",
+                received=f"all {len(known)} of {test.name} are in {train.name} too",
+                hint="Put other pictures into the part to test on, or leave it out: then every "
+                f"{HELD_OUT}th picture is held out.",
+            )
+        if known:
+            notes.append(
+                f"{len(known)} of {len(test)} test pictures are learned from too, such as {known[0]}."
+            )
+    missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
+    if missing:
+        listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        notes.append(
+            f"No test picture is of {listed}: nothing is measured about {len(missing)} of the classes."
+        )
+    return tuple(notes)
+
+
+def same_files(paths: Sequence[Path], others: Sequence[Path]) -> list[bool]:
+    """Tell of each file whether its content is among others. Only files of equal size are read."""
+    sizes: dict[int, list[Path]] = {}
+    for other in others:
+        sizes.setdefault(other.stat().st_size, []).append(other)
+    digests: dict[int, set[str]] = {}
+    found = []
+    for path in paths:
+        size = path.stat().st_size
+        if size in sizes and size not in digests:
+            digests[size] = {sha256_of(other)[1] for other in sizes[size]}
+        found.append(size in sizes and sha256_of(path)[1] in digests[size])
+    return found

@@ -1,0 +1,1 @@
+"""Training feed-forward style networks: StyleBank, Johnson et al., AdaIN."""

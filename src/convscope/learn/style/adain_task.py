@@ -1,0 +1,190 @@
+"""Teaching AdaIN: the decoder learns to make pictures of features whose statistics were exchanged."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from convscope import nets
+from convscope.errors import DataError, UsageError
+from convscope.learn.style.crops import RandomCrops
+from convscope.learn.style.perceptual import LOSS_NETWORK, TINY, range_penalty, roughness
+from convscope.learn.style.style_tasks import (
+    OUTSIDE,
+    StyleEval,
+    StyleLossWeights,
+    StyleStep,
+    StyleTransferTask,
+    decibels,
+    reconstruction_cost,
+)
+from convscope.nets import Net, frozen
+from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.style.adain import AdaIN, statistics
+from convscope.nets.zoo.adain import ADAIN
+from convscope.worlds import UnlabelledImages
+
+Images = Float[Tensor, "_ 3 _ _"]
+EVERY = 3
+"""Of so many squares of style, one is of a photograph, the others are of paintings."""
+
+
+class ContentStylePairs(RandomCrops):
+    """Random squares of photographs, and squares of paintings, their colours exchanged at random."""
+
+    def __init__(
+        self, photographs: UnlabelledImages, paintings: UnlabelledImages, plan: Any, side: int, device: Any
+    ):
+        super().__init__(photographs, 1, batch=plan.batch, side=side, seed=plan.seed, device=device)
+        self.paintings = paintings
+
+    def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch, without the first `skip`."""
+        for step, (squares, _) in enumerate(super().batches(epoch, skip), start=skip):
+            generator = self._generator("styles", epoch, step)
+            made = [self._style(step * self.batch + row, generator) for row in range(len(squares))]
+            yield squares, torch.stack(made).to(self.device).float() / 255
+
+    def _style(self, number: int, generator: Generator) -> Tensor:
+        source = self.photographs if number % EVERY == 0 else self.paintings
+        index = int(torch.randint(len(source), (1,), generator=generator))
+        square = source.squares([index], self.side, generator)[0]
+        square = square[torch.randperm(3, generator=generator)]
+        return 255 - square if int(torch.randint(4, (1,), generator=generator)) == 0 else square
+
+
+class AdaINTask(StyleTransferTask):
+    """The task of an AdaIN network: losses of Huang and Belongie 2017, equations 11 to 13, as shares.
+
+    Between them come steps that give photographs back, pixel by pixel, which the paper has not.
+
+    Args:
+        paintings: where styles come from.
+        scales: how much each wish counts.
+    """
+
+    def __init__(self, paintings: UnlabelledImages, scales: StyleLossWeights | None = None) -> None:
+        self.paintings, self.scales = paintings, scales or StyleLossWeights(style=5.0)
+
+    def make_batches(self, net: Net, data: Any, plan: Any) -> ContentStylePairs:
+        """Pairs of photographs and paintings.
+
+        Raises:
+            UsageError: the network is no AdaIN.
+            DataError: there is nothing to learn from.
+        """
+        _adain(net)
+        if not isinstance(data, UnlabelledImages):
+            raise DataError("Photographs to learn from", received=type(data).__name__)
+        return ContentStylePairs(data, self.paintings, plan, self.scales.side, net.device)
+
+    def styles(self, net: Net) -> tuple[str, ...]:
+        """It has no styles of its own."""
+        return ("any",)
+
+    def training_step(
+        self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
+    ) -> StyleStep:
+        """Paint, or at every T+1st step give photographs back."""
+        if self.scales.paints(step):
+            return self.priced(net, batch, choice)
+        return reconstruction_cost(self.identity_error(net, batch[0], choice), self.scales)
+
+    def identity_error(self, net: Net, squares: Images, choice: ExecutionConfig) -> Float[Tensor, " b"]:
+        """Mean squared error of photographs decoded from their own features, of values in [0, 1]."""
+        module = _adain(net)
+        with choice.autocast(squares.device):
+            with torch.no_grad():
+                features = module.encode(*net.normalise(choice.to_memory_format(squares)))
+            again = module.decode(features)
+        return _mean((again.float() - squares).square())
+
+    def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig) -> StyleStep:
+        """Exchange, decode, encode again, and compare."""
+        photographs, paintings = batch
+        module, scales = _adain(net), self.scales
+        with choice.autocast(photographs.device):
+            with torch.no_grad():
+                features = module.encode(*net.normalise(choice.to_memory_format(photographs)))
+                wanted = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
+                target = module.exchange(features.float(), wanted[-1])
+            painted = module.decode(target)
+            again = module.levels(*net.normalise(choice.to_memory_format(painted.float())))
+        content = _mean(functional.mse_loss(again[-1].float(), target, reduction="none"))
+        content = content / (_mean(target.square()) + TINY)
+        style = torch.stack([_apart(statistics(a), w) for a, w in zip(again, wanted, strict=True)]).mean(0)
+        painted = painted.float()
+        rough = roughness(painted)
+        loss = scales.content * content + scales.style * style + scales.smooth * rough
+        loss = loss + OUTSIDE * range_penalty(painted)
+        parts = [loss, content, style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
+        return StyleStep(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
+
+    def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
+        """Each photograph's middle in the style of the paintings' middles, in turn."""
+        sums, error = torch.zeros(self.metric_sums, dtype=torch.float64), 0.0
+        with torch.no_grad(), frozen(net.module):
+            for index in range(len(data)):
+                square = data.middles([index], self.scales.side).to(net.device).float() / 255
+                other = self.paintings.middles([index % len(self.paintings)], self.scales.side)
+                price = self.priced(net, (square, other.to(net.device).float() / 255), choice)
+                sums += price.sums.double().cpu()
+                error += float(self.identity_error(net, square, choice)) / len(data)
+        return StyleEval({**self.metrics(sums.tolist(), len(data)), "psnr": decibels(error)})
+
+    def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
+        side = self.scales.side
+        example = torch.rand(2 * batch, 3, side, side, generator=torch.Generator().manual_seed(0))
+        first, second = example.to(net.device).split(batch)
+        return first, second
+
+    def _judged_by(self) -> str:
+        return LOSS_NETWORK
+
+
+def fresh(photographs: UnlabelledImages, seed: int) -> Net:
+    """An AdaIN network with the encoder's weights of hed-vgg16, its decoder fresh.
+
+    Features are brought to a mean square of about 1 by smaller weights of the last convolution.
+    """
+    trunk = nets.load(LOSS_NETWORK)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = AdaIN()
+    source = trunk.module.state_dict()
+    own = module.encoder.state_dict()
+    module.encoder.load_state_dict({name: source[_there(name, source)] for name in own})
+    net = nets.wrap(module, ADAIN.contract, name="adain")
+    images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
+    with torch.no_grad():
+        scale = float(module.encoder(*net.normalise(images)).square().mean().sqrt())
+        for weight in module.encoder[-2].parameters():
+            weight /= scale
+    return net
+
+
+def _there(name: str, source: dict[str, Tensor]) -> str:
+    """`conv1_1.weight` as the trunk calls it, whatever stands before."""
+    found = [other for other in source if other == name or other.endswith(f".{name}")]
+    if len(found) != 1:
+        raise UsageError(f"{LOSS_NETWORK} with a {name}", received=", ".join(source))
+    return found[0]
+
+
+def _adain(net: Net) -> AdaIN:
+    if not isinstance(net.module, AdaIN):
+        raise UsageError("an AdaIN network", received=net.name)
+    return net.module
+
+
+def _mean(values: Tensor) -> Tensor:
+    return values.flatten(1).mean(1)
+
+
+def _apart(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+    """Squared distance of means and deviations, as a share of the sum of their squares."""
+    one, other = torch.cat(here, 1), torch.cat(wanted, 1)
+    return _mean((one - other).square()) / (_mean(one.square()) + _mean(other.square()) + TINY)

@@ -1,0 +1,223 @@
+"""From names and files to what a training of a painting network needs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from convscope import nets
+from convscope.errors import MissingError, UsageError
+from convscope.graph.contract import InputContract
+from convscope.learn.style.adain_task import AdaINTask, fresh
+from convscope.learn.style.perceptual import CONTENT, LOSS_NETWORK, STYLE, PerceptualLoss, frozen_copy
+from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, StyleTransferTask
+from convscope.nets import Net, Source
+from convscope.nets.style.bank import MEAN, NAME, STD, StyleBank, StyleBankConfig
+from convscope.nets.style.johnson import Johnson, Size
+from convscope.worlds import UnlabelledImages
+from convscope.worlds.images.style_images import SMALLEST, painting
+
+CONTRACT = InputContract(3, 256, 256, mean=(MEAN,), std=(STD,), name="photo")
+"""Photographs in [0, 1], of any size."""
+HELD_OUT, MOST_HELD_OUT = 20, 16
+"""Every 20th photograph is kept to test on, where no folder is given for that; 16 at most."""
+PAPERS = {
+    "stylebank": "Chen et al. 2017, arXiv:1703.09210",
+    "johnson": "Johnson et al. 2016, arXiv:1603.08155",
+    "adain": "Huang and Belongie 2017, arXiv:1703.06868",
+}
+
+
+@dataclass(frozen=True)
+class StyleTrainingSetup:
+    """What a training needs beside its plan."""
+
+    net: Net
+    task: StyleTransferTask
+    train: UnlabelledImages
+    test: UnlabelledImages
+
+
+@dataclass(frozen=True)
+class PerceptualConfig:
+    """Which network judges, by which layers, and whether it may be one that has learned nothing."""
+
+    network: str = LOSS_NETWORK
+    content: str = CONTENT
+    style: tuple[str, ...] = STYLE
+    untrained: bool = False
+    paintings: int = 384
+    """Longer side of the paintings, in pixels."""
+
+
+def named(words: Sequence[str]) -> dict[str, str]:
+    """Styles and the files of their paintings, from `NAME=FILE` or `FILE`, whose own name then counts.
+
+    Raises:
+        UsageError: a name is not usable, or there twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, file = word.partition("=")
+        if not equals or not NAME.fullmatch(name):
+            name, file = _plain(Path(word).stem), word
+        if name in found:
+            raise UsageError(
+                "a name of its own for each style",
+                received=f"{name}, twice",
+                hint=f"Name them: --style {name}-2={file}",
+            )
+        found[name] = file
+    if not found:
+        raise UsageError(
+            "at least one painting", received="none", hint="For example: --style wave=great_wave.jpg"
+        )
+    return found
+
+
+def setup_style_training(
+    kind: str,
+    photographs: str | Path,
+    styles: Mapping[str, str],
+    *,
+    test: str | Path | None = None,
+    scales: StyleLossWeights | None = None,
+    judging: PerceptualConfig | None = None,
+    seed: int = 0,
+    width: int = 16,
+) -> StyleTrainingSetup:
+    """A fresh network of a kind, and what teaches it styles.
+
+    Args:
+        kind: `stylebank`, `johnson` for a network of one style, `adain` for one that takes any.
+        photographs: a folder; pictures anywhere below it are learned from.
+        styles: names, and the files of the paintings.
+        test: a folder of other photographs; every 20th is held out where it is left out.
+        scales: how much each wish counts.
+        judging: the network that judges.
+        seed: of the fresh weights.
+        width: maps at full size.
+
+    Raises:
+        UsageError: a kind, layer or name does not exist, or the judge has learned nothing.
+        DataError: there are no photographs, or a painting cannot be used.
+    """
+    scales, names = scales or StyleLossWeights(), tuple(styles)
+    if kind == "adain":
+        return _any_style(photographs, styles, test, scales, seed)
+    judge = perceptual_loss(judging or PerceptualConfig(), styles)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module, task = _fresh(kind, names, width, judge, scales)
+    source = Source(kind, PAPERS[kind], "Apache-2.0; see the photographs' and paintings' own", "trained here")
+    net = nets.wrap(module, CONTRACT, name=kind, source=replace(source, note=f"Styles: {', '.join(names)}."))
+    return StyleTrainingSetup(net, task, *_divided(photographs, test, scales.side))
+
+
+def setup_added_style(
+    net: Net,
+    photographs: str | Path,
+    styles: Mapping[str, str],
+    *,
+    test: str | Path | None = None,
+    scales: StyleLossWeights | None = None,
+    judging: PerceptualConfig | None = None,
+) -> StyleTrainingSetup:
+    """A StyleBank with one more bank, which alone learns: encoder, decoder and the other banks are frozen.
+
+    Raises:
+        UsageError: the network is no StyleBank, has such a style already, or the judge has learned nothing.
+        DataError: there are no photographs, or a painting cannot be used.
+    """
+    bank = net.module
+    if not isinstance(bank, StyleBank):
+        raise UsageError("a StyleBank to add a style to", received=net.name)
+    scales = scales or StyleLossWeights()
+    for name in styles:
+        if name in bank.styles:
+            raise UsageError(
+                "a name for the new style",
+                received=f"{name}, which is there already",
+                hint=f"Name it: --style {name}-2={styles[name]}",
+            )
+        bank = bank.with_style(name)
+    bank.requires_grad_(False)
+    for name in styles:
+        bank.banks[name].requires_grad_(True)
+    grown = nets.wrap(bank, net.contracts, name=net.name, source=net.source)
+    task = StyleBankTask(
+        perceptual_loss(judging or PerceptualConfig(), styles), replace(scales, alternation=0), tuple(styles)
+    )
+    return StyleTrainingSetup(grown, task, *_divided(photographs, test, scales.side))
+
+
+def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> PerceptualLoss:
+    """The judge of these paintings.
+
+    Raises:
+        UsageError: the network or a layer does not exist.
+        MissingError: it has learned nothing, and nobody said that this is all right.
+        DataError: a painting cannot be used.
+    """
+    paintings = [painting(file, judging.paintings) for file in styles.values()]
+    net = nets.load(judging.network, seed=0)
+    if net.source.weights == "none" and not judging.untrained:
+        raise MissingError(
+            "a network that has learned to see, as a judge of style",
+            received=f"{judging.network} with fresh weights",
+            hint=f"{LOSS_NETWORK} ships with its weights. With --untrained, fresh ones may judge.",
+        )
+    return PerceptualLoss(frozen_copy(net), paintings, judging.content, judging.style)
+
+
+def _any_style(
+    photographs: str | Path,
+    styles: Mapping[str, str],
+    test: str | Path | None,
+    scales: StyleLossWeights,
+    seed: int,
+) -> StyleTrainingSetup:
+    train, held = _divided(photographs, test, scales.side)
+    paintings = UnlabelledImages.of(styles.values(), least=SMALLEST)
+    net = fresh(train, seed)
+    note = f"Encoder: {LOSS_NETWORK}. Learned on the styles of {len(styles)} paintings and of photographs."
+    net.source = Source(
+        "adain", PAPERS["adain"], "Apache-2.0; encoder: see hed-vgg16", "trained here", note=note
+    )
+    return StyleTrainingSetup(net, AdaINTask(paintings, scales), train, held)
+
+
+def _fresh(
+    kind: str, names: tuple[str, ...], width: int, judge: PerceptualLoss, scales: StyleLossWeights
+) -> tuple[nn.Module, StyleTransferTask]:
+    if kind == "stylebank":
+        return StyleBank(StyleBankConfig(names, width)), StyleBankTask(judge, scales)
+    if kind != "johnson":
+        raise UsageError("stylebank, johnson or adain", received=kind)
+    if len(names) != 1:
+        raise UsageError(
+            "one painting for a network of one style",
+            received=", ".join(names),
+            hint="--kind stylebank learns several.",
+        )
+    return Johnson(Size(names[0], width)), StyleTransferTask(judge, scales)
+
+
+def _divided(
+    photographs: str | Path, test: str | Path | None, side: int
+) -> tuple[UnlabelledImages, UnlabelledImages]:
+    found = UnlabelledImages(photographs)
+    if test is not None:
+        tested = UnlabelledImages(test)
+        return found, tested.take(range(min(len(tested), MOST_HELD_OUT)))
+    held = range(0, len(found), HELD_OUT)[:MOST_HELD_OUT] if len(found) > 1 else range(1)
+    rest = [index for index in range(len(found)) if index not in held or len(found) == 1]
+    return found.take(rest), found.take(held)
+
+
+def _plain(stem: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
+    return plain[:40].strip("-") or "style"

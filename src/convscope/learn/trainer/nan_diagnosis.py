@@ -1,0 +1,105 @@
+"""Why the numbers went wrong."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import TrainingError, UsageError
+from convscope.nets import Net
+
+
+def nan_diagnosis(
+    net: Net, inputs: Tensor, loss_of: Callable[[Tensor], Tensor], when: str, lr: float, precision: str
+) -> TrainingError:
+    """Find what first was NaN or infinite when the loss of a batch is.
+
+    Args:
+        net: in the state in which it met the batch.
+        inputs: the batch, as it went into the network.
+        loss_of: runs the network on the batch and returns its loss.
+        when: epoch and step, for the message.
+        lr: the learning rate of the step before.
+        precision: of the training.
+    """
+    hint = f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1"
+    hint += "." if precision == "fp32" else ", or --precision fp32."
+    where = f"at {when}, learning rate {lr:.3g}, {precision}"
+    if not bool(torch.isfinite(inputs).all()):
+        return TrainingError(
+            "finite numbers in the data",
+            received=f"NaN or infinity in a batch {where}",
+            hint="Look at how the pictures are made: a division by zero, a logarithm of zero.",
+        )
+    broken = [name for name, p in net.module.named_parameters() if not bool(torch.isfinite(p).all())]
+    if broken:
+        layer = broken[-1].rpartition(".")[0] or broken[-1]
+        cause = (
+            f"the step before had NaN or infinite gradients from {layer} backwards ({len(broken)} tensors)"
+        )
+    else:
+        layer = first_broken(net.module, lambda: loss_of(inputs))
+        cause = (
+            f"{layer} was the first layer with NaN or infinite activations" if layer else "only the loss is"
+        )
+    return TrainingError("a finite loss", received=f"{cause}, {where}", hint=hint)
+
+
+def first_broken(module: nn.Module, run: Callable[[], object]) -> str:
+    """The first layer, in the order in which they run, that returns NaN or infinity; empty if none does."""
+    broken: list[str] = []
+
+    def watch(name: str) -> Callable[..., None]:
+        def note(_module: nn.Module, _inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+                broken.append(name)
+
+        return note
+
+    leaves = [(name, part) for name, part in module.named_modules() if name and not any(part.children())]
+    handles = [part.register_forward_hook(watch(name)) for name, part in leaves]
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return broken[0] if broken else ""
+
+
+def not_finite(module: nn.Module, tensors: Mapping[str, Tensor]) -> str:
+    """Return the name of the first weight or optimizer entry with NaN or infinity; empty if there is none.
+
+    Buffers are left out: a mask of minus infinity is what it is.
+
+    Args:
+        module: whose weights are looked at.
+        tensors: of a state, `model/...` and `optimizer/...`.
+    """
+    learned = {f"model/{name}" for name, weight in module.named_parameters() if weight.requires_grad}
+    for name, value in tensors.items():
+        counts = name in learned or name.startswith("optimizer/")
+        if counts and value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            return name.partition("/")[2] if name in learned else name
+    return ""
+
+
+def one_value(net: Net, error: Exception, batch: int) -> UsageError | None:
+    """Say what torch means by `Expected more than 1 value per channel`; None for any other error.
+
+    BatchNorm subtracts the mean over the batch and all positions: of one value nothing would be left.
+
+    Args:
+        net: of the training.
+        error: what its forward pass raised.
+        batch: pictures in the batch.
+    """
+    if "more than 1 value per channel" not in str(error):
+        return None
+    names = [name for name, part in net.module.named_modules() if "BatchNorm" in type(part).__name__]
+    return UsageError(
+        f"more than one value per channel for the batch normalisation of {net.name} to learn from "
+        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})",
+        received=f"a batch of {batch}, with one position at one of these layers",
+        hint="Use batches of two or more (--batch 2); in a DataLoader, drop_last=True.",
+    )

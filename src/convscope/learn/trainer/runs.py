@@ -1,0 +1,295 @@
+"""A training on disk: the edge where events become files, and Ctrl-C becomes a state to resume from.
+
+runs/2026-11-22-lecture-relu/
+    recipe.toml          the plan, and the name of the task
+    state/               where to go on, exactly
+    env.json             versions, machine, threads
+    model.json, model.safetensors
+    metrics.jsonl        one line for each epoch
+
+They are written in this order, each as a whole. `state.json` decides where a run stands: weights and metrics
+follow from it and are written after it, so that a run whose metrics are complete has its last weights too,
+and resuming makes up for what a killed process did not get to.
+"""
+
+import json
+import os
+import platform
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from convscope import nets
+from convscope.errors import ConvscopeError, Interrupted, UsageError
+from convscope.files import is_full, remove_parts, write_text
+from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, refuse_unused, task_name
+from convscope.learn.setup import find_device
+from convscope.learn.tasks.task import Task
+from convscope.learn.trainer import run_files
+from convscope.learn.trainer.events import Epoch, TrainProgress
+from convscope.learn.trainer.resume import Run, resumed
+from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
+from convscope.learn.trainer.trainer import Trainer
+from convscope.nets import Net
+
+EVERY = 60.0
+"""Seconds between states stored within an epoch; one is stored after each epoch anyway."""
+
+
+def iter_train_run(
+    net: Net,
+    train: Any,
+    test: Any = None,
+    plan: TrainRecipe | None = None,
+    *,
+    out: Path,
+    place: Path | None = None,
+    task: Task | None = None,
+) -> Iterator[TrainProgress | Epoch]:
+    """Train, and keep a run folder up to date while the events pass through.
+
+    Ctrl-C, and SIGTERM, end it at the next batch boundary, after saving; a second Ctrl-C ends it at once.
+    With `plan.resume` the run in that folder goes on exactly where its state was stored; data, network and
+    task must be the same, and the plan is the run's: only `epochs` may be given too, to get more of them (see
+    `resumed`). A run that was killed before its first state was stored begins again, with the weights of
+    `net`.
+
+    Args:
+        net: its weights change.
+        train: `LabelledImages` or a DataLoader for a classifier, else what the task learns from.
+        test: what to test on after each epoch.
+        plan: everything that decides the training.
+        out: the run's folder.
+        place: where the folder will stand later, for messages; `out` if left out.
+        task: what is learned; to name classes, if left out.
+
+    Raises:
+        Interrupted: after saving; the hint says how to go on.
+        TrainingError: the numbers went wrong; the run's folder keeps the last good state.
+        ConvscopeError: the disk is full; the run's folder keeps the last state.
+        UsageError: `out` holds something else, or the plan sets what the run to resume has settled.
+        DataError: the run to resume is damaged, or of another network or other data. Its files stay.
+    """
+    plan, state = plan or ClassificationRecipe(), None
+    source = plan.resume
+    if source is not None:
+        run = resumed(plan, "Classification" if task is None else task_name(task))
+        plan, state = run.plan, run.state()
+    loop = Trainer(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
+    files = _Files(out, place or out, loop)
+    files.begin(fresh=source is None or not _same(source, out))
+    with run_files.alone(out):
+        files.first(whole=state is not None)
+        yield from _watched(loop, files)
+
+
+def _watched(loop: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
+    """The events of a training, each stored before it is passed on."""
+    saved = time.monotonic()
+    with _signals(loop) as stop:
+        for event in loop:
+            if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
+                files.store(weights=isinstance(event, Epoch) or bool(stop))
+                saved = time.monotonic()
+            if stop and event.done < 1:
+                raise files.interrupted(event)
+            yield event
+
+
+def train(
+    net: Net,
+    train: Any,
+    *,
+    test: Any = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    task: Task | None = None,
+    **plan: Any,
+) -> Run:
+    """Train to the end.
+
+    `run = fit(net, digits.train(), test=digits.test(), epochs=3)`
+
+    Args:
+        net: its weights change.
+        train: `LabelledImages` or a DataLoader of `(inputs, labels)`; else what the task learns from.
+        test: what to test on after each epoch.
+        out: the run's folder; by default `runs/<date>-<name>` of the current one.
+        resume: the folder of a run to continue. Its plan counts; `epochs` may be given too, for more of them.
+        task: what is learned; to name classes, if left out. The same when a run is continued.
+        **plan: fields of `Plan`.
+
+    Raises:
+        Interrupted, TrainingError, UsageError, DataError: as `training` does.
+    """
+    if resume is not None:
+        ready, out = ClassificationRecipe.parse({**plan, "resume": Path(resume)}), out or resume
+    else:
+        named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
+        ready = ClassificationRecipe.parse({**named, **plan})
+        refuse_unused(ready)
+    folder = Path(out) if out is not None else free_folder(net.name)
+    for _event in iter_train_run(net, train, test, ready, out=folder, task=task):
+        pass
+    return Run.open(folder)
+
+
+def free_folder(name: str) -> Path:
+    """A place under `runs/` where nothing is yet."""
+    plain = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip("-.")[:60] or "net"
+    first = Path("runs") / f"{date.today().isoformat()}-{plain}"
+    number, found = 1, first
+    while found.exists():
+        number += 1
+        found = first.with_name(f"{first.name}-{number}")
+    return found
+
+
+class _Files:
+    """Writes the files of one run, each time in the order in which they depend on each other."""
+
+    def __init__(self, out: Path, place: Path, loop: Trainer) -> None:
+        self.out, self.place, self.loop, self.plan = out, place, loop, loop.plan
+        self.task = task_name(loop.task)
+
+    def begin(self, *, fresh: bool) -> None:
+        """Make the folder.
+
+        Raises:
+            UsageError: it cannot be written to, or holds something else.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            if fresh:
+                run_files.check_free(self.out)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def first(self, *, whole: bool) -> None:
+        """Write everything for the first time, after removing what killed processes left.
+
+        Args:
+            whole: whether there are epochs behind that a killed process may not have told.
+        """
+        try:
+            remove_parts(self.out)
+            write_text(self.out / RECIPE, run_files.written_toml(self.plan, self.task))
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self.store(environment=True, weights=True, metrics=whole)
+
+    def store(self, *, weights: bool, environment: bool = False, metrics: bool = True) -> None:
+        """Store where the training stands; then the weights, and what was measured.
+
+        Raises:
+            TrainingError: the numbers went wrong; the files stay as they were.
+            ConvscopeError: the disk is full; each file is the old or the new one.
+        """
+        loop, out = self.loop, self.out
+        state = loop.state()
+        try:
+            state.write(out / STATE)
+            if environment:
+                write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+            if weights:
+                self._save_network()
+                lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in loop.history]
+                if metrics:
+                    write_text(out / METRICS, "".join(lines))
+        except ConvscopeError as error:
+            raise self._unsaved(error.received, full=not isinstance(error, UsageError)) from None
+        except (OSError, ValueError) as error:
+            full = isinstance(error, OSError) and is_full(error)
+            raise self._unsaved(str(error), full=full) from None
+
+    def interrupted(self, event: TrainProgress | Epoch) -> Interrupted:
+        """Say where the training was stopped, and how to go on."""
+        inside = isinstance(event, TrainProgress)
+        where = f"epoch {event.epoch}, step {event.step}" if inside else f"epoch {event.index}"
+        return Interrupted(f"stopped after {where}; the run is saved", hint=f"Go on with: {self._resume}")
+
+    @property
+    def _resume(self) -> str:
+        """How to continue this run."""
+        if self.task in self.plan.tasks or not self.plan.tasks:
+            return f"convscope {self.plan.verb} --resume {shlex.quote(str(self.place))}"
+        return f"fit(net, data, resume={json.dumps(str(self.place))}, task={self.task}(...))"
+
+    def _save_network(self) -> None:
+        loop = self.loop
+        if loop.history or loop.step:
+            done = f"{len(loop.history)} of {self.plan.epochs} epochs"
+            loop.net.source = replace(loop.net.source, weights=f"trained here, {done}")
+        recipe = {"verb": self.plan.verb, "task": self.task, **json.loads(self.plan.json())}
+        nets.save(loop.net, self.out, recipe=recipe)
+
+    def _unwritable(self, error: OSError) -> ConvscopeError:
+        if is_full(error):
+            return ConvscopeError(
+                f"room on the disk for a run in {self.out}",
+                received=str(error),
+                hint="Free some space, or choose another folder.",
+            )
+        return UsageError("a folder that can be written to", received=str(error))
+
+    def _unsaved(self, received: str, *, full: bool) -> ConvscopeError:
+        step = "Free some space" if full else "Make the folder writable again"
+        return ConvscopeError(
+            f"a state saved in {self.out}",
+            received=received,
+            hint=f"What was saved before is there. {step}, then: {self._resume}",
+        )
+
+
+def _same(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _signals(loop: Trainer) -> Iterator[list[int]]:
+    """Signals that ask to stop; each brings the loop to a boundary. Outside the main thread, none."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        loop.pause()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _environment() -> dict[str, Any]:
+    """What a result depends on beside its recipe."""
+    from importlib.metadata import version
+
+    packages = ("convscope", "torch", "torchvision", "numpy", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        **{name: version(name) for name in packages},
+    }

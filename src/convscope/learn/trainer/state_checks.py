@@ -1,0 +1,253 @@
+"""Check a state, value by value and tensor by tensor, before anything of it reaches torch.
+
+A checksum tells what has changed by accident. These checks hold also where somebody has computed it anew: a
+tensor of another shape in an optimizer makes its compiled code write beyond the end of memory.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn, optim
+
+from convscope.errors import ConvscopeError, DataError
+from convscope.learn.optimizers import OPTIMIZERS
+from convscope.learn.recipe import TrainRecipe
+from convscope.learn.schedules import extends
+from convscope.learn.trainer import values as check
+from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.state import DAMAGED, State, weights_of
+from convscope.nets import Net
+from convscope.nets.inference.execution import DTYPES
+
+NEVER_NEGATIVE = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta"})
+"""Entries of optimizers that are averages of squares."""
+FREE = frozenset({"epochs", "resume"})
+"""Settings that may differ between a recipe and its state."""
+MERSENNE = struct.Struct("<QiiQ624Qdddi4xfB3x")
+"""torch's state of a CPU generator: seed, left, seeded, next, 624 words, three numbers of the normal
+distribution, and whether one is left over. Source: aten/src/ATen/CPUGeneratorImpl.cpp."""
+WORDS = 624
+
+
+def check_state(
+    state: State,
+    net: Net,
+    plan: TrainRecipe,
+    optimizer: optim.Optimizer,
+    *,
+    task: str,
+    sums: int,
+    steps: int,
+    scaler: Mapping[str, Any],
+    streams: Mapping[str, Tensor],
+) -> None:
+    """Compare a state with the training that it shall continue; nothing is changed.
+
+    Args:
+        state: what was read.
+        net: of the training.
+        plan: of the training.
+        optimizer: of the training, fresh.
+        task: name of the task.
+        sums: how many numbers the task adds up.
+        steps: batches of an epoch.
+        scaler: the fresh loss scaler's own state.
+        streams: the fresh random streams.
+
+    Raises:
+        DataError: a value or tensor is missing, unknown, or of another type, shape or range.
+    """
+    values = state.values
+    if values["steps"] != steps and type(values["steps"]) is int:
+        raise DataError(
+            "the data and batch size of the run that is resumed",
+            received=f"{steps} steps in an epoch, where there were {check.shown(values['steps'])}",
+        )
+    try:
+        _same_plan(values["plan"], plan)
+        _position(values, plan, task, sums, steps)
+        check.text("device", values["device"])
+        _choice(values["choice"], plan)
+        _scaler(values["scaler"], scaler, values["choice"]["precision"])
+        _history(values["history"], values["epoch"], plan)
+    except ValueError as error:
+        raise DataError("the state of this training", received=str(error), hint=DAMAGED) from None
+    if values["device"] != net.device.type:
+        raise DataError(
+            f"a run that began on this device, {net.device.type}",
+            received=f"one of {values['device']}",
+            hint="Its random numbers exist there only: start another run from its weights.",
+        )
+    try:
+        _weights(state.part("model"), net.module)
+        done = values["epoch"] * steps + values["step"]
+        _entries(state.part("optimizer"), values["moved"], optimizer, plan, done)
+        _streams(state.part("random"), streams)
+        _no_others(state.tensors)
+    except ValueError as error:
+        raise DataError(
+            f"a state with weights that fit {net.name}",
+            received=str(error),
+            hint="The network must be the one of the run that is resumed.",
+        ) from None
+
+
+def _same_plan(stored: Any, plan: TrainRecipe) -> None:
+    """The recipe of the run is the one that the state was made with; only epochs may have been added."""
+    if not isinstance(stored, dict):
+        raise ValueError(f"plan: a table was expected, not {check.shown(stored)}")
+    try:
+        before = type(plan).parse(stored)
+    except ConvscopeError as error:
+        raise ValueError(f"plan: {check.shown(error.received, 300)}") from None
+    for name in type(plan).model_fields:
+        if name not in FREE and getattr(before, name) != getattr(plan, name):
+            raise ValueError(
+                f"a state made with {name} {check.shown(getattr(before, name))}, where the recipe says "
+                f"{check.shown(getattr(plan, name))}"
+            )
+    if before.epochs != plan.epochs and not (before.epochs < plan.epochs and extends(plan)):
+        raise ValueError(f"a state of a run of {before.epochs} epochs, where the recipe says {plan.epochs}")
+
+
+def _position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sums: int, steps: int) -> None:
+    if check.text("task", values["task"]) != task:
+        raise ValueError(f"task: {task} was expected, not {check.shown(values['task'])}")
+    epoch = check.integer("epoch", values["epoch"], 0, plan.epochs)
+    step = check.integer("step", values["step"], 0, steps if epoch < plan.epochs else 0)
+    check.integer("steps", values["steps"], steps, steps)
+    seen = check.integer("seen", values["seen"])
+    if (step == 0) != (seen == 0) or seen < step:
+        raise ValueError(f"seen: {seen} after {step} steps of the epoch")
+    for value in check.items("sums", values["sums"], sums):
+        check.number("sums", value)
+    if step == 0 and any(values["sums"]):
+        raise ValueError("sums: zeros were expected before the first step of an epoch")
+    check.number("seconds", values["seconds"], 0, 1e12)
+
+
+def _choice(choice: Any, plan: TrainRecipe) -> None:
+    found = check.fields("choice", choice, ("precision", "channels_last"))
+    wanted = DTYPES if plan.precision == "auto" else (plan.precision,)
+    check.text("choice.precision", found["precision"], wanted)
+    last = found["channels_last"]
+    if type(last) is not bool or (last and plan.memory_format == "contiguous"):
+        raise ValueError(f"choice.channels_last: {check.shown(last)}")
+
+
+def _scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
+    """The loss scaler of fp16; its constants are those of torch."""
+    if precision != "fp16":
+        check.fields("scaler", scaler, ())
+        return
+    found = check.fields("scaler", scaler, own)
+    check.number("scaler.scale", found["scale"], 1e-30, 1e30)
+    for name in ("growth_factor", "backoff_factor", "growth_interval"):
+        if type(found[name]) is not type(own[name]) or found[name] != own[name]:
+            raise ValueError(f"scaler.{name}: {own[name]} was expected, not {check.shown(found[name])}")
+    check.integer("scaler._growth_tracker", found["_growth_tracker"], 0, own["growth_interval"])
+
+
+def _history(history: Any, epoch: int, plan: TrainRecipe) -> None:
+    for index, entry in enumerate(check.items("history", history, epoch), start=1):
+        Epoch.from_json(entry, index, plan.epochs)
+
+
+def _weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
+    own = module.state_dict()
+    _names("model", tensors, own)
+    for name, wanted in own.items():
+        found = _fits(name, tensors[name], tuple(wanted.shape), wanted.dtype)
+        finite = not wanted.is_floating_point() or bool(torch.isfinite(wanted).all())
+        if finite:  # a mask of minus infinity is what it is
+            _finite(name, found)
+        if name.rpartition(".")[2] in ("running_var", "num_batches_tracked") and bool((found < 0).any()):
+            raise ValueError(f"{name}: a negative value")
+
+
+def _entries(
+    tensors: Mapping[str, Tensor], moved: Any, optimizer: optim.Optimizer, plan: TrainRecipe, done: int
+) -> None:
+    """The entries of an optimizer: those of every weight that has been moved, complete, and no others."""
+    weights = weights_of(optimizer)
+    numbers = [check.integer("moved", index, 0, len(weights) - 1) for index in check.items("moved", moved)]
+    if numbers != sorted(set(numbers)) or (numbers and not done):
+        raise ValueError(f"moved: {check.shown(numbers)} after {done} steps")
+    kinds = {weight.dtype: _kinds(plan, weight) for weight in weights}
+    wanted = {f"{k}/{name}" for k in numbers for name in kinds[weights[k].dtype]}
+    _names("optimizer", tensors, wanted)
+    for k in numbers:
+        weight = weights[k]
+        for name, (like, dtype) in kinds[weight.dtype].items():
+            label = f"optimizer/{k}/{name}"
+            found = _fits(label, tensors[f"{k}/{name}"], tuple(weight.shape) if like else (), dtype)
+            _finite(label, found)
+            if name in NEVER_NEGATIVE and bool((found < 0).any()):
+                raise ValueError(f"{label}: a negative value")
+            if not like and not (1 <= float(found) <= done and float(found).is_integer()):
+                raise ValueError(f"{label}: a count from 1 to {done} was expected, not {float(found):g}")
+
+
+def _kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
+    """What this optimizer remembers of a weight: name, whether it is of the weight's shape, and dtype.
+
+    Found by one step of the same optimizer on two numbers, so that it is what this version of torch does.
+    """
+    probe = nn.Parameter(torch.zeros(2, dtype=weight.dtype))
+    probe.grad = torch.zeros_like(probe)
+    trial = OPTIMIZERS[plan.optimizer]([{"params": [probe], "weight_decay": 0.0}], plan, False)
+    trial.step()
+    found = {name: value for name, value in trial.state[probe].items() if isinstance(value, Tensor)}
+    return {name: (value.shape == probe.shape, value.dtype) for name, value in found.items()}
+
+
+def _streams(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Random streams: each as it is now, and as it was at the beginning of the epoch."""
+    _names("random", tensors, {*own, *(f"epoch-{name}" for name in own)})
+    for name, found in tensors.items():
+        wanted = own[name.removeprefix("epoch-")]
+        _fits(f"random/{name}", found, tuple(wanted.shape), wanted.dtype)
+        device = name.removeprefix("epoch-")
+        if device == "cpu" and len(found) == MERSENNE.size:
+            _mersenne(f"random/{name}", bytes(found.tolist()))
+        try:
+            Generator(device).set_state(found)
+        except RuntimeError as error:
+            raise ValueError(f"random/{name}: {check.shown(str(error))}") from None
+
+
+def _mersenne(name: str, content: bytes) -> None:
+    """A Mersenne twister whose place is within its words: torch reads beyond them where it is not."""
+    _seed, left, seeded, place, *rest = MERSENNE.unpack(content)
+    words, normal, whether = rest[:WORDS], (*rest[WORDS : WORDS + 3], rest[WORDS + 4]), rest[WORDS + 3]
+    fresh = left == 1 and place == 0
+    right = seeded == 1 and (fresh or (1 <= left <= WORDS and left + place == WORDS + 1))
+    right = right and max(words) < 2**32 and whether in (0, 1) and rest[WORDS + 5] in (0, 1)
+    if not right or not all(abs(value) < 1e3 for value in normal):
+        raise ValueError(f"{name}: no state of a random generator")
+
+
+def _no_others(tensors: Mapping[str, Tensor]) -> None:
+    for name in tensors:
+        if name.partition("/")[0] not in ("model", "optimizer", "random"):
+            raise ValueError(f"the unknown tensor {check.shown(name)}")
+
+
+def _names(kind: str, found: Iterable[str], wanted: Iterable[str]) -> None:
+    there, needed = set(found), set(wanted)
+    for words, names in (("no", needed - there), ("the unknown", there - needed)):
+        if names:
+            raise ValueError(f"{words} {kind}/{check.shown(sorted(names)[0])}, {len(names)} in all")
+
+
+def _fits(name: str, found: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    if tuple(found.shape) != shape or found.dtype != dtype:
+        raise ValueError(f"{name}: {shape} {dtype} was expected, not {tuple(found.shape)} {found.dtype}")
+    return found
+
+
+def _finite(name: str, found: Tensor) -> None:
+    if found.is_floating_point() and not bool(torch.isfinite(found).all()):
+        raise ValueError(f"{name}: NaN or infinity")

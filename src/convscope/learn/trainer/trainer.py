@@ -1,0 +1,336 @@
+"""The loop that optimises weights. It yields; whoever iterates prints, plots and saves."""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sized
+from dataclasses import asdict
+from itertools import chain, islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import DataError, GraphError, TrainingError, UsageError
+from convscope.learn.batches.source import Batch, LoaderBatches, seed_of
+from convscope.learn.execution import ExecutionConfig, retain_heap
+from convscope.learn.optimizers import make_optimizer
+from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, task_name
+from convscope.learn.schedules import rate
+from convscope.learn.tasks.classification import Classification
+from convscope.learn.tasks.classifier_head import ClassifierHead
+from convscope.learn.tasks.task import StepCost, Task
+from convscope.learn.trainer.events import Epoch, TrainProgress
+from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
+from convscope.learn.trainer.rng import Randomness
+from convscope.learn.trainer.state import State, moved, restore, state_tensors
+from convscope.learn.trainer.state_checks import check_state
+from convscope.nets import Net
+
+NEWS = 0.3
+"""Seconds between two `Progress`."""
+
+
+class Trainer:
+    """A training that can be iterated, paused at any batch, stored and continued exactly.
+
+    Iterating yields `Progress` within an epoch and an `Epoch` after each. Between two events the network may
+    be used, and `state()` is what `Trainer(..., state=...)` continues from: on a CPU with as many threads,
+    bit for bit as if it had never been interrupted. Where the iteration ends, the network is in the mode in
+    which it was found.
+
+    Args:
+        net: its weights change. The labels of a classifier become the names of the data's classes.
+        train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
+            contract's range; else what the task learns from.
+        test: what to test on after each epoch.
+        plan: everything that decides the training; `network`, `data` and the like are not looked at here.
+        state: where to go on.
+        task: what a batch costs, what is measured, what a step moves; `Classification` if left out.
+
+    Raises:
+        UsageError: network and data do not fit each other.
+        DataError: there is no data, or the state is of another network.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        train: Any,
+        test: Any = None,
+        plan: TrainRecipe | None = None,
+        *,
+        state: State | None = None,
+        task: Task | None = None,
+    ) -> None:
+        self.net, self.test, self.plan = net, test, plan or ClassificationRecipe()
+        self.task: Task = task or Classification()
+        if test is not None and isinstance(test, Sized) and not len(test):
+            raise DataError(
+                "something to test on", received="nothing", hint="Leave the test out, or fill it."
+            )
+        self.feed = self.task.make_batches(net, train, self.plan)
+        parameters = sum(p.numel() for p in net.module.parameters() if p.requires_grad)
+        self.peak = self.plan.peak(parameters)
+        self.optimizer = make_optimizer(net.module, self.plan)
+        self.random = Randomness(seed_of(self.plan.seed, "torch"), net.device)
+        if state:
+            self._check(state)
+        self.choice = (
+            ExecutionConfig(**state.values["choice"]) if state else self.task.execution(net, self.plan)
+        )
+        self.choice.format(net.module)
+        self.scaler = self._scaler(self.choice.precision)
+        self.epoch, self.step, self.history = 0, 0, []
+        self._epoch_streams = self.random.streams
+        self._sums, self._seen, self._seconds = self._zeros(), 0, 0.0
+        self._pause = False
+        if state:
+            self._restore(state)
+
+    def __iter__(self) -> Iterator[TrainProgress | Epoch]:
+        with self._at_work():
+            while self.epoch < self.plan.epochs:
+                yield from self._pass()
+
+    def pause(self) -> None:
+        """Ask for an event at the end of the batch under way. May be called from a signal handler."""
+        self._pause = True
+
+    def state(self) -> State:
+        """Return where the training stands, as copies.
+
+        Raises:
+            TrainingError: a weight or an entry of the optimizer is NaN or infinite: nothing can be continued
+                from there.
+        """
+        streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
+        tensors = state_tensors(self.net.module, self.optimizer, streams)
+        broken = not_finite(self.net.module, tensors)
+        if broken or not bool(torch.isfinite(self._sums).all()):
+            raise self._lost(broken or "the sums of the epoch")
+        values = {
+            "task": task_name(self.task),
+            "device": self.net.device.type,
+            "plan": self.plan.model_dump(mode="json", exclude={"resume"}),
+            "moved": moved(self.optimizer),
+            "epoch": self.epoch,
+            "step": self.step,
+            "steps": self.feed.steps,
+            "seen": self._seen,
+            "sums": self._sums.tolist(),
+            "seconds": self._seconds,
+            "choice": asdict(self.choice),
+            "scaler": self.scaler.state_dict(),
+            "history": [epoch.to_json() for epoch in self.history],
+        }
+        return State(tensors, values)
+
+    def _check(self, state: State) -> None:
+        """Refuse a state that is not one of this training, before anything is changed."""
+        check_state(
+            state,
+            self.net,
+            self.plan,
+            self.optimizer,
+            task=task_name(self.task),
+            sums=self.task.metric_sums,
+            steps=self.feed.steps,
+            scaler=self._scaler("fp16").state_dict(),
+            streams=self.random.streams,
+        )
+
+    def _scaler(self, precision: str) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(self.net.device.type, enabled=precision == "fp16")
+
+    def _restore(self, state: State) -> None:
+        values = state.values
+        streams = restore(state, self.net.module, self.optimizer)
+        self._epoch_streams = {
+            n.removeprefix("epoch-"): s for n, s in streams.items() if n.startswith("epoch-")
+        }
+        self.random.streams = {n: s for n, s in streams.items() if not n.startswith("epoch-")}
+        self.epoch, self.step = values["epoch"], values["step"]
+        self.history = [Epoch(**epoch) for epoch in values["history"]]
+        self._sums = self._zeros().copy_(torch.tensor(values["sums"], dtype=torch.float64))
+        self._seen, self._seconds = values["seen"], values["seconds"]
+        if values["scaler"]:
+            self.scaler.load_state_dict(values["scaler"])
+        if self._done:
+            self._set_rate(self._done - 1)  # told where the epoch ends, if no step of it is left
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        module = self.net.module
+        modes = [(part, part.training) for part in module.modules()]
+        module.train()
+        try:
+            with retain_heap():
+                yield
+        finally:
+            for part, training in modes:
+                part.training = training
+            ExecutionConfig().format(module)
+            self.optimizer.zero_grad()
+
+    def _pass(self) -> Iterator[TrainProgress | Epoch]:
+        """The rest of the epoch under way."""
+        if self.step == 0:
+            self._epoch_streams = self.random.streams
+        batches = self._batches()
+        started = told = time.perf_counter()
+        before = self._seconds
+        while self.step < self.feed.steps:
+            with self.random:
+                self._learn(next(batches))
+            self.step += 1
+            now = time.perf_counter()
+            self._seconds = before + now - started
+            if self._pause or now - told > NEWS:
+                self._pause = False
+                yield self._progress()
+                told = time.perf_counter()
+                started += told - now
+        yield self._finish()
+
+    def _batches(self) -> Iterator[Batch]:
+        """The batches that are left of this epoch; a loader draws its order from the epoch's own stream."""
+        batches = self.feed.batches(self.epoch, self.step)
+        if self.step == 0 or not isinstance(self.feed, LoaderBatches):
+            return batches
+        now, self.random.streams = self.random.streams, self._epoch_streams
+        with self.random:
+            first = list(islice(batches, 1))  # none, where all batches of the epoch are done
+        self.random.streams = now
+        return chain(first, batches)
+
+    def _learn(self, batch: Batch) -> None:
+        lr, device = self._set_rate(self._done), batch[0].device
+        cost = self._cost(batch)
+        if device.type == "cpu" and not math.isfinite(cost.loss.item()):
+            raise self._broken(batch, lr)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(cost.loss).backward(inputs=cost.weights)
+        if self.plan.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.net.module.parameters(), self.plan.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self._sums += cost.sums.to(self._sums)
+        self._seen += len(batch[0])
+        if device.type != "cpu" and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
+            raise self._broken(batch, lr)
+
+    def _cost(self, batch: Batch) -> StepCost:
+        try:
+            return self.task.training_step(self.net, batch, self.choice, self._done)
+        except (GraphError, ValueError) as error:
+            raise one_value(self.net, error, len(batch[0])) or error from None
+
+    @property
+    def _done(self) -> int:
+        """Steps since the training began."""
+        return self.epoch * self.feed.steps + self.step
+
+    def _set_rate(self, step: int) -> float:
+        lr = self.peak * rate(self.plan, step, self.plan.epochs * self.feed.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
+    def _broken(self, batch: Batch, lr: float) -> Exception:
+        when = f"epoch {self.epoch + 1}, step {self.step + 1}"
+        inputs, rest = batch
+        return nan_diagnosis(
+            self.net, inputs, lambda x: self._cost((x, rest)).loss, when, lr, self.choice.precision
+        )
+
+    def _lost(self, where: str) -> TrainingError:
+        lr = self._lr
+        return TrainingError(
+            "finite numbers in weights and optimizer",
+            received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
+            f"learning rate {lr:.3g}, {self.choice.precision}",
+            hint=f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1.",
+        )
+
+    def _progress(self) -> TrainProgress:
+        means = self._means()
+        return TrainProgress(
+            epoch=self.epoch + 1,
+            epochs=self.plan.epochs,
+            step=self.step,
+            steps=self.feed.steps,
+            loss=means.pop("loss"),
+            accuracy=means.pop("accuracy", None),
+            lr=self._lr,
+            images_per_second=self._seen / max(self._seconds, 1e-9),
+            seconds=self._seconds,
+            measures=means,
+        )
+
+    def _finish(self) -> Epoch:
+        if not bool(torch.isfinite(self._sums).all()):
+            raise self._lost("the sums of the epoch")
+        means = self._means()
+        tested, worst = {}, ""
+        if self.test is not None:
+            outcome = self.task.evaluate(self.net, self.test, self.choice)
+            tested, worst = dict(outcome.metrics), outcome.worst
+        epoch = Epoch(
+            index=self.epoch + 1,
+            epochs=self.plan.epochs,
+            train_loss=means.pop("loss"),
+            train_accuracy=means.pop("accuracy", None),
+            test_loss=_finite(tested.pop("loss", None)),
+            test_accuracy=tested.pop("accuracy", None),
+            seconds=self._seconds,
+            images_per_second=self._seen / max(self._seconds, 1e-9),
+            lr=self._lr,
+            precision=self.choice.precision,
+            memory_format=self.choice.memory_format,
+            problems=self.feed.problems,
+            worst=worst,
+            measures={name: _finite(value) for name, value in means.items()},
+            test_measures={name: _finite(value) for name, value in tested.items()},
+        )
+        self.history.append(epoch)
+        self.epoch, self.step = self.epoch + 1, 0
+        self._sums, self._seen, self._seconds = self._zeros(), 0, 0.0
+        return epoch
+
+    @property
+    def head(self) -> ClassifierHead:
+        """How a classifier's answer is read.
+
+        Raises:
+            UsageError: the task is another one.
+        """
+        if not isinstance(self.task, Classification):
+            raise UsageError("a training of a classifier", received=type(self.task).__name__)
+        return self.task.head
+
+    @property
+    def _lr(self) -> float:
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def _means(self) -> dict[str, float]:
+        return dict(self.task.metrics(self._sums.tolist(), self._seen))
+
+    def _zeros(self) -> Tensor:
+        """Where the task's sums begin."""
+        exact = torch.float32 if self.net.device.type == "mps" else torch.float64
+        return torch.zeros(self.task.metric_sums, dtype=exact, device=self.net.device)
+
+
+def _finite(value: float | None) -> float | None:
+    """The number, or None where it is none: files hold numbers only."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def iter_train(net: Net, train: Any, test: Any = None, plan: ClassificationRecipe | None = None) -> Trainer:
+    """Optimise the weights of `net`, as an iterator of `Progress` and `Epoch`.
+
+    See `Trainer`: `for event in fitting(net, digits.train(), digits.test(), Plan(epochs=2)): ...`
+    """
+    return Trainer(net, train, test, plan)

@@ -1,0 +1,1 @@
+"""Addresses inside a network, and recording what arrives there."""

@@ -1,0 +1,152 @@
+"""Addresses inside a network: which layer, which call of it, which part of its output, which unit, where."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from convscope.errors import PlaceError, nearest
+from convscope.recipe import whole_number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RESULT = "output"
+"""The layer name that stands for the network's result."""
+
+_TEXT = re.compile(
+    r"(?P<layer>[^#\[\]:@\s]+)"
+    r"(?:#(?P<call>[0-9]{1,18}))?"
+    r"(?:\[(?P<key>[^\]]+)\])?"
+    r"(?::(?P<unit>[^@]+))?"
+    r"(?:@(?P<position>[0-9]{1,18}(?:,[0-9]{1,18})*))?"
+)
+
+
+@dataclass(frozen=True)
+class LayerAddress:
+    """An address inside a network. As text: `layer[#call][[key]][:unit][@y,x]`.
+
+    `layer3.0.conv2` is a layer, `layer3.0.conv2:17` one of its units (channels), `layer3.0.conv2:17@5,5` one
+    neuron, `relu#2` the second call of a layer that is used several times (counted from 1; without it, the
+    last call), `encoder[hidden]:3` a unit of one part of a dict or tuple, `output:tench` a unit of the result
+    by its label.
+    """
+
+    layer: str
+    call: int | None = None
+    key: str | None = None
+    unit: int | str | None = None
+    position: tuple[int, ...] | None = None
+
+    @classmethod
+    def parse(cls, text: "str | LayerAddress") -> "LayerAddress":
+        """A place from its text; a place stays as it is.
+
+        Raises:
+            PlaceError: the text is no address. Whether it leads anywhere is for `resolve` to say.
+        """
+        if isinstance(text, LayerAddress):
+            return text
+        found = _TEXT.fullmatch(text.strip())
+        if not found:
+            raise PlaceError("an address like layer:unit@y,x", received=repr(text), hint=_EXAMPLES)
+        call, unit, position = found["call"], found["unit"], found["position"]
+        if call is not None and int(call) == 0:
+            raise PlaceError("calls of a layer are counted from 1", received=repr(text))
+        return cls(
+            layer=found["layer"],
+            call=None if call is None else int(call),
+            key=found["key"],
+            unit=_number_or_label(unit),
+            position=None if position is None else tuple(int(part) for part in position.split(",")),
+        )
+
+    def __str__(self) -> str:
+        return self.layer_text + self._selection()
+
+    @property
+    def layer_text(self) -> str:
+        """The text without unit and position: what has to be recorded."""
+        call = "" if self.call is None else f"#{self.call}"
+        key = "" if self.key is None else f"[{self.key}]"
+        return f"{self.layer}{call}{key}"
+
+    @property
+    def layer_only(self) -> "LayerAddress":
+        """The place without unit and position."""
+        return replace(self, unit=None, position=None)
+
+    def _selection(self) -> str:
+        unit = "" if self.unit is None else f":{self.unit}"
+        return unit if self.position is None else f"{unit}@{','.join(map(str, self.position))}"
+
+    def select(self, act: "Tensor") -> "Tensor":
+        """The unit and position of this place, cut out of the whole layer's output `[b c ...]`.
+
+        `:unit` leaves `[b ...]`, `@y,x` leaves `[b c]`, both leave `[b]`; the batch axis always stays.
+        """
+        if self.position is not None:
+            act = act[(slice(None), slice(None), *self.position)]
+        return act if self.unit is None else act[:, int(self.unit)]
+
+
+def _number_or_label(text: str | None) -> int | str | None:
+    if text is None:
+        return None
+    number = whole_number(text)
+    return text.strip() if number is None else number
+
+
+_EXAMPLES = "For example: conv2, conv2:17, conv2:17@5,5, relu#2, encoder[hidden]:3, output:tench"
+
+
+def check_selection(
+    place: LayerAddress, shape: tuple[int, ...], labels: tuple[str, ...] = ()
+) -> LayerAddress:
+    """The place with its unit as a number, checked against the layer's output shape (without batch axis).
+
+    Args:
+        place: the address to check.
+        shape: `(channels, ...)`.
+        labels: names that units may go by.
+
+    Raises:
+        PlaceError: the unit or the position is outside the layer, or no label is called so.
+    """
+    unit = _unit(place, labels)
+    if unit is not None and (not shape or unit >= shape[0]):
+        units = f"units 0 to {shape[0] - 1}" if shape else "no units"
+        raise PlaceError(f"{place.layer_text} has {units}", received=str(place))
+    if place.position is not None:
+        size = shape[1:]
+        if len(place.position) != len(size) or any(p >= s for p, s in zip(place.position, size, strict=True)):
+            extent = (
+                " x ".join(map(str, size)) + " positions, counted from 0"
+                if size
+                else "no positions, only units"
+            )
+            raise PlaceError(f"{place.layer_text} has {extent}", received=str(place))
+    return replace(place, unit=unit)
+
+
+def _unit(place: LayerAddress, labels: tuple[str, ...]) -> int | None:
+    if not isinstance(place.unit, str):
+        return place.unit
+    wanted = place.unit.casefold()
+    names = [label.casefold() for label in labels]
+    if wanted in names:
+        return names.index(wanted)
+    synonyms = [i for i, name in enumerate(names) if wanted in (part.strip() for part in name.split(","))]
+    if len(synonyms) == 1:
+        return synonyms[0]
+    if not labels:
+        raise PlaceError(
+            f"the number of a unit of {place.layer_text}",
+            received=place.unit,
+            hint="This layer's units have no labels.",
+        )
+    raise PlaceError(
+        f"the number or label of a unit of {place.layer_text}",
+        received=place.unit,
+        hint=nearest(wanted, names),
+    )

@@ -1,0 +1,361 @@
+"""Take down the whole state of a module, compare it later, and put it back.
+
+The state is everything that is reached from the module without leaving Python: parameters and buffers (which
+object, which storage, which values), `requires_grad`, `.grad`, training modes, hooks, attributes, containers
+and generators of random numbers in attributes, and the set of submodules itself.
+
+Values are compared by torch's version counters, and by themselves where a copy was made. Copies are made of
+what is small: all of it below `COPIED` bytes, or else the tensors that are no parameters.
+"""
+
+import random
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from operator import is_
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue]
+
+COPIED = 1 << 21
+"""Bytes that are copied each time a network is looked into; more would be felt."""
+FEWER = 1 << 18
+"""The same for networks that a whole pass is known not to change."""
+FOLLOWED = 5000
+"""Objects in attributes that are followed at most, beside modules and tensors."""
+
+_ATOMS = frozenset(
+    {int, float, bool, str, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
+)
+_REGISTRIES = (dict, list, set, deque, bytearray)
+_KINDS = frozenset({dict, OrderedDict, list, set})
+_TENSORS = frozenset({Tensor, nn.Parameter, nn.Buffer})
+
+
+class TensorState:
+    """What one tensor is like now.
+
+    Args:
+        tensor: the tensor; only its version and storage are noted.
+        name: what messages call it.
+    """
+
+    __slots__ = ("copy", "data", "flag", "gradient", "leaf", "name", "tensor", "version")
+
+    def __init__(self, tensor: Tensor, name: str) -> None:
+        self.tensor, self.name = tensor, name
+        self.version = version_of(tensor)
+        self.data = tensor.detach() if plain(tensor) else None
+        self.leaf = tensor.is_leaf
+        self.flag = tensor.requires_grad
+        self.gradient = tensor.grad if self.leaf else None
+        self.copy: Tensor | None = None
+
+    def keep(self) -> None:
+        """Copy the values too."""
+        if self.data is not None:
+            self.copy = self.data.clone()
+
+    @property
+    def bytes(self) -> int:
+        """Of its values, where they can be copied."""
+        return 0 if self.data is None else self.data.numel() * self.data.element_size()
+
+    def moved(self) -> bool:
+        """Whether the tensor lies in other memory than before."""
+        data = self.data
+        return data is not None and self.tensor.data_ptr() != data.data_ptr()
+
+    def written(self) -> bool:
+        """Whether its memory was written to, as far as can be told."""
+        if self.copy is None or self.data is None:
+            return version_of(self.tensor) != self.version and not self.moved()
+        if self.version is not None and self.data.is_cuda and self.data._version == self.version:
+            return False
+        return not same(self.data, self.copy)
+
+    def restore(self, written: bool) -> None:
+        """Make it as it was, as far as there is a copy of what was `written` to."""
+        tensor = self.tensor
+        if self.data is not None and self.moved():
+            tensor.data = self.data
+        if written and self.data is not None and self.copy is not None:
+            with torch.inference_mode(self.data.is_inference()), torch.no_grad():
+                self.data.copy_(self.copy)
+            self.version = version_of(tensor)
+        if self.leaf:
+            if tensor.is_leaf and tensor.requires_grad != self.flag:
+                tensor.requires_grad_(self.flag)
+            if tensor.grad is not self.gradient:
+                tensor.grad = self.gradient
+
+
+class ModuleState:
+    """The state of a module and of everything in it.
+
+    Args:
+        module: the module.
+        copies: bytes of tensors that are copied, so that changed values can be put back.
+    """
+
+    def __init__(self, module: nn.Module, *, copies: int = COPIED) -> None:
+        self.parts = list(module.modules())
+        self.kinds = [type(part) for part in self.parts]
+        self.contents: list[tuple[Any, Any]] = []
+        self.empty: list[Any] = []
+        self.tensors: dict[int, TensorState] = {}
+        self.rewritten: list[TensorState] = []
+        self.generators: list[tuple[Any, Any]] = []
+        self.scripted: list[_Scripted] = []
+        self._seen = set(map(id, self.parts))
+        self._left = FOLLOWED
+        for part in self.parts:
+            self._note_part(part)
+        if copies:
+            self.copy(copies)
+
+    def _note_part(self, part: nn.Module) -> None:
+        if isinstance(part, torch.jit.ScriptModule):
+            self.scripted.append(_Scripted(part))
+            for name in ("_parameters", "_buffers"):
+                for key, tensor in part.__dict__.get(name, {}).items():
+                    self._follow(tensor, key)
+            for name, value in part.__dict__.items():
+                if name.endswith("_hooks"):
+                    self._follow(value, name)
+            return
+        self._note(part.__dict__)
+
+    def _note(self, content: Any) -> None:
+        """Note a container, and what is in it."""
+        self._seen.add(id(content))
+        self.contents.append((content, content.copy() if content else None))
+        if not content or isinstance(content, bytearray):
+            return
+        empty = self.empty.append
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            kind = type(value)
+            if kind in _ATOMS or id(value) in self._seen:
+                continue
+            if kind in _KINDS:  # the usual ones first: a network has thousands of them
+                if value:
+                    self._note(value)
+                else:
+                    empty(value)
+            elif kind in _TENSORS:
+                self._tensor(value, str(key))
+            else:
+                self._follow(value, key)
+
+    def _follow(self, value: Any, key: Any) -> None:
+        if isinstance(value, Tensor):
+            self._tensor(value, str(key))
+        elif isinstance(value, nn.Module) or id(value) in self._seen or self._left <= 0:
+            return
+        elif isinstance(value, _REGISTRIES):
+            self._left -= bool(value)
+            self._note(value)
+        elif isinstance(value, tuple):
+            for part in value:
+                if type(part) not in _ATOMS:
+                    self._follow(part, key)
+        elif (handles := _generator(value)) is not None:
+            self.generators.append((value, handles[0]()))
+        elif _has_state(value):
+            self._left -= 1
+            self._note(value.__dict__)
+        elif type(value).__module__ == "numpy" and getattr(value, "ndim", 0) and value.nbytes <= COPIED:
+            self.generators.append((value, value.copy()))
+
+    def _tensor(self, tensor: Tensor, name: str) -> None:
+        if id(tensor) in self.tensors:
+            return
+        self.tensors[id(tensor)] = noted = TensorState(tensor, name)
+        if noted.gradient is not None:
+            self._tensor(noted.gradient, f"{name}.grad")
+
+    def copy(self, most: int) -> None:
+        """Copy tensors, parameters last, as long as all copies have at most `most` bytes."""
+        left = most
+        for _, noted in self.by_importance():
+            left -= noted.bytes
+            if left < 0:
+                return
+            noted.keep()
+
+    def by_importance(self) -> "list[tuple[int, TensorState]]":
+        """Every tensor by its identity, those that are no parameters first."""
+        return sorted(self.tensors.items(), key=lambda pair: isinstance(pair[1].tensor, nn.Parameter))
+
+    def changed(self) -> bool:
+        """Whether anything but values of tensors is different now."""
+        return (
+            any(type(part) is not kind for part, kind in zip(self.parts, self.kinds, strict=True))
+            or any(self.empty)
+            or any(not _alike(content, copy) for content, copy in self.contents)
+            or any(not _generator_alike(value, state) for value, state in self.generators)
+            or any(scripted.changed() for scripted in self.scripted)
+            or any(
+                noted.moved()
+                or (noted.tensor.is_leaf and noted.tensor.requires_grad != noted.flag)
+                or (noted.leaf and noted.tensor.is_leaf and noted.tensor.grad is not noted.gradient)
+                for noted in self.tensors.values()
+            )
+        )
+
+    def restore(self) -> list[str]:
+        """Put everything back.
+
+        Returns:
+            Names of the tensors whose values are lost, because they were written to and not copied.
+        """
+        for part, kind in zip(self.parts, self.kinds, strict=True):
+            if type(part) is not kind:
+                part.__class__ = kind
+        for scripted in self.scripted:
+            scripted.restore()
+        if any(self.empty):
+            for content in self.empty:
+                content.clear()
+        for content, copy in self.contents:
+            if not _alike(content, copy):
+                _refill(content, copy)
+        for value, state in self.generators:
+            _restore_generator(value, state)
+        lost = []
+        for noted in self.tensors.values():
+            written = noted.written()
+            if written:
+                (lost if noted.copy is None else self.rewritten).append(noted)
+            noted.restore(written)
+        return [noted.name for noted in lost]
+
+
+class _Scripted:
+    """The attributes of a TorchScript module that are no tensors."""
+
+    def __init__(self, part: torch.jit.ScriptModule) -> None:
+        self.part: Any = part
+        self.training = part.training
+        kind = part.__dict__.get("_concrete_type")
+        names = kind.get_attributes() if kind is not None else ()
+        self.kept = {name: _plain_copy(self.part._c.getattr(name)) for name in names if name != "training"}
+        self.kept = {name: value for name, value in self.kept.items() if value is not _OPAQUE}
+
+    def changed(self) -> bool:
+        return self.part.training != self.training or any(
+            _plain_copy(self.part._c.getattr(name)) != value for name, value in self.kept.items()
+        )
+
+    def restore(self) -> None:
+        if self.changed():
+            self.part.training = self.training
+            for name, value in self.kept.items():
+                self.part._c.setattr(name, _plain_copy(value))
+
+
+_OPAQUE = object()
+
+
+def _plain_copy(value: Any) -> Any:
+    """A deep copy of numbers, texts and containers of them; `_OPAQUE` for anything else."""
+    if type(value) in _ATOMS:
+        return value
+    if isinstance(value, (list, tuple)):
+        parts = [_plain_copy(part) for part in value]
+        return _OPAQUE if any(part is _OPAQUE for part in parts) else type(value)(parts)
+    if isinstance(value, dict):
+        parts = {key: _plain_copy(part) for key, part in value.items()}
+        return _OPAQUE if any(part is _OPAQUE for part in parts.values()) else parts
+    return _OPAQUE
+
+
+def plain(tensor: Tensor) -> bool:
+    """Whether it is a dense tensor with memory of its own, of torch's own kinds."""
+    return (
+        type(tensor) in (Tensor, nn.Parameter, nn.Buffer)
+        and tensor.layout is torch.strided
+        and not tensor.is_meta
+        and not tensor.is_quantized
+    )
+
+
+def version_of(tensor: Tensor) -> int | None:
+    """How often it was written to; None where torch does not count."""
+    shapeless = type(tensor) not in _TENSORS and isinstance(tensor, UninitializedTensorMixin)
+    return None if shapeless or tensor.is_inference() else tensor._version
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether all values are the same, bit for bit; NaN is NaN."""
+    if torch.equal(one, other):
+        return True
+    if not (one.is_floating_point() or one.is_complex()):
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def _has_state(value: Any) -> bool:
+    """Whether it is an object of somebody's own class, whose attributes can change."""
+    kind = type(value)
+    if kind.__module__.partition(".")[0] in ("torch", "builtins", "types", "functools", "numpy", "enum"):
+        return False
+    frozen = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
+    return not frozen and not callable_kind(value) and isinstance(getattr(value, "__dict__", None), dict)
+
+
+def callable_kind(value: Any) -> bool:
+    """Whether it is a function, a class or a method, which are left alone."""
+    return isinstance(value, type) or type(value).__name__ in (
+        "function",
+        "method",
+        "builtin_function_or_method",
+    )
+
+
+def _alike(content: Any, copy: Any) -> bool:
+    """Whether a container holds the very objects it held, in the same order."""
+    if copy is None:
+        return not content
+    if len(content) != len(copy):
+        return False
+    if isinstance(content, dict):
+        return list(content) == list(copy) and all(map(is_, content.values(), copy.values()))
+    if isinstance(content, (set, bytearray)):
+        return content == copy
+    return all(map(is_, content, copy))
+
+
+def _refill(content: Any, copy: Any) -> None:
+    content.clear()
+    if copy:
+        (content.update if isinstance(content, (dict, set)) else content.extend)(copy)
+
+
+def _generator(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]] | None:
+    """How to read and to set the state of a generator of random numbers."""
+    if isinstance(value, torch.Generator):
+        return value.get_state, value.set_state
+    if isinstance(value, random.Random):
+        return value.getstate, value.setstate
+    bits = getattr(value, "bit_generator", None) if type(value).__module__.startswith("numpy") else None
+    if bits is not None:
+        return lambda: bits.state, lambda state: setattr(bits, "state", state)
+    return None
+
+
+def _generator_alike(value: Any, state: Any) -> bool:
+    handles = _generator(value)
+    now = handles[0]() if handles else value
+    if isinstance(now, Tensor):
+        return torch.equal(now, state)
+    return bool((now == state).all()) if hasattr(now, "ndim") else now == state
+
+
+def _restore_generator(value: Any, state: Any) -> None:
+    handles = _generator(value)
+    if handles:
+        handles[1](state)
+    elif not _generator_alike(value, state):
+        value[...] = state

@@ -1,0 +1,318 @@
+"""One forward pass that writes down what stands at some places, and stops as soon as it has it all."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import PlaceError, nearest
+from convscope.nets.activations.address import RESULT, LayerAddress, check_selection
+from convscope.nets.activations.axes import Output, Spot, last_of, units_first
+from convscope.nets.activations.freezing import frozen
+from convscope.nets.activations.tree import after, tree_leaves, tree_replace
+from convscope.nets.network import Net
+
+Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
+"""By layer, call by call: the shape of every tensor it returns, units first, without batch axis."""
+
+
+Noted = Callable[[LayerAddress, Tensor], None]
+
+
+def record(
+    net: Net,
+    inputs: Tensor | Sequence[Tensor],
+    places: Iterable[LayerAddress | str],
+    *,
+    noted: Noted | None = None,
+) -> dict[LayerAddress, Tensor]:
+    """What stands at `places` when the network looks at `inputs`.
+
+    One forward pass with frozen weights in evaluation mode, ended after the last place that is needed. Each
+    tensor holds the value at its place even if a later layer overwrites it in place. Where gradients are
+    enabled, the tensors are part of the graph: later places can be differentiated with respect to earlier
+    ones and to the inputs.
+
+    Args:
+        net: the network; it is afterwards exactly as it was, whatever happens.
+        inputs: one tensor `[b c ...]` in the contract's range, or one for each input.
+        places: where to look. How often a layer runs is learned once, from the contract's example.
+        noted: called with a layer's place and tensor when they are there, before the network goes on: what is
+            made of it then lies before later layers in the graph, and gradients come to it after them. The
+            last call for a place counts; for the network's own result there may be none.
+
+    Returns:
+        For each place as it was asked for, in that order: `[b c ...]` for a layer, `[b ...]` for a unit,
+        `[b c]` for a position, `[b]` for a neuron. Where a layer has its units last, as on tokens, they are
+        moved to the front; see `convscope.nets.activations.axes`.
+
+    Raises:
+        PlaceError: a place does not exist, or the network did not pass it with these inputs.
+    """
+    asked = [LayerAddress.parse(place) for place in places]
+    wanted = [resolve(net, place, check_position=False) for place in asked]
+    ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    watch = _Watch(net, wanted, noted)
+    result = watch.run(ready)
+    if watch.overwritten:
+        net._cache["overwrites"] = True
+        watch = _Watch(net, wanted, noted)
+        result = watch.run(ready)
+    return {name: watch.tensor(place, result) for name, place in zip(asked, wanted, strict=True)}
+
+
+def resolve(
+    net: Net, place: LayerAddress | str, *inputs: Tensor, check_position: bool = True
+) -> LayerAddress:
+    """The place with its unit as a number, after checking that it exists.
+
+    Args:
+        net: the network.
+        place: an address, or its text.
+        *inputs: what the network will look at, where its size differs from the contract's; positions are
+            checked against it.
+        check_position: False leaves positions unchecked.
+
+    Raises:
+        PlaceError: there is no such layer, call, part, unit or position; the nearest names are told.
+    """
+    place = LayerAddress.parse(place)
+    shapes = layer_shapes(net, *inputs)
+    calls = shapes.get(place.layer)
+    if calls is None:
+        raise _unknown(net, place, shapes)
+    if place.call is not None and place.call > len(calls):
+        times = "once" if len(calls) == 1 else f"{len(calls)} times"
+        raise PlaceError(f"{place.layer} runs {times}", received=str(place))
+    parts = calls[(place.call or len(calls)) - 1]
+    shape = _part(place, parts)
+    if not check_position and place.position is not None:
+        size = tuple(p + 1 for p in place.position)
+        shape = (*shape[:1], *size) if len(size) == len(shape) - 1 else shape
+    named = shape[:1] == (len(net.labels),) and (place.layer == RESULT or len(shape) == 1)
+    return check_selection(place, shape, net.labels if named else ())
+
+
+class _Survey(NamedTuple):
+    shapes: Shapes
+    last: frozenset[Spot]
+    folding: frozenset[str]
+
+
+def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
+    """Which layers run, how often, and what comes out; found in one pass over an example, and kept."""
+    return _surveyed(net, *inputs).shapes
+
+
+def last_axes(net: Net) -> frozenset[Spot]:
+    """The tensors whose units come last when the network runs; found with `survey`."""
+    return _surveyed(net).last
+
+
+def batch_changing_layers(net: Net) -> frozenset[str]:
+    """The layers that return something other than one row for each input; found with `survey`."""
+    return _surveyed(net).folding
+
+
+def _surveyed(net: Net, *inputs: Tensor) -> _Survey:
+    ready = inputs or _as_tuple(net.example())
+    key = ("survey", tuple(tuple(x.shape[1:]) for x in ready))
+    if key not in net._cache:
+        net._cache[key] = _arranged(_outputs(net, ready))
+    return net._cache[key]
+
+
+_Call = tuple[str, nn.Module | None, dict[str, tuple[int, ...]]]
+"""A layer's name, the layer, and the shape of each tensor that it returned, with the batch axis."""
+
+
+def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
+    """What each call of each layer returns, in the order in which they end; the result is the last."""
+    found: list[_Call] = []
+
+    def note(name: str, module: nn.Module | None, output: Any) -> None:
+        found.append((name, module, {k: tuple(t.shape) for k, t in tree_leaves(output)}))
+
+    handles: list[Any] = []
+    with frozen(net.module), torch.no_grad():
+        try:
+            for name, module in net.module.named_modules():
+                if name:
+                    handles.append(after(module, lambda m, _i, out, name=name: note(name, m, out)))
+            result = net(*(x[:1] for x in ready))
+        finally:
+            for handle in handles:
+                handle.remove()
+    if not any(name == RESULT for name, _, _ in found):
+        note(RESULT, None, result)
+    return found
+
+
+def _arranged(found: Sequence[_Call]) -> _Survey:
+    calls: Counter[str] = Counter()
+    outputs: list[Output] = []
+    for name, module, parts in found:
+        calls[name] += 1
+        outputs += [Output((name, calls[name], key), shape[1:], module) for key, shape in parts.items()]
+    last = last_of(outputs)
+    shapes: dict[str, list[dict[str, tuple[int, ...]]]] = {name: [] for name, _, _ in found}
+    for name, _, _ in found:
+        shapes[name].append({})
+    for output in outputs:
+        name, number, key = output.spot
+        turned = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
+        shapes[name][number - 1][key] = turned
+    folding = frozenset(name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values()))
+    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, folding)
+
+
+class _Done(BaseException):
+    """Ends a forward pass; no `Exception`, so that no network swallows it."""
+
+
+class _Watch:
+    """The tensors of one forward pass at the places that are wanted."""
+
+    def __init__(self, net: Net, places: Sequence[LayerAddress], noted: Noted | None) -> None:
+        self.net, self.places, self.noted = net, places, noted
+        shapes, self.last, _ = _surveyed(net)
+        self.usual = {place.layer: len(shapes[place.layer]) for place in places}
+        self.modules = {
+            layer: module
+            for layer in dict.fromkeys(place.layer for place in places)
+            if (module := _submodule(net.module, layer)) is not None
+        }
+        self.calls: Counter[str] = Counter()
+        self.outputs: dict[tuple[str, int], Any] = {}
+        self.pending = {(p.layer, p.call or self.usual[p.layer]) for p in places}
+        self.every = {p.layer for p in places if p.call is None}
+        self.copying = "overwrites" in net._cache or torch.is_inference_mode_enabled()
+        self.versions: list[tuple[Tensor, int]] = []
+        self.failure: Exception | None = None
+
+    def run(self, ready: tuple[Tensor, ...]) -> Any:
+        """The network's result; None if all was seen before it. What `noted` throws comes as it is."""
+        with frozen(self.net.module), self._hooked():
+            try:
+                return self.net(*ready) if self.pending else None
+            except _Done:
+                if self.failure:
+                    raise self.failure from None
+                return None
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether something went on to change a tensor after it was recorded."""
+        return any(tensor._version != version for tensor, version in self.versions)
+
+    @contextmanager
+    def _hooked(self) -> Iterator[None]:
+        handles: list[Any] = []
+        try:
+            for layer, module in self.modules.items():
+                handles.append(after(module, lambda _m, _i, out, name=layer: self._pass(name, out)))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _pass(self, layer: str, output: Any) -> Any:
+        self.calls[layer] += 1
+        at = (layer, self.calls[layer])
+        if at not in self.pending and layer not in self.every:
+            return None
+        self.outputs[at] = output
+        self._note(*at)
+        self.pending.discard(at)
+        if not self.pending:
+            raise _Done
+        tensors = [tensor for _, tensor in tree_leaves(output)]
+        if self.copying or any(tensor.is_inference() for tensor in tensors):
+            return tree_replace(output, Tensor.clone)  # so that nothing later overwrites what was recorded
+        self.versions += [(tensor, tensor._version) for tensor in tensors]
+        return None
+
+    def _note(self, layer: str, call: int) -> None:
+        if self.noted is None:
+            return
+        for place in self.places:
+            runs = (place.call,) if place.call else range(self.usual[layer], call + 1)
+            if place.layer == layer and call in runs:
+                try:
+                    self.noted(place, self.tensor(place, None))
+                except Exception as error:
+                    self.failure = error
+                    raise _Done from error
+
+    def tensor(self, place: LayerAddress, result: Any) -> Tensor:
+        at = (place.layer, 1)
+        if place.layer not in self.modules:
+            value = result
+        else:
+            at = (place.layer, place.call or self.calls[place.layer])
+            if at not in self.outputs:
+                raise PlaceError(
+                    f"{place.layer} runs for these inputs",
+                    received=f"{place}, which was not passed",
+                    hint="This network chooses its way by its inputs.",
+                )
+            value = self.outputs[at]
+        parts = dict(tree_leaves(value))
+        _part(place, {key: tuple(t.shape[1:]) for key, t in parts.items()})
+        key = place.key if place.key is not None else next(iter(parts))
+        act = units_first(parts[key], (at[0], at[1], key), self.last)
+        check_selection(place, tuple(act.shape[1:]))
+        return place.select(_real(act, place))
+
+
+def _real(act: Tensor, place: LayerAddress) -> Tensor:
+    """The activation, unless nothing can be made of its values."""
+    if act.is_complex() or act.layout is not torch.strided:
+        kind = f"complex values ({act.dtype})" if act.is_complex() else f"a sparse tensor ({act.layout})"
+        way = "x.abs() or torch.view_as_real(x)" if act.is_complex() else "x.to_dense()"
+        raise PlaceError(
+            f"real values in a dense tensor at {place.layer_text}",
+            received=kind,
+            hint=f"Choose another layer, or wrap a module that returns {way}.",
+        )
+    return act
+
+
+def _as_tuple(inputs: Any) -> tuple[Tensor, ...]:
+    return (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+
+
+def _submodule(module: nn.Module, name: str) -> nn.Module | None:
+    try:
+        return nn.Module.get_submodule(module, name)  # TorchScript has none of its own
+    except AttributeError:
+        return None
+
+
+def _part(place: LayerAddress, parts: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    if not parts:
+        raise PlaceError(f"{place.layer} returns a tensor", received=f"{place}, which returns none")
+    if place.key is None:
+        return next(iter(parts.values()))
+    if place.key not in parts:
+        named = [key for key in parts if key]
+        hint = (
+            nearest(place.key, named)
+            if named
+            else f"{place.layer} returns one tensor: leave out [{place.key}]."
+        )
+        raise PlaceError(f"a part that {place.layer} returns", received=str(place), hint=hint)
+    return parts[place.key]
+
+
+def _unknown(net: Net, place: LayerAddress, shapes: Shapes) -> PlaceError:
+    if _submodule(net.module, place.layer) is not None:
+        return PlaceError(
+            "a layer that runs",
+            received=f"{place.layer}, which {net.name} has but never calls",
+            hint="Choose a layer inside it or after it.",
+        )
+    return PlaceError(f"a layer of {net.name}", received=place.layer, hint=nearest(place.layer, shapes))

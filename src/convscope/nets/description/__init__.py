@@ -1,0 +1,1 @@
+"""A network as a table: layers, shapes, parameters, multiply-accumulates, receptive fields."""

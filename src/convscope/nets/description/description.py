@@ -1,0 +1,274 @@
+"""What a network is made of, as rows: for people, notebooks and machines."""
+
+import html
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from convscope.graph.contract import Shape
+from convscope.graph.graph import Graph
+from convscope.graph.layers.foreign import Foreign
+from convscope.graph.receptive_field import Field, receptive_fields
+from convscope.nets.io.graph_module import GraphModule
+from convscope.nets.network import Net
+from convscope.nets.tracing.call_names import Call, Scope
+from convscope.nets.tracing.tracer import observe
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+UNKNOWN = "not counted"
+"""Stands in the column of multiply-accumulates where a kernel has no formula."""
+
+COLUMNS = ("layer", "kind", "output", "parameters", "MACs", "field", "stride")
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One layer of a network.
+
+    Attributes:
+        name: its place, where it is a module; otherwise the module it runs in and what it does.
+        kind: one of our kinds, or the name of torch's function where there is none.
+        calls: how often the module it runs in is called in one pass.
+        output_shape: without batch axis.
+        parameters: trainable values; those that an earlier row counted are not counted again.
+        macs: multiply-accumulates for one example.
+        field: receptive field in the first input; None if the layer does not see it.
+        foreign: whether it is none of our kinds; such a layer can be described, not built.
+        uncounted: names of the kernels it runs whose multiply-accumulates are not in `macs`, because this
+            package has no formula for them.
+    """
+
+    name: str
+    kind: str
+    calls: int
+    output_shape: Shape
+    parameters: int
+    macs: int
+    field: Field | None = field(repr=False)
+    foreign: bool = False
+    uncounted: tuple[str, ...] = ()
+
+    @property
+    def plumbing(self) -> bool:
+        """Whether it only moves values: a function that has no kind, no parameters and no products."""
+        return self.foreign and not self.parameters and not self.macs and not self.uncounted
+
+    def cells(self) -> tuple[str, ...]:
+        """One text for each of `COLUMNS`."""
+        shape = "×".join(map(str, self.output_shape))
+        parameters, macs = (f"{n:,}" if n else "" for n in (self.parameters, self.macs))
+        macs = " + ".join(filter(None, (macs, UNKNOWN if self.uncounted else "")))
+        return (self.name, self.kind, shape, parameters, macs, *_field_cells(self.field))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the receptive field as size, stride, offset and whether it covers everything."""
+        field = self.field and {
+            "size": list(self.field.size),
+            "stride": [float(s) for s in self.field.stride],
+            "offset": list(self.field.offset),
+            "covers_all": list(self.field.covers_all),
+        }
+        plain = {k: v for k, v in vars(self).items() if k != "field"}
+        lists = {"output_shape": list(self.output_shape), "uncounted": list(self.uncounted)}
+        return plain | lists | {"field": field or None}
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network's layers and what they add up to. Prints as a table; notebooks show it as one.
+
+    Attributes:
+        name: of the network.
+        inputs: name and shape of each input.
+        layers: in the order in which they run.
+        parameters: all trainable values of the module, each once.
+        idle: those of `parameters` in layers that do not run (auxiliary classifiers).
+        graph: the layers and what each reads.
+        aside: multiply-accumulates of one pass that read no input, only weights, as spectral normalisation
+            makes them; in no layer, and not in `macs`.
+        unwatched: names of the kernels outside all layers that are not counted.
+        scopes: for each layer of a traced network the runs of modules it is in, outermost first.
+    """
+
+    name: str
+    inputs: Mapping[str, Shape]
+    layers: tuple[LayerInfo, ...]
+    parameters: int
+    idle: int
+    graph: Graph
+    aside: int = 0
+    unwatched: tuple[str, ...] = ()
+    scopes: Mapping[str, tuple[Scope, ...]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of one pass over one example."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Names of the kernels whose multiply-accumulates are not in `macs`; empty where all are counted."""
+        names = {name for layer in self.layers for name in layer.uncounted}
+        return tuple(sorted(names.union(self.unwatched)))
+
+    @property
+    def rows(self) -> tuple[LayerInfo, ...]:
+        """The layers worth a row: without plumbing."""
+        return tuple(layer for layer in self.layers if not layer.plumbing)
+
+    def summary(self) -> str:
+        """One line: input, layers, parameters, multiply-accumulates."""
+        inputs = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in self.inputs.items())
+        idle = f" ({self.idle:,} of them idle)" if self.idle else ""
+        aside = f" and {self.aside:,} of weights alone" if self.aside else ""
+        unknown = f"; {UNKNOWN}: {', '.join(self.uncounted)}" if self.uncounted else ""
+        return (
+            f"{self.name}: {inputs}; {self.parameters:,} parameters{idle}; {self.macs:,} MACs{aside}{unknown}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {
+            "name": self.name,
+            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
+            "layers": [layer.to_json() for layer in self.layers],
+            "parameters": self.parameters,
+            "idle_parameters": self.idle,
+            "macs": self.macs,
+            "macs_of_weights_alone": self.aside,
+            "uncounted": list(self.uncounted),
+        }
+
+    def rich(self) -> "RenderableType":
+        """A table for the terminal."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(caption=Text(self.summary()), header_style="bold", box=None, pad_edge=False)
+        for column in COLUMNS:
+            table.add_column(
+                column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=column == "MACs"
+            )
+        for layer in self.rows:
+            table.add_row(*map(Text, layer.cells()))  # a name may hold brackets, which are no markup
+        return table
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        yield self.rich()
+
+    def __str__(self) -> str:
+        rows = [COLUMNS, *(layer.cells() for layer in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(_aligned(row, widths)).rstrip() for row in rows)
+        return "\n".join((*lines, "", self.summary()))
+
+    def _repr_html_(self) -> str:
+        return "".join(self._html())
+
+    def _html(self) -> Iterator[str]:
+        yield '<table class="convscope-layers"><thead><tr>'
+        yield from (f"<th>{column}</th>" for column in COLUMNS)
+        yield "</tr></thead><tbody>"
+        for layer in self.rows:
+            cells = (f"<td>{html.escape(cell)}</td>" for cell in layer.cells())
+            yield f"<tr>{''.join(cells)}</tr>"
+        yield f"</tbody><caption>{html.escape(self.summary())}</caption></table>"
+
+
+def describe(net: Net) -> Description:
+    """The layers of any network, from its own graph or from watching one pass over its example.
+
+    Raises:
+        GraphError: the network cannot run on its contract's example.
+    """
+    graph = _own_graph(net)
+    if graph is not None:
+        weights = {
+            node.name: tuple(
+                f"{node.name}.{name}" for name, _ in net.module.get_submodule(node.name).named_parameters()
+            )
+            for node in graph.nodes
+        }
+        return _description(net, graph, weights, dict.fromkeys(weights, 1))
+    example = net.example()
+    ready = net.normalise(*((example,) if isinstance(example, Tensor) else example))
+    with net._explain_errors(ready):
+        seen = observe(net.module, ready, _distinct([c.name for c in net.contracts]))
+    weights = {name: call.weights for name, call in seen.calls.items()}
+    found = _description(net, seen.graph, weights, _runs(seen.calls))
+    scopes = {name: call.scopes for name, call in seen.calls.items()}
+    return replace(found, aside=seen.aside.macs, unwatched=seen.aside.uncounted, scopes=scopes)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names of inputs, with a number behind those that stand there already."""
+    made: list[str] = []
+    for name in names:
+        number = 2
+        chosen = name
+        while chosen in made or (chosen != name and chosen in names):
+            chosen, number = f"{name}{number}", number + 1
+        made.append(chosen)
+    return made
+
+
+def _own_graph(net: Net) -> Graph | None:
+    """The graph a module was built from, unless the contracts ask for another size."""
+    if not isinstance(net.module, GraphModule):
+        return None
+    graph = net.module.graph
+    return graph if tuple(graph.inputs.values()) == tuple(c.shape for c in net.contracts) else None
+
+
+def _runs(calls: Mapping[str, Call]) -> dict[str, int]:
+    """For each layer, how often its innermost module runs."""
+    runs: dict[str, set[int]] = defaultdict(set)
+    for call in calls.values():
+        for scope in call.scopes:
+            runs[scope.name].add(scope.run)
+    return {name: len(runs[call.scopes[-1].name]) if call.scopes else 1 for name, call in calls.items()}
+
+
+def _description(
+    net: Net, graph: Graph, weights: Mapping[str, tuple[str, ...]], calls: Mapping[str, int]
+) -> Description:
+    sizes = {name: parameter.numel() for name, parameter in net.module.named_parameters()}
+    whole = sum(sizes.values())
+    fields = receptive_fields(graph)
+    layers = []
+    for node in graph.nodes:
+        layer, shapes = node.layer, graph.input_shapes(node.name)
+        foreign = isinstance(layer, Foreign)
+        layers.append(
+            LayerInfo(
+                name=node.name,
+                kind=layer.path.rpartition(".")[2] if foreign else layer.kind,
+                calls=calls[node.name],
+                output_shape=graph.shapes[node.name],
+                parameters=sum(sizes.pop(name, 0) for name in weights[node.name]),
+                macs=layer.macs(*shapes),
+                field=fields.get(node.name),
+                foreign=foreign,
+                uncounted=layer.uncounted if isinstance(layer, Foreign) else (),
+            )
+        )
+    return Description(net.name, dict(graph.inputs), tuple(layers), whole, sum(sizes.values()), graph)
+
+
+def _field_cells(field: Field | None) -> tuple[str, str]:
+    if field is None or not field.axes:
+        return "", ""
+    if all(field.covers_all):
+        return "all", ""
+    return "×".join(map(str, field.size)), "×".join(f"{float(s):g}" for s in field.stride)
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        yield cell.ljust(width) if index < 2 else cell.rjust(width)

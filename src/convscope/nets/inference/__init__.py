@@ -1,0 +1,1 @@
+"""Faster execution of the same network: folded copies, memory formats, precision."""

@@ -1,0 +1,78 @@
+"""The order of an image's axes in memory, which decides how fast processors convolve."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from convscope.errors import ConvscopeError
+from convscope.nets.activations.freezing import frozen
+from convscope.nets.activations.tree import tree_leaves
+from convscope.nets.network import Net
+
+CLOSE = 1e-3
+"""How far answers may be apart for rounding, as a share of the largest."""
+
+
+def channels_last(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """The same images, their channels side by side in memory.
+
+    Images of one channel lie alike either way; theirs are marked, since torch takes them for the other.
+    """
+    if images.shape[1] == 1 and images.is_contiguous():
+        strides = (images.stride(0), 1, images.stride(2), images.stride(3))
+        return images.as_strided(images.shape, strides, images.storage_offset())
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def channels_last_is_faster(net: Net) -> bool:
+    """Whether the network is faster, and the same, on images whose channels lie side by side.
+
+    It is wherever a processor convolves in two dimensions, unless the network does not bear it.
+    """
+    if net.device.type != "cpu" or len(net.contracts) > 1 or len(net.contract.shape) != 3:
+        return False
+    return any(isinstance(part, nn.Conv2d) for part in net.module.modules()) and supports_channels_last(net)
+
+
+def supports_channels_last(net: Net, *inputs: Tensor) -> bool:
+    """Whether the network is the same on images whose channels lie side by side.
+
+    It is unless its own code asks for the usual order, as `view` does; that is tried with one image, once for
+    each network.
+
+    Args:
+        net: any network.
+        *inputs: what to try it with; the contract's example if left out, or if the network cannot take them.
+    """
+    if "channels last" not in net._cache:
+        example = net.example()
+        usual = (example,) if isinstance(example, Tensor) else tuple(example)
+        try:
+            found = _same(net, [x[:1].detach().to(net.device) for x in inputs or usual])
+        except ConvscopeError:  # a size that only its first layers take
+            found = _same(net, usual)
+        net._cache["channels last"] = found
+    return bool(net._cache["channels last"])
+
+
+def _same(net: Net, inputs: Sequence[Tensor]) -> bool:
+    moved = [channels_last(x.clone()) if x.dim() == 4 else x.clone() for x in inputs]
+    with frozen(net.module), torch.no_grad():
+        plain = list(tree_leaves(net(*(x.clone(memory_format=torch.contiguous_format) for x in inputs))))
+        try:
+            other = tree_leaves(net(*moved))
+        except Exception:  # whatever a network throws at strides that it did not expect
+            return False
+    if any(t.layout is not torch.strided for _, t in plain):
+        return False
+    pairs = zip((t for _, t in plain), (t for _, t in other), strict=True)
+    return all(a.shape == b.shape and _close(a, b) for a, b in pairs)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    if not one.is_floating_point():
+        return torch.equal(one, other)
+    least = CLOSE * float(one.nan_to_num(0.0, 0.0, 0.0).abs().max()) if one.numel() else 0.0
+    return torch.allclose(one, other, rtol=CLOSE, atol=least, equal_nan=True)

@@ -1,0 +1,1 @@
+"""Networks from graphs, files and names, and back to files."""

@@ -1,0 +1,234 @@
+"""A network in a folder: `model.json` says what it is, `model.safetensors` holds its weights."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
+from convscope.files import is_full, read_json, write_text
+from convscope.graph.contract import InputContract
+from convscope.graph.costs import costs, totals
+from convscope.graph.document import from_json, to_json
+from convscope.graph.graph import Graph
+from convscope.nets.io.graph_module import GraphModule, build
+from convscope.nets.io.registry import from_config, to_config
+from convscope.nets.io.weights import load_weights, read_weights, write_weights
+from convscope.nets.network import Net, Source
+from convscope.recipe import shortened
+
+FORMAT = "convscope.model/1"
+DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
+MOST_VALUES = 2**32
+"""Numbers that one layer may give for one example: 16 GB in float32."""
+
+
+def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
+    """Write a network into a folder, from where `load` reads it.
+
+    Each file appears whole or not at all; the folder is made if it is not there. A network that was neither
+    built from a graph nor is in the register `nets.made` keeps its weights and contract; to read it back,
+    give its module to `open_folder`.
+
+    Args:
+        net: the network.
+        folder: where to; files of the same names are replaced.
+        recipe: how it was trained, to travel along.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: the folder cannot be written.
+        ConvscopeError: the disk is full.
+    """
+    folder = Path(folder)
+    document = _described(net, recipe)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_weights(folder / WEIGHTS, net.module.state_dict(), metadata={"format": "pt"})
+        write_text(folder / DESCRIPTION, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    except OSError as error:
+        if is_full(error):
+            raise ConvscopeError(
+                f"room on the disk for {folder}", received=str(error), hint="Free some space."
+            ) from None
+        raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
+    return folder
+
+
+def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+    graph = net.module.graph if isinstance(net.module, GraphModule) else None
+    return {
+        "format": FORMAT,
+        "name": net.name,
+        "graph": None if graph is None else to_json(graph),
+        "module": to_config(net.module),
+        "contracts": [asdict(contract) for contract in net.contracts],
+        "labels": list(net.labels),
+        "source": asdict(net.source),
+        "recipe": None if recipe is None else dict(recipe),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Net:
+    """The network that `save` wrote.
+
+    Args:
+        folder: holds `model.json` and `model.safetensors`.
+        module: takes the weights, for a network that was not built from a graph.
+
+    Raises:
+        MissingError: a file is not there.
+        DataError: a file is damaged, or the weights do not fit; what is wrong is named.
+        UsageError: the network has no graph and no module is given.
+    """
+    folder = Path(folder)
+    for name in (DESCRIPTION, WEIGHTS):
+        if not os.path.lexists(folder / name):
+            raise MissingError(f"a saved network in {folder}", received=f"no {name}")
+    document = _document(folder / DESCRIPTION)
+    graph, contracts, labels, source = _parts(document, folder / DESCRIPTION)
+    made = document.get("module")
+    if module is None and graph is None and made is None:
+        raise UsageError(
+            f"the module that {folder} holds the weights of",
+            received="none",
+            hint="It was not built from a graph: open_folder(folder, module).",
+        )
+    if module is None and graph is None and any(c.channels != 3 or not c.height for c in contracts):
+        raise DataError(
+            f"a contract for colour pictures, which networks of this kind look at, in {folder / DESCRIPTION}",
+            received=", ".join(str(contract.shape) for contract in contracts),
+        )
+    tensors = read_weights(folder / WEIGHTS)
+    values = sum(t.numel() for t in tensors.values())
+    if module is not None:
+        ready = module
+    else:
+        ready = _made(made, values, folder) if graph is None else _built(graph, values, folder)
+    load_weights(ready, tensors, str(folder / WEIGHTS))
+    ready.eval()
+    return Net(ready, contracts, labels, source, graph, document["name"])
+
+
+def _parts(
+    document: dict[str, Any], path: Path
+) -> tuple[Graph | None, tuple[InputContract, ...], tuple[str, ...], Source]:
+    """Graph, contracts, labels and source of a description, every field checked."""
+    try:
+        graph = None if document["graph"] is None else from_json(document["graph"])
+        contracts = tuple(_dataclass(InputContract, entry) for entry in _listed(document, "contracts"))
+        source = _dataclass(Source, document["source"])
+        if not all(isinstance(value, str) for value in asdict(source).values()):
+            raise ValueError("a source whose fields are texts")
+        labels = tuple(_listed(document, "labels"))
+        if not all(isinstance(label, str) for label in labels):
+            raise ValueError("labels that are texts")
+        _check_contracts(graph, contracts)
+        _check_graph_size(graph)
+    except (ConvscopeError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise DataError(f"the description of a network in {path}", received=str(error)[:300]) from None
+    return graph, contracts, labels, source
+
+
+def _listed(document: dict[str, Any], name: str) -> list[Any]:
+    """A field that is a list: a text or a table would pass for one, letter by letter."""
+    value = document[name]
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is a list, not {shortened(value)}")
+    return value
+
+
+def _check_graph_size(graph: Graph | None) -> None:
+    """Compute every shape, so that layers which do not fit are met here."""
+    if graph is not None:
+        largest = max(prod(shape) for shape in graph.shapes.values())
+        if largest > MOST_VALUES:
+            raise ValueError(f"a layer of {largest:,} values for one example; the limit is {MOST_VALUES:,}")
+
+
+def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
+    """The module, unless the graph asks for far more memory than the weights that are there can fill."""
+    expected = f"a network that can be built in {folder / DESCRIPTION}"
+    try:
+        wanted = totals(costs(graph)).parameters  # pyright: ignore[reportArgumentType]
+        if wanted > 10 * values + 10**6:
+            raise DataError(
+                expected, received=f"a graph of {wanted:,} weights, of which {values:,} are there"
+            )
+        return build(graph, seed=0)  # pyright: ignore[reportArgumentType]
+    except DataError:
+        raise
+    except (ConvscopeError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
+        raise DataError(expected, received=str(error)) from None
+
+
+def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
+    """The module of the register, unless it asks for far more memory than the weights there can fill."""
+    expected = f"a network that can be made in {folder / DESCRIPTION}"
+    try:
+        with torch.device("meta"):
+            wanted = sum(weight.numel() for weight in from_config(description).parameters())
+        if wanted > 10 * values + 10**6:
+            raise DataError(expected, received=f"{wanted:,} weights, of which {values:,} are there")
+        with torch.random.fork_rng(devices=[]):
+            return from_config(description)
+    except (
+        ConvscopeError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        raise DataError(expected, received=str(error)) from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    expected = f"the description of a network in {path}"
+    try:
+        document = read_json(path)
+    except (OSError, ValueError) as error:
+        raise DataError(expected, received=f"no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise DataError(expected, received=type(document).__name__)
+    if document.get("format") != FORMAT:
+        raise DataError(
+            f"the format {FORMAT} in {path}",
+            received=shortened(document.get("format")),
+            hint="It may come from a newer version: try pip install --upgrade convscope.",
+        )
+    missing = [name for name in ("name", "graph", "contracts", "labels", "source") if name not in document]
+    if missing:
+        raise DataError(expected, received=f"no {', '.join(missing)}")
+    if not isinstance(document["name"], str):
+        raise DataError(expected, received=f"a name that is no text: {shortened(document['name'])}")
+    return document
+
+
+def _check_contracts(graph: Graph | None, contracts: tuple[InputContract, ...]) -> None:
+    if not contracts:
+        raise ValueError("no contracts")
+    shapes = tuple(contract.shape for contract in contracts)
+    if graph is not None and tuple(graph.inputs.values()) != shapes:
+        raise ValueError(f"contracts for {shapes}, and a graph for {tuple(graph.inputs.values())}")
+
+
+def _dataclass(kind: type[Any], values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise ValueError(f"{kind.__name__} as a table, not {shortened(values)}")
+    known = {f.name for f in fields(kind)}
+    unknown = set(values) - known
+    if unknown:
+        raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

@@ -1,0 +1,129 @@
+"""From a graph to a module that runs."""
+
+from collections import Counter
+from functools import cache
+from importlib import import_module
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import GraphError
+from convscope.graph.costs import costs, totals
+from convscope.graph.graph import Graph, Node
+from convscope.nets.io.weights import memory_of_machine
+
+
+class GraphModule(nn.Module):
+    """A graph that runs: one submodule per node, under the node's name.
+
+    A dot in a name nests, so that `layer1.0.conv1` is where it was in the network it was read from. Several
+    outputs come out as a dict by name. Parameters are initialised as torch does it.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self._graph = graph
+        for node in graph.nodes:
+            _place(self, node.name, _module(graph, node))
+        self._steps = _steps(graph)
+
+    @property
+    def graph(self) -> Graph:
+        """What this was built from."""
+        return self._graph
+
+    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        """Run the graph on its inputs, in the order in which the graph lists them."""
+        if len(inputs) != len(self._graph.inputs):
+            raise GraphError(
+                f"{len(self._graph.inputs)} input(s): {', '.join(self._graph.inputs)}",
+                received=f"{len(inputs)}",
+            )
+        values = dict(zip(self._graph.inputs, inputs, strict=True))
+        for name, sources, done in self._steps:
+            values[name] = self.get_submodule(name)(*[values[source] for source in sources])
+            for source in done:
+                del values[source]
+        if len(self._graph.outputs) == 1:
+            return values[self._graph.outputs[0]]
+        return {name: values[name] for name in self._graph.outputs}
+
+
+def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
+    """The module that runs `graph`, freshly initialised.
+
+    Args:
+        graph: what to build.
+        seed: makes the initial weights repeatable and leaves torch's global generator as it was; without one
+            they come from that generator.
+
+    Raises:
+        GraphError: a layer cannot be built: a `foreign` one, or one whose name a module cannot bear; or the
+            weights do not fit into memory.
+    """
+    _require_room(graph)
+    if seed is None:
+        return GraphModule(graph)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GraphModule(graph)
+
+
+def _require_room(graph: Graph) -> None:
+    """Refuse a graph whose weights exceed this machine's memory, before torch tries to take it.
+
+    Raises:
+        GraphError: they do, in float32.
+    """
+    if torch.get_default_device().type == "meta":
+        return
+    weights, room = totals(costs(graph)).parameters, memory_of_machine()
+    if 4 * weights > room:
+        raise GraphError(
+            "a network whose weights fit into this machine's memory",
+            received=f"{weights:,} weights, {4 * weights / 1e9:,.1f} GB; there are {room / 1e9:,.1f} GB",
+            hint="Make the input or the layers smaller.",
+        )
+
+
+@cache
+def _constructor(path: str) -> type[nn.Module]:
+    package, _, name = path.rpartition(".")
+    return getattr(import_module(package), name)
+
+
+def _module(graph: Graph, node: Node) -> nn.Module:
+    if node.layer.kind == "foreign":
+        raise GraphError(
+            f"{node.name} can be described, not built",
+            received=str(node.layer),
+            hint="It was read by watching another module run; keep using that module.",
+        )
+    arguments = node.layer.arguments(*graph.input_shapes(node.name))
+    return _constructor(node.layer.module)(**arguments)
+
+
+def _place(root: nn.Module, name: str, module: nn.Module) -> None:
+    *path, last = name.split(".")
+    try:
+        for part in path:
+            if part not in root._modules:
+                root.add_module(part, nn.Module())
+            root = root.get_submodule(part)
+        root.add_module(last, module)
+    except (KeyError, AttributeError) as error:
+        raise GraphError(
+            "a layer name that a module can bear", received=f"{name}: {error}", hint="Choose another name."
+        ) from None
+
+
+def _steps(graph: Graph) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    """Name, inputs, and what nobody reads afterwards, node by node."""
+    readers = Counter(source for node in graph.nodes for source in set(node.inputs))
+    steps = []
+    for node in graph.nodes:
+        sources = set(node.inputs)
+        readers.subtract(sources)
+        done = tuple(s for s in sorted(sources) if not readers[s] and s not in graph.outputs)
+        steps.append((node.name, node.inputs, done))
+    return tuple(steps)

@@ -1,0 +1,169 @@
+"""One door to every network: `load("lecture")`, `load("torchvision/resnet50")`, `load("runs/quiet-iris")`."""
+
+from importlib.resources import as_file, files
+from os import PathLike, fspath
+from pathlib import Path
+
+from torch import nn
+
+from convscope.errors import UsageError, nearest
+from convscope.nets.io.graph_module import build
+from convscope.nets.io.weights import load_weights, read_weights
+from convscope.nets.network import Net, Source
+from convscope.nets.zoo import ZOO
+from convscope.nets.zoo.entry import ZooEntry
+
+PACKAGED = "packaged"
+LITE = "efficientnet_lite0"
+LIBRARIES = ("torchvision", "timm")
+DESCRIPTION = "model.json"
+
+
+def load(
+    ref: str | PathLike[str], *, weights: str | PathLike[str] | None = PACKAGED, seed: int | None = None
+) -> Net:
+    """A network by name or folder, in evaluation mode.
+
+    Args:
+        ref: a network of our own (`digits`, `lecture`, ...), `efficientnet_lite0`, `torchvision/<name>`,
+            `timm/<name>`, or the folder of a run or of a saved model.
+        weights: `packaged`: those that ship with convscope or lie in the folder, else fresh ones. None: fresh
+            ones. `default` or the library's name for them: the published ones of torchvision and timm,
+            downloaded when they are not in the library's cache. A path: a safetensors file with the names of
+            the module's `state_dict`.
+        seed: makes fresh weights repeatable.
+
+    Raises:
+        UsageError: nothing has that name, or there are no such weights; the nearest names are given.
+        MissingError: a download failed, or a package is not installed; the next step is given.
+        DataError: the folder or file is damaged, or its weights do not fit.
+    """
+    name = fspath(ref)
+    file = _file(weights)
+    wanted = None if file or weights is None else str(weights)
+    net = _open(name, wanted, seed)
+    if file:
+        load_weights(net.module, read_weights(file), str(file))
+        net.source = _with_weights(net.source, str(file))
+    net.module.eval()
+    return net
+
+
+def known() -> tuple[str, ...]:
+    """Every name that `load` takes, folders aside."""
+    from convscope.nets.adapters import timm_models, torchvision_models
+
+    return (
+        *ZOO,
+        LITE,
+        *(f"torchvision/{name}" for name in torchvision_models.names()),
+        *(f"timm/{name}" for name in timm_models.names()),
+    )
+
+
+def _open(name: str, weights: str | None, seed: int | None) -> Net:
+    library, slash, model = name.partition("/")
+    if slash and library in LIBRARIES:
+        from convscope.nets.adapters import timm_models, torchvision_models
+
+        adapter = {"torchvision": torchvision_models, "timm": timm_models}[library]
+        return adapter.open_model(model, None if weights == PACKAGED else weights, seed=seed)
+    if name == LITE:
+        from convscope.nets.adapters.efficientnet_lite0 import open_model
+
+        _only_packaged(name, weights, ships=True)
+        return open_model(weights, seed=seed)
+    if name in ZOO:
+        return _from_zoo(ZOO[name], weights, seed)
+    if _exists(Path(name, DESCRIPTION)):
+        return _from_folder(Path(name), weights)
+    raise _unknown(name)
+
+
+def _from_zoo(entry: ZooEntry, weights: str | None, seed: int | None) -> Net:
+    _only_packaged(entry.name, weights, ships=bool(entry.weights))
+    if entry.weights and weights:
+        from convscope.nets.io.folder import open_folder
+
+        with as_file(files("convscope.nets") / "data" / entry.weights) as folder:
+            return open_folder(folder)
+    graph = entry.graph() if entry.graph else None
+    module = build(graph, seed=seed) if graph else _made(entry, seed)
+    if entry.prepare:
+        entry.prepare(module)
+    source = Source(name=entry.name, paper=entry.paper, licence="Apache-2.0", note=entry.note)
+    return Net(module, (entry.contract,), _labels(entry), source, graph, entry.name)
+
+
+def _made(entry: ZooEntry, seed: int | None) -> nn.Module:
+    from convscope.nets.adapters.fetching import repeatable
+
+    if entry.module is None:
+        raise UsageError(f"a way to make {entry.name}", received="neither graph nor module")
+    with repeatable(seed):
+        return entry.module()
+
+
+def _labels(entry: ZooEntry) -> tuple[str, ...]:
+    if entry.labels is not None:
+        return entry.labels
+    from convscope.nets.adapters.imagenet import CATEGORIES
+
+    return CATEGORIES
+
+
+def _from_folder(folder: Path, weights: str | None) -> Net:
+    from convscope.nets.io.folder import open_folder
+
+    _only_packaged(str(folder), weights, ships=True)
+    return open_folder(folder)
+
+
+def _only_packaged(name: str, weights: str | None, *, ships: bool) -> None:
+    """Refuse a name of weights that only torchvision and timm can have."""
+    if weights in (PACKAGED, None):
+        return
+    has = "'packaged', None" if ships else "None"
+    raise UsageError(
+        f"for {name}, weights is {has} or a path to safetensors",
+        received=repr(weights),
+        hint="Published weights by name exist for torchvision/... and timm/... only.",
+    )
+
+
+def _file(weights: str | PathLike[str] | None) -> Path | None:
+    """The path that `weights` is, if it is one and not a name."""
+    if weights is None:
+        return None
+    path = Path(weights)
+    looks = not isinstance(weights, str) or path.suffix in {".safetensors", ".pth", ".pt", ".bin", ".ckpt"}
+    return path if looks or _exists(path) else None
+
+
+def _exists(path: Path) -> bool:
+    """Without the exceptions of names that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _with_weights(source: Source, weights: str) -> Source:
+    from dataclasses import replace
+
+    return replace(source, weights=weights)
+
+
+def _unknown(name: str) -> UsageError:
+    everywhere = known()
+    namesakes = [other for other in everywhere if other.rpartition("/")[2] == name]
+    close = nearest(name, everywhere)
+    if namesakes:
+        hint = f"Did you mean {' or '.join(namesakes)}?"
+    elif name and _exists(Path(name)):
+        hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
+    elif close.startswith("Did"):
+        hint = close
+    else:
+        hint = f"There is: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, or a folder."
+    return UsageError("the name of a network, or the folder of a saved one", received=repr(name), hint=hint)

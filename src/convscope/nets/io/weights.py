@@ -1,0 +1,135 @@
+"""Weights from a file into a module, checked name by name."""
+
+import errno
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from convscope.errors import DataError
+from convscope.files import MAX_TEXT_BYTES, open_regular, replace_file, require_regular
+
+NAMES_SHOWN = 3
+
+
+def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write or replace a safetensors file as a whole.
+
+    Args:
+        path: of the file.
+        tensors: by name; tensors that share memory are stored one by one.
+        metadata: text stored in the file's header.
+
+    Raises:
+        OSError: it cannot be written, or the disk is full; what was there stays.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        with replace_file(path) as part:
+            save_file(own, part, metadata=metadata)
+    except SafetensorError as error:  # safetensors hides the number of the system's error in its text
+        number = re.search(r"(?:code: |os error )(\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from None
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file.
+
+    Args:
+        path: a regular file, no larger than this machine's memory.
+
+    Raises:
+        DataError: the file is missing, not a regular file, or is not safetensors. Pickles are never opened.
+    """
+    hint = ""
+    if path.suffix in {".pth", ".pt", ".bin", ".ckpt", ".pkl"}:
+        hint = (
+            "A pickle can run code. Read it where you trust it, and save it with safetensors.torch.save_file."
+        )
+    try:
+        return load_tensors(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"weights as safetensors at {path}", received=str(error), hint=hint) from None
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file, checked before the library opens it.
+
+    Raises:
+        OSError: the file is missing, unreadable, not regular, or larger than this machine's memory.
+        ValueError: it is not safetensors, or its header is larger than `MAX_TEXT_BYTES`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    size = require_regular(path)
+    if size > memory_of_machine():
+        raise OSError(f"{path} has {size:,} bytes, more than the memory of this machine")
+    with open_regular(path) as file:
+        head = int.from_bytes(file.read(8), "little")
+    if head > MAX_TEXT_BYTES:
+        raise ValueError(f"a header of {head:,} bytes; the limit is {MAX_TEXT_BYTES:,}")
+    try:
+        return load_file(path)
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def memory_of_machine() -> int:
+    """Return the physical memory in bytes; 2**40 where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**40
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Copy `tensors` into the parameters and buffers of `module`; every name and shape must fit.
+
+    Args:
+        module: changed in place, or not at all.
+        tensors: by the names of `module.state_dict()`.
+        origin: where they came from, for the message.
+
+    Raises:
+        DataError: names are missing or unknown, or shapes differ; the first of each are named.
+    """
+    wanted = module.state_dict()
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
+    missing = [name for name in wanted if name not in tensors and name not in counters]
+    unknown = [name for name in tensors if name not in wanted]
+    differing = [
+        f"{name} {tuple(tensors[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in tensors and tensors[name].shape != wanted[name].shape
+    ]
+    of_other_kind = [
+        f"{name} of {str(tensors[name].dtype).removeprefix('torch.')}"
+        for name in wanted
+        if name in tensors and not _converts(tensors[name], wanted[name])
+    ]
+    complaints = [
+        f"{what} {', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}"
+        for what, names in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("another shape:", differing),
+            ("another kind of number:", of_other_kind),
+        )
+        if names
+    ]
+    if complaints:
+        raise DataError(
+            f"weights that fit {type(module).__name__}, from {origin}", received="; ".join(complaints)
+        )
+    module.load_state_dict(dict(tensors), strict=False)
+
+
+def _converts(given: Tensor, wanted: Tensor) -> bool:
+    """Whether numbers keep their meaning: floating point of any width, or exactly the same type."""
+    return given.dtype == wanted.dtype or (given.is_floating_point() and wanted.is_floating_point())

@@ -1,0 +1,1 @@
+"""The graph of any module, read by watching one forward pass."""

@@ -1,0 +1,5 @@
+"""Activation atlases and non-negative factors of activations."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

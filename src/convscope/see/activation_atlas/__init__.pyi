@@ -1,0 +1,12 @@
+from .build import Atlas as Atlas
+from .build import Cell as Cell
+from .build import CellExample as CellExample
+from .build import atlas as atlas
+from .build import iter_atlas as iter_atlas
+from .factorization import Factors as Factors
+from .factorization import factors as factors
+from .factorization import iter_factors as iter_factors
+from .recipe import AtlasRecipe as AtlasRecipe
+from .recipe import CaricatureRecipe as CaricatureRecipe
+from .recipe import FactorsRecipe as FactorsRecipe
+from .recipe import InvertRecipe as InvertRecipe

@@ -1,0 +1,98 @@
+"""Which answers a direction inside a network speaks for."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from convscope.nets import LayerAddress, Net, frozen, layer_shapes
+from convscope.nets.activations.address import RESULT
+from convscope.nets.activations.axes import Spot, units_first
+from convscope.nets.activations.recording import last_axes
+from convscope.nets.activations.tree import tree_leaves, tree_replace
+
+
+def direction_to_logits(
+    net: Net, place: LayerAddress, images: Float[Tensor, "b *shape"], positions: Int64[Tensor, "b axes"]
+) -> Float[Tensor, "b k"] | None:
+    """How much the vector at one position of each picture adds to every class's logit, to first order.
+
+    The product of the Jacobian d logits / d activation with that vector, for all classes in one forward pass
+    that carries the derivative along. Logits count from their mean, which no probability depends on.
+
+    Args:
+        net: any network with one input.
+        place: a whole layer.
+        images: in the contract's range.
+        positions: one on each picture's map.
+
+    Returns:
+        None where the result is no vector of logits, does not come from the layer, or an operation on the way
+        has no forward derivative.
+
+    Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015, "class attribution".
+    """
+    dual = _Dual(net, place, positions)
+    modules = dict(net.module.named_modules())
+    with _quiet(), frozen(net.module), torch.no_grad(), forward_ad.dual_level():
+        handle = modules[place.layer].register_forward_hook(dual.hook) if place.layer in modules else None
+        try:
+            result = net(images.to(net.device))
+            result = result if handle is not None else dual.exchanged(result)
+            logits = next(iter(dict(tree_leaves(result)).values()), None)
+            product = None if logits is None or logits.dim() != 2 else forward_ad.unpack_dual(logits).tangent
+        except (NotImplementedError, RuntimeError):
+            return None
+        finally:
+            if handle is not None:
+                handle.remove()
+        if product is None:
+            return None
+        return (product - product.mean(1, keepdim=True)).float().cpu()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Torch warns about itself when it first loads its forward derivatives."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+class _Dual:
+    """Gives the activation of a place a tangent: itself at one position of each picture, 0 elsewhere."""
+
+    def __init__(self, net: Net, place: LayerAddress, positions: Int64[Tensor, "b axes"]) -> None:
+        self.place, self.positions = place, positions
+        self.calls: Counter[str] = Counter()
+        self.last = last_axes(net)
+        self.wanted = 1 if place.layer == RESULT else place.call or len(layer_shapes(net)[place.layer])
+
+    @property
+    def hook(self) -> Callable[[nn.Module, Any, Any], Any]:
+        def passed(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            self.calls[self.place.layer] += 1
+            return self.exchanged(output) if self.calls[self.place.layer] == self.wanted else None
+
+        return passed
+
+    def exchanged(self, output: Any) -> Any:
+        parts = dict(tree_leaves(output))
+        key = self.place.key if self.place.key is not None else next(iter(parts))
+        spot = (self.place.layer, self.wanted, key)
+        return tree_replace(output, lambda part: self._dual(part, spot) if part is parts[key] else part)
+
+    def _dual(self, act: Float[Tensor, "b *shape"], spot: Spot) -> Float[Tensor, "b *shape"]:
+        tangent = act.clone()
+        if act.dim() > 2:
+            at = (torch.arange(len(act)), slice(None), *self.positions.unbind(1))
+            tangent = torch.zeros_like(act)
+            units_first(tangent, spot, self.last)[at] = units_first(act, spot, self.last)[at]
+        return forward_ad.make_dual(act, tangent)

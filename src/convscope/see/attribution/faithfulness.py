@@ -1,0 +1,104 @@
+"""How far an explanation can be believed: every check that applies, for every row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from convscope.errors import UsageError, nearest
+from convscope.nets import frozen
+from convscope.see.attribution.heatmaps import per_position
+from convscope.see.attribution.method import Method
+from convscope.see.attribution.metrics.average_drop import AverageDrop, average_drop
+from convscope.see.attribution.metrics.completeness import Completeness, completeness_gap
+from convscope.see.attribution.metrics.deletion_insertion import DeletionInsertion, deletion_insertion
+from convscope.see.attribution.metrics.pointing_game import Boxes, Pointing, pointing_game
+from convscope.see.attribution.metrics.weight_randomization import WeightRandomization, randomization_passes
+from convscope.see.attribution.target import AttributionTask
+
+ALL = ("deletion", "drop", "completeness", "randomisation")
+"""The checks that can be asked for; the pointing game needs boxes and is played where they are given."""
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """What the checks say of one row; None for those that were not made or do not apply."""
+
+    deletion_insertion: DeletionInsertion | None = None
+    average_drop: AverageDrop | None = None
+    completeness: Completeness | None = None
+    weight_randomization: WeightRandomization | None = None
+    pointing_game: Pointing | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All as plain numbers, JSON-ready."""
+        found: dict[str, Any] = {}
+        if self.deletion_insertion:
+            c = self.deletion_insertion
+            found |= {
+                "deletion": c.curves.deletion_area,
+                "insertion": c.curves.insertion_area,
+                "deletion_chance": c.chance_deletion,
+                "insertion_chance": c.chance_insertion,
+                "deletion_curve": list(c.curves.deletion),
+                "insertion_curve": list(c.curves.insertion),
+                "deleted_shows": c.curves.cover,
+            }
+        if self.average_drop:
+            found |= {"drop": self.average_drop.drop, "increase": self.average_drop.increase}
+        if self.completeness:
+            c = self.completeness
+            found |= {"sum": c.total, "difference": c.difference, "completeness_gap": c.gap}
+        if self.weight_randomization:
+            r = self.weight_randomization
+            found |= {
+                "randomised_layers": list(r.layers),
+                "rank_correlations": list(r.correlations),
+                "fades": r.fades,
+            }
+        if self.pointing_game:
+            p = self.pointing_game
+            found |= {"pointing_hit": p.hit, "heat_inside": p.inside, "area_inside": p.area}
+        return found
+
+
+def iter_metrics(
+    question: AttributionTask,
+    method: Method,
+    attributions: Sequence[Tensor],
+    checks: Sequence[str] = ALL,
+    boxes: Boxes = (),
+) -> Iterator[tuple[str, float, tuple[Faithfulness, ...]]]:
+    """Make the checks, and yield what is known after each part.
+
+    Raises:
+        UsageError: there is no such check, or the boxes do not fit.
+    """
+    for check in checks:
+        if check not in ALL:
+            raise UsageError("checks that exist", received=check, hint=nearest(check, ALL))
+    found = [Faithfulness() for _ in range(len(question))]
+    heats = tuple(per_position(a, strongest=method.channel_max) for a in attributions)
+    if boxes:
+        found = _with(found, "pointing", pointing_game(heats[0], boxes))
+    changes = bool(question.differentiable_inputs)  # indices cannot be hidden
+    with frozen(question.net.module):
+        if "drop" in checks and changes:
+            found = _with(found, "drop", average_drop(question, heats))
+        if "completeness" in checks and changes:
+            found = _with(found, "completeness", completeness_gap(question, method, attributions))
+    yield "checking", 0.0, tuple(found)
+    if "deletion" in checks and changes:
+        with frozen(question.net.module):
+            made = list(deletion_insertion(question, heats))
+        found = _with(found, "curved", made[-1][1])
+        yield "deleting and inserting", 1.0, tuple(found)
+    if "randomisation" in checks:
+        for share, rows in randomization_passes(question, method, heats):
+            found = _with(found, "randomisation", rows)
+            yield "forgetting", share, tuple(found)
+
+
+def _with(found: list[Faithfulness], name: str, values: Sequence[Any]) -> list[Faithfulness]:
+    return [replace(one, **{name: value}) for one, value in zip(found, values, strict=True)]

@@ -1,0 +1,1 @@
+"""Faster paths of attribution with the same numbers."""

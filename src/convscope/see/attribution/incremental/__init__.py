@@ -1,0 +1,1 @@
+"""Occlusion by recomputing only what a covered box changes."""

@@ -1,0 +1,1 @@
+"""One method of attribution in each file; `convscope.see.attribution.registry` lists them."""

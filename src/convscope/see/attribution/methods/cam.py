@@ -1,0 +1,274 @@
+"""What class activation maps share: the layer, its maps, the gradient there, stretching the result.
+
+Up to the layer nothing requires a gradient; only what comes after it is part of the graph.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.errors import PlaceError, UsageError
+from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.nets.activations.address import RESULT
+from convscope.nets.activations.axes import units_first
+from convscope.nets.activations.recording import last_axes
+from convscope.see.attribution.gradient_arrival import depends, differentiated, missing, silent_rows
+from convscope.see.attribution.heatmaps import interpolate
+from convscope.see.attribution.method import Method, PartialAttribution
+from convscope.see.attribution.methods.cam_layers import (
+    Activated,
+    activated,
+    last_spatial_layer,
+    start_graph_at,
+)
+from convscope.see.attribution.passes import ordinary
+from convscope.see.attribution.target import AttributionTask
+from convscope.see.features.recording import HALVES
+
+
+class Cam(Method):
+    """Base of the methods that weigh a layer's maps."""
+
+    signed = False
+    layer: str = Field("", description="whose maps; the last with positions to tell apart if left out")
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """The rectified weighted sum of maps, at the input's size."""
+        place = self.place(question)
+        found = []
+        for first in range(0, len(question), question.batch):
+            rows = list(range(first, min(first + question.batch, len(question))))
+            found.append(self.weigh_maps(*layer_gradient(question, place, rows)))
+        yield PartialAttribution(upsample_to_inputs(question, torch.cat(found)), layer=place)
+
+    def weigh_maps(
+        self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
+    ) -> Float[Tensor, "b 1 *size"]:
+        """One map from a layer's maps and the gradient there."""
+        raise UsageError(f"a way for {self.name} to combine maps")
+
+    def place(self, question: AttributionTask) -> LayerAddress:
+        """The layer whose maps are weighed."""
+        return resolve_cam_layer(question, self.layer)
+
+
+def resolve_cam_layer(question: AttributionTask, text: str = "") -> LayerAddress:
+    """A layer by its address, or the last one before the target whose units have a map.
+
+    Raises:
+        PlaceError: the address leads nowhere, or its units have no maps.
+        UsageError: no layer before the target has maps.
+    """
+    inputs = tuple(x[:1] for x in question.inputs)
+    if not text:
+        return last_spatial_layer(question)
+    place = activated(question.net, text)
+    if place is not None:
+        resolve(question.net, LayerAddress(place.layer, place.call), *inputs)
+        return place
+    place = resolve(question.net, LayerAddress.parse(text).layer_only, *inputs)
+    if place.layer == RESULT or len(_shape(question.net, inputs, place)) < 2:
+        raise PlaceError("a layer inside the network whose units have maps", received=text)
+    return place
+
+
+def _shape(net: Net, inputs: tuple[Tensor, ...], place: LayerAddress) -> tuple[int, ...]:
+    parts = layer_shapes(net, *inputs)[place.layer][(place.call or 0) - 1]
+    return next(iter(parts.values())) if place.key is None else parts[place.key]
+
+
+def layer_gradient(
+    question: AttributionTask, place: LayerAddress, rows: list[int]
+) -> tuple[Float[Tensor, "b k *size"], Float[Tensor, "b k *size"]]:
+    """A layer's maps, and the gradient of each row's target there.
+
+    Raises:
+        UsageError: the target does not depend on the layer, or no gradient arrives there.
+    """
+    inputs = question.repeated(rows)
+    with ordinary(), torch.enable_grad(), start_graph_at(question, place) as made:
+        scores = question.scores(inputs, rows)
+        if not made:
+            raise _unconnected(question, place, rows[0])
+        (gradient,) = differentiated(scores, made[:1], question.target_names[rows[0]])
+    maps = made[0].detach()
+    _check_rows(question, place, maps, rows)
+    gradient = torch.zeros_like(maps) if gradient is None else gradient
+    for at in silent_rows(gradient):
+        _check_arrival(question, place, maps[at : at + 1], rows[at], everywhere=not scores.requires_grad)
+    return mapped(question, place, maps), mapped(question, place, gradient)
+
+
+def seen_maps(question: AttributionTask, place: LayerAddress) -> Float[Tensor, "b k *size"]:
+    """A layer's maps for every row, without gradients."""
+    found = []
+    for first in range(0, len(question), question.batch):
+        rows = list(range(first, min(first + question.batch, len(question))))
+        with start_graph_at(question, place) as made, torch.no_grad():
+            question.scores(question.repeated(rows), rows)
+        if not made:
+            raise _unconnected(question, place, rows[0])
+        _check_rows(question, place, made[0], rows)
+        found.append(mapped(question, place, made[0].detach()))
+    return torch.cat(found)
+
+
+def mapped(question: AttributionTask, place: LayerAddress, maps: Tensor) -> Float[Tensor, "b k *size"]:
+    """A layer's maps with units first, in float32 or better."""
+    if isinstance(place, Activated):
+        spots = [spot for spot in last_axes(question.net) if spot[0] == place.layer]
+        turned = bool(spots) and tuple(maps.shape[1:]) == _raw(question, place)
+        maps = maps.movedim(-1, 1) if turned else maps
+    else:
+        spot = (place.layer, place.call or len(layer_shapes(question.net)[place.layer]), place.key or "")
+        maps = units_first(maps, spot, last_axes(question.net))
+    return maps.float() if maps.dtype in HALVES else maps
+
+
+def _raw(question: AttributionTask, place: LayerAddress) -> tuple[int, ...]:
+    """The shape of a layer's output with its units last."""
+    units, *size = _shape(
+        question.net, tuple(x[:1] for x in question.inputs), LayerAddress(place.layer, place.call)
+    )
+    return (*size, units)
+
+
+def _check_rows(question: AttributionTask, place: LayerAddress, maps: Tensor, rows: list[int]) -> None:
+    if len(maps) != len(rows):
+        raise PlaceError(
+            f"a layer with one activation for each image: {len(rows)}",
+            received=f"{len(maps)} from {place}, which mixes parts of an image with the batch",
+            hint="Choose the block around it, or a layer before or after it.",
+        )
+
+
+def _unconnected(question: AttributionTask, place: LayerAddress, row: int) -> UsageError:
+    return UsageError(
+        f"a layer that {question.target_names[row]} depends on",
+        received=str(place),
+        hint="Choose a layer before the target.",
+    )
+
+
+def _check_arrival(
+    question: AttributionTask, place: LayerAddress, maps: Tensor, row: int, *, everywhere: bool
+) -> None:
+    """Refuse a row whose gradient at the maps is 0 because none arrives.
+
+    Raises:
+        UsageError: the target does not depend on the layer, or not by operations with gradients.
+    """
+    inputs = question.repeated([row])
+
+    def run(value: Tensor) -> Tensor:
+        with start_graph_at(question, place, value):
+            return question.scores(inputs, [row])
+
+    chance = torch.Generator().manual_seed(0)
+    size = float(maps.abs().max()) or 1.0
+    draws = [torch.randn(maps.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    others = [torch.zeros_like(maps), *((size * draw).to(maps) for draw in draws)]
+    with ordinary():
+        if everywhere and not depends(run, run(maps).detach(), others):
+            raise _unconnected(question, place, row)
+        reason = missing(run, maps, others)
+    if reason:
+        raise UsageError(
+            f"a gradient of {question.target_names[row]} at {place}",
+            received=f"no gradient arrives at {place}: {reason}",
+            hint="Use a method that needs no gradients (scorecam, occlusion, rise), or a layer after that.",
+        )
+
+
+def upsample_to_inputs(question: AttributionTask, maps: Float[Tensor, "b 1 *size"]) -> tuple[Tensor, ...]:
+    """The maps at the size of each input that has as many axes; zeros for others.
+
+    Raises:
+        UsageError: no input has as many axes as the maps.
+    """
+    axes = maps.dim()
+    if not any(x.dim() == axes for x in question.inputs):
+        raise UsageError(
+            "a layer whose maps have as many axes as an input",
+            received=f"maps of {axes - 2} axes",
+            hint="Choose another layer, or a method that works on the input itself: integrated, occlusion.",
+        )
+    return tuple(
+        interpolate(maps, tuple(x.shape[2:])) if x.dim() == axes else torch.zeros(x.shape, device=x.device)
+        for x in question.inputs
+    )
+
+
+def weighted_relu_sum(
+    maps: Float[Tensor, "b k *size"], weights: Float[Tensor, "b k"]
+) -> Float[Tensor, "b 1 *size"]:
+    """The rectified sum of maps, each times its weight."""
+    return torch.einsum("bk...,bk->b...", maps, weights).clamp_min(0)[:, None]
+
+
+# A layer's maps, weighed by the mean gradient of the target at each.
+
+
+class GradCam(Cam):
+    """The last layer's maps, each weighed by the mean gradient of the target over it."""
+
+    name: str = "gradcam"
+    title: ClassVar[str] = "Grad-CAM"
+    source: ClassVar[str] = "Selvaraju et al. 2017, arXiv:1610.02391, §3"
+
+    @override
+    def weigh_maps(
+        self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
+    ) -> Float[Tensor, "b 1 *size"]:
+        """Rectified."""
+        return weighted_relu_sum(maps, gradient.flatten(2).mean(2))
+
+
+# Grad-CAM whose weights look at each position, so that several things of one class all count.
+
+
+TINY = 1e-6
+"""Keeps quotients finite; grad-cam's."""
+
+
+class GradCamPlusPlus(Cam):
+    """The last layer's maps, weighed by positive gradients, each by its share of second derivatives."""
+
+    name: str = "gradcam++"
+    title: ClassVar[str] = "Grad-CAM++"
+    source: ClassVar[str] = "Chattopadhay et al. 2018, arXiv:1710.11063, equations 10, 19"
+
+    @override
+    def weigh_maps(
+        self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
+    ) -> Float[Tensor, "b 1 *size"]:
+        """Rectified."""
+        maps_, slope = maps.flatten(2), gradient.flatten(2)
+        square = slope.square()
+        share = square / (2 * square + maps_.sum(2, keepdim=True) * square * slope + TINY)
+        share = torch.where(slope != 0, share, torch.zeros_like(share))
+        return weighted_relu_sum(maps, (slope.clamp_min(0) * share).sum(2))
+
+
+# A layer's maps, weighed position by position: sharp also in early layers.
+
+
+class LayerCam(Cam):
+    """The last layer's maps, every position of each weighed by its own positive gradient."""
+
+    name: str = "layercam"
+    title: ClassVar[str] = "Layer-CAM"
+    source: ClassVar[str] = "Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equation 6"
+
+    @override
+    def weigh_maps(
+        self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
+    ) -> Float[Tensor, "b 1 *size"]:
+        """Rectified."""
+        return (maps * gradient.clamp_min(0)).sum(1, keepdim=True).clamp_min(0)

@@ -1,0 +1,339 @@
+"""Which layer's maps a class activation map weighs, found by watching one pass as it runs.
+
+Layers are ordered by the ends of their calls, so that a layer that runs several times counts where it runs
+last, and an activation function counts whether it is a module of its own, a shared one or a function.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+from weakref import ReferenceType, ref
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from typing_extensions import override
+
+from convscope.errors import ConvscopeError, UsageError
+from convscope.nets import LayerAddress, Net, layer_shapes
+from convscope.nets.activations.address import RESULT
+from convscope.nets.activations.recording import last_axes
+from convscope.nets.activations.tree import tree_leaves, tree_replace
+from convscope.see.attribution.gradients import check_values
+from convscope.see.attribution.passes import is_out_of_memory
+from convscope.see.attribution.target import AttributionTask
+from convscope.see.optimize.relu_gradients import RELU_SIGNATURES, by_position
+
+POOLS = ("pool", "dropout", "drop", "flatten", "identity", "softmax", "upsample")
+"""Kinds of modules whose maps are not taken by themselves."""
+_ACTIVATIONS = """
+relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardsigmoid hardswish hardtanh
+logsigmoid softsign threshold
+"""
+ACTIVATIONS = frozenset(_ACTIVATIONS.split())
+"""Functions that count like modules of their own."""
+_NAMED = re.compile(r"(?P<layer>.+)\+(?P<function>[a-z_0-9]+?)(?:#(?P<number>\d+))?")
+
+
+@dataclass(frozen=True)
+class Activated(LayerAddress):
+    """The result of an activation function that is no module: the n-th after a layer's call ended.
+
+    As text: `layer[#call]+function[#number]`, as in `c2+relu`.
+    """
+
+    function: str = ""
+    number: int = 1
+
+    @override
+    def __str__(self) -> str:
+        number = f"#{self.number}" if self.number > 1 else ""
+        return f"{self.layer_text}+{self.function}{number}"
+
+
+def activated(net: Net, text: str) -> Activated | None:
+    """The place that a text like `c2+relu` names; None for all other texts."""
+    found = _NAMED.fullmatch(text.strip())
+    if not found or text in layer_shapes(net):
+        return None
+    place = LayerAddress.parse(found["layer"])
+    return Activated(place.layer, place.call, None, None, None, found["function"], int(found["number"] or 1))
+
+
+Ended = Callable[[str, int, nn.Module, Any], Any]
+Function = Callable[[str, int, str, int, Any], Any]
+
+
+class Walk(TorchFunctionMode):
+    """Calls back at the end of every layer's call and after every activation function outside single layers.
+
+    Args:
+        module: the network.
+        ended: gets a layer's name, the number of the call, the layer and its output; what it returns replaces
+            the output unless it is None.
+        acted: gets the layer and call that ended last, the function's name, its number since then and its
+            result; what it returns replaces the result unless it is None.
+    """
+
+    def __init__(self, module: nn.Module, ended: Ended, acted: Function) -> None:
+        super().__init__()
+        self.module, self.ended, self.acted = module, ended, acted
+        self.calls: Counter[str] = Counter()
+        self.inside: list[nn.Module] = []
+        self.at = ("", 0)
+        self.number = 0
+        self.handles: list[Any] = []
+
+    @override
+    def __enter__(self) -> "Walk":
+        for name, part in self.module.named_modules():
+            self.handles += [
+                part.register_forward_pre_hook(lambda m, _: self.inside.append(m)),
+                part.register_forward_hook(
+                    lambda m, _i, out, name=name: self._leave(name, m, out), always_call=True
+                ),
+            ]
+        super().__enter__()
+        return self
+
+    @override
+    def __exit__(self, *problem: Any) -> None:
+        super().__exit__(*problem)
+        for handle in self.handles:
+            handle.remove()
+        self.handles.clear()
+        self.inside.clear()
+
+    def _leave(self, name: str, module: nn.Module, output: Any) -> Any:
+        self.inside.pop()
+        if not name or output is None:
+            return None
+        self.calls[name] += 1
+        self.at, self.number = (name, self.calls[name]), 0
+        return self.ended(name, self.calls[name], module, output)
+
+    @override
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        single = bool(self.inside) and self.inside[-1] is not self.module
+        single = single and not any(True for _ in self.inside[-1].children())
+        if single or not self.at[0] or not isinstance(out, Tensor) or not _activates(func, args, kwargs):
+            return out
+        self.number += 1
+        made = self.acted(*self.at, _plain_name(func), self.number, out)
+        return out if made is None else made
+
+
+def _plain_name(func: Callable[..., Any]) -> str:
+    name = str(getattr(func, "__name__", ""))
+    return "relu" if "clamp" in name or "clip" in name else name.strip("_")
+
+
+def _activates(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+    """Whether a function is an activation function; a clamp is one where it is a ReLU."""
+    name = str(getattr(func, "__name__", "")).strip("_")
+    if name in ACTIVATIONS:
+        return True
+    if func not in RELU_SIGNATURES:
+        return False
+    _, low, _, _ = RELU_SIGNATURES[func](*args, **by_position(kwargs))
+    return not isinstance(low, Tensor) and low == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One tensor that a layer or an activation function made, in the order of a pass."""
+
+    place: LayerAddress
+    shape: tuple[int, ...]
+    """Units first, without batch axis."""
+    rows: int
+    module: nn.Module | None
+    number: int
+    """Of the tensor: a container that returns what its last layer made has that layer's."""
+    node: Any
+    """Of the autograd graph."""
+
+    @property
+    def single(self) -> bool:
+        """Whether it is a layer without layers inside, or a function."""
+        return self.module is None or not any(True for _ in self.module.children())
+
+    @property
+    def pools(self) -> bool:
+        """Whether its maps are not taken by themselves."""
+        return (
+            self.module is not None
+            and self.single
+            and any(word in type(self.module).__name__.lower() for word in POOLS)
+        )
+
+
+def watched(question: AttributionTask) -> tuple[list[Seen], Any]:
+    """What comes before the target is there, in order, and the autograd node of the scores."""
+    try:
+        return _watched(question, gradients=True)
+    except (RuntimeError, ConvscopeError) as error:
+        if is_out_of_memory(error):
+            raise
+        return _watched(question, gradients=False)
+
+
+def _watched(question: AttributionTask, *, gradients: bool) -> tuple[list[Seen], Any]:
+    net, last, numbers = question.net, last_axes(question.net), _Numbers()
+    found: list[Seen] = []
+    ends: list[int] = []
+    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.objectives]
+    rows = [read.index(places) for places in dict.fromkeys(read)]
+    calls = {name: len(made) for name, made in layer_shapes(net, *(x[:1] for x in question.inputs)).items()}
+    goals = {(p.layer, p.call or calls.get(p.layer, 1)) for p in question.places if p.layer != RESULT}
+
+    def ended(name: str, call: int, module: nn.Module, out: Any) -> None:
+        if (name, call) in goals:
+            ends.append(len(found))
+        parts = list(tree_leaves(out))
+        if len(parts) != 1 or not parts[0][1].dim():
+            return
+        key, tensor = parts[0]
+        place = LayerAddress(name, call=call if calls.get(name, 1) > 1 else None)
+        shape = tuple(tensor.shape[1:])
+        turned = (shape[-1], *shape[:-1]) if (name, call, key) in last else shape
+        found.append(Seen(place, turned, len(tensor), module, numbers(tensor), tensor.grad_fn))
+
+    def acted(name: str, call: int, function: str, number: int, out: Tensor) -> None:
+        place = Activated(name, call if calls.get(name, 1) > 1 else None, None, None, None, function, number)
+        turned = tuple(out.shape[1:])
+        before = next((s for s in reversed(found) if s.place.layer == name), None)
+        if before is not None and sorted(before.shape) == sorted(turned):
+            turned = before.shape
+        found.append(Seen(place, turned, len(out), None, numbers(out), out.grad_fn))
+
+    inputs = question.repeated(rows)
+    with torch.set_grad_enabled(gradients), Walk(net.module, ended, acted):
+        free = [x.detach().requires_grad_(gradients and x.is_floating_point()) for x in inputs]
+        scores = question.scores(free, rows)
+    found = found[: min(ends)] if ends else found
+    return [one for one in found if one.rows == len(rows)], scores.grad_fn
+
+
+def last_spatial_layer(question: AttributionTask) -> LayerAddress:
+    """The last tensor with maps of the axes of an input, before the target is there.
+
+    Raises:
+        UsageError: there is none; what the last layers give instead is told.
+    """
+    found, node = watched(question)
+    axes = {x.dim() - 2 for x in question.inputs}
+    reached = _reached(node) if node is not None else None
+    pooled: set[int] = set()
+    lists: Seen | None = None
+    for one in reversed(found):
+        if len(one.shape) < 2 or prod(one.shape[1:]) < 2:
+            continue
+        if reached is not None and one.node is not None and one.node not in reached:
+            continue  # beside the way to the target
+        if len(one.shape) - 1 not in axes:
+            lists = lists or one
+            continue
+        if one.pools or (not one.single and one.number in pooled):
+            pooled.add(one.number)
+        else:
+            return one.place
+    check_values(question)
+    received = f"{question.net.name}, which has none"
+    if lists is not None:
+        received += f": {lists.place} gives {lists.shape[0]} units for each of {prod(lists.shape[1:])} tokens"
+    raise UsageError(
+        "a layer before the target whose units have maps with the axes of an input",
+        received=received,
+        hint="Use a method that needs no maps: integrated, occlusion, lrp.",
+    )
+
+
+class _Numbers:
+    """Gives each tensor a number, and the same tensor the same."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[ReferenceType[Tensor], int]] = {}
+        self.count = 0
+
+    def __call__(self, tensor: Tensor) -> int:
+        kept = self.known.get(id(tensor))
+        if kept is None or kept[0]() is not tensor:
+            self.count += 1
+            kept = self.known[id(tensor)] = ref(tensor), self.count
+        return kept[1]
+
+
+def _reached(node: Any) -> set[Any]:
+    found, stack = {node}, [node]
+    while stack:
+        for after, _ in stack.pop().next_functions:
+            if after is not None and after not in found:
+                found.add(after)
+                stack.append(after)
+    return found
+
+
+@contextmanager
+def start_graph_at(
+    question: AttributionTask, place: LayerAddress, value: Tensor | None = None
+) -> Iterator[list[Tensor]]:
+    """The autograd graph begins at what a layer makes; the list holds that after the pass.
+
+    From there on gradients are enabled, also where the network itself is run without them up to there.
+
+    Args:
+        question: what is asked.
+        place: a layer, or an activation function after it.
+        value: what stands there instead of what the layer makes, as a part of the graph it comes from.
+    """
+    usual = len(layer_shapes(question.net, *(x[:1] for x in question.inputs))[place.layer])
+    wanted = place.call or usual
+    found: list[Tensor] = []
+
+    def begin(tensor: Tensor) -> Tensor:
+        if not torch.is_inference_mode_enabled():
+            torch.set_grad_enabled(True)
+        found.append(tensor.detach().clone().requires_grad_() if value is None else value)
+        return found[-1].clone()  # which may be overwritten in place
+
+    if isinstance(place, Activated):
+
+        def acted(name: str, call: int, function: str, number: int, out: Tensor) -> Tensor | None:
+            here = (name, call, function, number) == (place.layer, wanted, place.function, place.number)
+            return begin(out) if here else None
+
+        with Walk(question.net.module, lambda *_: None, acted):
+            yield found
+        return
+    with _hooked(question.net, place, wanted, begin):
+        yield found
+
+
+@contextmanager
+def _hooked(net: Net, place: LayerAddress, wanted: int, begin: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    calls = 0
+
+    def passed(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls != wanted:
+            return None
+        keys = [key for key, _ in tree_leaves(output)]
+        chosen = keys.index(place.key) if place.key is not None else 0
+        numbers = iter(range(len(keys)))
+        return tree_replace(output, lambda tensor: begin(tensor) if next(numbers) == chosen else tensor)
+
+    handle = net.module.get_submodule(place.layer).register_forward_hook(passed)
+    try:
+        yield
+    finally:
+        handle.remove()

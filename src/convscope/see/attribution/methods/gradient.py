@@ -1,0 +1,138 @@
+"""The gradient itself: what would change the answer if it changed a little."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.see.attribution.gradients import batched_input_gradients, input_gradients, zeros
+from convscope.see.attribution.method import Baseline, Method, PartialAttribution
+from convscope.see.attribution.methods.relu_rules import DeconvnetReluRule, GuidedReluRule, require_relu
+from convscope.see.attribution.target import AttributionTask
+
+
+class Saliency(Method):
+    """The gradient of the target with respect to the input; of a pixel's channels the largest counts."""
+
+    name: str = "saliency"
+    title: ClassVar[str] = "Saliency"
+    source: ClassVar[str] = "Simonyan et al. 2014, arXiv:1312.6034, §3"
+    signed: ClassVar[bool] = False
+    channel_max: ClassVar[bool] = True
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """The gradient, signed."""
+        yield PartialAttribution(batched_input_gradients(question))
+
+
+# The gradient times the input: on a linear network, exactly what each value contributes.
+
+
+class InputXGradient(Method):
+    """(input - baseline) times gradient: with the mean as baseline, the normalised input counts."""
+
+    name: str = "inputxgradient"
+    title: ClassVar[str] = "Input x gradient"
+    source: ClassVar[str] = "Shrikumar et al. 2016, arXiv:1605.01713, §2"
+    satisfies_completeness: ClassVar[bool] = True
+
+    compared_with: Baseline = Field("mean", description="the baseline: mean, low (black) or blur")
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """Complete where the network is linear."""
+        found = zip(question.inputs, self.baseline(question), batched_input_gradients(question), strict=True)
+        yield PartialAttribution(tuple((x - nothing) * gradient for x, nothing, gradient in found))
+
+    @override
+    def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
+        """What the input is compared with."""
+        return question.baseline(self.compared_with)
+
+
+# The gradient, where ReLUs let only what speaks for the target back.
+
+
+class GuidedBackprop(Method):
+    """The gradient; on its way back each ReLU stops what is negative and what it had not let forward."""
+
+    name: str = "guided"
+    title: ClassVar[str] = "Guided backprop"
+    source: ClassVar[str] = "Springenberg et al. 2015, arXiv:1412.6806, §3.4"
+    signed: ClassVar[bool] = False
+    channel_max: ClassVar[bool] = True
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """Known to look like edges, whatever the weights (Adebayo et al. 2018): mind that check."""
+        with require_relu(GuidedReluRule(question.net.module)) as mode:
+            yield PartialAttribution(batched_input_gradients(question, lambda: mode))
+
+
+# The network run backwards: ReLUs rectify what comes back.
+
+
+class Deconvnet(Method):
+    """The gradient; on its way back each ReLU stops what is negative, whatever its own input was."""
+
+    name: str = "deconvnet"
+    title: ClassVar[str] = "Deconvnet"
+    source: ClassVar[str] = "Zeiler and Fergus 2014, arXiv:1311.2901, §2"
+    signed: ClassVar[bool] = False
+    channel_max: ClassVar[bool] = True
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """What a deconvolutional network of the same weights would paint."""
+        with require_relu(DeconvnetReluRule(question.net.module)) as mode:
+            yield PartialAttribution(batched_input_gradients(question, lambda: mode))
+
+
+# The gradient, averaged over noisy copies of the input: grain averages out.
+
+
+class SmoothGrad(Method):
+    """The mean gradient over noisy copies of the input; of a pixel's channels the largest counts."""
+
+    name: str = "smoothgrad"
+    title: ClassVar[str] = "SmoothGrad"
+    source: ClassVar[str] = "Smilkov et al. 2017, arXiv:1706.03825, §3"
+    signed: ClassVar[bool] = False
+    channel_max: ClassVar[bool] = True
+
+    samples: int = Field(32, ge=1, le=100_000, description="noisy copies of each input")
+    noise: float = Field(
+        0.15, ge=0, le=10, description="standard deviation, as a share of the input's own span"
+    )
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="of the noise; row i draws from its own")
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """The mean so far, after each batch."""
+        chances = [torch.Generator().manual_seed(self.seed) for _ in range(len(question))]
+        jobs = [row for row in range(len(question)) for _ in range(self.samples)]
+        total = zeros(question)
+        for first in range(0, len(jobs), question.batch):
+            rows = jobs[first : first + question.batch]
+            noisy = tuple(self._noisy(x, rows, chances) for x in question.repeated(rows))
+            at = torch.tensor(rows, device=total[0].device)
+            for sums, found in zip(total, input_gradients(question, noisy, rows), strict=True):
+                sums.index_add_(0, at, found)
+            done = first + len(rows)
+            yield PartialAttribution(tuple(sums / self.samples for sums in total), done / len(jobs))
+
+    def _noisy(self, x: Tensor, rows: list[int], chances: list[torch.Generator]) -> Tensor:
+        if not x.is_floating_point():
+            return x
+        span = x.flatten(1).amax(1) - x.flatten(1).amin(1)
+        draws = torch.stack([torch.randn(x.shape[1:], generator=chances[row]) for row in rows])
+        return x + self.noise * span.view(-1, *[1] * (x.dim() - 1)) * draws.to(x)
+
+    @override
+    def reduced(self) -> "SmoothGrad":
+        """With 8 copies at most."""
+        return self.model_copy(update={"samples": min(self.samples, 8)})

@@ -1,0 +1,84 @@
+"""The answer handed back layer by layer, each value in proportion to what it contributed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from convscope.errors import UsageError
+from convscope.nets import Net
+from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.gradients import batched_input_gradients
+from convscope.see.attribution.method import Method, PartialAttribution
+from convscope.see.attribution.methods.lrp_rules import LrpMode, RuleMap
+from convscope.see.attribution.passes import is_out_of_memory
+from convscope.see.attribution.target import AttributionTask
+from convscope.see.features.recording import HALVES
+
+
+class Lrp(Method):
+    """Layer-wise relevance propagation through convolutions, dense layers, pools, sums and gates.
+
+    Normalisations are folded into the convolutions before them where nothing reads in between.
+    """
+
+    name: str = "lrp"
+    title: ClassVar[str] = "LRP"
+    source: ClassVar[str] = (
+        "Bach et al. 2015, doi:10.1371/journal.pone.0130140; rules: Montavon et al. 2019, ch. 10"
+    )
+    satisfies_completeness: ClassVar[bool] = True
+
+    rule: Literal["composite", "epsilon", "gamma", "zplus"] = Field(
+        "composite",
+        description="composite: epsilon for dense layers, z-plus for convolutions; or one rule for all",
+    )
+    epsilon: float = Field(1e-6, ge=0, le=1e6, description="what denominators are kept away from 0 by")
+    gamma: float = Field(
+        0.25, ge=0, le=1e6, description="how much the gamma rule favours what contributes positively"
+    )
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """(input - mean) times the gradient that the rules make: relevance."""
+        dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
+        rules = RuleMap(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
+        precise = _in_full(question)
+        fold = plan_folding(precise, every_format=True)
+
+        @contextmanager
+        def during() -> Iterator[LrpMode]:
+            with LrpMode(precise.net.module, rules) as relevance, fold():  # the inner one sees calls first
+                yield relevance
+
+        gradients = batched_input_gradients(precise, during)
+        found = zip(question.inputs, question.baseline("mean"), gradients, strict=True)
+        yield PartialAttribution(tuple((x - mean) * gradient for x, mean, gradient in found))
+
+
+def _in_full(question: AttributionTask) -> AttributionTask:
+    """The question to a copy in float32 of a network in half precision.
+
+    Relevance divides by small values: in half precision their rounding would outweigh what is divided.
+
+    Raises:
+        UsageError: the network cannot be copied.
+    """
+    net = question.net
+    if net.dtype not in HALVES:
+        return question
+    try:
+        module = deepcopy(net.module).float()
+    except (RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise UsageError(
+            "a network in half precision that can be copied to float32, in which relevance is computed",
+            received=next(iter(str(error).splitlines()), type(error).__name__),
+            hint="Convert it with .float(), or use integrated or occlusion.",
+        ) from error
+    return replace(question, net=Net(module, net.contracts, net.labels, net.source, net.graph, net.name))

@@ -1,0 +1,71 @@
+"""What the target loses when a window of the input is covered."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import ceil
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.see.attribution.gradients import check_values, zeros
+from convscope.see.attribution.incremental.scores import Box, occlusion_scores
+from convscope.see.attribution.method import Baseline, Method, PartialAttribution
+from convscope.see.attribution.target import AttributionTask
+
+WINDOWS = 7
+"""Windows side by side along the shorter axis, where no size is given: 32 pixels of 224."""
+
+
+class Occlusion(Method):
+    """A window covers place after place; each position gets the mean loss of the windows over it."""
+
+    name: str = "occlusion"
+    title: ClassVar[str] = "Occlusion"
+    source: ClassVar[str] = "Zeiler and Fergus 2014, arXiv:1311.2901, §4.2"
+    satisfies_completeness: ClassVar[bool] = False
+
+    window: int = Field(0, ge=0, description="positions along each axis; 0 is a seventh of the shorter one")
+    stride: int = Field(0, ge=0, description="from one window to the next; 0 is half a window")
+    fill: Baseline = Field("mean", description="what covers: mean, low (black) or blur")
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """The mean losses so far."""
+        check_values(question)
+        boxes = [(i, box) for i in question.differentiable_inputs for box in self.boxes(question.inputs[i])]
+        loss, weight = zeros(question), [torch.zeros(x.shape[1:], device=x.device) for x in question.inputs]
+        whole = question.input_scores[0].cpu()
+        jobs = [(row, i, box) for row in range(len(question)) for i, box in boxes]
+        for i, box in boxes:
+            weight[i][(..., *box)] += 1
+        done = 0
+        for part, scores in occlusion_scores(question, jobs, question.baseline(self.fill)):
+            for (row, i, box), score in zip(part, scores, strict=True):
+                at = box if loss[i].dim() == 2 else (slice(None), *box)
+                loss[i][(row, *at)] += whole[row] - score
+            done += len(part)
+            found = zip(loss, weight, strict=True)
+            yield PartialAttribution(
+                tuple(sums / times.clamp_min(1) for sums, times in found), done / len(jobs)
+            )
+
+    def boxes(self, x: Tensor) -> Sequence[Box]:
+        """Where windows lie on an input (the last are cut at the edge); of a vector, each value by itself."""
+        if x.dim() == 2:
+            return [(slice(k, k + 1),) for k in range(x.shape[1])]
+        size = x.shape[2:]
+        window = self.window or max(1, round(min(size) / WINDOWS))
+        stride = self.stride or max(1, window // 2)
+        starts = [range(0, (ceil((e - min(window, e)) / stride)) * stride + 1, stride) for e in size]
+        return [
+            tuple(slice(s, min(s + window, e)) for s, e in zip(at, size, strict=True))
+            for at in product(*starts)
+        ]
+
+    @override
+    def reduced(self) -> "Occlusion":
+        """With windows side by side."""
+        return self.model_copy(update={"stride": self.window or self.stride})

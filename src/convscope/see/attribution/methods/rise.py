@@ -1,0 +1,109 @@
+"""The mean of many random masks, each counted by how well the network knows the target behind it."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.see.attribution.fast.bn_folding import FoldPlan, plan_folding
+from convscope.see.attribution.gradients import batched_scores, check_values, zeros
+from convscope.see.attribution.heatmaps import broadcast_mask, interpolate
+from convscope.see.attribution.method import Baseline, Method, PartialAttribution
+from convscope.see.attribution.target import AttributionTask
+
+
+class Rise(Method):
+    """Random coarse masks, weighed by the target's probability (or value): no gradients."""
+
+    name: str = "rise"
+    title: ClassVar[str] = "RISE"
+    source: ClassVar[str] = "Petsiuk et al. 2018, arXiv:1806.07421, §3"
+    signed: ClassVar[bool] = False
+
+    samples: int = Field(1000, ge=2, le=1_000_000, description="masks for each input")
+    grid_size: int = Field(7, ge=1, le=1000, description="cells of a mask along each axis")
+    keep_probability: float = Field(0.5, gt=0, lt=1, description="share of cells that stay visible")
+    fill: Baseline = Field("mean", description="what hides the rest: mean, low (black) or blur")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="of the masks, which are the same for every row")
+
+    @override
+    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+        """The weighted mean so far, its own mean taken off: what a position adds to what the others give."""
+        check_values(question)
+        during = plan_folding(question)
+        nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
+        sums = [s.sum(1) if s.dim() > 2 else s for s in zeros(question)]
+        total, done = torch.zeros(len(question), device=sums[0].device, dtype=torch.float64), 0
+        while done < self.samples:
+            count = min(max(1, question.batch // len(question)), self.samples - done)
+            masks = [self._masks(_positions(x), count, chance).to(x.device) for x in question.inputs]
+            for row, degree in self._scored(question, nothing, masks, during):
+                total[row] += degree.sum()
+                for s, mask in zip(sums, masks, strict=True):
+                    s[row] += torch.einsum("n,n...->...", degree.to(s), mask.to(s))
+            done += count
+            parts = zip(question.inputs, sums, strict=True)
+            yield PartialAttribution(
+                tuple(self._found(x, s, total, done) for x, s in parts), done / self.samples
+            )
+
+    def _scored(
+        self,
+        question: AttributionTask,
+        nothing: tuple[Tensor, ...],
+        masks: list[Tensor],
+        during: FoldPlan,
+    ) -> Iterator[tuple[int, Tensor]]:
+        count = len(masks[0])
+
+        def hidden(numbers: Sequence[int]) -> tuple[Tensor, ...]:
+            made = []
+            for i, (x, o, mask) in enumerate(zip(question.inputs, nothing, masks, strict=True)):
+                rows, columns = [n // count for n in numbers], [n % count for n in numbers]
+                m = broadcast_mask(mask[columns], x)
+                made.append(
+                    during.laid_out(o[rows] + m * (x[rows] - o[rows]))
+                    if i in question.differentiable_inputs
+                    else x[rows]
+                )
+            return tuple(made)
+
+        jobs = [row for row in range(len(question)) for _ in range(count)]
+        found = torch.cat(
+            [scores for _, scores in batched_scores(question, jobs, hidden, degrees=True, during=during)]
+        )
+        yield from enumerate(found.view(len(question), count))
+
+    def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:
+        """Source: the paper's equation 6, as a difference from what any mask gives on average."""
+        mean = (total / done).to(sums).view(-1, *[1] * (sums.dim() - 1))
+        return broadcast_mask(sums / (done * self.keep_probability) - mean, x)
+
+    def _masks(self, positions: tuple[int, ...], count: int, chance: torch.Generator) -> Tensor:
+        if not positions:
+            return torch.ones(count)
+        cells = tuple(min(self.grid_size, extent) for extent in positions)
+        grid = (
+            torch.rand(count, 1, *(c + 1 for c in cells), generator=chance) < self.keep_probability
+        ).float()
+        sides = tuple(-(-extent // c) for extent, c in zip(positions, cells, strict=True))
+        large = interpolate(grid, tuple((c + 1) * side for c, side in zip(cells, sides, strict=True)))
+        moves = [torch.randint(0, side, (count,), generator=chance).tolist() for side in sides]
+        cut = [
+            large[(n, 0, *(slice(m[n], m[n] + e) for m, e in zip(moves, positions, strict=True)))]
+            for n in range(count)
+        ]
+        return torch.stack(cut)
+
+    @override
+    def reduced(self) -> "Rise":
+        """With 128 masks at most."""
+        return self.model_copy(update={"samples": min(self.samples, 128)})
+
+
+def _positions(x: Tensor) -> tuple[int, ...]:
+    """The axes that are masked: of a vector its values."""
+    return tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])

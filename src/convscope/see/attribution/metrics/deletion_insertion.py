@@ -1,0 +1,154 @@
+"""Deletion and insertion: what happens when the hottest positions go first, or come first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.gradients import batched_scores
+from convscope.see.attribution.heatmaps import broadcast_mask, interpolate, ranked_positions
+from convscope.see.attribution.target import AttributionTask
+
+POINTS = 17
+"""Shares of positions that are looked at, 0 and 1 included."""
+COVER = "blur"
+"""What deleted positions show: rankings of methods depend on it, so results name it."""
+CHANCES = 2
+"""Random heats that a curve is compared with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Probability (or value: 0 is the cover's, 1 the input's) against the share of positions."""
+
+    deletion: tuple[float, ...]
+    insertion: tuple[float, ...]
+    cover: str = COVER
+
+    @property
+    def deletion_area(self) -> float:
+        """Low is good: what was named hot was needed."""
+        return _area(self.deletion)
+
+    @property
+    def insertion_area(self) -> float:
+        """High is good: what was named hot is enough."""
+        return _area(self.insertion)
+
+
+@dataclass(frozen=True, eq=False)
+class DeletionInsertion:
+    """The curves of a row's heat, and the mean areas of random heats of the same input."""
+
+    curves: Curves
+    chance_deletion: float
+    chance_insertion: float
+
+
+_chances: "WeakKeyDictionary[AttributionTask, list[tuple[float, float]]]" = WeakKeyDictionary()
+
+
+def deletion_insertion(
+    question: AttributionTask, heats: Sequence[Tensor]
+) -> Iterator[tuple[float, tuple[DeletionInsertion, ...]]]:
+    """Both curves of every row.
+
+    Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions are blurred rather than black.
+    """
+    if question not in _chances:
+        found = [curves(question, _random(question, seed)) for seed in range(CHANCES)]
+        _chances[question] = [
+            (_mean([c[row].deletion_area for c in found]), _mean([c[row].insertion_area for c in found]))
+            for row in range(len(question))
+        ]
+        yield 0.5, ()
+    made = curves(question, heats)
+    yield (
+        1.0,
+        tuple(DeletionInsertion(c, *chance) for c, chance in zip(made, _chances[question], strict=True)),
+    )
+
+
+def curves(question: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
+    """Deletion and insertion of every row, in steps of equal shares."""
+    cover = question.baseline(COVER)
+    orders = [ranked_positions(_flat(question, heats, row)) for row in range(len(question))]
+    shares = [k / (POINTS - 1) for k in range(POINTS)]
+    jobs = [
+        (row, insert, share)
+        for row in range(len(question))
+        for insert, inner in ((False, shares), (True, shares[1:-1]))
+        for share in inner
+    ]  # inserting begins where deleting ends, and the other way round
+
+    def changed(numbers: Sequence[int]) -> tuple[Tensor, ...]:
+        part = [jobs[n] for n in numbers]
+        masks = torch.stack([_mask(orders[row], share, insert) for row, insert, share in part])
+        return _mixed(question, cover, masks, [row for row, _, _ in part])
+
+    rows = [row for row, _, _ in jobs]
+    values = torch.cat(
+        [
+            found.double().cpu()
+            for _, found in batched_scores(
+                question, rows, changed, degrees=True, during=plan_folding(question)
+            )
+        ]
+    ).view(len(question), -1)
+    if not question.are_classes:
+        low, high = values[:, POINTS - 1 : POINTS], values[:, :1]
+        values = (values - low) / torch.where(high == low, torch.ones_like(low), high - low)
+    return [Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0])) for v in values.tolist()]
+
+
+def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
+    """1 where the input shows, 0 where the cover does."""
+    mask = torch.full((len(ranking),), 0.0 if insert else 1.0, device=ranking.device)
+    mask[ranking[: round(share * len(ranking))]] = 1.0 if insert else 0.0
+    return mask
+
+
+def _mixed(
+    question: AttributionTask, cover: tuple[Tensor, ...], masks: Tensor, rows: list[int]
+) -> tuple[Tensor, ...]:
+    made, first = [], 0
+    for i, (x, o) in enumerate(zip(question.inputs, cover, strict=True)):
+        if i not in question.differentiable_inputs:
+            made.append(x[rows])
+            continue
+        size = tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])
+        count = torch.Size(size).numel()
+        mask = broadcast_mask(masks[:, first : first + count].reshape(-1, *size), x)
+        made.append(torch.where(mask > 0, x[rows], o[rows]))
+        first += count
+    return tuple(made)
+
+
+def _flat(question: AttributionTask, heats: Sequence[Tensor], row: int) -> Float[Tensor, " n"]:
+    return torch.cat([heats[i][row].flatten().float() for i in question.differentiable_inputs]).nan_to_num(0)
+
+
+def _random(question: AttributionTask, seed: int) -> list[Tensor]:
+    """Heats without meaning: coarse noise, as smooth as a class activation map."""
+    chance, made = torch.Generator().manual_seed(seed), []
+    for x in question.inputs:
+        if x.dim() == 2:
+            made.append(torch.rand(x.shape, generator=chance).to(x.device))
+            continue
+        size = tuple(x.shape[2:])
+        noise = torch.rand((len(x), 1, *(min(7, extent) for extent in size)), generator=chance)
+        made.append(interpolate(noise, size)[:, 0].to(x.device))
+    return made
+
+
+def _area(values: Sequence[float]) -> float:
+    """The trapezoids under a curve whose points are equally far apart, on [0, 1]."""
+    return (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

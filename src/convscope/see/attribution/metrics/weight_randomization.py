@@ -1,0 +1,111 @@
+"""Whether an explanation fades when the network forgets, from its answer down to its input."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import UsageError
+from convscope.iteration import last_result
+from convscope.nets import Net, frozen, layer_shapes
+from convscope.see.attribution.heatmaps import per_position, rank_correlation
+from convscope.see.attribution.method import Method
+from convscope.see.attribution.target import AttributionTask
+
+STAGES = 4
+"""How often the network forgets more: its last layer, a third, two thirds, all of it."""
+FADED = 0.5
+"""Largest rank correlation of what has faded; unrelated smooth heats reach 0.3 by chance."""
+
+
+@dataclass(frozen=True)
+class WeightRandomization:
+    """Rank correlations of absolute heat before and after, and how many layers had forgotten."""
+
+    layers: tuple[int, ...]
+    correlations: tuple[float, ...]
+
+    @property
+    def fades(self) -> bool:
+        """Whether little is left when the whole network has forgotten: it should be so."""
+        return abs(self.correlations[-1]) < FADED
+
+
+def randomization_passes(
+    question: AttributionTask, method: Method, heats: Sequence[Tensor]
+) -> Iterator[tuple[float, tuple[WeightRandomization, ...]]]:
+    """The heat again, after more and more layers have random weights; the network's own come back untouched.
+
+    Source: Adebayo et al. 2018, arXiv:1810.03292, §3.1 (cascading randomisation).
+    """
+    light = method.reduced()
+    before = heats if light == method else _heats(question, light)
+    layers = layers_with_weights(question.net, question)
+    count = len(layers)
+    if not count:
+        return
+    numbers = sorted({max(1, round(count * k / (STAGES - 1))) for k in range(STAGES)})
+    found: list[list[float]] = [[] for _ in range(len(question))]
+    for stage, number in enumerate(numbers):
+        with randomized_weights(layers[count - number :]):
+            try:
+                after = _heats(question, light)
+            except UsageError:  # with such weights the network takes another way
+                after = tuple(torch.zeros_like(heat) for heat in before)
+        for row in range(len(question)):
+            found[row].append(rank_correlation(_row(before, row), _row(after, row)))
+        done = tuple(WeightRandomization(tuple(numbers[: stage + 1]), tuple(values)) for values in found)
+        yield (stage + 1) / len(numbers), done
+
+
+def layers_with_weights(net: Net, question: AttributionTask) -> list[nn.Module]:
+    """Modules that hold parameters of their own, in the order in which they run."""
+    names = layer_shapes(net, *(x[:1] for x in question.inputs))
+    modules = dict(net.module.named_modules())
+    running = [modules[name] for name in names if name in modules] + [net.module]
+    return [m for m in dict.fromkeys(running) if any(True for _ in m.parameters(recurse=False))]
+
+
+@contextmanager
+def randomized_weights(modules: Sequence[nn.Module], seed: int = 0) -> Iterator[None]:
+    """Inside, these modules have random weights.
+
+    Matrices and kernels are drawn anew with their own mean and standard deviation, vectors are shuffled,
+    alike within a module. The tensors themselves are set aside, not written to.
+    """
+    chance = torch.Generator().manual_seed(seed)
+    aside: list[tuple[Tensor, Tensor]] = []
+    try:
+        for module in modules:
+            shuffles: dict[int, Tensor] = {}
+            for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                if tensor.is_floating_point() and not any(tensor is known for known, _ in aside):
+                    aside.append((tensor, tensor.data))
+                    tensor.data = _random(tensor.data, chance, shuffles)
+        yield
+    finally:
+        for tensor, data in aside:
+            tensor.data = data
+
+
+def _random(data: Tensor, chance: torch.Generator, shuffles: dict[int, Tensor]) -> Tensor:
+    if data.dim() < 2:
+        if data.dim() == 0:
+            return data.clone()
+        shuffle = shuffles.setdefault(len(data), torch.randperm(len(data), generator=chance))
+        return data[shuffle.to(data.device)]
+    values = data.float()
+    drawn = torch.randn(data.shape, generator=chance).to(data.device)
+    return (values.mean() + drawn * values.std()).to(data.dtype)
+
+
+def _heats(question: AttributionTask, method: Method) -> tuple[Tensor, ...]:
+    with frozen(question.net.module):
+        part = last_result(method.attributions(question), method.title)
+    return tuple(per_position(a.detach(), strongest=method.channel_max) for a in part.attributions)
+
+
+def _row(heats: Sequence[Tensor], row: int) -> Tensor:
+    return torch.cat([heat[row].flatten().float() for heat in heats]).nan_to_num(0).abs()

@@ -1,0 +1,338 @@
+"""What is asked: of which network, about which inputs, and what of its answer is to be explained."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import GraphError, PlaceError, UsageError
+from convscope.nets import LayerAddress, Net, frozen, layer_shapes, record, resolve
+from convscope.nets.activations.address import RESULT
+from convscope.nets.activations.classifier_output import log_probabilities
+from convscope.nets.activations.tree import tree_leaves
+from convscope.recipe import whole_number
+from convscope.see.attribution.heatmaps import blurred
+from convscope.see.attribution.passes import check_differentiable, influenced, ordinary, stored
+from convscope.see.features.recording import HALVES, check_rows
+from convscope.see.optimize.activations import ChannelActivation, default_objective
+from convscope.see.optimize.objective import Objective, ObjectiveTerm, per_image
+
+Target = int | str | LayerAddress | Objective
+"""A class by number or label, a place (`conv2:17`, `output:tench`), or an objective."""
+
+VALUES_AT_ONCE = 2_400_000
+"""Input values in one batch on a CPU: 16 pictures of 224 x 224.
+
+More does not pay; on other devices eight times as many.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class AttributionTask:
+    """One row for each pair of input and target.
+
+    Inputs are in their contracts' ranges, on the network's device.
+    """
+
+    net: Net
+    inputs: tuple[Tensor, ...]
+    objectives: tuple[Objective, ...]
+    target_names: tuple[str, ...]
+    """The targets as text, with the label where there is one."""
+    classes: tuple[int | None, ...]
+    """Which class a target is, where it is a class of the result: its probability can be told."""
+
+    def __len__(self) -> int:
+        return len(self.objectives)
+
+    @property
+    def batch(self) -> int:
+        """How many rows of this size are looked at together."""
+        if self.alone:
+            return 1
+        values = sum(prod(x.shape[1:]) for x in self.inputs)
+        room = VALUES_AT_ONCE if self.net.device.type == "cpu" else 8 * VALUES_AT_ONCE
+        return max(1, min(256, room // max(values, 1)))
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether each row is looked at by itself, because rows of one batch influence each other.
+
+        So it is with normalisation by the batch's own statistics, and with networks that take one row only.
+        Found once for each network and shape, with a row of noise beside the first.
+        """
+        key = ("alone", self.objectives[0].places, tuple(tuple(x.shape[1:]) for x in self.inputs))
+        if key not in self.net._cache:
+            with frozen(self.net.module), ordinary(), torch.no_grad():
+                self.net._cache[key] = influenced(lambda x: self.scores(x, [0] * len(x[0])), self._beside())
+        return bool(self.net._cache[key])
+
+    def _beside(self) -> tuple[Tensor, ...]:
+        """The first row, and one of values far beyond their range, so that batch-wide scales show."""
+        chance = torch.Generator().manual_seed(0)
+        made = []
+        for x, contract in zip((x[:1] for x in self.inputs), self.net.contracts, strict=True):
+            low, high = contract.value_range
+            draw = torch.rand(x.shape, generator=chance, dtype=torch.float64)
+            noise = low + (high - low) * (7 * draw - 3)
+            made.append(torch.cat([x, noise.to(x) if x.is_floating_point() else x.flip(-1)]))
+        return tuple(made)
+
+    @property
+    def differentiable_inputs(self) -> tuple[int, ...]:
+        """Numbers of the inputs that can be explained: indices cannot."""
+        return tuple(i for i, x in enumerate(self.inputs) if x.is_floating_point())
+
+    @property
+    def places(self) -> tuple[LayerAddress, ...]:
+        """What has to be read to score."""
+        return tuple(dict.fromkeys(place for goal in self.objectives for place in goal.places))
+
+    def row(self, number: int) -> "AttributionTask":
+        """The question about one row alone."""
+        one = slice(number, number + 1)
+        return replace(
+            self,
+            inputs=tuple(x[one] for x in self.inputs),
+            goals=self.objectives[one],
+            names=self.target_names[one],
+            classes=self.classes[one],
+        )
+
+    def repeated(self, rows: Sequence[int]) -> tuple[Tensor, ...]:
+        """The inputs of these rows."""
+        if list(rows) == list(range(len(self))):
+            return self.inputs
+        return tuple(x[torch.tensor(rows, dtype=torch.int64, device=x.device)] for x in self.inputs)
+
+    def goal(self, rows: Sequence[int]) -> Objective:
+        """One objective for a batch of which image `i` asks what row `rows[i]` asks."""
+        goals = [self.objectives[row] for row in rows]
+        return goals[0] if all(goal == goals[0] for goal in goals) else per_image(goals)
+
+    def scores(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
+        """The targets' values for any inputs; with gradients where they are enabled."""
+        goal = self.goal(rows)
+        with stored():
+            seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
+        check_rows(self.net, inputs, seen)
+        image = inputs[0] if inputs[0].is_floating_point() else inputs[0].float()
+        return goal(_in_full(seen), image)
+
+    def probabilities(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
+        """The probability where the target is a class, else its value; without gradients."""
+        return self.values(inputs, rows)[1]
+
+    def values(
+        self, inputs: Sequence[Tensor], rows: Sequence[int]
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Scores and degrees, in one pass where the targets are classes; without gradients."""
+        with torch.no_grad():
+            with stored():
+                answers = _result(self.net(*(x.clone() for x in inputs))) if self.are_classes else None
+            if answers is None:
+                scores = self.scores(inputs, rows)
+                return scores, scores
+            chosen = torch.tensor([self.classes[row] for row in rows], device=answers.device)[:, None]
+            return answers.gather(1, chosen)[:, 0], log_probabilities(answers).gather(1, chosen)[:, 0].exp()
+
+    @cached_property
+    def input_scores(self) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Scores and degrees of the inputs themselves, computed when they are first asked for."""
+        with frozen(self.net.module), ordinary():
+            return self.batched(self.inputs)
+
+    def batched(self, inputs: Sequence[Tensor]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Scores and degrees of any inputs, one for each row, in batches; without gradients."""
+        found = []
+        for first in range(0, len(self), self.batch):
+            rows = list(range(first, min(first + self.batch, len(self))))
+            found.append(self.values([x[first : first + len(rows)] for x in inputs], rows))
+        scores, degrees = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return scores, degrees
+
+    @property
+    def are_classes(self) -> bool:
+        """Whether every target has a probability."""
+        return None not in self.classes
+
+    def baseline(self, kind: str) -> tuple[Tensor, ...]:
+        """Inputs in which there is nothing to be seen; see `Baseline`.
+
+        Vectors have no blur: they get the mean.
+        """
+        return tuple(
+            _nothing(x, i, self.net, kind) if i in self.differentiable_inputs else x
+            for i, x in enumerate(self.inputs)
+        )
+
+
+def make_task(
+    net: Net, image: Tensor | Sequence[Tensor], target: "Target | Sequence[Target] | None" = None
+) -> AttributionTask:
+    """A question in the form that methods work on.
+
+    Args:
+        net: any network.
+        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are
+        several
+            (those left out are held at the middle of their range).
+        target: one for all images, one for each image, or several of one image; without it each image's
+            likeliest class.
+
+    Raises:
+        PlaceError: a target is not in this network.
+        UsageError: numbers of images and targets do not fit, or a target has to be named.
+        GraphError: the inputs do not fit the network.
+    """
+    check_differentiable(net)
+    with ordinary(), stored(), _watchable(net):
+        inputs = _inputs(net, image)
+        wanted = _likeliest(net, inputs) if target is None else _listed(target)
+        count = max(len(inputs[0]), len(wanted))
+        if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
+            raise UsageError(
+                "one target, one for each image, or several of one image",
+                received=f"{len(inputs[0])} images and {len(wanted)} targets",
+            )
+        inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
+        wanted = wanted * (count // len(wanted))
+        return AttributionTask(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
+
+
+@contextmanager
+def _watchable(net: Net) -> Iterator[None]:
+    """Turn what torch says of scripted layers, which take no hooks, into an error that says what would."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "ScriptModule" not in str(error):
+            raise
+        raise UsageError(
+            "a network whose layers can be watched while they run",
+            received=f"{net.name}, scripted by torch.jit.script",
+            hint="Explain the module that it was made of.",
+        ) from error
+
+
+def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    given = [image] if isinstance(image, Tensor) else list(image)
+    if not given or len(given) > len(net.contracts):
+        raise GraphError(f"{net.name} takes {len(net.contracts)} input(s)", received=str(len(given)))
+    given = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(given, net.contracts, strict=False)]
+    count = max(len(x) for x in given)
+    if len(given) < len(net.contracts):
+        given += list(net.example(count))[len(given) :]
+    if not count or any(not x.numel() for x in given):
+        raise UsageError(
+            "at least one image, with at least one position",
+            received=" and ".join(f"shape {tuple(x.shape)}" for x in given),
+            hint="Leave empty batches out before explaining.",
+        )
+    if any(len(x) not in (1, count) for x in given):
+        raise UsageError("as many images at every input", received=" and ".join(str(len(x)) for x in given))
+    ready = [x.detach().to(net.device).expand(count, *x.shape[1:]) for x in given]
+    return tuple(_plain(x) for x in ready)
+
+
+def _plain(x: Tensor) -> Tensor:
+    """In full precision, and outside inference mode."""
+    return x.float() if x.dtype in HALVES else x.clone() if x.is_inference() else x
+
+
+def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
+    first = tuple(x[:1] for x in inputs)
+    if isinstance(target, Objective):
+        terms = tuple(replace(term, measure=_bound(net, term.term, first)) for term in target.terms)
+        return Objective(terms, target.images), "objective", None
+    if isinstance(target, bool) or not isinstance(target, (int, str, LayerAddress)):
+        raise UsageError("a class, a place or an objective as target", received=repr(target))
+    place = _place(net, target)
+    shape = _shape(net, place, first)
+    if prod(shape) == 1 and place.unit in (None, 0) and place.position is None:
+        name = str(resolve(net, place.layer_only, *first)) + (":0" if place.unit == 0 else "")
+        return Objective.of(ChannelActivation(replace(place, unit=0))), name, None
+    place = resolve(net, place, *first)
+    is_class = place.layer == RESULT and place.key is None and len(shape) == 1 and sum(shape) > 1
+    number = place.unit if is_class and isinstance(place.unit, int) else None
+    labelled = number is not None and (len(net.labels),) == shape
+    return (
+        default_objective(place).resolve(net),
+        net.labels[number] if labelled and number is not None else str(place),
+        number,
+    )
+
+
+def _shape(net: Net, place: LayerAddress, first: tuple[Tensor, ...]) -> tuple[int, ...]:
+    """What a place gives for each row: `()` of results `[b]`, which have no axis of units."""
+    calls = layer_shapes(net, *first)[resolve(net, place.layer_only, *first).layer]
+    parts = calls[(place.call or len(calls)) - 1]
+    return next(iter(parts.values()), ()) if place.key is None else parts[place.key]
+
+
+def _bound(net: Net, measure: ObjectiveTerm, first: tuple[Tensor, ...]) -> ObjectiveTerm:
+    """A measure with its places checked; unit 0 of a result `[b]` is the result itself."""
+    bare = (
+        isinstance(measure, ChannelActivation) and measure.place.unit == 0 and measure.place.position is None
+    )
+    if bare and isinstance(measure, ChannelActivation) and not _shape(net, measure.place, first):
+        return measure
+    return measure.resolve(net)
+
+
+def _place(net: Net, target: int | str | LayerAddress) -> LayerAddress:
+    if isinstance(target, LayerAddress):
+        return target
+    text = str(target).strip()
+    number = whole_number(text)
+    if number is not None:
+        return LayerAddress(RESULT, unit=number)
+    try:
+        place = LayerAddress.parse(text)
+    except PlaceError:
+        return LayerAddress(RESULT, unit=text)
+    return place if place.layer in layer_shapes(net) or ":" in text else LayerAddress(RESULT, unit=text)
+
+
+def _listed(target: "Target | Sequence[Target]") -> list[Target]:
+    return [target] if isinstance(target, (int, str, LayerAddress, Objective)) else list(target)
+
+
+def _likeliest(net: Net, inputs: tuple[Tensor, ...]) -> list[Target]:
+    with frozen(net.module), torch.no_grad():
+        result = _result(net(*(x.clone() for x in inputs)))
+    if result is not None and result.numel() == len(inputs[0]):
+        return [0] * len(inputs[0])
+    if result is None or result.dim() != 2:
+        raise UsageError(
+            "a target, since the network does not answer with one number for each class",
+            received="no tensor" if result is None else f"a result of shape {tuple(result.shape[1:])}",
+            hint="Name one: target='layer:unit', on the command line --target layer:unit.",
+        )
+    return list(result.argmax(1).tolist())
+
+
+def _result(answer: object) -> Tensor | None:
+    """The first tensor that a network returns, in full precision."""
+    first = next((tensor for _, tensor in tree_leaves(answer)), None)
+    return first.float() if first is not None and first.dtype in HALVES else first
+
+
+def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
+    """Activations in full precision; one number for each row is one unit."""
+    full = {place: a.float() if a.dtype in HALVES else a for place, a in seen.items()}
+    return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
+
+
+def _nothing(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
+    contract = net.contracts[number]
+    if kind == "blur" and x.dim() > 2:
+        return blurred(x)
+    level = contract.value_range[:1] if kind == "low" else contract.mean
+    shape = (1, -1, *[1] * (x.dim() - 2))
+    return x.new_tensor(level).view(shape).expand_as(x).clone()

@@ -1,0 +1,383 @@
+"""DeepDream: what a layer sees in a picture is drawn into it, from coarse to fine.
+
+The objective is the activations' own energy: what is positive grows, what is negative falls. It is ascended
+at several sizes. What the dream added at one size is carried up to the next, and laid on the picture as it is
+there, so that what shrinking lost is put back.
+
+Source: Mordvintsev, Olah and Tyka 2015, "Inceptionism"; their notebook's steps (1.5 of 255, over the mean
+absolute gradient), ten at each of four sizes, 1.4 apart, moved by up to 32 pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from convscope.errors import ConvscopeError, DataError, UsageError
+from convscope.iteration import last_result
+from convscope.nets import LayerAddress, Net, frozen
+from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.inference_copy import inference_copy
+from convscope.see.deepdream import objectives, pyramid
+from convscope.see.deepdream.recipe import DreamRecipe
+from convscope.see.features.recording import record_float32
+from convscope.see.optimize.image_params.base import ImageParameterization
+from convscope.see.optimize.loop import OptimizerConfig, optimize_input
+from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.precision import fastest_dtype
+from convscope.see.optimize.tiling.evaluate import tiled_scores
+from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_tiles
+from convscope.see.optimize.tiling.memory import tiles_for_budget
+from convscope.see.optimize.transforms import Transform
+
+SHADES = 255
+"""`rate` counts in these parts of the value range, as the notebook does."""
+SMALL = 500_000
+"""Pixels times steps; for less, precision is not worth measuring, and all is done in float32."""
+LARGE = 1024
+"""No layer needs pictures larger than this; they are not tried."""
+ALIKE = 0.02
+"""How much a mask's proportions may differ from the picture's."""
+
+
+@dataclass(frozen=True)
+class Octave:
+    """One size: height and width, and the objective of the clean picture before and after its steps."""
+
+    size: tuple[int, int]
+    before: float
+    after: float
+    tiles: int
+    exact: bool
+    """Whether gradients were the whole picture's; if not, a layer sees further than a tile reaches."""
+    unmoved: bool = False
+    """Whether the gradient was exactly 0 in every step: then nothing was drawn at this size."""
+
+
+@dataclass(frozen=True, eq=False)
+class DreamResult:
+    """A dream.
+
+    Attributes:
+        image: `[c h w]` in the contract's range, of the picture's size.
+        original: the picture that was dreamt into, likewise.
+        layers: what was amplified.
+        octaves: the sizes that are finished; those the network cannot take are left out.
+        recipe: how it was made, with everything written down that was left to be chosen.
+    """
+
+    image: Float[Tensor, "c h w"]
+    original: Float[Tensor, "c h w"]
+    layers: tuple[str, ...]
+    octaves: tuple[Octave, ...]
+    recipe: DreamRecipe
+
+
+@dataclass(frozen=True, eq=False)
+class DreamProgress:
+    """One step of a dream.
+
+    Attributes:
+        octave: which size, from 0.
+        step: which step of it.
+        done: from 0 to 1, over all sizes and frames.
+        score: the objective under this step's jitter, a tensor on its device.
+        frame: which frame of a zoom, from 0.
+        whole: whether this is the last step of the frame.
+    """
+
+    octave: int
+    step: int
+    done: float
+    score: Tensor
+    frame: int
+    whole: bool
+    _dreamer: "_DeepDream" = field(repr=False)
+
+    def result(self) -> DreamResult:
+        """The picture as it is now, at its own size; ask before going on."""
+        return self._dreamer.dreamt()
+
+
+def dream(
+    net: Net,
+    photo: Tensor,
+    *layers: str,
+    guide: Tensor | None = None,
+    mask: Tensor | None = None,
+    **recipe: object,
+) -> DreamResult:
+    """A picture with what layers see in it drawn into it.
+
+    Args:
+        net: any network that looks at pictures.
+        photo: `[c h w]` or `[1 c h w]` in the contract's range, of any size; `worlds.photos.whole` makes one.
+        *layers: places, or sums of places; what suits the network if left out.
+        guide: a picture of any size whose kind of activations is wanted.
+        mask: `[h w]` in [0, 1]: where to dream.
+        **recipe: fields of `DreamRecipe`.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: a field is unknown, out of range or without effect, the picture is too small, the network
+            untrained, or a place has no gradient with respect to the picture.
+        ConvscopeError: the score or the picture is NaN or infinite.
+    """
+    wanted = DreamRecipe.parse({"photo": "", "net": net.name, "layer": list(layers), **recipe})
+    with frozen(net.module):
+        return last_result(iter_dream(net, photo, wanted, guide=guide, mask=mask), "a dream").result()
+
+
+def iter_dream(
+    net: Net, photo: Tensor, recipe: DreamRecipe, *, guide: Tensor | None = None, mask: Tensor | None = None
+) -> Iterator[DreamProgress]:
+    """Dream, and yield after each step; can be stopped at any time. Arguments are those of `dream`."""
+    dreamer = _DeepDream(net, photo, recipe, guide, mask)
+    with retain_heap():
+        yield from dreamer.run()
+
+
+class _DeepDream:
+    """A picture, and how far its dream has come."""
+
+    def __init__(
+        self, net: Net, photo: Tensor, recipe: DreamRecipe, guide: Tensor | None, mask: Tensor | None
+    ) -> None:
+        self.contract = _learned(net, recipe).contract
+        self.original = self.photo = _single(net, photo)
+        self.layers = list(recipe.layer) or [objectives.default_layer(net)]
+        if recipe.seamless:
+            self.original = pyramid.tileable(self.original)
+        self.mask = None if mask is None else _fitting(mask, self.original)
+        self.chance = Generator().manual_seed(recipe.seed)
+        named = objectives.dream_objectives(net, self.layers, None)
+        self.recipe = recipe = _settled(net, sum(named, Objective()), self.original, recipe)
+        places = list(dict.fromkeys(place for goal in named for place in goal.places))
+        self.sizes = _possible(net, places, self.original, recipe)
+        self.net = _quick(net, self.original, self.sizes[0], places, recipe)
+        self.parts = (
+            named if guide is None else objectives.dream_objectives(net, self.layers, _single(net, guide))
+        )
+        self.goal: Objective | None = None
+        self.finished: list[Octave] = []
+        self.base, self.now = self.original, self.original
+        self.climb = OptimizerConfig(
+            lr=self._rate(),
+            optimizer="mean_abs_sgd",
+            relu_gradient_every=0,
+            precision="bfloat16" if recipe.precision == "bfloat16" else "float32",
+            channels_last=recipe.memory_format == "channels_last",
+        )
+
+    def run(self) -> Iterator[DreamProgress]:
+        """All sizes, then the frames of the zoom."""
+        recipe = self.recipe
+        total = len(self.sizes) * recipe.steps + recipe.zoom * recipe.zoom_steps
+        yield from self._dreamt(self.sizes, recipe.steps, 0, (0, total))
+        for frame in range(1, recipe.zoom + 1):
+            self.original = pyramid.zoomed(self.now, recipe.zoom_by).clamp(*self.contract.value_range)
+            before = len(self.sizes) * recipe.steps + (frame - 1) * recipe.zoom_steps
+            yield from self._dreamt(self.sizes[-1:], recipe.zoom_steps, frame, (before, total))
+
+    def _dreamt(
+        self, sizes: list[tuple[int, int]], steps: int, frame: int, counted: tuple[int, int]
+    ) -> Iterator[DreamProgress]:
+        detail = None
+        for number, size in enumerate(sizes):
+            self.base = self._resized(self.original, size)
+            start = self.base if detail is None else self.base + self._resized(detail, size)
+            start = start.clamp(*self.contract.value_range)
+            for index, score in self._ascended(start, steps, watched=frame == 0):
+                done = (counted[0] + number * steps + index) / max(counted[1], 1)
+                whole = number == len(sizes) - 1 and index == steps
+                yield DreamProgress(number, index, done, score, frame, whole, self)
+            detail = self.now - self.base
+
+    def _ascended(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[tuple[int, Tensor]]:
+        """The steps at one size; `watched` also asks the clean picture before and after."""
+        goal = self._goal(start)
+        padded = pyramid.WRAP * 2 if self.recipe.seamless else 0
+        looked_at = tuple(extent + padded for extent in start.shape[2:])
+        tiles = tiles_for_budget(self.net, goal, looked_at, self.recipe.memory, climb=self.climb)
+        before = self._clean(goal, start, tiles) if watched else 0.0
+        canvas = self._canvas(start)
+        for step in optimize_input(
+            self.net,
+            goal,
+            canvas,
+            steps=steps,
+            config=self.climb,
+            transforms=self._transforms(),
+            generator=self.chance,
+            tiles=tiles,
+        ):
+            self.now = step.images
+            if watched and step.index == steps:
+                plan = self._plan(goal, start, tiles)
+                self.finished.append(
+                    Octave(
+                        (start.shape[2], start.shape[3]),
+                        before,
+                        self._clean(goal, self.now, tiles),
+                        1 if plan is None else len(plan),
+                        plan is None or plan.exact,
+                        steps > 0 and not bool(step.changed.any()),
+                    )
+                )
+            yield step.index, step.scores[0]
+
+    def _resized(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        return pyramid.resized(image, size, around=self.recipe.seamless)
+
+    def _goal(self, start: Tensor) -> Objective:
+        if self.goal is None:
+            scores = [self._clean(part, start, None) for part in self.parts] if len(self.parts) > 1 else []
+            self.goal = objectives.equalize(self.parts, scores)
+        return self.goal
+
+    def _rate(self) -> float:
+        """In the contract's range; a mask takes nothing from what changes inside it."""
+        low, high = self.contract.value_range
+        share = 1.0 if self.mask is None else float(self.mask.mean())
+        return self.recipe.lr / SHADES * (high - low) * share
+
+    def _canvas(self, start: Tensor) -> ImageParameterization:
+        low, high = self.contract.value_range
+        mask = None if self.mask is None else pyramid.resized(self.mask, (start.shape[2], start.shape[3]))
+
+        def draw(pixels: Tensor) -> Tensor:
+            return pixels if mask is None else pixels.detach() + mask * (pixels - pixels.detach())
+
+        def project(pixels: Tensor) -> None:
+            pixels.clamp_(low, high)
+
+        return ImageParameterization((start.detach().clone().requires_grad_(),), draw, project)
+
+    def _transforms(self) -> tuple[Transform, ...]:
+        if self.recipe.seamless:
+            return pyramid.CircularShift(1 << 16), pyramid.CircularPad()
+        return (pyramid.CircularShift(self.recipe.jitter),) if self.recipe.jitter else ()
+
+    @torch.no_grad()
+    def _clean(self, goal: Objective, image: Tensor, tiles: TileConfig | None) -> float:
+        """The objective of a picture as it is."""
+        half, kind = self.recipe.precision == "bfloat16", image.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
+            if tiles is not None:
+                return float(tiled_scores(self.net, goal, image, image, tiles)[0])
+            found = record_float32(self.net, image, goal.places)
+        return float(goal(found, image)[0])
+
+    def _plan(self, goal: Objective, start: Tensor, tiles: TileConfig | None) -> TilePlan | None:
+        return None if tiles is None else plan_tiles(self.net, goal.places, tuple(start.shape[2:]), tiles)
+
+    def dreamt(self) -> DreamResult:
+        """What there is; while a size is under way, what it added so far is laid on the whole picture."""
+        size = (self.original.shape[2], self.original.shape[3])
+        image = self.original + self._resized(self.now - self.base, size)
+        return DreamResult(
+            image[0].clamp(*self.contract.value_range).cpu(),
+            self.photo[0].cpu(),
+            tuple(self.layers),
+            tuple(self.finished),
+            self.recipe,
+        )
+
+
+def _settled(net: Net, goal: Objective, photo: Tensor, recipe: DreamRecipe) -> DreamRecipe:
+    """The recipe with its precision written down."""
+    if recipe.precision != "auto":
+        return recipe
+    work = photo.shape[2] * photo.shape[3] * (2 * recipe.steps + recipe.zoom * recipe.zoom_steps)
+    climb = OptimizerConfig(
+        lr=0.01,
+        optimizer="mean_abs_sgd",
+        relu_gradient_every=0,
+        channels_last=recipe.memory_format == "channels_last",
+    )
+    chosen = "float32" if work < SMALL else fastest_dtype(net, goal, climb, autocast=True)
+    return recipe.model_copy(update={"precision": chosen})
+
+
+def _quick(
+    net: Net, photo: Tensor, least: tuple[int, int], places: list[LayerAddress], recipe: DreamRecipe
+) -> Net:
+    """The network's copy for speed, tried on the picture at its smallest, or at the contract's size."""
+    height, width = net.contract.size
+    sample = least if least[0] * least[1] < height * width else (height, width)
+    part = pyramid.resized(photo, sample)
+    part = pyramid.CircularPad()(part, Generator()) if recipe.seamless else part
+    dtype = torch.bfloat16 if recipe.precision == "bfloat16" else None
+    return inference_copy(
+        net, part, places, dtype=dtype, channels_last=recipe.memory_format == "channels_last"
+    )
+
+
+def _possible(
+    net: Net, places: list[LayerAddress], photo: Tensor, recipe: DreamRecipe
+) -> list[tuple[int, int]]:
+    """The sizes at which something stands at every place."""
+    size = (photo.shape[2], photo.shape[3])
+    for least in pyramid.sizes(size, recipe.octaves, recipe.octave_scale):
+        image = pyramid.resized(photo, least)
+        image = pyramid.CircularPad()(image, Generator()) if recipe.seamless else image
+        if min(least) > LARGE or _reaches(net, places, image):
+            found = pyramid.sizes(size, recipe.octaves, recipe.octave_scale)
+            return found[found.index(least) :]
+    raise UsageError(
+        f"a picture that is large enough for {' and '.join(map(str, places))} of {net.name}",
+        received=f"{size[1]} by {size[0]} pixels",
+        hint="Choose an earlier --layer, or a larger --size.",
+    )
+
+
+def _reaches(net: Net, places: list[LayerAddress], image: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            return all(act.numel() > 0 for act in record_float32(net, image, places).values())
+    except ConvscopeError:
+        return False
+
+
+def _single(net: Net, photo: Tensor) -> Tensor:
+    """One picture `[1 c h w]` on the network's device."""
+    picture = photo[None] if photo.dim() == 3 else photo
+    contract = net.contract
+    fits = len(net.contracts) == 1 and len(contract.shape) == 3
+    if not fits or picture.dim() != 4 or len(picture) != 1 or picture.shape[1] != contract.channels:
+        raise UsageError(
+            "one picture [c h w] for a network that looks at one picture",
+            received=f"{tuple(photo.shape)} for {net.name}: {contract.shape}",
+        )
+    if not picture.numel():
+        raise UsageError("a picture with pixels", received=f"{tuple(photo.shape)}")
+    return picture.detach().float().to(net.device)
+
+
+def _fitting(mask: Tensor, picture: Tensor) -> Tensor:
+    """A mask `[1 1 h w]` of the picture's size."""
+    height, width = picture.shape[2:]
+    if mask.dim() != 2 or not mask.numel() or float(mask.min()) < 0 or float(mask.max()) > 1:
+        raise UsageError("a mask [h w] in [0, 1]", received=f"{tuple(mask.shape)}")
+    across = mask.shape[1] / mask.shape[0] * height / width
+    if not 1 - ALIKE < across < 1 + ALIKE and max(abs(mask.shape[1] * height / mask.shape[0] - width), 0) > 1:
+        raise DataError(
+            f"a mask of the picture's proportions, {width} by {height}",
+            received=f"{mask.shape[1]} by {mask.shape[0]}",
+        )
+    fitting = pyramid.resized(mask[None, None].float().to(picture.device), (height, width)).clamp(0, 1)
+    if not bool(fitting.any()):
+        raise DataError("a mask with some white", received="only black", hint="White is where to dream.")
+    return fitting
+
+
+def _learned(net: Net, recipe: DreamRecipe) -> Net:
+    if net.source.weights == "none" and not recipe.untrained:
+        raise UsageError(
+            "a network that has learned something to dream of",
+            received=f"{net.name} with fresh weights",
+            hint="Give --weights, or --untrained to see for yourself.",
+        )
+    return net

@@ -1,1 +1,0 @@
-"""DeepDream: what a network sees in a picture, drawn into it."""

@@ -1,1 +1,0 @@
-"""Explaining: what in an input an answer came from, and how far that can be believed."""

@@ -1,1 +1,0 @@
-"""One method of attribution in each file; `convscope.see.explaining.register` lists them."""

@@ -1,0 +1,13 @@
+from .batching import Best as Best
+from .batching import best_images as best_images
+from .batching import ranking as ranking
+from .effective_field import EffectiveReceptiveField as EffectiveReceptiveField
+from .effective_field import effective_receptive_field as effective_receptive_field
+from .kernels import Filters as Filters
+from .kernels import filters as filters
+from .kernels import layers_with_filters as layers_with_filters
+from .maps import FeatureMaps as FeatureMaps
+from .maps import activation_sum as activation_sum
+from .maps import activations as activations
+from .maps import feature_maps as feature_maps
+from .maps import layers_with_units as layers_with_units

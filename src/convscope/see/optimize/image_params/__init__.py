@@ -1,0 +1,1 @@
+"""Image parameterizations: pixels, Fourier, CPPN, MaCo."""

@@ -1,0 +1,211 @@
+"""Free parameters that are a batch of images: as pixels, or as spectra with decorrelated colour.
+
+A canvas is two things: the tensors that move, and the function that makes images in the contract's value
+range from them. Each image starts from a generator of its own, so that it is the same alone and in any batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.graph.contract import InputContract, is_rgb
+from convscope.see.optimize.image_params import fourier
+
+Bound = Literal["sigmoid", "clamp"]
+Start = Literal["noise", "zeros"] | Tensor
+
+PIXEL_NOISE = 0.01
+"""Standard deviation of the noise that a start has, in units of the value range for pixels, of the spectrum
+for
+Fourier canvases (Lucid's 0.01)."""
+
+_NEAREST_EDGE = 1e-3
+"""Sigmoids reach neither end of the range: given images are kept this share of it away from both."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageParameterization:
+    """Parameters and the pictures they make.
+
+    After an update, `project` (where there is one) puts the parameters back where they are allowed to be.
+    """
+
+    parameters: tuple[Tensor, ...]
+    decode: Callable[..., Tensor]
+    project: Callable[..., None] | None = None
+
+    def images(self) -> Float[Tensor, "b c *size"]:
+        """The images that the parameters stand for, in the contract's value range; differentiable."""
+        return self.decode(*self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters[0])
+
+
+def pixel_image(
+    contract: InputContract,
+    seeds: Sequence[int],
+    *,
+    size: tuple[int, ...] = (),
+    start: Start = "noise",
+    bound: Bound = "clamp",
+    spread: float = PIXEL_NOISE,
+    device: torch.device | str = "cpu",
+) -> ImageParameterization:
+    """A canvas whose parameters are the pixels.
+
+    Args:
+        contract: channels, size and value range of the images.
+        seeds: one for each image.
+        size: spatial extent, if not the contract's.
+        start: mid-range plus noise, the middle of the range exactly, or images `[b c ...]` in the contract's
+            range.
+        bound: what keeps images in the range: `clamp` sets parameters back after each step, `sigmoid`
+            squashes them.
+        spread: standard deviation of the noise, as a share of the range.
+        device: where the parameters live.
+    """
+    shape, (low, high) = shape_of(contract, size), contract.value_range
+    images = _start(shape, seeds, start, (low, high), spread).to(device)
+    if bound == "clamp":
+        return ImageParameterization(
+            (images.clamp(low, high).requires_grad_(),), _identity, _Clamp(low, high)
+        )
+    return ImageParameterization(
+        (_inverse_sigmoid(images, low, high).requires_grad_(),), _SigmoidRange(low, high)
+    )
+
+
+def fft_image(
+    contract: InputContract,
+    seeds: Sequence[int],
+    *,
+    size: tuple[int, ...] = (),
+    start: Start = "noise",
+    decay: float = 1.0,
+    spread: float = PIXEL_NOISE,
+    device: torch.device | str = "cpu",
+) -> ImageParameterization:
+    """A canvas whose parameters are spectra, scaled by 1 / frequency.
+
+    The three channels of colour images (`InputContract.is_rgb`) are decorrelated.
+
+    Args:
+        contract: channels, size and value range of the images.
+        seeds: one for each image.
+        size: spatial extent, if not the contract's; any, also odd, in one or two dimensions.
+        start: noise, the middle of the range exactly, or images `[b c ...]` in the contract's range.
+        decay: power of the frequency that damps fine grain.
+        spread: standard deviation of the noise in the spectrum.
+        device: where the parameters live.
+    """
+    shape, (low, high) = shape_of(contract, size), contract.value_range
+    extent = shape[1:]
+    if not extent:
+        raise UsageError(
+            "an input with width, or height and width, for a Fourier canvas",
+            received=f"an input of shape {shape}",
+            hint="Use canvas=pixels for plain vectors.",
+        )
+    half = (shape[0], *fourier.frequencies(extent).shape, 2)
+    if isinstance(start, Tensor):
+        images = _inverse_sigmoid(_given(start, shape, seeds), low, high)
+        free = fourier.spectrum_from_image(
+            fourier.rgb_to_decorrelated(images) if is_rgb(shape) else images, decay
+        )
+    else:
+        free = spread * noise(half, seeds) if start == "noise" else torch.zeros(len(seeds), *half)
+    return ImageParameterization(
+        (free.to(device).requires_grad_(),), _FourierDecode(extent, decay, low, high)
+    )
+
+
+@dataclass(frozen=True)
+class _FourierDecode:
+    size: tuple[int, ...]
+    decay: float
+    low: float
+    high: float
+
+    def __call__(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
+        image = fourier.image_from_spectrum(free, self.size, self.decay)
+        colour = is_rgb(tuple(image.shape[1:]))
+        return _SigmoidRange(self.low, self.high)(fourier.decorrelated_to_rgb(image) if colour else image)
+
+
+@dataclass(frozen=True)
+class _SigmoidRange:
+    low: float
+    high: float
+
+    def __call__(self, free: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
+        image = free.sigmoid()
+        return image if (self.low, self.high) == (0.0, 1.0) else self.low + (self.high - self.low) * image
+
+
+@dataclass(frozen=True)
+class _Clamp:
+    low: float
+    high: float
+
+    def __call__(self, pixels: Float[Tensor, "b *shape"]) -> None:
+        pixels.clamp_(self.low, self.high)
+
+
+def _identity(pixels: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
+    return pixels
+
+
+def noise(shape: tuple[int, ...], seeds: Sequence[int]) -> Float[Tensor, "b *shape"]:
+    """Normal noise; image `i` depends on `seeds[i]` alone."""
+    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def shape_of(contract: InputContract, size: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Channels and extent of the images; one number stands for a square.
+
+    Raises:
+        UsageError: the size has not as many axes as the contract, or neither states a size.
+    """
+    axes = len(contract.size)
+    if len(size) == 1 and axes == 2:
+        size = (*size, *size)
+    size = size or contract.size
+    if size and not axes:
+        raise UsageError("no size for an input without width", received=str(size))
+    if len(size) != axes or any(extent < 1 for extent in size):
+        raise UsageError(f"a size of {axes} positive extents", received=str(size))
+    return (contract.channels, *size)
+
+
+def _start(
+    shape: tuple[int, ...], seeds: Sequence[int], start: Start, span: tuple[float, float], spread: float
+) -> Float[Tensor, "b *shape"]:
+    if isinstance(start, Tensor):
+        return _given(start, shape, seeds)
+    low, high = span
+    middle = torch.full((len(seeds), *shape), (low + high) / 2)
+    return middle + spread * (high - low) * noise(shape, seeds) if start == "noise" else middle
+
+
+def _given(images: Tensor, shape: tuple[int, ...], seeds: Sequence[int]) -> Float[Tensor, "b *shape"]:
+    images = images.detach()[None] if images.dim() == len(shape) else images.detach()
+    if tuple(images.shape[1:]) != shape or len(images) not in (1, len(seeds)):
+        raise UsageError(
+            f"{len(seeds)} images of shape {shape} to start from", received=str(tuple(images.shape))
+        )
+    return images.float().expand(len(seeds), *shape).clone()
+
+
+def _inverse_sigmoid(images: Float[Tensor, "b *shape"], low: float, high: float) -> Float[Tensor, "b *shape"]:
+    return ((images - low) / (high - low)).logit(eps=_NEAREST_EDGE)
+
+
+def sigmoid_range(free: Float[Tensor, "b *shape"], low: float, high: float) -> Float[Tensor, "b *shape"]:
+    """Any numbers as values between `low` and `high`."""
+    return _SigmoidRange(low, high)(free)

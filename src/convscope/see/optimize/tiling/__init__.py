@@ -1,0 +1,1 @@
+"""Large images in tiles, with the gradient of the whole image."""

@@ -1,0 +1,84 @@
+"""How large tiles may be within a memory budget."""
+
+from collections.abc import Sequence
+from math import prod
+
+from convscope.errors import ConvscopeError
+from convscope.nets import Net
+from convscope.recipe import in_bytes
+from convscope.see.optimize.autotune import SLACK, Benchmark, free_bytes, used_bytes
+from convscope.see.optimize.image_params.base import pixel_image
+from convscope.see.optimize.loop import OptimizerConfig
+from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.tiling.geometry import TileConfig
+
+IMAGES = 10
+"""Copies of the whole image beside the tiles: canvas, gradient, optimizer, transforms, what is shown."""
+SAMPLE = 256
+"""Side in pixels of the window whose memory is counted."""
+LEAST = 32 * 32
+"""Windows of fewer pixels are nothing but borders."""
+KEPT = 0.95
+"""Share of a budget that is planned with; what cannot be foreseen, like gaps between blocks, has the rest."""
+PREPARED = 64 * 2**20
+"""Bytes that kernels keep for themselves from the first step on."""
+
+
+def tiles_for_budget(
+    net: Net,
+    goal: Objective,
+    size: Sequence[int],
+    memory: str = "",
+    *,
+    batch: int = 1,
+    climb: OptimizerConfig | None = None,
+    copies: int = IMAGES,
+    used: int | None = None,
+) -> TileConfig | None:
+    """Tiles with which ascent stays within the memory; None where the whole image fits.
+
+    One step on a small image is counted, and everything grows with the pixels.
+
+    Args:
+        net: what will look at the tiles, a quick copy if there is one.
+        goal: what is ascended.
+        size: of the image.
+        memory: the most that the process may use, as in `4GB`; half of what is free if left out.
+        batch: images at once.
+        climb: precision and memory format.
+        copies: images in float32 that are kept beside the tiles.
+        used: bytes in use before the work began; now, if left out. What steps leave behind is used again.
+
+    Raises:
+        ConvscopeError: not even the smallest tile fits.
+    """
+    budget, used = in_bytes(memory), used_bytes(net.device) if used is None else used
+    each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or OptimizerConfig()) * batch
+    beside = copies * 4 * batch * net.contract.channels * prod(size)
+    room = (int(budget * KEPT) - PREPARED - used if budget else free_bytes(net.device) // 2) - beside
+    most = int(room / each_one)
+    if most >= prod(size):
+        return None
+    if most < LEAST:
+        needed = used + beside + LEAST * each_one
+        raise ConvscopeError(
+            f"memory for a picture of {' by '.join(map(str, reversed(size)))} pixels and one tile of it",
+            received=f"{memory or 'what is free'}; about {needed / 1e9:.2f} GB are needed",
+            hint="Give more --memory, or choose a smaller --size.",
+        )
+    return TileConfig(most)
+
+
+def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
+    key = ("bytes for each pixel", goal.resolve(net).places, climb.precision, climb.channels_last, SAMPLE)
+    if key not in net._cache:
+        net._cache[key] = _counted(net, goal, size, climb)
+    return net._cache[key]
+
+
+def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
+    least = net.contract.size or size
+    sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
+    canvas = pixel_image(net.contract, [0], size=sample, device=net.device)
+    saved, largest = Benchmark(net, goal.resolve(net), canvas, climb, ()).saved_bytes()
+    return SLACK * (saved + 3 * largest) / prod(sample) + 4 * net.contract.channels

@@ -1,0 +1,288 @@
+"""What is wanted of a picture at one size: from pictures, paintings and a recipe to an objective."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import DataError, MissingError, UsageError
+from convscope.nets import LayerAddress, Net
+from convscope.nets.style.losses import style_loss
+from convscope.recipe import in_bytes
+from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.regularizers import total_variation
+from convscope.see.optimize.tiling.evaluate import iter_tiled_activations
+from convscope.see.optimize.tiling.geometry import TileConfig
+from convscope.see.style import color, regions
+from convscope.see.style.layers import Layers, chosen, pooled
+from convscope.see.style.objectives import GramLoss, content_match, gram_loss
+from convscope.see.style.recipe import StyleRecipe
+
+COARSEST = 128
+"""Least longer side of the coarsest picture in pixels, where the number of scales is left out."""
+STRENGTH = 100.0
+"""neural-style's weight of style; its weight of content is 5."""
+STEP = 256.0
+"""neural-style's pixels go from 0 to this."""
+TINY = 1e-12
+WHOLE = 1024 * 1024
+"""Pixels up to which pictures are looked at whole, where no memory is given."""
+PART = TileConfig(512 * 512)
+"""How much of larger ones is looked at at once, where no gradients are needed."""
+SHORT = TileConfig(256 * 512)
+"""The same where memory is short: about 0.4 GB of VGG16's maps."""
+NEEDED = 3200
+"""Bytes for each pixel that is looked at without gradients, about: VGG16's maps."""
+SPARED = 0.4
+"""Share of a memory that may go into one look; the rest is for the process and what else it keeps."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleObjective:
+    """All that one size needs.
+
+    Attributes:
+        size: height and width.
+        content: the picture at this size, `[1 3 h w]`, in 0..1; grey where only luminance is painted.
+        mask: where to paint, `[1 1 h w]`; None for everywhere.
+        style: by layer, how far from the style, as a share of what there is to reach.
+        values: by layer, how far from the content, as a share of its own energy.
+        goal: what to ascend.
+    """
+
+    size: tuple[int, int]
+    content: Float[Tensor, "1 3 h w"]
+    mask: Float[Tensor, "1 1 h w"] | None
+    style: dict[str, Objective]
+    values: dict[str, Objective]
+    goal: Objective
+
+
+class StyleProblem:
+    """Pictures, paintings, masks and guides, and the layers in which they are compared.
+
+    All pictures hold values from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        picture: Float[Tensor, "3 h w"],
+        paintings: Sequence[Tensor],
+        recipe: StyleRecipe,
+        *,
+        mask: Tensor | None = None,
+        guide: Tensor | None = None,
+        style_guides: Sequence[Tensor] = (),
+    ) -> None:
+        self.net = pooled(checked(net, recipe), recipe.pool)
+        self.recipe, self.layers = recipe, chosen(self.net, recipe.style_layer, recipe.content_layer)
+        if mask is not None and not bool(mask.any()):
+            raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
+        self.picture, self.mask = picture, mask
+        self.paintings = [_coloured(painting, picture, recipe.color) for painting in paintings]
+        self.sizes = sizes((picture.shape[1], picture.shape[2]), recipe)
+        self.guide, self.style_guides, self.colours = None, [], 1
+        if guide is not None:
+            found, theirs = regions.palette(guide), [regions.palette(g) for g in style_guides]
+            regions.check(found, theirs)
+            self.colours = len(found)
+            self.guide = regions.regions(guide, found)
+            self.style_guides = [
+                regions.regions(g, [*found, *_strangers(other, found)])[: len(found)]
+                for g, other in zip(style_guides, theirs, strict=True)
+            ]
+
+    def scale_objective(self, size: tuple[int, int]) -> ScaleObjective:
+        """The objective and all that belongs to it at one size."""
+        picture = resized(self.picture[None], size)
+        if self.recipe.color == "luminance":
+            picture = color.luminance(picture).expand(-1, 3, -1, -1)
+        mask = None if self.mask is None else resized(self.mask[None], size)
+        style, weights = self._style(size, mask)
+        values, more = self._content(picture)
+        recipe = self.recipe
+        goal = Objective()
+        for name, objective in style.items():
+            goal = goal - weights[name] * objective
+        for name, objective in values.items():
+            goal = goal - recipe.content_weight * more[name] * objective
+        if recipe.smooth:
+            goal = goal - recipe.smooth * self._smoothness(picture) * total_variation()
+        return ScaleObjective(size, picture, mask, style, values, goal.resolve(self.net))
+
+    def _style(
+        self, size: tuple[int, int], mask: Tensor | None
+    ) -> tuple[dict[str, Objective], dict[str, float]]:
+        wanted = self._wanted(size)
+        regions = None if self.guide is None else F.interpolate(self.guide[None], size=size, mode="area")[0]
+        if mask is not None:
+            regions = mask[0] if regions is None else regions * mask[0]
+        counts = (1.0,) if regions is None else _shares(regions)
+        found, weights = {}, {}
+        for place, grams in wanted.items():
+            energy = sum(
+                count * float(style_loss(torch.zeros_like(a)[None], a[None]))
+                for count, a in zip(counts, grams, strict=True)
+            )
+            share = 1 / max(energy, TINY)
+            found[str(place)] = share * gram_loss(place, grams, regions, counts)
+            filters = grams.shape[-1]
+            weights[str(place)] = {
+                "relative": 1 / len(wanted),
+                "gatys": energy / len(wanted),
+                "neural-style": STRENGTH * 4 / filters**2 * energy,
+            }[self.recipe.scaling]
+        return found, weights
+
+    def _wanted(self, size: tuple[int, int]) -> dict[LayerAddress, Tensor]:
+        """For each layer the paintings' Grams `[r c c]`, mixed by their weights, region by region."""
+        longest = max(size) * self.recipe.style_scale
+        totals: dict[LayerAddress, Tensor] = {}
+        sums = torch.zeros(self.colours)
+        for number, (painting, share) in enumerate(zip(self.paintings, self.recipe.shares, strict=True)):
+            own = fitted((painting.shape[1], painting.shape[2]), longest)
+            region = self.style_guides[number] if self.style_guides else None
+            here = torch.ones(1) if region is None else (region.flatten(1).mean(1) >= regions.LEAST).float()
+            sums += share * here
+            looked_at, memory = resized(painting[None], own), self.recipe.memory
+            for place, grams in gram_targets(self.net, looked_at, self.layers, region, memory):
+                weighed = grams * (share * here).to(grams.device)[:, None, None]
+                totals[place] = totals[place] + weighed if place in totals else weighed
+        scale = (1 / sums.clamp_min(TINY))[:, None, None]
+        return {place: total * scale.to(total.device) for place, total in totals.items()}
+
+    def _content(self, picture: Tensor) -> tuple[dict[str, Objective], dict[str, float]]:
+        if not self.layers.content or not self.recipe.content_weight:
+            return {}, {}
+        values, weights = {}, {}
+        for place, maps in content_features(
+            self.net, picture, self.layers.content, self.recipe.memory
+        ).items():
+            energy = float(maps.square().mean().clamp_min(TINY))
+            values[str(place)] = content_match(place, maps[0]) / energy
+            weights[str(place)] = {
+                "relative": 1 / len(self.layers.content),
+                "gatys": energy * maps[0].numel() / 2 / len(self.layers.content),
+                "neural-style": STRENGTH * energy,
+            }[self.recipe.scaling]
+        return values, weights
+
+    def _smoothness(self, picture: Tensor) -> float:
+        """What one unit of total variation counts, with values from 0 to 1."""
+        low, high = self.net.contract.value_range
+        unit = 1 / (high - low)
+        scale = {"relative": 1 / picture[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
+        return unit * scale[self.recipe.scaling]
+
+
+def gram_targets(
+    net: Net, picture: Float[Tensor, "1 3 h w"], layers: Layers, regions: Tensor | None, memory: str = ""
+) -> Iterator[tuple[LayerAddress, Float[Tensor, "r c c"]]]:
+    """The `gram`s of each region at each layer of style; part by part, so that large pictures fit."""
+    sums: dict[LayerAddress, Tensor] = {}
+    for scene in iter_tiled_activations(
+        net, _in_range(net, picture), layers.style, tiles_for(picture, memory)
+    ):
+        for place in layers.style:
+            filters = scene[place].shape[1]
+            nothing = torch.zeros(1 if regions is None else len(regions), filters, filters)
+            here = GramLoss(place, nothing, regions, (1.0,) * len(nothing)).sums(scene)[0]
+            sums[place] = sums[place] + here if place in sums else here
+    yield from sums.items()
+
+
+def tiles_for(picture: Float[Tensor, "b c h w"], memory: str = "") -> TileConfig:
+    """In what parts a picture is looked at: one, unless it is large or memory is short."""
+    pixels = picture[0, 0].numel()
+    wanted, at_once = (PART, PART.pixels) if pixels > WHOLE else (TileConfig(WHOLE), pixels)
+    if not memory or at_once * NEEDED <= SPARED * in_bytes(memory):
+        return wanted
+    return PART if PART.pixels * NEEDED <= SPARED * in_bytes(memory) else SHORT
+
+
+def content_features(
+    net: Net, picture: Float[Tensor, "1 3 h w"], places: Sequence[LayerAddress], memory: str = ""
+) -> dict[LayerAddress, Tensor]:
+    """Whole maps `[1 c y x]`, put together from parts."""
+    found: dict[LayerAddress, Tensor] = {}
+    for scene in iter_tiled_activations(net, _in_range(net, picture), places, tiles_for(picture, memory)):
+        for place in places:
+            here = scene[place]
+            if place not in found:
+                found[place] = here.new_empty(*here.shape[:2], *scene.extent(place))
+            found[place][(..., *scene.window(place))] = here
+    return found
+
+
+def checked(net: Net, recipe: StyleRecipe) -> Net:
+    """The network, if it can compare pictures.
+
+    Raises:
+        UsageError: it does not look at one colour picture.
+        MissingError: it has learned nothing, and nobody said that this is meant.
+    """
+    if len(net.contracts) != 1 or len(net.contract.shape) != 3 or net.contract.channels != 3:
+        raise UsageError("a network that looks at one picture in colour", received=repr(net))
+    if net.source.weights == "none" and not recipe.untrained:
+        raise MissingError(
+            "a network that has learned something: style is what trained filters see together",
+            received=f"{net.name} with fresh weights",
+            hint="Take hed-vgg16, give --weights, or say --untrained to see what comes of it.",
+        )
+    return net
+
+
+def sizes(own: tuple[int, int], recipe: StyleRecipe) -> tuple[tuple[int, int], ...]:
+    """Height and width at each scale, from coarse to fine."""
+    last = fitted(own, recipe.size) if recipe.size else own
+    if recipe.scales is None:
+        count, longest = 1, max(last)
+        while longest // 2 >= COARSEST:
+            longest, count = longest // 2, count + 1
+    else:
+        count = recipe.scales
+    found = [fitted(last, max(last) / 2**k) for k in reversed(range(1, count))]
+    return (*dict.fromkeys(found), last)
+
+
+def fitted(own: tuple[int, int], longest: float | int) -> tuple[int, int]:
+    """A size of the same shape whose longer side is this long, in whole pixels."""
+    scale = longest / max(own)
+    return (max(1, round(own[0] * scale)), max(1, round(own[1] * scale)))
+
+
+def resized(images: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c y x"]:
+    """Pictures at another size, without aliasing, within 0..1."""
+    if tuple(images.shape[2:]) == size:
+        return images
+    return F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def _in_range(net: Net, images: Tensor) -> Tensor:
+    """From 0..1 to the contract's range."""
+    low, high = net.contract.value_range
+    return images if (low, high) == (0.0, 1.0) else low + (high - low) * images
+
+
+def _coloured(painting: Tensor, picture: Tensor, how: str) -> Tensor:
+    if how == "luminance":
+        light = color.same_spread(color.luminance(painting), color.luminance(picture))
+        return light.clamp(0, 1).expand(3, -1, -1)
+    return color.same_colours(painting, picture).clamp(0, 1) if how == "histogram" else painting
+
+
+def _strangers(colours: Sequence[regions.Colour], known: Sequence[regions.Colour]) -> list[regions.Colour]:
+    return [one for one in colours if not regions.near_any_color(one, known)]
+
+
+def _shares(regions: Float[Tensor, "r h w"]) -> tuple[float, ...]:
+    """How much of what is painted each region is."""
+    sums = regions.flatten(1).sum(1)
+    return tuple((sums / sums.sum().clamp_min(TINY)).tolist())
+
+
+__all__ = ["StyleProblem", "Layers", "ScaleObjective", "checked", "fitted", "resized", "sizes"]

@@ -1,0 +1,139 @@
+"""The schema of the verb that paints. No torch here."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
+
+
+class StyleRecipe(OnNetwork):
+    """The content of one picture in the style of one painting or several."""
+
+    verb: ClassVar[str] = "style"
+    positional: ClassVar[tuple[str, ...]] = ("content",)
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("content_layer", content_weight=GIVEN),
+        OnlyWith("optimizer", steps=AtLeast(1)),
+        OnlyWith("lr", steps=AtLeast(1)),
+    )
+
+    content: str = Field(description="the picture whose content is kept")
+    style: list[str] = Field(
+        min_length=1, max_length=64, description="a painting whose style is taken; again for each"
+    )
+    style_weight: list[float] = Field(
+        [], description="how much each painting counts beside the others; all alike if left out"
+    )
+    content_weight: float = Field(
+        0.3, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
+    )
+    smooth: float = Field(
+        0.02, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
+    )
+    size: int | None = Field(
+        None,
+        ge=16,
+        le=32_768,
+        description="longer side of the result in pixels; the picture's own if left out",
+    )
+    style_scale: float = Field(
+        1.0,
+        gt=0,
+        le=16,
+        description="longer side of the paintings beside the result's: larger strokes above 1",
+    )
+    color: Literal["style", "luminance", "histogram"] = Field(
+        "style",
+        description="style: the painting's colours; luminance: the picture's own, exactly; "
+        "histogram: a painting recoloured with the picture's colours",
+    )
+    mask: str | None = Field(
+        None, description="a grey picture: style where it is white, the picture as it is where it is black"
+    )
+    guide: str | None = Field(
+        None,
+        description="the picture's regions as flat colours; each is painted in the paintings' regions "
+        "of the same colour (--style-guide)",
+    )
+    style_guide: list[str] = Field([], description="the regions of each painting, in the same colours")
+    net: str = Field("hed-vgg16", description="which trained network compares: a name, or a run's folder")
+    style_layer: list[str] = Field(
+        [], description="layers that style is compared in, like relu3_1; proposed if left out"
+    )
+    content_layer: list[str] = Field(
+        [], description="layers that content is compared in; proposed if left out"
+    )
+    pool: Literal["auto", "own", "average"] = Field(
+        "auto",
+        description="average: the network's maximum pooling replaced, as Gatys et al. recommend; "
+        "auto: average in VGG",
+    )
+    scaling: Literal["relative", "gatys", "neural-style"] = Field(
+        "relative",
+        description="what losses are measured in: shares of what there is to reach, which suits any network, "
+        "or the sums of the paper or of neural-style, with weights to go with them",
+    )
+    start: Literal["content", "noise"] = Field("content", description="what the coarsest picture starts from")
+    steps: list[int] = Field(
+        [200, 100, 60],
+        min_length=1,
+        description="updates at each scale, from coarse to fine; the last for all further",
+    )
+    scales: int | None = Field(
+        None,
+        ge=1,
+        le=12,
+        description="sizes to go through, each twice the last; from about 128 px if left out",
+    )
+    optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", description="how steps are chosen")
+    lr: float | None = Field(
+        None, gt=0, le=100, description="learning rate; if left out, what suits the optimizer"
+    )
+    untrained: bool = Field(False, description="allow a network that has learned nothing")
+    preview: float | None = Field(
+        None, gt=0, le=1e9, description="seconds between pictures of how it goes, in a file beside the result"
+    )
+    memory: Memory = Field(
+        "", description="the most memory to use, as in 4GB; what does not fit is looked at in tiles"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the network's arithmetic; auto: what is measured to be faster"
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _counts(cls, steps: list[int]) -> list[int]:
+        if any(not 0 <= step <= 1_000_000 for step in steps):
+            raise ValueError("steps are 0 to 1,000,000")
+        return steps
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StyleRecipe":
+        weights, paintings = self.style_weight, len(self.style)
+        if weights and (len(weights) != paintings or min(weights) < 0 or not sum(weights) > 0):
+            raise ValueError(
+                f"{paintings} style weights, not negative and not all 0, for {paintings} paintings"
+            )
+        if weights and paintings == 1:
+            raise ValueError(
+                "style_weight: it weighs paintings beside each other, and there is one; "
+                "--content-weight weighs content beside style"
+            )
+        if bool(self.guide) != bool(self.style_guide):
+            raise ValueError("a guide and a style guide for each painting, or neither")
+        if self.style_guide and len(self.style_guide) != paintings:
+            raise ValueError(f"{paintings} style guides for {paintings} paintings")
+        if self.scales and "steps" in self.chosen() and len(self.steps) > self.scales:
+            raise ValueError(f"steps: {len(self.steps)} numbers for {self.scales} scales (--scales)")
+        return self
+
+    @property
+    def shares(self) -> list[float]:
+        """What each painting counts; they add up to 1."""
+        weights = self.style_weight or [1.0] * len(self.style)
+        return [weight / sum(weights) for weight in weights]
+
+    def steps_at(self, scale: int) -> int:
+        """Updates at a scale, 0 for the coarsest."""
+        return self.steps[min(scale, len(self.steps) - 1)]

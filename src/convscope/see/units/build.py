@@ -1,0 +1,255 @@
+"""One pass over data that indexes every unit of every layer; it can be stopped, resumed and shared out.
+
+Peaks cost one reduction of each activation, done while it is still in the processor's caches; maps are looked
+at again only where a peak enters the best so far. That is rare after the first hundred images: the n-th image
+is among a unit's k best with a chance of k/n.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.interrupts import defer_interrupts
+from convscope.iteration import last_result
+from convscope.nets import LayerAddress, Net
+from convscope.nets.inference.execution import retain_heap
+from convscope.see.features.batching import MEMORY, batch_size_for
+from convscope.see.features.streaming import ActivationStream
+from convscope.see.units import storage
+from convscope.see.units.accumulators import BatchSummary, UnitAccumulator
+from convscope.see.units.distributed import SINGLE_PROCESS, ProcessShard
+from convscope.see.units.index import IndexedLayer, UnitIndex, layers_at
+from convscope.see.units.reduce import ActivationSummary
+from convscope.see.units.topk import TopKCandidates
+from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds.images.listing import in_text
+
+SAVE_EVERY = 30.0
+"""Seconds between states on disk."""
+OnProgress = Callable[[int, Tensor], None]
+"""Gets the number of a layer and its activation `[b u ...]`, while it is there."""
+
+
+@dataclass(frozen=True)
+class IndexingProgress:
+    """How far an index is, counted in images of this process; `index()` is what there is so far."""
+
+    done: int
+    total: int
+    finished: bool
+    _index: Callable[[], UnitIndex] = field(repr=False)
+
+    def index(self) -> UnitIndex:
+        """The index of the images up to now."""
+        return self._index()
+
+
+def index_units(
+    net: Net,
+    samples: LabelledImages,
+    places: Sequence[str | LayerAddress] = (),
+    *,
+    k: int = 9,
+    batch: int | None = None,
+) -> UnitIndex:
+    """The index of all layers, or of the chosen ones, in one pass over the samples.
+
+    Args:
+        net: any network; further inputs are held at the middle of their ranges.
+        samples: pictures of the network's input shape; files that cannot be read are left out.
+        places: layers; `weighted_layers` if left out.
+        k: how many images to keep at either end of each unit's scale.
+        batch: images at once; if left out, as many as keep a pass within about 1 GiB, at most 256.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
+    """
+    return last_result(iter_index_units(net, samples, places, k=k, batch=batch), "an index of units").index()
+
+
+def iter_index_units(
+    net: Net,
+    samples: LabelledImages,
+    places: Sequence[str | LayerAddress] = (),
+    *,
+    k: int = 9,
+    batch: int | None = None,
+    folder: Path | None = None,
+    shard: ProcessShard = SINGLE_PROCESS,
+    watch: OnProgress | None = None,
+) -> Iterator[IndexingProgress]:
+    """As `index_units`, yielding after each batch.
+
+    With a `folder` the state is kept there: what was stopped, or killed, goes on where the last state was
+    saved and ends with the identical index, since batches stay the same. Closing the iterator or Ctrl-C saves
+    first. Of several processes, each takes every n-th batch; the first merges.
+
+    Args:
+        net: as above.
+        samples: as above.
+        places: as above.
+        k: as above.
+        batch: as above.
+        folder: where the state and the finished index lie.
+        shard: which part of the work is this process's.
+        watch: is shown every activation.
+    """
+    found = layers_at(net, places)
+    batch = batch_size_for(net, found[0], MEMORY) if batch is None else batch
+    _check(net, samples, k, batch)
+    work = _Work(net, samples, found, k, batch, shard, watch)
+    store = storage.IndexStore(folder, work.facts, shard) if folder is not None else None
+    finished = store.finished() if store is not None else None
+    if finished is not None:
+        yield IndexingProgress(len(samples), len(samples), True, lambda: finished)
+        return
+    if store is not None:
+        work.resume(*store.part(work.tally))
+    yield from _passing(work, store)
+    merged = shard.merged(work.tally, work.problems)
+    if merged is not None:
+        work.tally, work.problems = merged
+        if store is not None:
+            store.finish(work.index())
+    yield IndexingProgress(work.total, work.total, True, work.index)
+
+
+def _passing(work: "_Work", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
+    """Every batch; what is done is saved now and then, and whatever ends the loop."""
+    saved_at, saved = time.monotonic(), work.done
+    try:
+        with retain_heap(), work.taps.open() as run:
+            for _ in work.steps(run):
+                yield IndexingProgress(min(work.done * work.batch, work.total), work.total, False, work.index)
+                if store is not None and time.monotonic() - saved_at > SAVE_EVERY:
+                    store.save(work.tally, work.done, work.problems)
+                    saved_at, saved = time.monotonic(), work.done
+    finally:
+        if store is not None and saved != work.done:
+            store.save(work.tally, work.done, work.problems)
+
+
+class _Work:
+    """The pass of one process: its batches, and the tally of those that are done."""
+
+    def __init__(
+        self,
+        net: Net,
+        samples: LabelledImages,
+        places: tuple[tuple[LayerAddress, ...], tuple[IndexedLayer, ...]],
+        k: int,
+        batch: int,
+        shard: ProcessShard,
+        watch: OnProgress | None,
+    ) -> None:
+        self.net, self.samples, self.k, self.batch, self.watch = net, samples, k, batch, watch
+        self.layers = places[1]
+        self.firsts = [sum(layer.units for layer in self.layers[:i]) for i in range(len(self.layers) + 1)]
+        self.tally = UnitAccumulator.empty(self.firsts[-1], k, len(samples.classes))
+        self.taps = ActivationStream(net, places[0], self._receive)
+        self.batches = list(torch.arange(len(samples)).split(batch))[shard.rank :: shard.count]
+        self.total, self.done, self.problems = sum(map(len, self.batches)), 0, ()
+        self.paths: tuple[Path, ...] = getattr(samples, "paths", ())
+        self.facts = {
+            **storage.fingerprint(net, samples),
+            "places": [layer.place for layer in self.layers],
+            "k": k,
+            "batch": batch,
+        }
+        self.now: _Now | None = None
+
+    def index(self) -> UnitIndex:
+        facts = {**self.facts, "images": int(self.tally.images.max()) if len(self.tally.images) else 0}
+        return UnitIndex(
+            self.layers, self.tally, self.samples.classes, self.samples.labels, facts, self.problems
+        )
+
+    def resume(self, tally: UnitAccumulator | None, done: int, problems: tuple[str, ...]) -> None:
+        if tally is not None and done <= len(self.batches):
+            self.tally, self.done, self.problems = tally, done, problems
+
+    def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
+        remaining = self.batches[self.done :]
+        indices = torch.cat(remaining) if remaining else torch.empty(0, dtype=torch.int64)
+        for numbers, (pictures, labels) in zip(
+            remaining, self.samples.batches(indices, self.batch), strict=True
+        ):
+            good, batch = self._readable(numbers), None
+            if len(good):
+                self.now = _Now(len(good), numbers[good], len(self.layers))
+                run(scaled(pictures[good], self.net.contract))
+                batch = self.now.batch(self.layers, labels[good])
+            with defer_interrupts():
+                if batch is not None:
+                    self.tally.add(batch)
+                self.done += 1
+            yield
+
+    def _readable(self, numbers: Int64[Tensor, " b"]) -> Int64[Tensor, " kept"]:
+        """Which of a batch's images are what their file holds; a folder replaces damaged ones by others."""
+        bad = {problem.path for problem in self.samples.problems}
+        if not bad or not self.paths:
+            return torch.arange(len(numbers))
+        self.problems = tuple(sorted({*self.problems, *bad}))
+        return torch.tensor(
+            [i for i, n in enumerate(numbers.tolist()) if in_text(self.paths[n]) not in bad],
+            dtype=torch.int64,
+        )
+
+    def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
+        """Reduce an activation while it is there."""
+        now, units = self.now, self.layers[number].units
+        if now is None or act.dim() < 2 or act.shape[:2] != (now.count, units):
+            return
+        if self.watch is not None:
+            self.watch(number, act)
+        first = self.firsts[number]
+        rows = slice(first, first + units)
+        found = ActivationSummary.of(act)
+        means, squares = found.moments()
+        now.parts[number] = (found.maxima.cpu(), means.cpu(), squares.cpu())
+        for ends, tally, lowest in ((now.top, self.tally.top, False), (now.bottom, self.tally.bottom, True)):
+            ends.append(found.candidates(tally.threshold[rows], now.images, first, self.k, lowest=lowest))
+
+
+class _Now:
+    """The batch that is under way."""
+
+    def __init__(self, count: int, images: Int64[Tensor, " b"], layers: int) -> None:
+        self.count, self.images = count, images
+        self.parts: list[tuple[Tensor, Tensor, Tensor] | None] = [None] * layers
+        self.top: list[TopKCandidates] = []
+        self.bottom: list[TopKCandidates] = []
+
+    def batch(self, layers: Sequence[IndexedLayer], labels: Int64[Tensor, " b"]) -> BatchSummary:
+        missing = [(torch.full((self.count, layer.units), torch.nan),) * 3 for layer in layers]
+        parts = [part or gap for part, gap in zip(self.parts, missing, strict=True)]
+        peaks, means, squares = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+        return BatchSummary(
+            peaks,
+            means,
+            squares,
+            TopKCandidates.together(self.top),
+            TopKCandidates.together(self.bottom),
+            labels,
+        )
+
+
+def _check(net: Net, samples: LabelledImages, k: int, batch: int) -> None:
+    if k < 1 or batch < 1 or len(samples) == 0:
+        raise UsageError(
+            "samples, and k and batch of 1 or more", received=f"{len(samples)} samples, k={k}, batch={batch}"
+        )
+    if tuple(samples.shape) != net.contract.shape:
+        raise UsageError(
+            f"pictures of {'x'.join(map(str, net.contract.shape))}, which {net.name} looks at",
+            received=f"{samples.name} with {'x'.join(map(str, samples.shape))}",
+            hint="Name data of the network's own form, or a folder of pictures, which is converted.",
+        )

@@ -1,0 +1,152 @@
+"""Which units of each layer do no work over real inputs: dead, saturated, redundant ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.iteration import last_result
+from convscope.nets import LayerAddress, Net
+from convscope.see.units.bounds import BOUNDS, NEAR
+from convscope.see.units.build import iter_index_units
+from convscope.see.units.index import UnitIndex
+from convscope.worlds.dataset import LabelledImages
+
+ALIKE = 0.95
+"""Units whose correlation exceeds this say the same."""
+
+ALONG = 4
+"""Positions along each axis of a map that are compared: 16 on a map of two axes."""
+
+CHANGING = 1e-7
+"""Units whose standard deviation is a smaller share of their mean do not change, to float32's precision."""
+
+
+@dataclass(frozen=True)
+class RedundantUnit:
+    """A unit that says what an earlier unit of its layer says."""
+
+    unit: int
+    earlier: int
+    correlation: float
+
+
+@dataclass(frozen=True)
+class LayerHealth:
+    """The units of one layer over many inputs.
+
+    Attributes:
+        place: the layer.
+        units: how many there are.
+        images: over how many inputs.
+        dead: units that never say anything: always the same value, or what a ReLU after them makes 0.
+        saturated: units that are at a stop of their activation function for every input, everywhere.
+        redundant: units that say the same as an earlier one: over all inputs, at up to 4 evenly spread
+            positions along each axis of the map, their values correlate by more than 0.95.
+        silent: mean share of inputs for which a unit is nowhere above 0.
+    """
+
+    place: str
+    units: int
+    images: int
+    dead: tuple[int, ...]
+    saturated: tuple[int, ...]
+    redundant: tuple[RedundantUnit, ...]
+    silent: float
+
+
+def layer_health(
+    net: Net, samples: LabelledImages, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
+) -> tuple[LayerHealth, ...]:
+    """The health of each layer, in one pass over the samples.
+
+    Args:
+        net: any network.
+        samples: at least two pictures of the network's input shape.
+        places: layers; those with weights of their own if left out.
+        batch: images at once; chosen by memory if left out.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: there are fewer than two samples, or they do not fit.
+    """
+    if len(samples) < 2:
+        raise UsageError("two samples or more, to compare units", received=f"{len(samples)}")
+    sums: dict[int, _Products] = {}
+
+    def watch(number: int, act: Tensor) -> None:
+        sums.setdefault(number, _Products()).add(spread_positions(act))
+
+    steps = iter_index_units(net, samples, places, k=1, batch=batch, watch=watch)
+    index, modules = last_result(steps, "an index of units").index(), dict(net.module.named_modules())
+    return tuple(
+        _health(index, layer.place, sums.get(i), modules.get(LayerAddress.parse(layer.place).layer))
+        for i, layer in enumerate(index.layers)
+    )
+
+
+def spread_positions(act: Float[Tensor, "b u *size"]) -> Float[Tensor, "n u"]:
+    """The values at up to 4 evenly spread positions along each axis, of every input, one row each."""
+    for axis in range(2, act.dim()):
+        extent = act.shape[axis]
+        count = min(extent, ALONG)
+        at = torch.tensor([(2 * i + 1) * extent // (2 * count) for i in range(count)], device=act.device)
+        act = act.index_select(axis, at)
+    return act.flatten(2).transpose(1, 2).flatten(0, 1) if act.dim() > 2 else act
+
+
+class _Products:
+    """Sums of values and of products of two units, to correlate them without keeping the values."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.shift = self.values = self.products = torch.zeros(())
+
+    def add(self, values: Float[Tensor, "n u"]) -> None:
+        values = values.double().cpu()
+        if self.count == 0:
+            self.shift = values.mean(0)  # differences of large numbers stay exact
+        values = values - self.shift
+        self.count += len(values)
+        self.values = self.values + values.sum(0)
+        self.products = self.products + values.T @ values
+
+    def correlations(self) -> Float[Tensor, "u u"]:
+        """Of units that never change, 0."""
+        mean = self.values / self.count
+        covariance = self.products / self.count - mean[:, None] * mean
+        spread = covariance.diagonal().clamp_min(0).sqrt()
+        changing = spread > CHANGING * (self.shift + mean).abs().clamp_min(1e-30)
+        norms = torch.where(changing, spread, torch.inf)
+        return covariance / norms[:, None] / norms
+
+
+def redundant(correlations: Float[Tensor, "u u"]) -> tuple[RedundantUnit, ...]:
+    """Units that correlate with an earlier one by more than 0.95; each with the one it resembles most."""
+    best = correlations.nan_to_num(0).tril(-1).max(1)
+    found = (best.values > ALIKE).nonzero().flatten().tolist()
+    return tuple(RedundantUnit(i, int(best.indices[i]), float(best.values[i])) for i in found)
+
+
+def _health(
+    index: UnitIndex, place: str, products: _Products | None, module: torch.nn.Module | None
+) -> LayerHealth:
+    rows, layer, tally = index.rows(place), index.layer(place), index.accumulator
+    saturated, kind = index.saturated(place), type(module).__name__
+    if kind in BOUNDS:
+        low, high = BOUNDS[kind]
+        margin = NEAR * (high if low == -torch.inf else high - low)
+        saturated = (tally.low[rows] >= high - margin) | (tally.high[rows] <= low + margin)
+    silent = tally.silent[rows] / tally.images[rows].clamp_min(1)
+    return LayerHealth(
+        place=place,
+        units=layer.units,
+        images=int(tally.images[rows].max()),
+        dead=tuple(index.dead(place).nonzero().flatten().tolist()),
+        saturated=tuple(saturated.nonzero().flatten().tolist()),
+        redundant=redundant(products.correlations()) if products is not None else (),
+        silent=float(silent.mean()),
+    )

@@ -1,0 +1,334 @@
+"""An index on disk: the state of a pass that is under way, and the finished index.
+
+    index.json, units-<mark>.safetensors       the finished index
+    part-0-of-1.json, part-0-of-1-<n>.safetensors   after n batches of one of the processes
+
+The JSON file is replaced last and names the tensors it belongs to, so a reader sees the old state or the new.
+The folder may hold other files: only what is recognised by its exact name and its content is replaced or
+removed.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from convscope.errors import DataError, UsageError
+from convscope.files import read_json, remove_parts, replace_file, write_text
+from convscope.nets import Net
+from convscope.nets.io.weights import load_tensors
+from convscope.recipe import shortened
+from convscope.see.units.accumulators import UnitAccumulator
+from convscope.see.units.distributed import ProcessShard
+from convscope.see.units.index import IndexedLayer, UnitIndex
+from convscope.see.units.storage_checks import (
+    facts_of,
+    labels_of,
+    layers_of,
+    plain_name,
+    tally_of,
+    texts,
+    whole,
+)
+from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
+
+FORMAT = 1
+INDEX = "index.json"
+AGAIN = "Name another folder, or move the index's files away, and index again."
+HEAD = re.compile(r"part-\d+-of-\d+\.json")
+"""What the heads of parts are named."""
+TENSORS = re.compile(r"(part-\d+-of-\d+-\d+|units-[0-9a-f]{12})(-\d+)?\.safetensors")
+"""What the tensors of parts and of finished indexes are named."""
+OWN = {"made_by": "convscope units"}
+"""Metadata by which tensors are recognised."""
+LARGEST_HEAD = 256 << 20
+"""Bytes of JSON."""
+
+
+class IndexStore:
+    """A folder that holds an index, or what there is of it."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], shard: ProcessShard) -> None:
+        self.folder, self.facts, self.shard = folder, dict(facts), shard
+        self.name = f"part-{shard.rank}-of-{shard.count}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError("a folder for the index", received=str(error)) from None
+        if not (folder / INDEX).is_file():  # else `finished` says what it is
+            _check_own(folder / INDEX)
+        _check_own(folder / f"{self.name}.json")
+
+    def finished(self) -> UnitIndex | None:
+        """The index, if it is finished and made from the same network, data, layers, k and batch.
+
+        Raises:
+            UsageError: another index lies there.
+        """
+        if not (self.folder / INDEX).is_file():
+            return None
+        index = read(self.folder)
+        if not same_fingerprint(index.fingerprint, self.facts):
+            differ = [name for name in self.facts if index.fingerprint.get(name) != self.facts[name]]
+            raise UsageError(
+                f"a folder without another index than this one at {self.folder}",
+                received=f"one made with another {', '.join(differ)}",
+                hint="Choose another folder, or delete that one.",
+            )
+        return index
+
+    def part(self, like: UnitAccumulator) -> tuple[UnitAccumulator | None, int, tuple[str, ...]]:
+        """Return what this process had saved: tally, number of batches, problems; nothing for other facts.
+
+        Args:
+            like: a tally of the same units, k and classes; one of another form is damage.
+
+        Raises:
+            DataError: a file is damaged; nothing of it is used.
+        """
+        path = self.folder / f"{self.name}.json"
+        head = _json(path)
+        with _damage(path):
+            if head is None or not same_fingerprint(facts_of(head.get("facts")), self.facts):
+                return None, 0, ()
+            problems = texts(head.get("problems"), "problems")
+            done = whole(head.get("done"), "done", 0, 2**40)
+            tensors = _tensors(self.folder / plain_name(head.get("tensors")))
+            return tally_of(tensors, like, self.facts["data"]["images"]), done, problems
+
+    def save(self, tally: UnitAccumulator, done: int, problems: tuple[str, ...]) -> None:
+        """Keep the state after `done` batches of this process."""
+        name = _tensor_file(self.folder, f"{self.name}-{done}")
+        _write_tensors(self.folder / name, tally.tensors())
+        head = {"format": FORMAT, "facts": self.facts, "done": done, "problems": problems, "tensors": name}
+        _write_head(self.folder / f"{self.name}.json", json.dumps(head))
+        for old in self.folder.glob(f"{self.name}-*.safetensors"):
+            if old.name != name and _is_own_tensors(old):
+                old.unlink(missing_ok=True)
+
+    def finish(self, index: UnitIndex) -> None:
+        """Keep the finished index, and remove the parts that this program wrote."""
+        write(self.folder, index)
+        for old in self.folder.glob("part-*-of-*.safetensors"):
+            if _is_own_tensors(old):
+                old.unlink(missing_ok=True)
+        for old in self.folder.glob("part-*-of-*.json"):
+            if HEAD.fullmatch(old.name) and _is_own_head(old):
+                old.unlink(missing_ok=True)
+        remove_parts(self.folder)
+
+
+def write(folder: Path, index: UnitIndex) -> None:
+    """Keep an index in a folder.
+
+    Raises:
+        UsageError: an `index.json` lies there that is none of this program.
+    """
+    _check_own(folder / INDEX)
+    name = _tensor_file(folder, f"units-{cache_key(index.fingerprint)}")
+    _write_tensors(folder / name, {**index.accumulator.tensors(), "labels": index.labels})
+    layers = [vars(layer) for layer in index.layers]
+    head = {
+        "format": FORMAT,
+        "facts": dict(index.fingerprint),
+        "layers": layers,
+        "classes": index.classes,
+        "problems": index.problems,
+        "tensors": name,
+    }
+    _write_head(folder / INDEX, json.dumps(head, ensure_ascii=False))
+
+
+def read(folder: str | Path) -> UnitIndex:
+    """An index from its folder.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    folder = Path(folder)
+    head = _json(folder / INDEX)
+    if head is None:
+        raise DataError(
+            f"an index at {folder}", received="none", hint="Make one: convscope units NET --data ..."
+        )
+    with _damage(folder):
+        if head.get("format") != FORMAT:
+            raise ValueError(f"the format {FORMAT}, not {shortened(head.get('format'))}")
+        facts, layers = facts_of(head.get("facts")), layers_of(head.get("layers"))
+        classes = texts(head.get("classes"), "classes")
+        tensors = _tensors(folder / plain_name(head.get("tensors")))
+        images = facts["data"]["images"]
+        whole(facts.get("images"), "facts: images", 0, images)
+        with torch.device("meta"):  # names, shapes and types without memory
+            like = UnitAccumulator.empty(_units(layers, tensors), facts["k"], len(classes))
+        return UnitIndex(
+            layers,
+            tally_of(tensors, like, images),
+            classes,
+            labels_of(tensors.get("labels"), images, len(classes)),
+            facts,
+            texts(head.get("problems"), "problems"),
+        )
+
+
+def _units(layers: tuple[IndexedLayer, ...], tensors: Mapping[str, Tensor]) -> int:
+    """How many units the layers have; the tensors must have as many."""
+    units = sum(layer.units for layer in layers)
+    found = tensors.get("images")
+    if found is None or found.shape != (units,):
+        raise ValueError(f"images: a number for each of {units:,} units")
+    return units
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Turn what a check of fields says into an error that names the file."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"an index at {path}", received=str(error), hint=AGAIN) from None
+
+
+def same_fingerprint(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two indexes are made from the same, in the same way."""
+    return all(one.get(name) == other.get(name) for name in ("net", "data", "places", "k", "batch"))
+
+
+def cache_key(facts: Mapping[str, Any]) -> str:
+    """A short name for what an index is made from."""
+    chosen = {name: facts.get(name) for name in ("net", "data", "places", "k", "batch")}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def cache_dir(net: Net, samples: LabelledImages) -> Path:
+    """Where indexes of this network over this data are kept, in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    print_ = hashlib.sha256(json.dumps(fingerprint(net, samples), sort_keys=True).encode()).hexdigest()[:12]
+    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
+    return Path(base) / "convscope" / "units" / f"{plain}-{print_}"
+
+
+def cached_indexes(net: Net, samples: LabelledImages) -> list[UnitIndex]:
+    """The finished indexes of this network over this data, the largest first; damaged ones are left out."""
+    found = []
+    for path in sorted(cache_dir(net, samples).glob(f"*/{INDEX}")):
+        try:
+            found.append(read(path.parent))
+        except DataError:
+            continue
+    return sorted(found, key=len, reverse=True)
+
+
+def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
+    """What tells a network and data from others: names, and hashes of weights and of pictures or files."""
+    weights = hashlib.sha256()
+    for name, tensor in net.module.state_dict().items():
+        if isinstance(tensor, Tensor):
+            weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    weights.update(repr(net.contracts).encode())
+    return {
+        "net": {"name": net.name, "print": weights.hexdigest()[:16]},
+        "data": {"name": samples.name, "images": len(samples), "print": _data_print(samples)},
+    }
+
+
+def _data_print(samples: LabelledImages) -> str:
+    """Of pictures in memory their bytes, of files their paths, sizes and times."""
+    found = hashlib.sha256(repr((samples.classes, samples.contract)).encode())
+    found.update(samples.labels.numpy().tobytes())
+    if isinstance(samples, ImageTensorDataset):
+        found.update(samples.images.contiguous().numpy().data)
+    for path in getattr(samples, "paths", ()):
+        try:
+            state = path.stat()
+            found.update(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "replace"))
+        except OSError:
+            found.update(f"{path} gone\n".encode("utf-8", "replace"))
+    return found.hexdigest()[:16]
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = read_json(path, LARGEST_HEAD)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"JSON at {path}", received=str(error), hint=AGAIN) from None
+    if not isinstance(found, dict):
+        raise DataError(f"a table at {path}", received=type(found).__name__, hint=AGAIN)
+    return found
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_tensors(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"tensors at {path}", received=str(error), hint=AGAIN) from None
+
+
+def _check_own(path: Path) -> None:
+    """Refuse to go on where a file of the index would take the place of something else."""
+    if os.path.lexists(path) and not _is_own_head(path):
+        raise UsageError(
+            f"a folder for the index without another file named {path.name}",
+            received=f"{path}, which convscope did not make",
+            hint="Name another folder with --index, or move that file away.",
+        )
+
+
+def _is_own_head(path: Path) -> bool:
+    """Whether a JSON file is the head of an index or of a part: a file of its own, with what a head holds."""
+    if path.is_symlink():
+        return False
+    try:
+        head = read_json(path, LARGEST_HEAD)
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(head, dict)
+        and isinstance(head.get("facts"), dict)
+        and {"net", "data"} <= head["facts"].keys()
+        and isinstance(head.get("tensors"), str)
+        and TENSORS.fullmatch(head["tensors"]) is not None
+    )
+
+
+def _is_own_tensors(path: Path) -> bool:
+    """Whether a safetensors file was written here: by its exact name and its metadata; links never are."""
+    if TENSORS.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).items() >= OWN.items()
+    except (OSError, SafetensorError):
+        return False
+
+
+def _tensor_file(folder: Path, stem: str) -> str:
+    """A name for tensors under which nothing lies but what this program wrote; the head remembers it."""
+    number, name = 1, f"{stem}.safetensors"
+    while os.path.lexists(folder / name) and not _is_own_tensors(folder / name):
+        number += 1
+        name = f"{stem}-{number}.safetensors"
+    return name
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with replace_file(path) as part:
+        save_file(own, part, metadata=OWN)
+
+
+def _write_head(path: Path, text: str) -> None:
+    _check_own(path)  # again: what came there meanwhile stays
+    write_text(path, text)

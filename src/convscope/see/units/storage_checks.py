@@ -1,0 +1,141 @@
+"""What an index's files must hold: every field is checked before any of it is used."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.see.units.accumulators import UnitAccumulator
+from convscope.see.units.histograms import LEAST, MOST
+from convscope.see.units.index import IndexedLayer
+
+MOST_UNITS = 10**8
+
+
+def plain_name(value: Any) -> str:
+    """Return the name of a file in the index's own folder.
+
+    Raises:
+        ValueError: it is no text, or leads out of the folder.
+    """
+    if not isinstance(value, str) or not value.endswith(".safetensors") or set(value) & set("/\\\0"):
+        raise ValueError("tensors: the name of a file in the same folder")
+    return value
+
+
+def texts(value: Any, what: str) -> tuple[str, ...]:
+    """Return a list of texts as a tuple.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise ValueError(f"{what}: a list of texts")
+    return tuple(value)
+
+
+def whole(value: Any, what: str, least: int, most: int) -> int:
+    """Return a whole number from `least` to `most`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{what}: a whole number from {least} to {most:,}")
+    return value
+
+
+def facts_of(value: Any) -> dict[str, Any]:
+    """Return what an index was made from: names and prints of network and data, places, k and batch.
+
+    Raises:
+        ValueError: a field is missing or of another type.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("facts: a table")
+    for name, inner in (("net", ("name", "print")), ("data", ("name", "print"))):
+        table = value.get(name)
+        if not isinstance(table, dict) or not all(isinstance(table.get(key), str) for key in inner):
+            raise ValueError(f"facts: {name} with a name and a print")
+    whole(value["data"].get("images"), "facts: images of the data", 0, 2**40)
+    texts(value.get("places"), "facts: places")
+    whole(value.get("k"), "facts: k", 1, 10**6)
+    whole(value.get("batch"), "facts: batch", 1, 2**40)
+    return value
+
+
+def layers_of(value: Any) -> tuple[IndexedLayer, ...]:
+    """Return the layers of an index.
+
+    Raises:
+        ValueError: a field is missing, unknown or of another type.
+    """
+    if not isinstance(value, list) or not value:
+        raise ValueError("layers: a list of one or more")
+    return tuple(map(_layer, value))
+
+
+def _layer(value: Any) -> IndexedLayer:
+    if not isinstance(value, dict) or set(value) != {"place", "units", "size", "reader"}:
+        raise ValueError("a layer with place, units, size and reader")
+    if not isinstance(value["place"], str) or not isinstance(value["reader"], str):
+        raise ValueError("a layer whose place and reader are texts")
+    units = whole(value["units"], "units of a layer", 1, MOST_UNITS)
+    if not isinstance(value["size"], list):
+        raise ValueError("size of a layer: a list")
+    size = tuple(whole(extent, "size of a layer", 1, 2**31) for extent in value["size"])
+    return IndexedLayer(value["place"], units, size, value["reader"])
+
+
+def tally_of(tensors: Mapping[str, Tensor], like: UnitAccumulator, images: int) -> UnitAccumulator:
+    """Return the tally in some tensors, none of which is used before all are checked.
+
+    Args:
+        tensors: by the names that `UnitAccumulator.tensors` gives.
+        like: a tally of the same units, k and classes: names, shapes and types must be its own.
+        images: how many images there are to point to.
+
+    Raises:
+        ValueError: a name, shape, type or range is another.
+    """
+    for name, wanted in like.tensors().items():
+        found = tensors.get(name)
+        if found is None:
+            raise ValueError(f"{name} is missing")
+        if found.shape != wanted.shape or found.dtype != wanted.dtype:
+            raise ValueError(
+                f"{name}: {wanted.dtype} of {tuple(wanted.shape)}, not {found.dtype} of {tuple(found.shape)}"
+            )
+        low, high = _range(name, images)
+        if (
+            found.numel()
+            and not found.is_floating_point()
+            and not low <= int(found.min()) <= int(found.max()) <= high
+        ):
+            raise ValueError(f"{name}: whole numbers from {low} to {high:,}")
+        if found.is_floating_point() and bool(found.isnan().any()):
+            raise ValueError(f"{name}: numbers, not NaN")
+    return UnitAccumulator.of(tensors)
+
+
+def _range(name: str, images: int) -> tuple[int, int]:
+    """Lowest and highest whole number that a tensor of a tally may hold."""
+    if name.endswith(".images"):
+        return -1, images - 1
+    if name.endswith(".spots"):
+        return -1, 2**62
+    return (LEAST, MOST) if name.endswith(".exponents") else (0, images)
+
+
+def labels_of(value: Tensor | None, images: int, classes: int) -> Tensor:
+    """Return the class of each image.
+
+    Raises:
+        ValueError: there is not one label for each image, or one is no class.
+    """
+    if value is None or value.dtype != torch.int64 or value.shape != (images,):
+        raise ValueError("labels: a class for each image")
+    if images and not 0 <= int(value.min()) <= int(value.max()) < max(classes, 1):
+        raise ValueError(f"labels: whole numbers from 0 to {max(classes, 1) - 1}")
+    return value

@@ -1,0 +1,185 @@
+"""Objectives as text: `conv2:17 - 0.3*conv2:7`.
+
+A sum of terms, with spaces around its `+` and `-`; a term is a place or a penalty (`l1()`), with a number
+before or after it. Numbers are read as numbers and places as places; nothing is ever evaluated.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from convscope.errors import PlaceError, UsageError, nearest
+from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.see.optimize import regularizers
+from convscope.see.optimize.activations import default_objective
+from convscope.see.optimize.objective import Objective
+
+PENALTIES = {
+    "l1": regularizers.l1,
+    "l2": regularizers.l2,
+    "total_variation": regularizers.total_variation,
+    "blur": regularizers.blur_penalty,
+}
+_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_TERM = re.compile(
+    rf"(?P<sign>[+-]?)\s*(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<what>[^\s*/+-].*?)"
+    rf"(?:\s*(?P<way>[*/])\s*(?P<after>{_NUMBER}))?"
+)
+_BETWEEN = re.compile(r"\s+([+-])\s+")
+_EXAMPLE = "For example: conv2:17 - 0.3*conv2:7"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one picture is to please."""
+
+    text: str
+    """What it was asked for as; unique among the pictures of one recipe."""
+    goal: Objective
+    place: LayerAddress
+    """The first place it reads; the variants of a wish are kept apart there."""
+    seed_text: str
+    """What its first noise depends on."""
+
+
+def parse_targets(net: Net, texts: list[str], reduce: str = "mean") -> Iterator[Target]:
+    """What each text asks for: one picture for a sum, one for each place that `conv2:*` means.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: a text is no sum of places.
+    """
+    for text in texts:
+        terms = list(parse_terms(text))
+        if len(terms) == 1 and terms[0][0] == 1.0 and terms[0][1] is None:
+            for place in expand_units(net, [terms[0][2]]):
+                yield Target(str(place), default_objective(place, reduce=reduce), place, str(place))  # pyright: ignore[reportArgumentType]
+            continue
+        yield _joint(net, text, terms, reduce)
+
+
+def parse_terms(text: str) -> Iterator[tuple[float, str | None, str]]:
+    """Weight, penalty (or None) and place of each term; checks nothing against a network.
+
+    Raises:
+        UsageError: this is no sum; what is wrong is quoted.
+    """
+    parts = _BETWEEN.split(text.strip())
+    signs = ["+", *parts[1::2]]
+    for sign, part in zip(signs, parts[::2], strict=True):
+        found = _TERM.fullmatch(part.strip())
+        if not found or _unfinished(found["what"], alone=part.strip() == text.strip()):
+            raise UsageError(
+                "a sum of places, each with or without a number", received=repr(text), hint=_EXAMPLE
+            )
+        weight = (
+            float(found["before"] or 1) * (-1 if found["sign"] == "-" else 1) * (-1 if sign == "-" else 1)
+        )
+        if found["after"]:
+            weight = (
+                weight * float(found["after"]) if found["way"] == "*" else _over(weight, found["after"], text)
+            )
+        if not math.isfinite(weight):
+            raise UsageError("weights that are numbers", received=repr(text))
+        yield weight, *_named(found["what"], text)
+
+
+def _unfinished(what: str, *, alone: bool) -> bool:
+    """Whether an operator stands at the end, where nothing follows; `conv2:*` is every unit of conv2.
+
+    Nor is a number a place, unless it is all that is said: layers of an `nn.Sequential` are called `2`.
+    """
+    number = what.replace(".", "", 1).isdecimal() and not (alone and what.isdecimal())
+    return (what[-1] in "+-*/" and not what.endswith(":*")) or number
+
+
+def _over(weight: float, divisor: str, text: str) -> float:
+    if float(divisor) == 0:
+        raise UsageError("a weight that is a number", received=f"a division by 0 in {text!r}")
+    return weight / float(divisor)
+
+
+def _named(what: str, text: str) -> tuple[str | None, str]:
+    if not what.endswith("()"):
+        return None, what
+    if what[:-2] not in PENALTIES:
+        raise UsageError(
+            f"a penalty: {', '.join(f'{name}()' for name in PENALTIES)}",
+            received=f"{what} in {text!r}",
+            hint=nearest(what[:-2], PENALTIES),
+        )
+    return what[:-2], what
+
+
+def _joint(net: Net, text: str, terms: list[tuple[float, str | None, str]], reduce: str) -> Target:
+    total, first = Objective(), None
+    for weight, penalty, what in terms:
+        if penalty is not None:
+            total = total + weight * PENALTIES[penalty]()
+            continue
+        places = expand_units(net, [what])
+        if len(places) != 1:
+            raise PlaceError("one unit for each term of a sum", received=what, hint=_EXAMPLE)
+        first = first or places[0]
+        total = total + weight * default_objective(places[0], reduce=reduce)  # pyright: ignore[reportArgumentType]
+    if first is None or not total.terms:
+        raise UsageError("a sum with a place whose weight is not 0", received=repr(text), hint=_EXAMPLE)
+    name = " ".join(text.split())
+    return Target(name, total, first, name)
+
+
+def expand_variants(wish: Target, *, both: bool, negative: bool, variants: int) -> Iterator[Target]:
+    """The pictures of one wish: variants (`~2` is the second) of what it likes, and likes least (`-`)."""
+    for sign in (1, -1) if both else (-1,) if negative else (1,):
+        for number in range(1, variants + 1):
+            ending = "" if number == 1 else f" ~{number}"
+            yield replace(
+                wish,
+                text=("-" if both and sign < 0 else "") + wish.text + ending,
+                goal=wish.goal if sign > 0 else -wish.goal,
+                seed_text=wish.seed_text + ending,
+            )
+
+
+# Many units at once: `conv2:*` is every unit of a layer, `conv2:0-7` the first eight.
+
+
+_MANY = re.compile(
+    r"(?P<layer>.+):(?:(?P<every>\*)|(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18}))(?P<position>@[0-9,]+)?"
+)
+
+
+def expand_units(net: Net, texts: Iterable[str | LayerAddress]) -> tuple[LayerAddress, ...]:
+    """The places that are meant, one by one, each checked.
+
+    Raises:
+        PlaceError: one of them is not in this network.
+    """
+    return tuple(place for text in texts for place in _expand_place(net, text))
+
+
+def _expand_place(net: Net, text: str | LayerAddress) -> Iterator[LayerAddress]:
+    many = _MANY.fullmatch(text.strip()) if isinstance(text, str) else None
+    if many is None:
+        yield resolve(net, text, check_position=False)
+        return
+    layer = resolve(net, many["layer"])
+    first = int(many["first"] or 0)
+    last = unit_count(net, layer) - 1 if many["every"] else int(many["last"])
+    if last < first:
+        raise PlaceError(
+            "a range of units from the lower to the higher",
+            received=str(text),
+            hint=f"Write {layer}:{last}-{first}.",
+        )
+    for unit in range(first, last + 1):
+        place = replace(layer, unit=unit)
+        yield resolve(net, f"{place}{many['position']}" if many["position"] else place, check_position=False)
+
+
+def unit_count(net: Net, place: LayerAddress) -> int:
+    """How many units the layer of a resolved place has."""
+    parts = layer_shapes(net)[place.layer][(place.call or 0) - 1]
+    shape = next(iter(parts.values())) if place.key is None else parts[place.key]
+    return shape[0]

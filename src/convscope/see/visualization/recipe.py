@@ -1,0 +1,172 @@
+"""The schemas of the verbs that look inside a network. No torch here."""
+
+import re
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
+
+MOST_SIDE = 32_768
+"""Pixels of a side of a picture that is made; whether it fits into memory is found out before work begins."""
+
+
+class LookRecipe(OnNetwork):
+    """Feature maps of one picture, layer by layer."""
+
+    verb: ClassVar[str] = "look"
+    positional: ClassVar[tuple[str, ...]] = ("net", "image")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("split", data=GIVEN),
+        OnlyWith("root", data=GIVEN),
+        OnlyWith("images", data=GIVEN),
+    )
+
+    net: str = Field(description="which network: a name, or a run's folder")
+    image: str | None = Field(None, description="a picture; a handwritten digit of the package if left out")
+    places: list[str] = Field([], description="layers to look at; every layer with maps if left out")
+    top_channels: int = Field(8, ge=1, le=4096, description="how many of a layer's units to name and show")
+    filters: bool = Field(True, description="also show the filters themselves")
+    data: str | None = Field(
+        None,
+        description="real inputs for each layer's dead, saturated and redundant units: digits, or a folder",
+    )
+    split: str | None = Field(None, description="which part of the data")
+    root: str | None = Field(None, description="the folder of a published set")
+    images: int = Field(512, ge=2, le=100_000, description="how many of the data's images to look at")
+
+
+class VisualizeRecipe(OnNetwork):
+    """Pictures that a unit, a layer or a class likes best."""
+
+    verb: ClassVar[str] = "visualize"
+    positional: ClassVar[tuple[str, ...]] = ("net", "places")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("stops", journey=True),
+        OnlyWith("stops", places=[], hint="Each place that is named is a stop."),
+        OnlyWith("units", journey=True),
+        OnlyWith("spectrum", canvas="maco"),
+        OnlyWith("decay", canvas="fourier"),
+        OnlyWith("start", canvas=("fourier", "pixels")),
+        OnlyWith("start", variants=1, hint="Variants of one place differ by their first noise."),
+        OnlyWith("negative", both=False),
+        OnlyWith("diversity", variants=AtLeast(2)),
+        OnlyWith("optimizer", steps=AtLeast(1)),
+        OnlyWith("lr", steps=AtLeast(1)),
+        OnlyWith("schedule", steps=AtLeast(1)),
+        OnlyWith("animate", steps=AtLeast(1)),
+    )
+
+    net: str = Field(description="which network: a name, or a run's folder")
+    places: list[str] = Field(
+        [],
+        description="what to please: conv2:17, conv2:17@5,5 (a neuron), conv2:0-7 or conv2:* (many units), "
+        "conv2 (the whole layer), output:3 or output:tench, or a sum: 'conv2:17 - 0.3*conv2:7'",
+    )
+    journey: bool = Field(
+        False, description="walk the network from its first layer to its last; PLACES are then layers, if any"
+    )
+    stops: int = Field(9, ge=1, le=200, description="layers of a journey, where none are named")
+    units: int = Field(5, ge=1, le=1000, description="units of each layer of a journey")
+    steps: int = Field(128, ge=0, le=1_000_000, description="updates of the picture")
+    size: list[int] = Field(
+        [],
+        max_length=2,
+        description="height and width of the picture (96x160), or one number; the network's own if left out",
+    )
+    canvas: Literal["fourier", "pixels", "maco", "cppn"] = Field(
+        "fourier",
+        description="what moves: spectra, pixels, only the phases of a photograph's spectrum (maco), "
+        "or a small network that draws (cppn)",
+    )
+    spectrum: list[str] = Field([], description="photographs whose mean spectrum maco holds fixed")
+    transforms: Literal["auto", "standard", "lucid", "shifts", "crops", "none"] = Field(
+        "auto",
+        description="small changes that the picture must survive; auto: shifts for small pictures, crops for "
+        "maco, else standard",
+    )
+    optimizer: Literal["auto", "normalized_sgd", "adam"] = Field(
+        "auto", description="auto: steepest for spectra and phases, adam for pixels and cppn"
+    )
+    lr: float | None = Field(
+        None, gt=0, le=100, description="learning rate; if left out, what suits canvas and optimizer"
+    )
+    schedule: Literal["auto", "constant_then_linear", "linear", "cosine", "constant"] = Field(
+        "auto",
+        description="how the learning rate falls over the steps; late: in their second half; auto: late for "
+        "steepest ascent of spectra, else linear",
+    )
+    decay: float = Field(1.0, ge=0, le=4, description="how much a Fourier canvas damps fine grain")
+    reduce: Literal["mean", "sum", "max", "centre"] = Field(
+        "mean", description="what a unit's map counts: sum is the lecture's degree of activation"
+    )
+    negative: bool = Field(False, description="find what the unit likes least")
+    both: bool = Field(False, description="two pictures for each place: what it likes most, and least")
+    variants: int = Field(1, ge=1, le=64, description="different pictures for each place")
+    diversity: float = Field(
+        1.0, ge=0, le=1e6, description="how much the variants of a place keep apart, beside pleasing it"
+    )
+    l1: float = Field(0.0, ge=0, le=1e6, description="penalty on the sum of |x|, as in the lecture")
+    l2: float = Field(0.0, ge=0, le=1e6, description="penalty on the norm of the picture")
+    total_variation: float = Field(
+        0.0, ge=0, le=1e6, description="penalty on differences of neighbouring pixels"
+    )
+    blur: float = Field(0.0, ge=0, le=1e6, description="penalty on what blurring would remove")
+    start: Literal["noise", "zeros"] = Field("noise", description="what a picture starts from")
+    save_steps: list[int] = Field([], description="steps to keep, as one strip: 0,4,48,128")
+    animate: bool = Field(False, description="also save the course of each picture as an animated WebP")
+    batch: int = Field(0, ge=0, le=4096, description="pictures that are made at once; 0: what is fastest")
+    memory: Memory = Field("", description="the most memory to use, as in 4GB; decides the batch")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the network's arithmetic; auto: what is measured to be faster"
+    )
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto", description="order of an image's axes in memory; auto: what is measured to be faster"
+    )
+
+    @field_validator("size")
+    @classmethod
+    def _positive(cls, size: list[int]) -> list[int]:
+        if any(not 1 <= extent <= MOST_SIDE for extent in size):
+            raise ValueError(f"sizes are 1 to {MOST_SIDE:,}")
+        return size
+
+    @field_validator("save_steps", mode="before")
+    @classmethod
+    def _split(cls, film: Any) -> Any:
+        return _parts(film, ",")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _sides(cls, size: Any) -> Any:
+        return _parts(size, "[,x×]")
+
+    @field_validator("save_steps")
+    @classmethod
+    def _ordered(cls, film: list[int]) -> list[int]:
+        if any(not 0 <= step <= 1_000_000 for step in film):
+            raise ValueError("steps are 0 to 1,000,000")
+        return sorted(set(film))
+
+    @model_validator(mode="after")
+    def _some(self) -> "VisualizeRecipe":
+        if not self.places and not self.journey:
+            raise ValueError("places: name one place or more, or ask for a --journey")
+        if self.save_steps and self.save_steps[-1] > self.steps:
+            raise ValueError(
+                f"save_steps: step {self.save_steps[-1]} is never reached, --steps is {self.steps}"
+            )
+        return self
+
+    @property
+    def per_place(self) -> int:
+        """Pictures that belong together: variants, of both signs."""
+        return self.variants * (2 if self.both else 1)
+
+
+def _parts(entries: Any, between: str) -> Any:
+    """Every entry of a list, those that are text split where the pattern stands."""
+    if not isinstance(entries, list | tuple):
+        return entries
+    split = (re.split(between, entry) if isinstance(entry, str) else [entry] for entry in entries)
+    return [part for parts in split for part in parts]

@@ -1,9 +1,0 @@
-"""A neuron, forward and back."""
-
-from convscope.show.figure import Section
-from convscope.show.figures import neuron
-
-
-def chapter() -> Section:
-    """The lectures' neuron, and an expression of ours."""
-    return Section("neuron", (neuron.sigmoid(), neuron.other()))

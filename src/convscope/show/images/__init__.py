@@ -1,0 +1,5 @@
+"""Arrays to pictures: drawing, heatmaps, contact sheets, PNG with its recipe."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

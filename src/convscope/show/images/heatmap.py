@@ -1,0 +1,69 @@
+"""Heat over a picture: how much each position counts, in colours whose lightness rises evenly."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from convscope.errors import UsageError
+from convscope.show.images.draw import BLUE, ORANGE
+
+EMBER = (
+    (0, 0, 4),
+    (31, 12, 72),
+    (85, 15, 109),
+    (136, 34, 106),
+    (186, 54, 85),
+    (227, 89, 51),
+    (249, 140, 10),
+    (249, 201, 50),
+    (252, 255, 164),
+)
+"""Nine even steps of "inferno" (van der Walt and Smith 2015, CC0): lightness rises evenly."""
+FULL = 99.5
+"""The percentile that gets the full colour: single hot pixels do not dim all others."""
+DIM = 0.62
+"""How bright the grey picture beneath is."""
+
+
+def colours(values: ArrayLike) -> NDArray[np.float32]:
+    """Values from 0 to 1 as RGB from 0 to 255, `[h w 3]`."""
+    steps = np.linspace(0, 1, len(EMBER))
+    table = np.array(EMBER, np.float32)
+    return np.stack(
+        [np.interp(np.asarray(values, np.float32), steps, table[:, k]) for k in range(3)], -1
+    ).astype(np.float32)
+
+
+def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image:
+    """The picture in grey under its heat.
+
+    Args:
+        photo: what the network saw.
+        heat: `[h w]`, of any scale.
+        signed: orange for and blue against, both as strong as the heat; else embers, the hotter the lighter.
+
+    Raises:
+        UsageError: the heat has not two axes.
+    """
+    values = np.nan_to_num(np.asarray(heat, dtype=np.float32))
+    if values.ndim != 2:
+        raise UsageError("heat with height and width", received=f"shape {values.shape}")
+    values = values if signed else np.maximum(values, 0)
+    top = float(np.percentile(np.abs(values), FULL)) or float(np.abs(values).max()) or 1.0
+    strength = np.clip(np.abs(values) / top, 0, 1)
+    grey = np.asarray(photo.convert("L").resize(values.shape[::-1], Image.Resampling.LANCZOS), np.float32)
+    below = np.repeat((255 - DIM * (255 - grey) if signed else DIM * grey)[..., None], 3, -1)
+    if signed:
+        hue = np.where(values[..., None] >= 0, np.array(ORANGE, np.float32), np.array(BLUE, np.float32))
+        share = strength[..., None] ** 0.8 * 0.92
+    else:
+        hue, share = colours(strength), np.sqrt(strength)[..., None] * 0.85
+    return Image.fromarray(np.clip(below * (1 - share) + hue * share, 0, 255).round().astype(np.uint8))
+
+
+def strip(heat: ArrayLike, *, signed: bool, height: int = 48, width: int = 448) -> Image.Image:
+    """Heat of a signal or a vector as one band of colour, `[w]` from left to right."""
+    values = np.asarray(heat, dtype=np.float32).reshape(1, -1)
+    band = np.repeat(values, height, 0)
+    wide = overlay(Image.new("L", band.shape[::-1], 255 if signed else 0), band, signed=signed)
+    return wide.resize((width, height), Image.Resampling.NEAREST)

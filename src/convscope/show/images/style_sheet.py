@@ -1,0 +1,52 @@
+"""What went into a painted picture and what came out, beside each other."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from convscope.see.style import StyleResult
+from convscope.show.images.draw import flatten_alpha
+
+SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
+HEIGHT, GAP, FOOT = 320, 14, 40
+MOST = 6
+"""Paintings that are shown."""
+
+
+def strip(
+    content: Image.Image, paintings: Sequence[Image.Image], made: Image.Image, painted: StyleResult
+) -> Image.Image:
+    """The picture, the paintings with what each counts, and the result with how near it came to both."""
+    shares = painted.settled.shares
+    names = [("content", f"{content.width} x {content.height}")]
+    names += [
+        ("style" if len(paintings) == 1 else f"style, {share:.0%}", f"{p.width} x {p.height}")
+        for p, share in zip(paintings, shares, strict=True)
+    ][:MOST]
+    names.append(("result", _reached(painted)))
+    tiles = [_tile(image) for image in (content, *paintings[:MOST], made)]
+    width = GAP + sum(tile.width + GAP for tile in tiles)
+    paper = Image.new("RGB", (width, GAP + HEIGHT + FOOT + GAP // 2), SHEET)
+    draw, x = ImageDraw.Draw(paper), GAP
+    for tile, (name, note) in zip(tiles, names, strict=True):
+        paper.paste(tile, (x, GAP))
+        draw.text((x, GAP + HEIGHT + 5), name, fill=INK, font=ImageFont.load_default(14))
+        draw.text((x, GAP + HEIGHT + 23), note, fill=SOFT, font=ImageFont.load_default(11))
+        x += tile.width + GAP
+    return paper
+
+
+def _reached(painted: StyleResult) -> str:
+    style = sum(painted.style.values()) / max(len(painted.style), 1)
+    before = sum(painted.style_of_content.values()) / max(len(painted.style_of_content), 1)
+    words = [f"missing of the style {style:.1%} (photograph {before:.0%})"]
+    if painted.values:
+        words.append(f"of the content {sum(painted.values.values()) / len(painted.values):.0%}")
+    return ", ".join(words)
+
+
+def _tile(image: Image.Image) -> Image.Image:
+    opaque = flatten_alpha(image)
+    return opaque.resize(
+        (max(1, round(opaque.width * HEIGHT / opaque.height)), HEIGHT), Image.Resampling.LANCZOS
+    )

@@ -1,0 +1,176 @@
+"""An activation atlas as one page to wander on, and as one sheet."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import torch
+from markupsafe import Markup
+from PIL import Image, ImageDraw, ImageFont
+
+import convscope
+from convscope.nets import Net
+from convscope.printable import printable
+from convscope.see.activation_atlas import Atlas, Cell, CellExample
+from convscope.show.images import input_image
+from convscope.show.images.draw import tag, webp
+from convscope.show.report.figure import Figure, Section
+from convscope.show.report.i18n import bilingual, plain
+from convscope.show.report.report import Report, render
+from convscope.show.svg import element, join
+from convscope.worlds.dataset import LabelledImages, scaled
+
+CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
+SHEET, INK, SOFT, EMPTY = (247, 246, 242), (31, 32, 35), (92, 94, 102), (238, 236, 229)
+ICON, LABELLED = 112, 80
+"""Pixels of a cell on the page; pixels a cell of the sheet needs to carry a name."""
+PATCH = 0.42
+"""Share of each axis of a real picture that is shown around a position."""
+ZOOMS = (1, 2, 4)
+
+
+def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: int = 0) -> str:
+    """The page as HTML, in English and Chinese, that needs nothing else."""
+    share = 100 * atlas.placed / max(atlas.vectors, 1)
+    values: Mapping[str, object] = {
+        "place": atlas.place,
+        "net": net.name,
+        "data": data.name,
+        "cells": len(atlas.images),
+        "grid": atlas.grid,
+        "vectors": f"{atlas.vectors:,}",
+        "share": f"{share:.0f}",
+        "layout": atlas.layout,
+        "seed": seed,
+        "version": convscope.__version__,
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
+        "skipped": len(data.problems),
+    }
+    figure = Figure("atlas.map", _map(atlas, net, data), command, CARTER, values, wide=True)
+    facts = [
+        ("atlas.fact.vectors", f"{atlas.vectors:,}"),
+        ("atlas.fact.cells", f"{len(atlas):,}"),
+        ("atlas.fact.placed", f"{share:.0f}%"),
+    ]
+    return render(Report((Section("atlas.head", (figure,), values),), command, facts, values, page="atlas"))
+
+
+def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
+    zooms = [
+        element(
+            "label",
+            element(
+                "input",
+                type="radio",
+                name="zoom",
+                class_=f"zoom-{zoom}",
+                checked="" if zoom == ZOOMS[0] else None,
+            ),
+            f"{zoom}×",
+        )
+        for zoom in ZOOMS
+    ]
+    cells = [
+        _cell(cell, picture, atlas, net, data)
+        for cell, picture in zip(atlas.cells, atlas.images, strict=False)
+    ]
+    names = bilingual("atlas.zoom", tag="span", class_="mini")
+    choice = element("div", names, *zooms, class_="zooms")
+    land = element("div", *cells, class_="land", style=f"--grid:{atlas.grid}")
+    return element("div", choice, element("div", land, class_="window-on-land"), class_="atlas")
+
+
+def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
+    """A picture that can be chosen, and the card that shows when it is."""
+    icon = input_image.fitted(input_image.image_of(picture, net.contract), ICON)
+    spoken = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
+    where = f"{cell.row + 1}/{cell.column + 1}"
+    made = _picture(icon, spoken or where, net)
+    pick = element("input", type="radio", name="cell", aria_label=f"{where} {spoken}".strip())
+    return element(
+        "label",
+        pick,
+        made,
+        element("span", _card(cell, made, net, data), class_="card"),
+        class_="cell",
+        style=f"grid-area:{cell.row + 1}/{cell.column + 1}",
+    )
+
+
+def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
+    head = [element("span", made, class_="large")]
+    lines = [bilingual("atlas.count", tag="span", count=cell.count)]
+    if cell.top_logit_classes:
+        lines.append(bilingual("atlas.speaks", tag="span", class_="mini"))
+        lines += [
+            element("span", element("b", name.split(",")[0]), f" {value:+.2f}", class_="line")
+            for _, name, value in cell.top_logit_classes
+        ]
+    if cell.overrepresented_class:
+        name, share, times = cell.overrepresented_class
+        values = {"name": name, "share": f"{100 * share:.0f}", "times": f"{times:.1f}"}
+        lines.append(bilingual("atlas.found", tag="span", class_="mini", **values))
+    words = element("span", *lines, class_="words")
+    if not cell.examples:
+        return join([*head, words])
+    pictures = scaled(data.batch([sight.image for sight in cell.examples]), net.contract)
+    real = [
+        element("span", _picture(patch(picture, sight, net), plain("atlas.real"), net), class_="real")
+        for picture, sight in zip(pictures, cell.examples, strict=True)
+    ]
+    title = bilingual("atlas.real", tag="span", class_="mini")
+    return join(
+        [*head, words, element("span", title, element("span", *real, class_="reals"), class_="below")]
+    )
+
+
+def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON * 2 // 3) -> Image.Image:
+    """The part of a real picture around a position; all of it where the layer has no positions."""
+    image = input_image.image_of(picture, net.contract)
+    if len(sight.position) != 2:
+        return input_image.fitted(image, side)
+    wide, high = (max(1, round(PATCH * extent)) for extent in image.size)
+    top = min(max(round(sight.position[0] * image.height - high / 2), 0), image.height - high)
+    left = min(max(round(sight.position[1] * image.width - wide / 2), 0), image.width - wide)
+    return input_image.fitted(image.crop((left, top, left + wide, top + high)), side)
+
+
+def _picture(image: Image.Image, alt: str, net: Net) -> Markup:
+    return webp(image, alt) if input_image.kind(net.contract) == "photo" else tag(image, alt, "ink")
+
+
+def sheet(atlas: Atlas, net: Net) -> Image.Image:
+    """Every cell at its place, in one picture; named where there is room."""
+    side = max(48, min(ICON, 2200 // atlas.grid))
+    named = side >= LABELLED and any(cell.top_logit_classes for cell in atlas.cells)
+    high, gap, top = side + (16 if named else 0), 4, 56
+    paper = Image.new(
+        "RGB",
+        (max(atlas.grid * (side + gap) + 3 * gap, 560), top + atlas.grid * (high + gap) + 2 * gap),
+        SHEET,
+    )
+    draw, small = ImageDraw.Draw(paper), ImageFont.load_default(11)
+    draw.text((2 * gap, 8), f"{atlas.place} of {net.name}", fill=INK, font=ImageFont.load_default(20))
+    draw.text(
+        (2 * gap, 34), f"{atlas.vectors:,} vectors, {len(atlas)} cells; {atlas.layout}", fill=SOFT, font=small
+    )
+    for cell, picture in zip(atlas.cells, atlas.images, strict=False):
+        x, y = 2 * gap + cell.column * (side + gap), top + cell.row * (high + gap)
+        paper.paste(input_image.fitted(input_image.image_of(picture, net.contract), side), (x, y))
+        if named and cell.top_logit_classes:
+            draw.text(
+                (x, y + side + 1),
+                _short(cell.top_logit_classes[0][1], draw, small, side),
+                fill=SOFT,
+                font=small,
+            )
+    return paper
+
+
+def _short(
+    name: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room: int
+) -> str:
+    name = printable(name.split(",")[0])
+    while len(name) > 1 and draw.textlength(name, font=font) > room:
+        name = name[:-2].rstrip() + "…"
+    return name

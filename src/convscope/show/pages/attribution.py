@@ -1,0 +1,182 @@
+"""Explanations as pictures and as one page: methods side by side, with what the checks say under each."""
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image, ImageDraw, ImageFont
+
+import convscope
+from convscope.see.attribution import Explanation
+from convscope.show.images.draw import data_uri
+from convscope.show.images.heatmap import overlay, strip
+from convscope.show.pages.explanation_text import best, sentences, share_of
+from convscope.show.svg import drawing, element
+from convscope.worlds.images import photos
+
+SIDE = 320
+"""Pixels of the longer side of a picture on a sheet."""
+PAPER, INK, SOFT, GOOD, BAD = (250, 249, 245), (31, 32, 35), (104, 106, 114), (38, 112, 190), (190, 78, 10)
+
+
+def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
+    """What the network saw, where that is a picture."""
+    net, x = explanation.task.net, explanation.task.inputs[0][row]
+    if x.dim() == 3 and x.shape[0] in (1, 3):
+        return photos.to_pil(x, net.contract)
+    if x.dim() == 3:
+        low, high = net.contract.value_range
+        return Image.fromarray(((x.mean(0).cpu() - low) / (high - low)).clamp(0, 1).mul(255).byte().numpy())
+    return None
+
+
+def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
+    """The heat of the first input over what the network saw; of signals and vectors a band."""
+    heat, photo = explanation.heatmap[row].cpu().numpy(), photo_of(explanation, row)
+    signed = explanation.method.signed
+    if photo is None:
+        return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
+    return _sized(overlay(photo, heat, signed=signed), side)
+
+
+def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None = None) -> Image.Image:
+    """The picture, then every method with its numbers below: one picture for all."""
+    first = explanations[0]
+    photo = photo_of(first, row)
+    tiles: list[tuple[Image.Image, str, list[tuple[str, bool | None]]]] = []
+    if photo is not None:
+        head = first.task.target_names[row]
+        degree = float(first.probabilities[row])
+        known = first.task.classes[row] is not None
+        told = f"probability {share_of(degree)}" if known else f"value {degree:.4g}"
+        tiles.append((_sized(photo.convert("RGB"), SIDE), _short(head), [(told, None)]))
+    tiles += [(heat_picture(e, row), e.method.title, _lines(e, row)) for e in explanations]
+    columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
+    gap, foot = 22, 30 + 20 * max(len(lines) for _, _, lines in tiles)
+    width, height = max(t.width for t, _, _ in tiles), max(t.height for t, _, _ in tiles)
+    rows = -(-len(tiles) // columns)
+    page = Image.new("RGB", (gap + columns * (width + gap), gap + rows * (height + foot + gap)), PAPER)
+    draw, title, small = ImageDraw.Draw(page), ImageFont.load_default(19), ImageFont.load_default(14)
+    for index, (tile, name, lines) in enumerate(tiles):
+        x, y = gap + index % columns * (width + gap), gap + index // columns * (height + foot + gap)
+        page.paste(tile, (x, y))
+        draw.text((x, y + height + 6), name, INK, title)
+        for k, (line, good) in enumerate(lines):
+            colour = SOFT if good is None else GOOD if good else BAD
+            draw.text((x, y + height + 32 + 20 * k), line, colour, small)
+    return page
+
+
+def _lines(explanation: Explanation, row: int) -> list[tuple[str, bool | None]]:
+    """Numbers under a picture, each with whether it speaks for the explanation."""
+    if not explanation.faithfulness:
+        return []
+    checked, lines = explanation.faithfulness[row], []
+    if checked.deletion_insertion:
+        c = checked.deletion_insertion
+        up, down = c.curves.insertion_area, c.curves.deletion_area
+        lines.append((f"insertion {up:.2f}  (chance {c.chance_insertion:.2f})", up > c.chance_insertion))
+        lines.append((f"deletion {down:.2f}  (chance {c.chance_deletion:.2f})", down < c.chance_deletion))
+    if checked.average_drop:
+        rises = ", rises" if checked.average_drop.increase else ""
+        lines.append((f"drop {share_of(checked.average_drop.drop)}{rises}", None))
+    if checked.completeness:
+        lines.append((f"completeness gap {share_of(min(checked.completeness.gap, 99.0))}", None))
+    if checked.weight_randomization:
+        r = checked.weight_randomization
+        word = "fades" if r.fades else "stays"
+        lines.append((f"random weights: {word} ({r.correlations[-1]:+.2f})", r.fades))
+    if checked.pointing_game:
+        p = checked.pointing_game
+        lines.append((f"pointing {'hit' if p.hit else 'miss'}, {share_of(p.inside)} inside", p.hit))
+    return lines
+
+
+def page(explanations: Sequence[Explanation], command: str) -> str:
+    """One self-contained page: for every target the photo, the best explanation in words, and all methods."""
+    environment = Environment(
+        loader=PackageLoader("convscope.show"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    css = environment.get_template("report.css").render() + environment.get_template("explained.css").render()
+    rows = [_row(explanations, row) for row in range(len(explanations[0]))]
+    return environment.get_template("explained.html.j2").render(
+        rows=rows,
+        command=command,
+        version=convscope.__version__,
+        net=explanations[0].task.net.name,
+        css=Markup(css),
+    )
+
+
+def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
+    first, photo = explanations[0], photo_of(explanations[0], row)
+    return {
+        "target": first.task.target_names[row],
+        "photo": data_uri(_sized(photo.convert("RGB"), SIDE)) if photo is not None else "",
+        "said": sentences(best(explanations, row), row),
+        "cards": [
+            {
+                "title": e.method.title,
+                "name": e.method.name,
+                "says": " ".join((type(e.method).__doc__ or "").split()),
+                "source": e.method.source,
+                "settings": _settings(e),
+                "heat": data_uri(heat_picture(e, row)),
+                "lines": _lines(e, row),
+                "curves": _curves(e, row),
+                "seconds": e.seconds,
+                "stopped": e.share < 1,
+            }
+            for e in explanations
+        ],
+    }
+
+
+def _settings(explanation: Explanation) -> str:
+    """The method's settings, with the layer that was chosen where none was given."""
+    settings = explanation.method.settings() | ({"layer": explanation.layer} if explanation.layer else {})
+    return ", ".join(f"{key}={value}" for key, value in settings.items() if value not in ("", 0))
+
+
+def _curves(explanation: Explanation, row: int) -> Markup:
+    """Deletion (blue) and insertion (orange) as small curves."""
+    found = explanation.faithfulness[row].deletion_insertion if explanation.faithfulness else None
+    if not found:
+        return Markup("")
+    width, height = 300.0, 84.0
+    top = max(1e-9, *found.curves.deletion, *found.curves.insertion)
+
+    def line(values: Sequence[float], kind: str) -> Markup:
+        points = [
+            f"{width * k / (len(values) - 1):.1f},{height - (height - 4) * max(v, 0) / top:.1f}"
+            for k, v in enumerate(values)
+        ]
+        return element("polyline", points=" ".join(points), class_=kind)
+
+    axis = element("line", x1=0, y1=height, x2=width, y2=height, class_="axis")
+    label = f"insertion and deletion against the share of positions, up to {top:.2f}"
+    return drawing(
+        width,
+        height + 2,
+        axis,
+        line(found.curves.insertion, "line-a"),
+        line(found.curves.deletion, "line-b"),
+        label=label,
+    )
+
+
+def _sized(picture: Image.Image, side: int) -> Image.Image:
+    """At a longer side of `side`; small pictures keep crisp pixels."""
+    scale = side / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    small = max(picture.size) < 96
+    return picture.resize(size, Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
+
+
+def _short(text: str, most: int = 32) -> str:
+    text = text.split(",")[0]
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,1 @@
+"""The illustrated report in two languages, and the tour that computes it."""

@@ -1,0 +1,36 @@
+"""Why a convolutional network."""
+
+from torch import Tensor
+
+from convscope.graph.arithmetic import compare, dense_cost
+from convscope.graph.costs import costs, totals
+from convscope.graph.graph import Graph
+from convscope.graph.layers.conv import Conv2d
+from convscope.show.report.figure import Section
+from convscope.show.report.figures.lecture import properties
+from convscope.show.report.figures.network import parameters
+from convscope.show.report.figures.network.parameters import Costs
+
+TOY, PHOTO, NEURONS = (1, 6, 6), (3, 100, 100), 1000
+
+
+def chapter(graph: Graph, digit: Tensor, number: int) -> Section:
+    """Three properties on the first test digit of class `number`, `[1 28 28]`, and the weights they save."""
+    rows = [_costs("toy", TOY, Conv2d(1, 3)), *_convolutions(graph)]
+    rows.append(Costs("photo", dense_cost(PHOTO, NEURONS).weights, None, None))
+    total = totals(costs(graph)).parameters
+    return Section("why", (properties.figure(digit, number), parameters.figure(rows, total)))
+
+
+def _convolutions(graph: Graph) -> list[Costs]:
+    nodes = [node for node in graph.nodes if isinstance(node.layer, Conv2d)]
+    return [
+        _costs(key, graph.input_shapes(node.name)[0], node.layer)
+        for key, node in zip(("first", "second"), nodes, strict=True)
+        if isinstance(node.layer, Conv2d)
+    ]
+
+
+def _costs(key: str, inputs: tuple[int, ...], layer: Conv2d) -> Costs:
+    found = compare(inputs, layer)
+    return Costs(key, found.dense.weights, found.local.weights, found.shared.weights)

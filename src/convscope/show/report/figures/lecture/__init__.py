@@ -1,0 +1,1 @@
+"""Figures that explain an operation on small numbers."""

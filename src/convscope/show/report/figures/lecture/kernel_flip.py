@@ -1,0 +1,46 @@
+"""Correlation and convolution: the same for the lecture's filters, different for most others."""
+
+from convscope.show.report import worked_examples
+from convscope.show.report.figure import Figure
+from convscope.show.report.figures.matrix import captioned, matrix
+from convscope.show.report.i18n import bilingual
+from convscope.show.report.worked_examples import Rows
+from convscope.show.svg import element, join
+
+SCRIPT = """\
+from convscope.show import lessons as l
+for kernel in (l.DIAGONAL, l.CORNER):
+    print(l.correlate(l.IMAGE, kernel), l.convolve(l.IMAGE, kernel))"""
+
+
+def figure() -> Figure:
+    """Each filter, its half turn, and what either operation makes of the image's first rows."""
+    lanes = [
+        _lane("convolution.turned.symmetric", worked_examples.DIAGONAL),
+        _lane("convolution.turned.asymmetric", worked_examples.CORNER),
+    ]
+    return Figure(
+        "convolution.turned",
+        element("div", join(lanes), class_="lanes"),
+        SCRIPT,
+        "Ian Goodfellow, Yoshua Bengio, Aaron Courville, Deep Learning (2016), section 9.1",
+    )
+
+
+def _lane(key: str, kernel: Rows) -> str:
+    correlated, convolved = (
+        worked_examples.correlate(worked_examples.IMAGE, kernel),
+        worked_examples.convolve(worked_examples.IMAGE, kernel),
+    )
+    changed = {
+        (y, x) for y, row in enumerate(correlated) for x, value in enumerate(row) if convolved[y][x] != value
+    }
+    turned = tuple(tuple(reversed(row)) for row in reversed(kernel))
+    return element(
+        "div",
+        captioned(bilingual(key), matrix(kernel)),
+        captioned(bilingual("convolution.turned.half"), matrix(turned)),
+        captioned(bilingual("convolution.turned.correlation"), matrix(correlated, limit=4)),
+        captioned(bilingual("convolution.turned.convolution"), matrix(convolved, limit=4, ring=changed)),
+        class_="lane",
+    )

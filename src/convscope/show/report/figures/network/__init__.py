@@ -1,0 +1,1 @@
+"""Figures that show what a trained network does."""

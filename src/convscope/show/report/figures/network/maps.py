@@ -1,0 +1,51 @@
+"""One digit on its way through the network."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+from torch import Tensor
+
+from convscope.show.images.draw import grayscale_alpha, tag
+from convscope.show.report.figure import Figure
+from convscope.show.report.figures.network.units import sheet
+from convscope.show.report.i18n import bilingual
+from convscope.show.svg import element, join
+
+TILES = {26: "3.3rem", 13: "2.6rem", 11: "2.6rem", 5: "2.1rem"}
+
+
+def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) -> Figure:
+    """The digit `[1 h w]`, then every stage: its name and its maps `[c h w]`, each stage on its own scale."""
+    first = element(
+        "div",
+        bilingual("seen.maps.input", tag="p", class_="mini"),
+        element("div", tag(grayscale_alpha(digit), "28×28"), style="width:6rem"),
+        class_="stage",
+    )
+    silent = sum(int((maps.flatten(1).amax(1) <= 0).sum()) for _, maps in stages[-1:])
+    return Figure(
+        "seen.maps",
+        join([first, *(_stage(name, maps) for name, maps in stages)]),
+        command,
+        "Hung-yi Lee, lecture “Convolutional Neural Network”; Jason Yosinski et al., Understanding neural "
+        "networks through deep visualization (2015), arXiv:1506.06579",
+        {
+            "silent": silent,
+            "last": stages[-1][0],
+            "count": len(stages[-1][1]),
+            "extent": "×".join(map(str, stages[-1][1].shape[1:])),
+        },
+        wide=True,
+    )
+
+
+def sheets(stages: Sequence[tuple[str, Tensor]]) -> Markup:
+    """Every stage as a sheet, for the pages of other verbs."""
+    return join(_stage(name, maps) for name, maps in stages)
+
+
+def _stage(name: str, maps: Tensor) -> Markup:
+    extent = "×".join(map(str, maps.shape))
+    words = bilingual("seen.maps.stage", name=name, extent=extent, limit=f"{float(maps.abs().max()):.1f}")
+    pictures = sheet(maps, [f"{k}" for k in range(len(maps))], tile=TILES.get(maps.shape[-1], "3rem"))
+    return element("div", element("p", words, class_="mini"), pictures, class_="stage")

@@ -1,0 +1,117 @@
+"""What filters, neurons and outputs like best: made for them, beside real digits, the start and noise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from torch import Tensor
+
+from convscope.see.visualization import NOISES, Comparison
+from convscope.show.report.figure import Figure
+from convscope.show.report.figures.network.units import Shown, comparison, short
+from convscope.show.report.i18n import bilingual
+from convscope.show.svg import element, join
+
+MOVE = (4, 4)
+"""Pixels down and to the right by which pictures are moved aside."""
+ERHAN = (
+    "Dumitru Erhan et al., Visualizing higher-layer features of a deep network (2009); Hung-yi Lee's lecture"
+)
+SIMONYAN = "Karen Simonyan, Andrea Vedaldi, Andrew Zisserman (2013), arXiv:1312.6034; Hung-yi Lee's lecture"
+COLUMNS = ("start", "made", "real", "noise")
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """The numbers of one unit, and their pictures `[c h w]` in [0, 1]; of noise, one of many."""
+
+    numbers: Comparison
+    start: Tensor
+    made: Tensor
+    real: Tensor
+    noise: Tensor
+
+    @property
+    def shown(self) -> list[Shown]:
+        """As tiles: random start, made from it, best real digit, noise."""
+        n = self.numbers
+        beaten = bilingual("seen.wanted.beats", share=f"{n.percentile:.0f}")
+        return [
+            Shown(self.start, n.start),
+            Shown(self.made, n.synthetic, more=beaten),
+            Shown(self.real, n.best),
+            Shown(self.noise, n.noise),
+        ]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Mean correlation with the average digit of the class: of pictures made, made with L1, and real."""
+
+    plain: float
+    sparse: float
+    real: float
+
+
+def filters(rows: Sequence[Row], moved: float, command: str) -> Figure:
+    """Columns: random start, made from it, best real digit, noise; `moved`: mean when moved aside."""
+    return _units("seen.wanted", rows, moved, command)
+
+
+def neurons(rows: Sequence[Row], moved: float, command: str) -> Figure:
+    """Columns as for filters; neurons after flattening see the whole picture."""
+    return _units("seen.neurons", rows, moved, command)
+
+
+def _units(key: str, rows: Sequence[Row], moved: float, command: str) -> Figure:
+    synthetic = [row.numbers.synthetic for row in rows]
+    values = {
+        "count": len(rows),
+        "beaten": sum(r.numbers.synthetic > r.numbers.best for r in rows),
+        "noises": NOISES,
+        "moved": short(moved),
+        "move": MOVE[0],
+        "made": short(sum(synthetic) / len(synthetic)),
+    }
+    body = _halves({row.numbers.place: row.shown for row in rows}, [f"seen.wanted.{c}" for c in COLUMNS])
+    return Figure(key, body, command, ERHAN, values, wide=True)
+
+
+def outputs(
+    plain: Sequence[Row],
+    sparse: Sequence[Row],
+    classes: Sequence[str],
+    weight: float,
+    likeness: Likeness,
+    command: str,
+) -> Figure:
+    """Columns: random start, made without a penalty, with the L1 penalty, best real digit, noise."""
+    columns = [
+        f"seen.{c}"
+        for c in ("wanted.start", "outputs.plain", "outputs.sparse", "wanted.real", "wanted.noise")
+    ]
+    rows = {
+        name: [*a.shown[:2], b.shown[1], *a.shown[2:]]
+        for name, a, b in zip(classes, plain, sparse, strict=True)
+    }
+    inks = {
+        name: sum(float(row.made.mean()) for row in made) / len(made)
+        for name, made in (("plain", plain), ("sparse", sparse))
+    }
+    values = {
+        "weight": f"{weight:g}",
+        "noises": NOISES,
+        **{name: f"{100 * ink:.0f}" for name, ink in inks.items()},
+        "like_plain": f"{likeness.plain:.2f}",
+        "like_sparse": f"{likeness.sparse:.2f}",
+        "like_real": f"{likeness.real:.2f}",
+    }
+    return Figure("seen.outputs", _halves(rows, columns), command, SIMONYAN, values, wide=True)
+
+
+def _halves(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> Markup:
+    names = list(rows)
+    middle = (len(names) + 1) // 2
+    parts = [names[:middle], names[middle:]]
+    made = join(comparison({name: rows[name] for name in part}, columns) for part in parts if part)
+    return element("div", made, class_="two-up")

@@ -1,0 +1,222 @@
+"""The figures of a unit's page."""
+
+from collections.abc import Sequence
+
+import torch
+from markupsafe import Markup
+
+from convscope.graph.contract import InputContract
+from convscope.see.units import Patch, UnitReport
+from convscope.show.images import input_image
+from convscope.show.images.draw import tag
+from convscope.show.report.figure import Figure
+from convscope.show.report.figures.matrix import written
+from convscope.show.report.i18n import bilingual, label, plain, spoken
+from convscope.show.svg import drawing, element, join, responsive
+
+OLAH = "Chris Olah, Alexander Mordvintsev, Ludwig Schubert, Feature Visualization, Distill (2017)"
+BOROWSKI = (
+    "Judy Borowski et al. (2021), arXiv:2010.12606: real examples explain units better than synthetic ones"
+)
+LUO = "Wenjie Luo, Yujia Li, Raquel Urtasun, Richard Zemel (2016), arXiv:1701.04128"
+BARS, HEIGHT, FOOT = 48, 170.0, 30.0
+CLASSES = 12
+SIDE = 144
+
+
+def number(value: float) -> str:
+    """A value with three digits that count."""
+    return written(float(f"{value:.3g}"))
+
+
+def wanted(portrait: UnitReport, contract: InputContract, command: str) -> Figure:
+    """What was made for it, and what was made against it."""
+    parts = []
+    for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
+        image = input_image.image_of(made.picture, contract)
+        shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(contract))
+        words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
+        said = bilingual(
+            "unit.wanted.silent" if made.silent else "unit.wanted.says",
+            tag="p",
+            class_="mini",
+            value=number(made.value),
+        )
+        parts.append(element("div", words, shown, said))
+    best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
+    body = element("div", *parts, class_="pair")
+    values = {
+        "percentile": f"{portrait.percentile:.1f}",
+        "best": number(best),
+        "worst": number(worst),
+        "liked": number(portrait.maximizing.value),
+        "disliked": number(portrait.minimizing.value),
+    }
+    return Figure("unit.wanted", body, command, OLAH, values)
+
+
+def patches(portrait: UnitReport, contract: InputContract, command: str, *, bottom: bool = False) -> Figure:
+    """What the unit saw where it was loudest (or lowest), and the images these parts are from."""
+    chosen = portrait.bottom if bottom else portrait.top
+    cells = [_patch(patch, contract, portrait.classes) for patch in chosen]
+    body = element("div", *cells, class_="sheet", style="--tile:5.5rem")
+    shares = [(float(s), portrait.classes[i]) for i, s in enumerate(portrait.entry.class_shares) if s > 0]
+    share, name = max(shares, default=(0.0, ""))
+    values = {
+        "count": len(chosen),
+        "images": f"{portrait.entry.images:,}",
+        "share": f"{100 * share:.0f}",
+        "name": name,
+        "value": number(chosen[0].example.value),
+    }
+    return Figure("unit.bottom" if bottom else "unit.top", body, command, BOROWSKI, values, wide=True)
+
+
+def _patch(patch: Patch, contract: InputContract, classes: Sequence[str]) -> Markup:
+    whole, crop = (input_image.image_of(picture, contract) for picture in (patch.picture, patch.crop))
+    name = classes[patch.example.label]
+    return element(
+        "div",
+        tag(input_image.fitted(crop, SIDE), name, "photo"),
+        tag(input_image.outlined(whole, patch.box, SIDE), f"{name}, {patch.example.image}", "photo"),
+        element("b", number(patch.example.value)),
+        " · ",
+        name,
+        class_="tile",
+    )
+
+
+def histogram(portrait: UnitReport, command: str) -> Figure:
+    """How many images have which peak; where the best real image and the synthetic picture lie."""
+    entry = portrait.entry
+    used = entry.counts.nonzero().flatten()
+    first, last = int(used[0]), int(used[-1]) + 1
+    step = -(-(last - first) // BARS)
+    counts = torch.nn.functional.pad(entry.counts[first:last], (0, -(last - first) % step))
+    bars, width = counts.view(-1, step).sum(1).tolist(), step * float(entry.edges[1] - entry.edges[0])
+    low = float(entry.edges[first])
+    marks = {"made": portrait.maximizing.value, "real": portrait.top[0].example.value}
+    body = responsive(lambda paper: _bars(bars, low, width, marks, paper))
+    values = {
+        "images": f"{entry.images:,}",
+        "mean": number(entry.mean),
+        "std": number(entry.std),
+        "silent": f"{100 * entry.inactive_fraction:.1f}",
+        "percentile": f"{portrait.percentile:.1f}",
+    }
+    return Figure("unit.histogram", body, command, "—", values)
+
+
+def _bars(bars: list[int], low: float, width: float, marks: dict[str, float], paper: float) -> Markup:
+    high = max(low + width * len(bars), *marks.values())
+    left = min(low, *marks.values())
+    span, top = high - left or 1.0, max(bars)
+
+    def x(value: float) -> float:
+        return 8 + (paper - 16) * (value - left) / span
+
+    foot = HEIGHT + 24
+    drawn = [
+        element(
+            "rect",
+            x=x(low + i * width),
+            y=foot - HEIGHT * n / top,
+            height=max(HEIGHT * n / top, 0.8),
+            width=max(x(low + width) - x(low) - 0.7, 0.7),
+            class_="mark-soft",
+        )
+        for i, n in enumerate(bars)
+        if n
+    ]
+    lines = []
+    for key, level in (("real", 22.0), ("made", 8.0)):
+        at = x(marks[key])
+        side = "end" if at > paper / 2 else ""
+        style = "mark-above" if key == "made" else "mark-below"
+        lines.append(element("rect", x=at - 1, y=level + 4, width=2.0, height=foot - level - 4, class_=style))
+        words = label(at + (-5 if side else 5), level + 3, f"unit.histogram.{key}", f"tiny {side}".strip())
+        lines.append(words)
+    ticks = [
+        element("text", number(value), x=x(value), y=foot + 16, class_=f"tiny muted {where}".strip())
+        for value, where in ((left, ""), (high, "end"))
+    ]
+    if left < 0 < high and paper * 0.12 < x(0) < paper * 0.88:
+        ticks.append(element("text", "0", x=x(0), y=foot + 16, class_="tiny muted middle"))
+    axis = element("path", d=f"M8 {foot:.1f}H{paper - 8:.1f}", class_="axis")
+    return drawing(paper, foot + FOOT, *drawn, axis, *lines, *ticks, label=spoken("unit.histogram.alt"))
+
+
+def classes(portrait: UnitReport, command: str) -> Figure:
+    """What it says to each class on average, the most first, and how many top images are of the class."""
+    means = portrait.entry.by_class.nan_to_num(-torch.inf)
+    order = means.argsort(descending=True).tolist()
+    order = [k for k in order if torch.isfinite(means[k])][:CLASSES]
+    shares = (portrait.entry.class_shares * len(portrait.top)).round().int().tolist()
+    rows = [(portrait.classes[k], float(means[k]), shares[k]) for k in order]
+    body = responsive(lambda paper: _rows(rows, len(portrait.top), paper))
+    values = {
+        "first": rows[0][0],
+        "shown": len(rows),
+        "all": len(portrait.classes),
+        "count": len(portrait.top),
+    }
+    return Figure("unit.classes", body, command, "—", values)
+
+
+def _rows(rows: Sequence[tuple[str, float, int]], count: int, paper: float) -> Markup:
+    name, foot = min(150.0, paper * 0.32), 22.0
+    room = paper - name - 118
+    low, high = min(0.0, *(v for _, v, _ in rows)), max(0.0, *(v for _, v, _ in rows))
+    scale = room / ((high - low) or 1.0)
+    zero, drawn = name + 8 - low * scale, []
+    for i, (called, value, share) in enumerate(rows):
+        y = 6 + i * foot
+        drawn.append(element("text", _short(called, name), x=name, y=y + 13, class_="end small"))
+        drawn.append(
+            element(
+                "rect",
+                x=min(zero, zero + value * scale),
+                y=y + 3,
+                height=13.0,
+                width=max(abs(value) * scale, 0.8),
+                class_="mark-above" if value >= 0 else "mark-below",
+            )
+        )
+        told = f"{number(value)}" + (f" · {share}/{count}" if share else "")
+        drawn.append(element("text", told, x=name + 16 + room, y=y + 13, class_="tiny muted"))
+    return drawing(paper, 12 + foot * len(rows), join(drawn), label=spoken("unit.classes.alt"))
+
+
+def _short(name: str, room: float) -> str:
+    most = int(room / 8)
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def field(portrait: UnitReport, contract: InputContract, command: str) -> Figure | None:
+    """What one position sees, and what of it really moves the unit."""
+    measured, known = portrait.effective, portrait.field
+    if measured is None or not portrait.top:
+        return None
+    best = portrait.top[0]
+    seen = input_image.outlined(input_image.image_of(best.picture, contract), best.box, 320)
+    influence = input_image.heat(measured.influence)
+    box = tuple((round(low), max(round(high), round(low) + 1)) for low, high in measured.box)
+    drawn = input_image.outlined(influence, box, 320) if box else input_image.fitted(influence, 320)
+    cells = [
+        element(
+            "div",
+            bilingual(key, tag="p", class_="mini"),
+            tag(image, plain(key), "photo"),
+        )
+        for key, image in (("unit.field.seen", seen), ("unit.field.moved", drawn))
+    ]
+    analytic = "×".join(map(str, known.size)) if known is not None and known.axes else "?"
+    size = measured.size ** measured.influence.dim() if measured.influence.dim() else 0
+    values = {
+        "analytic": analytic,
+        "side": f"{measured.size:.0f}",
+        "images": measured.images,
+        "share": f"{100 * size / measured.influence.numel():.1f}",
+        "place": measured.place,
+    }
+    return Figure("unit.field", element("div", *cells, class_="pair"), command, LUO, values)

@@ -1,0 +1,225 @@
+"""The tour: train the lecture's network on real digits, look inside, write one page.
+
+The page is written anew after every chapter, so whatever stops the tour leaves what was made.
+"""
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+import convscope
+from convscope.errors import Interrupted
+from convscope.files import write_text
+from convscope.graph.costs import costs, totals
+from convscope.graph.graph import Graph
+from convscope.learn import Epoch, Evaluation, evaluate, iter_train
+from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn.setup import find_device
+from convscope.nets import Net, load, save
+from convscope.show.images import png
+from convscope.show.report import chapters, worked_examples
+from convscope.show.report.events import CHAPTERS, Event, Learned, Looked, Opened, Written
+from convscope.show.report.figure import Section
+from convscope.show.report.recipe import TourRecipe
+from convscope.show.report.report import Report, render
+from convscope.worlds.datasets import digits
+from convscope.worlds.images.photos import to_pil
+
+NETWORKS = ("lecture", "lecture-relu")
+DIGIT = "digit.png"
+"""Where the digit lies that is followed through the network."""
+EVALUATION = """\
+import convscope as cs
+from convscope.worlds import digits
+found = cs.learn.evaluate(cs.load({folder!r}), digits.test())"""
+BEGINS = {"why": 0.0, "convolution": 0.02, "neuron": 0.03, "network": 0.04, "training": 0.05, "seen": 0.65}
+"""Share of the time that has passed when a chapter begins."""
+
+
+@dataclass
+class State:
+    """What a tour has so far."""
+
+    recipe: TourRecipe
+    folder: Path
+    shown: Path
+    """The folder as readers find it; differs from `folder` while results are moved into place at the end."""
+    started: float = field(default_factory=time.monotonic)
+    sections: list[Section] = field(default_factory=list)
+    nets: dict[str, Net] = field(default_factory=dict)
+    epochs: dict[str, list[Epoch]] = field(default_factory=dict)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
+
+    @cached_property
+    def digit(self) -> torch.Tensor:
+        """The digit that is followed through the network, `[1 28 28]` in [0, 1]."""
+        return worked_examples.digit(self.recipe.digit)
+
+    @property
+    def seconds(self) -> float:
+        """Since the tour began."""
+        return time.monotonic() - self.started
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Share of test digits that each trained network gets right."""
+        return {name: found.accuracy for name, found in self.evaluations.items()}
+
+
+def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iterator[Event]:
+    """Train, look, write `folder/report.html` and a model folder for each network, and tell what happens.
+
+    Args:
+        recipe: all that decides the result.
+        folder: where to write; made if missing.
+        shown: the folder that the page names in its commands, if it is not `folder`.
+
+    Raises:
+        Interrupted: the user stopped the tour; what was finished is in `folder`.
+    """
+    state = State(recipe, folder, shown or folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    png.save(to_pil(state.digit, digits.CONTRACT), folder / DIGIT)
+    try:
+        for key in CHAPTERS:
+            yield Opened(key, BEGINS[key])
+            yield from _CHAPTERS[key](state)
+            _write(state)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "the tour to run to its end",
+            received="a stop",
+            hint=f"{len(state.sections)} of {len(CHAPTERS)} chapters are in {state.shown / 'report.html'}.",
+        ) from None
+    models = tuple(state.shown / name for name in state.nets)
+    yield Written(state.shown / "report.html", models, state.seconds, state.accuracy)
+
+
+Steps = Generator[Event, None, None]
+
+
+def _why(state: State) -> Steps:
+    state.sections.append(chapters.why(_graph(), state.digit, state.recipe.digit))
+    yield from ()
+
+
+def _convolution(state: State) -> Steps:
+    state.sections.append(chapters.convolution(state.digit, state.recipe.digit))
+    yield from ()
+
+
+def _neuron(state: State) -> Steps:
+    state.sections.append(chapters.neuron())
+    yield from ()
+
+
+def _network(state: State) -> Steps:
+    state.sections.append(chapters.network(_graph()))
+    yield from ()
+
+
+def _training(state: State) -> Steps:
+    train, test = digits.train(), digits.test()
+    span = BEGINS["seen"] - BEGINS["training"]
+    for index, name in enumerate(NETWORKS):
+        plan = _plan(state, name)
+        net = state.nets[name] = load(name, seed=state.recipe.seed).to(find_device(state.recipe.device))
+        for event in iter_train(net, train, test, plan):
+            done = BEGINS["training"] + span * (index + event.done) / len(NETWORKS)
+            if isinstance(event, Epoch):
+                state.epochs.setdefault(name, []).append(event)
+            yield Learned(name, event, done)
+        save(net.to("cpu"), state.folder / name)
+        state.evaluations[name] = evaluate(net, test)
+    printed, relu = (state.epochs[name] for name in NETWORKS)
+    evaluation = EVALUATION.format(folder=str(state.shown / NETWORKS[1]))
+    commands = (
+        "\n".join(_plan(state, name).command() for name in NETWORKS),
+        f"{evaluation}\nprint(found.confusion)",
+        f"{evaluation}\nworst = found.hardest({chapters.HARDEST})\n"
+        "print(worst, found.labels[worst], *found.probabilities[worst].max(1))",
+    )
+    section = chapters.training(
+        printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}"
+    )
+    state.sections.append(section)
+
+
+def _seen(state: State) -> Steps:
+    name = NETWORKS[1]
+    subject = chapters.Subject(
+        state.nets[name],
+        digits.test(),
+        state.digit,
+        state.recipe.steps,
+        state.recipe.seed,
+        str(state.shown / name),
+        str(state.shown / DIGIT),
+    )
+    section = yield from _passed_on(chapters.seen(subject))
+    state.sections.append(section)
+
+
+def _passed_on(looking: Generator[Looked, None, Section]) -> Generator[Event, None, Section]:
+    """The news of the last chapter, in shares of the whole tour."""
+    begin = BEGINS["seen"]
+    while True:
+        try:
+            news = next(looking)
+        except StopIteration as end:
+            return end.value
+        yield Looked(news.what, begin + (1 - begin) * news.done)
+
+
+_CHAPTERS = {
+    "why": _why,
+    "convolution": _convolution,
+    "neuron": _neuron,
+    "network": _network,
+    "training": _training,
+    "seen": _seen,
+}
+
+
+def _plan(state: State, name: str) -> ClassificationRecipe:
+    recipe = state.recipe
+    return ClassificationRecipe(
+        network=name, data="digits", epochs=recipe.epochs, seed=recipe.seed, device=recipe.device
+    )
+
+
+def _graph() -> Graph:
+    graph = load(NETWORKS[0]).graph
+    if graph is None:
+        raise TypeError("the lecture's network has a graph")
+    return graph
+
+
+def _write(state: State) -> None:
+    """The page as it is now, whole or not at all."""
+    accuracy = state.accuracy
+    facts = [
+        ("page.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),
+        ("page.fact.digits", f"{len(digits.train()):,}"),
+    ]
+    for name, key in zip(NETWORKS, ("page.fact.accuracy", "page.fact.relu"), strict=True):
+        if name in accuracy:
+            facts.append((key, f"{100 * accuracy[name]:.1f}%"))
+    values = {
+        "version": convscope.__version__,
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
+        "seconds": round(state.seconds),
+        "seed": state.recipe.seed,
+        "folder": NETWORKS[1],
+        "train": f"{len(digits.train()):,}",
+        "test": f"{len(digits.test()):,}",
+    }
+    unfinished = len(state.sections) < len(CHAPTERS)
+    page = render(Report(tuple(state.sections), state.recipe.command(), facts, values, unfinished))
+    write_text(state.folder / "report.html", page)

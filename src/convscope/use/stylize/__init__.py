@@ -1,0 +1,1 @@
+"""Painting photographs with a trained style network."""

@@ -1,0 +1,87 @@
+"""Handwritten digits: 10,000 real ones that ship with the package.
+
+They are the first 10,000 pictures of MNIST's official training set, all of them, byte for byte. So:
+
+- `train()` (8,000) and `test()` (2,000, 200 of each digit) share no picture, and no two pictures are equal;
+- neither shares a picture with MNIST's official test set: a network that learned here may be tested there;
+- both lie inside MNIST's official training set: a network that learned from the official training set has
+  seen every picture of `test()`. Never test such a network here.
+
+Pictures are CC BY-SA 3.0 (LeCun, Cortes, Burges); `provenance()` has the details.
+"""
+
+import json
+import zipfile
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from convscope.graph.contract import DIGIT, InputContract
+from convscope.worlds.dataset import ImageTensorDataset
+from convscope.worlds.images.mnist_preprocessing import to_mnist
+from convscope.worlds.images.photos import open_photo
+
+CLASSES = tuple("0123456789")
+CONTRACT = InputContract(channels=1, height=28, width=28, name=DIGIT)
+"""One grey channel in [0, 1]: the paper is 0, the ink 1."""
+
+
+def train() -> ImageTensorDataset:
+    """8,000 digits to learn from, in a shuffled order: any first n are a fair sample."""
+    return _part("train")
+
+
+def test() -> ImageTensorDataset:
+    """2,000 digits, 200 of each, none of them in `train()`, in a shuffled order."""
+    return _part("test")
+
+
+test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]  # a part of a data set, not pytest's to collect
+
+
+def to_tensor(image: Image.Image) -> Float[Tensor, "1 28 28"]:
+    """A photograph or drawing of one digit in MNIST's form, in [0, 1]: paper 0, ink 1.
+
+    The ink fills a 20x20 box, its centre of mass in the middle of 28x28. Dark on light or light on dark; a
+    picture of 28x28 with a dark edge is kept as it is.
+
+    Raises:
+        DataError: there is nothing drawn.
+    """
+    return to_mnist(image)
+
+
+def open(path: str | Path) -> Float[Tensor, "1 28 28"]:  # digits.open, like Image.open
+    """`to_tensor` of the picture in a file.
+
+    Raises:
+        DataError: the file is no readable picture, or there is nothing drawn.
+    """
+    return to_mnist(open_photo(path))
+
+
+def provenance() -> dict[str, str]:
+    """Where the bundled digits come from, under which licence, and what was done to them."""
+    with as_file(_FILE) as path, zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("provenance.json"))
+
+
+_FILE = files("convscope.worlds") / "data" / "digits.npz"
+
+
+def _part(split: Literal["train", "test"]) -> ImageTensorDataset:
+    with as_file(_FILE) as path, np.load(path, allow_pickle=False) as file:
+        images, labels = file[f"{split}_images"], file[f"{split}_labels"]
+    return ImageTensorDataset(
+        torch.from_numpy(images).unsqueeze(1),
+        torch.from_numpy(labels).to(torch.int64),
+        CLASSES,
+        CONTRACT,
+        f"digits/{split}",
+    )

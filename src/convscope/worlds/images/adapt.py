@@ -1,0 +1,74 @@
+"""Pictures made to match what a network expects."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from convscope.errors import UsageError
+from convscope.graph.contract import InputContract
+from convscope.worlds.dataset import scaled
+
+FRAME = 1 / 8
+"""Largest share of a side that is added as a frame instead of enlarging: LeNet-5 sets 28 pixels into 32."""
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Weights of red, green, blue. Source: ITU-R BT.601."""
+
+
+def to_contract(pictures: Tensor, contract: InputContract) -> Tensor:
+    """Bytes as numbers in the contract's range, with its channels and size.
+
+    Grey is repeated for three channels, colour becomes luminance for one. Slightly smaller pictures get a
+    frame of the range's low end; all others are resized.
+
+    Args:
+        pictures: `[b c h w]`, uint8.
+        contract: of the network's input. For a plain vector, pictures of as many numbers are flattened.
+
+    Raises:
+        UsageError: there is no way from these pictures to that input.
+    """
+    return fitted(scaled(pictures, contract), contract)
+
+
+def fitted(pictures: Tensor, contract: InputContract) -> Tensor:
+    """Pictures in the contract's range, with its channels and size; as `matched`, which takes bytes.
+
+    Args:
+        pictures: `[b c h w]` in the contract's range.
+        contract: of the network's input.
+
+    Raises:
+        UsageError: there is no way from these pictures to that input.
+    """
+    size = contract.size
+    if len(size) != 2:
+        return _flattened(pictures, contract)
+    ready = _channels(pictures, contract)
+    if tuple(ready.shape[2:]) == size:
+        return ready
+    gaps = [wanted - had for wanted, had in zip(size, ready.shape[2:], strict=True)]
+    if all(0 <= gap <= FRAME * wanted for gap, wanted in zip(gaps, size, strict=True)):
+        sides = [side for gap in reversed(gaps) for side in (gap // 2, gap - gap // 2)]
+        return functional.pad(ready, sides, value=contract.value_range[0])
+    low, high = contract.value_range
+    return functional.interpolate(ready, size, mode="bilinear", antialias=True).clamp_(low, high)
+
+
+def _flattened(pictures: Tensor, contract: InputContract) -> Tensor:
+    if not contract.size and pictures[0].numel() == contract.channels:
+        return pictures.flatten(1)
+    wanted = "x".join(map(str, contract.shape))
+    got = "x".join(map(str, pictures.shape[1:]))
+    raise UsageError(f"data for an input of {wanted}", received=f"pictures of {got}")
+
+
+def _channels(pictures: Tensor, contract: InputContract) -> Tensor:
+    had, wanted = pictures.shape[1], contract.channels
+    if had == wanted:
+        return pictures
+    if had == 1:
+        return pictures.expand(-1, wanted, *pictures.shape[2:])
+    if (had, wanted) == (3, 1):
+        weights = torch.tensor(LUMINANCE, device=pictures.device).view(1, 3, 1, 1)
+        return (pictures * weights).sum(1, keepdim=True)
+    raise UsageError(f"pictures of {wanted} channel(s)", received=f"{had} channels")

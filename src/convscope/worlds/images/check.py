@@ -1,0 +1,249 @@
+"""What is in a folder of pictures, and what is wrong with it."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from convscope.printable import printable
+from convscope.worlds.images.decode import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
+from convscope.worlds.images.listing import Listing, in_text, in_threads, list_folder
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Files that show the same picture, pixel for pixel.
+
+    Across splits, a network is tested on what it has learned; across classes, one picture has two labels.
+    """
+
+    paths: tuple[str, ...]
+    across_splits: bool
+    across_classes: bool
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be used; `kind` is one of photos.KINDS."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What `check` found.
+
+    `pictures` counts readable pictures by split ("" where there are none) and class. `sizes` counts
+    "WIDTHxHEIGHT" as stored, most frequent first, `modes` Pillow's colour modes and `formats` the file
+    formats. `hidden` counts ignored names; `stray` lists files that lie outside every class. `faults` are
+    what makes labels wrong or results meaningless, `remarks` what one should know, both as sentences.
+    """
+
+    folder: str
+    pictures: Mapping[str, Mapping[str, int]]
+    problems: tuple[BadFile, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    empty_classes: tuple[str, ...] = ()
+    stray: tuple[str, ...] = ()
+    hidden: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+    formats: Mapping[str, int] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Number of readable pictures."""
+        return sum(count for classes in self.pictures.values() for count in classes.values())
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many files are bad, by kind; kinds that do not occur are left out."""
+        found = Counter(problem.kind for problem in self.problems)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are pictures of several classes, all usable and none twice. Strays may be."""
+        return bool(
+            self.total and not (self.problems or self.duplicates or self.empty_classes or self.faults)
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Everything, as plain values."""
+        return {"ok": self.ok, "total": self.total, "kinds": self.kinds, **asdict(self)}
+
+    def __str__(self) -> str:
+        classes = {name for split in self.pictures.values() for name in split}
+        lines = [f"{self.folder}: {self.total:,} pictures in {len(classes)} classes"]
+        lines += [f"  {split or 'all'}: {_counted(counts)}" for split, counts in self.pictures.items()]
+        lines += [f"  {count} {kind}" for kind, count in self.kinds.items()]
+        lines += [f"  {problem.path}: {problem.kind}: {problem.reason}" for problem in self.problems[:20]]
+        for duplicate in self.duplicates[:20]:
+            where = " across splits" * duplicate.across_splits + " across classes" * duplicate.across_classes
+            lines.append(f"  the same picture{where}: {', '.join(duplicate.paths)}")
+        lines += [f"  no picture in class {name}" for name in self.empty_classes]
+        lines += [f"  outside every class: {path}" for path in self.stray[:20]]
+        lines += [f"  {self.hidden} hidden names ignored"] * (self.hidden > 0)
+        lines += [f"  {fault}" for fault in self.faults]
+        lines += [f"  remark: {remark}" for remark in self.remarks]
+        return "\n".join(map(printable, lines))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One file, looked at: its kind of badness, or the digest of its pixels."""
+
+    path: str
+    split: str
+    label: str
+    bad: BadFile | None = None
+    size: str = ""
+    mode: str = ""
+    format: str = ""
+    digest: str = ""
+
+
+def check(
+    folder: str | Path,
+    *,
+    duplicates: bool = True,
+    most_pixels: int = MOST_PIXELS,
+    workers: int | None = None,
+) -> DatasetReport:
+    """Look at every file of a folder of pictures: decode it, count it, compare it with all others.
+
+    Bad files are counted, never raised. Pictures are the same when their upright RGB pixels are.
+
+    Args:
+        folder: in ImageFolder's layout, with or without train/val/test.
+        duplicates: also compare the pictures.
+        most_pixels: larger pictures count as too large and are not decoded.
+        workers: threads; one for each core, at most 8, when left out.
+
+    Raises:
+        DataError: the folder is missing, or is not a folder.
+    """
+    listing = list_folder(folder)
+    files = listing.files()
+    looks = list(in_threads(lambda file: _look(file, listing.root, duplicates, most_pixels), files, workers))
+    good = [look for look in looks if look.bad is None]
+    pictures = _counts(listing, good)
+    return DatasetReport(
+        folder=in_text(folder),
+        pictures=pictures,
+        problems=(*(look.bad for look in looks if look.bad is not None), *_unlistable(listing)),
+        duplicates=_duplicates(good) if duplicates else (),
+        empty_classes=tuple(_empty(pictures)),
+        stray=tuple(_relative(path, listing.root) for path in listing.stray),
+        hidden=listing.hidden,
+        sizes=_most_common(look.size for look in good),
+        modes=_most_common(look.mode for look in good),
+        formats=_most_common(look.format for look in good),
+        faults=tuple(map(in_text, _faults(listing, pictures))),
+        remarks=tuple(map(in_text, _remarks(listing, pictures))),
+    )
+
+
+def _faults(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """What makes labels wrong or results meaningless."""
+    sums = _per_class(pictures)
+    if not any(sums.values()):
+        yield "no picture that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
+    filled = [name for name, count in sums.items() if count]
+    if len(filled) == 1 and len(sums) > 1:
+        yield f"pictures of one class only, {filled[0]}: every answer of a classifier would be right"
+    yield from listing.faults
+    names = {split: set(classes) for split, classes in listing.splits.items()}
+    for split, there in names.items():
+        only = sorted(
+            name for name in there if all(name not in names[other] for other in names if other != split)
+        )
+        if only and len(names) > 1:
+            yield f"classes that only {split} has: {', '.join(only)}"
+
+
+def _remarks(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """What one should know."""
+    single = [name for name, count in _per_class(pictures).items() if count == 1]
+    if single:
+        shown = ", ".join(single[:5]) + ", ..." * (len(single) > 5)
+        yield f"a single picture in {shown}: it cannot be both learned from and tested on"
+    for link in listing.unfollowed:
+        yield f"a link to a folder is not followed: {link.relative_to(listing.root)}"
+
+
+def _per_class(pictures: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """Readable pictures of each class, over all splits."""
+    sums: Counter[str] = Counter()
+    for classes in pictures.values():
+        sums.update(classes)
+    return sums
+
+
+def _counts(listing: Listing, looks: Iterable[_Look]) -> dict[str, dict[str, int]]:
+    counts = Counter((look.split, look.label) for look in looks)
+    return {split: {name: counts[split, name] for name in names} for split, names in listing.splits.items()}
+
+
+def _look(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> _Look:
+    split, label, path = file
+    where = _relative(path, root)
+    try:
+        content = read_bytes(path)
+        header = read_header(content, where, most_pixels)
+        size, mode, kind = "{}x{}".format(*header.size), header.mode, header.format or ""
+        picture = decode(content, where, most_pixels)
+    except PhotoError as error:
+        return _Look(where, split, label, bad=BadFile(where, error.kind, error.reason))
+    pixels = hashlib.blake2b(repr(picture.size).encode(), digest_size=16)
+    if digest:
+        pixels.update(picture.tobytes())
+    return _Look(where, split, label, None, size, mode, kind, pixels.hexdigest())
+
+
+def _duplicates(looks: Iterable[_Look]) -> tuple[Duplicate, ...]:
+    groups: dict[str, list[_Look]] = {}
+    for look in looks:
+        groups.setdefault(look.digest, []).append(look)
+    return tuple(
+        Duplicate(
+            tuple(look.path for look in group),
+            across_splits=len({look.split for look in group}) > 1,
+            across_classes=len({look.label for look in group}) > 1,
+        )
+        for group in groups.values()
+        if len(group) > 1
+    )
+
+
+def _empty(pictures: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Classes without a readable picture in some split, also those that only other splits have."""
+    every = dict.fromkeys(name for classes in pictures.values() for name in classes)
+    return [
+        "/".join(filter(None, (split, name)))
+        for split, classes in pictures.items()
+        for name in every
+        if not classes.get(name)
+    ]
+
+
+def _unlistable(listing: Listing) -> list[BadFile]:
+    reason = "the folder may not be listed"
+    return [BadFile(_relative(path, listing.root), "unreadable", reason) for path in listing.unreadable]
+
+
+def _relative(path: Path, root: Path) -> str:
+    return in_text(path.relative_to(root))
+
+
+def _most_common(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "no class"

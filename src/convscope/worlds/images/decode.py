@@ -1,0 +1,267 @@
+"""Files that claim to be pictures -> pixels, or one clear error."""
+
+import functools
+import io
+import os
+import stat
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from convscope.errors import DataError
+from convscope.files import kind_of, open_regular
+from convscope.worlds.images import bit_depth
+
+MOST_PIXELS = 120_000_000
+"""Largest picture that is decoded, in pixels (a 108-megapixel camera fits). It takes 0.5 GB."""
+MOST_BYTES = 2**29
+"""Largest file that is read: 512 MiB."""
+
+HINTS = {
+    "missing": "Check the path.",
+    "not a file": "Name a picture file; a folder of pictures opens with convscope.worlds.open.",
+    "unreadable": "Check the file's permissions.",
+    "empty": "The file has no content: copy it again.",
+    "not an image": f"Use a picture: {', '.join(('JPEG', 'PNG', 'WebP', 'GIF', 'TIFF', 'BMP'))}.",
+    "unsupported": "Convert it to JPEG or PNG.",
+    "corrupt": "The file is damaged: copy or export it again.",
+    "truncated": "The end of the file is missing: copy or download it again.",
+    "unclear range": "Scale its values to the whole range (12 bits in 16: times 16), or save it with 8 bits.",
+    "too large": "Make the picture smaller first.",
+}
+"""Every kind of bad file, and what to do about it."""
+
+KINDS = tuple(HINTS)
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+"""What is opened. Formats that run other programs (EPS, WMF) or have no signature (TGA) are not."""
+
+_SIGNATURES = {
+    "JPEG": (0, (b"\xff\xd8\xff",)),
+    "PNG": (0, (b"\x89PNG\r\n\x1a\n",)),
+    "GIF": (0, (b"GIF87a", b"GIF89a")),
+    "WEBP": (8, (b"WEBP",)),
+    "BMP": (0, (b"BM",)),
+    "TIFF": (0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")),
+    "PPM": (0, tuple(b"P" + kind for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F"))),
+    "JPEG2000": (0, (b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51")),
+    "AVIF": (4, (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1")),
+}
+_REFUSED = {
+    "HEIC": (4, (b"ftypheic", b"ftypheix", b"ftyphevc")),
+    "PostScript": (0, (b"%!PS", b"\xc5\xd0\xd3\xc6")),
+    "PDF": (0, (b"%PDF",)),
+    "Photoshop": (0, (b"8BPS",)),
+    "SVG": (0, (b"<svg", b"<?xml")),
+}
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what turns the picture upright (EXIF 2.3, tag 0x0112)."""
+_QUIET = threading.Lock()
+"""Held while warnings are silenced, which is a state of the whole process."""
+
+
+class PhotoError(DataError):
+    """A file that is not a usable picture; `kind` is one of KINDS, `reason` says what is wrong."""
+
+    def __init__(self, kind: str, where: str, reason: str) -> None:
+        self.kind, self.where, self.reason = kind, where, reason
+        super().__init__(f"a readable picture at {where}", received=f"{kind}: {reason}", hint=HINTS[kind])
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a regular file; pipes, devices and folders are refused without being opened.
+
+    Raises:
+        PhotoError: it is missing, not a file, unreadable, empty or too large.
+    """
+    return _read(path, MOST_BYTES)
+
+
+def read_start(path: str | Path) -> bytes:
+    """The first bytes of what looks like a picture, for a quick look at many files.
+
+    Raises:
+        PhotoError: like `read_bytes`, or the bytes are no picture's.
+    """
+    content = _read(path, 32)
+    if _family(content, _SIGNATURES) is None:
+        raise PhotoError(*_unidentified(content, str(path)))
+    return content
+
+
+def _read(path: str | Path, count: int) -> bytes:
+    where = str(path)
+    try:
+        status = os.stat(path)  # noqa: PTH116  # also takes names that Path refuses
+        if not stat.S_ISREG(status.st_mode):
+            raise PhotoError("not a file", where, kind_of(status.st_mode))
+        if status.st_size == 0:
+            raise PhotoError("empty", where, "0 bytes")
+        if status.st_size > MOST_BYTES:
+            raise PhotoError("too large", where, f"{status.st_size:,} bytes, the limit is {MOST_BYTES:,}")
+        with open_regular(path) as file:
+            return file.read(min(count, MOST_BYTES))
+    except FileNotFoundError:
+        raise PhotoError("missing", where, "there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise PhotoError("unreadable", where, _said(error)) from None
+
+
+def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """The picture with its size and mode known and no pixel decoded.
+
+    Raises:
+        PhotoError: it is not a picture, its header is damaged, or it claims more than `most_pixels` pixels.
+    """
+    try:
+        with _QUIET, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(content), formats=_formats())
+    except Image.DecompressionBombError:
+        raise PhotoError("too large", where, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise PhotoError(*_unidentified(content, where)) from None
+    except Exception as error:  # parsers of hostile headers raise anything
+        raise PhotoError(_damage(content, error), where, _said(error)) from None
+    width, height = image.size
+    if width * height > most_pixels:
+        raise PhotoError(
+            "too large", where, f"{width:,} x {height:,} pixels, the limit is {most_pixels:,} in all"
+        )
+    return image
+
+
+def open_stored(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """Decode the first frame in its own colour mode, as it is stored.
+
+    Raises:
+        PhotoError: see `KINDS`.
+    """
+    image = read_header(content, where, most_pixels)
+    with _explained(content, where, image.size):
+        image.load()
+    return image
+
+
+def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """Decode the first frame as RGB, upright, on white.
+
+    Raises:
+        PhotoError: see `KINDS`.
+    """
+    image = open_stored(content, where, most_pixels)
+    with _explained(content, where, image.size):
+        bit_depth.require_colour_seen(image, content)
+        return as_rgb(_upright(image), bit_depth.stated_white(image, content))
+
+
+@contextmanager
+def _explained(content: bytes, where: str, size: tuple[int, int]) -> Iterator[None]:
+    """Turn what decoders of hostile files raise, which is anything, into a `PhotoError`."""
+    try:
+        yield
+    except PhotoError as error:
+        raise PhotoError(error.kind, where, error.reason) from None
+    except MemoryError:
+        raise PhotoError("too large", where, f"{size} pixels do not fit into memory") from None
+    except bit_depth.UnclearRangeError as error:
+        raise PhotoError("unclear range", where, str(error)) from None
+    except bit_depth.PictureWarning:  # where the caller makes errors of warnings
+        raise
+    except Exception as error:
+        raise PhotoError(_damage(content, error), where, _said(error)) from None
+
+
+def as_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
+    """Any mode as 8-bit RGB: 16 bits scaled down, transparency composed on white, CMYK converted.
+
+    Colour profiles are not applied. Floating point is [0, 1] where it stays there, else [0, 255].
+
+    Args:
+        image: of any mode.
+        white: the value of 16-bit grey that is white, where the file states one; see `worlds.depth`.
+
+    Raises:
+        PhotoError: the colour mode is none that can be shown (LAB), or nothing tells which value is white.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if bit_depth.is_deep(image):
+        try:
+            return Image.fromarray(bit_depth.narrow(image, white)).convert("RGB")
+        except bit_depth.UnclearRangeError as error:
+            raise PhotoError("unclear range", "this picture", str(error)) from None
+    if image.mode == "CMYK" and image.format in ("JPEG", "MPO") and "adobe" not in image.info:
+        # Pillow takes every CMYK JPEG for inverted. Only those with Adobe's marker are.
+        image = image.point(lambda level: 255 - level)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    try:
+        return image.convert("RGB")
+    except ValueError as error:
+        raise PhotoError("unsupported", "this picture", f"colour mode {image.mode}: {error}") from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        with _QUIET, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            turn = _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged EXIF data says nothing about the pixels
+        return image
+    if turn is None:
+        return image
+    upright = image.transpose(turn)
+    upright.info, upright.format = image.info, image.format
+    return upright
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _family(content: bytes, families: dict[str, tuple[int, tuple[bytes, ...]]]) -> str | None:
+    for name, (start, marks) in families.items():
+        if content.startswith(marks, start):
+            return name
+    return None
+
+
+def _unidentified(content: bytes, where: str) -> tuple[str, str, str]:
+    if family := _family(content, _SIGNATURES):
+        return _damage(content), where, f"a {family} file whose header makes no sense"
+    if refused := _family(content, _REFUSED):
+        return "unsupported", where, f"a {refused} file"
+    return "not an image", where, f"a file that starts with {content[:8]!r}"
+
+
+def _damage(content: bytes, error: Exception | None = None) -> str:
+    """`truncated` when the file's end is missing, else `corrupt`."""
+    if isinstance(error, EOFError) or "truncat" in str(error).lower():
+        return "truncated"
+    family = _family(content, _SIGNATURES)
+    if family == "WEBP":
+        return "truncated" if len(content) < int.from_bytes(content[4:8], "little") + 8 else "corrupt"
+    end = _ENDS.get(family or "")
+    return "truncated" if end and end not in content[-64:] else "corrupt"
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,249 @@
+"""Pictures in a folder, one folder for each class, decoded when they are needed."""
+
+import copy
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from convscope.errors import DataError, UsageError, nearest
+from convscope.graph.contract import InputContract
+from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
+from convscope.worlds.images import photos
+from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start
+from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
+
+CACHE_BYTES = 2**29
+"""Decoded pictures are kept when all of them fit into this much memory: 512 MiB, 3,500 of 3x224x224."""
+AHEAD = 2
+"""Batches that are decoded while the current one is in use."""
+
+
+class ImageFolder(LabelledImages):
+    """Pictures in `root/<class>/*` or `root/{train,val,test}/<class>/*`.
+
+    Classes are sorted naturally (`2` before `10`), over all splits together. Files are taken by content,
+    whatever their name. What is plainly no picture is left out at once; a file that turns out to be damaged
+    when it is decoded is replaced by the next readable one of its class (by white paper, where the class has
+    none), so that batches stay whole and labels right. Both are listed in `problems`. Nothing is ever
+    written.
+
+    Args:
+        root: the folder.
+        split: which part, where there are parts; `train` when left out.
+        contract: the form in which pictures come out.
+        cache_bytes: keep decoded pictures when all fit into this many bytes.
+        workers: decoding threads; one for each core, at most 8, when left out.
+
+    Raises:
+        DataError: there is no such folder, or no picture in it.
+        UsageError: there is no such split, or the contract is not for pictures.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str | None = None,
+        contract: InputContract = photos.CONTRACT,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+        workers: int | None = None,
+    ) -> None:
+        listing = list_folder(root)
+        split = _split(listing, split)
+        self.name = "/".join(filter(None, (in_text(Path(root).resolve().name), split)))
+        self.classes, self.contract = listing.classes, contract
+        self._notes = listing.faults
+        photos.picture_size(contract)
+        files = [(path, name) for name, paths in listing.splits[split].items() for path in paths]
+        workers = workers or min(8, os.cpu_count() or 1)
+        complaints = list(in_threads(_sniff, [path for path, _ in files], workers))
+        good = [file for file, complaint in zip(files, complaints, strict=True) if complaint is None]
+        index = {name: k for k, name in enumerate(self.classes)}
+        self.labels = torch.tensor([index[name] for _, name in good], dtype=torch.int64)
+        self._rows = torch.arange(len(good))
+        self._store = _Store([path for path, _ in good], self.labels, contract, cache_bytes, workers)
+        self._store.problems += [complaint for complaint in complaints if complaint is not None]
+        self._store.problems += [_unlisted(folder) for folder in listing.unreadable]
+        if not good:
+            raise DataError(
+                f"pictures in {listing.root / split}",
+                received=_summary(self.problems) or "no file in any class folder",
+                hint=LAYOUT,
+            )
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Files that could not be used, as far as they have been met, in the order of their paths."""
+        return tuple(sorted(self._store.problems, key=lambda problem: problem.path))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A single class, folders below classes, classes that are written alike, as sentences."""
+        return self._notes
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file of each picture."""
+        return tuple(self._store.paths[row] for row in self._rows.tolist())
+
+    def batch(self, indices: Indices) -> Picture:
+        """The pictures at `indices`, in that order, uint8.
+
+        Raises:
+            DataError: every file of this folder has turned out to be damaged.
+        """
+        rows = self._rows[checked(indices, len(self))].tolist()
+        return _stacked(list(in_threads(self._store.picture, rows, self._store.workers)), self.contract)
+
+    def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
+        """Pictures and labels at `indices`, `size` at a time, in order; the next are decoded meanwhile."""
+        chosen = checked(indices, len(self))
+        parts = iter(chosen.split(size) if len(chosen) else ())
+        pool = ThreadPoolExecutor(self._store.workers)
+        waiting: deque[tuple[Tensor, list[Future[Tensor]]]] = deque()
+
+        def start(count: int) -> None:
+            for part in islice(parts, count):
+                rows = self._rows[part].tolist()
+                waiting.append((part, [pool.submit(self._store.picture, row) for row in rows]))
+
+        try:
+            start(AHEAD + 1)
+            while waiting:
+                part, pictures = waiting.popleft()
+                yield _stacked([picture.result() for picture in pictures], self.contract), self.labels[part]
+                start(1)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def take(self, indices: Indices) -> Self:
+        """Only the pictures at `indices`, in that order; decoded pictures and problems are shared."""
+        indices = checked(indices, len(self))
+        part = copy.copy(self)
+        part._rows, part.labels = self._rows[indices], self.labels[indices]
+        return part
+
+    def readable(self) -> Self:
+        """Only the pictures that can be decoded: decodes every one of them once.
+
+        Raises:
+            DataError: there is none.
+        """
+        rows = self._rows.tolist()
+        good = list(in_threads(self._store.is_readable, rows, self._store.workers))
+        if not any(good):
+            raise self._store.nothing_left()
+        return self.take(torch.tensor(good).nonzero().flatten())
+
+
+class _Store:
+    """Decoded pictures of some files, shared by all parts of a folder; every method may run in threads."""
+
+    def __init__(
+        self, paths: list[Path], labels: Tensor, contract: InputContract, cache_bytes: int, workers: int
+    ) -> None:
+        self.paths, self.contract, self.workers = paths, contract, workers
+        self.problems: list[Problem] = []
+        self._labels = labels.tolist()
+        self._members = {k: (labels == k).nonzero().flatten().tolist() for k in set(self._labels)}
+        self._bad: set[int] = set()
+        self._lock = threading.Lock()
+        extent = (len(paths), *contract.shape)
+        fits = torch.Size(extent).numel() <= cache_bytes
+        self._cache = torch.empty(extent, dtype=torch.uint8) if fits else None
+        self._cached = [False] * len(paths)
+
+    def is_readable(self, row: int) -> bool:
+        return self._own(row) is not None
+
+    def picture(self, row: int) -> UInt8[Tensor, "c h w"]:
+        """The picture in a row, or the next readable one of its class, or white where its class has none.
+
+        Raises:
+            DataError: every file is damaged.
+        """
+        picture = self._own(row)
+        if picture is not None:
+            return picture
+        members = self._members[self._labels[row]]
+        at = members.index(row)
+        for other in members[at + 1 :] + members[:at]:
+            picture = self._own(other)
+            if picture is not None:
+                return picture
+        if not any(map(self.is_readable, range(len(self.paths)))):
+            raise self.nothing_left()
+        return torch.full(self.contract.shape, 255, dtype=torch.uint8)
+
+    def nothing_left(self) -> DataError:
+        return DataError(
+            "at least one readable picture", received=_summary(tuple(self.problems)), hint=LAYOUT
+        )
+
+    def _own(self, row: int) -> Tensor | None:
+        """The picture of this very row, or None when its file is bad."""
+        if row in self._bad:
+            return None
+        if self._cache is not None and self._cached[row]:
+            return self._cache[row]
+        path = self.paths[row]
+        try:
+            picture = photos.to_bytes(decode(read_bytes(path), str(path)), self.contract)
+        except PhotoError as error:
+            with self._lock:
+                if row not in self._bad:
+                    self._bad.add(row)
+                    self.problems.append(Problem(in_text(path), error.kind, error.reason))
+            return None
+        if self._cache is not None:
+            self._cache[row] = picture
+            self._cached[row] = True
+        return picture
+
+
+def _stacked(pictures: list[Tensor], contract: InputContract) -> Picture:
+    return torch.stack(pictures) if pictures else torch.empty((0, *contract.shape), dtype=torch.uint8)
+
+
+def _split(listing: Listing, split: str | None) -> str:
+    there = list(listing.splits)
+    if there == [""]:
+        if split in (None, ""):
+            return ""
+        raise UsageError(
+            f"a folder with a part named {split}",
+            received=f"{listing.root}, whose folders are classes",
+            hint=f"Leave the split out, or lay it out as {split}/<class>/<pictures>.",
+        )
+    if split is None:
+        split = "train" if "train" in there else there[0]
+    if split not in there:
+        raise UsageError(f"a part of {listing.root}", received=split, hint=nearest(split, there))
+    return split
+
+
+def _sniff(path: Path) -> Problem | None:
+    """What is wrong with a file as far as its first bytes tell."""
+    try:
+        read_start(path)
+    except PhotoError as error:
+        return Problem(in_text(path), error.kind, error.reason)
+    return None
+
+
+def _unlisted(folder: Path) -> Problem:
+    return Problem(in_text(folder), "unreadable", "the folder may not be listed")
+
+
+def _summary(problems: tuple[Problem, ...]) -> str:
+    kinds = [problem.kind for problem in problems]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

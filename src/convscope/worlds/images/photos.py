@@ -1,0 +1,165 @@
+"""Photographs: a file -> a picture -> a tensor in a network's range -> a picture again."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from convscope.errors import UsageError
+from convscope.graph.contract import InputContract
+from convscope.worlds.dataset import scaled
+from convscope.worlds.images.decode import KINDS as KINDS
+from convscope.worlds.images.decode import MOST_BYTES as MOST_BYTES
+from convscope.worlds.images.decode import MOST_PIXELS as MOST_PIXELS
+from convscope.worlds.images.decode import PhotoError as PhotoError
+from convscope.worlds.images.decode import as_rgb, decode, read_bytes
+
+CONTRACT = InputContract(channels=3, height=224, width=224, crop=0.875)
+"""What a photograph becomes where no network says otherwise: RGB in [0, 1]."""
+
+_RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+
+
+def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """The photograph in a file (or in its bytes) as 8-bit RGB.
+
+    EXIF orientation is applied; transparency is composed on white; CMYK (Adobe's inverted one too), 16 bits,
+    palettes, grey and black-and-white are converted; of an animation or a multi-picture file the first frame
+    is taken. Colour profiles are not applied. Nothing is decoded before the header's size has been found to
+    be at most `most_pixels`.
+
+    Raises:
+        PhotoError: (a DataError) the file is missing, not a file, unreadable, empty, not an image, corrupt,
+            truncated or too large; `error.kind` says which.
+    """
+    if isinstance(source, bytes):
+        if not source:
+            raise PhotoError("empty", "these bytes", "0 bytes")
+        return decode(source, "these bytes", most_pixels)
+    return decode(read_bytes(source), str(source), most_pixels)
+
+
+def to_tensor(photo: Image.Image, contract: InputContract = CONTRACT) -> Float[Tensor, "c h w"]:
+    """The photograph in the contract's range and size; normalising is left to the network.
+
+    Its shorter side becomes `round(size / crop)` (antialiased), then the centre is cropped; where the
+    contract is not square the picture is made to cover it. A contract of one channel gets the luminance
+    (ITU-R 601-2). Equal, bit for bit, to torchvision's Resize, CenterCrop, ToTensor.
+
+    Raises:
+        UsageError: the contract is not for pictures: no height, or neither 1 nor 3 channels.
+    """
+    return scaled(to_bytes(photo, contract), contract)
+
+
+def to_bytes(photo: Image.Image, contract: InputContract = CONTRACT) -> UInt8[Tensor, "c h w"]:
+    """Like `to_tensor`, as the bytes before scaling: 0 and 255 stand for the ends of the contract's range.
+
+    Raises:
+        UsageError: the contract is not for pictures.
+    """
+    height, width = picture_size(contract)
+    photo = as_rgb(photo)
+    if contract.channels == 1:
+        photo = photo.convert("L")
+    pixels = np.array(_fit(photo, height, width, contract.crop, _resampling(contract)))
+    return torch.from_numpy(pixels).reshape(height, width, -1).permute(2, 0, 1).contiguous()
+
+
+def to_tensor_uncropped(
+    picture: Image.Image, contract: InputContract = CONTRACT, *, longest: int | None = None
+) -> Float[Tensor, "c h w"]:
+    """A picture in the contract's range at its own size, all of it: neither cropped nor made square.
+
+    Args:
+        picture: what `open_photo` gives.
+        contract: channels and value range; a contract of one channel gets the luminance.
+        longest: the longer side in pixels, if not the picture's own; the shorter one goes with it.
+
+    Raises:
+        UsageError: the contract is not for pictures: no height, or neither 1 nor 3 channels.
+    """
+    picture_size(contract)
+    picture = as_rgb(picture)
+    picture = picture.convert("L") if contract.channels == 1 else picture
+    if longest and longest != max(picture.size):
+        across, down = (max(1, round(side * longest / max(picture.size))) for side in picture.size)
+        picture = picture.resize((across, down), _resampling(contract))
+    pixels = np.array(picture).reshape(picture.height, picture.width, -1)
+    return scaled(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), contract)
+
+
+def to_uint8(photo: Image.Image) -> UInt8[Tensor, "3 h w"]:
+    """The photograph as it is, without scaling or cropping."""
+    return torch.from_numpy(np.array(as_rgb(photo))).permute(2, 0, 1).contiguous()
+
+
+def to_pil(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -> Image.Image:
+    """A tensor in the contract's range as a picture; what lies outside is clipped, NaN becomes black.
+
+    Raises:
+        UsageError: the tensor is not [1 h w] or [3 h w].
+    """
+    if tensor.ndim != 3 or tensor.shape[0] not in (1, 3) or 0 in tensor.shape:
+        raise UsageError("a picture [1 h w] or [3 h w]", received=f"{list(tensor.shape)}")
+    low, high = contract.value_range
+    unit = (tensor.detach().to("cpu", torch.float64) - low) / (high - low)
+    pixels = unit.nan_to_num(0, 1, 0).clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def picture_size(contract: InputContract) -> tuple[int, int]:
+    """Height and width of a contract for pictures.
+
+    Raises:
+        UsageError: it has no height, or neither 1 nor 3 channels.
+    """
+    if contract.height is None or contract.width is None:
+        raise UsageError(
+            "a network that looks at pictures: channels, height and width",
+            received=f"an input of axes '{contract.axes}', {contract.shape}",
+            hint="A photograph has no one-dimensional form; give this network a signal.",
+        )
+    if contract.channels not in (1, 3):
+        raise UsageError(
+            "a network that looks at grey (1 channel) or colour (3 channels)",
+            received=f"an input of {contract.channels} channels",
+            hint=f"A photograph cannot fill them; build the [{contract.channels} h w] tensor yourself.",
+        )
+    return contract.height, contract.width
+
+
+def _resampling(contract: InputContract) -> Image.Resampling:
+    if contract.interpolation not in _RESAMPLING:
+        raise UsageError(f"an interpolation among {', '.join(_RESAMPLING)}", received=contract.interpolation)
+    return _RESAMPLING[contract.interpolation]
+
+
+def _fit(
+    photo: Image.Image, height: int, width: int, crop: float, resampling: Image.Resampling
+) -> Image.Image:
+    """Resize to cover height / crop x width / crop, then crop the centre, with torchvision's rounding."""
+    across, down = photo.size
+    wanted_down, wanted_across = max(height, round(height / crop)), max(width, round(width / crop))
+    if wanted_across * down >= wanted_down * across:
+        size = wanted_across, max(int(wanted_across * down / across), wanted_down)
+    else:
+        size = max(int(wanted_down * across / down), wanted_across), wanted_down
+    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    if size[0] * size[1] > MOST_PIXELS:  # a thread of pixels: never make the long side that is cropped away
+        x, y = across / size[0], down / size[1]
+        box = (left * x, top * y, (left + width) * x, (top + height) * y)
+        return photo.resize((width, height), resampling, box=box)
+    if size != photo.size:
+        photo = photo.resize(size, resampling)
+    return photo.crop((left, top, left + width, top + height))

@@ -1,0 +1,78 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as reference
+
+from convscope.learn.batches import augment_images
+from convscope.learn.batches.augment_images import AUGMENTATIONS, augmented
+from convscope.learn.recipe import AUGMENTATION_NAMES
+
+
+@pytest.fixture
+def pictures():
+    return torch.randint(256, (6, 3, 20, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_table_holds_what_the_plan_offers():
+    assert tuple(AUGMENTATIONS) == AUGMENTATION_NAMES
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_shape_type_and_repeatability(name, pictures):
+    before = pictures.clone()
+    changed = augmented(pictures, (name,), 5)
+    assert changed.shape == pictures.shape
+    assert changed.dtype == torch.uint8
+    assert torch.equal(pictures, before)
+    assert not torch.equal(changed, pictures)
+    assert torch.equal(changed, augmented(pictures, (name,), 5))
+    assert not torch.equal(changed, augmented(pictures, (name,), 6))
+
+
+def test_shift_moves_each_picture_by_whole_pixels(pictures):
+    moved = augmented(pictures, ("shift",), 3).numpy()
+    padded = np.pad(pictures.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+    offsets = set()
+    for k in range(len(pictures)):
+        found = [
+            (y, x)
+            for y in range(5)
+            for x in range(5)
+            if np.array_equal(padded[k, :, y : y + 20, x : x + 30], moved[k])
+        ]
+        assert len(found) == 1
+        offsets.add(found[0])
+    assert len(offsets) > 1
+
+
+def test_flip_mirrors_some(pictures):
+    flipped = augmented(pictures, ("flip",), 0)
+    kinds = {
+        ("same" if torch.equal(a, b) else "mirrored" if torch.equal(a, torch.flip(b, [-1])) else "other")
+        for a, b in zip(flipped, pictures, strict=True)
+    }
+    assert kinds == {"same", "mirrored"}
+
+
+def test_rotate_is_torchvisions(monkeypatch):
+    smooth = torch.linspace(0, 255, 24).expand(1, 1, 16, 24).to(torch.uint8).contiguous()
+    monkeypatch.setattr(augment_images, "TURN", 30.0)
+    turned = augment_images.rotate(smooth, torch.Generator().manual_seed(2))
+    drawn = (torch.rand(1, generator=torch.Generator().manual_seed(2)).item() * 2 - 1) * 30
+    mode: Any = InterpolationMode.BILINEAR
+    expected = reference.rotate(smooth.float(), -drawn, interpolation=mode)
+    inside = (slice(None), slice(None), slice(5, 11), slice(7, 17))
+    opposite = reference.rotate(smooth.float(), drawn, interpolation=mode)
+    distances = [(turned.float() - other)[inside].abs().max().item() for other in (expected, opposite)]
+    assert min(distances) < 1.5
+
+
+def test_erase_blanks_a_square_with_the_mean(pictures):
+    erased = augmented(pictures, ("erase",), 4)
+    for before, after in zip(pictures, erased, strict=True):
+        changed = (before != after).any(0)
+        assert 0 < changed.sum() <= (0.35 * 20 + 1) * (0.35 * 30 + 1)
+        assert (after[:, changed] == before.float().mean().to(torch.uint8)).all()

@@ -1,0 +1,346 @@
+"""Teaching networks to paint: what a step moves, that it goes on exactly, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from convscope import nets
+from convscope.errors import DataError, MissingError, UsageError
+from convscope.learn import ClassificationRecipe, Epoch, Trainer
+from convscope.learn.style import setup
+from convscope.learn.style.crops import RandomCrops
+from convscope.learn.style.perceptual import BLURS, PerceptualLoss, frozen_copy, palette
+from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, StyleTransferTask
+from convscope.learn.trainer.state import State
+from convscope.nets.inference.execution import PLAIN, ExecutionConfig
+from convscope.nets.style.bank import StyleBank, StyleBankConfig
+from convscope.worlds import UnlabelledImages
+from convscope.worlds.images.style_images import painting
+
+SCALES = StyleLossWeights(style=10.0, alternation=2, warmup_steps=0, side=64)
+PLAN = {
+    "batch": 2,
+    "precision": "fp32",
+    "memory_format": "contiguous",
+    "optimizer": "adam",
+    "weight_decay": 0.0,
+}
+LAYERS = ("relu1_1", "relu2_1")
+
+
+def write(path: Path, seed: int, size: tuple[int, int] = (80, 96), period: float = 9.0) -> Path:
+    """Waves of colour, every picture its own."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    angle = torch.rand(3, generator=generator) * 6.28
+    waves = [
+        torch.sin(rows * torch.sin(a) / period + columns * torch.cos(a) / period * (1 + i))
+        for i, a in enumerate(angle)
+    ]
+    noise = torch.rand(*size, 3, generator=generator)
+    pixels = (torch.stack(waves, -1) * 0.4 + 0.5 + 0.1 * (noise - 0.5)).clamp(0, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((pixels * 255).to(torch.uint8).numpy()).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("school")
+    for index in range(8):
+        write(root / "photographs" / f"{index}.png", index)
+    for index, name in enumerate(("wave", "scream", "hat")):
+        write(root / f"{name}.png", 50 + index, (120, 100), period=3.0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def photographs(folder) -> UnlabelledImages:
+    return UnlabelledImages(folder / "photographs")
+
+
+@pytest.fixture(scope="session")
+def judge(folder) -> PerceptualLoss:
+    images = [painting(folder / f"{name}.png", 96) for name in ("wave", "scream")]
+    return PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), images, "relu2_1", LAYERS)
+
+
+def painter(styles=("wave", "scream"), seed=0):
+    torch.manual_seed(seed)
+    return nets.wrap(
+        StyleBank(StyleBankConfig(styles, width=4, before=0, after=1)), setup.CONTRACT, name="painter"
+    )
+
+
+def copied(net):
+    return {name: tensor.clone() for name, tensor in net.module.state_dict().items()}
+
+
+def moved(net, before):
+    """The parts of which a weight has changed: encoder, decoder, banks.wave, ..."""
+    now = net.module.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], now[name])}
+    return {".".join(name.split(".")[: 2 if name.startswith("banks") else 1]) for name in changed}
+
+
+def test_what_each_step_moves(judge, photographs):
+    """T steps of painting move the batch's bank too; the T+1st moves encoder and decoder only."""
+    net = painter()
+    loop = Trainer(
+        net,
+        photographs,
+        plan=ClassificationRecipe(epochs=2, **PLAN | {"batch": 1}),
+        task=StyleBankTask(judge, SCALES),
+    )
+    loop.pause()
+    seen, before = [], copied(net)
+    for _event in loop:
+        loop.pause()
+        seen.append(moved(net, before))
+        before = copied(net)
+        if len(seen) == 6:
+            break
+    both = {"encoder", "decoder"}
+    assert seen == [
+        {*both, "banks.wave"},
+        {*both, "banks.scream"},
+        both,
+        {*both, "banks.scream"},
+        {*both, "banks.wave"},
+        both,
+    ]
+
+
+def test_the_prelude_moves_no_bank(judge, photographs):
+    net = painter()
+    before = copied(net)
+    plan = ClassificationRecipe(epochs=1, **PLAN)
+    list(
+        Trainer(
+            net, photographs, plan=plan, task=StyleBankTask(judge, StyleLossWeights(side=64, warmup_steps=4))
+        )
+    )
+    assert moved(net, before) == {"encoder", "decoder"}
+
+
+def test_a_new_style_moves_its_own_bank_only(folder):
+    styles = {"hat": str(folder / "hat.png")}
+    judging = setup.PerceptualConfig(content="relu2_1", style=LAYERS, paintings=96)
+    lesson = setup.setup_added_style(
+        painter(), folder / "photographs", styles, scales=SCALES, judging=judging
+    )
+    before = copied(lesson.net)
+    list(Trainer(lesson.net, lesson.train, plan=ClassificationRecipe(epochs=2, **PLAN), task=lesson.task))
+    assert moved(lesson.net, before) == {"banks.hat"}
+
+
+def test_it_learns(judge, photographs):
+    net, task = painter(), StyleBankTask(judge, SCALES)
+    before = task.evaluate(net, photographs, ExecutionConfig()).metrics
+    plan = ClassificationRecipe(epochs=8, lr=0.01, clip=0.05, **PLAN)
+    epochs = [e for e in Trainer(net, photographs, photographs, plan, task=task) if isinstance(e, Epoch)]
+    after = epochs[-1].test_measures
+    assert after["style"] < 0.8 * before["style"]
+    assert after["psnr"] > before["psnr"] + 1
+    assert epochs[-1].train_accuracy is None
+    assert "furthest from its painting" in epochs[-1].worst
+
+
+def test_johnsons_network_learns(judge, photographs, folder):
+    judging = setup.PerceptualConfig(content="relu2_1", style=LAYERS, paintings=96)
+    lesson = setup.setup_style_training(
+        "johnson",
+        folder / "photographs",
+        {"wave": str(folder / "wave.png")},
+        scales=SCALES,
+        judging=judging,
+        width=4,
+    )
+    plan = ClassificationRecipe(epochs=6, lr=0.01, **PLAN)
+    epochs = [
+        e for e in Trainer(lesson.net, lesson.train, plan=plan, task=lesson.task) if isinstance(e, Epoch)
+    ]
+    assert epochs[-1].measures["style"] < 0.8 * epochs[0].measures["style"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_goes_on_bit_for_bit(judge, photographs, tmp_path, precision):
+    plan = ClassificationRecipe(
+        epochs=3, clip=0.05, **PLAN | {"precision": precision, "memory_format": "channels_last"}
+    )
+    straight = painter()
+    whole = Trainer(straight, photographs, plan=plan, task=StyleBankTask(judge, SCALES))
+    list(whole)
+    loop = Trainer(painter(), photographs, plan=plan, task=StyleBankTask(judge, SCALES))
+    loop.pause()
+    for _event in loop:
+        if (loop.epoch, loop.step) == (1, 2):
+            break
+        loop.pause()
+    loop.state().write(tmp_path)
+    net = painter(seed=9)
+    again = Trainer(
+        net, photographs, plan=plan, task=StyleBankTask(judge, SCALES), state=State.read(tmp_path)
+    )
+    list(again)
+    assert moved(net, copied(straight)) == set()
+    assert again.history[-1].measures == whole.history[-1].measures
+
+
+def test_distances_are_shares(judge, folder):
+    """A painting has its own style and content to the last; another painting has not."""
+    image = painting(folder / "wave.png", 96)
+    styles = torch.tensor([0])
+    own = judge.judge(image, image, styles)
+    assert float(own.style) < 1e-5
+    assert float(own.content) == 0
+    other = judge.judge(image, image, torch.tensor([1]))
+    assert 0.05 < float(other.style) < 1.5
+
+
+def test_a_palette_is_how_the_mean_colours_of_blocks_vary_together(folder):
+    """As numpy's covariance of colours averaged by hand says it; the same is 0, one colour is 1."""
+    image = painting(folder / "wave.png", 96)[..., :80, :64]
+    seen = palette(image)[0]
+    for side, found in zip(BLURS, seen, strict=True):
+        blocks = image[0].numpy().reshape(3, 80 // side, side, 64 // side, side).mean((2, 4))
+        assert found.numpy() == pytest.approx(np.cov(blocks.reshape(3, -1), bias=True), abs=1e-6)
+    judge = PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), [image], "relu2_1", LAYERS)
+    own = torch.zeros(1, dtype=torch.long)
+    assert judge.palette_of(image, own).item() == pytest.approx(0, abs=1e-9)
+    assert judge.palette_of(torch.full_like(image, 0.3), own).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_palette_counts_as_much_as_it_is_said_to(folder, photographs, judge):
+    net, batch = painter(), (photographs.middles(range(2), 64).float() / 255, torch.tensor([0, 1]))
+    choice = ExecutionConfig("fp32", False)
+    plain = StyleTransferTask.priced(StyleBankTask(judge, SCALES), net, batch, choice).loss
+    more = StyleBankTask(judge, replace(SCALES, palette=3.0)).priced(net, batch, choice).loss
+    with torch.no_grad():
+        painted = StyleBankTask(judge, SCALES).paint(net, *batch)
+    assert (more - plain).item() == pytest.approx(
+        3 * judge.palette_of(painted, batch[1]).mean().item(), rel=1e-4
+    )
+
+
+def test_squares_follow_from_seed_epoch_and_step(photographs):
+    def feed(seed=0):
+        return RandomCrops(photographs, 3, batch=3, side=32, seed=seed, device=torch.device("cpu"))
+
+    whole = list(feed().batches(1, 0))
+    rest = list(feed().batches(1, 1))
+    assert len(whole) == feed().steps == 2
+    assert torch.equal(whole[1][0], rest[0][0])
+    assert torch.equal(whole[1][1], rest[0][1])
+    assert not torch.equal(whole[0][0], next(iter(feed(1).batches(1, 0)))[0])
+    assert torch.cat([styles for _, styles in whole]).bincount(minlength=3).tolist() == [2, 2, 2]
+
+
+def test_a_judge_that_has_learned_nothing_is_refused(folder, tmp_path):
+    net = nets.load("hed-vgg16", weights=None, seed=0)
+    nets.save(net, tmp_path / "fresh")
+    judging = setup.PerceptualConfig(str(tmp_path / "fresh"), "relu2_1", LAYERS, paintings=96)
+    styles = {"wave": str(folder / "wave.png")}
+    with pytest.raises(MissingError, match="--untrained"):
+        setup.perceptual_loss(judging, styles)
+    assert setup.perceptual_loss(setup.PerceptualConfig(judging.network, "relu2_1", LAYERS, True, 96), styles)
+
+
+def test_bad_paintings_and_photographs_are_told(folder, tmp_path):
+    small = write(tmp_path / "small.png", 1, (63, 200))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(small.read_bytes()[:200])
+    for path in (small, broken, tmp_path / "none.png"):
+        with pytest.raises(DataError):
+            painting(path, 96)
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "nowhere", broken):
+        with pytest.raises(DataError):
+            UnlabelledImages(path)
+
+
+def test_what_makes_no_sense_is_refused(judge, photographs, folder):
+    wave = {"wave": str(folder / "wave.png")}
+    with pytest.raises(UsageError, match="one painting"):
+        setup.setup_style_training(
+            "johnson", folder / "photographs", {**wave, "scream": str(folder / "scream.png")}
+        )
+    with pytest.raises(UsageError, match="already"):
+        setup.setup_added_style(painter(), folder / "photographs", wave)
+    with pytest.raises(UsageError, match="StyleBank"):
+        setup.setup_added_style(nets.load("lecture"), folder / "photographs", wave)
+    with pytest.raises(UsageError, match="2 paintings"):
+        Trainer(
+            painter(("wave",)),
+            photographs,
+            plan=ClassificationRecipe(**PLAN),
+            task=StyleBankTask(judge, SCALES),
+        )
+    with pytest.raises(UsageError, match="paints"):
+        Trainer(
+            nets.load("lecture"),
+            photographs,
+            plan=ClassificationRecipe(**PLAN),
+            task=StyleTransferTask(judge, SCALES),
+        )
+    with pytest.raises(DataError, match="Photographs"):
+        Trainer(painter(), [1], plan=ClassificationRecipe(**PLAN), task=StyleBankTask(judge, SCALES))
+
+
+def test_styles_are_named_by_hand_or_by_their_files():
+    words = ["a/Great Wave (c1831).jpg", "night=x/y.png", "7.png"]
+    assert setup.named(words) == {"great-wave-c1831": words[0], "night": "x/y.png", "style": "7.png"}
+    with pytest.raises(UsageError, match="twice"):
+        setup.named(["wave=a.png", "b/wave.png"])
+    with pytest.raises(UsageError, match="at least one"):
+        setup.named([])
+
+
+def test_precision_is_measured_once(judge, photographs, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    net, task = painter(), StyleBankTask(judge, SCALES)
+    before = copied(net)
+    chosen = task.execution(net, ClassificationRecipe(batch=2))
+    assert chosen in (ExecutionConfig("fp32", True), ExecutionConfig("bf16", True))
+    assert moved(net, before) == set()
+    monkeypatch.setattr(StyleBankTask, "_seconds", lambda *_: pytest.fail("measured again"))
+    assert task.execution(net, ClassificationRecipe(batch=2)) == chosen
+
+
+def test_any_style_learns_and_goes_on_bit_for_bit(folder, tmp_path):
+    """The encoder stays, the decoder learns; stopped and resumed it ends the same."""
+    styles = {"wave": str(folder / "wave.png"), "hat": str(folder / "hat.png")}
+
+    def lesson():
+        return setup.setup_style_training(
+            "adain",
+            folder / "photographs",
+            styles,
+            scales=StyleLossWeights(style=5.0, side=64, warmup_steps=0),
+            seed=4,
+        )
+
+    whole = lesson()
+    before, plan = copied(whole.net), ClassificationRecipe(epochs=6, lr=0.001, **PLAN)
+    loop = Trainer(whole.net, whole.train, whole.test, plan, task=whole.task)
+    list(loop)
+    assert moved(whole.net, before) == {"decoder"}
+    fresh = lesson()
+    first, last = (one.task.evaluate(one.net, whole.test, PLAIN).metrics for one in (fresh, whole))
+    assert last["loss"] < 0.98 * first["loss"]
+    half = lesson()
+    loop = Trainer(half.net, half.train, half.test, plan, task=half.task)
+    loop.pause()
+    for _event in loop:
+        if (loop.epoch, loop.step) == (1, 1):
+            break
+        loop.pause()
+    loop.state().write(tmp_path)
+    again = lesson()
+    state = State.read(tmp_path)
+    list(Trainer(again.net, again.train, again.test, plan, task=again.task, state=state))
+    assert moved(again.net, copied(whole.net)) == set()

@@ -1,0 +1,57 @@
+import subprocess
+import sys
+
+import pytest
+
+from convscope.errors import UsageError
+from convscope.learn.recipe import ClassificationRecipe
+
+
+def test_importing_the_plan_leaves_torch_alone():
+    code = "import convscope.learn.recipe, convscope.learn.schedules, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": 0},
+        {"batch": -1},
+        {"lr": 0},
+        {"lr": float("nan")},
+        {"lr": float("inf")},
+        {"optimizer": "lion"},
+        {"augment": ("shfit",)},
+        {"label_smoothing": 1.0},
+        {"momentum": 1},
+        {"precision": "int4"},
+        {"seed": -1},
+        {"unknown": 3},
+        {"network": ""},
+    ],
+)
+def test_bad_values_name_their_field(values):
+    with pytest.raises(UsageError) as caught:
+        ClassificationRecipe.parse(values)
+    assert next(iter(values)) in str(caught.value)
+
+
+def test_a_misspelt_augmentation_is_corrected():
+    with pytest.raises(UsageError, match="Did you mean shift"):
+        ClassificationRecipe.parse({"augment": ("shfit",)})
+
+
+def test_the_learning_rate_follows_optimizer_and_size():
+    assert ClassificationRecipe(lr=0.3).peak(10**9) == 0.3
+    assert ClassificationRecipe().peak(100) > ClassificationRecipe().peak(10**8)
+    assert ClassificationRecipe(optimizer="sgd").peak(100) == ClassificationRecipe(optimizer="sgd").peak(
+        10**8
+    )
+
+
+def test_a_plan_tells_its_command():
+    assert (
+        ClassificationRecipe(network="lenet5", data="mnist", epochs=5).command()
+        == "convscope train lenet5 mnist --epochs 5"
+    )

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from convscope.errors import MissingError, UsageError
+from convscope.learn import ClassificationRecipe, Epoch, iter_train, setup_training
+
+
+def folder(root: Path, splits: tuple[str, ...]) -> Path:
+    generator = torch.Generator().manual_seed(0)
+    for split in splits:
+        for name, colour in (("red", (200, 40, 40)), ("green", (40, 200, 40)), ("blue", (40, 40, 200))):
+            place = root / split / name
+            place.mkdir(parents=True)
+            for k in range(10):
+                noise = torch.randint(-20, 20, (24, 24, 3), generator=generator)
+                Image.fromarray((noise + torch.tensor(colour)).to(torch.uint8).numpy()).save(
+                    place / f"{k}.png"
+                )
+    return root
+
+
+def test_the_digits():
+    lesson = setup_training(ClassificationRecipe())
+    assert lesson.net.name == "lecture-relu"
+    assert (len(lesson.train), len(lesson.test)) == (8000, 2000)
+
+
+CHAIN = "conv 8 3x3 stride=2, relu, globalavgpool, flatten, dense 16, relu, dense 3"
+
+
+@pytest.mark.parametrize("splits", [("",), ("train", "val"), ("train", "test")])
+def test_a_folder_of_pictures_and_a_chain(tmp_path, splits):
+    data = folder(tmp_path / "photos", splits)
+    lesson = setup_training(ClassificationRecipe(network=CHAIN, data=str(data), device="cpu"))
+    assert (len(lesson.train), len(lesson.test)) == ((24, 6) if splits == ("",) else (30, 30))
+    assert lesson.test.labels.bincount().tolist() == [len(lesson.test) // 3] * 3
+    assert lesson.train.name.endswith(splits[0] or "photos")
+    plan = ClassificationRecipe(
+        epochs=12, batch=6, lr=0.02, augment=("flip",), precision="fp32", memory_format="contiguous"
+    )
+    epochs = [e for e in iter_train(lesson.net, lesson.train, lesson.test, plan) if isinstance(e, Epoch)]
+    assert epochs[-1].test_accuracy > 0.9
+
+
+def test_held_out_pictures_are_no_training_pictures(tmp_path):
+    data = folder(tmp_path / "photos", ("",))
+    lesson = setup_training(ClassificationRecipe(network=CHAIN, data=str(data)))
+    paths = set(lesson.train.paths) & set(lesson.test.paths)  # pyright: ignore
+    assert not paths
+
+
+def test_what_is_not_there():
+    with pytest.raises(UsageError):
+        setup_training(ClassificationRecipe(network="lectur"))
+    with pytest.raises(UsageError):
+        setup_training(ClassificationRecipe(data="digit"))
+    with pytest.raises(MissingError):
+        setup_training(ClassificationRecipe(data="mnist"))
+    if not torch.cuda.is_available():
+        with pytest.raises(MissingError):
+            setup_training(ClassificationRecipe(device="cuda"))
+
+
+def test_the_full_set(shared_data):
+    lesson = setup_training(ClassificationRecipe(data="mnist", root=shared_data / "mnist"))
+    assert (len(lesson.train), len(lesson.test)) == (60_000, 10_000)

@@ -1,0 +1,188 @@
+"""Passes kept lean, and lines that enter by the first convolution: against plain autograd and captum."""
+
+from itertools import pairwise
+
+import captum.attr as other
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.see.attribution.nets import convolutional, pictures, residual
+from torch import nn
+
+from convscope.graph.contract import InputContract
+from convscope.nets import frozen, wrap
+from convscope.see.attribution.explanation import explain, iter_explain
+from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.fast.first_layer_ig import first_layer_is_linear
+from convscope.see.attribution.fast.input_backward import InputOnlyBackward, _Convolved, _Rectified
+from convscope.see.attribution.gradients import input_gradients
+from convscope.see.attribution.methods import integrated_gradients
+from convscope.see.attribution.registry import get_method
+from convscope.see.attribution.target import make_task
+
+
+class Every(nn.Module):
+    """Strides, dilation, groups, depth by depth, padding by hand, rectifiers in place or not, of one part."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, (3, 5), stride=2, padding=(0, 2))
+        self.wide = nn.Conv2d(8, 8, 3, padding=1, dilation=(2, 1))
+        self.own = nn.Conv2d(8, 8, 3, padding=2, groups=8)
+        self.strided = nn.Conv2d(8, 8, 5, stride=2, groups=8)
+        self.halves, self.same = nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 3, padding="same")
+        self.more = nn.Conv2d(8, 8, 3, padding=1)
+        self.point, self.head = nn.Conv2d(8, 6, 1), nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = F.relu(self.stem(F.pad(x, (1, 0, 2, 3), value=0.3)), inplace=True)
+        x = F.hardtanh(self.own(F.relu6(self.wide(x) * 4)), 0.0, 0.5, True)
+        x = x + self.more(x)  # two read what the rectifier made
+        y = F.pad(x, (1, 2, 0, 1), value=-0.2)
+        x = self.halves(torch.relu_(self.strided(y)))
+        x = x.clamp(min=0) + F.hardtanh(x, -0.1, 0.1)
+        x[:, :4].relu_()
+        x = torch.relu(self.point(self.same(x).relu()))
+        return self.head(x.mean((2, 3)))
+
+
+def every(dtype=torch.float64):
+    torch.manual_seed(11)
+    return wrap(Every().eval().to(dtype), InputContract(3, 25, 29, mean=(0.5,), std=(0.25,)))
+
+
+def asked(net):
+    images = pictures(net, 3).to(net.dtype)
+    return make_task(net, images, [1, 0, 2])
+
+
+def near(found, wanted):
+    """Captum rounds the weights of its points to float32."""
+    assert float((found - wanted).abs().max()) < 2e-7 * float(wanted.abs().max())
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_lean_gradients_are_plain_gradients(last):
+    net = every()
+    question = asked(net)
+    layout = torch.channels_last if last else torch.contiguous_format
+    inputs = [question.inputs[0].contiguous(memory_format=layout)]
+    with frozen(net.module):
+        fold = plan_folding(question)
+        lean = InputOnlyBackward(fold if last else fold.contiguous())
+        plain = input_gradients(question, inputs, [0, 1, 2])[0]
+        found = input_gradients(question, inputs, [0, 1, 2], lambda: lean)[0]
+    assert plain.abs().amax() > 1e-4
+    torch.testing.assert_close(found, plain, atol=1e-12, rtol=1e-9)
+
+
+def test_lean_passes_use_their_own_functions(monkeypatch):
+    net, called = every(), []
+    for kind in (_Convolved, _Rectified):
+        monkeypatch.setattr(
+            kind, "apply", lambda *a, kind=kind, run=kind.apply: called.append(kind) or run(*a)
+        )
+    question = asked(net)
+    with frozen(net.module):
+        lean = InputOnlyBackward(plan_folding(question))
+        input_gradients(question, question.inputs, [0, 1, 2], lambda: lean)
+    assert called.count(_Convolved) == 7  # all but the one with padding by name
+    assert called.count(_Rectified) == 6  # all but the clamp, what is no rectifier, and a view in place
+
+
+@pytest.mark.parametrize("make", [convolutional, residual, every])
+def test_integrated_gradients_are_captums_in_double_precision(make):
+    net = make()
+    net.module.double()
+    images = pictures(net).double()
+    nothing = torch.tensor(net.contract.mean, dtype=torch.float64).view(1, -1, 1, 1).expand_as(images)
+    wanted = other.IntegratedGradients(net).attribute(images, nothing, [2, 1], n_steps=50)
+    found = explain(net, images, "integrated", [2, 1], checks=(), steps=50).attribution
+    near(found, wanted)
+
+
+def entering(net):
+    question = asked(net)
+    with frozen(net.module):
+        fold = plan_folding(question)
+        return first_layer_is_linear(question, question.baseline("mean"), InputOnlyBackward(fold), fold.first)
+
+
+@pytest.mark.parametrize("make", [convolutional, residual, every])
+def test_lines_enter_by_the_first_convolution(make):
+    assert entering(make())
+
+
+class Around(nn.Module):
+    """A part of the input goes around the first convolution, or bends before it, or it is used twice."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.one, self.two = how, nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        if self.how == "bent":
+            x = torch.relu(x - 0.2)
+        elif self.how == "curved":
+            x = x + 1e-3 * x * x
+        y = self.one(x).relu()
+        y = y + 1e-6 * x.mean() if self.how == "around" else y
+        y = self.one(y).relu() if self.how == "twice" else y
+        return self.two(y).relu().mean((2, 3))
+
+
+@pytest.mark.parametrize("how", ["bent", "curved", "around", "twice"])
+def test_other_lines_are_followed_from_the_input_on(how):
+    torch.manual_seed(12)
+    net = wrap(Around(how).double().eval(), InputContract(3, 10, 9, mean=(0.5,), std=(0.25,)))
+    assert not entering(net)
+    images = pictures(net).double()
+    wanted = other.IntegratedGradients(net).attribute(
+        images, torch.full_like(images, 0.5), [2, 1], n_steps=20
+    )
+    found = explain(net, images, "integrated", [2, 1], checks=(), steps=20).attribution
+    near(found, wanted)
+
+
+def test_the_plain_around_is_entered():
+    torch.manual_seed(12)
+    assert entering(wrap(Around("").double().eval(), InputContract(3, 10, 9)))
+
+
+class Overwriting(nn.Module):
+    """Writes over what a ReLU6 in place made, which torch allows."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3)
+
+    def forward(self, x):
+        x = F.relu6(self.one(x), inplace=True)
+        x += 0.1
+        return self.head(x).mean((2, 3))
+
+
+@pytest.mark.parametrize("steps", [7, 20])
+def test_what_is_written_over_is_computed_plainly(steps):
+    torch.manual_seed(13)
+    net = wrap(Overwriting().double().eval(), InputContract(3, 10, 9))
+    images = pictures(net).double()
+    nothing = torch.full_like(images, net.contract.mean[0])
+    wanted = other.IntegratedGradients(net).attribute(images, nothing, 1, n_steps=steps)
+    found = explain(net, images, "integrated", 1, checks=(), steps=steps).attribution
+    near(found, wanted)
+
+
+def test_what_was_found_so_far_is_told_and_grows(monkeypatch):
+    monkeypatch.setattr(integrated_gradients, "SOON", 0.0)
+    net = residual()
+    question = make_task(net, pictures(net), [1, 2])
+    monkeypatch.setattr(type(question), "batch", 6)
+    parts = list(iter_explain(question, get_method("integrated", steps=20), checks=()))
+    assert len(parts) == 8
+    assert all(a.share < b.share for a, b in pairwise(parts))
+    assert parts[-1].share == 1
+    totals = [part.explanation.attribution.abs().sum((1, 2, 3)) for part in parts]
+    assert totals[3][1] == 0
+    assert totals[0][0] > 0
+    assert all(totals[k][0] != totals[k + 1][0] for k in range(3))

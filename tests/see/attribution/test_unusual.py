@@ -1,0 +1,280 @@
+"""Computed weights, rows with different targets, batches within: against plain autograd and captum."""
+
+import captum.attr as other
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.see.attribution.nets import pictures, residual
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from convscope.graph.contract import InputContract
+from convscope.nets import frozen, wrap
+from convscope.see import channel, l1
+from convscope.see.attribution.explanation import explain
+from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.fast.first_layer_ig import first_layer_is_linear
+from convscope.see.attribution.fast.input_backward import InputOnlyBackward, _Convolved, _Padded, _Rectified
+from convscope.see.attribution.gradients import input_gradients
+from convscope.see.attribution.target import AttributionTask, make_task
+
+CONTRACT = InputContract(3, 12, 10, mean=(0.5,), std=(0.25,))
+
+
+def wrapped(module, dtype=torch.float64):
+    return wrap(module.eval().to(dtype), CONTRACT)
+
+
+def line(net, score, image, steps=20):
+    """Captum's integrated gradients of `score`, which gets what the network's module gets."""
+    nothing = torch.full_like(image, 0.5)
+    return other.IntegratedGradients(lambda x: score(net.normalise(x)[0])).attribute(
+        image, nothing, n_steps=steps
+    )
+
+
+def near(found, wanted, share=2e-7):
+    assert float(wanted.abs().max()) > 0
+    assert float((found - wanted).abs().max()) < share * float(wanted.abs().max())
+
+
+class Computed(nn.Module):
+    """Equal forms of convolutions whose weights are made at each call."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.parts = nn.ModuleList(make(nn.Conv2d(8, 8, 3, padding=1)) for _ in range(5))
+
+    def forward(self, x):
+        x = self.stem(x)
+        for part in self.parts:
+            x = part(F.elu(x)) * 2
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("make", [parametrizations.spectral_norm, parametrizations.weight_norm])
+def test_weights_computed_at_each_call_are_turned_at_each_call(make):
+    torch.manual_seed(21)
+    net = wrapped(Computed(make))
+    question = make_task(net, pictures(net).double(), [1, 2])
+    with frozen(net.module):
+        lean = InputOnlyBackward(plan_folding(question))
+    for _ in range(4):
+        with frozen(net.module):
+            plain = input_gradients(question, question.inputs, [0, 1])[0]
+            found = input_gradients(question, question.inputs, [0, 1], lambda: lean)[0]
+        near(found, plain, 1e-9)
+        with torch.no_grad():
+            for part in net.module.parts:
+                for values in part.parametrizations.weight.parameters():
+                    values.copy_(torch.randn_like(values))
+    assert len(lean.turned) == 1  # the stem's: others would never be found again
+
+
+def test_what_is_computed_at_each_call_is_not_folded():
+    torch.manual_seed(22)
+    spectral = parametrizations.spectral_norm(nn.Conv2d(3, 6, 3))
+    parts = [spectral, nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.BatchNorm2d(5)]
+    for norm in (parts[1], parts[4]):
+        nn.init.uniform_(norm.running_mean, -1, 1)
+        nn.init.uniform_(norm.running_var, 0.5, 2)
+    net = wrapped(nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten()), torch.float32)
+    question = make_task(net, pictures(net), [1, 2])
+    with frozen(net.module), torch.no_grad():
+        fold = plan_folding(question)
+        assert set(fold.weights) == {id(parts[3].weight)}
+        assert fold.first is None
+        plain = question.scores(question.inputs, [0, 1])
+        with fold():
+            near(question.scores(question.inputs, [0, 1]), plain, 1e-5)
+
+
+def test_a_normalisation_that_depends_on_the_input_is_not_folded():
+    class Conditional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, affine=False)
+
+        def forward(self, x):
+            gain = x.mean() * torch.ones(4)
+            norm = self.norm
+            return F.batch_norm(self.one(x), norm.running_mean, norm.running_var, gain).mean((2, 3))
+
+    net = wrapped(Conditional(), torch.float32)
+    assert not plan_folding(make_task(net, pictures(net), 1)).weights
+
+
+@pytest.mark.parametrize("steps", [7, 20])
+def test_what_one_row_reads_is_folded_for_none(steps):
+    net = residual()
+    module, images = net.module, pictures(net)
+    found = explain(net, images, "integrated", [2, "one:3"], checks=(), steps=steps).attribution
+    near(found[:1], line(net, lambda x: module(x)[:, 2], images[:1], steps), 1e-4)
+    near(found[1:], line(net, lambda x: module.one(x)[:, 3].mean((1, 2)), images[1:], steps), 1e-4)
+
+
+class Half(nn.Module):
+    def forward(self, x):
+        return x * 0.5
+
+
+class Deep(nn.Module):
+    """A layer before the first convolution, one after, and then what only the result sees."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.pool, self.mid = how, nn.AvgPool2d(2), Half()
+        self.one, self.head = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        x = F.relu6(self.one(self.pool(x)), inplace=True)
+        z = self.mid(x)
+        if self.how == "writes":
+            x += 0.1
+        elif self.how == "again":
+            x = torch.relu(self.one(x))
+        return (self.head(x).relu() + self.head(z)).mean((2, 3))
+
+
+def middle(net, x):
+    return net.module.mid(F.relu6(net.module.one(net.module.pool(x))))[:, 1].mean((1, 2))
+
+
+@pytest.mark.parametrize("how", ["writes", "again", ""])
+@pytest.mark.parametrize(("steps", "batch"), [(20, 20), (20, 7), (7, 7)])
+def test_a_later_row_goes_deeper(monkeypatch, how, steps, batch):
+    monkeypatch.setattr(AttributionTask, "batch", batch)
+    torch.manual_seed(23)
+    net = wrapped(Deep(how))
+    images = pictures(net).double()
+    found = explain(net, images, "integrated", ["mid:1", 2], checks=(), steps=steps).attribution
+    near(found[:1], line(net, lambda x: middle(net, x), images[:1], steps))
+    near(found[1:], line(net, lambda x: net.module(x)[:, 2], images[1:], steps))
+
+
+def test_a_later_row_ends_before_the_first_convolution():
+    torch.manual_seed(23)
+    net = wrapped(Deep(""))
+    images = pictures(net).double()
+    found = explain(net, images, "integrated", [2, "pool:1"], checks=(), steps=20).attribution
+    near(found[:1], line(net, lambda x: net.module(x)[:, 2], images[:1]))
+    near(found[1:], line(net, lambda x: net.module.pool(x)[:, 1].mean((1, 2)), images[1:]))
+
+
+def test_a_later_row_asks_of_the_input_itself():
+    torch.manual_seed(23)
+    net = wrapped(Deep(""))
+    images = pictures(net).double()
+    goals = [channel("mid:1"), channel("mid:1") - 1e-3 * l1()]
+    found = explain(net, images, "integrated", goals, checks=(), steps=20).attribution
+    near(found[:1], line(net, lambda x: middle(net, x), images[:1]))
+    sides = images[1:] - 0.5
+    near(found[1:], line(net, lambda x: middle(net, x), images[1:]) - 1e-3 * sides)
+
+
+class Bent(nn.Module):
+    def forward(self, x):
+        return torch.relu(x + 1)
+
+
+def test_a_later_row_bends_where_the_first_does_not():
+    torch.manual_seed(24)
+    net = wrapped(nn.Sequential(Bent(), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    images = pictures(net).double()
+    images[0] = 0.6 + 0.4 * images[0]  # nowhere below the mean
+    found = explain(net, images, "integrated", 1, checks=(), steps=20).attribution
+    near(found, line(net, lambda x: net.module(x)[:, 1], images))
+
+
+class Pieces(nn.Module):
+    """Looks at both halves of a picture as if they were two."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3)
+
+    def forward(self, x):
+        x = torch.cat(x.chunk(2, 2), 1).reshape(-1, 3, x.shape[2] // 2, x.shape[3])
+        return self.two(self.one(x).relu()).relu().mean((2, 3)).unflatten(0, (-1, 2)).amax(1)
+
+
+def test_batches_within_are_followed_from_the_input_on():
+    torch.manual_seed(25)
+    net = wrapped(Pieces())
+    images = pictures(net).double()
+    found = explain(net, images, "integrated", 1, checks=(), steps=20).attribution
+    near(found, line(net, lambda x: net.module(x)[:, 1], images))
+
+
+class Starving(nn.Module):
+    calls = 0
+    """Of the class: what a pass changes in the module itself is put back."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.one, self.error = nn.Conv2d(3, 4, 3), error
+
+    def forward(self, x):
+        if len(x) > 1:
+            Starving.calls += 1
+            raise self.error
+        return self.one(x).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("none left"), RuntimeError("allocator: can't allocate memory")]
+)
+def test_without_memory_nothing_heavier_is_tried(error):
+    net = wrapped(Starving(error))
+    Starving.calls = 0
+    with pytest.raises(Exception, match=r"none left|can't allocate"):
+        explain(net, pictures(net, 1).double(), "integrated", 1, checks=(), steps=20)
+    assert Starving.calls == 1
+
+
+def test_groups_of_several_channels_are_not_taken_for_depthwise():
+    torch.manual_seed(26)
+    parts = [nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 3, padding=1, groups=4), nn.Flatten(), nn.Linear(480, 3)]
+    net = wrapped(nn.Sequential(*parts))
+    question = make_task(net, pictures(net).double(), 1)
+    with frozen(net.module):
+        lean = InputOnlyBackward(plan_folding(question))
+        found = input_gradients(question, question.inputs, [0, 1], lambda: lean)[0]
+        near(found, input_gradients(question, question.inputs, [0, 1])[0], 1e-9)
+
+
+class Careful(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        try:
+            y = self.one(x)
+        except Exception:
+            y = x
+        return y.mean((2, 3))
+
+
+def test_networks_that_catch_exceptions_are_entered():
+    net = wrapped(Careful())
+    question = make_task(net, pictures(net).double(), 1)
+    with frozen(net.module):
+        fold = plan_folding(question)
+        assert first_layer_is_linear(question, question.baseline("mean"), InputOnlyBackward(fold), fold.first)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda x: _Rectified.apply(x.clone(), torch.inf, False),
+        lambda x: _Padded.apply(x, (1, 1, 0, 0), 0.0),
+        lambda x: _Convolved.apply(x, torch.ones(3, 3, 1, 1), None, ((1, 1), (0, 0), (1, 1), 1), None),
+    ],
+)
+def test_a_second_derivative_is_refused(run):
+    x = pictures(residual()).requires_grad_()
+    (first,) = torch.autograd.grad(run(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        first.sum().backward()

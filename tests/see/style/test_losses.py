@@ -1,0 +1,94 @@
+"""Gram matrices and losses against closed forms, plain loops and the formulas of another program."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.nets.style.losses import content_loss, gram, style_loss
+
+
+@pytest.fixture
+def chance() -> torch.Generator:
+    return torch.Generator().manual_seed(4)
+
+
+def gatys(features: np.ndarray) -> np.ndarray:
+    """G_ij = sum over k of F_ik F_jk, written out."""
+    maps = features.reshape(len(features), -1)
+    return np.array([[sum(a * b for a, b in zip(x, y, strict=True)) for y in maps] for x in maps])
+
+
+def test_a_gram_is_gatys_over_the_number_of_positions(chance):
+    features = torch.randn(2, 3, 4, 5, generator=chance, dtype=torch.float64)
+    for found, maps in zip(gram(features), features.numpy(), strict=True):
+        np.testing.assert_allclose(found.numpy(), gatys(maps) / 20, rtol=1e-12)
+
+
+def test_style_is_gatys_e_once(chance):
+    here, there = torch.randn(2, 5, 6, 7, generator=chance, dtype=torch.float64)
+    expected = ((gatys(here.numpy()) - gatys(there.numpy())) ** 2).sum() / (4 * 5**2 * 42**2)
+    found = style_loss(gram(here[None]), gram(there[None]))
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_gradient_is_the_closed_form(chance):
+    here = torch.randn(1, 5, 6, 7, generator=chance, dtype=torch.float64, requires_grad=True)
+    there = torch.randn(1, 5, 6, 7, generator=chance, dtype=torch.float64)
+    (found,) = torch.autograd.grad(style_loss(gram(here), gram(there)).sum(), here)
+    flat = here.detach().numpy().reshape(5, 42)
+    difference = gatys(here.detach().numpy()[0]) - gatys(there.numpy()[0])
+    expected = difference @ flat / (5**2 * 42**2)
+    np.testing.assert_allclose(found.numpy().reshape(5, 42), expected, rtol=1e-10, atol=1e-15)
+
+
+def test_gradients_are_those_of_differences(chance):
+    """Of Grams, and their slopes' too, whole and weighted by positions."""
+    features = torch.randn(2, 3, 2, 4, generator=chance, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 4, generator=chance, dtype=torch.float64)
+    for shares in (None, weights):
+        assert torch.autograd.gradcheck(lambda x, w=shares: gram(x, w), features)
+        assert torch.autograd.gradgradcheck(lambda x, w=shares: gram(x, w), features)
+
+
+def test_style_forgets_where_content_does_not(chance):
+    features = torch.randn(1, 6, 8, 9, generator=chance, dtype=torch.float64)
+    shuffled = features.flatten(2)[..., torch.randperm(72, generator=chance)].view_as(features)
+    assert style_loss(gram(shuffled), gram(features)).item() < 1e-25
+    assert content_loss(shuffled, features).item() > 0.5
+
+
+def test_losses_are_neural_styles_up_to_its_scaling(chance):
+    """Of neural-style 0.5.7: MSE of Grams over C H W, for style; MSE of features, for content."""
+    here, there = torch.randn(2, 1, 5, 6, 7, generator=chance, dtype=torch.float64)
+
+    def its_gram(x):
+        flat = x.view(5, 42)
+        return torch.mm(flat, flat.t()) / x.nelement()
+
+    its_style = torch.nn.MSELoss()(its_gram(here), its_gram(there)).item()
+    assert style_loss(gram(here), gram(there)).item() * 4 / 5**2 == pytest.approx(its_style, rel=1e-12)
+    its_content = torch.nn.MSELoss()(here, there).item()
+    assert content_loss(here, there).item() == pytest.approx(its_content, rel=1e-12)
+
+
+def test_weights_choose_positions(chance):
+    features = torch.randn(2, 3, 4, 6, generator=chance, dtype=torch.float64)
+    left = torch.zeros(4, 6, dtype=torch.float64)
+    left[:, :2] = 1
+    torch.testing.assert_close(gram(features, left), gram(features[..., :2]))
+    torch.testing.assert_close(gram(features, torch.full((4, 6), 3.0)), gram(features))
+    assert not gram(features, torch.zeros(4, 6)).any()
+
+
+def test_pictures_of_different_sizes_compare(chance):
+    small = torch.randn(1, 4, 3, 3, generator=chance, dtype=torch.float64)
+    assert style_loss(gram(small.repeat(1, 1, 2, 3)), gram(small)).item() < 1e-25
+
+
+def test_a_gram_made_under_autocast_has_its_gradient_outside():
+    features = torch.rand(1, 4, 5, 6, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = gram(features).float().square().sum()
+    (slope,) = torch.autograd.grad(made, features)
+    (wanted,) = torch.autograd.grad(gram(features).square().sum(), features)
+    torch.testing.assert_close(slope, wanted, rtol=2e-2, atol=1e-2)

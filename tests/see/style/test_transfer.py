@@ -1,0 +1,311 @@
+"""Painting against its own losses, closed forms and what must stay as it was."""
+
+import pytest
+import torch
+from torch import nn
+
+from convscope.errors import DataError, GraphError, MissingError, UsageError
+from convscope.graph.contract import InputContract
+from convscope.nets import Net, load, record, wrap
+from convscope.nets.network import Source
+from convscope.nets.style.losses import content_loss, gram, style_loss
+from convscope.see.optimize.tiling.geometry import TileConfig
+from convscope.see.style import color, layers, problem, regions
+from convscope.see.style.objectives import gram_loss
+from convscope.see.style.problem import StyleProblem, fitted, resized, sizes
+from convscope.see.style.recipe import StyleRecipe
+from convscope.see.style.transfer import iter_style_transfer, style_transfer
+
+QUICK = {"smooth": 0.0, "steps": [12], "precision": "float32", "untrained": True, "content_layer": ["relu2"]}
+
+
+def picture(seed: int, height: int = 40, width: int = 48) -> torch.Tensor:
+    chance = torch.Generator().manual_seed(seed)
+    return resized(torch.rand(1, 3, height // 4, width // 4, generator=chance), (height, width))[0]
+
+
+@pytest.fixture
+def net() -> Net:
+    torch.manual_seed(3)
+    module = nn.Sequential()
+    for name, part in {
+        "conv1": nn.Conv2d(3, 8, 3, padding=1),
+        "relu1": nn.ReLU(),
+        "pool1": nn.MaxPool2d(2),
+        "conv2": nn.Conv2d(8, 12, 3, padding=1),
+        "relu2": nn.ReLU(inplace=True),
+    }.items():
+        module.add_module(name, part)
+    return wrap(module, InputContract(3, 32, 32, mean=(0.5,), std=(0.25,)), name="little")
+
+
+def recipe(**more: object) -> StyleRecipe:
+    return StyleRecipe.parse({"content": "c", "style": ["s"], **QUICK, **more})
+
+
+def test_the_style_is_reached_and_the_score_is_the_sum_of_the_losses(net):
+    content, painting = picture(0), picture(1)
+    made = style_transfer(
+        net, content, painting, **{**QUICK, "steps": [80], "smooth": 0.01}, content_weight=0.1
+    )
+    assert made.image.shape == content.shape
+    assert sum(made.style.values()) < 0.1 * sum(made.style_of_content.values())
+    acts = [record(net, image[None], ["relu1", "relu2"]) for image in (made.image, painting, content)]
+    total = 0.0
+    for place, here in acts[0].items():
+        wanted = gram(acts[1][place])
+        share = (style_loss(gram(here), wanted) / style_loss(0 * wanted, wanted)).item()
+        assert made.style[str(place)] == pytest.approx(share, rel=1e-3)
+        total += share / 2
+    (deep,) = made.values
+    pair = [a[next(p for p in a if str(p) == deep)] for a in (acts[0], acts[2])]
+    total += 0.1 * (content_loss(*pair) / pair[1].square().mean()).item()
+    steps = [made.image.diff(dim=d).abs().sum().item() for d in (1, 2)]
+    assert -made.score == pytest.approx(total + 0.01 * sum(steps) / (40 * 48), rel=1e-3)
+
+
+def test_scalings_are_the_papers_and_neural_styles(net):
+    content, painting = picture(0), picture(1)
+    maps = [record(net, image[None], ["relu1", "relu2"]) for image in (content, painting)]
+    losses = {p: style_loss(gram(maps[0][p]), gram(maps[1][p])).item() for p in maps[0]}
+    filters = {p: maps[0][p].shape[1] for p in maps[0]}
+    gray = torch.full_like(content, 0.5)
+    deep = record(net, gray[None], ["relu2"]).popitem()[1]
+    wanted = record(net, content[None], ["relu2"]).popitem()[1]
+    for scaling, styles, values in (
+        ("gatys", sum(losses.values()) / 2, 0.5 * (deep - wanted).square().sum().item()),
+        (
+            "neural-style",
+            sum(100 * 4 / filters[p] ** 2 * e for p, e in losses.items()),
+            5 * nn.functional.mse_loss(deep, wanted).item(),
+        ),
+    ):
+        easel = StyleProblem(net, content, [painting], recipe(scaling=scaling, content_weight=0.05))
+        goal = easel.scale_objective((40, 48)).goal
+        here = goal(record(net, content[None], goal.places), content[None])
+        assert -here.item() == pytest.approx(styles, rel=1e-4)
+        there = goal(record(net, gray[None], goal.places), gray[None])
+        easel = StyleProblem(
+            net, content, [painting], recipe(scaling=scaling, content_weight=0.0, content_layer=[])
+        )
+        goal = easel.scale_objective((40, 48)).goal
+        only = goal(record(net, gray[None], goal.places), gray[None])
+        factor = 0.05 if scaling == "gatys" else 1
+        assert (only - there).item() == pytest.approx(factor * values, rel=1e-3)
+
+
+def test_two_paintings_are_their_mean(net):
+    content, one, two = picture(0), picture(1), picture(2)
+    easel = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
+    for objective in easel.scale_objective((40, 48)).style.values():
+        (term,) = objective.terms
+        grams = [gram(record(net, p[None], [term.term.place]).popitem()[1])[0] for p in (one, two)]
+        torch.testing.assert_close(term.term.wanted[0], 0.75 * grams[0] + 0.25 * grams[1])
+
+
+def test_outside_the_mask_nothing_moves_and_inside_something_does(net):
+    content, mask = picture(0), torch.zeros(1, 40, 48)
+    mask[..., :20] = 1
+    made = style_transfer(net, content, picture(1), mask=mask, **QUICK)
+    assert torch.equal(made.image[..., 20:], content[..., 20:])
+    assert (made.image[..., :20] - content[..., :20]).abs().mean() > 0.01
+
+
+def test_luminance_keeps_the_colours(net):
+    content = picture(0) * 0.5 + 0.25
+    made = style_transfer(net, content, picture(1), color="luminance", content_weight=0.01, **QUICK)
+    moved = made.image - content
+    inside = ((made.image > 0) & (made.image < 1)).all(0)
+    torch.testing.assert_close(moved[0][inside], moved[1][inside], atol=1e-5, rtol=0)
+    torch.testing.assert_close(moved[0][inside], moved[2][inside], atol=1e-5, rtol=0)
+    assert moved.abs().mean() > 0.002
+
+
+def test_colours_of_another_have_its_mean_and_covariance():
+    image, wanted = picture(3).double(), 0.3 * picture(4).double() + 0.2
+    found = color.same_colours(image, wanted).flatten(1)
+    torch.testing.assert_close(found.mean(1), wanted.flatten(1).mean(1))
+    torch.testing.assert_close(found.cov(), wanted.flatten(1).cov(), rtol=2e-3, atol=2e-5)
+    torch.testing.assert_close(color.same_colours(image, image), image)
+
+
+def test_a_guide_paints_each_region_in_its_own_style(net):
+    red, blue = torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0])
+    guide = red[:, None, None].expand(3, 40, 48).clone()
+    guide[..., 24:] = blue[:, None, None]
+    flipped, painting = guide.flip(2), picture(1)
+    painting[..., :24] *= 0.2
+    made = style_transfer(
+        net,
+        picture(0) * 0 + 0.5,
+        painting,
+        guide=guide,
+        style_guides=[flipped],
+        **{**QUICK, "steps": [60], "content_layer": []},
+        content_weight=0.0,
+    )
+    left, right = made.image[..., :22].mean(), made.image[..., 26:].mean()
+    dark, light = painting[..., :24].mean(), painting[..., 24:].mean()
+    assert left == pytest.approx(light.item(), abs=0.12)
+    assert right == pytest.approx(dark.item(), abs=0.12)
+
+
+def test_guides_that_do_not_fit_are_refused():
+    red = torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 20, 20)
+    green = torch.tensor([0, 1.0, 0])[:, None, None].expand(3, 20, 20)
+    with pytest.raises(DataError, match="which none of them has"):
+        regions.check(regions.palette(red), [regions.palette(green)])
+    with pytest.raises(DataError, match="flat colours"):
+        regions.palette(torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0)))
+
+
+def test_no_training_no_style(net):
+    with pytest.raises(MissingError, match="--untrained"):
+        style_transfer(net, picture(0), picture(1), **{**QUICK, "untrained": False})
+    trained = Net(net.module, net.contracts, (), Source("little", weights="somewhere"), None, "little")
+    assert style_transfer(trained, picture(0), picture(1), **{**QUICK, "untrained": False}).image.shape == (
+        3,
+        40,
+        48,
+    )
+
+
+def test_a_painting_that_was_stopped_is_the_best_so_far_at_the_whole_size(net):
+    easel = StyleProblem(net, picture(0, 80, 96), [picture(1)], recipe(scales=2, steps=[6, 6]))
+    scores, strokes = [], iter_style_transfer(easel)
+    for stroke in strokes:
+        if stroke.scale == 0:
+            scores.append(stroke.score)
+            assert stroke.image().shape == (3, 80, 96)
+    assert scores == sorted(scores)
+    assert len(scores) == 7
+    assert stroke.done == pytest.approx(1)
+
+
+def test_the_same_recipe_is_the_same_picture(net):
+    again = [
+        style_transfer(net, picture(0), picture(1), start="noise", seed=4, **QUICK).image for _ in range(2)
+    ]
+    assert torch.equal(*again)
+
+
+def test_sizes():
+    assert sizes((384, 512), recipe()) == ((96, 128), (192, 256), (384, 512))
+    assert sizes((384, 512), recipe(size=256, scales=1)) == ((192, 256),)
+    assert sizes((100, 90), recipe()) == ((100, 90),)
+    assert fitted((1, 1000), 10) == (1, 10)
+
+
+def test_layers_of_vggs_have_the_papers_names():
+    from convscope.nets import load
+
+    vgg = load("torchvision/vgg19", weights=None, seed=0)
+    names = layers.vgg_names(vgg)
+    assert [names[f"conv{b}_1"] for b in range(1, 6)] == [f"features.{i}" for i in (0, 5, 10, 19, 28)]
+    assert (names["relu4_2"], names["pool4"]) == ("features.22", "features.27")
+    found = layers.chosen(vgg, [], [])
+    assert [str(p) for p in found.style] == [f"features.{i}" for i in (1, 6, 11, 20, 29)]
+    assert [str(p) for p in found.content] == ["features.22"]
+    assert not layers.vgg_names(load("efficientnet_lite0"))
+
+
+def test_layers_of_others_are_one_for_each_map_size():
+    from convscope.nets import load
+
+    net = load("efficientnet_lite0")
+    found = layers.chosen(net, [], [])
+    shapes = {layer.name: layer.output_shape for layer in net.layers()}
+    assert [shapes[str(p)][1] for p in found.style] == [112, 56, 28, 14, 7]
+    assert [shapes[str(p)][1] for p in found.content] == [14]
+    modules = [net.module.get_submodule(str(p)) for p in (*found.style, *found.content)]
+    assert all(isinstance(module, nn.ReLU6) for module in modules)
+
+
+def test_average_pooling(net):
+    averaged = layers.averaging(net)
+    image = picture(0)[None]
+    before = record(net, image, ["relu1"]).popitem()[1]
+    found = record(averaged, image, ["pool1"]).popitem()[1]
+    torch.testing.assert_close(found, nn.functional.avg_pool2d(before, 2))
+    assert type(net.module.pool1) is nn.MaxPool2d
+    plain = wrap(nn.Sequential(nn.Conv2d(3, 4, 3)), InputContract(3, 16, 16))
+    with pytest.raises(UsageError, match="maximum pooling"):
+        layers.averaging(plain)
+
+
+def test_other_filters_are_refused(net):
+    objective = gram_loss("relu1", torch.zeros(1, 12, 12)).resolve(net)
+    image = picture(0)[None]
+    with pytest.raises(GraphError, match="12 filters"):
+        objective(record(net, image, ["relu1"]), image)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"style_weight": [1, 2]}, {"style_weight": [0.0]}, {"guide": "g"}, {"memory": "much"}, {"steps": [-1]}],
+)
+def test_recipes_that_make_no_sense(wrong):
+    with pytest.raises(UsageError):
+        recipe(**wrong)
+
+
+def test_tiles_are_the_whole_picture():
+    from convscope.nets import load
+    from convscope.see.optimize.image_params.base import ImageParameterization
+    from convscope.see.optimize.loop import optimize_input
+    from convscope.see.optimize.tiling.geometry import TileConfig
+    from convscope.see.style.transfer import _Decode
+
+    net, region = load("hed-vgg16"), torch.zeros(1, 96, 160)
+    region[..., :100] = 1
+    wanted = recipe(style_layer=["relu1_1", "relu2_1"], content_layer=["relu2_2"])
+    sitting = StyleProblem(net, picture(0, 96, 160), [picture(1)], wanted, mask=region).scale_objective(
+        (96, 160)
+    )
+    found = []
+    for tiles in (None, TileConfig(96 * 96)):
+        moved = picture(2, 96, 160)[None].clone().requires_grad_()
+        canvas = ImageParameterization((moved,), _Decode(sitting.content, sitting.mask, 0.0, 1.0))
+        *_, step = optimize_input(net, sitting.goal, canvas, steps=2, tiles=tiles)
+        found.append((step.scores, step.images))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=0)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "memory", "pixels"),
+    [
+        ((512, 512), "", 1024 * 1024),
+        ((512, 512), "64GB", 1024 * 1024),
+        ((512, 512), "1GB", 256 * 512),
+        ((1024, 1024), "4GB", 512 * 512),
+        ((2048, 2048), "", 512 * 512),
+        ((2048, 2048), "64GB", 512 * 512),
+        ((2048, 2048), "1.3GB", 256 * 512),
+    ],
+)
+def test_pictures_are_looked_at_in_parts_only_where_memory_is_short(size, memory, pixels):
+    assert problem.tiles_for(torch.empty(1, 3, *size, device="meta"), memory).pixels == pixels
+
+
+def test_what_is_wanted_is_the_same_part_by_part(monkeypatch):
+    """Grams and values of a picture that is looked at in tiles are those of one look at the whole."""
+    net = load("hed-vgg16")
+    wanted = layers.chosen(net, ["relu1_2", "relu3_1"], ["relu3_2"])
+    picture = torch.rand(1, 3, 272, 240, generator=torch.Generator().manual_seed(3))
+    regions = torch.rand(2, 272, 240, generator=torch.Generator().manual_seed(4))
+    looked = []
+    for whole_up_to in (10**6, 1):
+        monkeypatch.setattr(problem, "WHOLE", whole_up_to)
+        monkeypatch.setattr(problem, "PART", TileConfig(160 * 160))
+        whole = dict(problem.gram_targets(net, picture, wanted, None))
+        parted = dict(problem.gram_targets(net, picture, wanted, regions))
+        looked.append(
+            [
+                *whole.values(),
+                *parted.values(),
+                *problem.content_features(net, picture, wanted.content).values(),
+            ]
+        )
+    for one, other in zip(*looked, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))

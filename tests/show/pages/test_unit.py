@@ -1,0 +1,68 @@
+"""Tiles, and pages of hostile words."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.graph.contract import InputContract
+from convscope.show.images import input_image
+from convscope.show.images.draw import ORANGE
+from convscope.show.pages import features, unit
+
+
+def test_tiles_show_inputs_of_any_form():
+    colour = InputContract(3, 4, 6, value_range=(-1.0, 1.0))
+    image = input_image.image_of(torch.full((3, 4, 6), 1.0), colour)
+    assert image.mode == "RGB" and image.size == (6, 4) and image.getpixel((0, 0)) == (255, 255, 255)
+    for contract in (
+        InputContract(1, 4, 6),
+        InputContract(5, 4, 6),
+        InputContract(5, width=6),
+        InputContract(7),
+    ):
+        assert input_image.fitted(input_image.image_of(torch.rand(contract.shape), contract), 40).size == (
+            40,
+            40,
+        )
+
+
+def test_a_box_is_drawn_where_it_lies():
+    image = input_image.image_of(torch.zeros(3, 10, 20), InputContract(3, 10, 20))
+    drawn = np.asarray(input_image.outlined(image, ((2, 6), (4, 12)), 200))
+    rows, columns = np.nonzero((drawn == ORANGE).all(2))
+    assert (rows.min(), rows.max()) == (50 + 20, 50 + 60 - 1)  # the picture's height is 100 of 200
+    assert (columns.min(), columns.max()) == (40, 119)
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    from convscope.nets import load
+    from convscope.see import unit_report
+    from convscope.worlds import ImageTensorDataset
+    from convscope.worlds.datasets import digits
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = digits.test().take(range(30))
+    named = ImageTensorDataset(
+        data.images, data.labels, [f"<script>{k}</script>" for k in range(10)], data.contract
+    )
+    net = load("digits")
+    return net, unit_report(net, "output:3", named, top_k=4, steps=2)
+
+
+def test_names_of_classes_cannot_break_the_page(hostile):
+    net, portrait = hostile
+    html = unit.page(portrait, net, data="<b>", command="convscope unit '<i>'")
+    assert "<script>3" not in html and "&lt;script&gt;3" in html and "<i>" not in html
+    assert html.count("<figure ") == 6
+    assert unit.sheet(portrait, net).width > 500
+
+
+def test_every_layer_has_a_row(hostile):
+    from convscope.see import feature_maps
+
+    net, portrait = hostile
+    layers = list(feature_maps(net, portrait.top[0].picture, features.changing_layers(net)))
+    html = features.page(net, portrait.top[0].picture, layers, strongest=3, command="convscope look digits")
+    assert html.count('class="stage"') == len(layers) == 10
+    assert features.best_answer(net, layers) in net.labels
