@@ -64,9 +64,9 @@ class Cell:
         count: how many vectors.
         mean: their mean.
         direction: what is drawn: the mean, whitened if the recipe says so.
-        speaks_for: classes (unit of the result, name) and what the vectors add to their logits, most first;
+        top_logit_classes: classes (unit of the result, name) and what the vectors add to their logits, most first;
             none where two halves of the pictures that were asked do not agree.
-        found_in: the class of the data whose pictures are here most above their share: its name, its share of
+        overrepresented_class: the class of the data whose pictures are here most above their share: its name, its share of
             the pictures here, and how many times its share of all that is; None where there is one class.
         sights: the real positions nearest to the mean in angle.
     """
@@ -313,7 +313,7 @@ def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
         units = stable_classes(mean, sums[:, number])
         spoken = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
-        plan.cells[number] = replace(cell, speaks_for=spoken)
+        plan.cells[number] = replace(cell, top_logit_classes=spoken)
 
 
 def stable_classes(mean: Float[Tensor, " k"], halves: Float[Tensor, "2 k"]) -> list[int]:

@@ -123,7 +123,7 @@ def _range(name: str, images: int) -> tuple[int, int]:
     """Lowest and highest whole number that a tensor of a tally may hold."""
     if name.endswith(".images"):
         return -1, images - 1
-    if name.endswith(".spots"):
+    if name.endswith(".flat_positions"):
         return -1, 2**62
     return (LEAST, MOST) if name.endswith(".exponents") else (0, images)
 
