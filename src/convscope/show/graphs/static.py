@@ -192,7 +192,7 @@ def fitted(text: str, size: float, room: float) -> str:
         room: available width in pixels.
 
     Returns:
-        The whole text if it fits and has at most 400 characters, else as much of it as fits, then an ellipsis.
+        The whole text if it fits and has at most 400 characters, else what fits, then an ellipsis.
     """
     text = legal(text)
     if measure(text[:400], size) <= room and len(text) <= 400:
