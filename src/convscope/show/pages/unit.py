@@ -85,8 +85,9 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         net: the network; its contract states the value range.
 
     Returns:
-        The sheet in RGB. The first row holds the maximising image and the real examples of largest activation,
-        the second the minimising image and those of smallest; each example as patch and as outlined image.
+        The sheet in RGB. The first row holds the maximising image and the real examples of largest
+        activation, the second the minimising image and those of smallest; each example as patch and as the
+        whole image with the patch outlined.
     """
     columns = max(len(portrait.top), len(portrait.bottom), 5)
     right = 2 * GAP + LARGE
