@@ -86,7 +86,7 @@ def _mean(values: Sequence[float], default: float) -> float:
 
 
 def _spread(names: Sequence[str], target: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Place nodes at distances of 1 as near as possible to their targets; those that collide share the shift."""
+    """Place nodes 1 apart, as near as possible to their targets; those that collide share the shift."""
     groups: list[list[str]] = []
     for name in names:
         groups.append([name])
