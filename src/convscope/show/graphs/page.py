@@ -102,7 +102,7 @@ def document(tree: Tree, cards: Sequence[Card], unfolded: Collection[int]) -> di
     """
     total = cards[0]
     return {
-        "sizes": {**SIZES, "slope": SLOPE, "normalized_sgd": STEEPEST},
+        "sizes": {**SIZES, "slope": SLOPE, "steepest": STEEPEST},
         "parts": [_part(part, card, total) for part, card in zip(tree.parts, cards, strict=True)],
         "shapes": [extent(leaf.shape) for leaf in tree.leaves],
         "sources": [list(leaf.sources) for leaf in tree.leaves],

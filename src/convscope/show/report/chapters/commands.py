@@ -16,9 +16,9 @@ from convscope.worlds import digits
 net = cs.load({folder!r})
 made = cs.see.visualize(net, {places},
     {fields})
-found = cs.see.compare(net, made, digits.test())
+found = cs.see.compare_with_data(net, made, digits.test())
 print(*found, sep="\\n")
-goals = [cs.see.aim(place, reduce="sum") for place in made.places]
+goals = [cs.see.default_objective(place, reduce="sum") for place in made.places]
 moved = clean_scores(net, goals, made.images.roll({move}, (-2, -1))).mean()
 print(made.clean_scores.mean(), moved)"""
 LIKENING = """\
@@ -35,7 +35,7 @@ found = []
 for l1 in (0, {l1}):
     made = cs.see.visualize(net, {places},
         {fields}, l1=l1)
-    found.append(cs.see.compare(net, made, digits.test()))
+    found.append(cs.see.compare_with_data(net, made, digits.test()))
     print(*found[-1], sep="\\n")
     flat = made.images.flatten(1)
     like = [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(flat, averages)]
@@ -44,7 +44,7 @@ FOOLING = """\
 import convscope as cs
 from convscope.see.visualization.comparison import uniform_noise
 net = cs.load({folder!r})
-fooling = cs.see.fool(net, range(10), steps={steps}, seed={seed})
+fooling = cs.see.fooling_images(net, range(10), steps={steps}, seed={seed})
 print(fooling.confidences, fooling.steps)
 print(net(uniform_noise(net)).softmax(1).max(1))"""
 

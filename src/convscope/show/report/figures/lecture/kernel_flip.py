@@ -8,7 +8,7 @@ from convscope.show.report.worked_examples import Rows
 from convscope.show.svg import element, join
 
 SCRIPT = """\
-from convscope.show import lessons as l
+from convscope.show.report import worked_examples as l
 for kernel in (l.DIAGONAL, l.CORNER):
     print(l.correlate(l.IMAGE, kernel), l.convolve(l.IMAGE, kernel))"""
 

@@ -30,7 +30,7 @@ def figure() -> Figure:
     return Figure(
         "convolution.padding",
         element("div", body, class_="pair"),
-        'python -c "from convscope.show import lessons as l; '
+        'python -c "from convscope.show.report import worked_examples as l; '
         'print(l.slide(l.SIGNAL, l.DIFFERENCE, 0, 1, 2), l.slide(l.SIGNAL, l.DIFFERENCE, 1, 1, 2))"',
         "Slides by Luo; Vincent Dumoulin, Francesco Visin, A guide to convolution arithmetic for deep "
         "learning, arXiv:1603.07285",

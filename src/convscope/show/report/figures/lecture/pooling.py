@@ -10,7 +10,7 @@ from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
 
 LINE = (
-    'python -c "from convscope.show import lessons as l; '
+    'python -c "from convscope.show.report import worked_examples as l; '
     "from torch.nn.functional import avg_pool2d, max_pool2d; d = l.digit({number}); "
     'print((max_pool2d(d, 2) > 0.5).sum(), (avg_pool2d(d, 2) > 0.5).sum())"'
 )

@@ -12,7 +12,7 @@ from convscope.show.svg import drawing, element, join
 
 SIDE, PATCH = 28, 5
 LINE = (
-    'python -c "from convscope.show import lessons as l; '
+    'python -c "from convscope.show.report import worked_examples as l; '
     'from convscope.show.report.figures.lecture.properties import alike; print(alike(l.digit({number})))"'
 )
 Corner = tuple[int, int]

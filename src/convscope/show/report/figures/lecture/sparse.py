@@ -15,7 +15,7 @@ STEP = 19
 SCRIPT = """\
 from convscope.graph.arithmetic import read_by
 from convscope.graph.layers.conv import Conv2d
-from convscope.show import lessons as l
+from convscope.show.report import worked_examples as l
 print(read_by((1, 6, 6), Conv2d(1, 3))[:2], l.DIAGONAL, l.correlate(l.IMAGE, l.DIAGONAL)[0][:2])"""
 NEURONS = ((5.5, "convolution.sparse.neuron1"), (11.5, "convolution.sparse.neuron2"))
 """Vertical positions of the neurons, in rows of inputs, and the keys of their names."""

@@ -8,7 +8,7 @@ from convscope.show.report.worked_examples import Rows
 from convscope.show.svg import element, join
 
 SCRIPT = """\
-from convscope.show import lessons as l
+from convscope.show.report import worked_examples as l
 for kernel in (l.DIAGONAL, l.UPRIGHT):
     one = l.correlate(l.IMAGE, kernel)
     print(one, l.correlate(l.IMAGE, kernel, stride=2), l.max_pool(one))"""
