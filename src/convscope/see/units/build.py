@@ -1,8 +1,8 @@
-"""One pass over data that indexes every unit of every layer; it can be stopped, resumed and shared out.
+"""Index every unit of every layer in one pass over data, which can be stopped, resumed and distributed.
 
-Peaks cost one reduction of each activation, done while it is still in the processor's caches; maps are looked
-at again only where a peak enters the best so far. That is rare after the first hundred images: the n-th image
-is among a unit's k best with a chance of k/n.
+Each activation is reduced once, as soon as it is computed and still in the processor's caches. Feature maps
+are searched again only where a value enters a unit's `k` best so far. That is rare after the first hundred
+images: the n-th image is among a unit's k best with a probability of k/n.
 """
 
 import time
@@ -31,14 +31,20 @@ from convscope.worlds.dataset import LabelledImages, scaled
 from convscope.worlds.images.listing import in_text
 
 SAVE_EVERY = 30.0
-"""Seconds between states on disk."""
+"""Seconds between saves of the state of a pass."""
 OnProgress = Callable[[int, Tensor], None]
-"""Gets the number of a layer and its activation `[b u ...]`, while it is there."""
+"""Called with the index of a layer and its activation `[b u ...]`, while the activation exists."""
 
 
 @dataclass(frozen=True)
 class IndexingProgress:
-    """How far an index is, counted in images of this process; `index()` is what there is so far."""
+    """Progress of a pass, counted in images of this process; `index()` returns the index so far.
+
+    Attributes:
+        done: number of images that have passed.
+        total: number of images of this process.
+        finished: whether the index is complete (and merged, on the first of several processes).
+    """
 
     done: int
     total: int
@@ -46,7 +52,7 @@ class IndexingProgress:
     _index: Callable[[], UnitIndex] = field(repr=False)
 
     def index(self) -> UnitIndex:
-        """The index of the images up to now."""
+        """Return the index of the images so far."""
         return self._index()
 
 
@@ -58,14 +64,21 @@ def index_units(
     k: int = 9,
     batch: int | None = None,
 ) -> UnitIndex:
-    """The index of all layers, or of the chosen ones, in one pass over the samples.
+    """Index every unit of all layers, or of the chosen ones, in one pass over the samples.
+
+    For each unit the index holds the images with the largest and smallest activations, a histogram, moments,
+    and mean activations by class.
 
     Args:
-        net: any network; further inputs are held at the middle of their ranges.
-        samples: pictures of the network's input shape; files that cannot be read are left out.
-        places: layers; `weighted_layers` if left out.
-        k: how many images to keep at either end of each unit's scale.
-        batch: images at once; if left out, as many as keep a pass within about 1 GiB, at most 256.
+        net: any network; inputs other than the first are held at the middle of their value ranges.
+        samples: images of the network's input shape; files that cannot be read are left out.
+        places: layers; those of `weighted_layers` if empty.
+        k: number of images to keep at either end of each unit's range.
+        batch: images per forward pass; if None, as many as keep the activations within about 1 GiB, at most
+            256.
+
+    Returns:
+        The index.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -85,21 +98,31 @@ def iter_index_units(
     shard: ProcessShard = SINGLE_PROCESS,
     watch: OnProgress | None = None,
 ) -> Iterator[IndexingProgress]:
-    """As `index_units`, yielding after each batch.
+    """Run `index_units`, yielding after each batch.
 
-    With a `folder` the state is kept there: what was stopped, or killed, goes on where the last state was
-    saved and ends with the identical index, since batches stay the same. Closing the iterator or Ctrl-C saves
-    first. Of several processes, each takes every n-th batch; the first merges.
+    With a `folder` the state is saved there: a pass that was stopped or killed continues from the last saved
+    state and ends with the identical index, since the batches are the same. Closing the iterator or Ctrl-C
+    saves first. Of several processes, each takes every n-th batch; the first one merges their results.
 
     Args:
-        net: as above.
-        samples: as above.
-        places: as above.
-        k: as above.
-        batch: as above.
-        folder: where the state and the finished index lie.
-        shard: which part of the work is this process's.
-        watch: is shown every activation.
+        net: any network; inputs other than the first are held at the middle of their value ranges.
+        samples: images of the network's input shape; files that cannot be read are left out.
+        places: layers; those of `weighted_layers` if empty.
+        k: number of images to keep at either end of each unit's range.
+        batch: images per forward pass; if None, as many as keep the activations within about 1 GiB, at most
+            256.
+        folder: folder of the saved state and of the finished index; None keeps everything in memory.
+        shard: which of the batches this process takes.
+        watch: called with each activation.
+
+    Yields:
+        The progress after each batch, and once more at the end.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: there are no samples, they have another shape, `k` or `batch` is not positive, or the
+            folder holds another index.
+        DataError: the saved state is damaged.
     """
     found = layers_at(net, places)
     batch = batch_size_for(net, found[0], MEMORY) if batch is None else batch
@@ -122,7 +145,7 @@ def iter_index_units(
 
 
 def _passing(work: "_Work", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
-    """Every batch; what is done is saved now and then, and whatever ends the loop."""
+    """Run all remaining batches; save the state now and then, and whenever the loop ends."""
     saved_at, saved = time.monotonic(), work.done
     try:
         with retain_heap(), work.taps.open() as run:
@@ -137,7 +160,7 @@ def _passing(work: "_Work", store: "storage.IndexStore | None") -> Iterator[Inde
 
 
 class _Work:
-    """The pass of one process: its batches, and the tally of those that are done."""
+    """The pass of one process: its batches, and the accumulator of those that are done."""
 
     def __init__(
         self,
@@ -193,7 +216,7 @@ class _Work:
             yield
 
     def _readable(self, numbers: Int64[Tensor, " b"]) -> Int64[Tensor, " kept"]:
-        """Which of a batch's images are what their file holds; a folder replaces damaged ones by others."""
+        """Return which images of a batch were decoded; a folder replaces damaged ones by others."""
         bad = {problem.path for problem in self.samples.problems}
         if not bad or not self.paths:
             return torch.arange(len(numbers))
@@ -204,7 +227,7 @@ class _Work:
         )
 
     def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
-        """Reduce an activation while it is there."""
+        """Reduce an activation and collect candidates for the extremes; others than expected are skipped."""
         now, units = self.now, self.layers[number].units
         if now is None or act.dim() < 2 or act.shape[:2] != (now.count, units):
             return
@@ -220,7 +243,7 @@ class _Work:
 
 
 class _Now:
-    """The batch that is under way."""
+    """Reduced activations of the current batch."""
 
     def __init__(self, count: int, images: Int64[Tensor, " b"], layers: int) -> None:
         self.count, self.images = count, images
