@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 BINS = 128
-"""Number of bins from -2^e to 2^e, each 1/64 of 2^e wide. The largest magnitude is at least half of 2^e, so at
-least a quarter of the bins lie between 0 and it.
+"""Number of bins from -2^e to 2^e, each 1/64 of 2^e wide. The largest magnitude is at least half of 2^e,
+so at least a quarter of the bins lie between 0 and it.
 """
 LEAST = -32
 """The smallest e: values nearer to 0 than 2^-38 share one bin on either side."""
