@@ -39,8 +39,8 @@ SHRINK = 0.05
 NAMED = 3
 """Maximum number of classes that are named for each cell."""
 AGREED = 5
-"""A class is named if it is among this many largest in both halves of a cell's images; where there are fewer than
-100 classes, among the largest twentieth.
+"""A class is named if it is among this many largest in both halves of a cell's images; where there are fewer
+than 100 classes, among the largest twentieth.
 
 In middle layers the halves seldom agree: there the attribution of a vector depends on the rest of the image.
 """
@@ -322,7 +322,7 @@ def _sights(
 def _found_in(
     data: LabelledImages, vectors: ActivationSample, group: Tensor
 ) -> tuple[str, float, float] | None:
-    """Return the most overrepresented class; each image counts once, however many positions are in the cell."""
+    """Return the most overrepresented class; each image counts once, whatever its number of positions."""
     if len(data.classes) < 2:
         return None
     here, everywhere = (

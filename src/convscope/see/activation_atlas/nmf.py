@@ -61,7 +61,7 @@ def _improve(sought: Float[Tensor, "n k"], against: Float[Tensor, "n k"], gram: 
 
 
 def _start(values: Float[Tensor, "n c"], count: int) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k c"]]:
-    """Initialise by NNDSVD: the dominant sign of each pair of singular vectors, zeros replaced by a constant."""
+    """Initialise by NNDSVD: the dominant sign of each pair of singular vectors; zeros become a constant."""
     left, strengths, right = torch.linalg.svd(values, full_matrices=False)
     amounts, factors = torch.zeros(len(values), count).double(), torch.zeros(count, values.shape[1]).double()
     amounts, factors = amounts.to(values.device), factors.to(values.device)

@@ -1,7 +1,7 @@
-"""Painting: moving a picture until its values are the content's and its correlations the style's.
+"""Neural style transfer: match the features of one image and the Gram matrices of others.
 
-From coarse to fine: strokes as large as a layer's field are found where the picture is small and steps are
-cheap; each finer picture begins with the coarser one.
+The optimisation goes from coarse to fine: structures as large as a layer's receptive field are formed where
+the image is small and steps are cheap; each finer scale starts from the result of the coarser one.
 
 Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR;
 scales: Gatys et al. 2017, arXiv:1611.07865, section 6.
@@ -33,31 +33,32 @@ from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, res
 from convscope.see.style.recipe import StyleRecipe
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
+"""Default learning rate by optimizer."""
 NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
 COPIES = 32
-"""Pictures that L-BFGS and what is around it keep."""
+"""Number of copies of the image that are held in memory by L-BFGS and around it."""
 EXACT = 0.25
-"""Share of the finest scale's steps that is taken in float32 where the rest is not."""
+"""Share of the finest scale's steps that are taken in float32, where the others are not."""
 
 
 @dataclass(frozen=True, eq=False)
 class StyleResult:
-    """A picture that was painted.
+    """The result of a style transfer.
 
     Attributes:
         image: `[3 h w]`, values from 0 to 1.
-        content: the picture whose content it has, at the same size.
-        style: by layer, how far its correlations are from the paintings', as a share of what there is to
-            reach: 0 is the style, 1 what a grey nothing has.
-        style_of_content: the same of the picture itself, before it was painted.
-        values: by layer, how far its values are from the content's, as a share of their energy.
-        score: what was ascended, in float32.
-        steps: updates, at each scale.
+        content: the content image, at the same size.
+        style: style loss by layer, relative to the energy of the target Gram matrices: 0 is a perfect match,
+            1 is the loss of an image without any activation.
+        style_of_content: the same for the content image.
+        values: content loss by layer, relative to the energy of the content's activations.
+        score: the objective that was maximised, in float32.
+        steps: number of updates at each scale.
         sizes: height and width at each scale.
-        layers: which layers were compared, and how they were found.
-        settled: the recipe with everything written down that was left to be chosen.
-        unmoved: whether the network's gradient was exactly 0 in every step: no style was painted.
+        layers: names of the style and content layers, and how they were chosen.
+        settled: the recipe with every automatic choice replaced by its value.
+        unmoved: whether the network's gradient was exactly 0 in every step, so that no style was transferred.
     """
 
     image: Float[Tensor, "3 h w"]
@@ -75,29 +76,36 @@ class StyleResult:
 
 @dataclass(frozen=True, eq=False)
 class StyleProgress:
-    """One step; `picture()` is what there is, `painted()` with all that is known of it."""
+    """The state after one step; `image()` returns the image so far, `result()` also its losses.
+
+    Attributes:
+        scale: index of the scale, 0 for the coarsest.
+        size: height and width at this scale.
+        step: number of updates at this scale.
+        steps: updates that this scale takes in all.
+        score: best objective at this scale.
+        done: fraction of the work done, from 0 to 1, weighted by the number of pixels.
+    """
 
     scale: int
-    """From 0, the coarsest."""
     size: tuple[int, int]
     step: int
     steps: int
     score: float
     done: float
-    """From 0 to 1, by the pixels that were moved."""
     _painter: "_Run"
 
     def image(self) -> Float[Tensor, "3 h w"]:
-        """The best so far, at the result's size."""
+        """Return the best image so far, at the result's size, in [0, 1]."""
         return self._painter.picture()
 
     def result(self) -> StyleResult:
-        """The best so far, measured; takes a look at it."""
+        """Return the best image so far with its losses; takes a forward pass."""
         return self._painter.painted()
 
 
 class _Run:
-    """Keeps the best picture while it is painted."""
+    """State of a style transfer, with the best image so far."""
 
     def __init__(self, easel: StyleProblem, recipe: StyleRecipe) -> None:
         self.easel, self.recipe = easel, recipe
@@ -111,7 +119,7 @@ class _Run:
         self.changed = False
 
     def canvas(self, sitting: ScaleObjective) -> ImageParameterization:
-        """What moves at this size: the best so far, or the start."""
+        """Return the parameters at this size: the best image so far, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
             start = resized(self.best, sitting.size)
@@ -125,7 +133,7 @@ class _Run:
         return ImageParameterization((start.requires_grad_(),), draw, _clamped)
 
     def note(self, step: Step, canvas: ImageParameterization, scale: int) -> None:
-        """Keep what is better."""
+        """Keep the image if its score is the best, and count the step."""
         score = float(step.scores[0])
         if score > self.score or self.best is None:
             self.best = canvas.parameters[0].detach().clone()
@@ -134,7 +142,7 @@ class _Run:
         self.changed = self.changed or bool(step.changed.any())
 
     def picture(self) -> Float[Tensor, "3 h w"]:
-        """The best so far at the result's size, with colours and mask as asked."""
+        """Return the best image so far at the result's size, with the recipe's colours and mask applied."""
         sitting = self.sitting
         if self.best is None or sitting is None:
             raise UsageError("a picture that was begun", received="no step yet")
@@ -150,7 +158,7 @@ class _Run:
         return image
 
     def painted(self) -> StyleResult:
-        """The best so far, with what it reached in each layer."""
+        """Return the best image so far with its losses in each layer."""
         sitting = self.sitting
         if sitting is None or self.best is None:
             raise UsageError("a picture that was begun", received="no step yet")
@@ -179,7 +187,7 @@ class _Run:
         )
 
     def _shares(self, parts: dict[str, Objective], image: Tensor) -> dict[str, float]:
-        """Each objective's value, in float32."""
+        """Return the score of each objective, in float32."""
         total = sum(parts.values(), Objective()).resolve(self.easel.net)
         net = self.easel.net
         with torch.no_grad():
@@ -198,7 +206,7 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Decode:
-    """From what moves to what the network sees: grey as three channels, the picture itself outside a mask."""
+    """Decode parameters to the network's input: three channels, the content image outside the mask."""
 
     content: Float[Tensor, "1 3 h w"]
     mask: Float[Tensor, "1 1 h w"] | None
@@ -206,7 +214,7 @@ class _Decode:
     high: float
 
     def __call__(self, free: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 3 h w"]:
-        """Pictures in the contract's range."""
+        """Return images in the contract's value range."""
         image = free.expand(-1, 3, -1, -1)
         if self.mask is not None:
             mask = self.mask.to(free.device)
@@ -216,6 +224,7 @@ class _Decode:
 
 
 def _clamped(free: Tensor) -> None:
+    """Clamp the parameters to [0, 1], in place."""
     free.clamp_(0, 1)
 
 
@@ -228,21 +237,26 @@ def style_transfer(
     style_guides: Sequence[Tensor] = (),
     **recipe: object,
 ) -> StyleResult:
-    """The content of one picture in the style of others.
+    """Optimise an image to have the content of one image and the style of others (Gatys et al.).
 
     Args:
-        net: any trained network that looks at colour pictures.
-        content: values from 0 to 1.
-        *paintings: the same, of any size.
-        mask: `[1 h w]`, how much of the style each pixel gets, from 0 to 1.
-        guide: the picture's regions as flat colours.
-        style_guides: the same of each painting.
+        net: a trained network for RGB images.
+        content: the content image, values from 0 to 1.
+        *paintings: the style images, values from 0 to 1, of any size.
+        mask: `[1 h w]`, how much of the style each pixel gets, from 0 to 1; all of it if None.
+        guide: `[3 h w]`, regions of the content image as flat colours; each gets the style of the paintings'
+            regions of the same colour.
+        style_guides: `[3 y x]` for each painting, its regions as the same flat colours.
         **recipe: fields of `StyleRecipe`.
+
+    Returns:
+        The image with its losses in each layer.
 
     Raises:
         PlaceError: a layer is not in this network.
-        MissingError: the network has learned nothing.
-        UsageError: a field is unknown, out of range or without effect, the pictures do not fit, or a layer
+        MissingError: the network is untrained, and the recipe does not allow it.
+        DataError: the mask is 0 everywhere, or the guides have too many or different colours.
+        UsageError: a field is unknown, out of range or without effect, the images do not fit, or a layer
             has no gradient with respect to them.
         ConvscopeError: a layer's activations are NaN or infinite.
     """
@@ -256,7 +270,20 @@ def style_transfer(
 
 
 def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
-    """Paint, and yield after each step; can be stopped at any time."""
+    """Run a style transfer, yielding after each step.
+
+    The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
+
+    Args:
+        easel: images, layers and settings.
+
+    Yields:
+        The state after each step, from the coarsest scale to the finest.
+
+    Raises:
+        UsageError: a layer has no gradient with respect to the image.
+        ConvscopeError: a layer's activations are NaN or infinite.
+    """
     recipe = easel.recipe
     painter = _Run(easel, recipe)
     pixels = [recipe.steps_at(k) * h * w for k, (h, w) in enumerate(easel.sizes)]
@@ -272,7 +299,7 @@ def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
 
 
 def _climbed(painter: _Run, sitting: ScaleObjective, scale: int, last: bool) -> Iterator[int]:
-    """The steps at one size: quickly, and at the end of the finest exactly."""
+    """Run the steps at one size in the fast precision, and the last of the finest scale in float32."""
     recipe, net = painter.recipe, painter.easel.net
     steps = recipe.steps_at(scale)
     painter.tempo = painter.tempo.measured(net, sitting.goal, recipe, painter.sizes[-1])
@@ -299,7 +326,7 @@ def _climbed(painter: _Run, sitting: ScaleObjective, scale: int, last: bool) -> 
 
 
 def _tiles(painter: _Run, net: Net, sitting: ScaleObjective) -> TileConfig | None:
-    """How to cut, so that steps stay within the memory."""
+    """Return the tiling that keeps steps within the memory limit; None for none."""
     memory, size = painter.recipe.memory, sitting.size
     if not memory and size[0] * size[1] <= WHOLE:
         return None
