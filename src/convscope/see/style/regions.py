@@ -13,7 +13,7 @@ from torch import Tensor
 from convscope.errors import DataError
 
 LEAST = 0.005
-"""Share of a guide below which a colour is taken for a blurred edge and assigned to the nearest other colour."""
+"""Share of a guide below which a colour is taken for a blurred edge and assigned to the nearest colour."""
 MOST = 16
 """Maximum number of regions."""
 NEAR = 48.0
