@@ -43,7 +43,7 @@ SCALES = StyleLossWeights(
 )
 STAGES = (
     ("first", {}, 11, SCALES),
-    ("second", {"epochs": 12, "lr": 0.0008}, 12, replace(SCALES, style=10.0, prelude=0)),
+    ("second", {"epochs": 12, "lr": 0.0008}, 12, replace(SCALES, style=10.0, warmup_steps=0)),
 )
 """Name, what differs from `PLAN`, epochs of it that are run, wishes: more of the paintings once colours and
 edges come back."""

@@ -55,8 +55,8 @@ LARGE = replace(JUDGING, style=("relu1_1", "relu2_1", "relu3_1", "relu3_3", "rel
 """More of what is deep: forms; and the first layer: colours."""
 STAGES = (
     ("first", {}, 15, SCALES, JUDGING),
-    ("second", {"epochs": 10}, 6, replace(SCALES, prelude=0), JUDGING),
-    ("third", {"epochs": 5}, 5, replace(SCALES, prelude=0, content=3.0), JUDGING),
+    ("second", {"epochs": 10}, 6, replace(SCALES, warmup_steps=0), JUDGING),
+    ("third", {"epochs": 5}, 5, replace(SCALES, warmup_steps=0, content=3.0), JUDGING),
     (
         "fourth",
         {"epochs": 3, "batch": 2},

@@ -106,7 +106,7 @@ def test_ctrl_c_keeps_the_picture(convscope, photo: Path, tmp_path: Path, monkey
                 raise KeyboardInterrupt
             yield step
 
-    monkeypatch.setattr(deepdream._DeepDream, "course", interrupted)
+    monkeypatch.setattr(deepdream._DeepDream, "run", interrupted)
     done = convscope("dream", photo, *FAST, "--out", tmp_path / "kept")
     assert done.code == 130 and "so far" in done.err
     with Image.open(tmp_path / "kept" / "dream.png") as made:

@@ -98,7 +98,7 @@ def data() -> ImageTensorDataset:
 
 
 def _portrait(net: Net) -> bool:
-    made = unit_report(net, f"{LAYER}:1", data(), best=2, steps=4)
+    made = unit_report(net, f"{LAYER}:1", data(), top_k=2, steps=4)
     return made.maximizing.silent and made.minimizing.silent
 
 

@@ -36,7 +36,7 @@ def gathered(net: Net, data: ImageTensorDataset, place: str, **options):
 
 
 def test_vectors_are_those_of_their_positions(digit_net: Net, noise: ImageTensorDataset) -> None:
-    found = gathered(digit_net, noise, "conv2", per_image=3)
+    found = gathered(digit_net, noise, "conv2", each=3)
     assert found.values.shape == (120, 7)
     acts = record(digit_net, scaled(noise.images, noise.contract), ["conv2"])[LayerAddress("conv2")].detach()
     for value, image, (y, x) in zip(found.values, found.images, found.positions.tolist(), strict=True):
@@ -46,8 +46,8 @@ def test_vectors_are_those_of_their_positions(digit_net: Net, noise: ImageTensor
 
 def test_batches_do_not_matter(digit_net: Net, noise: ImageTensorDataset) -> None:
     large, tiny = (
-        gathered(digit_net, noise, "conv2", per_image=2),
-        gathered(digit_net, noise, "conv2", per_image=2, memory=1),
+        gathered(digit_net, noise, "conv2", each=2),
+        gathered(digit_net, noise, "conv2", each=2, memory=1),
     )
     assert torch.equal(large.positions, tiny.positions)
     assert torch.allclose(large.values, tiny.values, atol=1e-6)
@@ -208,9 +208,9 @@ def test_enough_pictures_are_those_of_a_smaller_number(digit_net: Net, noise: Im
     answers = iter([False, True])
     place = resolve(digit_net, "relu2")
     *_, last = iter_sample_activations(
-        digit_net, noise, place, most=30, per_image=2, memory=1, enough=lambda: next(answers)
+        digit_net, noise, place, most=30, each=2, memory=1, enough=lambda: next(answers)
     )
-    fewer = gathered(digit_net, noise, "relu2", most=last.done, per_image=2)
+    fewer = gathered(digit_net, noise, "relu2", most=last.done, each=2)
     assert last.vectors is not None and last.done == 2 and last.total == 30
     assert torch.equal(last.vectors.images, fewer.images)
     assert torch.equal(last.vectors.positions, fewer.positions)

@@ -360,7 +360,7 @@ def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
         units = stable_classes(mean, sums[:, number])
         spoken = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
-        plan.cells[number] = replace(cell, speaks_for=spoken)
+        plan.cells[number] = replace(cell, top_logit_classes=spoken)
 
 
 def stable_classes(mean: Float[Tensor, " k"], halves: Float[Tensor, "2 k"]) -> list[int]:

@@ -135,7 +135,7 @@ def iter_explain(
         if made is not None and (checks or boxes):
             steps = iter_metrics(question, method, made.attributions, checks, boxes)
             for stage, share, found in stepped(steps, _passes):
-                made = replace(made, reliability=found)
+                made = replace(made, faithfulness=found)
                 yield AttributionProgress(stage, share, made)
 
 

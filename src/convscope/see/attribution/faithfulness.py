@@ -81,22 +81,22 @@ def iter_metrics(
     found = [Faithfulness() for _ in range(len(question))]
     heats = tuple(per_position(a, strongest=method.channel_max) for a in attributions)
     if boxes:
-        found = _with(found, "pointing", pointing_game(heats[0], boxes))
+        found = _with(found, "pointing_game", pointing_game(heats[0], boxes))
     changes = bool(question.differentiable_inputs)  # indices cannot be hidden
     with frozen(question.net.module):
         if "drop" in checks and changes:
-            found = _with(found, "drop", average_drop(question, heats))
+            found = _with(found, "average_drop", average_drop(question, heats))
         if "completeness" in checks and changes:
             found = _with(found, "completeness", completeness_gap(question, method, attributions))
     yield "checking", 0.0, tuple(found)
     if "deletion" in checks and changes:
         with frozen(question.net.module):
             made = list(deletion_insertion(question, heats))
-        found = _with(found, "curved", made[-1][1])
+        found = _with(found, "deletion_insertion", made[-1][1])
         yield "deleting and inserting", 1.0, tuple(found)
     if "randomisation" in checks:
         for share, rows in randomization_passes(question, method, heats):
-            found = _with(found, "randomisation", rows)
+            found = _with(found, "weight_randomization", rows)
             yield "forgetting", share, tuple(found)
 
 

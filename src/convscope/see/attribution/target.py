@@ -99,8 +99,8 @@ class AttributionTask:
         return replace(
             self,
             inputs=tuple(x[one] for x in self.inputs),
-            goals=self.objectives[one],
-            names=self.target_names[one],
+            objectives=self.objectives[one],
+            target_names=self.target_names[one],
             classes=self.classes[one],
         )
 
@@ -248,7 +248,7 @@ def _plain(x: Tensor) -> Tensor:
 def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
     first = tuple(x[:1] for x in inputs)
     if isinstance(target, Objective):
-        terms = tuple(replace(term, measure=_bound(net, term.term, first)) for term in target.terms)
+        terms = tuple(replace(term, term=_bound(net, term.term, first)) for term in target.terms)
         return Objective(terms, target.images), "objective", None
     if isinstance(target, bool) or not isinstance(target, (int, str, LayerAddress)):
         raise UsageError("a class, a place or an objective as target", received=repr(target))

@@ -38,7 +38,7 @@ class GramLoss(LayerTerm):
     @override
     def resolve(self: Kind, net: Net) -> Kind:
         regions = None if self.regions is None else self.regions.to(net.device)
-        return replace(super().resolve(net), wanted=self.targets.to(net.device), regions=regions)
+        return replace(super().resolve(net), targets=self.targets.to(net.device), regions=regions)
 
     @override
     def __call__(self, scene: ActivationBatch) -> Float[Tensor, " b"]:

@@ -168,7 +168,7 @@ class UnitAccumulator:
         def part(kind: str, names: tuple[str, ...]) -> list[Tensor]:
             return [tensors[f"{kind}.{name}"] for name in names]
 
-        ends = ("values", "images", "spots")
+        ends = ("values", "images", "flat_positions")
         return cls(
             RunningTopK(*part("top", ends)),
             RunningTopK(*part("bottom", ends)),

@@ -161,7 +161,7 @@ def _range(name: str, images: int) -> tuple[int, int]:
     """Return the smallest and largest integer that a tensor of an accumulator may hold."""
     if name.endswith(".images"):
         return -1, images - 1
-    if name.endswith(".spots"):
+    if name.endswith(".flat_positions"):
         return -1, 2**62
     return (LEAST, MOST) if name.endswith(".exponents") else (0, images)
 

@@ -37,7 +37,7 @@ class TopKCandidates:
         if not parts:
             nothing = torch.empty(0, dtype=torch.int64)
             return cls(nothing, torch.empty(0), nothing, nothing)
-        names = ("units", "values", "images", "spots")
+        names = ("units", "values", "images", "flat_positions")
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
