@@ -205,16 +205,16 @@ def iter_atlas(
     require_finite(vectors.values, [f"picture {n}" for n in vectors.images.tolist()], "activations")
     yield AtlasProgress(0.2, f"laying out {len(vectors):,} vectors")
     plan = _plan(net, data, vectors, recipe)
-    for share in _naming(net, data, plan):
-        yield AtlasProgress(0.25 + 0.15 * share, f"asking what {len(plan.cells)} cells speak for")
+    for share in _attribute_classes(net, data, plan):
+        yield AtlasProgress(0.25 + 0.15 * share, f"attributing {len(plan.cells)} cells to classes")
     pencil = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
-    for drawn in iter_render_directions(
+    for rendered in iter_render_directions(
         net, place, torch.stack([cell.direction for cell in plan.cells]), pencil
     ):
         note = f"{len(drawn.images)} of {len(plan.cells)} cells"
-        yield AtlasProgress(0.4 + 0.6 * drawn.done, note, lambda drawn=drawn: plan.atlas(drawn))
+        yield AtlasProgress(0.4 + 0.6 * rendered.done, note, lambda rendered=rendered: plan.atlas(rendered))
 
 
 @dataclass(eq=False)
@@ -229,24 +229,24 @@ class _Plan:
     members: list[Tensor]
     cells: list[Cell]
 
-    def atlas(self, drawn: RenderedDirections) -> Atlas:
+    def atlas(self, rendered: RenderedDirections) -> Atlas:
         placed = sum(cell.count for cell in self.cells)
         return Atlas(
             self.place,
             self.grid,
             tuple(self.cells),
-            drawn.images,
+            rendered.images,
             len(self.vectors),
             placed,
             self.layout,
-            drawn.unmoved,
+            rendered.unmoved,
         )
 
 
 def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Recipe) -> _Plan:
-    laid = embed_2d(vectors.values, recipe.layout, recipe.seed)
+    embedding = embed_2d(vectors.values, recipe.layout, recipe.seed)
     grid = recipe.grid or max(2, min(40, round(sqrt(len(vectors) / PER_CELL))))
-    column, row = (laid.points * grid).long().clamp_max(grid - 1).unbind(1)
+    column, row = (embedding.points * grid).long().clamp_max(grid - 1).unbind(1)
     number = (grid - 1 - row) * grid + column  # the layout's y grows upwards
     groups = [(k, (number == k).nonzero().flatten()) for k in number.unique().tolist()]
     groups = [(k, group) for k, group in groups if len(group) >= recipe.min_count]
@@ -266,13 +266,15 @@ def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Rec
             mean,
             direction,
             (),
-            _sights(data, vectors, group, mean, recipe.examples),
-            _found_in(data, vectors, group),
+            _examples(data, vectors, group, mean, recipe.examples),
+            _overrepresented_class(data, vectors, group),
         )
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]
     members = [group for _, group in groups]
-    return _Plan(recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, laid.note, members, cells)
+    return _Plan(
+        recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, embedding.note, members, cells
+    )
 
 
 def whitened(means: Float[Tensor, "k c"], vectors: Float[Tensor, "n c"]) -> Float[Tensor, "k c"]:
@@ -305,21 +307,21 @@ def _nearest(vectors: ActivationSample, group: Tensor, mean: Tensor) -> Tensor:
     return torch.tensor(list(seen.values()))
 
 
-def _sights(
+def _examples(
     data: LabelledImages, vectors: ActivationSample, group: Tensor, mean: Tensor, count: int
 ) -> tuple[CellExample, ...]:
     """Return the members nearest to the mean as examples."""
-    sights = []
+    examples = []
     for member in _nearest(vectors, group, mean)[:count].tolist():
         image = int(vectors.images[member])
         places = zip(vectors.positions[member].tolist(), vectors.extent, strict=True)
-        sights.append(
+        examples.append(
             CellExample(image, int(data.labels[image]), tuple((p + 0.5) / size for p, size in places))
         )
-    return tuple(sights)
+    return tuple(examples)
 
 
-def _found_in(
+def _overrepresented_class(
     data: LabelledImages, vectors: ActivationSample, group: Tensor
 ) -> tuple[str, float, float] | None:
     """Return the most overrepresented class; each image counts once, whatever its number of positions."""
@@ -335,7 +337,7 @@ def _found_in(
     return data.classes[best], float(shares[best]), float(shares[best] / usual[best])
 
 
-def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
+def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     """Find the classes to which each cell contributes, where outputs have names; yield the share done."""
     if not net.labels:
         return
@@ -348,9 +350,9 @@ def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     halves = torch.cat([torch.arange(len(members)) % 2 for members in nearest])
     members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.labels))
     for first in range(0, len(members), AT_ONCE):
-        asked = members[first : first + AT_ONCE]
-        images = scaled(data.batch(plan.vectors.images[asked]), net.contract)
-        found = direction_to_logits(net, place, images, plan.vectors.positions[asked])
+        chosen = members[first : first + AT_ONCE]
+        images = scaled(data.batch(plan.vectors.images[chosen]), net.contract)
+        found = direction_to_logits(net, place, images, plan.vectors.positions[chosen])
         if found is None or found.shape[1] != len(net.labels):
             return
         part = slice(first, first + AT_ONCE)
@@ -359,8 +361,8 @@ def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     means = sums.sum(0) / owners.bincount()[:, None]
     for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
         units = stable_classes(mean, sums[:, number])
-        spoken = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
-        plan.cells[number] = replace(cell, top_logit_classes=spoken)
+        contributions = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
+        plan.cells[number] = replace(cell, top_logit_classes=contributions)
 
 
 def stable_classes(mean: Float[Tensor, " k"], halves: Float[Tensor, "2 k"]) -> list[int]:

@@ -120,10 +120,10 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
     pencil = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
-    drawn: RenderedDirections
-    for drawn in iter_render_directions(net, place, directions, pencil):
+    rendered: RenderedDirections
+    for rendered in iter_render_directions(net, place, directions, pencil):
         yield FactorsProgress(
-            drawn.done,
+            rendered.done,
             Factors(
                 str(place),
                 maps,
@@ -131,8 +131,8 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
                 amounts / amounts.sum(),
                 explained,
                 clipped,
-                drawn.images,
-                drawn.unmoved,
+                rendered.images,
+                rendered.unmoved,
             ),
         )
 

@@ -102,11 +102,11 @@ class DreamProgress:
     score: Tensor
     frame: int
     whole: bool
-    _dreamer: "_DeepDream" = field(repr=False)
+    _run: "_DeepDream" = field(repr=False)
 
     def result(self) -> DreamResult:
         """Return the image so far at its full size; call it before the next step."""
-        return self._dreamer.dreamt()
+        return self._run.result()
 
 
 def dream(
@@ -168,9 +168,9 @@ def iter_dream(
         DataError: the mask has other proportions than the image, or is 0 everywhere.
         ConvscopeError: the score or the image is NaN or infinite.
     """
-    dreamer = _DeepDream(net, photo, recipe, guide, mask)
+    run = _DeepDream(net, photo, recipe, guide, mask)
     with retain_heap():
-        yield from dreamer.run()
+        yield from run.run()
 
 
 class _DeepDream:
@@ -179,25 +179,25 @@ class _DeepDream:
     def __init__(
         self, net: Net, photo: Tensor, recipe: DreamRecipe, guide: Tensor | None, mask: Tensor | None
     ) -> None:
-        self.contract = _learned(net, recipe).contract
+        self.contract = _require_trained(net, recipe).contract
         self.original = self.photo = _single(net, photo)
         self.layers = list(recipe.layer) or [objectives.default_layer(net)]
         if recipe.seamless:
             self.original = pyramid.tileable(self.original)
-        self.mask = None if mask is None else _fitting(mask, self.original)
+        self.mask = None if mask is None else _fit_mask(mask, self.original)
         self.chance = Generator().manual_seed(recipe.seed)
         named = objectives.dream_objectives(net, self.layers, None)
-        self.recipe = recipe = _settled(net, sum(named, Objective()), self.original, recipe)
+        self.recipe = recipe = _with_precision(net, sum(named, Objective()), self.original, recipe)
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
-        self.sizes = _possible(net, places, self.original, recipe)
-        self.net = _quick(net, self.original, self.sizes[0], places, recipe)
+        self.sizes = _usable_sizes(net, places, self.original, recipe)
+        self.net = _inference_net(net, self.original, self.sizes[0], places, recipe)
         self.parts = (
             named if guide is None else objectives.dream_objectives(net, self.layers, _single(net, guide))
         )
         self.goal: Objective | None = None
         self.finished: list[Octave] = []
         self.base, self.now = self.original, self.original
-        self.climb = OptimizerConfig(
+        self.optimizer = OptimizerConfig(
             lr=self._rate(),
             optimizer="mean_abs_sgd",
             relu_gradient_every=0,
@@ -209,13 +209,13 @@ class _DeepDream:
         """Run all sizes, then the frames of the zoom."""
         recipe = self.recipe
         total = len(self.sizes) * recipe.steps + recipe.zoom * recipe.zoom_steps
-        yield from self._dreamt(self.sizes, recipe.steps, 0, (0, total))
+        yield from self._optimize_sizes(self.sizes, recipe.steps, 0, (0, total))
         for frame in range(1, recipe.zoom + 1):
             self.original = pyramid.zoomed(self.now, recipe.zoom_by).clamp(*self.contract.value_range)
             before = len(self.sizes) * recipe.steps + (frame - 1) * recipe.zoom_steps
-            yield from self._dreamt(self.sizes[-1:], recipe.zoom_steps, frame, (before, total))
+            yield from self._optimize_sizes(self.sizes[-1:], recipe.zoom_steps, frame, (before, total))
 
-    def _dreamt(
+    def _optimize_sizes(
         self, sizes: list[tuple[int, int]], steps: int, frame: int, counted: tuple[int, int]
     ) -> Iterator[DreamProgress]:
         """Run the steps of the given sizes, from coarse to fine, starting from the current original."""
@@ -224,26 +224,26 @@ class _DeepDream:
             self.base = self._resized(self.original, size)
             start = self.base if detail is None else self.base + self._resized(detail, size)
             start = start.clamp(*self.contract.value_range)
-            for index, score in self._ascended(start, steps, watched=frame == 0):
+            for index, score in self._optimize_size(start, steps, watched=frame == 0):
                 done = (counted[0] + number * steps + index) / max(counted[1], 1)
                 whole = number == len(sizes) - 1 and index == steps
                 yield DreamProgress(number, index, done, score, frame, whole, self)
             detail = self.now - self.base
 
-    def _ascended(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[tuple[int, Tensor]]:
+    def _optimize_size(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[tuple[int, Tensor]]:
         """Run the steps at one size; `watched` also evaluates the clean image before and after."""
         goal = self._goal(start)
         padded = pyramid.WRAP * 2 if self.recipe.seamless else 0
-        looked_at = tuple(extent + padded for extent in start.shape[2:])
-        tiles = tiles_for_budget(self.net, goal, looked_at, self.recipe.memory, climb=self.climb)
-        before = self._clean(goal, start, tiles) if watched else 0.0
+        evaluated = tuple(extent + padded for extent in start.shape[2:])
+        tiles = tiles_for_budget(self.net, goal, evaluated, self.recipe.memory, climb=self.optimizer)
+        before = self._clean_score(goal, start, tiles) if watched else 0.0
         canvas = self._canvas(start)
         for step in optimize_input(
             self.net,
             goal,
             canvas,
             steps=steps,
-            config=self.climb,
+            config=self.optimizer,
             transforms=self._transforms(),
             generator=self.chance,
             tiles=tiles,
@@ -255,7 +255,7 @@ class _DeepDream:
                     Octave(
                         (start.shape[2], start.shape[3]),
                         before,
-                        self._clean(goal, self.now, tiles),
+                        self._clean_score(goal, self.now, tiles),
                         1 if plan is None else len(plan),
                         plan is None or plan.exact,
                         steps > 0 and not bool(step.changed.any()),
@@ -268,7 +268,9 @@ class _DeepDream:
 
     def _goal(self, start: Tensor) -> Objective:
         if self.goal is None:
-            scores = [self._clean(part, start, None) for part in self.parts] if len(self.parts) > 1 else []
+            scores = (
+                [self._clean_score(part, start, None) for part in self.parts] if len(self.parts) > 1 else []
+            )
             self.goal = objectives.equalize(self.parts, scores)
         return self.goal
 
@@ -300,7 +302,7 @@ class _DeepDream:
         return (pyramid.CircularShift(self.recipe.jitter),) if self.recipe.jitter else ()
 
     @torch.no_grad()
-    def _clean(self, goal: Objective, image: Tensor, tiles: TileConfig | None) -> float:
+    def _clean_score(self, goal: Objective, image: Tensor, tiles: TileConfig | None) -> float:
         """Return the objective of an image without random shifts."""
         half, kind = self.recipe.precision == "bfloat16", image.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=half):
@@ -312,7 +314,7 @@ class _DeepDream:
     def _plan(self, goal: Objective, start: Tensor, tiles: TileConfig | None) -> TilePlan | None:
         return None if tiles is None else plan_tiles(self.net, goal.places, tuple(start.shape[2:]), tiles)
 
-    def dreamt(self) -> DreamResult:
+    def result(self) -> DreamResult:
         """Return the result so far; the change at the current size is scaled up and added to the image."""
         size = (self.original.shape[2], self.original.shape[3])
         image = self.original + self._resized(self.now - self.base, size)
@@ -325,22 +327,22 @@ class _DeepDream:
         )
 
 
-def _settled(net: Net, goal: Objective, photo: Tensor, recipe: DreamRecipe) -> DreamRecipe:
+def _with_precision(net: Net, goal: Objective, photo: Tensor, recipe: DreamRecipe) -> DreamRecipe:
     """Return the recipe with its precision decided."""
     if recipe.precision != "auto":
         return recipe
     work = photo.shape[2] * photo.shape[3] * (2 * recipe.steps + recipe.zoom * recipe.zoom_steps)
-    climb = OptimizerConfig(
+    optimizer = OptimizerConfig(
         lr=0.01,
         optimizer="mean_abs_sgd",
         relu_gradient_every=0,
         channels_last=recipe.memory_format == "channels_last",
     )
-    chosen = "float32" if work < SMALL else fastest_dtype(net, goal, climb, autocast=True)
+    chosen = "float32" if work < SMALL else fastest_dtype(net, goal, optimizer, autocast=True)
     return recipe.model_copy(update={"precision": chosen})
 
 
-def _quick(
+def _inference_net(
     net: Net, photo: Tensor, least: tuple[int, int], places: list[LayerAddress], recipe: DreamRecipe
 ) -> Net:
     """Return a copy of the network for fast inference, checked on a small version of the image."""
@@ -354,7 +356,7 @@ def _quick(
     )
 
 
-def _possible(
+def _usable_sizes(
     net: Net, places: list[LayerAddress], photo: Tensor, recipe: DreamRecipe
 ) -> list[tuple[int, int]]:
     """Return the sizes at which every layer has at least one position."""
@@ -383,22 +385,22 @@ def _reaches(net: Net, places: list[LayerAddress], image: Tensor) -> bool:
 
 def _single(net: Net, photo: Tensor) -> Tensor:
     """Return the image as a batch of one on the network's device."""
-    picture = photo[None] if photo.dim() == 3 else photo
+    image = photo[None] if photo.dim() == 3 else photo
     contract = net.contract
     fits = len(net.contracts) == 1 and len(contract.shape) == 3
-    if not fits or picture.dim() != 4 or len(picture) != 1 or picture.shape[1] != contract.channels:
+    if not fits or image.dim() != 4 or len(image) != 1 or image.shape[1] != contract.channels:
         raise UsageError(
             "one picture [c h w] for a network that looks at one picture",
             received=f"{tuple(photo.shape)} for {net.name}: {contract.shape}",
         )
-    if not picture.numel():
+    if not image.numel():
         raise UsageError("a picture with pixels", received=f"{tuple(photo.shape)}")
-    return picture.detach().float().to(net.device)
+    return image.detach().float().to(net.device)
 
 
-def _fitting(mask: Tensor, picture: Tensor) -> Tensor:
+def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
     """Return the mask as `[1 1 h w]` of the image's size."""
-    height, width = picture.shape[2:]
+    height, width = image.shape[2:]
     if mask.dim() != 2 or not mask.numel() or float(mask.min()) < 0 or float(mask.max()) > 1:
         raise UsageError("a mask [h w] in [0, 1]", received=f"{tuple(mask.shape)}")
     across = mask.shape[1] / mask.shape[0] * height / width
@@ -407,13 +409,13 @@ def _fitting(mask: Tensor, picture: Tensor) -> Tensor:
             f"a mask of the picture's proportions, {width} by {height}",
             received=f"{mask.shape[1]} by {mask.shape[0]}",
         )
-    fitting = pyramid.resized(mask[None, None].float().to(picture.device), (height, width)).clamp(0, 1)
+    fitting = pyramid.resized(mask[None, None].float().to(image.device), (height, width)).clamp(0, 1)
     if not bool(fitting.any()):
         raise DataError("a mask with some white", received="only black", hint="White is where to dream.")
     return fitting
 
 
-def _learned(net: Net, recipe: DreamRecipe) -> Net:
+def _require_trained(net: Net, recipe: DreamRecipe) -> Net:
     """Return the network if it is trained, or if the recipe allows untrained ones."""
     if net.source.weights == "none" and not recipe.untrained:
         raise UsageError(

@@ -93,46 +93,46 @@ class StyleProgress:
     steps: int
     score: float
     done: float
-    _painter: "_Run"
+    _run: "_Run"
 
     def image(self) -> Float[Tensor, "3 h w"]:
         """Return the best image so far, at the result's size, in [0, 1]."""
-        return self._painter.picture()
+        return self._run.image()
 
     def result(self) -> StyleResult:
         """Return the best image so far with its losses; takes a forward pass."""
-        return self._painter.painted()
+        return self._run.result()
 
 
 class _Run:
     """State of a style transfer, with the best image so far."""
 
-    def __init__(self, easel: StyleProblem, recipe: StyleRecipe) -> None:
-        self.easel, self.recipe = easel, recipe
-        self.sizes = easel.sizes
+    def __init__(self, problem: StyleProblem, recipe: StyleRecipe) -> None:
+        self.problem, self.recipe = problem, recipe
+        self.sizes = problem.sizes
         self.counts = [0 for _ in self.sizes]
         self.best: Tensor | None = None
         self.score = float("-inf")
-        self.sitting: ScaleObjective | None = None
-        self.tempo = StyleExecution()
-        self.used = used_bytes(easel.net.device)
+        self.scale_objective: ScaleObjective | None = None
+        self.execution = StyleExecution()
+        self.used = used_bytes(problem.net.device)
         self.changed = False
 
-    def canvas(self, sitting: ScaleObjective) -> ImageParameterization:
+    def canvas(self, scale_objective: ScaleObjective) -> ImageParameterization:
         """Return the parameters at this size: the best image so far, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
-            start = resized(self.best, sitting.size)
+            start = resized(self.best, scale_objective.size)
         elif self.recipe.start == "content":
-            start = sitting.content[:, :channels]
+            start = scale_objective.content[:, :channels]
         else:
-            start = 0.5 + NOISE * noise((channels, *sitting.size), [self.recipe.seed])
-        start = start.detach().clone().to(self.easel.net.device).clamp(0, 1)
-        low, high = self.easel.net.contract.value_range
-        draw = _Decode(sitting.content, sitting.mask, low, high)
-        return ImageParameterization((start.requires_grad_(),), draw, _clamped)
+            start = 0.5 + NOISE * noise((channels, *scale_objective.size), [self.recipe.seed])
+        start = start.detach().clone().to(self.problem.net.device).clamp(0, 1)
+        low, high = self.problem.net.contract.value_range
+        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
+        return ImageParameterization((start.requires_grad_(),), decode, _clamped)
 
-    def note(self, step: Step, canvas: ImageParameterization, scale: int) -> None:
+    def record(self, step: Step, canvas: ImageParameterization, scale: int) -> None:
         """Keep the image if its score is the best, and count the step."""
         score = float(step.scores[0])
         if score > self.score or self.best is None:
@@ -141,40 +141,40 @@ class _Run:
         self.counts[scale] += step.index > 0
         self.changed = self.changed or bool(step.changed.any())
 
-    def picture(self) -> Float[Tensor, "3 h w"]:
+    def image(self) -> Float[Tensor, "3 h w"]:
         """Return the best image so far at the result's size, with the recipe's colours and mask applied."""
-        sitting = self.sitting
-        if self.best is None or sitting is None:
+        scale_objective = self.scale_objective
+        if self.best is None or scale_objective is None:
             raise UsageError("a picture that was begun", received="no step yet")
-        size, whole = self.sizes[-1], self.easel
+        size, problem = self.sizes[-1], self.problem
         image = resized(self.best.cpu(), size)[0]
-        content = resized(whole.picture[None].cpu(), size)[0]
+        content = resized(problem.picture[None].cpu(), size)[0]
         if self.recipe.color == "luminance":
             image = color.with_colours_of(image, content).clamp(0, 1)
         image = image.expand(3, -1, -1)
-        if whole.mask is not None:
-            share = resized(whole.mask[None].cpu(), size)[0]
+        if problem.mask is not None:
+            share = resized(problem.mask[None].cpu(), size)[0]
             image = share * image + (1 - share) * content
         return image
 
-    def painted(self) -> StyleResult:
+    def result(self) -> StyleResult:
         """Return the best image so far with its losses in each layer."""
-        sitting = self.sitting
-        if sitting is None or self.best is None:
+        scale_objective = self.scale_objective
+        if scale_objective is None or self.best is None:
             raise UsageError("a picture that was begun", received="no step yet")
-        low, high = self.easel.net.contract.value_range
-        draw = _Decode(sitting.content, sitting.mask, low, high)
+        low, high = self.problem.net.contract.value_range
+        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
         with torch.no_grad():
-            here, before = draw(self.best), draw(sitting.content)
-        style = self._shares(sitting.style, here)
-        layers = self.easel.layers
+            here, before = decode(self.best), decode(scale_objective.content)
+        style = self._shares(scale_objective.style, here)
+        layers = self.problem.layers
         return StyleResult(
-            self.picture(),
-            resized(self.easel.picture[None].cpu(), self.sizes[-1])[0],
+            self.image(),
+            resized(self.problem.picture[None].cpu(), self.sizes[-1])[0],
             style,
-            self._shares(sitting.style, before),
-            self._shares(sitting.values, here),
-            self._shares({"goal": sitting.goal}, here)["goal"],
+            self._shares(scale_objective.style, before),
+            self._shares(scale_objective.values, here),
+            self._shares({"goal": scale_objective.goal}, here)["goal"],
             tuple(self.counts),
             self.sizes,
             {
@@ -182,14 +182,14 @@ class _Run:
                 "content": [str(place) for place in layers.content],
                 "how": layers.how,
             },
-            choose_precision(self.recipe, self.tempo),
+            choose_precision(self.recipe, self.execution),
             not self.changed and sum(self.counts) > 0,
         )
 
     def _shares(self, parts: dict[str, Objective], image: Tensor) -> dict[str, float]:
         """Return the score of each objective, in float32."""
-        total = sum(parts.values(), Objective()).resolve(self.easel.net)
-        net = self.easel.net
+        total = sum(parts.values(), Objective()).resolve(self.problem.net)
+        net = self.problem.net
         with torch.no_grad():
             tiles = tiles_for(image, self.recipe.memory)
             if image[0, 0].numel() > tiles.pixels:
@@ -264,9 +264,9 @@ def style_transfer(
     if guide is not None:
         names |= {"guide": "guide", "style_guide": [f"guide {k}" for k in range(len(style_guides))]}
     wanted = StyleRecipe.parse({**names, **recipe})
-    easel = StyleProblem(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
+    problem = StyleProblem(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
     with frozen(net.module):
-        return last_result(iter_style_transfer(easel), "a painting").result()
+        return last_result(iter_style_transfer(problem), "a painting").result()
 
 
 def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
@@ -285,52 +285,54 @@ def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
         ConvscopeError: a layer's activations are NaN or infinite.
     """
     recipe = easel.recipe
-    painter = _Run(easel, recipe)
+    run = _Run(easel, recipe)
     pixels = [recipe.steps_at(k) * h * w for k, (h, w) in enumerate(easel.sizes)]
     with retain_heap():
         for scale, size in enumerate(easel.sizes):
-            painter.sitting = sitting = easel.scale_objective(size)
-            painter.score = float("-inf")
+            run.scale_objective = scale_objective = easel.scale_objective(size)
+            run.score = float("-inf")
             last = scale == len(easel.sizes) - 1
-            for step in _climbed(painter, sitting, scale, last):
+            for step in _optimize_scale(run, scale_objective, scale, last):
                 here = pixels[scale] * step / max(recipe.steps_at(scale), 1)
                 done = (sum(pixels[:scale]) + here) / max(sum(pixels), 1)
-                yield StyleProgress(scale, size, step, recipe.steps_at(scale), painter.score, done, painter)
+                yield StyleProgress(scale, size, step, recipe.steps_at(scale), run.score, done, run)
 
 
-def _climbed(painter: _Run, sitting: ScaleObjective, scale: int, last: bool) -> Iterator[int]:
+def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last: bool) -> Iterator[int]:
     """Run the steps at one size in the fast precision, and the last of the finest scale in float32."""
-    recipe, net = painter.recipe, painter.easel.net
+    recipe, net = run.recipe, run.problem.net
     steps = recipe.steps_at(scale)
-    painter.tempo = painter.tempo.measured(net, sitting.goal, recipe, painter.sizes[-1])
-    exact = round(EXACT * steps) if last and not painter.tempo.exact else 0
-    climb = OptimizerConfig(lr=recipe.lr or RATES[recipe.optimizer], optimizer=recipe.optimizer)
+    run.execution = run.execution.measured(net, scale_objective.goal, recipe, run.sizes[-1])
+    exact = round(EXACT * steps) if last and not run.execution.exact else 0
+    config = OptimizerConfig(lr=recipe.lr or RATES[recipe.optimizer], optimizer=recipe.optimizer)
     taken = 0
     for part, quick in ((steps - exact, True), (exact, False)):
         if not part and not (quick and not steps):
             continue
         trim_heap()
-        canvas = painter.canvas(sitting)
+        canvas = run.canvas(scale_objective)
         with torch.no_grad():
             sample = canvas.images()[..., :SAMPLE, :SAMPLE]
-            tempo = painter.tempo if quick else StyleExecution("float32")
-            used = tempo.copy_of(net, sample, sitting.goal.places)
+            execution = run.execution if quick else StyleExecution("float32")
+            used = execution.copy_of(net, sample, scale_objective.goal.places)
         if not quick:
-            painter.score = float("-inf")
-        tiles = _tiles(painter, used, sitting)
-        for step in optimize_input(used, sitting.goal, canvas, steps=part, config=climb, tiles=tiles):
-            painter.note(step, canvas, scale)
+            run.score = float("-inf")
+        tiles = _tiles(run, used, scale_objective)
+        for step in optimize_input(
+            used, scale_objective.goal, canvas, steps=part, config=config, tiles=tiles
+        ):
+            run.record(step, canvas, scale)
             if step.index or not taken:
                 yield taken + step.index
         taken += part
 
 
-def _tiles(painter: _Run, net: Net, sitting: ScaleObjective) -> TileConfig | None:
+def _tiles(run: _Run, net: Net, scale_objective: ScaleObjective) -> TileConfig | None:
     """Return the tiling that keeps steps within the memory limit; None for none."""
-    memory, size = painter.recipe.memory, sitting.size
+    memory, size = run.recipe.memory, scale_objective.size
     if not memory and size[0] * size[1] <= WHOLE:
         return None
-    least = painter.easel.net.contract.size
+    least = run.problem.net.contract.size
     height, width = (max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
-    goal = painter.easel.scale_objective((height, width)).goal
-    return tiles_for_budget(net, goal, size, memory, copies=COPIES, used=painter.used)
+    goal = run.problem.scale_objective((height, width)).goal
+    return tiles_for_budget(net, goal, size, memory, copies=COPIES, used=run.used)

@@ -127,39 +127,41 @@ def iter_index_units(
     found = layers_at(net, places)
     batch = batch_size_for(net, found[0], MEMORY) if batch is None else batch
     _check(net, samples, k, batch)
-    work = _Work(net, samples, found, k, batch, shard, watch)
-    store = storage.IndexStore(folder, work.facts, shard) if folder is not None else None
+    state = _Pass(net, samples, found, k, batch, shard, watch)
+    store = storage.IndexStore(folder, state.facts, shard) if folder is not None else None
     finished = store.finished() if store is not None else None
     if finished is not None:
         yield IndexingProgress(len(samples), len(samples), True, lambda: finished)
         return
     if store is not None:
-        work.resume(*store.part(work.tally))
-    yield from _passing(work, store)
-    merged = shard.merged(work.tally, work.problems)
+        state.resume(*store.part(state.accumulator))
+    yield from _run_batches(state, store)
+    merged = shard.merged(state.accumulator, state.problems)
     if merged is not None:
-        work.tally, work.problems = merged
+        state.accumulator, state.problems = merged
         if store is not None:
-            store.finish(work.index())
-    yield IndexingProgress(work.total, work.total, True, work.index)
+            store.finish(state.index())
+    yield IndexingProgress(state.total, state.total, True, state.index)
 
 
-def _passing(work: "_Work", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
+def _run_batches(state: "_Pass", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
     """Run all remaining batches; save the state now and then, and whenever the loop ends."""
-    saved_at, saved = time.monotonic(), work.done
+    saved_at, saved = time.monotonic(), state.done
     try:
-        with retain_heap(), work.taps.open() as run:
-            for _ in work.steps(run):
-                yield IndexingProgress(min(work.done * work.batch, work.total), work.total, False, work.index)
+        with retain_heap(), state.stream.open() as run:
+            for _ in state.steps(run):
+                yield IndexingProgress(
+                    min(state.done * state.batch, state.total), state.total, False, state.index
+                )
                 if store is not None and time.monotonic() - saved_at > SAVE_EVERY:
-                    store.save(work.tally, work.done, work.problems)
-                    saved_at, saved = time.monotonic(), work.done
+                    store.save(state.accumulator, state.done, state.problems)
+                    saved_at, saved = time.monotonic(), state.done
     finally:
-        if store is not None and saved != work.done:
-            store.save(work.tally, work.done, work.problems)
+        if store is not None and saved != state.done:
+            store.save(state.accumulator, state.done, state.problems)
 
 
-class _Work:
+class _Pass:
     """The pass of one process: its batches, and the accumulator of those that are done."""
 
     def __init__(
@@ -175,8 +177,8 @@ class _Work:
         self.net, self.samples, self.k, self.batch, self.watch = net, samples, k, batch, watch
         self.layers = places[1]
         self.firsts = [sum(layer.units for layer in self.layers[:i]) for i in range(len(self.layers) + 1)]
-        self.tally = UnitAccumulator.empty(self.firsts[-1], k, len(samples.classes))
-        self.taps = ActivationStream(net, places[0], self._receive)
+        self.accumulator = UnitAccumulator.empty(self.firsts[-1], k, len(samples.classes))
+        self.stream = ActivationStream(net, places[0], self._receive)
         self.batches = list(torch.arange(len(samples)).split(batch))[shard.rank :: shard.count]
         self.total, self.done, self.problems = sum(map(len, self.batches)), 0, ()
         self.paths: tuple[Path, ...] = getattr(samples, "paths", ())
@@ -186,17 +188,20 @@ class _Work:
             "k": k,
             "batch": batch,
         }
-        self.now: _Now | None = None
+        self.current: _CurrentBatch | None = None
 
     def index(self) -> UnitIndex:
-        facts = {**self.facts, "images": int(self.tally.images.max()) if len(self.tally.images) else 0}
+        facts = {
+            **self.facts,
+            "images": int(self.accumulator.images.max()) if len(self.accumulator.images) else 0,
+        }
         return UnitIndex(
-            self.layers, self.tally, self.samples.classes, self.samples.labels, facts, self.problems
+            self.layers, self.accumulator, self.samples.classes, self.samples.labels, facts, self.problems
         )
 
-    def resume(self, tally: UnitAccumulator | None, done: int, problems: tuple[str, ...]) -> None:
-        if tally is not None and done <= len(self.batches):
-            self.tally, self.done, self.problems = tally, done, problems
+    def resume(self, accumulator: UnitAccumulator | None, done: int, problems: tuple[str, ...]) -> None:
+        if accumulator is not None and done <= len(self.batches):
+            self.accumulator, self.done, self.problems = accumulator, done, problems
 
     def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
         remaining = self.batches[self.done :]
@@ -206,12 +211,12 @@ class _Work:
         ):
             good, batch = self._readable(numbers), None
             if len(good):
-                self.now = _Now(len(good), numbers[good], len(self.layers))
+                self.current = _CurrentBatch(len(good), numbers[good], len(self.layers))
                 run(scaled(pictures[good], self.net.contract))
-                batch = self.now.batch(self.layers, labels[good])
+                batch = self.current.batch(self.layers, labels[good])
             with defer_interrupts():
                 if batch is not None:
-                    self.tally.add(batch)
+                    self.accumulator.add(batch)
                 self.done += 1
             yield
 
@@ -228,8 +233,8 @@ class _Work:
 
     def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
         """Reduce an activation and collect candidates for the extremes; others than expected are skipped."""
-        now, units = self.now, self.layers[number].units
-        if now is None or act.dim() < 2 or act.shape[:2] != (now.count, units):
+        current, units = self.current, self.layers[number].units
+        if current is None or act.dim() < 2 or act.shape[:2] != (current.count, units):
             return
         if self.watch is not None:
             self.watch(number, act)
@@ -237,12 +242,15 @@ class _Work:
         rows = slice(first, first + units)
         found = ActivationSummary.of(act)
         means, squares = found.moments()
-        now.parts[number] = (found.maxima.cpu(), means.cpu(), squares.cpu())
-        for ends, tally, lowest in ((now.top, self.tally.top, False), (now.bottom, self.tally.bottom, True)):
-            ends.append(found.candidates(tally.threshold[rows], now.images, first, self.k, lowest=lowest))
+        current.parts[number] = (found.maxima.cpu(), means.cpu(), squares.cpu())
+        for ends, kept, lowest in (
+            (current.top, self.accumulator.top, False),
+            (current.bottom, self.accumulator.bottom, True),
+        ):
+            ends.append(found.candidates(kept.threshold[rows], current.images, first, self.k, lowest=lowest))
 
 
-class _Now:
+class _CurrentBatch:
     """Reduced activations of the current batch."""
 
     def __init__(self, count: int, images: Int64[Tensor, " b"], layers: int) -> None:

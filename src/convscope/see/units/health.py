@@ -159,17 +159,17 @@ def _health(
     index: UnitIndex, place: str, products: _Products | None, module: torch.nn.Module | None
 ) -> LayerHealth:
     """Combine the index's statistics of a layer with the correlations of its units."""
-    rows, layer, tally = index.rows(place), index.layer(place), index.accumulator
+    rows, layer, accumulator = index.rows(place), index.layer(place), index.accumulator
     saturated, kind = index.saturated(place), type(module).__name__
     if kind in BOUNDS:
         low, high = BOUNDS[kind]
         margin = NEAR * (high if low == -torch.inf else high - low)
-        saturated = (tally.low[rows] >= high - margin) | (tally.high[rows] <= low + margin)
-    silent = tally.silent[rows] / tally.images[rows].clamp_min(1)
+        saturated = (accumulator.low[rows] >= high - margin) | (accumulator.high[rows] <= low + margin)
+    silent = accumulator.silent[rows] / accumulator.images[rows].clamp_min(1)
     return LayerHealth(
         place=place,
         units=layer.units,
-        images=int(tally.images[rows].max()),
+        images=int(accumulator.images[rows].max()),
         dead=tuple(index.dead(place).nonzero().flatten().tolist()),
         saturated=tuple(saturated.nonzero().flatten().tolist()),
         redundant=redundant(products.correlations()) if products is not None else (),

@@ -205,18 +205,18 @@ class UnitIndex:
         place, rows, layer = LayerAddress.parse(place), self.rows(place), self.layer(place)
         if not isinstance(place.unit, int) or not 0 <= place.unit < layer.units:
             raise PlaceError(f"{layer.place} has units 0 to {layer.units - 1}", received=str(place))
-        number, tally = rows.start + place.unit, self.accumulator
+        number, accumulator = rows.start + place.unit, self.accumulator
         return UnitStatistics(
             f"{layer.place}:{place.unit}",
-            int(tally.images[number]),
+            int(accumulator.images[number]),
             self._examples(number, layer, bottom=False)[:most],
             self._examples(number, layer, bottom=True)[:most],
-            float(tally.mean[number]),
-            float(tally.std[number]),
-            float(tally.silent[number] / tally.images[number].clamp_min(1)),
-            tally.histograms.counts[number].long(),
-            tally.histograms.edges(number),
-            tally.classes[:, number] / tally.members[:, number],
+            float(accumulator.mean[number]),
+            float(accumulator.std[number]),
+            float(accumulator.silent[number] / accumulator.images[number].clamp_min(1)),
+            accumulator.histograms.counts[number].long(),
+            accumulator.histograms.edges(number),
+            accumulator.classes[:, number] / accumulator.members[:, number],
             bool(self.dead(layer.place)[place.unit]),
             bool(self.saturated(layer.place)[place.unit]),
             self,

@@ -192,12 +192,14 @@ def iter_unit_report(
         raise UsageError("samples", received="none")
     entry = found.entry(wanted, top_k)
     with frozen(net.module):
-        ways = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
-        for liked, disliked in zip(*ways, strict=True):
+        runs = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
+        for maximizing, minimizing in zip(*runs, strict=True):
             yield UnitReportProgress(
-                0.4 + 0.6 * liked[0] / max(steps, 1),
+                0.4 + 0.6 * maximizing[0] / max(steps, 1),
                 f"step {liked[0]} of {steps}",
-                lambda up=liked[1], down=disliked[1]: _report(net, data, wanted, entry, (up(), down())),
+                lambda up=maximizing[1], down=minimizing[1]: _report(
+                    net, data, wanted, entry, (up(), down())
+                ),
             )
 
 
@@ -218,7 +220,9 @@ def _synthesize(
 
     def made(step: VisualizationProgress) -> SyntheticImage:
         shown = step.visualization()
-        return SyntheticImage(shown.images[0], _said(net, shown.images, place, negative), bool(shown.silent))
+        return SyntheticImage(
+            shown.images[0], _extreme_value(net, shown.images, place, negative), bool(shown.silent)
+        )
 
     for step in iter_visualize(net, recipe):
         yield step.step, lambda step=step: made(step)
@@ -351,7 +355,7 @@ def field_of(net: Net, place: LayerAddress) -> Field | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def _said(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
+def _extreme_value(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
     """Return the largest (or smallest) value of the unit's feature map for an image."""
     with torch.no_grad():
         act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])

@@ -82,11 +82,11 @@ def iter_render_directions(
     )
     size = render_size(net, place, pencil.size)
     transforms = _transforms(size)
-    wanted = torch.nn.functional.normalize(vectors.double(), dim=1)
+    directions = torch.nn.functional.normalize(vectors.double(), dim=1)
     finished: list[Tensor] = []
     still: list[int] = []
-    for first in range(0, len(wanted), pencil.batch):
-        part = wanted[first : first + pencil.batch]
+    for first in range(0, len(directions), pencil.batch):
+        part = directions[first : first + pencil.batch]
         goals = [direction(place, vector, cosine_power=pencil.cosine_power) for vector in part]
         seeds = [seed_of(pencil.seed, place) + first + i for i in range(len(part))]
         canvas = (fft_image if size else pixel_image)(net.contract, seeds, size=size, device=net.device)
@@ -96,7 +96,7 @@ def iter_render_directions(
             per_image(goals),
             canvas,
             steps=pencil.steps,
-            config=_climb(pencil, size),
+            config=_optimizer_config(pencil, size),
             transforms=transforms,
             generator=torch.Generator().manual_seed(pencil.seed),
         ):
@@ -104,7 +104,7 @@ def iter_render_directions(
             share = step.index / max(pencil.steps, 1)
             if step.index == pencil.steps > 0:
                 here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
-            done = (first + len(part) * share) / len(wanted)
+            done = (first + len(part) * share) / len(directions)
             yield RenderedDirections(torch.cat([*finished, images]), done, (*still, *here))
         if images is not None:
             finished.append(images)
@@ -142,7 +142,7 @@ def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
     return True
 
 
-def _climb(pencil: RenderConfig, size: tuple[int, ...]) -> OptimizerConfig:
+def _optimizer_config(pencil: RenderConfig, size: tuple[int, ...]) -> OptimizerConfig:
     """Return the optimizer settings: normalised SGD for Fourier parameters, Adam for plain vectors.
 
     On spectra, normalised SGD gives the same images as Adam with less grain, in half the steps.

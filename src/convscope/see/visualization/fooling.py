@@ -85,8 +85,8 @@ def fooling_images(
         net.contract, [seed_of(seed, place) for place in places], spread=0.1, device=net.device
     )
     with frozen(net.module):
-        course = optimize_input(net, per_image(goals), canvas, steps=steps, config=OptimizerConfig(lr=lr))
-        step, reached = _until_sure(net, goals, course, confident, steps)
+        ascent = optimize_input(net, per_image(goals), canvas, steps=steps, config=OptimizerConfig(lr=lr))
+        step, reached = _until_sure(net, goals, ascent, confident, steps)
     labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in units)
     still = (~step.changed).cpu().tolist() if step.index else [False] * len(units)
     unmoved = tuple(unit for unit, here in zip(units, still, strict=True) if here)
@@ -95,9 +95,9 @@ def fooling_images(
 
 
 def _until_sure(
-    net: Net, goals: Sequence[Objective], course: Iterator[Step], confident: float, most: int
+    net: Net, goals: Sequence[Objective], ascent: Iterator[Step], confident: float, most: int
 ) -> tuple[Step, Float[Tensor, " n"]]:
-    for step in course:
+    for step in ascent:
         if step.index % LOOK_EVERY == 0 or step.index == most:
             reached = clean_scores(net, goals, step.images).exp()
             if step.index == most or bool((reached > confident).all()):

@@ -147,31 +147,31 @@ def iter_reconstruct(
         UsageError: the image does not fit, or a layer has no gradient with respect to it.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    picture = _single(net, image)
+    original = _single(net, image)
     layers = list(dict.fromkeys(recipe.layer)) or default_layers(net)
     places = [resolve(net, layer) for layer in layers]
-    _check(net, picture, places, recipe.steps)
+    _check(net, original, places, recipe.steps)
     finished: list[Step] = []
     for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
         step = None
-        for step in _drawn(net, picture, place, recipe):
+        for step in _optimize_layer(net, original, place, recipe):
             done = (number + step.index / max(recipe.steps, 1)) / len(layers)
             so_far = [*finished, step]
             yield ReconstructionProgress(
-                layer, step.index, done, lambda so_far=so_far: _redrawn(net, picture, layers, so_far)
+                layer, step.index, done, lambda so_far=so_far: _collect(net, original, layers, so_far)
             )
         if step is not None:
             finished.append(step)
 
 
-def _check(net: Net, picture: Tensor, places: Sequence[LayerAddress], steps: int) -> None:
+def _check(net: Net, original: Tensor, places: Sequence[LayerAddress], steps: int) -> None:
     """Refuse layers without a gradient, or with NaN or infinite activations, before any optimisation."""
     wanted = list(dict.fromkeys(place.layer_only for place in places))
     with torch.no_grad():
-        for place, activation in record_float32(net, picture, wanted).items():
+        for place, activation in record_float32(net, original, wanted).items():
             require_finite(activation.float(), [str(place)], "activations for the picture")
     if steps:
-        check_reached(net, places, picture)
+        check_reached(net, places, original)
 
 
 def default_layers(net: Net) -> list[str]:
@@ -196,13 +196,13 @@ def default_layers(net: Net) -> list[str]:
     return [*spatial, *rest]
 
 
-def _drawn(
-    net: Net, picture: Tensor, place: LayerAddress, recipe: CaricatureRecipe | InvertRecipe
+def _optimize_layer(
+    net: Net, original: Tensor, place: LayerAddress, recipe: CaricatureRecipe | InvertRecipe
 ) -> Iterator[Step]:
     """Yield the steps of the optimisation for one layer."""
     with torch.no_grad():
-        activation = place.select(record_float32(net, picture, [place.layer_only])[place.layer_only])[0]
-    seeds, size = [seed_of(recipe.seed, place)], tuple(picture.shape[2:])
+        activation = place.select(record_float32(net, original, [place.layer_only])[place.layer_only])[0]
+    seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
     canvas = (fft_image if size else pixel_image)(net.contract, seeds, size=size, device=net.device)
     transforms: tuple[Transform, ...] = ()
     if isinstance(recipe, CaricatureRecipe):
@@ -211,7 +211,7 @@ def _drawn(
         transforms = (Warp(amount),) if amount else ()
     else:
         low, high = net.contract.value_range
-        weight = recipe.total_variation / (picture.numel() * max(len(size), 1) * (high - low))
+        weight = recipe.total_variation / (original.numel() * max(len(size), 1) * (high - low))
         goal = -normalized_l2(place, activation) - weight * total_variation()
     yield from optimize_input(
         net,
@@ -224,39 +224,43 @@ def _drawn(
     )
 
 
-def _redrawn(net: Net, picture: Tensor, layers: Sequence[str], drawn: Sequence[Step]) -> Reconstruction:
+def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequence[Step]) -> Reconstruction:
     """Measure the reconstructions so far and collect them."""
-    cosines, missed = [], []
+    cosines, relative_errors = [], []
     with torch.no_grad():
-        for layer, step in zip(layers, drawn, strict=False):
+        for layer, step in zip(layers, last_steps, strict=False):
             place = LayerAddress.parse(layer)
-            both = record_float32(net, torch.cat([picture.to(step.images.device), step.images]), [place])[
+            both = record_float32(net, torch.cat([original.to(step.images.device), step.images]), [place])[
                 place
             ]
             wanted, here = both.flatten(1).double()
             cosines.append(float(torch.cosine_similarity(wanted, here, dim=0)))
-            missed.append(float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12)))
-    done = tuple(layers[: len(drawn)])
-    numbers = torch.tensor([cosines, missed])
+            relative_errors.append(
+                float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12))
+            )
+    done = tuple(layers[: len(last_steps)])
+    numbers = torch.tensor([cosines, relative_errors])
     require_finite(numbers.T, done, "activations for the drawings")
-    unmoved = (n for n, step in zip(done, drawn, strict=True) if step.index and not bool(step.changed.any()))
+    unmoved = (
+        n for n, step in zip(done, last_steps, strict=True) if step.index and not bool(step.changed.any())
+    )
     return Reconstruction(
         done,
-        torch.cat([step.images for step in drawn]).cpu(),
+        torch.cat([step.images for step in last_steps]).cpu(),
         numbers[0],
         numbers[1],
-        picture[0].cpu(),
-        drawn[-1].index,
+        original[0].cpu(),
+        last_steps[-1].index,
         tuple(unmoved),
     )
 
 
 def _single(net: Net, image: Tensor) -> Tensor:
     """Return the image as a batch of one, or refuse one that does not fit the network."""
-    picture = image[None] if image.dim() == len(net.contract.shape) else image
-    if len(net.contracts) != 1 or len(picture) != 1 or picture.dim() != len(net.contract.shape) + 1:
+    original = image[None] if image.dim() == len(net.contract.shape) else image
+    if len(net.contracts) != 1 or len(original) != 1 or original.dim() != len(net.contract.shape) + 1:
         raise UsageError(
             f"one picture of {net.contract.shape} for a network with one input",
             received=f"{tuple(image.shape)}",
         )
-    return picture.detach().float()
+    return original.detach().float()

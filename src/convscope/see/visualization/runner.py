@@ -56,32 +56,34 @@ class VisualizationRun:
         self, net: Net, recipe: VisualizeRecipe, start: Tensor | None, photographs: Tensor | None
     ) -> None:
         self.net, self.recipe, self.start, self.photographs = net, recipe, start, photographs
-        self.wishes = tuple(
+        self.targets = tuple(
             one
-            for wish in parse_targets(net, recipe.places, recipe.reduce)
+            for target in parse_targets(net, recipe.places, recipe.reduce)
             for one in expand_variants(
-                wish, both=recipe.both, negative=recipe.negative, variants=recipe.variants
+                target, both=recipe.both, negative=recipe.negative, variants=recipe.variants
             )
         )
         if start is not None and start.dim() > len(net.contract.shape) and len(start) not in (1, len(self)):
             raise UsageError(f"one image to start from, or {len(self)}", received=f"{len(start)}")
         self.shape = shape_of(net.contract, tuple(recipe.size))
-        _check_effects(recipe, self.shape, self.wishes)
+        _check_effects(recipe, self.shape, self.targets)
         check_room(self.shape, net.device)
         self.climb = optimizer_from_recipe(recipe, bool(self.shape[1:]))
         self.transforms = transforms_from_recipe(net, recipe, self.shape)
-        self.frames = frozenset(_moments(recipe))
+        self.frames = frozenset(_kept_steps(recipe))
         self.finished: list[tuple[Step, dict[int, Tensor]]] = []
         self.kept: dict[int, Tensor] = {}
         self.pace = choose_execution(self._work())
-        self.batches = group_by_depth(depths(net, self.wishes), self.pace.batch, recipe.variants)
-        self.quick: Net | None = None
+        self.batches = group_by_depth(depths(net, self.targets), self.pace.batch, recipe.variants)
+        self.fast_net: Net | None = None
         if recipe.steps and len(self.batches) > 1:  # ascent looks at the first batch only when it is its turn
-            reads = [place for wish in self.wishes for term in wish.goal.terms for place in term.term.layers]
-            check_reached(net, reads, self.params_of(self.wishes[:1], _first(start, net)).images())
+            reads = [
+                place for target in self.targets for term in target.goal.terms for place in term.term.layers
+            ]
+            check_reached(net, reads, self.params_of(self.targets[:1], _first_start(start, net)).images())
 
     def __len__(self) -> int:
-        return len(self.wishes)
+        return len(self.targets)
 
     def start_batch(self, batch: tuple[int, ...]) -> Net:
         """Prepare objective and parameters for a batch of images.
@@ -92,15 +94,15 @@ class VisualizationRun:
         Returns:
             The network to optimise through: a copy for fast inference, made at the first batch.
         """
-        part = [self.wishes[number] for number in batch]
+        part = [self.targets[number] for number in batch]
         self.objective = per_image(self.objectives(part))
-        self.params = self.params_of(part, _part(self.start, batch, self.net))
+        self.params = self.params_of(part, _start_of_batch(self.start, batch, self.net))
         self.kept = {}
-        if self.quick is None:
-            places = dict.fromkeys(place for wish in self.wishes for place in wish.goal.places)
+        if self.fast_net is None:
+            places = dict.fromkeys(place for target in self.targets for place in target.goal.places)
             images = self.params.images().detach()[:2]
-            self.quick = self.pace.copy_of(self.net, images, tuple(places))
-        return self.quick
+            self.fast_net = self.pace.copy_of(self.net, images, tuple(places))
+        return self.fast_net
 
     def record(self, step: Step) -> None:
         """Store the latest step of the current batch, and its images if the step is to be kept as a frame.
@@ -131,13 +133,13 @@ class VisualizationRun:
             One objective for each target.
         """
         penalty = _penalty(self.recipe)
-        goals = [wish.goal - penalty if penalty.terms else wish.goal for wish in part]
+        goals = [target.goal - penalty if penalty.terms else target.goal for target in part]
         if self.recipe.variants == 1 or not self.recipe.diversity:
             return goals
-        groups = [wish.text.partition(" ~")[0] for wish in part]
+        groups = [target.text.partition(" ~")[0] for target in part]
         return [
-            goal + self.recipe.diversity * diversity(wish.place, group)
-            for goal, wish, group in zip(goals, part, groups, strict=True)
+            goal + self.recipe.diversity * diversity(target.place, group)
+            for goal, target, group in zip(goals, part, groups, strict=True)
         ]
 
     def params_of(self, part: Sequence[Target], start: Tensor | None = None) -> ImageParameterization:
@@ -156,21 +158,21 @@ class VisualizationRun:
         """Describe the work to the choice of batch size, precision and memory format."""
 
         def canvas(count: int) -> ImageParameterization:
-            return self.params_of([self.wishes[i % len(self)] for i in range(count)])
+            return self.params_of([self.targets[i % len(self)] for i in range(count)])
 
         return Workload(
-            self.net, self.objectives(self.wishes), canvas, self.transforms, self.climb, self.recipe
+            self.net, self.objectives(self.targets), canvas, self.transforms, self.climb, self.recipe
         )
 
 
-def _check_effects(recipe: VisualizeRecipe, shape: tuple[int, ...], asked: Sequence[Target]) -> None:
+def _check_effects(recipe: VisualizeRecipe, shape: tuple[int, ...], targets: Sequence[Target]) -> None:
     """Refuse settings that have no effect for this network and these targets.
 
     Raises:
         UsageError: there is one; it is named.
     """
     chosen, size, vector = recipe.chosen(), shape[1:], f"an input of shape {shape}"
-    places = [place for wish in asked for term in wish.goal.terms for place in term.term.layers]
+    places = [place for target in targets for term in target.goal.terms for place in term.term.layers]
     one_value = all(place.unit is None or place.position is not None for place in places)
     small = size and recipe.transforms == "shifts" and min(size) < SHIFT
     without = {
@@ -187,7 +189,7 @@ def _check_effects(recipe: VisualizeRecipe, shape: tuple[int, ...], asked: Seque
             raise UsageError(f"{name}: {expected}", received=received, hint=f"Leave out --{name}.")
 
 
-def _moments(recipe: VisualizeRecipe) -> set[int]:
+def _kept_steps(recipe: VisualizeRecipe) -> set[int]:
     """Return the steps to keep: those of `save_steps`, and the animation's frames, denser at first."""
     last, film = recipe.steps, {step for step in recipe.save_steps if step <= recipe.steps}
     if not recipe.animate:
@@ -351,11 +353,11 @@ def _penalty(recipe: VisualizeRecipe) -> Objective:
     )
 
 
-def _first(start: Tensor | None, net: Net) -> Tensor | None:
-    return None if start is None else _part(start, (0,), net)
+def _first_start(start: Tensor | None, net: Net) -> Tensor | None:
+    return None if start is None else _start_of_batch(start, (0,), net)
 
 
-def _part(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:
+def _start_of_batch(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:
     if start is None or start.dim() == len(net.contract.shape) or len(start) == 1:
         return start
     return start[list(batch)]
@@ -372,7 +374,7 @@ def depths(net: Net, asked: Sequence[Target]) -> list[int]:
         One depth for each target, from 1 on.
     """
     ends = {layer: number for number, layer in enumerate(layer_shapes(net), start=1)}
-    return [max((ends[place.layer] for place in wish.goal.places), default=1) for wish in asked]
+    return [max((ends[place.layer] for place in target.goal.places), default=1) for target in asked]
 
 
 # Which pictures are made together.

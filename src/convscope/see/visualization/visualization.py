@@ -168,76 +168,78 @@ def iter_visualize(
         UsageError: a setting has no effect, or a place has no gradient with respect to the image.
         ConvscopeError: scores or images are NaN or infinite.
     """
-    studio = VisualizationRun(net, recipe, start, photographs)
+    run = VisualizationRun(net, recipe, start, photographs)
     with retain_heap():
-        for batch in studio.batches:
-            quick = studio.start_batch(batch)
+        for batch in run.batches:
+            fast_net = run.start_batch(batch)
             for step in optimize_input(
-                quick,
-                studio.objective,
-                studio.params,
+                fast_net,
+                run.objective,
+                run.params,
                 steps=recipe.steps,
-                config=studio.climb,
-                transforms=studio.transforms,
+                config=run.climb,
+                transforms=run.transforms,
                 generator=torch.Generator().manual_seed(recipe.seed),
             ):
-                studio.record(step)
-                yield VisualizationProgress(step.index, recipe.steps, studio.done, len(studio), step, studio)
-            studio.finish_batch()
+                run.record(step)
+                yield VisualizationProgress(step.index, recipe.steps, run.done, len(run), step, run)
+            run.finish_batch()
 
 
-def _so_far(studio: VisualizationRun, current: Step) -> Visualization:
+def _so_far(run: VisualizationRun, current: Step) -> Visualization:
     """Collect the finished images and those of the current batch, in the order of the targets."""
-    parts = list(studio.finished)
+    parts = list(run.finished)
     if not parts or parts[-1][0] is not current:
-        parts.append((current, studio.kept))
-    made = studio.batches[: len(parts)]
+        parts.append((current, run.kept))
+    made = run.batches[: len(parts)]
     clean = torch.cat(
         [
-            clean_scores(studio.net, [studio.wishes[number].goal for number in batch], step.images)
+            clean_scores(run.net, [run.targets[number].goal for number in batch], step.images)
             for batch, (step, _) in zip(made, parts, strict=True)
         ]
     )
     numbers = torch.tensor([number for batch in made for number in batch])
     order = numbers.argsort()
-    wishes = [studio.wishes[number] for number in numbers[order].tolist()]
+    targets = [run.targets[number] for number in numbers[order].tolist()]
     images = torch.cat([step.images for step, _ in parts]).cpu()[order]
     clean = clean.cpu()[order]
-    require_finite(clean, [wish.text for wish in wishes], "scores of the finished pictures")
+    require_finite(clean, [target.text for target in targets], "scores of the finished pictures")
     unmoved = torch.cat([~step.changed & (step.index > 0) for step, _ in parts]).cpu()[order]
-    silent = unmoved | _silent(studio, wishes, images, clean)
+    silent = unmoved | _is_silent(run, targets, images, clean)
     return Visualization(
-        tuple(wish.text for wish in wishes),
+        tuple(target.text for target in targets),
         images,
         torch.cat([step.scores for step, _ in parts]).cpu()[order],
         clean,
-        _named(wishes, silent),
+        _named(targets, silent),
         current.index,
-        studio.recipe,
-        studio.pace.settled(studio.recipe),
-        tuple(wish.goal for wish in wishes),
-        tuple(wish.seed_text for wish in wishes),
-        _film(parts, order),
-        _named(wishes, unmoved),
+        run.recipe,
+        run.pace.settled(run.recipe),
+        tuple(target.goal for target in targets),
+        tuple(target.seed_text for target in targets),
+        _kept_frames(parts, order),
+        _named(targets, unmoved),
     )
 
 
-def _silent(
-    studio: VisualizationRun, wishes: list[Target], images: Tensor, clean: Tensor
+def _is_silent(
+    run: VisualizationRun, targets: list[Target], images: Tensor, clean: Tensor
 ) -> Bool[Tensor, " n"]:
     """Return which images have a score of 0 and no gradient of their own objective."""
     silent = clean == 0
     for number in silent.nonzero().flatten().tolist():
-        silent[number] = not gradient_left(studio.net, [wishes[number].goal], images[number][None])[0]
+        silent[number] = not gradient_left(run.net, [targets[number].goal], images[number][None])[0]
     return silent
 
 
-def _named(wishes: list[Target], chosen: Bool[Tensor, " n"]) -> tuple[str, ...]:
+def _named(targets: list[Target], chosen: Bool[Tensor, " n"]) -> tuple[str, ...]:
     """Return the names of the chosen targets."""
-    return tuple(wish.text for wish, here in zip(wishes, chosen.tolist(), strict=True) if here)
+    return tuple(target.text for target, here in zip(targets, chosen.tolist(), strict=True) if here)
 
 
-def _film(parts: list[tuple[Step, dict[int, Tensor]]], order: Tensor) -> tuple[tuple[int, Tensor], ...]:
+def _kept_frames(
+    parts: list[tuple[Step, dict[int, Tensor]]], order: Tensor
+) -> tuple[tuple[int, Tensor], ...]:
     """Collect the kept steps; a batch that ended earlier is represented by its last images."""
     moments = sorted({index for _, kept in parts for index in kept})
     return tuple(
