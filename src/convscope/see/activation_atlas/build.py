@@ -30,7 +30,7 @@ from convscope.worlds.dataset import LabelledImages, scaled
 
 PER_CELL = 12
 """Number of vectors in a cell on average, where the grid is not given."""
-ASKED = 12
+ATTRIBUTED = 12
 """Number of images of each cell whose attributions to the classes are computed."""
 AT_ONCE = 16
 """Number of images per forward pass of the class attribution."""
@@ -213,7 +213,7 @@ def iter_atlas(
     for rendered in iter_render_directions(
         net, place, torch.stack([cell.direction for cell in plan.cells]), pencil
     ):
-        note = f"{len(drawn.images)} of {len(plan.cells)} cells"
+        note = f"{len(rendered.images)} of {len(plan.cells)} cells"
         yield AtlasProgress(0.4 + 0.6 * rendered.done, note, lambda rendered=rendered: plan.atlas(rendered))
 
 
@@ -332,8 +332,9 @@ def _overrepresented_class(
         for images in (vectors.images[group], vectors.images)
     )
     shares, usual = here / here.sum(), everywhere / everywhere.sum()
-    sure = (here + usual) / (here.sum() + 1)  # as if one more picture were as usual: few pictures say little
-    best = int((sure / usual.clamp_min(1e-12)).argmax())
+    # As if one more image had the usual shares: few images are weak evidence.
+    smoothed = (here + usual) / (here.sum() + 1)
+    best = int((smoothed / usual.clamp_min(1e-12)).argmax())
     return data.classes[best], float(shares[best]), float(shares[best] / usual[best])
 
 
@@ -343,7 +344,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
         return
     place = resolve(net, plan.place)
     nearest = [
-        _nearest(plan.vectors, group, cell.mean)[:ASKED]
+        _nearest(plan.vectors, group, cell.mean)[:ATTRIBUTED]
         for group, cell in zip(plan.members, plan.cells, strict=True)
     ]
     owners = torch.tensor([number for number, members in enumerate(nearest) for _ in members])

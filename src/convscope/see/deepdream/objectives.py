@@ -88,9 +88,9 @@ def dream_objectives(net: Net, layers: list[str], guide: Tensor | None) -> list[
         PlaceError: there is no such place.
         UsageError: units or positions are named where there is a guide.
     """
-    wanted = [wish for text in layers for wish in parse_targets(net, [text])]
+    targets = [target for text in layers for target in parse_targets(net, [text])]
     if guide is None:
-        return [wish.goal.resolve(net) for wish in wanted]
+        return [target.goal.resolve(net) for target in targets]
     places = [LayerAddress.parse(text) for text in layers]
     if any(place.unit is not None or place.position is not None for place in places):
         raise UsageError("whole layers where there is a guide", received=", ".join(layers))

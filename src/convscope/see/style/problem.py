@@ -120,12 +120,12 @@ class StyleProblem:
         Returns:
             The objective with its parts, resolved in the network.
         """
-        picture = resized(self.picture[None], size)
+        content = resized(self.picture[None], size)
         if self.recipe.color == "luminance":
-            picture = color.luminance(picture).expand(-1, 3, -1, -1)
+            content = color.luminance(content).expand(-1, 3, -1, -1)
         mask = None if self.mask is None else resized(self.mask[None], size)
         style, weights = self._style(size, mask)
-        values, more = self._content(picture)
+        values, more = self._content(content)
         recipe = self.recipe
         goal = Objective()
         for name, objective in style.items():
@@ -133,8 +133,8 @@ class StyleProblem:
         for name, objective in values.items():
             goal = goal - recipe.content_weight * more[name] * objective
         if recipe.smooth:
-            goal = goal - recipe.smooth * self._smoothness(picture) * total_variation()
-        return ScaleObjective(size, picture, mask, style, values, goal.resolve(self.net))
+            goal = goal - recipe.smooth * self._smoothness(content) * total_variation()
+        return ScaleObjective(size, content, mask, style, values, goal.resolve(self.net))
 
     def _style(
         self, size: tuple[int, int], mask: Tensor | None
@@ -178,13 +178,13 @@ class StyleProblem:
         scale = (1 / sums.clamp_min(TINY))[:, None, None]
         return {place: total * scale.to(total.device) for place, total in totals.items()}
 
-    def _content(self, picture: Tensor) -> tuple[dict[str, Objective], dict[str, float]]:
+    def _content(self, content: Tensor) -> tuple[dict[str, Objective], dict[str, float]]:
         """Return the relative content losses by layer, and their weights."""
         if not self.layers.content or not self.recipe.content_weight:
             return {}, {}
         values, weights = {}, {}
         for place, maps in content_features(
-            self.net, picture, self.layers.content, self.recipe.memory
+            self.net, content, self.layers.content, self.recipe.memory
         ).items():
             energy = float(maps.square().mean().clamp_min(TINY))
             values[str(place)] = content_match(place, maps[0]) / energy
@@ -195,11 +195,11 @@ class StyleProblem:
             }[self.recipe.scaling]
         return values, weights
 
-    def _smoothness(self, picture: Tensor) -> float:
+    def _smoothness(self, content: Tensor) -> float:
         """Return the weight of one unit of total variation, for values from 0 to 1."""
         low, high = self.net.contract.value_range
         unit = 1 / (high - low)
-        scale = {"relative": 1 / picture[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
+        scale = {"relative": 1 / content[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
         return unit * scale[self.recipe.scaling]
 
 

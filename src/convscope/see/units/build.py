@@ -206,13 +206,13 @@ class _Pass:
     def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
         remaining = self.batches[self.done :]
         indices = torch.cat(remaining) if remaining else torch.empty(0, dtype=torch.int64)
-        for numbers, (pictures, labels) in zip(
+        for numbers, (images, labels) in zip(
             remaining, self.samples.batches(indices, self.batch), strict=True
         ):
             good, batch = self._readable(numbers), None
             if len(good):
                 self.current = _CurrentBatch(len(good), numbers[good], len(self.layers))
-                run(scaled(pictures[good], self.net.contract))
+                run(scaled(images[good], self.net.contract))
                 batch = self.current.batch(self.layers, labels[good])
             with defer_interrupts():
                 if batch is not None:

@@ -340,10 +340,10 @@ def layers_at(
     Raises:
         PlaceError: a place is not in this network, or has no units.
     """
-    asked = [LayerAddress.parse(place).layer_only for place in places] or [
+    whole_layers = [LayerAddress.parse(place).layer_only for place in places] or [
         LayerAddress.parse(p) for p in weighted_layers(net)
     ]
-    resolved = tuple(dict.fromkeys(resolve(net, place) for place in asked))
+    resolved = tuple(dict.fromkeys(resolve(net, place) for place in whole_layers))
     readers, shapes, layers = activation_readers(net), layer_shapes(net), []
     for place in resolved:
         parts = shapes[place.layer][(place.call or 0) - 1]

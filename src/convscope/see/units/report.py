@@ -196,7 +196,7 @@ def iter_unit_report(
         for maximizing, minimizing in zip(*runs, strict=True):
             yield UnitReportProgress(
                 0.4 + 0.6 * maximizing[0] / max(steps, 1),
-                f"step {liked[0]} of {steps}",
+                f"step {maximizing[0]} of {steps}",
                 lambda up=maximizing[1], down=minimizing[1]: _report(
                     net, data, wanted, entry, (up(), down())
                 ),
@@ -367,10 +367,10 @@ def _patches(
 ) -> tuple[Patch, ...]:
     if not examples:
         return ()
-    pictures = scaled(data.batch([example.image for example in examples]), net.contract)
+    images = scaled(data.batch([example.image for example in examples]), net.contract)
     return tuple(
-        Patch(example, picture, _box(field, example.position, tuple(picture.shape[1:])))
-        for example, picture in zip(examples, pictures, strict=True)
+        Patch(example, image, _box(field, example.position, tuple(image.shape[1:])))
+        for example, image in zip(examples, images, strict=True)
     )
 
 

@@ -377,7 +377,7 @@ def depths(net: Net, asked: Sequence[Target]) -> list[int]:
     return [max((ends[place.layer] for place in target.goal.places), default=1) for target in asked]
 
 
-# Which pictures are made together.
+# Division of the images into batches.
 
 
 ALONE = 2.0
