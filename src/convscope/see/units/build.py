@@ -191,6 +191,7 @@ class _Pass:
         self.current: _CurrentBatch | None = None
 
     def index(self) -> UnitIndex:
+        """Return the index of the images so far."""
         facts = {
             **self.facts,
             "images": int(self.accumulator.images.max()) if len(self.accumulator.images) else 0,
@@ -200,10 +201,12 @@ class _Pass:
         )
 
     def resume(self, accumulator: UnitAccumulator | None, done: int, problems: tuple[str, ...]) -> None:
+        """Continue from a saved state; None starts from the beginning."""
         if accumulator is not None and done <= len(self.batches):
             self.accumulator, self.done, self.problems = accumulator, done, problems
 
     def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
+        """Run the remaining batches, adding each to the accumulator."""
         remaining = self.batches[self.done :]
         indices = torch.cat(remaining) if remaining else torch.empty(0, dtype=torch.int64)
         for numbers, (images, labels) in zip(
@@ -232,7 +235,7 @@ class _Pass:
         )
 
     def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
-        """Reduce an activation and collect candidates for the extremes; others than expected are skipped."""
+        """Reduce an activation and collect candidates for the extremes; ones of an unexpected shape are skipped."""
         current, units = self.current, self.layers[number].units
         if current is None or act.dim() < 2 or act.shape[:2] != (current.count, units):
             return
@@ -260,6 +263,7 @@ class _CurrentBatch:
         self.bottom: list[TopKCandidates] = []
 
     def batch(self, layers: Sequence[IndexedLayer], labels: Int64[Tensor, " b"]) -> BatchSummary:
+        """Combine the layers' reductions; layers that did not run get NaN."""
         missing = [(torch.full((self.count, layer.units), torch.nan),) * 3 for layer in layers]
         parts = [part or gap for part, gap in zip(self.parts, missing, strict=True)]
         peaks, means, squares = (torch.cat(column, 1) for column in zip(*parts, strict=True))

@@ -363,7 +363,7 @@ def _check_own(path: Path) -> None:
 
 
 def _is_own_head(path: Path) -> bool:
-    """Whether a JSON file is the head of an index or of a part: a file of its own, with what a head holds."""
+    """Return whether a JSON file is one that this program writes: no link, with the fields of a head."""
     if path.is_symlink():
         return False
     try:
@@ -380,7 +380,7 @@ def _is_own_head(path: Path) -> bool:
 
 
 def _is_own_tensors(path: Path) -> bool:
-    """Whether a safetensors file was written here: by its exact name and its metadata; links never are."""
+    """Return whether a safetensors file was written by this program: by its exact name and metadata, no link."""
     if TENSORS.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
         return False
     try:
