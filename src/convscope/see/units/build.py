@@ -235,7 +235,7 @@ class _Pass:
         )
 
     def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
-        """Reduce an activation and collect candidates for the extremes; ones of an unexpected shape are skipped."""
+        """Reduce an activation and collect candidates for the extremes; skip ones of unexpected shape."""
         current, units = self.current, self.layers[number].units
         if current is None or act.dim() < 2 or act.shape[:2] != (current.count, units):
             return

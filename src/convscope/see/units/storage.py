@@ -380,7 +380,7 @@ def _is_own_head(path: Path) -> bool:
 
 
 def _is_own_tensors(path: Path) -> bool:
-    """Return whether a safetensors file was written by this program: by its exact name and metadata, no link."""
+    """Return whether a tensor file was written by this program: by its exact name and metadata, no link."""
     if TENSORS.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
         return False
     try:
