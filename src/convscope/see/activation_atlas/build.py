@@ -1,4 +1,4 @@
-"""An activation atlas: everything a layer says to real pictures, laid out by likeness and drawn by the layer.
+"""Activation atlases: activation vectors of real images on a 2D grid, with a synthetic image for each cell.
 
 Source: Carter, Armstrong, Schubert, Johnson and Olah 2019, "Activation Atlas", Distill,
 doi:10.23915/distill.00015.
@@ -29,25 +29,32 @@ from convscope.see.visualization.direction_images import (
 from convscope.worlds.dataset import LabelledImages, scaled
 
 PER_CELL = 12
-"""Vectors that a cell holds on average, where the grid is not given."""
-ASKED = 12
-"""Pictures of each cell that are asked what the cell speaks for."""
+"""Number of vectors in a cell on average, where the grid is not given."""
+ATTRIBUTED = 12
+"""Number of images of each cell whose attributions to the classes are computed."""
 AT_ONCE = 16
-"""Pictures that are asked at once."""
+"""Number of images per forward pass of the class attribution."""
 SHRINK = 0.05
-"""Share of the mean variance that is added before inverting, so that rare directions do not explode."""
+"""Share of the mean variance that is added before inverting, so that rare directions do not dominate."""
 NAMED = 3
-"""Classes that are named for each cell at most."""
+"""Maximum number of classes that are named for each cell."""
 AGREED = 5
-"""A class is named if two halves of the asked pictures have it among this many; fewer where classes are few.
+"""A class is named if it is among this many largest in both halves of a cell's images; where there are fewer
+than 100 classes, among the largest twentieth.
 
-In middle layers the halves seldom agree on any: what a vector adds there depends on the rest of the picture.
+In middle layers the halves seldom agree: there the attribution of a vector depends on the rest of the image.
 """
 
 
 @dataclass(frozen=True)
 class CellExample:
-    """A real position in a cell: the picture's number and class, and where on it, from 0 to 1 (y, x)."""
+    """A real image position whose activation vector lies in a cell.
+
+    Attributes:
+        image: index of the image.
+        label: its class.
+        position: position in the image, relative to its extent, from 0 to 1 (y, x).
+    """
 
     image: int
     label: int
@@ -56,19 +63,20 @@ class CellExample:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Activation vectors that lie close together.
+    """A cell of the grid: activation vectors that are close together in the layout.
 
     Attributes:
-        row: from the top.
-        column: from the left.
-        count: how many vectors.
-        mean: their mean.
-        direction: what is drawn: the mean, whitened if the recipe says so.
-        top_logit_classes: classes (unit of the result, name) and what the vectors add to their logits, most first;
-            none where two halves of the pictures that were asked do not agree.
-        overrepresented_class: the class of the data whose pictures are here most above their share: its name, its share of
-            the pictures here, and how many times its share of all that is; None where there is one class.
-        sights: the real positions nearest to the mean in angle.
+        row: from the top, from 0.
+        column: from the left, from 0.
+        count: number of vectors.
+        mean: mean of the vectors.
+        direction: direction for which the image is synthesised: the mean, whitened if the recipe says so.
+        top_logit_classes: classes to which the vectors contribute most: unit of the output, name and mean
+            contribution to the logit, in descending order; empty where two halves of the images do not agree.
+        examples: the real positions whose vectors have the smallest angle to the mean.
+        overrepresented_class: the class of the data that is most overrepresented among the cell's images: its
+            name, its share of the images here, and the ratio of that to its share of all images; None where
+            there are fewer than two classes.
     """
 
     row: int
@@ -83,17 +91,19 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """The map.
+    """An activation atlas.
 
     Attributes:
         place: the layer.
-        grid: cells along each side.
-        cells: those with enough vectors, row by row.
-        images: a picture for each of the first cells, `[n c ...]` in the contract's range; at last for all.
-        vectors: how many there were.
-        placed: how many of them lie in the cells.
-        layout: how the vectors came to where they lie, in words.
-        unmoved: cells, counted from 0, whose gradient was exactly 0 in every step: their pictures are noise.
+        grid: number of cells along each side.
+        cells: cells with enough vectors, row by row.
+        images: synthetic images of the first cells, `[n c ...]` in the contract's value range; of all cells
+            at the end.
+        vectors: number of activation vectors.
+        placed: number of vectors that lie in the cells.
+        layout: description of the layout.
+        unmoved: indices of cells whose gradient was exactly 0 in every step: their images are the starting
+            noise.
     """
 
     place: str
@@ -111,29 +121,40 @@ class Atlas:
 
 @dataclass(frozen=True, eq=False)
 class AtlasProgress:
-    """How far the atlas is; from the moment when cells are drawn, what there is of it."""
+    """Progress of an atlas.
+
+    Attributes:
+        done: fraction of the work done, from 0 to 1.
+        note: a description of the current work.
+        atlas: builds the atlas so far; None until images are synthesised.
+        pictures: number of images whose activations have been collected, while that goes on; then 0.
+    """
 
     done: float
-    """From 0 to 1."""
     note: str
     atlas: Callable[[], Atlas] | None = None
     pictures: int = 0
-    """Whose answers have been collected so far, while they are; then 0."""
 
 
 def atlas(net: Net, layer: str, data: LabelledImages, **recipe: object) -> Atlas:
-    """Collect, lay out and draw what a layer says to real pictures.
+    """Compute an activation atlas of a layer.
+
+    Activation vectors at random positions of real images are embedded in two dimensions (UMAP or PCA),
+    averaged over the cells of a grid, and a synthetic image is optimised for the direction of each cell.
 
     Args:
         net: any network with one input.
-        layer: which layer.
-        data: real pictures of the network's input shape.
-        **recipe: fields of the recipe: `layout`, `grid`, `each`, `steps`, ...
+        layer: name of the layer.
+        data: real images of the network's input shape.
+        **recipe: fields of `AtlasRecipe`: `layout`, `grid`, `per_image`, `steps`, ...
+
+    Returns:
+        The atlas with the images of all cells.
 
     Raises:
         PlaceError: the layer is not in this network.
-        MissingError: UMAP is not installed, and no other layout was asked for.
-        UsageError: there are too few pictures, or the layer has no gradient with respect to them.
+        MissingError: UMAP is not installed, and no other layout was chosen.
+        UsageError: there are too few images, or the layer has no gradient with respect to them.
         ConvscopeError: the layer's activations are NaN or infinite.
     """
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
@@ -147,9 +168,26 @@ def atlas(net: Net, layer: str, data: LabelledImages, **recipe: object) -> Atlas
 def iter_atlas(
     net: Net, data: LabelledImages, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[AtlasProgress]:
-    """As `atlas`, telling how far it is; can be stopped at any time, and keeps the cells drawn so far.
+    """Run `atlas`, yielding after each batch of images and each step of the synthetic images.
 
-    Once `enough` says so, no more is collected, and the atlas is made of what there is.
+    The iterator can be closed at any time; the cells that are finished by then stay available. Weights should
+    be frozen by the caller (`nets.frozen`).
+
+    Args:
+        net: any network with one input.
+        data: real images of the network's input shape.
+        recipe: layer and settings.
+        enough: called after each batch of images; once it returns True, no more activations are collected,
+            and the atlas is made from those there are.
+
+    Yields:
+        The progress; from the first synthesis step on with the atlas so far.
+
+    Raises:
+        PlaceError: the layer is not in this network.
+        MissingError: UMAP is not installed, and no other layout was chosen.
+        UsageError: there are too few images, or the layer has no gradient with respect to them.
+        ConvscopeError: the layer's activations are NaN or infinite.
     """
     check(recipe.layout)
     place = resolve(net, recipe.layer).layer_only
@@ -167,21 +205,21 @@ def iter_atlas(
     require_finite(vectors.values, [f"picture {n}" for n in vectors.images.tolist()], "activations")
     yield AtlasProgress(0.2, f"laying out {len(vectors):,} vectors")
     plan = _plan(net, data, vectors, recipe)
-    for share in _naming(net, data, plan):
-        yield AtlasProgress(0.25 + 0.15 * share, f"asking what {len(plan.cells)} cells speak for")
+    for share in _attribute_classes(net, data, plan):
+        yield AtlasProgress(0.25 + 0.15 * share, f"attributing {len(plan.cells)} cells to classes")
     pencil = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
-    for drawn in iter_render_directions(
+    for rendered in iter_render_directions(
         net, place, torch.stack([cell.direction for cell in plan.cells]), pencil
     ):
-        note = f"{len(drawn.images)} of {len(plan.cells)} cells"
-        yield AtlasProgress(0.4 + 0.6 * drawn.done, note, lambda drawn=drawn: plan.atlas(drawn))
+        note = f"{len(rendered.images)} of {len(plan.cells)} cells"
+        yield AtlasProgress(0.4 + 0.6 * rendered.done, note, lambda rendered=rendered: plan.atlas(rendered))
 
 
 @dataclass(eq=False)
 class _Plan:
-    """What is known before cells are drawn."""
+    """Cells and vectors, before images are synthesised."""
 
     recipe: Recipe
     place: str
@@ -191,24 +229,24 @@ class _Plan:
     members: list[Tensor]
     cells: list[Cell]
 
-    def atlas(self, drawn: RenderedDirections) -> Atlas:
+    def atlas(self, rendered: RenderedDirections) -> Atlas:
         placed = sum(cell.count for cell in self.cells)
         return Atlas(
             self.place,
             self.grid,
             tuple(self.cells),
-            drawn.images,
+            rendered.images,
             len(self.vectors),
             placed,
             self.layout,
-            drawn.unmoved,
+            rendered.unmoved,
         )
 
 
 def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Recipe) -> _Plan:
-    laid = embed_2d(vectors.values, recipe.layout, recipe.seed)
+    embedding = embed_2d(vectors.values, recipe.layout, recipe.seed)
     grid = recipe.grid or max(2, min(40, round(sqrt(len(vectors) / PER_CELL))))
-    column, row = (laid.points * grid).long().clamp_max(grid - 1).unbind(1)
+    column, row = (embedding.points * grid).long().clamp_max(grid - 1).unbind(1)
     number = (grid - 1 - row) * grid + column  # the layout's y grows upwards
     groups = [(k, (number == k).nonzero().flatten()) for k in number.unique().tolist()]
     groups = [(k, group) for k, group in groups if len(group) >= recipe.min_count]
@@ -228,19 +266,29 @@ def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Rec
             mean,
             direction,
             (),
-            _sights(data, vectors, group, mean, recipe.examples),
-            _found_in(data, vectors, group),
+            _examples(data, vectors, group, mean, recipe.examples),
+            _overrepresented_class(data, vectors, group),
         )
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]
     members = [group for _, group in groups]
-    return _Plan(recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, laid.note, members, cells)
+    return _Plan(
+        recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, embedding.note, members, cells
+    )
 
 
 def whitened(means: Float[Tensor, "k c"], vectors: Float[Tensor, "n c"]) -> Float[Tensor, "k c"]:
-    """Means times the inverse of the vectors' second moment, a little of its trace added to the diagonal.
+    """Multiply mean vectors by the regularised inverse of the vectors' uncentred second moment.
 
-    Directions that all vectors share count less, so that cells show what sets them apart.
+    Directions that all vectors have in common get less weight, so that the results show what distinguishes
+    cells.
+
+    Args:
+        means: mean vectors of the cells.
+        vectors: all activation vectors.
+
+    Returns:
+        The whitened means.
     """
     values = vectors.double()
     moment = values.T @ values / len(values)
@@ -250,7 +298,7 @@ def whitened(means: Float[Tensor, "k c"], vectors: Float[Tensor, "n c"]) -> Floa
 
 
 def _nearest(vectors: ActivationSample, group: Tensor, mean: Tensor) -> Tensor:
-    """The group's members, the one with the most similar angle first, one for each picture."""
+    """Return the group's members by increasing angle to the mean, one for each image."""
     closeness = normalize(vectors.values[group], dim=1) @ normalize(mean, dim=0)
     order = group[closeness.argsort(descending=True, stable=True)]
     seen: dict[int, int] = {}
@@ -259,23 +307,24 @@ def _nearest(vectors: ActivationSample, group: Tensor, mean: Tensor) -> Tensor:
     return torch.tensor(list(seen.values()))
 
 
-def _sights(
+def _examples(
     data: LabelledImages, vectors: ActivationSample, group: Tensor, mean: Tensor, count: int
 ) -> tuple[CellExample, ...]:
-    sights = []
+    """Return the members nearest to the mean as examples."""
+    examples = []
     for member in _nearest(vectors, group, mean)[:count].tolist():
         image = int(vectors.images[member])
         places = zip(vectors.positions[member].tolist(), vectors.extent, strict=True)
-        sights.append(
+        examples.append(
             CellExample(image, int(data.labels[image]), tuple((p + 0.5) / size for p, size in places))
         )
-    return tuple(sights)
+    return tuple(examples)
 
 
-def _found_in(
+def _overrepresented_class(
     data: LabelledImages, vectors: ActivationSample, group: Tensor
 ) -> tuple[str, float, float] | None:
-    """Each picture counts once, however many of its positions are here."""
+    """Return the most overrepresented class; each image counts once, whatever its number of positions."""
     if len(data.classes) < 2:
         return None
     here, everywhere = (
@@ -283,27 +332,28 @@ def _found_in(
         for images in (vectors.images[group], vectors.images)
     )
     shares, usual = here / here.sum(), everywhere / everywhere.sum()
-    sure = (here + usual) / (here.sum() + 1)  # as if one more picture were as usual: few pictures say little
-    best = int((sure / usual.clamp_min(1e-12)).argmax())
+    # As if one more image had the usual shares: few images are weak evidence.
+    smoothed = (here + usual) / (here.sum() + 1)
+    best = int((smoothed / usual.clamp_min(1e-12)).argmax())
     return data.classes[best], float(shares[best]), float(shares[best] / usual[best])
 
 
-def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
-    """Find the classes each cell speaks for, where the result's units have names; yields the share done."""
+def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
+    """Find the classes to which each cell contributes, where outputs have names; yield the share done."""
     if not net.labels:
         return
     place = resolve(net, plan.place)
     nearest = [
-        _nearest(plan.vectors, group, cell.mean)[:ASKED]
+        _nearest(plan.vectors, group, cell.mean)[:ATTRIBUTED]
         for group, cell in zip(plan.members, plan.cells, strict=True)
     ]
     owners = torch.tensor([number for number, members in enumerate(nearest) for _ in members])
     halves = torch.cat([torch.arange(len(members)) % 2 for members in nearest])
     members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.labels))
     for first in range(0, len(members), AT_ONCE):
-        asked = members[first : first + AT_ONCE]
-        images = scaled(data.batch(plan.vectors.images[asked]), net.contract)
-        found = direction_to_logits(net, place, images, plan.vectors.positions[asked])
+        chosen = members[first : first + AT_ONCE]
+        images = scaled(data.batch(plan.vectors.images[chosen]), net.contract)
+        found = direction_to_logits(net, place, images, plan.vectors.positions[chosen])
         if found is None or found.shape[1] != len(net.labels):
             return
         part = slice(first, first + AT_ONCE)
@@ -312,12 +362,20 @@ def _naming(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     means = sums.sum(0) / owners.bincount()[:, None]
     for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
         units = stable_classes(mean, sums[:, number])
-        spoken = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
-        plan.cells[number] = replace(cell, top_logit_classes=spoken)
+        contributions = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
+        plan.cells[number] = replace(cell, top_logit_classes=contributions)
 
 
 def stable_classes(mean: Float[Tensor, " k"], halves: Float[Tensor, "2 k"]) -> list[int]:
-    """The classes with the largest mean among those that both halves have among their largest."""
+    """Return the classes with the largest mean among those that are among the largest in both halves.
+
+    Args:
+        mean: mean contribution to each class's logit.
+        halves: sums of the contributions over either half of the images.
+
+    Returns:
+        At most `NAMED` indices of classes, in descending order of the mean.
+    """
     count = max(1, min(AGREED, len(mean) // 20))
     first, second = (set(half.topk(count).indices.tolist()) if bool(half.any()) else set() for half in halves)
     return sorted(first & second, key=lambda unit: float(mean[unit]), reverse=True)[:NAMED]

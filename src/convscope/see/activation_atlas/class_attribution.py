@@ -1,4 +1,4 @@
-"""Which answers a direction inside a network speaks for."""
+"""Attribute class logits to an activation vector inside a network, by forward-mode differentiation."""
 
 import warnings
 from collections import Counter
@@ -21,20 +21,21 @@ from convscope.nets.activations.tree import tree_leaves, tree_replace
 def direction_to_logits(
     net: Net, place: LayerAddress, images: Float[Tensor, "b *shape"], positions: Int64[Tensor, "b axes"]
 ) -> Float[Tensor, "b k"] | None:
-    """How much the vector at one position of each picture adds to every class's logit, to first order.
+    """Compute the contribution of one activation vector of each image to every class's logit, to first order.
 
-    The product of the Jacobian d logits / d activation with that vector, for all classes in one forward pass
-    that carries the derivative along. Logits count from their mean, which no probability depends on.
+    This is the product of the Jacobian d logits / d activation with the activation at that position (gradient
+    times activation), for all classes in one forward pass with a tangent. The mean over classes is
+    subtracted, on which no probability depends.
 
     Args:
         net: any network with one input.
         place: a whole layer.
-        images: in the contract's range.
-        positions: one on each picture's map.
+        images: in the contract's value range.
+        positions: a position on the feature map of each image.
 
     Returns:
-        None where the result is no vector of logits, does not come from the layer, or an operation on the way
-        has no forward derivative.
+        The contributions on the CPU; None where the result is no matrix of logits, does not depend on the
+        layer, or an operation on the way has no forward derivative.
 
     Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015, "class attribution".
     """
@@ -59,7 +60,7 @@ def direction_to_logits(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Torch warns about itself when it first loads its forward derivatives."""
+    """Suppress warnings that torch emits when it first loads its forward derivatives."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -67,7 +68,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Dual:
-    """Gives the activation of a place a tangent: itself at one position of each picture, 0 elsewhere."""
+    """Give the activation of a layer a tangent: its own value at one position of each image, 0 elsewhere."""
 
     def __init__(self, net: Net, place: LayerAddress, positions: Int64[Tensor, "b axes"]) -> None:
         self.place, self.positions = place, positions

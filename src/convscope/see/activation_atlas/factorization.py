@@ -1,4 +1,4 @@
-"""A layer's answer to pictures as a few groups of units that speak together.
+"""Factorise a layer's activations into a few groups of units that are active together (neuron groups).
 
 Source: Olah et al. 2018, "The Building Blocks of Interpretability", Distill, doi:10.23915/distill.00010.
 """
@@ -26,17 +26,19 @@ from convscope.see.visualization.direction_images import (
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """Groups of units, the one that explains most first.
+    """Non-negative factors of a layer's activations (neuron groups), by descending contribution.
 
     Attributes:
         place: the layer.
-        maps: how much of each group is at each position, `[n k ...]` for n pictures.
-        directions: the proportions of units in each group, `[k c]`, of length 1.
-        shares: what each group contributes to the sum of all activations that the groups explain.
-        explained: share of the energy (sum of squares) above 0 that the groups together explain.
-        clipped: share of the energy that was negative and left out.
-        images: a picture made for each group, `[k c ...]` in the contract's range.
-        unmoved: groups whose gradient was exactly 0 in every step: their pictures are noise.
+        maps: amount of each factor at each position, `[n k ...]` for n images.
+        directions: contribution of each unit to each factor, of length 1.
+        shares: contribution of each factor to the sum of the reconstructed activations.
+        explained: share of the energy (sum of squares) of the positive activations that the factors
+            reconstruct.
+        clipped: share of the energy of all activations that was negative and left out.
+        images: a synthetic image for each factor's direction, `[k c ...]` in the contract's value range.
+        unmoved: indices of factors whose gradient was exactly 0 in every step: their images are the starting
+            noise.
     """
 
     place: str
@@ -54,25 +56,33 @@ class Factors:
 
 @dataclass(frozen=True, eq=False)
 class FactorsProgress:
-    """The groups, and the pictures for them so far."""
+    """Progress of the synthetic images of the factors.
+
+    Attributes:
+        done: fraction of the work done, from 0 to 1.
+        factors: the factors, with the images so far.
+    """
 
     done: float
     factors: Factors
 
 
 def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
-    """Factor what a layer says to pictures, and draw each factor.
+    """Factorise a layer's activations for some images (NMF), and synthesise an image for each factor.
 
     Args:
         net: any network with one input.
-        images: `[b c ...]` in the contract's range; several pictures share the factors.
-        layer: which layer.
-        **recipe: fields of the recipe: `count`, `steps`, `size`, ...
+        images: `[b c ...]` in the contract's value range; the factors are common to all of them.
+        layer: name of the layer.
+        **recipe: fields of `FactorsRecipe`: `count`, `steps`, `size`, ...
+
+    Returns:
+        The factors with their images.
 
     Raises:
         PlaceError: the layer is not in this network.
-        UsageError: the layer has fewer positions or units than factors, says nothing, or has no gradient with
-            respect to the image.
+        UsageError: the layer has fewer positions or units than factors, no positive activation, or no
+            gradient with respect to the image.
         ConvscopeError: its activations are NaN or infinite.
     """
     wanted = Recipe.parse({"net": net.name, "images": ["..."], "layer": layer, **recipe})
@@ -81,7 +91,24 @@ def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
 
 
 def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsProgress]:
-    """As `factors`, yielding after each step; can be stopped at any time."""
+    """Run `factors`, yielding after each step of the synthetic images.
+
+    The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
+
+    Args:
+        net: any network with one input.
+        images: `[b c ...]` in the contract's value range; the factors are common to all of them.
+        recipe: layer and settings.
+
+    Yields:
+        The factors, with the images so far.
+
+    Raises:
+        PlaceError: the layer is not in this network.
+        UsageError: the layer has fewer positions or units than factors, no positive activation, or no
+            gradient with respect to the image.
+        ConvscopeError: its activations are NaN or infinite.
+    """
     place = resolve(net, recipe.layer).layer_only
     with torch.no_grad():
         activation = record_float32(net, images, [place])[place].cpu()
@@ -93,10 +120,10 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
     pencil = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
-    drawn: RenderedDirections
-    for drawn in iter_render_directions(net, place, directions, pencil):
+    rendered: RenderedDirections
+    for rendered in iter_render_directions(net, place, directions, pencil):
         yield FactorsProgress(
-            drawn.done,
+            rendered.done,
             Factors(
                 str(place),
                 maps,
@@ -104,8 +131,8 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
                 amounts / amounts.sum(),
                 explained,
                 clipped,
-                drawn.images,
-                drawn.unmoved,
+                rendered.images,
+                rendered.unmoved,
             ),
         )
 
@@ -113,7 +140,21 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
 def factorize(
     activation: Float[Tensor, "n c *size"], count: int, place: str = "the layer"
 ) -> tuple[Float[Tensor, "n k *size"], Float[Tensor, "k c"], float, float]:
-    """Maps, unit directions, explained and clipped shares of the energy; the largest group first."""
+    """Factorise activations by non-negative matrix factorisation; negative values are set to 0.
+
+    Args:
+        activation: activations of `n` images.
+        count: number of factors `k`.
+        place: name of the layer, for messages.
+
+    Returns:
+        Maps `[n k ...]` of each factor's amount, directions `[k c]` of length 1, the share of the positive
+        activations' energy that is reconstructed, and the share of all energy that was negative. The factor
+        with the largest contribution is first.
+
+    Raises:
+        UsageError: there are fewer positions or units than factors, or no positive activation.
+    """
     channels, size = activation.shape[1], activation.shape[2:]
     table = activation.movedim(1, -1).reshape(-1, channels).double()
     positive, energy = table.clamp_min(0), float(table.square().sum())

@@ -1,4 +1,4 @@
-"""Many vectors as points on a page."""
+"""Embed vectors in two dimensions: UMAP or PCA."""
 
 import importlib.util
 import warnings
@@ -15,24 +15,34 @@ from convscope.errors import MissingError, UsageError
 NEIGHBOURS, CLOSEST = 20, 0.01
 """UMAP's n_neighbors and min_dist, as in Carter et al. 2019."""
 OUTLIERS = 0.01
-"""Share of points at each end of an axis that are moved to the border instead of shrinking all others."""
+"""Share of points at each end of an axis that is moved to the border, so that outliers do not compress
+the rest.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding2d:
-    """Points in the unit square, and in a word how they came there."""
+    """Points in the unit square.
+
+    Attributes:
+        points: coordinates from 0 to 1.
+        note: a description of the method.
+    """
 
     points: Float[Tensor, "n 2"]
     note: str
 
 
 def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embedding2d:
-    """Vectors that point alike close together; lengths do not count.
+    """Embed vectors in the unit square by their direction; their lengths are ignored.
 
     Args:
-        vectors: at least 16.
+        vectors: at least 16 vectors.
         layout: `umap` or `pca`.
-        seed: of UMAP.
+        seed: seed of UMAP.
+
+    Returns:
+        The points and a description of the method.
 
     Raises:
         MissingError: UMAP is not installed.
@@ -46,7 +56,10 @@ def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embed
 
 
 def check(layout: str) -> None:
-    """Say early what is missing.
+    """Check that the packages of a layout are installed, before any work begins.
+
+    Args:
+        layout: `umap` or `pca`.
 
     Raises:
         MissingError: UMAP is not installed.
@@ -59,7 +72,7 @@ def check(layout: str) -> None:
 
 
 def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], str]:
-    """The two axes of the widest spread; signs are chosen so that the same vectors always lie alike."""
+    """Project on the first two principal components; signs are fixed, so the result is reproducible."""
     centred = vectors - vectors.mean(0)
     _, strengths, axes = torch.linalg.svd(centred, full_matrices=False)
     axes = axes[:2] * axes[:2].sum(1, keepdim=True).sign().where(
@@ -74,7 +87,10 @@ def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"]
 
 
 def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], str]:
-    """Source: McInnes, Healy and Melville 2018, UMAP, arXiv:1802.03426."""
+    """Embed with UMAP and cosine distance.
+
+    Source: McInnes, Healy and Melville 2018, UMAP, arXiv:1802.03426.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import umap
@@ -96,6 +112,6 @@ EMBEDDINGS: dict[str, Callable[[Tensor, int], tuple[Tensor, str]]] = {"umap": _u
 
 
 def _framed(points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
-    """Into the unit square, by the axes' own spans."""
+    """Scale points to the unit square, axis by axis, ignoring outliers."""
     low, high = points.quantile(OUTLIERS, dim=0), points.quantile(1 - OUTLIERS, dim=0)
     return ((points - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)

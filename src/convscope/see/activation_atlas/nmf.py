@@ -1,4 +1,4 @@
-"""Non-negative matrix factorisation: a table as a sum of few tables of one row and one column each.
+"""Non-negative matrix factorisation.
 
 Source: Lee and Seung 1999, Nature 401; the updates are hierarchical alternating least squares (Cichocki and
 Phan 2009, IEICE Transactions E92-A), the start is a singular value decomposition (Boutsidis and Gallopoulos
@@ -17,15 +17,18 @@ TINY = 1e-12
 def nmf(
     table: Float[Tensor, "n c"], count: int, *, steps: int = 200, tolerance: float = 1e-5
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k c"]]:
-    """Amounts and factors, none of them negative, whose product comes close to the table.
+    """Factorise a matrix into two non-negative ones whose product approximates it (least squares).
 
-    Nothing is random: the same table gives the same factors.
+    Deterministic: the same matrix gives the same factors.
 
     Args:
-        table: 0 or more everywhere.
-        count: how many factors, at most the smaller extent of the table.
-        steps: rounds at most.
-        tolerance: ends when a round lowers the error by less than this share of the table's norm.
+        table: a matrix of non-negative numbers.
+        count: number of factors `k`, at most the smaller extent of the matrix.
+        steps: maximum number of iterations.
+        tolerance: stop when an iteration lowers the error by less than this share of the matrix's norm.
+
+    Returns:
+        Amounts `[n k]` and factors `[k c]`, in the matrix's dtype.
 
     Raises:
         UsageError: there are negative numbers, or fewer rows or columns than factors.
@@ -51,14 +54,14 @@ def nmf(
 
 
 def _improve(sought: Float[Tensor, "n k"], against: Float[Tensor, "n k"], gram: Float[Tensor, "k k"]) -> None:
-    """Each column in turn becomes the best one without negative numbers, the others held."""
+    """Update each column in turn to its non-negative least-squares solution, in place."""
     for k in range(sought.shape[1]):
         change = (against[:, k] - sought @ gram[:, k]) / gram[k, k].clamp_min(TINY)
         sought[:, k] = (sought[:, k] + change).clamp_min(0)
 
 
 def _start(values: Float[Tensor, "n c"], count: int) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k c"]]:
-    """The stronger side, plus or minus, of each pair of singular vectors; zeros become the mean."""
+    """Initialise by NNDSVD: the dominant sign of each pair of singular vectors; zeros become a constant."""
     left, strengths, right = torch.linalg.svd(values, full_matrices=False)
     amounts, factors = torch.zeros(len(values), count).double(), torch.zeros(count, values.shape[1]).double()
     amounts, factors = amounts.to(values.device), factors.to(values.device)

@@ -1,4 +1,4 @@
-"""The schemas of the verbs about a layer as a whole. No torch here."""
+"""Recipes of the verbs about a layer as a whole: atlas, caricature, inversion, factors. No torch here."""
 
 from typing import ClassVar, Literal
 
@@ -16,7 +16,7 @@ _ANGLE_MOVES = OnlyWith("cosine_power", steps=AtLeast(1))
 
 
 class AtlasRecipe(OnNetwork):
-    """A map of everything a layer says to real pictures, drawn by the layer itself."""
+    """Compute an activation atlas of a layer over real images."""
 
     verb: ClassVar[str] = "atlas"
     positional: ClassVar[tuple[str, ...]] = ("net", "layer")
@@ -61,7 +61,7 @@ class AtlasRecipe(OnNetwork):
 
 
 class _ReconstructionRecipe(OnNetwork):
-    """What the verbs that draw one picture again have in common."""
+    """Common fields of the verbs that reconstruct one image."""
 
     positional: ClassVar[tuple[str, ...]] = ("net", "image")
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES,)
@@ -74,7 +74,7 @@ class _ReconstructionRecipe(OnNetwork):
 
 
 class CaricatureRecipe(_ReconstructionRecipe):
-    """A picture again, with what a layer sees in it exaggerated."""
+    """Exaggerate in an image the features that a layer detects."""
 
     verb: ClassVar[str] = "caricature"
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_ANGLE_MOVES,)
@@ -83,7 +83,7 @@ class CaricatureRecipe(_ReconstructionRecipe):
 
 
 class InvertRecipe(_ReconstructionRecipe):
-    """A picture again, from nothing but what a layer kept of it."""
+    """Reconstruct an image from a layer's activations."""
 
     verb: ClassVar[str] = "invert"
     only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("total_variation", steps=AtLeast(1)),)
@@ -98,7 +98,7 @@ class InvertRecipe(_ReconstructionRecipe):
 
 
 class FactorsRecipe(OnNetwork):
-    """A layer's answer to pictures as a few groups of units that speak together."""
+    """Factorise a layer's activations into groups of units that are active together."""
 
     verb: ClassVar[str] = "factors"
     positional: ClassVar[tuple[str, ...]] = ("net", "images")

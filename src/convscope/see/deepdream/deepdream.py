@@ -1,8 +1,8 @@
-"""DeepDream: what a layer sees in a picture is drawn into it, from coarse to fine.
+"""DeepDream: gradient ascent on a layer's activations from a photograph, at several sizes (octaves).
 
-The objective is the activations' own energy: what is positive grows, what is negative falls. It is ascended
-at several sizes. What the dream added at one size is carried up to the next, and laid on the picture as it is
-there, so that what shrinking lost is put back.
+The objective is the energy of the activations, so positive ones grow and negative ones fall. It is ascended
+from the smallest size to the photograph's own. The change that was made at one size is scaled up and added to
+the photograph at the next size, so that details lost by downscaling are restored.
 
 Source: Mordvintsev, Olah and Tyka 2015, "Inceptionism"; their notebook's steps (1.5 of 255, over the mean
 absolute gradient), ten at each of four sizes, 1.4 apart, moved by up to 32 pixels.
@@ -33,39 +33,47 @@ from convscope.see.optimize.tiling.memory import tiles_for_budget
 from convscope.see.optimize.transforms import Transform
 
 SHADES = 255
-"""`rate` counts in these parts of the value range, as the notebook does."""
+"""The learning rate is given in units of 1/255 of the value range, as in the notebook."""
 SMALL = 500_000
-"""Pixels times steps; for less, precision is not worth measuring, and all is done in float32."""
+"""Pixels times steps below which precision is not measured, and float32 is used."""
 LARGE = 1024
-"""No layer needs pictures larger than this; they are not tried."""
+"""Sizes with both sides above this are assumed to be large enough for every layer and are not tried."""
 ALIKE = 0.02
-"""How much a mask's proportions may differ from the picture's."""
+"""Largest relative difference of the aspect ratios of mask and image."""
 
 
 @dataclass(frozen=True)
 class Octave:
-    """One size: height and width, and the objective of the clean picture before and after its steps."""
+    """One size of a dream.
+
+    Attributes:
+        size: height and width.
+        before: objective of the clean image before the steps of this size.
+        after: objective of the clean image after them.
+        tiles: number of tiles in which the image was evaluated.
+        exact: whether gradients were those of the whole image; False where a layer's receptive field exceeds
+            a tile's overlap.
+        unmoved: whether the gradient was exactly 0 in every step, so that nothing was changed.
+    """
 
     size: tuple[int, int]
     before: float
     after: float
     tiles: int
     exact: bool
-    """Whether gradients were the whole picture's; if not, a layer sees further than a tile reaches."""
     unmoved: bool = False
-    """Whether the gradient was exactly 0 in every step: then nothing was drawn at this size."""
 
 
 @dataclass(frozen=True, eq=False)
 class DreamResult:
-    """A dream.
+    """The result of DeepDream.
 
     Attributes:
-        image: `[c h w]` in the contract's range, of the picture's size.
-        original: the picture that was dreamt into, likewise.
-        layers: what was amplified.
-        octaves: the sizes that are finished; those the network cannot take are left out.
-        recipe: how it was made, with everything written down that was left to be chosen.
+        image: `[c h w]` in the contract's value range, of the original's size.
+        original: the image that the dream started from, likewise.
+        layers: the places or sums that were amplified.
+        octaves: the finished sizes; those that are too small for the network are left out.
+        recipe: the recipe with every automatic choice replaced by its value.
     """
 
     image: Float[Tensor, "c h w"]
@@ -77,14 +85,14 @@ class DreamResult:
 
 @dataclass(frozen=True, eq=False)
 class DreamProgress:
-    """One step of a dream.
+    """The state after one step of a dream.
 
     Attributes:
-        octave: which size, from 0.
-        step: which step of it.
-        done: from 0 to 1, over all sizes and frames.
-        score: the objective under this step's jitter, a tensor on its device.
-        frame: which frame of a zoom, from 0.
+        octave: index of the size, from 0.
+        step: number of updates at this size.
+        done: fraction of the work done, from 0 to 1, over all sizes and frames.
+        score: the objective under this step's random shift, a tensor on its device.
+        frame: index of the zoom's frame, from 0.
         whole: whether this is the last step of the frame.
     """
 
@@ -94,11 +102,11 @@ class DreamProgress:
     score: Tensor
     frame: int
     whole: bool
-    _dreamer: "_DeepDream" = field(repr=False)
+    _run: "_DeepDream" = field(repr=False)
 
     def result(self) -> DreamResult:
-        """The picture as it is now, at its own size; ask before going on."""
-        return self._dreamer.dreamt()
+        """Return the image so far at its full size; call it before the next step."""
+        return self._run.result()
 
 
 def dream(
@@ -109,21 +117,27 @@ def dream(
     mask: Tensor | None = None,
     **recipe: object,
 ) -> DreamResult:
-    """A picture with what layers see in it drawn into it.
+    """Amplify in an image what layers detect in it (DeepDream).
 
     Args:
-        net: any network that looks at pictures.
-        photo: `[c h w]` or `[1 c h w]` in the contract's range, of any size; `worlds.photos.whole` makes one.
-        *layers: places, or sums of places; what suits the network if left out.
-        guide: a picture of any size whose kind of activations is wanted.
-        mask: `[h w]` in [0, 1]: where to dream.
+        net: any network with one input of images.
+        photo: `[c h w]` or `[1 c h w]` in the contract's value range, of any size; `worlds.photos.whole`
+            reads one.
+        *layers: places, or sums of places; a default layer of the network if left out.
+        guide: an image of any size in the contract's value range: activations are moved towards their best
+            match among its activation vectors, instead of being amplified.
+        mask: `[h w]` in [0, 1]: where the image may change.
         **recipe: fields of `DreamRecipe`.
+
+    Returns:
+        The image, with the objective before and after each size.
 
     Raises:
         PlaceError: a place is not in this network.
-        UsageError: a field is unknown, out of range or without effect, the picture is too small, the network
-            untrained, or a place has no gradient with respect to the picture.
-        ConvscopeError: the score or the picture is NaN or infinite.
+        UsageError: a field is unknown, out of range or without effect, the image is too small, the network is
+            untrained, or a place has no gradient with respect to the image.
+        DataError: the mask has other proportions than the image, or is 0 everywhere.
+        ConvscopeError: the score or the image is NaN or infinite.
     """
     wanted = DreamRecipe.parse({"photo": "", "net": net.name, "layer": list(layers), **recipe})
     with frozen(net.module):
@@ -133,37 +147,57 @@ def dream(
 def iter_dream(
     net: Net, photo: Tensor, recipe: DreamRecipe, *, guide: Tensor | None = None, mask: Tensor | None = None
 ) -> Iterator[DreamProgress]:
-    """Dream, and yield after each step; can be stopped at any time. Arguments are those of `dream`."""
-    dreamer = _DeepDream(net, photo, recipe, guide, mask)
+    """Run `dream`, yielding after each step.
+
+    The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
+
+    Args:
+        net: any network with one input of images.
+        photo: `[c h w]` or `[1 c h w]` in the contract's value range, of any size.
+        recipe: layers and settings.
+        guide: an image whose activation vectors are matched, as in `dream`.
+        mask: `[h w]` in [0, 1]: where the image may change.
+
+    Yields:
+        The state after each step, from the smallest size to the image's own, then frame by frame of the zoom.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: the image is too small, the network is untrained, or a place has no gradient with respect
+            to the image.
+        DataError: the mask has other proportions than the image, or is 0 everywhere.
+        ConvscopeError: the score or the image is NaN or infinite.
+    """
+    run = _DeepDream(net, photo, recipe, guide, mask)
     with retain_heap():
-        yield from dreamer.run()
+        yield from run.run()
 
 
 class _DeepDream:
-    """A picture, and how far its dream has come."""
+    """An image, and the state of its dream."""
 
     def __init__(
         self, net: Net, photo: Tensor, recipe: DreamRecipe, guide: Tensor | None, mask: Tensor | None
     ) -> None:
-        self.contract = _learned(net, recipe).contract
+        self.contract = _require_trained(net, recipe).contract
         self.original = self.photo = _single(net, photo)
         self.layers = list(recipe.layer) or [objectives.default_layer(net)]
         if recipe.seamless:
             self.original = pyramid.tileable(self.original)
-        self.mask = None if mask is None else _fitting(mask, self.original)
+        self.mask = None if mask is None else _fit_mask(mask, self.original)
         self.chance = Generator().manual_seed(recipe.seed)
         named = objectives.dream_objectives(net, self.layers, None)
-        self.recipe = recipe = _settled(net, sum(named, Objective()), self.original, recipe)
+        self.recipe = recipe = _with_precision(net, sum(named, Objective()), self.original, recipe)
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
-        self.sizes = _possible(net, places, self.original, recipe)
-        self.net = _quick(net, self.original, self.sizes[0], places, recipe)
+        self.sizes = _usable_sizes(net, places, self.original, recipe)
+        self.net = _inference_net(net, self.original, self.sizes[0], places, recipe)
         self.parts = (
             named if guide is None else objectives.dream_objectives(net, self.layers, _single(net, guide))
         )
         self.goal: Objective | None = None
         self.finished: list[Octave] = []
         self.base, self.now = self.original, self.original
-        self.climb = OptimizerConfig(
+        self.optimizer = OptimizerConfig(
             lr=self._rate(),
             optimizer="mean_abs_sgd",
             relu_gradient_every=0,
@@ -172,43 +206,44 @@ class _DeepDream:
         )
 
     def run(self) -> Iterator[DreamProgress]:
-        """All sizes, then the frames of the zoom."""
+        """Run all sizes, then the frames of the zoom."""
         recipe = self.recipe
         total = len(self.sizes) * recipe.steps + recipe.zoom * recipe.zoom_steps
-        yield from self._dreamt(self.sizes, recipe.steps, 0, (0, total))
+        yield from self._optimize_sizes(self.sizes, recipe.steps, 0, (0, total))
         for frame in range(1, recipe.zoom + 1):
             self.original = pyramid.zoomed(self.now, recipe.zoom_by).clamp(*self.contract.value_range)
             before = len(self.sizes) * recipe.steps + (frame - 1) * recipe.zoom_steps
-            yield from self._dreamt(self.sizes[-1:], recipe.zoom_steps, frame, (before, total))
+            yield from self._optimize_sizes(self.sizes[-1:], recipe.zoom_steps, frame, (before, total))
 
-    def _dreamt(
+    def _optimize_sizes(
         self, sizes: list[tuple[int, int]], steps: int, frame: int, counted: tuple[int, int]
     ) -> Iterator[DreamProgress]:
+        """Run the steps of the given sizes, from coarse to fine, starting from the current original."""
         detail = None
         for number, size in enumerate(sizes):
             self.base = self._resized(self.original, size)
             start = self.base if detail is None else self.base + self._resized(detail, size)
             start = start.clamp(*self.contract.value_range)
-            for index, score in self._ascended(start, steps, watched=frame == 0):
+            for index, score in self._optimize_size(start, steps, watched=frame == 0):
                 done = (counted[0] + number * steps + index) / max(counted[1], 1)
                 whole = number == len(sizes) - 1 and index == steps
                 yield DreamProgress(number, index, done, score, frame, whole, self)
             detail = self.now - self.base
 
-    def _ascended(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[tuple[int, Tensor]]:
-        """The steps at one size; `watched` also asks the clean picture before and after."""
+    def _optimize_size(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[tuple[int, Tensor]]:
+        """Run the steps at one size; `watched` also evaluates the clean image before and after."""
         goal = self._goal(start)
         padded = pyramid.WRAP * 2 if self.recipe.seamless else 0
-        looked_at = tuple(extent + padded for extent in start.shape[2:])
-        tiles = tiles_for_budget(self.net, goal, looked_at, self.recipe.memory, climb=self.climb)
-        before = self._clean(goal, start, tiles) if watched else 0.0
+        evaluated = tuple(extent + padded for extent in start.shape[2:])
+        tiles = tiles_for_budget(self.net, goal, evaluated, self.recipe.memory, climb=self.optimizer)
+        before = self._clean_score(goal, start, tiles) if watched else 0.0
         canvas = self._canvas(start)
         for step in optimize_input(
             self.net,
             goal,
             canvas,
             steps=steps,
-            config=self.climb,
+            config=self.optimizer,
             transforms=self._transforms(),
             generator=self.chance,
             tiles=tiles,
@@ -220,7 +255,7 @@ class _DeepDream:
                     Octave(
                         (start.shape[2], start.shape[3]),
                         before,
-                        self._clean(goal, self.now, tiles),
+                        self._clean_score(goal, self.now, tiles),
                         1 if plan is None else len(plan),
                         plan is None or plan.exact,
                         steps > 0 and not bool(step.changed.any()),
@@ -233,17 +268,23 @@ class _DeepDream:
 
     def _goal(self, start: Tensor) -> Objective:
         if self.goal is None:
-            scores = [self._clean(part, start, None) for part in self.parts] if len(self.parts) > 1 else []
+            scores = (
+                [self._clean_score(part, start, None) for part in self.parts] if len(self.parts) > 1 else []
+            )
             self.goal = objectives.equalize(self.parts, scores)
         return self.goal
 
     def _rate(self) -> float:
-        """In the contract's range; a mask takes nothing from what changes inside it."""
+        """Return the learning rate in the contract's value range.
+
+        The mean of a mask scales it, so that the change inside the mask has the same size as without one.
+        """
         low, high = self.contract.value_range
         share = 1.0 if self.mask is None else float(self.mask.mean())
         return self.recipe.lr / SHADES * (high - low) * share
 
     def _canvas(self, start: Tensor) -> ImageParameterization:
+        """Return the pixels as parameters; gradients are multiplied by the mask."""
         low, high = self.contract.value_range
         mask = None if self.mask is None else pyramid.resized(self.mask, (start.shape[2], start.shape[3]))
 
@@ -261,8 +302,8 @@ class _DeepDream:
         return (pyramid.CircularShift(self.recipe.jitter),) if self.recipe.jitter else ()
 
     @torch.no_grad()
-    def _clean(self, goal: Objective, image: Tensor, tiles: TileConfig | None) -> float:
-        """The objective of a picture as it is."""
+    def _clean_score(self, goal: Objective, image: Tensor, tiles: TileConfig | None) -> float:
+        """Return the objective of an image without random shifts."""
         half, kind = self.recipe.precision == "bfloat16", image.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=half):
             if tiles is not None:
@@ -273,8 +314,8 @@ class _DeepDream:
     def _plan(self, goal: Objective, start: Tensor, tiles: TileConfig | None) -> TilePlan | None:
         return None if tiles is None else plan_tiles(self.net, goal.places, tuple(start.shape[2:]), tiles)
 
-    def dreamt(self) -> DreamResult:
-        """What there is; while a size is under way, what it added so far is laid on the whole picture."""
+    def result(self) -> DreamResult:
+        """Return the result so far; the change at the current size is scaled up and added to the image."""
         size = (self.original.shape[2], self.original.shape[3])
         image = self.original + self._resized(self.now - self.base, size)
         return DreamResult(
@@ -286,25 +327,25 @@ class _DeepDream:
         )
 
 
-def _settled(net: Net, goal: Objective, photo: Tensor, recipe: DreamRecipe) -> DreamRecipe:
-    """The recipe with its precision written down."""
+def _with_precision(net: Net, goal: Objective, photo: Tensor, recipe: DreamRecipe) -> DreamRecipe:
+    """Return the recipe with its precision decided."""
     if recipe.precision != "auto":
         return recipe
     work = photo.shape[2] * photo.shape[3] * (2 * recipe.steps + recipe.zoom * recipe.zoom_steps)
-    climb = OptimizerConfig(
+    optimizer = OptimizerConfig(
         lr=0.01,
         optimizer="mean_abs_sgd",
         relu_gradient_every=0,
         channels_last=recipe.memory_format == "channels_last",
     )
-    chosen = "float32" if work < SMALL else fastest_dtype(net, goal, climb, autocast=True)
+    chosen = "float32" if work < SMALL else fastest_dtype(net, goal, optimizer, autocast=True)
     return recipe.model_copy(update={"precision": chosen})
 
 
-def _quick(
+def _inference_net(
     net: Net, photo: Tensor, least: tuple[int, int], places: list[LayerAddress], recipe: DreamRecipe
 ) -> Net:
-    """The network's copy for speed, tried on the picture at its smallest, or at the contract's size."""
+    """Return a copy of the network for fast inference, checked on a small version of the image."""
     height, width = net.contract.size
     sample = least if least[0] * least[1] < height * width else (height, width)
     part = pyramid.resized(photo, sample)
@@ -315,10 +356,10 @@ def _quick(
     )
 
 
-def _possible(
+def _usable_sizes(
     net: Net, places: list[LayerAddress], photo: Tensor, recipe: DreamRecipe
 ) -> list[tuple[int, int]]:
-    """The sizes at which something stands at every place."""
+    """Return the sizes at which every layer has at least one position."""
     size = (photo.shape[2], photo.shape[3])
     for least in pyramid.sizes(size, recipe.octaves, recipe.octave_scale):
         image = pyramid.resized(photo, least)
@@ -334,6 +375,7 @@ def _possible(
 
 
 def _reaches(net: Net, places: list[LayerAddress], image: Tensor) -> bool:
+    """Return whether a forward pass succeeds and every layer has at least one position."""
     try:
         with torch.no_grad():
             return all(act.numel() > 0 for act in record_float32(net, image, places).values())
@@ -342,23 +384,23 @@ def _reaches(net: Net, places: list[LayerAddress], image: Tensor) -> bool:
 
 
 def _single(net: Net, photo: Tensor) -> Tensor:
-    """One picture `[1 c h w]` on the network's device."""
-    picture = photo[None] if photo.dim() == 3 else photo
+    """Return the image as a batch of one on the network's device."""
+    image = photo[None] if photo.dim() == 3 else photo
     contract = net.contract
     fits = len(net.contracts) == 1 and len(contract.shape) == 3
-    if not fits or picture.dim() != 4 or len(picture) != 1 or picture.shape[1] != contract.channels:
+    if not fits or image.dim() != 4 or len(image) != 1 or image.shape[1] != contract.channels:
         raise UsageError(
             "one picture [c h w] for a network that looks at one picture",
             received=f"{tuple(photo.shape)} for {net.name}: {contract.shape}",
         )
-    if not picture.numel():
+    if not image.numel():
         raise UsageError("a picture with pixels", received=f"{tuple(photo.shape)}")
-    return picture.detach().float().to(net.device)
+    return image.detach().float().to(net.device)
 
 
-def _fitting(mask: Tensor, picture: Tensor) -> Tensor:
-    """A mask `[1 1 h w]` of the picture's size."""
-    height, width = picture.shape[2:]
+def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
+    """Return the mask as `[1 1 h w]` of the image's size."""
+    height, width = image.shape[2:]
     if mask.dim() != 2 or not mask.numel() or float(mask.min()) < 0 or float(mask.max()) > 1:
         raise UsageError("a mask [h w] in [0, 1]", received=f"{tuple(mask.shape)}")
     across = mask.shape[1] / mask.shape[0] * height / width
@@ -367,13 +409,14 @@ def _fitting(mask: Tensor, picture: Tensor) -> Tensor:
             f"a mask of the picture's proportions, {width} by {height}",
             received=f"{mask.shape[1]} by {mask.shape[0]}",
         )
-    fitting = pyramid.resized(mask[None, None].float().to(picture.device), (height, width)).clamp(0, 1)
+    fitting = pyramid.resized(mask[None, None].float().to(image.device), (height, width)).clamp(0, 1)
     if not bool(fitting.any()):
         raise DataError("a mask with some white", received="only black", hint="White is where to dream.")
     return fitting
 
 
-def _learned(net: Net, recipe: DreamRecipe) -> Net:
+def _require_trained(net: Net, recipe: DreamRecipe) -> Net:
+    """Return the network if it is trained, or if the recipe allows untrained ones."""
     if net.source.weights == "none" and not recipe.untrained:
         raise UsageError(
             "a network that has learned something to dream of",

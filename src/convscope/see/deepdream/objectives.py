@@ -1,4 +1,4 @@
-"""What to dream of: layers, units, sums of them, or what a guide shows."""
+"""Objectives of DeepDream: the energy of layers, units, sums of them, or the match with a guide image."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,17 @@ from convscope.see.visualization.objective_parser import parse_targets
 from convscope.see.visualization.reconstruction import default_layers
 
 LAYERS = {"efficientnet_lite0": "blocks.4.2", "hed-vgg16": "relu4_3"}
-"""Chosen by looking at dreams of every stage."""
+"""Default layer by network, chosen from dreams of every stage."""
 AT_ONCE = 1 << 24
-"""Products of a picture's and a guide's positions that are compared at once."""
+"""Number of dot products between positions of image and guide that are computed at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class GuidedMatch(LayerTerm):
-    """The dot product of each activation vector with its best match in a guide, added up over positions.
+    """Sum over positions of the dot product of each activation vector with its best match in a guide.
+
+    Attributes:
+        vectors: activation vectors of the guide.
 
     Source: Mordvintsev et al. 2015, the DeepDream notebook, section "Controlling dreams".
     """
@@ -43,7 +46,7 @@ class GuidedMatch(LayerTerm):
 
     @torch.no_grad()
     def _best(self, here: Float[Tensor, "c m"]) -> Float[Tensor, "c m"]:
-        """For each position the guide's vector that it goes along with most; the guide is held fixed."""
+        """Return for each position the guide's vector with the largest dot product, without a gradient."""
         vectors = self.vectors.to(here)
         part = max(1, AT_ONCE // vectors.shape[1])
         chosen = [(some.T @ vectors).argmax(1) for some in here.split(part, dim=1)]
@@ -51,7 +54,17 @@ class GuidedMatch(LayerTerm):
 
 
 def default_layer(net: Net) -> str:
-    """A layer whose dreams are worth looking at: of strange networks, the last but one size of maps."""
+    """Return the layer that is amplified by default.
+
+    Args:
+        net: the network.
+
+    Returns:
+        A chosen layer for known networks; else the last layer of the last but one feature-map size.
+
+    Raises:
+        PlaceError: the network has no layer with feature maps.
+    """
     if net.name in LAYERS:
         return LAYERS[net.name]
     spatial = [name for name in default_layers(net) if name != "output"]
@@ -61,20 +74,23 @@ def default_layer(net: Net) -> str:
 
 
 def dream_objectives(net: Net, layers: list[str], guide: Tensor | None) -> list[Objective]:
-    """One objective for each layer that was named.
+    """Return one objective for each target that the texts name.
 
     Args:
-        net: who dreams.
-        layers: places or sums of places.
-        guide: `[1 c h w]` in the contract's range.
+        net: the network.
+        layers: places or sums of places; whole layers if there is a guide.
+        guide: an image `[1 c h w]` in the contract's value range; None for none.
+
+    Returns:
+        Resolved objectives: the energy or activation of each target, or `GuidedMatch` with the guide.
 
     Raises:
         PlaceError: there is no such place.
-        UsageError: a guide with units or sums, which it cannot match.
+        UsageError: units or positions are named where there is a guide.
     """
-    wanted = [wish for text in layers for wish in parse_targets(net, [text])]
+    targets = [target for text in layers for target in parse_targets(net, [text])]
     if guide is None:
-        return [wish.goal.resolve(net) for wish in wanted]
+        return [target.goal.resolve(net) for target in targets]
     places = [LayerAddress.parse(text) for text in layers]
     if any(place.unit is not None or place.position is not None for place in places):
         raise UsageError("whole layers where there is a guide", received=", ".join(layers))
@@ -87,7 +103,15 @@ def dream_objectives(net: Net, layers: list[str], guide: Tensor | None) -> list[
 
 
 def equalize(parts: list[Objective], scores: list[float]) -> Objective:
-    """The sum of objectives that begin at these scores, so that each counts alike."""
+    """Return the sum of objectives, each divided by the magnitude of its initial score.
+
+    Args:
+        parts: the objectives.
+        scores: the score of each at the start; not used for a single objective.
+
+    Returns:
+        The weighted sum; a single objective is returned as it is.
+    """
     if len(parts) == 1:
         return parts[0]
     total = Objective()

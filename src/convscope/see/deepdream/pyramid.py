@@ -1,4 +1,4 @@
-"""Pictures at several sizes: what shrinking loses, what a dream adds, edges that fit."""
+"""Image pyramids: sizes, resizing, tileable images, zoom and circular transforms."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,22 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 FADE = 0.2
-"""Share of each side over which a seamless picture's edges are blended."""
+"""Share of each side over which a seamless image's edges are blended."""
 WRAP = 64
-"""Pixels of the opposite side that the network sees beyond the edge of a seamless picture."""
+"""Width in pixels of the circular padding of a seamless image."""
 
 
 def sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tuple[int, int]]:
-    """Heights and widths from the smallest to the picture's own, each once."""
+    """Return the sizes of an image pyramid.
+
+    Args:
+        size: height and width of the image.
+        octaves: number of sizes.
+        scale: ratio of consecutive sizes, above 1.
+
+    Returns:
+        Heights and widths from the smallest to the image's own, without duplicates.
+    """
     found = [
         (max(1, round(size[0] / scale**n)), max(1, round(size[1] / scale**n)))
         for n in reversed(range(octaves))
@@ -25,7 +34,16 @@ def sizes(size: tuple[int, int], octaves: int, scale: float) -> list[tuple[int, 
 def resized(
     image: Float[Tensor, "b c h w"], size: tuple[int, int], *, around: bool = False
 ) -> Float[Tensor, "b c *size"]:
-    """The picture at another size, linearly, without aliasing when it shrinks; `around` joins its edges."""
+    """Resize images by antialiased bilinear interpolation.
+
+    Args:
+        image: a batch of images.
+        size: height and width to resize to.
+        around: treat images as periodic, so that opposite edges still fit.
+
+    Returns:
+        The resized images; the same tensor if the size is equal.
+    """
     if tuple(image.shape[2:]) == size:
         return image
     if around:
@@ -37,7 +55,7 @@ def resized(
 
 
 def _spread(have: int, wanted: int) -> Float[Tensor, "wanted have"]:
-    """What each position after resizing takes of those before, on a circle."""
+    """Return the matrix of a periodic linear interpolation from `have` to `wanted` positions."""
     reach = max(1.0, have / wanted)
     middle = (torch.arange(wanted, dtype=torch.float64)[:, None] + 0.5) * have / wanted - 0.5
     apart = (torch.arange(have)[None] - middle).remainder(have)
@@ -46,7 +64,14 @@ def _spread(have: int, wanted: int) -> Float[Tensor, "wanted have"]:
 
 
 def tileable(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """The picture faded, near its edges, into itself moved by half: opposite edges then fit."""
+    """Make opposite edges fit, by blending the image near its edges with itself shifted by half its extent.
+
+    Args:
+        image: a batch of images.
+
+    Returns:
+        Images of the same size.
+    """
     for axis in (2, 3):
         extent = image.shape[axis]
         reach = max(1, round(FADE * extent))
@@ -59,7 +84,15 @@ def tileable(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 
 
 def zoomed(image: Float[Tensor, "b c h w"], factor: float) -> Float[Tensor, "b c h w"]:
-    """The middle of the picture, enlarged to the picture's size."""
+    """Magnify the centre of images to their full size, by bicubic interpolation.
+
+    Args:
+        image: a batch of images.
+        factor: magnification, above 1.
+
+    Returns:
+        Images of the same size; interpolation may exceed the value range slightly.
+    """
     grid = F.affine_grid(
         torch.tensor([[[1 / factor, 0, 0], [0, 1 / factor, 0]]], dtype=image.dtype, device=image.device),
         [1, *image.shape[1:]],
@@ -71,12 +104,12 @@ def zoomed(image: Float[Tensor, "b c h w"], factor: float) -> Float[Tensor, "b c
 
 @dataclass(frozen=True)
 class CircularShift:
-    """Moves the picture by up to `amount` pixels along each axis; what leaves comes in at the other side."""
+    """Roll a batch of images by one random shift of up to `amount` pixels along each axis."""
 
     amount: int
 
     def __call__(self, image: Float[Tensor, "b c h w"], generator: Generator) -> Float[Tensor, "b c h w"]:
-        """The moved picture."""
+        """Return the shifted images."""
         most = [min(self.amount, extent - 1) for extent in image.shape[2:]]
         shifts = [int(torch.randint(-m, m + 1, (), generator=generator)) if m else 0 for m in most]
         return image.roll(shifts, (2, 3)) if any(shifts) else image
@@ -84,13 +117,13 @@ class CircularShift:
 
 @dataclass(frozen=True)
 class CircularPad:
-    """Surrounds the picture with its own opposite sides."""
+    """Pad images circularly with `width` pixels at each side."""
 
     width: int = WRAP
 
     def __call__(
         self, image: Float[Tensor, "b c h w"], generator: Generator
     ) -> Float[Tensor, "b c higher wider"]:
-        """Larger by `width` at every side, or by the picture's own extent if that is less."""
+        """Return images padded by `width` at every side, or by the image's own extent if that is less."""
         down, across = (min(self.width, extent) for extent in image.shape[2:])
         return F.pad(image, (across, across, down, down), mode="circular")

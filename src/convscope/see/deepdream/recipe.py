@@ -1,4 +1,4 @@
-"""The schema of the verb that dreams. No torch here."""
+"""Recipe of the verb `dream`. No torch here."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
 
 class DreamRecipe(OnNetwork):
-    """What a network sees in a picture, drawn into it, from the coarse to the fine."""
+    """Amplify in an image what a network detects in it (DeepDream), from coarse to fine."""
 
     verb: ClassVar[str] = "dream"
     positional: ClassVar[tuple[str, ...]] = ("photo",)

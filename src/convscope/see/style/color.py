@@ -1,4 +1,4 @@
-"""Keeping a picture's colours when it is painted anew.
+"""Preserve the colours of the content image in style transfer.
 
 Source: Gatys, Bethge, Hertzmann and Shechtman 2016, "Preserving Color in Neural Artistic Style Transfer",
 arXiv:1606.05897.
@@ -9,13 +9,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, as in YIQ."""
+"""Weights of red, green and blue in the luminance: ITU-R BT.601, as in YIQ."""
 LEAST = 1e-5
-"""Added to variances of colours from 0 to 1: a picture of one colour has none."""
+"""Added to variances of colours in [0, 1], so that images of a single colour can be inverted."""
 
 
 def luminance(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 1 h w"]:
-    """How light each pixel is."""
+    """Return the luminance (Y of YIQ) of RGB images.
+
+    Args:
+        image: RGB images; any value range.
+
+    Returns:
+        The luminance, in the same range, as one channel.
+    """
     weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device).view(3, 1, 1)
     return (image * weights).sum(-3, keepdim=True)
 
@@ -23,7 +30,15 @@ def luminance(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 1 h w"]:
 def with_colours_of(
     light: Float[Tensor, "*b c h w"], coloured: Float[Tensor, "*b 3 h w"]
 ) -> Float[Tensor, "*b 3 h w"]:
-    """The luminance of one picture and the colours of another: Y of one, I and Q of the other."""
+    """Combine the luminance of one image with the colours of another: Y of one, I and Q of the other.
+
+    Args:
+        light: image whose luminance is used; a single channel is taken as luminance.
+        coloured: RGB image of the same size whose I and Q are used.
+
+    Returns:
+        The RGB image; values may leave the range.
+    """
     grey = light if light.shape[-3] == 1 else luminance(light)
     return coloured + (grey - luminance(coloured))
 
@@ -31,16 +46,31 @@ def with_colours_of(
 def same_spread(
     light: Float[Tensor, "*b 1 h w"], wanted: Float[Tensor, "*b 1 y x"]
 ) -> Float[Tensor, "*b 1 h w"]:
-    """A luminance moved and stretched to another's mean and standard deviation."""
+    """Match mean and standard deviation of a luminance to those of another.
+
+    Args:
+        light: the luminance to change.
+        wanted: the luminance whose mean and standard deviation are matched, of any size.
+
+    Returns:
+        The changed luminance; values may leave the range.
+    """
     scale = wanted.std() / light.std().clamp_min(LEAST)
     return (light - light.mean()) * scale + wanted.mean()
 
 
 def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) -> Float[Tensor, "3 h w"]:
-    """A picture whose colours have another's mean and covariance, changed as little as can be.
+    """Match mean and covariance of an image's colours to those of another.
 
-    The linear map is the one between the two normal distributions that moves colours least: symmetric, by
-    the principal square roots of the covariances.
+    The linear map is the optimal transport between the two normal distributions, which moves colours least: a
+    symmetric matrix, from the principal square roots of the covariances.
+
+    Args:
+        image: RGB image to change, in [0, 1].
+        wanted: RGB image whose statistics are matched, of any size, in [0, 1].
+
+    Returns:
+        The changed image; values may leave the range.
     """
     flat, other = image.flatten(1).double(), wanted.flatten(1).double()
     mean, goal = flat.mean(1, keepdim=True), other.mean(1, keepdim=True)
@@ -52,9 +82,11 @@ def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) 
 
 
 def _covariance(free: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:
+    """Return the regularised covariance of centred colours."""
     return free @ free.T / free.shape[1] + LEAST * torch.eye(3, dtype=free.dtype, device=free.device)
 
 
 def _power(matrix: Float[Tensor, "3 3"], exponent: float) -> Float[Tensor, "3 3"]:
+    """Return a power of a symmetric positive semidefinite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
     return vectors @ torch.diag(values.clamp_min(0) ** exponent) @ vectors.T

@@ -1,4 +1,4 @@
-"""Which layers to compare style and content in, of any network."""
+"""Choose the layers whose features represent style and content, for any network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,44 @@ from convscope.nets import LayerAddress, Net, layer_shapes, resolve
 from convscope.nets.description.description import LayerInfo
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+"""Style layers of Gatys et al. in VGG, after the rectifier."""
 CONTENT = "relu4_2"
-"""Where Gatys et al. compare them in VGG, after the rectifier as neural-style does."""
+"""Content layer of Gatys et al. in VGG, after the rectifier as in neural-style."""
 RECTIFIERS = ("relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "hardswish", "hardtanh")
+"""Kinds of layers that count as rectifiers."""
 MOST = 5
+"""Maximum number of style layers that are chosen automatically."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Places for style and for content, as they were found."""
+    """Layers for style and for content.
+
+    Attributes:
+        style: addresses of the style layers.
+        content: addresses of the content layers.
+        how: how they were chosen, in words: named, VGG's own, or proposed.
+    """
 
     style: tuple[LayerAddress, ...]
     content: tuple[LayerAddress, ...]
     how: str
-    """In words: named, VGG's own, or proposed."""
 
 
 def chosen(net: Net, style: Sequence[str], content: Sequence[str]) -> Layers:
-    """The layers that are named; what is left out is proposed.
+    """Resolve the named layers, and choose defaults where none are named.
+
+    Args:
+        net: the network.
+        style: names of style layers; those of Gatys et al. for VGG, else `proposed` if empty.
+        content: names of content layers; likewise. VGG's names like `relu3_1` are known for every VGG.
+
+    Returns:
+        The resolved layers.
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: the network has no layers with maps, or a place is but a part of a layer.
+        UsageError: the network has no layers with feature maps, or a place is a single unit.
     """
     names = vgg_names(net)
     if names:
@@ -57,7 +73,14 @@ def _place(net: Net, name: str) -> LayerAddress:
 
 
 def vgg_names(net: Net) -> dict[str, str]:
-    """From the papers' names, like conv3_1, to this network's; empty where it is no VGG."""
+    """Map the papers' names of VGG's layers, like `conv3_1`, to the names in this network.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Names by the papers' names; empty where the network is no VGG.
+    """
     names: dict[str, str] = {}
     block, number, pools, last = 1, 0, 0, ""
     for layer in net.layers():
@@ -77,7 +100,18 @@ def vgg_names(net: Net) -> dict[str, str]:
 
 
 def proposed(net: Net) -> tuple[list[str], str]:
-    """For style the first rectifier of each map size, for content the second of the last but one."""
+    """Choose layers for style and content by feature-map size.
+
+    Args:
+        net: a network that is no VGG.
+
+    Returns:
+        For style the first rectifier of each feature-map size (at most five sizes), for content the second
+        rectifier of the last but one of these sizes. Sizes without rectifiers use other layers.
+
+    Raises:
+        UsageError: the network has no layers with feature maps.
+    """
     stages: dict[tuple[int, ...], list[LayerInfo]] = {}
     modules = layer_shapes(net)
     for layer in net.layers():
@@ -96,20 +130,37 @@ def proposed(net: Net) -> tuple[list[str], str]:
 
 
 def _rectified(layers: Sequence[LayerInfo]) -> list[LayerInfo]:
-    """Those that end in a rectifier; all of them where none does."""
+    """Return the rectifiers among these layers; all layers if there are none."""
     return [layer for layer in layers if layer.kind in RECTIFIERS] or list(layers)
 
 
 def pooled(net: Net, how: str) -> Net:
-    """The network with its own pooling, or with averages; `auto` averages in VGG alone."""
+    """Return the network with its own pooling, or a copy with average pooling.
+
+    Args:
+        net: the network.
+        how: `own`, `average`, or `auto` for average pooling in VGG only.
+
+    Returns:
+        The network or its copy.
+
+    Raises:
+        UsageError: `average` is chosen and the network has no max pooling module.
+    """
     return averaging(net) if how == "average" or (how == "auto" and vgg_names(net)) else net
 
 
 def averaging(net: Net) -> Net:
-    """A copy of the network whose maximum pooling takes averages.
+    """Return a copy of the network whose max pooling layers are replaced by average pooling.
+
+    Args:
+        net: the network; it is not changed.
+
+    Returns:
+        The copy.
 
     Raises:
-        UsageError: it has no maximum pooling that is a layer of its own.
+        UsageError: the network has no max pooling that is a module of its own.
     """
     from copy import deepcopy
 

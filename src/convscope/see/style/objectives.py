@@ -1,4 +1,4 @@
-"""How far a picture is from a style and from a content, as measures to ascend; smaller is nearer."""
+"""Loss terms of style transfer as objectives: Gram matrix loss and content loss; smaller is closer."""
 
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -22,13 +22,13 @@ Kind = TypeVar("Kind", bound="GramLoss")
 
 @dataclass(frozen=True, eq=False)
 class GramLoss(LayerTerm):
-    """Gatys' E of one layer, summed over the regions of a guide.
+    """Style loss of one layer (E of Gatys et al.), summed over the regions of a guide.
 
     Attributes:
-        wanted: the `gram` of each region of the painting, `[r c c]`.
-        regions: how much each position of the picture belongs to each region, at any resolution, `[r h w]`;
-            None for a single region that is everything.
-        counts: how much each region counts.
+        targets: Gram matrix (`nets.style.losses.gram`) of each region of the style image.
+        regions: weight of each position in each region of the image, at any resolution; None for a single
+            region that is the whole image.
+        counts: weight of each region's loss.
     """
 
     targets: Float[Tensor, "r c c"]
@@ -54,7 +54,7 @@ class GramLoss(LayerTerm):
 
     @override
     def sums(self, scene: ActivationBatch) -> Float[Tensor, "b r c c"]:
-        """The part of each region's Gram that the positions here bring."""
+        """Return the contribution of these positions to each region's Gram matrix."""
         here, extent = scene[self.place], scene.extent(self.place)
         shares = at_positions(self.regions, extent)
         if shares is None:
@@ -66,7 +66,7 @@ class GramLoss(LayerTerm):
 
     @override
     def from_sums(self, sums: Float[Tensor, "b r c c"]) -> Float[Tensor, " b"]:
-        """The loss, from the Grams of the whole picture."""
+        """Return the loss, from the Gram matrices of the whole image."""
         losses = [
             count * style_loss(g, a[None])
             for count, g, a in zip(self.counts, sums.unbind(1), self.targets, strict=True)
@@ -76,7 +76,7 @@ class GramLoss(LayerTerm):
 
 @dataclass(frozen=True, eq=False)
 class ContentLoss(FeatureMatch):
-    """The mean squared difference from the activation that is wanted."""
+    """Content loss: mean squared difference from a target activation."""
 
     @override
     def __call__(self, scene: ActivationBatch) -> Float[Tensor, " b"]:
@@ -90,7 +90,7 @@ class ContentLoss(FeatureMatch):
 
     @override
     def sums(self, scene: ActivationBatch) -> Float[Tensor, " b"]:
-        """The squared differences of the positions here, over the number of all values."""
+        """Return the sum of squared differences at these positions, over the number of all values."""
         here, window = scene[self.place], (slice(None), *scene.window(self.place))
         squares = (here - self.activation[window][None]).square().flatten(1).sum(1)
         return squares / (here.shape[1] * scene.positions(self.place))
@@ -99,7 +99,15 @@ class ContentLoss(FeatureMatch):
 def at_positions(
     regions: Float[Tensor, "r h w"] | None, size: tuple[int, ...]
 ) -> Float[Tensor, "r y x"] | None:
-    """Regions at the resolution of a map: the share of what each position stands for."""
+    """Resample regions to the resolution of a feature map, by averaging areas.
+
+    Args:
+        regions: weights of each region at any resolution; None for none.
+        size: extent of the feature map.
+
+    Returns:
+        The regions at that resolution; None for None.
+    """
     return None if regions is None else F.interpolate(regions[None], size=size, mode="area")[0]
 
 
@@ -109,10 +117,28 @@ def gram_loss(
     regions: Float[Tensor, "r h w"] | None = None,
     counts: tuple[float, ...] = (1.0,),
 ) -> Objective:
-    """How far a layer's correlations are from wanted ones, region by region; see `GramLoss`."""
+    """Return the style loss of one layer as an objective; see `GramLoss`.
+
+    Args:
+        place: the layer.
+        wanted: target Gram matrix of each region.
+        regions: weight of each position in each region; None for a single region that is the whole image.
+        counts: weight of each region's loss.
+
+    Returns:
+        An objective whose score is the loss; subtract it to minimise it.
+    """
     return Objective.of(GramLoss(LayerAddress.parse(place), wanted.detach(), regions, counts))
 
 
 def content_match(place: str | LayerAddress, activation: Float[Tensor, "*shape"]) -> Objective:
-    """How far a layer's values are from wanted ones `[c h w]`: the mean squared difference."""
+    """Return the content loss of one layer as an objective: the mean squared difference from a target.
+
+    Args:
+        place: the layer.
+        activation: target activation `[c h w]`.
+
+    Returns:
+        An objective whose score is the loss; subtract it to minimise it.
+    """
     return Objective.of(ContentLoss(LayerAddress.parse(place), activation.detach()))

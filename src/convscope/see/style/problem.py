@@ -1,4 +1,4 @@
-"""What is wanted of a picture at one size: from pictures, paintings and a recipe to an objective."""
+"""Build the objective of style transfer at each size, from images, masks, guides and a recipe."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,35 +22,35 @@ from convscope.see.style.objectives import GramLoss, content_match, gram_loss
 from convscope.see.style.recipe import StyleRecipe
 
 COARSEST = 128
-"""Least longer side of the coarsest picture in pixels, where the number of scales is left out."""
+"""Smallest longer side of the coarsest image in pixels, where the number of scales is not given."""
 STRENGTH = 100.0
 """neural-style's weight of style; its weight of content is 5."""
 STEP = 256.0
-"""neural-style's pixels go from 0 to this."""
+"""Pixel values of neural-style range from 0 to this."""
 TINY = 1e-12
 WHOLE = 1024 * 1024
-"""Pixels up to which pictures are looked at whole, where no memory is given."""
+"""Number of pixels up to which images are evaluated without tiles, where no memory limit is given."""
 PART = TileConfig(512 * 512)
-"""How much of larger ones is looked at at once, where no gradients are needed."""
+"""Tile size for larger images, where no gradients are needed."""
 SHORT = TileConfig(256 * 512)
-"""The same where memory is short: about 0.4 GB of VGG16's maps."""
+"""Tile size where memory is short: about 0.4 GB of VGG16's feature maps."""
 NEEDED = 3200
-"""Bytes for each pixel that is looked at without gradients, about: VGG16's maps."""
+"""Approximate bytes for each pixel that is evaluated without gradients: VGG16's feature maps."""
 SPARED = 0.4
-"""Share of a memory that may go into one look; the rest is for the process and what else it keeps."""
+"""Share of the memory limit that may be used by one forward pass; the rest is for everything else."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScaleObjective:
-    """All that one size needs.
+    """The objective at one size, and its parts.
 
     Attributes:
         size: height and width.
-        content: the picture at this size, `[1 3 h w]`, in 0..1; grey where only luminance is painted.
-        mask: where to paint, `[1 1 h w]`; None for everywhere.
-        style: by layer, how far from the style, as a share of what there is to reach.
-        values: by layer, how far from the content, as a share of its own energy.
-        goal: what to ascend.
+        content: the content image at this size, in [0, 1]; grey where only luminance is changed.
+        mask: how much of the style each pixel gets; None for all of it everywhere.
+        style: style loss by layer, relative to the energy of the target Gram matrices.
+        values: content loss by layer, relative to the energy of the target activations.
+        goal: the objective to maximise: the negative weighted sum of all losses.
     """
 
     size: tuple[int, int]
@@ -62,9 +62,24 @@ class ScaleObjective:
 
 
 class StyleProblem:
-    """Pictures, paintings, masks and guides, and the layers in which they are compared.
+    """Images, masks and guides of a style transfer, and the layers in which they are compared.
 
-    All pictures hold values from 0 to 1.
+    All images have values from 0 to 1.
+
+    Args:
+        net: a trained network for RGB images.
+        picture: the content image.
+        paintings: the style images `[3 y x]`, of any size.
+        recipe: the settings.
+        mask: `[1 h w]`, how much of the style each pixel gets; None for all of it everywhere.
+        guide: `[3 h w]`, regions of the content image as flat colours.
+        style_guides: regions of each style image as the same flat colours.
+
+    Raises:
+        PlaceError: a layer is not in this network.
+        UsageError: the network does not take a single RGB image, or has no layers with feature maps.
+        MissingError: the network is untrained, and the recipe does not allow it.
+        DataError: the mask is 0 everywhere, or the guides have too many or different colours.
     """
 
     def __init__(
@@ -97,13 +112,20 @@ class StyleProblem:
             ]
 
     def scale_objective(self, size: tuple[int, int]) -> ScaleObjective:
-        """The objective and all that belongs to it at one size."""
-        picture = resized(self.picture[None], size)
+        """Build the objective at one size.
+
+        Args:
+            size: height and width in pixels.
+
+        Returns:
+            The objective with its parts, resolved in the network.
+        """
+        content = resized(self.picture[None], size)
         if self.recipe.color == "luminance":
-            picture = color.luminance(picture).expand(-1, 3, -1, -1)
+            content = color.luminance(content).expand(-1, 3, -1, -1)
         mask = None if self.mask is None else resized(self.mask[None], size)
         style, weights = self._style(size, mask)
-        values, more = self._content(picture)
+        values, more = self._content(content)
         recipe = self.recipe
         goal = Objective()
         for name, objective in style.items():
@@ -111,12 +133,13 @@ class StyleProblem:
         for name, objective in values.items():
             goal = goal - recipe.content_weight * more[name] * objective
         if recipe.smooth:
-            goal = goal - recipe.smooth * self._smoothness(picture) * total_variation()
-        return ScaleObjective(size, picture, mask, style, values, goal.resolve(self.net))
+            goal = goal - recipe.smooth * self._smoothness(content) * total_variation()
+        return ScaleObjective(size, content, mask, style, values, goal.resolve(self.net))
 
     def _style(
         self, size: tuple[int, int], mask: Tensor | None
     ) -> tuple[dict[str, Objective], dict[str, float]]:
+        """Return the relative style losses by layer, and their weights."""
         wanted = self._wanted(size)
         regions = None if self.guide is None else F.interpolate(self.guide[None], size=size, mode="area")[0]
         if mask is not None:
@@ -139,7 +162,7 @@ class StyleProblem:
         return found, weights
 
     def _wanted(self, size: tuple[int, int]) -> dict[LayerAddress, Tensor]:
-        """For each layer the paintings' Grams `[r c c]`, mixed by their weights, region by region."""
+        """Return the target Gram matrices `[r c c]` of each layer: a weighted mean over style images."""
         longest = max(size) * self.recipe.style_scale
         totals: dict[LayerAddress, Tensor] = {}
         sums = torch.zeros(self.colours)
@@ -155,12 +178,13 @@ class StyleProblem:
         scale = (1 / sums.clamp_min(TINY))[:, None, None]
         return {place: total * scale.to(total.device) for place, total in totals.items()}
 
-    def _content(self, picture: Tensor) -> tuple[dict[str, Objective], dict[str, float]]:
+    def _content(self, content: Tensor) -> tuple[dict[str, Objective], dict[str, float]]:
+        """Return the relative content losses by layer, and their weights."""
         if not self.layers.content or not self.recipe.content_weight:
             return {}, {}
         values, weights = {}, {}
         for place, maps in content_features(
-            self.net, picture, self.layers.content, self.recipe.memory
+            self.net, content, self.layers.content, self.recipe.memory
         ).items():
             energy = float(maps.square().mean().clamp_min(TINY))
             values[str(place)] = content_match(place, maps[0]) / energy
@@ -171,18 +195,29 @@ class StyleProblem:
             }[self.recipe.scaling]
         return values, weights
 
-    def _smoothness(self, picture: Tensor) -> float:
-        """What one unit of total variation counts, with values from 0 to 1."""
+    def _smoothness(self, content: Tensor) -> float:
+        """Return the weight of one unit of total variation, for values from 0 to 1."""
         low, high = self.net.contract.value_range
         unit = 1 / (high - low)
-        scale = {"relative": 1 / picture[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
+        scale = {"relative": 1 / content[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
         return unit * scale[self.recipe.scaling]
 
 
 def gram_targets(
     net: Net, picture: Float[Tensor, "1 3 h w"], layers: Layers, regions: Tensor | None, memory: str = ""
 ) -> Iterator[tuple[LayerAddress, Float[Tensor, "r c c"]]]:
-    """The `gram`s of each region at each layer of style; part by part, so that large pictures fit."""
+    """Compute Gram matrices of an image's regions in the style layers, tile by tile where the image is large.
+
+    Args:
+        net: the network.
+        picture: the style image, in [0, 1].
+        layers: its style layers are used.
+        regions: weights `[r y x]` of each region at any resolution; None for the whole image.
+        memory: memory limit like `4GB`; empty for none.
+
+    Yields:
+        Each layer with the Gram matrix of each region.
+    """
     sums: dict[LayerAddress, Tensor] = {}
     for scene in iter_tiled_activations(
         net, _in_range(net, picture), layers.style, tiles_for(picture, memory)
@@ -196,7 +231,15 @@ def gram_targets(
 
 
 def tiles_for(picture: Float[Tensor, "b c h w"], memory: str = "") -> TileConfig:
-    """In what parts a picture is looked at: one, unless it is large or memory is short."""
+    """Return the tile size for evaluating an image without gradients.
+
+    Args:
+        picture: the image.
+        memory: memory limit like `4GB`; empty for none.
+
+    Returns:
+        A tile size that covers the whole image, unless it is large or memory is short.
+    """
     pixels = picture[0, 0].numel()
     wanted, at_once = (PART, PART.pixels) if pixels > WHOLE else (TileConfig(WHOLE), pixels)
     if not memory or at_once * NEEDED <= SPARED * in_bytes(memory):
@@ -207,7 +250,17 @@ def tiles_for(picture: Float[Tensor, "b c h w"], memory: str = "") -> TileConfig
 def content_features(
     net: Net, picture: Float[Tensor, "1 3 h w"], places: Sequence[LayerAddress], memory: str = ""
 ) -> dict[LayerAddress, Tensor]:
-    """Whole maps `[1 c y x]`, put together from parts."""
+    """Compute the activations of whole layers, assembled from tiles where the image is large.
+
+    Args:
+        net: the network.
+        picture: the image, in [0, 1].
+        places: the layers.
+        memory: memory limit like `4GB`; empty for none.
+
+    Returns:
+        Activations `[1 c y x]` by layer.
+    """
     found: dict[LayerAddress, Tensor] = {}
     for scene in iter_tiled_activations(net, _in_range(net, picture), places, tiles_for(picture, memory)):
         for place in places:
@@ -219,11 +272,18 @@ def content_features(
 
 
 def checked(net: Net, recipe: StyleRecipe) -> Net:
-    """The network, if it can compare pictures.
+    """Return the network if it can be used for style transfer.
+
+    Args:
+        net: the network.
+        recipe: whether untrained networks are allowed.
+
+    Returns:
+        The same network.
 
     Raises:
-        UsageError: it does not look at one colour picture.
-        MissingError: it has learned nothing, and nobody said that this is meant.
+        UsageError: it does not take a single RGB image.
+        MissingError: it is untrained, and the recipe does not allow it.
     """
     if len(net.contracts) != 1 or len(net.contract.shape) != 3 or net.contract.channels != 3:
         raise UsageError("a network that looks at one picture in colour", received=repr(net))
@@ -237,7 +297,15 @@ def checked(net: Net, recipe: StyleRecipe) -> Net:
 
 
 def sizes(own: tuple[int, int], recipe: StyleRecipe) -> tuple[tuple[int, int], ...]:
-    """Height and width at each scale, from coarse to fine."""
+    """Return the size of the image at each scale.
+
+    Args:
+        own: height and width of the content image.
+        recipe: its `size` (longer side of the result) and `scales` are used.
+
+    Returns:
+        Heights and widths from coarse to fine, each about twice the previous one.
+    """
     last = fitted(own, recipe.size) if recipe.size else own
     if recipe.scales is None:
         count, longest = 1, max(last)
@@ -250,25 +318,42 @@ def sizes(own: tuple[int, int], recipe: StyleRecipe) -> tuple[tuple[int, int], .
 
 
 def fitted(own: tuple[int, int], longest: float | int) -> tuple[int, int]:
-    """A size of the same shape whose longer side is this long, in whole pixels."""
+    """Return the size with the same aspect ratio and a given longer side.
+
+    Args:
+        own: height and width.
+        longest: longer side in pixels.
+
+    Returns:
+        Height and width, rounded, at least 1.
+    """
     scale = longest / max(own)
     return (max(1, round(own[0] * scale)), max(1, round(own[1] * scale)))
 
 
 def resized(images: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c y x"]:
-    """Pictures at another size, without aliasing, within 0..1."""
+    """Resize images by antialiased bicubic interpolation, clamped to [0, 1].
+
+    Args:
+        images: images in [0, 1].
+        size: height and width to resize to.
+
+    Returns:
+        The resized images; the same tensor if the size is equal.
+    """
     if tuple(images.shape[2:]) == size:
         return images
     return F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
 def _in_range(net: Net, images: Tensor) -> Tensor:
-    """From 0..1 to the contract's range."""
+    """Map values from [0, 1] to the contract's range."""
     low, high = net.contract.value_range
     return images if (low, high) == (0.0, 1.0) else low + (high - low) * images
 
 
 def _coloured(painting: Tensor, picture: Tensor, how: str) -> Tensor:
+    """Return the style image, recoloured as the recipe's `color` demands."""
     if how == "luminance":
         light = color.same_spread(color.luminance(painting), color.luminance(picture))
         return light.clamp(0, 1).expand(3, -1, -1)
@@ -276,11 +361,12 @@ def _coloured(painting: Tensor, picture: Tensor, how: str) -> Tensor:
 
 
 def _strangers(colours: Sequence[regions.Colour], known: Sequence[regions.Colour]) -> list[regions.Colour]:
+    """Return the colours that are near none of the known ones."""
     return [one for one in colours if not regions.near_any_color(one, known)]
 
 
 def _shares(regions: Float[Tensor, "r h w"]) -> tuple[float, ...]:
-    """How much of what is painted each region is."""
+    """Return each region's share of the total weight of all regions."""
     sums = regions.flatten(1).sum(1)
     return tuple((sums / sums.sum().clamp_min(TINY)).tolist())
 

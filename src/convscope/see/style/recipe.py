@@ -1,4 +1,4 @@
-"""The schema of the verb that paints. No torch here."""
+"""Recipe of the verb `style`. No torch here."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
 
 class StyleRecipe(OnNetwork):
-    """The content of one picture in the style of one painting or several."""
+    """Transfer the style of one or several paintings to the content of an image."""
 
     verb: ClassVar[str] = "style"
     positional: ClassVar[tuple[str, ...]] = ("content",)
@@ -130,10 +130,17 @@ class StyleRecipe(OnNetwork):
 
     @property
     def shares(self) -> list[float]:
-        """What each painting counts; they add up to 1."""
+        """Relative weight of each painting; they add up to 1."""
         weights = self.style_weight or [1.0] * len(self.style)
         return [weight / sum(weights) for weight in weights]
 
     def steps_at(self, scale: int) -> int:
-        """Updates at a scale, 0 for the coarsest."""
+        """Return the number of updates at a scale.
+
+        Args:
+            scale: index of the scale, 0 for the coarsest.
+
+        Returns:
+            The number of updates; the last given number for all further scales.
+        """
         return self.steps[min(scale, len(self.steps) - 1)]

@@ -1,4 +1,4 @@
-"""Regions of pictures: which part is painted like which part of a painting.
+"""Regions of a guided style transfer: which region of an image gets the style of which region of a painting.
 
 Source: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer", arXiv:1611.07865,
 section 4 (guided Gram matrices).
@@ -13,23 +13,26 @@ from torch import Tensor
 from convscope.errors import DataError
 
 LEAST = 0.005
-"""Share of a guide below which a colour is the soft edge of others, and counts as the nearest of them."""
+"""Share of a guide below which a colour is taken for a blurred edge and assigned to the nearest colour."""
 MOST = 16
-"""Regions."""
+"""Maximum number of regions."""
 NEAR = 48.0
-"""Distance in RGB from 0 to 255 up to which colours of two guides are the same."""
+"""Euclidean distance in RGB (0 to 255) up to which colours of two guides are the same."""
 
 Colour = tuple[int, int, int]
 
 
 def palette(guide: Float[Tensor, "3 h w"]) -> list[Colour]:
-    """The colours of a guide's regions, the commonest first.
+    """Return the colours of a guide's regions, the commonest first.
 
     Args:
-        guide: values from 0 to 1.
+        guide: RGB image of flat colours, in [0, 1].
+
+    Returns:
+        RGB colours from 0 to 255, at most `MOST`.
 
     Raises:
-        DataError: it has more regions than can be meant.
+        DataError: it has no flat colour, or more than `MOST`.
     """
     bytes_ = (guide * 255).round().long().flatten(1).T
     colours, counts = torch.unique(bytes_, dim=0, return_counts=True)
@@ -52,17 +55,29 @@ def palette(guide: Float[Tensor, "3 h w"]) -> list[Colour]:
 
 
 def regions(guide: Float[Tensor, "3 h w"], colours: Sequence[Colour]) -> Float[Tensor, "r h w"]:
-    """For each colour, 1 where it is nearest and 0 elsewhere."""
+    """Return the region of each colour as a mask: 1 where the colour is nearest, 0 elsewhere.
+
+    Args:
+        guide: RGB image of flat colours, in [0, 1].
+        colours: RGB colours from 0 to 255.
+
+    Returns:
+        One mask for each colour, in that order.
+    """
     table = torch.tensor(colours, dtype=torch.float32, device=guide.device) / 255
     nearest = (guide[None].float() - table[:, :, None, None]).square().sum(1).argmin(0)
     return _one_hot(nearest, len(colours))
 
 
 def check(colours: Sequence[Colour], others: Sequence[Sequence[Colour]]) -> None:
-    """Every colour of the picture's guide must be in some painting's.
+    """Check that every colour of the content image's guide is in some painting's guide.
+
+    Args:
+        colours: colours of the content image's guide.
+        others: colours of each painting's guide.
 
     Raises:
-        DataError: a region would have nothing to be painted like.
+        DataError: a region has no counterpart.
     """
     for colour in colours:
         if not any(near_any_color(colour, painting) for painting in others):
@@ -74,7 +89,15 @@ def check(colours: Sequence[Colour], others: Sequence[Sequence[Colour]]) -> None
 
 
 def near_any_color(colour: Colour, others: Sequence[Colour]) -> bool:
-    """Whether one of them is the same colour."""
+    """Return whether a colour is the same as one of several, up to a distance of `NEAR`.
+
+    Args:
+        colour: an RGB colour from 0 to 255.
+        others: the colours to compare with.
+
+    Returns:
+        True if one of them is near.
+    """
     return any(_distance(colour, other) <= NEAR for other in others)
 
 

@@ -1,7 +1,7 @@
-"""Painting: moving a picture until its values are the content's and its correlations the style's.
+"""Neural style transfer: match the features of one image and the Gram matrices of others.
 
-From coarse to fine: strokes as large as a layer's field are found where the picture is small and steps are
-cheap; each finer picture begins with the coarser one.
+The optimisation goes from coarse to fine: structures as large as a layer's receptive field are formed where
+the image is small and steps are cheap; each finer scale starts from the result of the coarser one.
 
 Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR;
 scales: Gatys et al. 2017, arXiv:1611.07865, section 6.
@@ -33,31 +33,32 @@ from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, res
 from convscope.see.style.recipe import StyleRecipe
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
+"""Default learning rate by optimizer."""
 NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
 COPIES = 32
-"""Pictures that L-BFGS and what is around it keep."""
+"""Number of copies of the image that are held in memory by L-BFGS and around it."""
 EXACT = 0.25
-"""Share of the finest scale's steps that is taken in float32 where the rest is not."""
+"""Share of the finest scale's steps that are taken in float32, where the others are not."""
 
 
 @dataclass(frozen=True, eq=False)
 class StyleResult:
-    """A picture that was painted.
+    """The result of a style transfer.
 
     Attributes:
         image: `[3 h w]`, values from 0 to 1.
-        content: the picture whose content it has, at the same size.
-        style: by layer, how far its correlations are from the paintings', as a share of what there is to
-            reach: 0 is the style, 1 what a grey nothing has.
-        style_of_content: the same of the picture itself, before it was painted.
-        values: by layer, how far its values are from the content's, as a share of their energy.
-        score: what was ascended, in float32.
-        steps: updates, at each scale.
+        content: the content image, at the same size.
+        style: style loss by layer, relative to the energy of the target Gram matrices: 0 is a perfect match,
+            1 is the loss of an image without any activation.
+        style_of_content: the same for the content image.
+        values: content loss by layer, relative to the energy of the content's activations.
+        score: the objective that was maximised, in float32.
+        steps: number of updates at each scale.
         sizes: height and width at each scale.
-        layers: which layers were compared, and how they were found.
-        settled: the recipe with everything written down that was left to be chosen.
-        unmoved: whether the network's gradient was exactly 0 in every step: no style was painted.
+        layers: names of the style and content layers, and how they were chosen.
+        settled: the recipe with every automatic choice replaced by its value.
+        unmoved: whether the network's gradient was exactly 0 in every step, so that no style was transferred.
     """
 
     image: Float[Tensor, "3 h w"]
@@ -75,57 +76,64 @@ class StyleResult:
 
 @dataclass(frozen=True, eq=False)
 class StyleProgress:
-    """One step; `picture()` is what there is, `painted()` with all that is known of it."""
+    """The state after one step; `image()` returns the image so far, `result()` also its losses.
+
+    Attributes:
+        scale: index of the scale, 0 for the coarsest.
+        size: height and width at this scale.
+        step: number of updates at this scale.
+        steps: updates that this scale takes in all.
+        score: best objective at this scale.
+        done: fraction of the work done, from 0 to 1, weighted by the number of pixels.
+    """
 
     scale: int
-    """From 0, the coarsest."""
     size: tuple[int, int]
     step: int
     steps: int
     score: float
     done: float
-    """From 0 to 1, by the pixels that were moved."""
-    _painter: "_Run"
+    _run: "_Run"
 
     def image(self) -> Float[Tensor, "3 h w"]:
-        """The best so far, at the result's size."""
-        return self._painter.picture()
+        """Return the best image so far, at the result's size, in [0, 1]."""
+        return self._run.image()
 
     def result(self) -> StyleResult:
-        """The best so far, measured; takes a look at it."""
-        return self._painter.painted()
+        """Return the best image so far with its losses; takes a forward pass."""
+        return self._run.result()
 
 
 class _Run:
-    """Keeps the best picture while it is painted."""
+    """State of a style transfer, with the best image so far."""
 
-    def __init__(self, easel: StyleProblem, recipe: StyleRecipe) -> None:
-        self.easel, self.recipe = easel, recipe
-        self.sizes = easel.sizes
+    def __init__(self, problem: StyleProblem, recipe: StyleRecipe) -> None:
+        self.problem, self.recipe = problem, recipe
+        self.sizes = problem.sizes
         self.counts = [0 for _ in self.sizes]
         self.best: Tensor | None = None
         self.score = float("-inf")
-        self.sitting: ScaleObjective | None = None
-        self.tempo = StyleExecution()
-        self.used = used_bytes(easel.net.device)
+        self.scale_objective: ScaleObjective | None = None
+        self.execution = StyleExecution()
+        self.used = used_bytes(problem.net.device)
         self.changed = False
 
-    def canvas(self, sitting: ScaleObjective) -> ImageParameterization:
-        """What moves at this size: the best so far, or the start."""
+    def canvas(self, scale_objective: ScaleObjective) -> ImageParameterization:
+        """Return the parameters at this size: the best image so far, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
-            start = resized(self.best, sitting.size)
+            start = resized(self.best, scale_objective.size)
         elif self.recipe.start == "content":
-            start = sitting.content[:, :channels]
+            start = scale_objective.content[:, :channels]
         else:
-            start = 0.5 + NOISE * noise((channels, *sitting.size), [self.recipe.seed])
-        start = start.detach().clone().to(self.easel.net.device).clamp(0, 1)
-        low, high = self.easel.net.contract.value_range
-        draw = _Decode(sitting.content, sitting.mask, low, high)
-        return ImageParameterization((start.requires_grad_(),), draw, _clamped)
+            start = 0.5 + NOISE * noise((channels, *scale_objective.size), [self.recipe.seed])
+        start = start.detach().clone().to(self.problem.net.device).clamp(0, 1)
+        low, high = self.problem.net.contract.value_range
+        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
+        return ImageParameterization((start.requires_grad_(),), decode, _clamped)
 
-    def note(self, step: Step, canvas: ImageParameterization, scale: int) -> None:
-        """Keep what is better."""
+    def record(self, step: Step, canvas: ImageParameterization, scale: int) -> None:
+        """Keep the image if its score is the best, and count the step."""
         score = float(step.scores[0])
         if score > self.score or self.best is None:
             self.best = canvas.parameters[0].detach().clone()
@@ -133,40 +141,40 @@ class _Run:
         self.counts[scale] += step.index > 0
         self.changed = self.changed or bool(step.changed.any())
 
-    def picture(self) -> Float[Tensor, "3 h w"]:
-        """The best so far at the result's size, with colours and mask as asked."""
-        sitting = self.sitting
-        if self.best is None or sitting is None:
+    def image(self) -> Float[Tensor, "3 h w"]:
+        """Return the best image so far at the result's size, with the recipe's colours and mask applied."""
+        scale_objective = self.scale_objective
+        if self.best is None or scale_objective is None:
             raise UsageError("a picture that was begun", received="no step yet")
-        size, whole = self.sizes[-1], self.easel
+        size, problem = self.sizes[-1], self.problem
         image = resized(self.best.cpu(), size)[0]
-        content = resized(whole.picture[None].cpu(), size)[0]
+        content = resized(problem.picture[None].cpu(), size)[0]
         if self.recipe.color == "luminance":
             image = color.with_colours_of(image, content).clamp(0, 1)
         image = image.expand(3, -1, -1)
-        if whole.mask is not None:
-            share = resized(whole.mask[None].cpu(), size)[0]
+        if problem.mask is not None:
+            share = resized(problem.mask[None].cpu(), size)[0]
             image = share * image + (1 - share) * content
         return image
 
-    def painted(self) -> StyleResult:
-        """The best so far, with what it reached in each layer."""
-        sitting = self.sitting
-        if sitting is None or self.best is None:
+    def result(self) -> StyleResult:
+        """Return the best image so far with its losses in each layer."""
+        scale_objective = self.scale_objective
+        if scale_objective is None or self.best is None:
             raise UsageError("a picture that was begun", received="no step yet")
-        low, high = self.easel.net.contract.value_range
-        draw = _Decode(sitting.content, sitting.mask, low, high)
+        low, high = self.problem.net.contract.value_range
+        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
         with torch.no_grad():
-            here, before = draw(self.best), draw(sitting.content)
-        style = self._shares(sitting.style, here)
-        layers = self.easel.layers
+            here, before = decode(self.best), decode(scale_objective.content)
+        style = self._shares(scale_objective.style, here)
+        layers = self.problem.layers
         return StyleResult(
-            self.picture(),
-            resized(self.easel.picture[None].cpu(), self.sizes[-1])[0],
+            self.image(),
+            resized(self.problem.picture[None].cpu(), self.sizes[-1])[0],
             style,
-            self._shares(sitting.style, before),
-            self._shares(sitting.values, here),
-            self._shares({"goal": sitting.goal}, here)["goal"],
+            self._shares(scale_objective.style, before),
+            self._shares(scale_objective.values, here),
+            self._shares({"goal": scale_objective.goal}, here)["goal"],
             tuple(self.counts),
             self.sizes,
             {
@@ -174,14 +182,14 @@ class _Run:
                 "content": [str(place) for place in layers.content],
                 "how": layers.how,
             },
-            choose_precision(self.recipe, self.tempo),
+            choose_precision(self.recipe, self.execution),
             not self.changed and sum(self.counts) > 0,
         )
 
     def _shares(self, parts: dict[str, Objective], image: Tensor) -> dict[str, float]:
-        """Each objective's value, in float32."""
-        total = sum(parts.values(), Objective()).resolve(self.easel.net)
-        net = self.easel.net
+        """Return the score of each objective, in float32."""
+        total = sum(parts.values(), Objective()).resolve(self.problem.net)
+        net = self.problem.net
         with torch.no_grad():
             tiles = tiles_for(image, self.recipe.memory)
             if image[0, 0].numel() > tiles.pixels:
@@ -198,7 +206,7 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Decode:
-    """From what moves to what the network sees: grey as three channels, the picture itself outside a mask."""
+    """Decode parameters to the network's input: three channels, the content image outside the mask."""
 
     content: Float[Tensor, "1 3 h w"]
     mask: Float[Tensor, "1 1 h w"] | None
@@ -206,7 +214,7 @@ class _Decode:
     high: float
 
     def __call__(self, free: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 3 h w"]:
-        """Pictures in the contract's range."""
+        """Return images in the contract's value range."""
         image = free.expand(-1, 3, -1, -1)
         if self.mask is not None:
             mask = self.mask.to(free.device)
@@ -216,6 +224,7 @@ class _Decode:
 
 
 def _clamped(free: Tensor) -> None:
+    """Clamp the parameters to [0, 1], in place."""
     free.clamp_(0, 1)
 
 
@@ -228,21 +237,26 @@ def style_transfer(
     style_guides: Sequence[Tensor] = (),
     **recipe: object,
 ) -> StyleResult:
-    """The content of one picture in the style of others.
+    """Optimise an image to have the content of one image and the style of others (Gatys et al.).
 
     Args:
-        net: any trained network that looks at colour pictures.
-        content: values from 0 to 1.
-        *paintings: the same, of any size.
-        mask: `[1 h w]`, how much of the style each pixel gets, from 0 to 1.
-        guide: the picture's regions as flat colours.
-        style_guides: the same of each painting.
+        net: a trained network for RGB images.
+        content: the content image, values from 0 to 1.
+        *paintings: the style images, values from 0 to 1, of any size.
+        mask: `[1 h w]`, how much of the style each pixel gets, from 0 to 1; all of it if None.
+        guide: `[3 h w]`, regions of the content image as flat colours; each gets the style of the paintings'
+            regions of the same colour.
+        style_guides: `[3 y x]` for each painting, its regions as the same flat colours.
         **recipe: fields of `StyleRecipe`.
+
+    Returns:
+        The image with its losses in each layer.
 
     Raises:
         PlaceError: a layer is not in this network.
-        MissingError: the network has learned nothing.
-        UsageError: a field is unknown, out of range or without effect, the pictures do not fit, or a layer
+        MissingError: the network is untrained, and the recipe does not allow it.
+        DataError: the mask is 0 everywhere, or the guides have too many or different colours.
+        UsageError: a field is unknown, out of range or without effect, the images do not fit, or a layer
             has no gradient with respect to them.
         ConvscopeError: a layer's activations are NaN or infinite.
     """
@@ -250,60 +264,75 @@ def style_transfer(
     if guide is not None:
         names |= {"guide": "guide", "style_guide": [f"guide {k}" for k in range(len(style_guides))]}
     wanted = StyleRecipe.parse({**names, **recipe})
-    easel = StyleProblem(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
+    problem = StyleProblem(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
     with frozen(net.module):
-        return last_result(iter_style_transfer(easel), "a painting").result()
+        return last_result(iter_style_transfer(problem), "a painting").result()
 
 
 def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
-    """Paint, and yield after each step; can be stopped at any time."""
+    """Run a style transfer, yielding after each step.
+
+    The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
+
+    Args:
+        easel: images, layers and settings.
+
+    Yields:
+        The state after each step, from the coarsest scale to the finest.
+
+    Raises:
+        UsageError: a layer has no gradient with respect to the image.
+        ConvscopeError: a layer's activations are NaN or infinite.
+    """
     recipe = easel.recipe
-    painter = _Run(easel, recipe)
+    run = _Run(easel, recipe)
     pixels = [recipe.steps_at(k) * h * w for k, (h, w) in enumerate(easel.sizes)]
     with retain_heap():
         for scale, size in enumerate(easel.sizes):
-            painter.sitting = sitting = easel.scale_objective(size)
-            painter.score = float("-inf")
+            run.scale_objective = scale_objective = easel.scale_objective(size)
+            run.score = float("-inf")
             last = scale == len(easel.sizes) - 1
-            for step in _climbed(painter, sitting, scale, last):
+            for step in _optimize_scale(run, scale_objective, scale, last):
                 here = pixels[scale] * step / max(recipe.steps_at(scale), 1)
                 done = (sum(pixels[:scale]) + here) / max(sum(pixels), 1)
-                yield StyleProgress(scale, size, step, recipe.steps_at(scale), painter.score, done, painter)
+                yield StyleProgress(scale, size, step, recipe.steps_at(scale), run.score, done, run)
 
 
-def _climbed(painter: _Run, sitting: ScaleObjective, scale: int, last: bool) -> Iterator[int]:
-    """The steps at one size: quickly, and at the end of the finest exactly."""
-    recipe, net = painter.recipe, painter.easel.net
+def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last: bool) -> Iterator[int]:
+    """Run the steps at one size in the fast precision, and the last of the finest scale in float32."""
+    recipe, net = run.recipe, run.problem.net
     steps = recipe.steps_at(scale)
-    painter.tempo = painter.tempo.measured(net, sitting.goal, recipe, painter.sizes[-1])
-    exact = round(EXACT * steps) if last and not painter.tempo.exact else 0
-    climb = OptimizerConfig(lr=recipe.lr or RATES[recipe.optimizer], optimizer=recipe.optimizer)
+    run.execution = run.execution.measured(net, scale_objective.goal, recipe, run.sizes[-1])
+    exact = round(EXACT * steps) if last and not run.execution.exact else 0
+    config = OptimizerConfig(lr=recipe.lr or RATES[recipe.optimizer], optimizer=recipe.optimizer)
     taken = 0
     for part, quick in ((steps - exact, True), (exact, False)):
         if not part and not (quick and not steps):
             continue
         trim_heap()
-        canvas = painter.canvas(sitting)
+        canvas = run.canvas(scale_objective)
         with torch.no_grad():
             sample = canvas.images()[..., :SAMPLE, :SAMPLE]
-            tempo = painter.tempo if quick else StyleExecution("float32")
-            used = tempo.copy_of(net, sample, sitting.goal.places)
+            execution = run.execution if quick else StyleExecution("float32")
+            used = execution.copy_of(net, sample, scale_objective.goal.places)
         if not quick:
-            painter.score = float("-inf")
-        tiles = _tiles(painter, used, sitting)
-        for step in optimize_input(used, sitting.goal, canvas, steps=part, config=climb, tiles=tiles):
-            painter.note(step, canvas, scale)
+            run.score = float("-inf")
+        tiles = _tiles(run, used, scale_objective)
+        for step in optimize_input(
+            used, scale_objective.goal, canvas, steps=part, config=config, tiles=tiles
+        ):
+            run.record(step, canvas, scale)
             if step.index or not taken:
                 yield taken + step.index
         taken += part
 
 
-def _tiles(painter: _Run, net: Net, sitting: ScaleObjective) -> TileConfig | None:
-    """How to cut, so that steps stay within the memory."""
-    memory, size = painter.recipe.memory, sitting.size
+def _tiles(run: _Run, net: Net, scale_objective: ScaleObjective) -> TileConfig | None:
+    """Return the tiling that keeps steps within the memory limit; None for none."""
+    memory, size = run.recipe.memory, scale_objective.size
     if not memory and size[0] * size[1] <= WHOLE:
         return None
-    least = painter.easel.net.contract.size
+    least = run.problem.net.contract.size
     height, width = (max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
-    goal = painter.easel.scale_objective((height, width)).goal
-    return tiles_for_budget(net, goal, size, memory, copies=COPIES, used=painter.used)
+    goal = run.problem.scale_objective((height, width)).goal
+    return tiles_for_budget(net, goal, size, memory, copies=COPIES, used=run.used)

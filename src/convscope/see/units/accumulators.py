@@ -1,4 +1,4 @@
-"""What is kept of many units while images stream by: extremes, histograms, sums, classes."""
+"""Accumulators for many units over a stream of images: extremes, histograms, moments and sums per class."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,45 +13,65 @@ from convscope.see.units.topk import RunningTopK, TopKCandidates
 
 @dataclass(frozen=True, eq=False)
 class BatchSummary:
-    """What one batch said, units of all layers side by side; NaN where a layer was not passed."""
+    """Reduced activations of one batch; the units of all layers are concatenated along `u`.
+
+    Values are NaN where a layer did not run.
+
+    Attributes:
+        maxima: largest value of each feature map.
+        means: mean over each feature map.
+        squares: mean of the squares over each feature map.
+        top: candidates for the largest values.
+        bottom: candidates for the smallest values, negated.
+        labels: class of each image.
+    """
 
     maxima: Float[Tensor, "b u"]
-    """Largest value on each map."""
     means: Float[Tensor, "b u"]
-    """Mean over each map."""
     squares: Float[Tensor, "b u"]
-    """Mean of the squares over each map."""
     top: TopKCandidates
     bottom: TopKCandidates
-    """Of the negated values."""
     labels: Int64[Tensor, " b"]
 
 
 @dataclass(eq=False)
 class UnitAccumulator:
-    """Everything about every unit over the images so far.
+    """Statistics of every unit over the images so far.
 
-    What a unit says to an image is its peak: the largest value of its map. `bottom` holds negated values.
+    The peak of a unit on an image is the largest value of its feature map.
+
+    Attributes:
+        top: the largest peaks of each unit.
+        bottom: the smallest values of each unit's feature maps, negated.
+        histograms: histograms of the peaks.
+        images: number of images with a finite peak.
+        silent: number of those whose peak is not above 0.
+        sums: sums over images of the feature maps' means (row 0) and mean squares (row 1).
+        classes: sums of peaks by class.
+        members: number of images with a finite peak by class.
     """
 
     top: RunningTopK
     bottom: RunningTopK
     histograms: Histograms
-    """Of peaks."""
     images: Int64[Tensor, " u"]
-    """How many images had a finite peak."""
     silent: Int64[Tensor, " u"]
-    """For how many of them it was not above 0."""
     sums: Float[Tensor, "2 u"]
-    """Sums of the maps' means and mean squares."""
     classes: Float[Tensor, "classes u"]
-    """Sums of peaks by class."""
     members: Int64[Tensor, "classes u"]
-    """Images of each class."""
 
     @classmethod
     def empty(cls, units: int, k: int, classes: int) -> "UnitAccumulator":
-        """Before the first image."""
+        """Return an accumulator without images.
+
+        Args:
+            units: number of units of all layers together.
+            k: number of images to keep at either end of each unit's range.
+            classes: number of classes; 0 if there are none.
+
+        Returns:
+            The accumulator, in CPU memory unless another default device is set.
+        """
         return cls(
             RunningTopK.empty(units, k),
             RunningTopK.empty(units, k),
@@ -64,7 +84,11 @@ class UnitAccumulator:
         )
 
     def add(self, batch: BatchSummary) -> None:
-        """Take in a batch of images that come after all that were seen."""
+        """Add a batch, in place. Its images must come after all that were added before.
+
+        Args:
+            batch: the reduced activations; values that are not finite are not counted.
+        """
         finite = batch.maxima.isfinite()
         peaks = torch.where(finite, batch.maxima, 0.0)
         self.top.add(batch.top)
@@ -79,7 +103,14 @@ class UnitAccumulator:
             self.members.index_add_(0, batch.labels, finite.long())
 
     def merged(self, other: "UnitAccumulator") -> "UnitAccumulator":
-        """Both together; each must have seen other images."""
+        """Return the accumulator of the images of both.
+
+        Args:
+            other: an accumulator of the same units over other images.
+
+        Returns:
+            A new accumulator.
+        """
         return UnitAccumulator(
             self.top.merged(other.top),
             self.bottom.merged(other.bottom),
@@ -93,26 +124,26 @@ class UnitAccumulator:
 
     @property
     def mean(self) -> Float[Tensor, " u"]:
-        """Over all values of all maps, where every map has the same number of them."""
+        """Mean over all values of a unit's feature maps; all maps of a unit are assumed to be of one size."""
         return self.sums[0] / self.images
 
     @property
     def std(self) -> Float[Tensor, " u"]:
-        """Over all values of all maps."""
+        """Standard deviation (biased) over all values of a unit's feature maps."""
         return (self.sums[1] / self.images - self.mean.square()).clamp_min(0).sqrt()
 
     @property
     def low(self) -> Float[Tensor, " u"]:
-        """The smallest value of all."""
+        """Smallest value of all of a unit's feature maps."""
         return -self.bottom.values[:, 0]
 
     @property
     def high(self) -> Float[Tensor, " u"]:
-        """The largest value of all."""
+        """Largest value of all of a unit's feature maps."""
         return self.top.values[:, 0]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything by name, for files and for other processes."""
+        """Return all tensors by name, for files and for other processes."""
         return {
             **{f"top.{name}": tensor for name, tensor in vars(self.top).items()},
             **{f"bottom.{name}": tensor for name, tensor in vars(self.bottom).items()},
@@ -122,7 +153,13 @@ class UnitAccumulator:
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor]) -> "UnitAccumulator":
-        """From what `tensors` gave.
+        """Restore an accumulator from the tensors that `tensors` returned.
+
+        Args:
+            tensors: tensors by name; others are ignored.
+
+        Returns:
+            An accumulator that holds these tensors, without copies.
 
         Raises:
             KeyError: something is missing.

@@ -1,4 +1,4 @@
-"""What the units of a layer do over many real inputs: who never fires, who is always at the stop."""
+"""Per-unit statistics of layers over a data set, with dead and saturated units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,18 +20,32 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "Hardtanh": (-1.0, 1.0),
     "Hardsigmoid": (0.0, 1.0),
 }
-"""Between which values an activation function stays, by the name of its module."""
+"""Lower and upper bound of an activation function's values, by the name of its module."""
 
 NEAR = 0.05
-"""Within this share of the range (of the bound, where there is but one) a value is at the stop."""
+"""A value this close to a bound is saturated; a share of the range, or of the upper bound if it is the only
+one.
+"""
 
 MOSTLY = 0.95
-"""A unit that is at the stop for this share of its values is saturated."""
+"""A unit is saturated if this share of its values is."""
 
 
 @dataclass(frozen=True, eq=False)
 class LayerStatistics:
-    """Over all inputs and all positions of a unit's map, one number for each unit."""
+    """Statistics of each unit of a layer, over all inputs and all positions of its feature map.
+
+    Attributes:
+        place: the layer.
+        inputs: number of inputs.
+        mean: mean of the values.
+        std: standard deviation (biased).
+        low: smallest value.
+        high: largest value.
+        zero: share of values that are exactly 0.
+        stopped: share of values at a bound of the activation function (within 5% of its range); 0 where it
+            has no bound.
+    """
 
     place: str
     inputs: int
@@ -40,34 +54,36 @@ class LayerStatistics:
     low: Float[Tensor, " u"]
     high: Float[Tensor, " u"]
     zero: Float[Tensor, " u"]
-    """Share of values that are exactly 0."""
     stopped: Float[Tensor, " u"]
-    """Share of values at a stop of the activation function; 0 where it has none."""
 
     @property
     def dead(self) -> list[int]:
-        """Units that are 0 for every input, everywhere."""
+        """Indices of units whose values are all 0."""
         return (self.zero == 1).nonzero().flatten().tolist()
 
     @property
     def saturated(self) -> list[int]:
-        """Units that are nearly always at a stop."""
+        """Indices of units with at least 95% of their values at a bound."""
         return (self.stopped >= MOSTLY).nonzero().flatten().tolist()
 
 
 def layer_statistics(
     net: Net, samples: LabelledImages, places: Sequence[str | LayerAddress], *, memory: int = MEMORY
 ) -> tuple[LayerStatistics, ...]:
-    """Statistics of every unit of each layer, in one pass over the samples.
+    """Compute statistics of every unit of some layers, in one pass over the samples.
 
     Args:
         net: any network with one input.
-        samples: pictures of the network's input shape.
-        places: layers.
-        memory: bytes of activations that are held at once.
+        samples: images of the network's input shape.
+        places: layers; units and positions in them are ignored.
+        memory: bytes of activations that are held at once; sets the batch size.
+
+    Returns:
+        One entry for each of `places`, in that order.
 
     Raises:
         PlaceError: a place is not in this network.
+        UsageError: there are no samples.
     """
     if len(samples) == 0:
         raise UsageError("samples", received="none")
@@ -81,7 +97,7 @@ def layer_statistics(
 
 
 class _Sums:
-    """What has to be kept of everything seen so far, in double precision."""
+    """Running sums and extremes of the units of one layer, in double precision."""
 
     def __init__(self, bounds: tuple[float, float] | None) -> None:
         self.bounds, self.count = bounds, 0

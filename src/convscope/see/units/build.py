@@ -1,8 +1,8 @@
-"""One pass over data that indexes every unit of every layer; it can be stopped, resumed and shared out.
+"""Index every unit of every layer in one pass over data, which can be stopped, resumed and distributed.
 
-Peaks cost one reduction of each activation, done while it is still in the processor's caches; maps are looked
-at again only where a peak enters the best so far. That is rare after the first hundred images: the n-th image
-is among a unit's k best with a chance of k/n.
+Each activation is reduced once, as soon as it is computed and still in the processor's caches. Feature maps
+are searched again only where a value enters a unit's `k` best so far. That is rare after the first hundred
+images: the n-th image is among a unit's k best with a probability of k/n.
 """
 
 import time
@@ -31,14 +31,20 @@ from convscope.worlds.dataset import LabelledImages, scaled
 from convscope.worlds.images.listing import in_text
 
 SAVE_EVERY = 30.0
-"""Seconds between states on disk."""
+"""Seconds between saves of the state of a pass."""
 OnProgress = Callable[[int, Tensor], None]
-"""Gets the number of a layer and its activation `[b u ...]`, while it is there."""
+"""Called with the index of a layer and its activation `[b u ...]`, while the activation exists."""
 
 
 @dataclass(frozen=True)
 class IndexingProgress:
-    """How far an index is, counted in images of this process; `index()` is what there is so far."""
+    """Progress of a pass, counted in images of this process; `index()` returns the index so far.
+
+    Attributes:
+        done: number of images that have passed.
+        total: number of images of this process.
+        finished: whether the index is complete (and merged, on the first of several processes).
+    """
 
     done: int
     total: int
@@ -46,7 +52,7 @@ class IndexingProgress:
     _index: Callable[[], UnitIndex] = field(repr=False)
 
     def index(self) -> UnitIndex:
-        """The index of the images up to now."""
+        """Return the index of the images so far."""
         return self._index()
 
 
@@ -58,14 +64,21 @@ def index_units(
     k: int = 9,
     batch: int | None = None,
 ) -> UnitIndex:
-    """The index of all layers, or of the chosen ones, in one pass over the samples.
+    """Index every unit of all layers, or of the chosen ones, in one pass over the samples.
+
+    For each unit the index holds the images with the largest and smallest activations, a histogram, moments,
+    and mean activations by class.
 
     Args:
-        net: any network; further inputs are held at the middle of their ranges.
-        samples: pictures of the network's input shape; files that cannot be read are left out.
-        places: layers; `weighted_layers` if left out.
-        k: how many images to keep at either end of each unit's scale.
-        batch: images at once; if left out, as many as keep a pass within about 1 GiB, at most 256.
+        net: any network; inputs other than the first are held at the middle of their value ranges.
+        samples: images of the network's input shape; files that cannot be read are left out.
+        places: layers; those of `weighted_layers` if empty.
+        k: number of images to keep at either end of each unit's range.
+        batch: images per forward pass; if None, as many as keep the activations within about 1 GiB, at most
+            256.
+
+    Returns:
+        The index.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -85,59 +98,71 @@ def iter_index_units(
     shard: ProcessShard = SINGLE_PROCESS,
     watch: OnProgress | None = None,
 ) -> Iterator[IndexingProgress]:
-    """As `index_units`, yielding after each batch.
+    """Run `index_units`, yielding after each batch.
 
-    With a `folder` the state is kept there: what was stopped, or killed, goes on where the last state was
-    saved and ends with the identical index, since batches stay the same. Closing the iterator or Ctrl-C saves
-    first. Of several processes, each takes every n-th batch; the first merges.
+    With a `folder` the state is saved there: a pass that was stopped or killed continues from the last saved
+    state and ends with the identical index, since the batches are the same. Closing the iterator or Ctrl-C
+    saves first. Of several processes, each takes every n-th batch; the first one merges their results.
 
     Args:
-        net: as above.
-        samples: as above.
-        places: as above.
-        k: as above.
-        batch: as above.
-        folder: where the state and the finished index lie.
-        shard: which part of the work is this process's.
-        watch: is shown every activation.
+        net: any network; inputs other than the first are held at the middle of their value ranges.
+        samples: images of the network's input shape; files that cannot be read are left out.
+        places: layers; those of `weighted_layers` if empty.
+        k: number of images to keep at either end of each unit's range.
+        batch: images per forward pass; if None, as many as keep the activations within about 1 GiB, at most
+            256.
+        folder: folder of the saved state and of the finished index; None keeps everything in memory.
+        shard: which of the batches this process takes.
+        watch: called with each activation.
+
+    Yields:
+        The progress after each batch, and once more at the end.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: there are no samples, they have another shape, `k` or `batch` is not positive, or the
+            folder holds another index.
+        DataError: the saved state is damaged.
     """
     found = layers_at(net, places)
     batch = batch_size_for(net, found[0], MEMORY) if batch is None else batch
     _check(net, samples, k, batch)
-    work = _Work(net, samples, found, k, batch, shard, watch)
-    store = storage.IndexStore(folder, work.facts, shard) if folder is not None else None
+    state = _Pass(net, samples, found, k, batch, shard, watch)
+    store = storage.IndexStore(folder, state.facts, shard) if folder is not None else None
     finished = store.finished() if store is not None else None
     if finished is not None:
         yield IndexingProgress(len(samples), len(samples), True, lambda: finished)
         return
     if store is not None:
-        work.resume(*store.part(work.tally))
-    yield from _passing(work, store)
-    merged = shard.merged(work.tally, work.problems)
+        state.resume(*store.part(state.accumulator))
+    yield from _run_batches(state, store)
+    merged = shard.merged(state.accumulator, state.problems)
     if merged is not None:
-        work.tally, work.problems = merged
+        state.accumulator, state.problems = merged
         if store is not None:
-            store.finish(work.index())
-    yield IndexingProgress(work.total, work.total, True, work.index)
+            store.finish(state.index())
+    yield IndexingProgress(state.total, state.total, True, state.index)
 
 
-def _passing(work: "_Work", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
-    """Every batch; what is done is saved now and then, and whatever ends the loop."""
-    saved_at, saved = time.monotonic(), work.done
+def _run_batches(state: "_Pass", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
+    """Run all remaining batches; save the state now and then, and whenever the loop ends."""
+    saved_at, saved = time.monotonic(), state.done
     try:
-        with retain_heap(), work.taps.open() as run:
-            for _ in work.steps(run):
-                yield IndexingProgress(min(work.done * work.batch, work.total), work.total, False, work.index)
+        with retain_heap(), state.stream.open() as run:
+            for _ in state.steps(run):
+                yield IndexingProgress(
+                    min(state.done * state.batch, state.total), state.total, False, state.index
+                )
                 if store is not None and time.monotonic() - saved_at > SAVE_EVERY:
-                    store.save(work.tally, work.done, work.problems)
-                    saved_at, saved = time.monotonic(), work.done
+                    store.save(state.accumulator, state.done, state.problems)
+                    saved_at, saved = time.monotonic(), state.done
     finally:
-        if store is not None and saved != work.done:
-            store.save(work.tally, work.done, work.problems)
+        if store is not None and saved != state.done:
+            store.save(state.accumulator, state.done, state.problems)
 
 
-class _Work:
-    """The pass of one process: its batches, and the tally of those that are done."""
+class _Pass:
+    """The pass of one process: its batches, and the accumulator of those that are done."""
 
     def __init__(
         self,
@@ -152,8 +177,8 @@ class _Work:
         self.net, self.samples, self.k, self.batch, self.watch = net, samples, k, batch, watch
         self.layers = places[1]
         self.firsts = [sum(layer.units for layer in self.layers[:i]) for i in range(len(self.layers) + 1)]
-        self.tally = UnitAccumulator.empty(self.firsts[-1], k, len(samples.classes))
-        self.taps = ActivationStream(net, places[0], self._receive)
+        self.accumulator = UnitAccumulator.empty(self.firsts[-1], k, len(samples.classes))
+        self.stream = ActivationStream(net, places[0], self._receive)
         self.batches = list(torch.arange(len(samples)).split(batch))[shard.rank :: shard.count]
         self.total, self.done, self.problems = sum(map(len, self.batches)), 0, ()
         self.paths: tuple[Path, ...] = getattr(samples, "paths", ())
@@ -163,37 +188,43 @@ class _Work:
             "k": k,
             "batch": batch,
         }
-        self.now: _Now | None = None
+        self.current: _CurrentBatch | None = None
 
     def index(self) -> UnitIndex:
-        facts = {**self.facts, "images": int(self.tally.images.max()) if len(self.tally.images) else 0}
+        """Return the index of the images so far."""
+        facts = {
+            **self.facts,
+            "images": int(self.accumulator.images.max()) if len(self.accumulator.images) else 0,
+        }
         return UnitIndex(
-            self.layers, self.tally, self.samples.classes, self.samples.labels, facts, self.problems
+            self.layers, self.accumulator, self.samples.classes, self.samples.labels, facts, self.problems
         )
 
-    def resume(self, tally: UnitAccumulator | None, done: int, problems: tuple[str, ...]) -> None:
-        if tally is not None and done <= len(self.batches):
-            self.tally, self.done, self.problems = tally, done, problems
+    def resume(self, accumulator: UnitAccumulator | None, done: int, problems: tuple[str, ...]) -> None:
+        """Continue from a saved state; None starts from the beginning."""
+        if accumulator is not None and done <= len(self.batches):
+            self.accumulator, self.done, self.problems = accumulator, done, problems
 
     def steps(self, run: Callable[[Tensor], None]) -> Iterator[None]:
+        """Run the remaining batches, adding each to the accumulator."""
         remaining = self.batches[self.done :]
         indices = torch.cat(remaining) if remaining else torch.empty(0, dtype=torch.int64)
-        for numbers, (pictures, labels) in zip(
+        for numbers, (images, labels) in zip(
             remaining, self.samples.batches(indices, self.batch), strict=True
         ):
             good, batch = self._readable(numbers), None
             if len(good):
-                self.now = _Now(len(good), numbers[good], len(self.layers))
-                run(scaled(pictures[good], self.net.contract))
-                batch = self.now.batch(self.layers, labels[good])
+                self.current = _CurrentBatch(len(good), numbers[good], len(self.layers))
+                run(scaled(images[good], self.net.contract))
+                batch = self.current.batch(self.layers, labels[good])
             with defer_interrupts():
                 if batch is not None:
-                    self.tally.add(batch)
+                    self.accumulator.add(batch)
                 self.done += 1
             yield
 
     def _readable(self, numbers: Int64[Tensor, " b"]) -> Int64[Tensor, " kept"]:
-        """Which of a batch's images are what their file holds; a folder replaces damaged ones by others."""
+        """Return which images of a batch were decoded; a folder replaces damaged ones by others."""
         bad = {problem.path for problem in self.samples.problems}
         if not bad or not self.paths:
             return torch.arange(len(numbers))
@@ -204,9 +235,9 @@ class _Work:
         )
 
     def _receive(self, number: int, act: Float[Tensor, "b u *size"]) -> None:
-        """Reduce an activation while it is there."""
-        now, units = self.now, self.layers[number].units
-        if now is None or act.dim() < 2 or act.shape[:2] != (now.count, units):
+        """Reduce an activation and collect candidates for the extremes; skip ones of unexpected shape."""
+        current, units = self.current, self.layers[number].units
+        if current is None or act.dim() < 2 or act.shape[:2] != (current.count, units):
             return
         if self.watch is not None:
             self.watch(number, act)
@@ -214,13 +245,16 @@ class _Work:
         rows = slice(first, first + units)
         found = ActivationSummary.of(act)
         means, squares = found.moments()
-        now.parts[number] = (found.maxima.cpu(), means.cpu(), squares.cpu())
-        for ends, tally, lowest in ((now.top, self.tally.top, False), (now.bottom, self.tally.bottom, True)):
-            ends.append(found.candidates(tally.threshold[rows], now.images, first, self.k, lowest=lowest))
+        current.parts[number] = (found.maxima.cpu(), means.cpu(), squares.cpu())
+        for ends, kept, lowest in (
+            (current.top, self.accumulator.top, False),
+            (current.bottom, self.accumulator.bottom, True),
+        ):
+            ends.append(found.candidates(kept.threshold[rows], current.images, first, self.k, lowest=lowest))
 
 
-class _Now:
-    """The batch that is under way."""
+class _CurrentBatch:
+    """Reduced activations of the current batch."""
 
     def __init__(self, count: int, images: Int64[Tensor, " b"], layers: int) -> None:
         self.count, self.images = count, images
@@ -229,6 +263,7 @@ class _Now:
         self.bottom: list[TopKCandidates] = []
 
     def batch(self, layers: Sequence[IndexedLayer], labels: Int64[Tensor, " b"]) -> BatchSummary:
+        """Combine the layers' reductions; layers that did not run get NaN."""
         missing = [(torch.full((self.count, layer.units), torch.nan),) * 3 for layer in layers]
         parts = [part or gap for part, gap in zip(self.parts, missing, strict=True)]
         peaks, means, squares = (torch.cat(column, 1) for column in zip(*parts, strict=True))

@@ -1,4 +1,4 @@
-"""Several processes that share one pass: started by torchrun, merged on the first one over gloo."""
+"""Distribute one pass over several processes: started by torchrun, merged on the first one over gloo."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from convscope.see.units.accumulators import UnitAccumulator
 
 @dataclass(frozen=True)
 class ProcessShard:
-    """One of `count` processes."""
+    """One of `count` processes, counted from 0 by `rank`."""
 
     rank: int = 0
     count: int = 1
@@ -22,7 +22,15 @@ class ProcessShard:
     def merged(
         self, tally: UnitAccumulator, problems: tuple[str, ...]
     ) -> tuple[UnitAccumulator, tuple[str, ...]] | None:
-        """On the first process, what all of them have; None on the others."""
+        """Merge the accumulators of all processes on the first one; a collective call.
+
+        Args:
+            tally: this process's accumulator.
+            problems: this process's unreadable files.
+
+        Returns:
+            The merged accumulator and all problems, sorted, on the first process; None on the others.
+        """
         if self.count == 1:
             return tally, problems
         parts = [self._gathered(tensor) for tensor in tally.tensors().values()]
@@ -36,7 +44,7 @@ class ProcessShard:
         return merged, words
 
     def _gathered(self, tensor: Tensor) -> list[Tensor] | None:
-        """Tensors of the same shape from every process, on the first."""
+        """Gather tensors of the same shape from every process, on the first."""
         tensor = tensor.contiguous()
         room = [torch.empty_like(tensor) for _ in range(self.count)] if self.rank == 0 else None
         distributed.gather(tensor, room)
@@ -59,7 +67,10 @@ SINGLE_PROCESS = ProcessShard()
 
 @contextmanager
 def shard_from_env() -> Iterator[ProcessShard]:
-    """This process's share, as torchrun's environment says; alone without it."""
+    """Yield this process's shard according to torchrun's environment variables; a single one without them.
+
+    The gloo process group exists while the context is open.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1 or "RANK" not in os.environ:
         yield SINGLE_PROCESS

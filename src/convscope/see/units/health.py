@@ -1,4 +1,4 @@
-"""Which units of each layer do no work over real inputs: dead, saturated, redundant ones."""
+"""Find units that contribute nothing over real inputs: dead, saturated and redundant ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,24 @@ from convscope.see.units.index import UnitIndex
 from convscope.worlds.dataset import LabelledImages
 
 ALIKE = 0.95
-"""Units whose correlation exceeds this say the same."""
+"""Units whose correlation exceeds this are redundant."""
 
 ALONG = 4
-"""Positions along each axis of a map that are compared: 16 on a map of two axes."""
+"""Number of positions along each axis of a feature map that are compared: 16 on a map of two axes."""
 
 CHANGING = 1e-7
-"""Units whose standard deviation is a smaller share of their mean do not change, to float32's precision."""
+"""Units whose standard deviation is a smaller share of their mean are constant, to float32's precision."""
 
 
 @dataclass(frozen=True)
 class RedundantUnit:
-    """A unit that says what an earlier unit of its layer says."""
+    """A unit whose values correlate with those of an earlier unit of its layer.
+
+    Attributes:
+        unit: its index.
+        earlier: index of the earlier unit.
+        correlation: Pearson correlation of the two, above 0.95.
+    """
 
     unit: int
     earlier: int
@@ -36,17 +42,17 @@ class RedundantUnit:
 
 @dataclass(frozen=True)
 class LayerHealth:
-    """The units of one layer over many inputs.
+    """Dead, saturated and redundant units of one layer.
 
     Attributes:
         place: the layer.
-        units: how many there are.
-        images: over how many inputs.
-        dead: units that never say anything: always the same value, or what a ReLU after them makes 0.
-        saturated: units that are at a stop of their activation function for every input, everywhere.
-        redundant: units that say the same as an earlier one: over all inputs, at up to 4 evenly spread
-            positions along each axis of the map, their values correlate by more than 0.95.
-        silent: mean share of inputs for which a unit is nowhere above 0.
+        units: number of its units.
+        images: number of inputs.
+        dead: units with the same value always, or whose values a ReLU after them always sets to 0.
+        saturated: units that are at a bound of their activation function for every input, everywhere.
+        redundant: units that correlate by more than 0.95 with an earlier one over all inputs, at up to 4
+            evenly spread positions along each axis of the feature map.
+        silent: mean share of inputs for which a unit's feature map is nowhere above 0.
     """
 
     place: str
@@ -61,13 +67,16 @@ class LayerHealth:
 def layer_health(
     net: Net, samples: LabelledImages, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
 ) -> tuple[LayerHealth, ...]:
-    """The health of each layer, in one pass over the samples.
+    """Find dead, saturated and redundant units of each layer, in one pass over the samples.
 
     Args:
         net: any network.
-        samples: at least two pictures of the network's input shape.
-        places: layers; those with weights of their own if left out.
-        batch: images at once; chosen by memory if left out.
+        samples: at least two images of the network's input shape.
+        places: layers; those of `weighted_layers` if empty.
+        batch: images per forward pass; chosen by memory if None.
+
+    Returns:
+        One entry for each layer.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -89,7 +98,15 @@ def layer_health(
 
 
 def spread_positions(act: Float[Tensor, "b u *size"]) -> Float[Tensor, "n u"]:
-    """The values at up to 4 evenly spread positions along each axis, of every input, one row each."""
+    """Sample activations at up to 4 evenly spread positions along each spatial axis.
+
+    Args:
+        act: activations of a batch.
+
+    Returns:
+        One row for each image and position, one column for each unit; `[b u]` where there are no spatial
+        axes.
+    """
     for axis in range(2, act.dim()):
         extent = act.shape[axis]
         count = min(extent, ALONG)
@@ -99,7 +116,7 @@ def spread_positions(act: Float[Tensor, "b u *size"]) -> Float[Tensor, "n u"]:
 
 
 class _Products:
-    """Sums of values and of products of two units, to correlate them without keeping the values."""
+    """Running sums of values and of products of pairs of units, from which correlations follow."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -115,7 +132,7 @@ class _Products:
         self.products = self.products + values.T @ values
 
     def correlations(self) -> Float[Tensor, "u u"]:
-        """Of units that never change, 0."""
+        """Return the correlation matrix; rows and columns of constant units are 0."""
         mean = self.values / self.count
         covariance = self.products / self.count - mean[:, None] * mean
         spread = covariance.diagonal().clamp_min(0).sqrt()
@@ -125,7 +142,14 @@ class _Products:
 
 
 def redundant(correlations: Float[Tensor, "u u"]) -> tuple[RedundantUnit, ...]:
-    """Units that correlate with an earlier one by more than 0.95; each with the one it resembles most."""
+    """Return the units that correlate by more than 0.95 with an earlier one.
+
+    Args:
+        correlations: correlation matrix of the units of a layer; NaN counts as 0.
+
+    Returns:
+        The redundant units in order, each with the earlier unit that it correlates with most.
+    """
     best = correlations.nan_to_num(0).tril(-1).max(1)
     found = (best.values > ALIKE).nonzero().flatten().tolist()
     return tuple(RedundantUnit(i, int(best.indices[i]), float(best.values[i])) for i in found)
@@ -134,17 +158,18 @@ def redundant(correlations: Float[Tensor, "u u"]) -> tuple[RedundantUnit, ...]:
 def _health(
     index: UnitIndex, place: str, products: _Products | None, module: torch.nn.Module | None
 ) -> LayerHealth:
-    rows, layer, tally = index.rows(place), index.layer(place), index.accumulator
+    """Combine the index's statistics of a layer with the correlations of its units."""
+    rows, layer, accumulator = index.rows(place), index.layer(place), index.accumulator
     saturated, kind = index.saturated(place), type(module).__name__
     if kind in BOUNDS:
         low, high = BOUNDS[kind]
         margin = NEAR * (high if low == -torch.inf else high - low)
-        saturated = (tally.low[rows] >= high - margin) | (tally.high[rows] <= low + margin)
-    silent = tally.silent[rows] / tally.images[rows].clamp_min(1)
+        saturated = (accumulator.low[rows] >= high - margin) | (accumulator.high[rows] <= low + margin)
+    silent = accumulator.silent[rows] / accumulator.images[rows].clamp_min(1)
     return LayerHealth(
         place=place,
         units=layer.units,
-        images=int(tally.images[rows].max()),
+        images=int(accumulator.images[rows].max()),
         dead=tuple(index.dead(place).nonzero().flatten().tolist()),
         saturated=tuple(saturated.nonzero().flatten().tolist()),
         redundant=redundant(products.correlations()) if products is not None else (),

@@ -1,8 +1,8 @@
-"""Histograms of many units at once that need no range beforehand and lose nothing when they are merged.
+"""Histograms of many units that need no range beforehand and can be merged without loss.
 
-Every unit's bins lie between -2^e and 2^e. When a value falls outside, e grows and neighbouring bins are
-added up: edges are multiples of powers of 2, so old edges remain edges. The result depends on the values
-alone, not on their order, on where a run was stopped, or on how the data was divided.
+The bins of each unit divide the range from -2^e to 2^e. When a value falls outside, e grows and neighbouring
+bins are added up; edges are multiples of powers of 2, so new edges are a subset of old ones. The result
+depends on the values alone, not on their order, on where a run was stopped, or on how the data was divided.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 BINS = 128
-"""Bins from -2^e to 2^e; at least a quarter of them lie on the used side of 0, each 1/64 of 2^e wide."""
+"""Number of bins from -2^e to 2^e, each 1/64 of 2^e wide. The largest magnitude is at least half of 2^e,
+so at least a quarter of the bins lie between 0 and it.
+"""
 LEAST = -32
 """The smallest e: values nearer to 0 than 2^-38 share one bin on either side."""
 MOST = 128
@@ -23,18 +25,34 @@ _POWERS = torch.tensor([2.0**k for k in range(-126, 128)])
 
 @dataclass(eq=False)
 class Histograms:
-    """Counts `[u bins]`, and for each unit the exponent e of its range."""
+    """Histograms of many units.
+
+    Attributes:
+        counts: number of values in each bin.
+        exponents: exponent e of each unit's range.
+    """
 
     counts: Int[Tensor, "u bins"]
     exponents: Int[Tensor, " u"]
 
     @classmethod
     def empty(cls, units: int) -> "Histograms":
-        """No values yet."""
+        """Return histograms without values.
+
+        Args:
+            units: number of units.
+
+        Returns:
+            Histograms with the smallest range.
+        """
         return cls(torch.zeros(units, BINS, dtype=torch.int32), torch.full((units,), LEAST))
 
     def add(self, values: Float[Tensor, "b u"]) -> None:
-        """Count one value of each row for each unit; what is not finite is left out."""
+        """Count values, in place; those that are not finite are left out.
+
+        Args:
+            values: one row for each image, one column for each unit.
+        """
         finite = values.isfinite()
         values = torch.where(finite, values, 0.0)
         self._widen(_exponents(values.abs().amax(0)))
@@ -44,7 +62,14 @@ class Histograms:
         self.counts.view(-1).scatter_add_(0, bins.flatten(), finite.int().flatten())
 
     def merged(self, other: "Histograms") -> "Histograms":
-        """Both together, exactly."""
+        """Return the histograms of the values of both; exact.
+
+        Args:
+            other: histograms of the same units.
+
+        Returns:
+            New histograms.
+        """
         first = Histograms(self.counts.clone(), self.exponents.clone())
         second = Histograms(other.counts.clone(), other.exponents.clone())
         first._widen(second.exponents)
@@ -52,11 +77,26 @@ class Histograms:
         return Histograms(first.counts + second.counts, first.exponents)
 
     def edges(self, unit: int) -> Float[Tensor, " edges"]:
-        """Where the bins of one unit begin, and where the last ends."""
+        """Return the bin edges of one unit.
+
+        Args:
+            unit: its index.
+
+        Returns:
+            The lower edge of each bin and the upper edge of the last, in double precision.
+        """
         return torch.arange(-_HALF, _HALF + 1).double() * 2.0 ** (int(self.exponents[unit]) - 6)
 
     def share_below(self, unit: int, value: float) -> float:
-        """Share of a unit's values that lie below; inside a bin they are taken to lie evenly."""
+        """Return the share of a unit's values below a threshold, interpolated linearly within a bin.
+
+        Args:
+            unit: its index.
+            value: the threshold.
+
+        Returns:
+            A share from 0 to 1; 0 where the unit has no values.
+        """
         counts, edges = self.counts[unit].double(), self.edges(unit)
         total = float(counts.sum())
         if total == 0:
@@ -65,7 +105,7 @@ class Histograms:
         return float((counts * inside).sum()) / total
 
     def _widen(self, exponents: Int[Tensor, " u"]) -> None:
-        """Give units at least these exponents."""
+        """Raise exponents to at least these, and merge bins accordingly."""
         narrow = (exponents > self.exponents).nonzero().flatten()
         if not len(narrow):
             return
@@ -78,6 +118,6 @@ class Histograms:
 
 
 def _exponents(largest: Float[Tensor, " u"]) -> Int[Tensor, " u"]:
-    """The smallest e with values below 2^e."""
+    """Return the smallest e such that a magnitude is below 2^e."""
     exponents = torch.frexp(largest).exponent.long()
     return torch.where(largest == 0, LEAST, exponents).clamp(LEAST, MOST)

@@ -1,4 +1,4 @@
-"""What is known of every unit after one pass over data: the index, and one unit's entry in it."""
+"""The index of units over a data set: examples and statistics of every unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,23 +24,39 @@ FLAT: dict[str, tuple[float, float]] = {
     "scaledtanh": (-2.208, 2.208),
     "hardsigmoid": (-2.7, 2.7),
 }
-"""Below and above which an activation function of this kind lies within 5% of its range from a stop."""
+"""Inputs of each kind of activation function below and above which its value is within 5% of its range from a
+bound.
+"""
 
 
 @dataclass(frozen=True)
 class IndexedLayer:
-    """A place in an index: how many units it has, on maps of which size, and what reads it."""
+    """A layer of an index.
+
+    Attributes:
+        place: its address.
+        units: number of its units.
+        size: extent of its feature maps; empty where there are no spatial axes.
+        reader: kind of the activation function (a key of `FLAT`) that is the only consumer of its output;
+            else empty.
+    """
 
     place: str
     units: int
     size: tuple[int, ...]
     reader: str = ""
-    """The kind of activation function that alone reads it; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image of the data, what a unit says to it, and where on the map."""
+    """An image of the data and a unit's extreme value on it.
+
+    Attributes:
+        image: index of the image.
+        label: its class.
+        value: largest (or smallest) value of the unit's feature map.
+        position: where on the feature map that value is, an index for each axis.
+    """
 
     image: int
     label: int
@@ -50,23 +66,35 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class UnitStatistics:
-    """What the index knows of one unit; what it says to an image is its peak, its map's largest value."""
+    """Statistics of one unit over the data.
+
+    The peak on an image is the largest value of the unit's feature map.
+
+    Attributes:
+        place: the unit's address.
+        images: number of images.
+        top: images with the largest peaks, in descending order.
+        bottom: images with the smallest values of the feature map, in ascending order.
+        mean: mean over all values of all feature maps.
+        std: standard deviation over all values of all feature maps.
+        inactive_fraction: share of images with a peak that is not above 0.
+        counts: number of images whose peak is in each bin.
+        edges: edges of the bins.
+        by_class: mean peak for each class; NaN where a class has no image.
+        dead: whether the unit is dead, see `UnitIndex.dead`.
+        saturated: whether the unit is saturated, see `UnitIndex.saturated`.
+    """
 
     place: str
     images: int
     top: tuple[Example, ...]
     bottom: tuple[Example, ...]
-    """With the smallest value of the map, and where."""
     mean: float
-    """Over all values of all maps; so is `std`."""
     std: float
     inactive_fraction: float
-    """Share of images to which it says nothing above 0."""
     counts: Int64[Tensor, " bins"]
-    """How many images have a peak in each bin."""
     edges: Float[Tensor, " edges"]
     by_class: Float[Tensor, " classes"]
-    """Mean peak for each class; NaN where a class has no image."""
     dead: bool
     saturated: bool
     _index: "UnitIndex" = field(repr=False)
@@ -79,9 +107,13 @@ class UnitStatistics:
         return torch.bincount(labels, minlength=len(self.by_class)) / max(1, len(labels))
 
     def percentile(self, value: float) -> float:
-        """Per cent of the images to which the unit says less than `value`, to the width of a bin.
+        """Return the per cent of images whose peak is below a value, to the precision of a bin.
 
-        Rounded down to a tenth, so that 100 means all of them.
+        Args:
+            value: the value to compare with.
+
+        Returns:
+            0 to 100, rounded down to a tenth; 100 only if the value exceeds all peaks.
         """
         if self.top and value > self.top[0].value:
             return 100.0
@@ -92,15 +124,15 @@ class UnitStatistics:
 
 @dataclass(frozen=True, eq=False)
 class UnitIndex:
-    """Every unit of some layers over some data.
+    """Statistics and examples of every unit of some layers over a data set.
 
     Attributes:
-        layers: the places, in the order in which they run.
-        tally: numbers of all units, layer after layer.
+        layers: the layers, in the order in which they run.
+        accumulator: statistics of all units, layer after layer.
         classes: names of the data's classes.
         labels: class of each image.
-        facts: what it was made from: network, data, images seen, versions.
-        problems: files that could not be read, and are in no number here.
+        fingerprint: what the index was made from: network, data, layers, number of images, k and batch size.
+        problems: files that could not be read; they are in no statistics.
     """
 
     layers: tuple[IndexedLayer, ...]
@@ -125,7 +157,13 @@ class UnitIndex:
         return LayerAddress.parse(place).layer_text in self._firsts
 
     def rows(self, place: str | LayerAddress) -> slice:
-        """Which units of the tally belong to a layer.
+        """Return the range of a layer's units in the accumulator.
+
+        Args:
+            place: the layer; unit and position are ignored.
+
+        Returns:
+            A slice over the unit axis.
 
         Raises:
             PlaceError: the layer is not in the index.
@@ -137,16 +175,29 @@ class UnitIndex:
         return slice(first, first + layer.units)
 
     def layer(self, place: str | LayerAddress) -> IndexedLayer:
-        """One of the layers; raises as `rows`."""
+        """Return the description of one of the layers.
+
+        Args:
+            place: the layer; unit and position are ignored.
+
+        Returns:
+            Its number of units, map size and reader.
+
+        Raises:
+            PlaceError: the layer is not in the index.
+        """
         self.rows(place)
         return self._firsts[LayerAddress.parse(place).layer_text][1]
 
     def entry(self, place: str | LayerAddress, most: int | None = None) -> UnitStatistics:
-        """What is known of one unit, like `conv2:17`.
+        """Return the statistics of one unit.
 
         Args:
-            place: the unit.
-            most: how many images at either end; all that are kept if left out.
+            place: the unit, like `conv2:17`.
+            most: maximum number of images at either end; all that are kept if None.
+
+        Returns:
+            The unit's statistics and examples.
 
         Raises:
             PlaceError: the layer is not in the index, or has no such unit.
@@ -154,18 +205,18 @@ class UnitIndex:
         place, rows, layer = LayerAddress.parse(place), self.rows(place), self.layer(place)
         if not isinstance(place.unit, int) or not 0 <= place.unit < layer.units:
             raise PlaceError(f"{layer.place} has units 0 to {layer.units - 1}", received=str(place))
-        number, tally = rows.start + place.unit, self.accumulator
+        number, accumulator = rows.start + place.unit, self.accumulator
         return UnitStatistics(
             f"{layer.place}:{place.unit}",
-            int(tally.images[number]),
+            int(accumulator.images[number]),
             self._examples(number, layer, bottom=False)[:most],
             self._examples(number, layer, bottom=True)[:most],
-            float(tally.mean[number]),
-            float(tally.std[number]),
-            float(tally.silent[number] / tally.images[number].clamp_min(1)),
-            tally.histograms.counts[number].long(),
-            tally.histograms.edges(number),
-            tally.classes[:, number] / tally.members[:, number],
+            float(accumulator.mean[number]),
+            float(accumulator.std[number]),
+            float(accumulator.silent[number] / accumulator.images[number].clamp_min(1)),
+            accumulator.histograms.counts[number].long(),
+            accumulator.histograms.edges(number),
+            accumulator.classes[:, number] / accumulator.members[:, number],
             bool(self.dead(layer.place)[place.unit]),
             bool(self.saturated(layer.place)[place.unit]),
             self,
@@ -173,7 +224,17 @@ class UnitIndex:
         )
 
     def dead(self, place: str | LayerAddress) -> Tensor:
-        """Which units never say anything: the same value always, or what a ReLU that reads them makes 0."""
+        """Return which units of a layer are dead: constant, or always set to 0 by the ReLU that reads them.
+
+        Args:
+            place: the layer; unit and position are ignored.
+
+        Returns:
+            A boolean for each unit; False where no image was seen.
+
+        Raises:
+            PlaceError: the layer is not in the index.
+        """
         rows = self.rows(place)
         low, high, reader = self.accumulator.low[rows], self.accumulator.high[rows], self.layer(place).reader
         seen = self.accumulator.images[rows] > 0
@@ -181,7 +242,17 @@ class UnitIndex:
         return seen & ((low == high) | never)
 
     def saturated(self, place: str | LayerAddress) -> Tensor:
-        """Which units stay where the bounded activation function that reads them is flat (within 5%)."""
+        """Return which units stay within 5% of a bound of the activation function that reads them.
+
+        Args:
+            place: the layer; unit and position are ignored.
+
+        Returns:
+            A boolean for each unit; False where the reader is a ReLU or has no bound.
+
+        Raises:
+            PlaceError: the layer is not in the index.
+        """
         rows, reader = self.rows(place), self.layer(place).reader
         low, high = self.accumulator.low[rows], self.accumulator.high[rows]
         if reader not in FLAT or reader == "relu":
@@ -210,13 +281,19 @@ def _position(spot: int, size: Sequence[int]) -> tuple[int, ...]:
 
 
 def weighted_layers(net: Net) -> tuple[str, ...]:
-    """The layers that are indexed unless others are named: those that make units, and the result.
+    """Return the layers that are indexed by default: those that compute units, and the network's result.
 
-    That is, innermost modules with weights of two axes or more (convolutions, dense layers) at each of their
-    calls, in the order in which they run; what stands there is before any normalisation and activation
-    function, so that both ends of a unit's scale say something. Norms, activation functions, poolings and
-    dropout hand on the same units and are left out, as are layers that fold parts of images into the batch. A
-    network without such modules is indexed at every innermost layer.
+    These are innermost modules with weights of two axes or more (convolutions, dense layers) at each of their
+    calls. Their values are taken before any normalisation and activation function, so that both ends of a
+    unit's range are informative. Norms, activation functions, poolings and dropout keep the same units and
+    are left out, as are layers that fold parts of images into the batch. A network without such modules is
+    indexed at every innermost layer.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Addresses in the order in which the layers run.
     """
     shapes, modules = layer_shapes(net), dict(net.module.named_modules())
     names = [name for name in shapes if not any(other.startswith(f"{name}.") for other in shapes)]
@@ -228,13 +305,14 @@ def weighted_layers(net: Net) -> tuple[str, ...]:
 
 
 def _makes_units(module: torch.nn.Module) -> bool:
+    """Return whether a module has weights of two axes or more and is no embedding."""
     if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag):
         return False
     return any(p.dim() >= 2 for p in module.parameters(recurse=False))
 
 
 def _calls(name: str, calls: Sequence[Mapping[str, tuple[int, ...]]]) -> list[str]:
-    """The places of a layer: each call, each part that has units."""
+    """Return the addresses of a layer: each call, each part that has units."""
     found = []
     for number, parts in enumerate(calls, 1):
         call = f"#{number}" if len(calls) > 1 else ""
@@ -249,15 +327,23 @@ def _calls(name: str, calls: Sequence[Mapping[str, tuple[int, ...]]]) -> list[st
 def layers_at(
     net: Net, places: Sequence[str | LayerAddress]
 ) -> tuple[tuple[LayerAddress, ...], tuple[IndexedLayer, ...]]:
-    """Whole layers with their sizes; the chosen ones, or `weighted_layers`, each once.
+    """Resolve whole layers and describe their units.
+
+    Args:
+        net: the network.
+        places: layers; those of `weighted_layers` if empty. Units and positions are ignored, duplicates
+            dropped.
+
+    Returns:
+        The addresses, and for each of them the number of units, map size and reader.
 
     Raises:
         PlaceError: a place is not in this network, or has no units.
     """
-    asked = [LayerAddress.parse(place).layer_only for place in places] or [
+    whole_layers = [LayerAddress.parse(place).layer_only for place in places] or [
         LayerAddress.parse(p) for p in weighted_layers(net)
     ]
-    resolved = tuple(dict.fromkeys(resolve(net, place) for place in asked))
+    resolved = tuple(dict.fromkeys(resolve(net, place) for place in whole_layers))
     readers, shapes, layers = activation_readers(net), layer_shapes(net), []
     for place in resolved:
         parts = shapes[place.layer][(place.call or 0) - 1]
@@ -269,7 +355,15 @@ def layers_at(
 
 
 def activation_readers(net: Net) -> dict[str, str]:
-    """The kind of activation function with a stop that alone reads a layer, for layers where there is one."""
+    """Return the activation function that is the only consumer of each layer's output, if it has a bound.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Kinds, keys of `FLAT`, by layer name; only layers with such a consumer. Empty where no graph can be
+        traced.
+    """
     try:
         graph = net.describe().graph
     except (ConvscopeError, RuntimeError, TypeError, ValueError):

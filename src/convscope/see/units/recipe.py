@@ -1,4 +1,4 @@
-"""The schemas of the verbs about units. No torch here."""
+"""Recipes of the verbs `units` and `unit`. No torch here."""
 
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ class UnitsRecipe(OnNetwork):
 
 
 class UnitRecipe(OnNetwork):
-    """Everything about one unit, on a page."""
+    """Report on one unit: synthetic images, real examples and statistics."""
 
     verb: ClassVar[str] = "unit"
     positional: ClassVar[tuple[str, ...]] = ("net", "place")

@@ -1,4 +1,4 @@
-"""One activation reduced to a few numbers for each map, while it is still in the processor's caches."""
+"""Reduce an activation to a few numbers for each feature map, while it is in the processor's caches."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,20 +10,31 @@ from torch import Tensor
 from convscope.see.units.topk import TopKCandidates
 
 PART = 448
-"""Maps are searched in parts of about so many values: long enough for vector instructions, and short enough
-that little is looked at again to find where a peak is."""
+"""Preferred length of the parts in which maps are searched: long enough for vector instructions, and short
+enough that little is read again to find where an extreme value is.
+"""
 LONGEST = 1024
+"""Maps of at most this many values are not divided."""
 
 
 CACHED = 2**18
-"""Values that are reduced in every way before the next are fetched: 1 MiB stays in a core's cache."""
+"""Number of values that get all reductions before the next are read: 1 MiB stays in a core's cache."""
 VECTOR = 64
-"""Values side by side that torch's maxima go through at full speed."""
+"""Number of contiguous values that torch's maxima process at full speed."""
 
 
 @dataclass(frozen=True, eq=False)
 class ActivationSummary:
-    """The maps of one layer for a batch: in parts, with the extreme values of each part and of each map."""
+    """Feature maps of one layer for a batch, divided into parts, with their extremes and sums.
+
+    Attributes:
+        parts: all values, each map divided into parts of equal length.
+        highs: largest value of each part.
+        lows: smallest value of each part.
+        maxima: largest value of each map.
+        minima: smallest value of each map.
+        sums: sum of each map's values (row 0) and of their squares (row 1).
+    """
 
     parts: Float[Tensor, "b u parts length"]
     highs: Float[Tensor, "b u parts"]
@@ -31,11 +42,17 @@ class ActivationSummary:
     maxima: Float[Tensor, "b u"]
     minima: Float[Tensor, "b u"]
     sums: Float[Tensor, "2 b u"]
-    """Of the values, and of their squares."""
 
     @classmethod
     def of(cls, act: Float[Tensor, "b u *size"]) -> "ActivationSummary":
-        """The activation is fetched once, in the order in which it lies in memory."""
+        """Reduce an activation, reading it once in the order in which it lies in memory.
+
+        Args:
+            act: activations of a batch, contiguous or channels last.
+
+        Returns:
+            The summary, on the activation's device.
+        """
         flat = act.flatten(2) if act.dim() > 2 else act[:, :, None]
         length = _length(flat.shape[2])
         aside = act.dim() > 2 and not act.is_contiguous() and flat.mT.is_contiguous()
@@ -56,21 +73,24 @@ class ActivationSummary:
         )
 
     def moments(self) -> tuple[Float[Tensor, "b u"], Float[Tensor, "b u"]]:
-        """Mean and mean square of each map."""
+        """Return mean and mean square of each map."""
         means, squares = self.sums / (self.parts.shape[2] * self.parts.shape[3])
         return means, squares
 
     def candidates(
         self, threshold: Float[Tensor, " u"], images: Int64[Tensor, " b"], first: int, k: int, *, lowest: bool
     ) -> TopKCandidates:
-        """What of this batch may be among the `k` largest values of its unit, and where on the map it is.
+        """Return the values that may be among the `k` largest of their unit, with their positions.
 
         Args:
-            threshold: what a unit's value must exceed.
-            images: number of each image.
-            first: number of the layer's first unit.
-            k: how many are kept.
-            lowest: the smallest values, negated, rather than the largest.
+            threshold: for each unit, what a value must exceed.
+            images: index of each image in the data.
+            first: index of the layer's first unit.
+            k: number of values that are kept for each unit.
+            lowest: return candidates for the smallest values, negated, instead of the largest.
+
+        Returns:
+            The candidates on the CPU, in the order of the images.
         """
         values = -self.minima if lowest else self.maxima
         row, unit = _promising(values, threshold.to(values.device), k).nonzero(as_tuple=True)
@@ -84,7 +104,7 @@ class ActivationSummary:
 
 
 def _reduced(rows: Float[Tensor, "n length *side"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Largest, smallest, sum and sum of squares of each row, as long as it is in the cache."""
+    """Return maximum, minimum, sum and sum of squares of each row, in portions that fit the cache."""
     few = rows.split(max(1, CACHED // rows[0].numel())) if len(rows) else (rows,)
     found = [
         (near.amax(1), near.amin(1), near.sum(1, dtype=torch.float32), near.float().square().sum(1))
@@ -94,7 +114,7 @@ def _reduced(rows: Float[Tensor, "n length *side"]) -> tuple[Tensor, Tensor, Ten
 
 
 def _side_by_side(maps: Float[Tensor, "b n u"], length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The same for each part of each map, where the values of all maps at one position lie side by side."""
+    """Reduce each part of maps whose values at one position are contiguous (channels last)."""
     count, _, units = maps.shape
     group = 1
     while group * units % VECTOR and length % (2 * group) == 0:
@@ -106,7 +126,7 @@ def _side_by_side(maps: Float[Tensor, "b n u"], length: int) -> tuple[Tensor, Te
 
 
 def _promising(values: Float[Tensor, "b u"], threshold: Float[Tensor, " u"], k: int) -> Bool[Tensor, "b u"]:
-    """Which values beat the threshold and are among the `k` largest of the batch."""
+    """Return which values exceed the threshold and are among the `k` largest of the batch."""
     beats = (values > threshold) & values.isfinite()
     if len(values) > k and int(beats.sum()) > k * values.shape[1] // 2:
         least = torch.where(beats, values, -torch.inf).topk(k, 0).values[-1]
@@ -116,7 +136,7 @@ def _promising(values: Float[Tensor, "b u"], threshold: Float[Tensor, " u"], k: 
 
 @lru_cache(maxsize=256)
 def _length(values: int) -> int:
-    """The divisor of a map's size that is nearest to a good length; small maps stay whole."""
+    """Return the divisor of a map's size that is nearest to `PART`; small maps are not divided."""
     if values <= LONGEST:
         return values
     fitting = [n for n in range(PART // 4, LONGEST + 1) if values % n == 0]

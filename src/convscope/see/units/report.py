@@ -1,4 +1,4 @@
-"""Everything about one unit: what was made for it, the real images at both ends of its scale, its numbers."""
+"""Report on one unit: synthetic images, extreme real images, statistics and receptive fields."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,49 +23,60 @@ from convscope.see.visualization.visualization import VisualizationProgress, ite
 from convscope.worlds.dataset import LabelledImages, scaled
 
 MEASURED = 24
-"""Images over which the effective receptive field is measured: the top ones, then the data's first."""
+"""Number of images for the effective receptive field: the top ones, then the data's first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A real image in the contract's range, and the part of it that the unit sees at its loudest."""
+    """A real image and the region of it that is in the receptive field of the unit's extreme position.
+
+    Attributes:
+        example: index, class, value and position.
+        picture: the image `[c ...]` in the contract's value range.
+        box: for each axis the first pixel and the one after the last; the whole image where the field is
+            unknown.
+    """
 
     example: Example
     picture: Float[Tensor, "*shape"]
     box: tuple[tuple[int, int], ...]
-    """First pixel and the one after the last, axis by axis; the whole image where the part is not known."""
 
     @property
     def crop(self) -> Float[Tensor, "*part"]:
-        """The part alone."""
+        """The region alone, `[c ...]`."""
         return self.picture[(slice(None), *(slice(low, high) for low, high in self.box))]
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticImage:
-    """A synthetic picture in the contract's range and what the unit says to it: its map's extreme value."""
+    """A synthetic image for a unit.
+
+    Attributes:
+        picture: the image `[c ...]` in the contract's value range.
+        value: largest (or smallest, where minimised) value of the unit's feature map for it.
+        silent: whether no gradient was left at the end; the image carries no information then.
+    """
 
     picture: Float[Tensor, "*shape"]
     value: float
     silent: bool
-    """Whether no gradient was left at the end; then the picture says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class UnitReport:
-    """One unit.
+    """Everything about one unit.
 
     Attributes:
-        place: the unit.
-        label: its name, for a unit of the result that has one.
-        entry: its numbers.
-        top: the images to which it says most, the most first.
-        bottom: the images with the smallest value.
-        liked: a picture made so that it says much: the largest value of its map is raised.
-        disliked: a picture made so that it says little: its whole map is lowered.
-        percentile: per cent of real images to which it says less than to `liked`.
-        field: what one position sees; None where that is not known.
-        effective: what moves the middle position; None where there is no space, or no gradient.
+        place: the unit's address.
+        label: its name, for a unit of the network's output that has one; else empty.
+        entry: its statistics.
+        top: images with the largest values of the feature map, in descending order.
+        bottom: images with the smallest values of the feature map, in ascending order.
+        maximizing: a synthetic image for which the maximum of the feature map was maximised.
+        minimizing: a synthetic image for which the mean of the feature map was minimised.
+        percentile: per cent of real images with a smaller peak than `maximizing`.
+        field: receptive field of one position; None where it is not known.
+        effective: effective receptive field of the middle position; None without spatial axes or a gradient.
         classes: names of the data's classes.
     """
 
@@ -84,12 +95,12 @@ class UnitReport:
 
 @dataclass(frozen=True)
 class UnitReportProgress:
-    """How far a portrait is, from 0 to 1.
+    """Progress of a report.
 
     Attributes:
-        done: from 0 to 1.
-        note: what is under way.
-        so_far: the portrait as it is now, once all images have passed; the last one's is whole.
+        done: fraction of the work done, from 0 to 1.
+        note: a description of the current work.
+        so_far: builds the report as it is now; None until all images have passed. The last one is complete.
     """
 
     done: float
@@ -107,17 +118,20 @@ def unit_report(
     steps: int = 256,
     seed: int = 0,
 ) -> UnitReport:
-    """Everything about one unit; uses an index of this network over this data where there is one.
+    """Collect examples, statistics, synthetic images and receptive fields of one unit.
 
     Args:
         net: any network.
         place: a unit, like `conv2:17` or `output:tench`.
-        data: real inputs.
-        index: where to look up the real images; one in the user's cache, or a pass for this layer alone, if
-            left out.
-        top_k: how many real images at either end.
-        steps: updates of each synthetic picture.
-        seed: of the synthetic pictures.
+        data: real inputs of the network's input shape.
+        index: an index of this network over this data that holds the unit; if None, one in the user's cache,
+            or else a pass for this layer alone.
+        top_k: number of real images at either end of the unit's range.
+        steps: updates of each synthetic image.
+        seed: seed of the synthetic images.
+
+    Returns:
+        The report.
 
     Raises:
         PlaceError: there is no such unit.
@@ -144,7 +158,30 @@ def iter_unit_report(
     steps: int = 256,
     seed: int = 0,
 ) -> Iterator[UnitReportProgress]:
-    """As `unit`, telling how far it is; can be stopped at any time."""
+    """Run `unit_report`, yielding after each batch of images and each step of the synthetic images.
+
+    The iterator can be closed at any time.
+
+    Args:
+        net: any network.
+        place: a unit, like `conv2:17` or `output:tench`.
+        data: real inputs of the network's input shape.
+        index: an index of this network over this data that holds the unit; if None, one in the user's cache,
+            or else a pass for this layer alone.
+        top_k: number of real images at either end of the unit's range.
+        batch: images per forward pass where the data has to be indexed; chosen by memory if None.
+        steps: updates of each synthetic image.
+        seed: seed of the synthetic images.
+
+    Yields:
+        The progress, with the report so far once the index is known.
+
+    Raises:
+        PlaceError: there is no such unit.
+        UsageError: the data do not fit the network, the index lacks the unit, or the unit
+            has no gradient with respect to the image.
+        ConvscopeError: the unit's values are NaN or infinite.
+    """
     wanted = one_unit(net, place)
     found = known_index(net, data, wanted, top_k) if index is None else _holding(index, wanted)
     if found is None:
@@ -155,19 +192,21 @@ def iter_unit_report(
         raise UsageError("samples", received="none")
     entry = found.entry(wanted, top_k)
     with frozen(net.module):
-        ways = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
-        for liked, disliked in zip(*ways, strict=True):
+        runs = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
+        for maximizing, minimizing in zip(*runs, strict=True):
             yield UnitReportProgress(
-                0.4 + 0.6 * liked[0] / max(steps, 1),
-                f"step {liked[0]} of {steps}",
-                lambda up=liked[1], down=disliked[1]: _report(net, data, wanted, entry, (up(), down())),
+                0.4 + 0.6 * maximizing[0] / max(steps, 1),
+                f"step {maximizing[0]} of {steps}",
+                lambda up=maximizing[1], down=minimizing[1]: _report(
+                    net, data, wanted, entry, (up(), down())
+                ),
             )
 
 
 def _synthesize(
     net: Net, place: LayerAddress, steps: int, seed: int, *, negative: bool
 ) -> Iterator[tuple[int, Callable[[], SyntheticImage]]]:
-    """Ascend; with the number of each step comes the picture as it is then."""
+    """Optimise an image for the unit; yield each step's number and a function that returns the image."""
     recipe = VisualizeRecipe.parse(
         {
             "net": net.name,
@@ -181,7 +220,9 @@ def _synthesize(
 
     def made(step: VisualizationProgress) -> SyntheticImage:
         shown = step.visualization()
-        return SyntheticImage(shown.images[0], _said(net, shown.images, place, negative), bool(shown.silent))
+        return SyntheticImage(
+            shown.images[0], _extreme_value(net, shown.images, place, negative), bool(shown.silent)
+        )
 
     for step in iter_visualize(net, recipe):
         yield step.step, lambda step=step: made(step)
@@ -212,11 +253,19 @@ def _report(
 
 
 def open_index(folder: str | Path, net: Net, data: LabelledImages) -> UnitIndex:
-    """An index from its folder, if it is of this network over this data.
+    """Read an index from its folder, and check that it is of this network over this data.
+
+    Args:
+        folder: the folder of the index.
+        net: the network.
+        data: the data.
+
+    Returns:
+        The index.
 
     Raises:
         DataError: there is none, or it is damaged.
-        UsageError: it is of something else.
+        UsageError: it is of another network or other data.
     """
     index, facts = storage.read(folder), storage.fingerprint(net, data)
     differ = [name for name in facts if index.fingerprint.get(name) != facts[name]]
@@ -229,7 +278,7 @@ def open_index(folder: str | Path, net: Net, data: LabelledImages) -> UnitIndex:
 
 
 def _holding(index: UnitIndex, place: LayerAddress) -> UnitIndex:
-    """The index that was given, if it holds the unit.
+    """Return the given index if it holds the unit.
 
     Raises:
         UsageError: it does not.
@@ -244,7 +293,14 @@ def _holding(index: UnitIndex, place: LayerAddress) -> UnitIndex:
 
 
 def one_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
-    """The place of one unit, wherever it speaks.
+    """Resolve the address of one unit.
+
+    Args:
+        net: the network.
+        place: the unit, without a position.
+
+    Returns:
+        The resolved address.
 
     Raises:
         PlaceError: there is no such unit, or the place is a layer or a single position.
@@ -258,7 +314,17 @@ def one_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
 
 
 def known_index(net: Net, data: LabelledImages, place: LayerAddress, top_k: int) -> UnitIndex | None:
-    """An index in the user's cache that has the unit, with enough images at either end."""
+    """Return an index in the user's cache that holds the unit, with enough images at either end.
+
+    Args:
+        net: the network.
+        data: the data.
+        place: the unit.
+        top_k: number of images that are needed at either end.
+
+    Returns:
+        The largest such index; None if there is none.
+    """
     fits = (
         index
         for index in storage.cached_indexes(net, data)
@@ -268,7 +334,15 @@ def known_index(net: Net, data: LabelledImages, place: LayerAddress, top_k: int)
 
 
 def field_of(net: Net, place: LayerAddress) -> Field | None:
-    """What one position of a layer sees in the first input; None where the graph does not tell."""
+    """Return the receptive field of one position of a layer in the first input.
+
+    Args:
+        net: the network.
+        place: the layer; unit and position are ignored.
+
+    Returns:
+        The field; None where no graph can be traced or the layer is not in it.
+    """
     try:
         graph = net.describe().graph
     except (ConvscopeError, RuntimeError, TypeError, ValueError):
@@ -281,8 +355,8 @@ def field_of(net: Net, place: LayerAddress) -> Field | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def _said(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
-    """The largest (or smallest) value on the unit's map for a picture as it is."""
+def _extreme_value(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
+    """Return the largest (or smallest) value of the unit's feature map for an image."""
     with torch.no_grad():
         act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])
     return float(act.min() if negative else act.max())
@@ -293,10 +367,10 @@ def _patches(
 ) -> tuple[Patch, ...]:
     if not examples:
         return ()
-    pictures = scaled(data.batch([example.image for example in examples]), net.contract)
+    images = scaled(data.batch([example.image for example in examples]), net.contract)
     return tuple(
-        Patch(example, picture, _box(field, example.position, tuple(picture.shape[1:])))
-        for example, picture in zip(examples, pictures, strict=True)
+        Patch(example, image, _box(field, example.position, tuple(image.shape[1:])))
+        for example, image in zip(examples, images, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""An index on disk: the state of a pass that is under way, and the finished index.
+"""Store an index on disk: the state of a pass that is under way, and the finished index.
 
     index.json, units-<mark>.safetensors       the finished index
     part-0-of-1.json, part-0-of-1-<n>.safetensors   after n batches of one of the processes
@@ -42,20 +42,32 @@ from convscope.see.units.storage_checks import (
 from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
 
 FORMAT = 1
+"""Version of the file format."""
 INDEX = "index.json"
+"""Name of a finished index's JSON file."""
 AGAIN = "Name another folder, or move the index's files away, and index again."
+"""Hint of errors about damaged files."""
 HEAD = re.compile(r"part-\d+-of-\d+\.json")
-"""What the heads of parts are named."""
+"""Names of the JSON files of unfinished passes."""
 TENSORS = re.compile(r"(part-\d+-of-\d+-\d+|units-[0-9a-f]{12})(-\d+)?\.safetensors")
-"""What the tensors of parts and of finished indexes are named."""
+"""Names of the tensor files of unfinished passes and of finished indexes."""
 OWN = {"made_by": "convscope units"}
-"""Metadata by which tensors are recognised."""
+"""Metadata by which tensor files of this program are recognised."""
 LARGEST_HEAD = 256 << 20
-"""Bytes of JSON."""
+"""Largest accepted JSON file in bytes."""
 
 
 class IndexStore:
-    """A folder that holds an index, or what there is of it."""
+    """A folder that holds an index, or the state of an unfinished pass.
+
+    Args:
+        folder: the folder; it is made if it does not exist.
+        facts: what the index is made from: network, data, layers, k and batch size.
+        shard: the process whose state is stored.
+
+    Raises:
+        UsageError: the folder cannot be made, or another file is in the place of one of the index's.
+    """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any], shard: ProcessShard) -> None:
         self.folder, self.facts, self.shard = folder, dict(facts), shard
@@ -69,10 +81,11 @@ class IndexStore:
         _check_own(folder / f"{self.name}.json")
 
     def finished(self) -> UnitIndex | None:
-        """The index, if it is finished and made from the same network, data, layers, k and batch.
+        """Return the index, if it is finished and made from the same network, data, layers, k and batch.
 
         Raises:
             UsageError: another index lies there.
+            DataError: the index is damaged.
         """
         if not (self.folder / INDEX).is_file():
             return None
@@ -87,10 +100,14 @@ class IndexStore:
         return index
 
     def part(self, like: UnitAccumulator) -> tuple[UnitAccumulator | None, int, tuple[str, ...]]:
-        """Return what this process had saved: tally, number of batches, problems; nothing for other facts.
+        """Return the state that this process saved: accumulator, number of batches, problems.
 
         Args:
-            like: a tally of the same units, k and classes; one of another form is damage.
+            like: an accumulator of the same units, k and classes; a saved one of another form is damage.
+
+        Returns:
+            The accumulator, how many batches it holds, and unreadable files; None, 0 and () where nothing was
+            saved or the saved state is of other facts.
 
         Raises:
             DataError: a file is damaged; nothing of it is used.
@@ -106,7 +123,13 @@ class IndexStore:
             return tally_of(tensors, like, self.facts["data"]["images"]), done, problems
 
     def save(self, tally: UnitAccumulator, done: int, problems: tuple[str, ...]) -> None:
-        """Keep the state after `done` batches of this process."""
+        """Save the state of this process, and remove its older tensor files.
+
+        Args:
+            tally: the accumulator.
+            done: number of batches that it holds.
+            problems: files that could not be read.
+        """
         name = _tensor_file(self.folder, f"{self.name}-{done}")
         _write_tensors(self.folder / name, tally.tensors())
         head = {"format": FORMAT, "facts": self.facts, "done": done, "problems": problems, "tensors": name}
@@ -116,7 +139,11 @@ class IndexStore:
                 old.unlink(missing_ok=True)
 
     def finish(self, index: UnitIndex) -> None:
-        """Keep the finished index, and remove the parts that this program wrote."""
+        """Write the finished index, and remove the saved states that this program wrote.
+
+        Args:
+            index: the finished index.
+        """
         write(self.folder, index)
         for old in self.folder.glob("part-*-of-*.safetensors"):
             if _is_own_tensors(old):
@@ -128,10 +155,14 @@ class IndexStore:
 
 
 def write(folder: Path, index: UnitIndex) -> None:
-    """Keep an index in a folder.
+    """Write an index to a folder.
+
+    Args:
+        folder: an existing folder.
+        index: the index.
 
     Raises:
-        UsageError: an `index.json` lies there that is none of this program.
+        UsageError: the folder holds an `index.json` that is not of this program.
     """
     _check_own(folder / INDEX)
     name = _tensor_file(folder, f"units-{cache_key(index.fingerprint)}")
@@ -149,7 +180,13 @@ def write(folder: Path, index: UnitIndex) -> None:
 
 
 def read(folder: str | Path) -> UnitIndex:
-    """An index from its folder.
+    """Read an index from its folder.
+
+    Args:
+        folder: the folder of a finished index.
+
+    Returns:
+        The index, its tensors on the CPU.
 
     Raises:
         DataError: there is none, or it is damaged.
@@ -181,7 +218,7 @@ def read(folder: str | Path) -> UnitIndex:
 
 
 def _units(layers: tuple[IndexedLayer, ...], tensors: Mapping[str, Tensor]) -> int:
-    """How many units the layers have; the tensors must have as many."""
+    """Return the number of units of all layers; the tensors must have as many."""
     units = sum(layer.units for layer in layers)
     found = tensors.get("images")
     if found is None or found.shape != (units,):
@@ -191,7 +228,7 @@ def _units(layers: tuple[IndexedLayer, ...], tensors: Mapping[str, Tensor]) -> i
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Turn what a check of fields says into an error that names the file."""
+    """Turn the ValueError of a check into a DataError that names the file."""
     try:
         yield
     except ValueError as error:
@@ -199,18 +236,41 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def same_fingerprint(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two indexes are made from the same, in the same way."""
+    """Return whether two indexes are of the same network and data, layers, k and batch size.
+
+    Args:
+        one: fingerprint of an index.
+        other: fingerprint of another.
+
+    Returns:
+        True if these fields are equal; others are ignored.
+    """
     return all(one.get(name) == other.get(name) for name in ("net", "data", "places", "k", "batch"))
 
 
 def cache_key(facts: Mapping[str, Any]) -> str:
-    """A short name for what an index is made from."""
+    """Return a short hash of a fingerprint.
+
+    Args:
+        facts: the fingerprint.
+
+    Returns:
+        12 hexadecimal digits.
+    """
     chosen = {name: facts.get(name) for name in ("net", "data", "places", "k", "batch")}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def cache_dir(net: Net, samples: LabelledImages) -> Path:
-    """Where indexes of this network over this data are kept, in the user's cache folder."""
+    """Return the folder, in the user's cache, of indexes of this network over this data.
+
+    Args:
+        net: the network; its weights are part of the name.
+        samples: the data; its content is part of the name.
+
+    Returns:
+        The path; it need not exist. It is below `$XDG_CACHE_HOME`, or `~/.cache` where that is not set.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     print_ = hashlib.sha256(json.dumps(fingerprint(net, samples), sort_keys=True).encode()).hexdigest()[:12]
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
@@ -218,7 +278,15 @@ def cache_dir(net: Net, samples: LabelledImages) -> Path:
 
 
 def cached_indexes(net: Net, samples: LabelledImages) -> list[UnitIndex]:
-    """The finished indexes of this network over this data, the largest first; damaged ones are left out."""
+    """Read the finished indexes of this network over this data from the user's cache.
+
+    Args:
+        net: the network.
+        samples: the data.
+
+    Returns:
+        The indexes, the largest first; damaged ones are left out.
+    """
     found = []
     for path in sorted(cache_dir(net, samples).glob(f"*/{INDEX}")):
         try:
@@ -229,7 +297,15 @@ def cached_indexes(net: Net, samples: LabelledImages) -> list[UnitIndex]:
 
 
 def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
-    """What tells a network and data from others: names, and hashes of weights and of pictures or files."""
+    """Return what identifies a network and data: names, and hashes of weights and of images or files.
+
+    Args:
+        net: the network; parameters, buffers and contracts are hashed.
+        samples: the data; images in memory are hashed, files by path, size and modification time.
+
+    Returns:
+        Tables `net` and `data` that can be written as JSON.
+    """
     weights = hashlib.sha256()
     for name, tensor in net.module.state_dict().items():
         if isinstance(tensor, Tensor):
@@ -243,7 +319,7 @@ def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
 
 
 def _data_print(samples: LabelledImages) -> str:
-    """Of pictures in memory their bytes, of files their paths, sizes and times."""
+    """Hash images in memory by their bytes, files by their paths, sizes and modification times."""
     found = hashlib.sha256(repr((samples.classes, samples.contract)).encode())
     found.update(samples.labels.numpy().tobytes())
     if isinstance(samples, ImageTensorDataset):
@@ -277,7 +353,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _check_own(path: Path) -> None:
-    """Refuse to go on where a file of the index would take the place of something else."""
+    """Refuse to write where a file of the index would replace something else."""
     if os.path.lexists(path) and not _is_own_head(path):
         raise UsageError(
             f"a folder for the index without another file named {path.name}",
@@ -287,7 +363,7 @@ def _check_own(path: Path) -> None:
 
 
 def _is_own_head(path: Path) -> bool:
-    """Whether a JSON file is the head of an index or of a part: a file of its own, with what a head holds."""
+    """Return whether a JSON file is one that this program writes: no link, with the fields of a head."""
     if path.is_symlink():
         return False
     try:
@@ -304,7 +380,7 @@ def _is_own_head(path: Path) -> bool:
 
 
 def _is_own_tensors(path: Path) -> bool:
-    """Whether a safetensors file was written here: by its exact name and its metadata; links never are."""
+    """Return whether a tensor file was written by this program: by its exact name and metadata, no link."""
     if TENSORS.fullmatch(path.name) is None or path.is_symlink() or not path.is_file():
         return False
     try:
@@ -315,7 +391,7 @@ def _is_own_tensors(path: Path) -> bool:
 
 
 def _tensor_file(folder: Path, stem: str) -> str:
-    """A name for tensors under which nothing lies but what this program wrote; the head remembers it."""
+    """Return a name for a tensor file that is unused or used by this program's own file."""
     number, name = 1, f"{stem}.safetensors"
     while os.path.lexists(folder / name) and not _is_own_tensors(folder / name):
         number += 1

@@ -1,4 +1,4 @@
-"""What an index's files must hold: every field is checked before any of it is used."""
+"""Validate the files of an index: every field is checked before any of it is used."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,17 @@ from convscope.see.units.histograms import LEAST, MOST
 from convscope.see.units.index import IndexedLayer
 
 MOST_UNITS = 10**8
+"""Largest accepted number of units of a layer."""
 
 
 def plain_name(value: Any) -> str:
-    """Return the name of a file in the index's own folder.
+    """Check the name of a tensor file in the index's own folder.
+
+    Args:
+        value: the value that was read.
+
+    Returns:
+        The name.
 
     Raises:
         ValueError: it is no text, or leads out of the folder.
@@ -25,7 +32,14 @@ def plain_name(value: Any) -> str:
 
 
 def texts(value: Any, what: str) -> tuple[str, ...]:
-    """Return a list of texts as a tuple.
+    """Check a list of texts.
+
+    Args:
+        value: the value that was read.
+        what: name of the field, for the message.
+
+    Returns:
+        The texts as a tuple.
 
     Raises:
         ValueError: it is something else.
@@ -36,10 +50,19 @@ def texts(value: Any, what: str) -> tuple[str, ...]:
 
 
 def whole(value: Any, what: str, least: int, most: int) -> int:
-    """Return a whole number from `least` to `most`.
+    """Check an integer.
+
+    Args:
+        value: the value that was read.
+        what: name of the field, for the message.
+        least: smallest accepted value.
+        most: largest accepted value.
+
+    Returns:
+        The integer.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is something else, or out of range.
     """
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"{what}: a whole number from {least} to {most:,}")
@@ -47,7 +70,13 @@ def whole(value: Any, what: str, least: int, most: int) -> int:
 
 
 def facts_of(value: Any) -> dict[str, Any]:
-    """Return what an index was made from: names and prints of network and data, places, k and batch.
+    """Check a fingerprint: names and hashes of network and data, layers, k and batch size.
+
+    Args:
+        value: the value that was read.
+
+    Returns:
+        The fingerprint.
 
     Raises:
         ValueError: a field is missing or of another type.
@@ -66,7 +95,13 @@ def facts_of(value: Any) -> dict[str, Any]:
 
 
 def layers_of(value: Any) -> tuple[IndexedLayer, ...]:
-    """Return the layers of an index.
+    """Check the layers of an index.
+
+    Args:
+        value: the value that was read.
+
+    Returns:
+        The layers.
 
     Raises:
         ValueError: a field is missing, unknown or of another type.
@@ -89,15 +124,18 @@ def _layer(value: Any) -> IndexedLayer:
 
 
 def tally_of(tensors: Mapping[str, Tensor], like: UnitAccumulator, images: int) -> UnitAccumulator:
-    """Return the tally in some tensors, none of which is used before all are checked.
+    """Restore an accumulator from tensors, none of which is used before all are checked.
 
     Args:
         tensors: by the names that `UnitAccumulator.tensors` gives.
-        like: a tally of the same units, k and classes: names, shapes and types must be its own.
-        images: how many images there are to point to.
+        like: an accumulator of the same units, k and classes; names, shapes and types must be equal.
+        images: number of images of the data.
+
+    Returns:
+        The accumulator.
 
     Raises:
-        ValueError: a name, shape, type or range is another.
+        ValueError: a tensor is missing, or its shape, type or range is wrong.
     """
     for name, wanted in like.tensors().items():
         found = tensors.get(name)
@@ -120,7 +158,7 @@ def tally_of(tensors: Mapping[str, Tensor], like: UnitAccumulator, images: int) 
 
 
 def _range(name: str, images: int) -> tuple[int, int]:
-    """Lowest and highest whole number that a tensor of a tally may hold."""
+    """Return the smallest and largest integer that a tensor of an accumulator may hold."""
     if name.endswith(".images"):
         return -1, images - 1
     if name.endswith(".flat_positions"):
@@ -129,7 +167,15 @@ def _range(name: str, images: int) -> tuple[int, int]:
 
 
 def labels_of(value: Tensor | None, images: int, classes: int) -> Tensor:
-    """Return the class of each image.
+    """Check the class of each image.
+
+    Args:
+        value: the tensor that was read; None if there is none.
+        images: number of images of the data.
+        classes: number of classes.
+
+    Returns:
+        The labels, `[images]` int64.
 
     Raises:
         ValueError: there is not one label for each image, or one is no class.

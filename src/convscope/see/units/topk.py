@@ -1,4 +1,4 @@
-"""The images that excite many units most, kept while images stream by."""
+"""Keep the k largest activations of many units, with their images and positions, over a stream of images."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,31 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class TopKCandidates:
-    """Values that might be among the largest, in the order of their images: unit, value, image, spot."""
+    """Values that may enter the k largest of their units, in the order of their images.
+
+    Attributes:
+        units: index of each value's unit.
+        values: the values.
+        images: index of each value's image.
+        flat_positions: where on the feature map each value is, as an index into the flattened map
+            (row-major).
+    """
 
     units: Int64[Tensor, " m"]
     values: Float[Tensor, " m"]
     images: Int64[Tensor, " m"]
     flat_positions: Int64[Tensor, " m"]
-    """Where on the map, counted row by row."""
 
     @classmethod
     def together(cls, parts: "list[TopKCandidates]") -> "TopKCandidates":
-        """Those of several layers, whose units are different."""
+        """Concatenate the candidates of several layers, whose units are distinct.
+
+        Args:
+            parts: candidates of each layer; may be empty.
+
+        Returns:
+            The candidates of all layers.
+        """
         if not parts:
             nothing = torch.empty(0, dtype=torch.int64)
             return cls(nothing, torch.empty(0), nothing, nothing)
@@ -29,9 +43,15 @@ class TopKCandidates:
 
 @dataclass(eq=False)
 class RunningTopK:
-    """For each unit the `k` largest values so far, with their images and spots, the largest first.
+    """The k largest values of each unit so far in descending order, with their images and positions.
 
-    Among equals the earlier image comes first. Places that are still free hold -inf and image -1.
+    Of equal values that of the earlier image comes first. Unused entries hold the value -inf and image -1.
+
+    Attributes:
+        values: the values.
+        images: index of each value's image.
+        flat_positions: where on the feature map each value is, as an index into the flattened map
+            (row-major).
     """
 
     values: Float[Tensor, "u k"]
@@ -40,17 +60,29 @@ class RunningTopK:
 
     @classmethod
     def empty(cls, units: int, k: int) -> "RunningTopK":
-        """Nothing yet."""
+        """Return a table without entries.
+
+        Args:
+            units: number of units.
+            k: number of values to keep for each unit.
+
+        Returns:
+            The table, with all entries unused.
+        """
         free = torch.full((units, k), -1)
         return cls(torch.full((units, k), -torch.inf), free, free.clone())
 
     @property
     def threshold(self) -> Float[Tensor, " u"]:
-        """What a value of a later image must exceed to enter."""
+        """For each unit, what the value of a later image must exceed to enter."""
         return self.values[:, -1]
 
     def add(self, new: TopKCandidates) -> None:
-        """Take in candidates of images that come after all that were seen; only units they belong to move."""
+        """Insert candidates, in place. Their images must come after all that were added before.
+
+        Args:
+            new: the candidates; only rows of their units change.
+        """
         if not len(new.units):
             return
         units, row = torch.unique(new.units, return_inverse=True)
@@ -76,7 +108,14 @@ class RunningTopK:
         )
 
     def merged(self, other: "RunningTopK") -> "RunningTopK":
-        """The best of both, whichever images each has seen."""
+        """Return the k largest values of both.
+
+        Args:
+            other: a table of the same units and k over other images, earlier or later.
+
+        Returns:
+            A new table.
+        """
         values, images, spots = (
             torch.cat(pair, 1)
             for pair in (

@@ -1,4 +1,4 @@
-"""How a synthetic picture fares against real inputs, its own random start, and noise."""
+"""Compare objectives on synthetic images with real inputs, the starting images and uniform noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,40 +16,52 @@ from convscope.see.visualization.visualization import Visualization, clean_score
 from convscope.worlds.dataset import LabelledImages
 
 NOISES = 32
-"""How many images of noise are averaged."""
+"""Number of uniform-noise images that are averaged."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Activations of one place, all of clean images: what was made, and what it is compared with."""
+    """Values of one objective on a synthetic image and on reference images.
+
+    All are computed on clean images, without transforms or penalties.
+
+    Attributes:
+        place: name of the target, as in `Visualization.places`.
+        synthetic: value on the synthetic image.
+        best: largest value over the real inputs.
+        best_index: index of the real input with that value.
+        mean: mean value over the real inputs.
+        start: value on the image that the optimisation started from.
+        noise: mean value over `NOISES` images of uniform noise.
+        percentile: per cent (0 to 100) of the real inputs with a value below `synthetic`.
+    """
 
     place: str
     synthetic: float
     best: float
-    """Of the real input that excites it most."""
     best_index: int
     mean: float
-    """Over the real inputs."""
     start: float
-    """Of what the synthetic picture started from."""
     noise: float
-    """Mean over images of uniform noise."""
     percentile: float
-    """Per cent of the real inputs that excite it less than the synthetic picture does."""
 
 
 def compare_with_data(
     net: Net, made: Visualization, samples: LabelledImages, *, batch: int = 256
 ) -> tuple[Comparison, ...]:
-    """Compare every picture of a visualization with the samples, its start and noise.
+    """Compare each image of a visualization with real inputs, its starting image and uniform noise.
 
-    Where the pictures have another size than the samples, compare means of maps, not sums.
+    If the synthetic images and the samples differ in size, use objectives that take the mean over a feature
+    map; sums grow with the size.
 
     Args:
-        net: the network that the pictures were made for.
-        made: the pictures.
-        samples: real inputs.
-        batch: how many real inputs at once.
+        net: the network that the visualization was made for.
+        made: the visualization; each of its images is scored by its own objective.
+        samples: real inputs of the network's input shape.
+        batch: number of real inputs per forward pass.
+
+    Returns:
+        One comparison for each image, in the order of `made.places`.
     """
     goals = made.goals
     real = real_scores(net, goals, samples, batch=batch)
@@ -75,18 +87,53 @@ def compare_with_data(
 def real_scores(
     net: Net, goals: Sequence[Objective], samples: LabelledImages, *, batch: int = 256
 ) -> Float[Tensor, "goals n"]:
-    """What every goal gives for every sample; layers are read once for all goals."""
+    """Return the value of every objective on every sample.
+
+    All layers that the objectives read are recorded in the same forward passes.
+
+    Args:
+        net: the network that is evaluated.
+        goals: the objectives; each is applied to every sample.
+        samples: `n` real inputs of the network's input shape.
+        batch: number of samples per forward pass.
+
+    Returns:
+        Scores `[goals n]` in float32, on the CPU.
+    """
     parts = [_all_scores(net, goals, images) for _, images in iter_batches(net, samples, batch)]
     return torch.cat(parts, 1)
 
 
 def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
-    """The noise (or the middle of the range) that a visualization's pictures started from."""
+    """Return the images that a visualization's optimisation started from.
+
+    Images that were given as a tensor to start from are not part of the result; the recipe's own start is
+    returned then.
+
+    Args:
+        net: the network that the visualization was made for.
+        made: the visualization; its recipe and `starts` determine the images.
+
+    Returns:
+        Images `[n c ...]` in the contract's value range: mid-range plus noise, or mid-range for
+        `start="zeros"`.
+    """
     return params_from_recipe(net, made.recipe, made.starts).images().detach()
 
 
 def uniform_noise(net: Net, size: tuple[int, ...] = (), count: int = NOISES) -> Float[Tensor, "count *shape"]:
-    """Images whose every value is drawn evenly from the contract's range; always the same ones."""
+    """Return images with independent, uniformly distributed values.
+
+    Image `i` is drawn with the seed `i`, so every call returns the same images.
+
+    Args:
+        net: the network whose contract sets channels and value range.
+        size: spatial extent; the contract's if empty.
+        count: number of images.
+
+    Returns:
+        Images `[count c ...]` in the contract's value range.
+    """
     low, high = net.contract.value_range
     normal = noise(shape_of(net.contract, size), range(count))
     return low + (high - low) * 0.5 * (1 + torch.erf(normal / 2**0.5))

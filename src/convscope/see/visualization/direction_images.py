@@ -1,4 +1,4 @@
-"""Pictures for directions: what a layer would have to see so that its units answer in given proportions."""
+"""Synthesise images for directions in a layer's activation space (activation vectors over its channels)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +19,23 @@ from convscope.see.optimize.transforms import Transform, Warp, single_warp
 from convscope.see.visualization.visualization import seed_of
 
 SIDE = 112
-"""Pixels along each side of a picture where nothing else is asked: enough for an icon."""
+"""Default side of a rendered image in pixels: enough for an icon."""
 SMALL, SHIFT = 64, 14
-"""Pictures with a side below 64 must only survive moves of up to 1/14 of it: 2 pixels of 28."""
+"""Images with a side below `SMALL` pixels are only shifted, by up to 1/`SHIFT` of it: 2 pixels of 28."""
 
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """How to draw."""
+    """Settings for rendering directions.
+
+    Attributes:
+        steps: updates of each image.
+        lr: learning rate.
+        cosine_power: exponent of the cosine factor of the objective; 0 leaves the plain dot product.
+        size: side of the images in pixels; None lets `render_size` choose.
+        batch: number of images that are optimised together.
+        seed: seed of the starting noise and of the transforms.
+    """
 
     steps: int = 64
     lr: float = 0.1
@@ -38,37 +47,46 @@ class RenderConfig:
 
 @dataclass(frozen=True, eq=False)
 class RenderedDirections:
-    """The pictures so far, `[n c ...]` in the contract's range; the last batch is under way."""
+    """Images so far, `[n c ...]` in the contract's value range; the last batch may be unfinished."""
 
     images: Float[Tensor, "n *shape"]
     done: float
-    """From 0 to 1."""
+    """Fraction of the work that is done, from 0 to 1."""
     unmoved: tuple[int, ...] = ()
-    """Directions whose gradient was exactly 0 in every step: their pictures are noise."""
+    """Indices of directions whose gradient was 0 in every step: their images are the starting noise."""
 
 
 def iter_render_directions(
     net: Net, place: LayerAddress, vectors: Float[Tensor, "n c"], pencil: RenderConfig
 ) -> Iterator[RenderedDirections]:
-    """A picture for each direction, in batches; yields after each step.
+    """Synthesise an image for each direction by gradient ascent, in batches, yielding after each step.
 
-    Directions count by their angle alone. A picture depends on its own direction and number only, not on the
+    Directions are normalised to length 1. An image depends on its own direction and index only, not on the
     batch.
+
+    Args:
+        net: the network; its weights are not changed.
+        place: the layer whose activations are projected on the directions.
+        vectors: directions `[n c]` over the layer's channels.
+        pencil: settings of the optimisation.
+
+    Yields:
+        The images so far, the fraction of the work done, and which images were never updated.
 
     Raises:
         UsageError: the layer has no gradient with respect to the image (with steps above 0).
-        ConvscopeError: a direction, a score or a picture is NaN or infinite.
+        ConvscopeError: a direction, a score or an image is NaN or infinite.
     """
     require_finite(
         vectors, [f"direction {number} of {place}" for number in range(len(vectors))], "directions"
     )
     size = render_size(net, place, pencil.size)
     transforms = _transforms(size)
-    wanted = torch.nn.functional.normalize(vectors.double(), dim=1)
+    directions = torch.nn.functional.normalize(vectors.double(), dim=1)
     finished: list[Tensor] = []
     still: list[int] = []
-    for first in range(0, len(wanted), pencil.batch):
-        part = wanted[first : first + pencil.batch]
+    for first in range(0, len(directions), pencil.batch):
+        part = directions[first : first + pencil.batch]
         goals = [direction(place, vector, cosine_power=pencil.cosine_power) for vector in part]
         seeds = [seed_of(pencil.seed, place) + first + i for i in range(len(part))]
         canvas = (fft_image if size else pixel_image)(net.contract, seeds, size=size, device=net.device)
@@ -78,7 +96,7 @@ def iter_render_directions(
             per_image(goals),
             canvas,
             steps=pencil.steps,
-            config=_climb(pencil, size),
+            config=_optimizer_config(pencil, size),
             transforms=transforms,
             generator=torch.Generator().manual_seed(pencil.seed),
         ):
@@ -86,7 +104,7 @@ def iter_render_directions(
             share = step.index / max(pencil.steps, 1)
             if step.index == pencil.steps > 0:
                 here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
-            done = (first + len(part) * share) / len(wanted)
+            done = (first + len(part) * share) / len(directions)
             yield RenderedDirections(torch.cat([*finished, images]), done, (*still, *here))
         if images is not None:
             finished.append(images)
@@ -94,7 +112,17 @@ def iter_render_directions(
 
 
 def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple[int, ...]:
-    """The extent to draw at: what is asked for, a small one where the network takes it, else its own."""
+    """Return the spatial extent at which to render images for a layer.
+
+    Args:
+        net: the network.
+        place: the layer that a forward pass must reach.
+        side: the requested side in pixels, used for every axis; None to choose.
+
+    Returns:
+        `side` for every axis if it is given; else the contract's size limited to `SIDE` pixels, if the
+        network runs at that size; else the contract's size.
+    """
     own = net.contract.size
     if side is not None:
         return (side,) * len(own)
@@ -103,6 +131,7 @@ def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple
 
 
 def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
+    """Return whether a forward pass at this size reaches the layer."""
     try:
         with torch.no_grad():
             record_float32(
@@ -113,14 +142,18 @@ def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
     return True
 
 
-def _climb(pencil: RenderConfig, size: tuple[int, ...]) -> OptimizerConfig:
-    """Spectra go along the gradient itself: the same directions, with less grain, in half of Adam's steps."""
+def _optimizer_config(pencil: RenderConfig, size: tuple[int, ...]) -> OptimizerConfig:
+    """Return the optimizer settings: normalised SGD for Fourier parameters, Adam for plain vectors.
+
+    On spectra, normalised SGD gives the same images as Adam with less grain, in half the steps.
+    """
     if not size:
         return OptimizerConfig(lr=pencil.lr)
     return OptimizerConfig(lr=pencil.lr, optimizer="normalized_sgd", momentum=0.5, schedule="linear")
 
 
 def _transforms(size: tuple[int, ...]) -> tuple[Transform, ...]:
+    """Return the random transforms for images of this size."""
     if not size or min(size) < SHIFT:
         return ()
     return single_warp() if min(size) >= SMALL else (Warp(min(size) // SHIFT),)

@@ -1,4 +1,4 @@
-"""Pictures that a classifier is sure about and no person would be.
+"""Fooling images: inputs that a classifier labels with high confidence and that people do not recognise.
 
 Source: Nguyen, Yosinski, Clune 2015, "Deep Neural Networks are Easily Fooled", arXiv:1412.1897.
 """
@@ -19,12 +19,21 @@ from convscope.see.optimize.objective import Objective, per_image
 from convscope.see.visualization.visualization import clean_scores, seed_of
 
 LOOK_EVERY = 4
-"""After so many steps, look whether the network is sure enough."""
+"""The confidences are checked once in this many steps."""
 
 
 @dataclass(frozen=True, eq=False)
 class FoolingImages:
-    """One picture for each class, in the contract's range, and the probability that the network gives it."""
+    """One fooling image for each class.
+
+    Attributes:
+        units: indices of the classes.
+        labels: names of the classes; the index as text where the network has no label.
+        images: `[n c ...]` in the contract's value range.
+        confidences: softmax probability of each image's own class.
+        steps: updates that were made.
+        unmoved: classes whose gradient was exactly 0 in every step: their images are the starting noise.
+    """
 
     units: tuple[int, ...]
     labels: tuple[str, ...]
@@ -32,7 +41,6 @@ class FoolingImages:
     confidences: tuple[float, ...]
     steps: int
     unmoved: tuple[int, ...] = ()
-    """Classes whose gradient was exactly 0 in every step: their pictures are the noise they began with."""
 
 
 def fooling_images(
@@ -44,20 +52,26 @@ def fooling_images(
     lr: float = 0.01,
     seed: int = 0,
 ) -> FoolingImages:
-    """Pictures, from noise, that the network takes for each class with a probability above `confident`.
+    """Optimise noise images until the classifier assigns each its class with a probability above `confident`.
+
+    The log-probability of the class is ascended with Adam on the pixels, without priors or transforms. All
+    classes are optimised as one batch, which ends once every image exceeds `confident`.
 
     Args:
         net: a classifier.
-        classes: numbers or labels; all of the labels' if left out.
-        confident: the probability to reach.
-        steps: at most so many updates.
-        lr: learning lr, in units of the pixels' range.
-        seed: of the noise.
+        classes: indices or labels of the target classes; all labelled classes if empty.
+        confident: the probability to exceed, between 0 and 1.
+        steps: maximum number of updates.
+        lr: learning rate.
+        seed: seed of the starting noise.
+
+    Returns:
+        The images, and the probabilities that were reached; these may be lower when `steps` run out.
 
     Raises:
-        UsageError: there are no classes, `confident` is not between 0 and 1, or the answer has no gradient
+        UsageError: there are no classes, `confident` is not between 0 and 1, or the output has no gradient
             with respect to the image.
-        ConvscopeError: the network answers with NaN or infinity.
+        ConvscopeError: the network's output is NaN or infinite.
         PlaceError: there is no such class.
     """
     if not 0 < confident < 1 or not (classes or net.labels):
@@ -71,8 +85,8 @@ def fooling_images(
         net.contract, [seed_of(seed, place) for place in places], spread=0.1, device=net.device
     )
     with frozen(net.module):
-        course = optimize_input(net, per_image(goals), canvas, steps=steps, config=OptimizerConfig(lr=lr))
-        step, reached = _until_sure(net, goals, course, confident, steps)
+        ascent = optimize_input(net, per_image(goals), canvas, steps=steps, config=OptimizerConfig(lr=lr))
+        step, reached = _until_sure(net, goals, ascent, confident, steps)
     labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in units)
     still = (~step.changed).cpu().tolist() if step.index else [False] * len(units)
     unmoved = tuple(unit for unit, here in zip(units, still, strict=True) if here)
@@ -81,9 +95,9 @@ def fooling_images(
 
 
 def _until_sure(
-    net: Net, goals: Sequence[Objective], course: Iterator[Step], confident: float, most: int
+    net: Net, goals: Sequence[Objective], ascent: Iterator[Step], confident: float, most: int
 ) -> tuple[Step, Float[Tensor, " n"]]:
-    for step in course:
+    for step in ascent:
         if step.index % LOOK_EVERY == 0 or step.index == most:
             reached = clean_scores(net, goals, step.images).exp()
             if step.index == most or bool((reached > confident).all()):

@@ -1,6 +1,6 @@
-"""A walk through a network, from its first layer to its last: where to stop, and which units to look at.
+"""Choose layers along a network's depth, and units of each, for a visualization of the whole network.
 
-Early layers like textures, later ones patterns, parts and objects (Olah et al. 2017).
+Early layers respond to textures, later ones to patterns, parts and objects (Olah et al. 2017).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,43 +14,51 @@ from convscope.nets.activations.address import RESULT
 from convscope.see.visualization.objective_parser import unit_count
 
 MOST = 0.5
-"""A block with more than this share of the weights is opened, and its parts are stops of their own."""
+"""A block with more than this share of the parameters is replaced by its children."""
 
 
 @dataclass(frozen=True)
 class LayerStop:
-    """One layer of a journey."""
+    """One chosen layer.
+
+    Attributes:
+        layer: its name.
+        units: indices of the chosen units.
+        shape: shape of its output, without the batch axis.
+        field: extent of its receptive field in pixels, axis by axis; None where it is not known.
+        whole_layer: whether the receptive field covers the whole input.
+    """
 
     layer: str
     units: tuple[int, ...]
     shape: tuple[int, ...]
-    """Of its output, without batch axis."""
     field: tuple[int, ...] | None
-    """Extent of its receptive field in pixels, or None where it is not known."""
     whole_layer: bool = False
-    """Whether it sees the whole input."""
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Each unit's place."""
+        """Addresses of the chosen units, `layer:unit`."""
         return tuple(f"{self.layer}:{unit}" for unit in self.units)
 
 
 def layer_path(
     net: Net, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
 ) -> tuple[LayerStop, ...]:
-    """Where to stop on the way through a network.
+    """Choose layers from the first to the last, and evenly spread units of each.
 
     Args:
-        net: any network whose layers give maps.
-        layers: the stops, if they are not to be chosen: blocks (or convolutions, where there are none),
-            evenly from first to last, and the network's answer.
-        stops: how many to choose at most.
-        units: how many units of each, evenly over the layer.
+        net: any network whose layers give feature maps.
+        layers: names of the layers to use; if empty, blocks (or convolutions, where there are no blocks) are
+            chosen evenly from first to last, and the network's output.
+        stops: maximum number of layers to choose; without effect if `layers` is given.
+        units: number of units of each layer, evenly spread over its channels.
+
+    Returns:
+        The chosen layers, in the given order or in the order in which they run.
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: the network has no layers that give maps.
+        UsageError: the network has no layers that give feature maps.
     """
     chosen = [str(resolve(net, layer).layer_only) for layer in layers] or _evenly(
         top_level_blocks(net), stops
@@ -61,7 +69,18 @@ def layer_path(
 
 
 def top_level_blocks(net: Net) -> list[str]:
-    """The layers worth a stop, in the order in which they run; the answer is the last."""
+    """Return the names of the blocks or layers that divide a network by depth.
+
+    Containers, and blocks with more than half of the parameters, are replaced by their children; only modules
+    with weights and spatial output are listed.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Module names in the order in which they run; the last is `output`, if the network's result is a
+        vector.
+    """
     shapes = layer_shapes(net)
     total = sum(p.numel() for p in net.module.parameters()) or 1
     found = [name for name in _opened(net.module, "", total) if _has_maps(shapes.get(name))]
@@ -72,6 +91,7 @@ def top_level_blocks(net: Net) -> list[str]:
 
 
 def _opened(module: nn.Module, name: str, total: int) -> Iterator[str]:
+    """Yield names of modules with weights, entering containers and blocks with most of the parameters."""
     for child, part in module.named_children():
         path = f"{name}.{child}" if name else child
         weights = sum(p.numel() for p in part.parameters())
@@ -107,7 +127,7 @@ def _stop(net: Net, layer: str, units: int) -> LayerStop:
 
 
 def _field(net: Net, layer: str) -> tuple[tuple[int, ...] | None, bool]:
-    """The largest field of what runs inside the layer."""
+    """Return the largest receptive field of the layers inside, and whether it covers the whole input."""
     inside = [
         info.field
         for info in net.layers()

@@ -1,7 +1,8 @@
-"""Objectives as text: `conv2:17 - 0.3*conv2:7`.
+"""Parse objectives from text: `conv2:17 - 0.3*conv2:7`.
 
-A sum of terms, with spaces around its `+` and `-`; a term is a place or a penalty (`l1()`), with a number
-before or after it. Numbers are read as numbers and places as places; nothing is ever evaluated.
+An objective is a sum of terms, with spaces around its `+` and `-`. A term is a place or a penalty (`l1()`),
+with an optional numeric factor before or after it. The text is parsed by regular expressions, never
+evaluated.
 """
 
 import math
@@ -32,19 +33,31 @@ _EXAMPLE = "For example: conv2:17 - 0.3*conv2:7"
 
 @dataclass(frozen=True)
 class Target:
-    """What one picture is to please."""
+    """The objective of one synthetic image.
+
+    Attributes:
+        text: its name; unique among the images of one recipe.
+        goal: the objective to maximise, without the recipe's penalties.
+        place: the first place that the objective reads; the diversity of variants is measured there.
+        seed_text: text from which, with the recipe's seed, the seed of the starting noise is derived.
+    """
 
     text: str
-    """What it was asked for as; unique among the pictures of one recipe."""
     goal: Objective
     place: LayerAddress
-    """The first place it reads; the variants of a wish are kept apart there."""
     seed_text: str
-    """What its first noise depends on."""
 
 
 def parse_targets(net: Net, texts: list[str], reduce: str = "mean") -> Iterator[Target]:
-    """What each text asks for: one picture for a sum, one for each place that `conv2:*` means.
+    """Parse texts into targets.
+
+    Args:
+        net: the network in which places are resolved.
+        texts: places, ranges of units or sums, like `conv2:17`, `conv2:*`, `conv2:17 - 0.3*conv2:7`.
+        reduce: how the feature map of a unit becomes one number: `mean`, `sum`, `max` or `centre`.
+
+    Yields:
+        One target for each sum, and one for each place of a range like `conv2:*`.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -60,7 +73,13 @@ def parse_targets(net: Net, texts: list[str], reduce: str = "mean") -> Iterator[
 
 
 def parse_terms(text: str) -> Iterator[tuple[float, str | None, str]]:
-    """Weight, penalty (or None) and place of each term; checks nothing against a network.
+    """Parse a sum into its terms, without looking at a network.
+
+    Args:
+        text: the sum, like `conv2:17 - 0.3*l1()`.
+
+    Yields:
+        For each term its weight, the penalty's name (None for a place) and its text without the weight.
 
     Raises:
         UsageError: this is no sum; what is wrong is quoted.
@@ -86,9 +105,10 @@ def parse_terms(text: str) -> Iterator[tuple[float, str | None, str]]:
 
 
 def _unfinished(what: str, *, alone: bool) -> bool:
-    """Whether an operator stands at the end, where nothing follows; `conv2:*` is every unit of conv2.
+    """Return whether a term is incomplete: it ends with an operator, or is a number without a place.
 
-    Nor is a number a place, unless it is all that is said: layers of an `nn.Sequential` are called `2`.
+    `conv2:*` is every unit of conv2. A number alone is a place only if it is the whole text: layers of an
+    `nn.Sequential` have names like `2`.
     """
     number = what.replace(".", "", 1).isdecimal() and not (alone and what.isdecimal())
     return (what[-1] in "+-*/" and not what.endswith(":*")) or number
@@ -101,6 +121,7 @@ def _over(weight: float, divisor: str, text: str) -> float:
 
 
 def _named(what: str, text: str) -> tuple[str | None, str]:
+    """Return the penalty's name (None for a place) and the text of a term."""
     if not what.endswith("()"):
         return None, what
     if what[:-2] not in PENALTIES:
@@ -113,6 +134,7 @@ def _named(what: str, text: str) -> tuple[str | None, str]:
 
 
 def _joint(net: Net, text: str, terms: list[tuple[float, str | None, str]], reduce: str) -> Target:
+    """Return the target of a sum of several terms."""
     total, first = Objective(), None
     for weight, penalty, what in terms:
         if penalty is not None:
@@ -130,7 +152,18 @@ def _joint(net: Net, text: str, terms: list[tuple[float, str | None, str]], redu
 
 
 def expand_variants(wish: Target, *, both: bool, negative: bool, variants: int) -> Iterator[Target]:
-    """The pictures of one wish: variants (`~2` is the second) of what it likes, and likes least (`-`)."""
+    """Expand a target into its variants, and into its maximised and minimised images.
+
+    Args:
+        wish: the target.
+        both: maximise and minimise; the names of minimised targets begin with `-`.
+        negative: only minimise; without effect if `both`.
+        variants: number of images with different noise for each sign; names and seeds end with ` ~2`, ` ~3`,
+            ...
+
+    Yields:
+        The variants of the maximised target, then those of the minimised one.
+    """
     for sign in (1, -1) if both else (-1,) if negative else (1,):
         for number in range(1, variants + 1):
             ending = "" if number == 1 else f" ~{number}"
@@ -151,10 +184,17 @@ _MANY = re.compile(
 
 
 def expand_units(net: Net, texts: Iterable[str | LayerAddress]) -> tuple[LayerAddress, ...]:
-    """The places that are meant, one by one, each checked.
+    """Expand places and ranges of units into addresses, each resolved in the network.
+
+    Args:
+        net: the network.
+        texts: places, or ranges of units like `conv2:*` and `conv2:0-7`, each with an optional position.
+
+    Returns:
+        The addresses, in order.
 
     Raises:
-        PlaceError: one of them is not in this network.
+        PlaceError: a place is not in this network.
     """
     return tuple(place for text in texts for place in _expand_place(net, text))
 
@@ -179,7 +219,15 @@ def _expand_place(net: Net, text: str | LayerAddress) -> Iterator[LayerAddress]:
 
 
 def unit_count(net: Net, place: LayerAddress) -> int:
-    """How many units the layer of a resolved place has."""
+    """Return the number of units (channels) of a layer.
+
+    Args:
+        net: the network.
+        place: a resolved place in the layer; its unit and position are not used.
+
+    Returns:
+        The extent of the channel axis of the layer's output.
+    """
     parts = layer_shapes(net)[place.layer][(place.call or 0) - 1]
     shape = next(iter(parts.values())) if place.key is None else parts[place.key]
     return shape[0]

@@ -1,4 +1,4 @@
-"""The schemas of the verbs that look inside a network. No torch here."""
+"""Recipes of the verbs `look` and `visualize`. No torch here."""
 
 import re
 from typing import Any, ClassVar, Literal
@@ -8,11 +8,11 @@ from pydantic import Field, field_validator, model_validator
 from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
 
 MOST_SIDE = 32_768
-"""Pixels of a side of a picture that is made; whether it fits into memory is found out before work begins."""
+"""Largest side of a synthetic image in pixels; whether it fits into memory is checked before work begins."""
 
 
 class LookRecipe(OnNetwork):
-    """Feature maps of one picture, layer by layer."""
+    """Show the feature maps of one image, layer by layer."""
 
     verb: ClassVar[str] = "look"
     positional: ClassVar[tuple[str, ...]] = ("net", "image")
@@ -37,7 +37,7 @@ class LookRecipe(OnNetwork):
 
 
 class VisualizeRecipe(OnNetwork):
-    """Pictures that a unit, a layer or a class likes best."""
+    """Synthesise images that maximise a unit, a layer or a class."""
 
     verb: ClassVar[str] = "visualize"
     positional: ClassVar[tuple[str, ...]] = ("net", "places")
@@ -160,12 +160,12 @@ class VisualizeRecipe(OnNetwork):
 
     @property
     def per_place(self) -> int:
-        """Pictures that belong together: variants, of both signs."""
+        """Number of images for each place: its variants, times 2 where both signs are made."""
         return self.variants * (2 if self.both else 1)
 
 
 def _parts(entries: Any, between: str) -> Any:
-    """Every entry of a list, those that are text split where the pattern stands."""
+    """Split every text of a list where the pattern matches; other entries stay."""
     if not isinstance(entries, list | tuple):
         return entries
     split = (re.split(between, entry) if isinstance(entry, str) else [entry] for entry in entries)

@@ -1,4 +1,4 @@
-"""One picture drawn again by each of several layers: exaggerated, or from what the layer kept of it."""
+"""Reconstruct an image from the activations of single layers: caricatures and feature inversion."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,24 +23,24 @@ from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
 
 SHIFT = 28
-"""Caricatures must survive moves of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
+"""Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
 MOST = 8
-"""Layers that are asked where none is named."""
+"""Maximum number of layers that are chosen where none is named."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """The same picture, drawn by each layer.
+    """One image, reconstructed from each of several layers.
 
     Attributes:
-        layers: who drew.
-        images: what each drew, `[n c ...]` in the contract's range.
-        cosines: between the layer's activations for its drawing and for the picture.
-        missed: squared distance of the two, as a share of the picture's squared norm.
-        original: the picture `[c ...]`.
-        steps: updates that each drawing took; fewer for the last one if it was stopped.
-        unmoved: layers whose gradient was exactly 0 in every step: their drawings are the noise that they
-            began with.
+        layers: names of the layers.
+        images: the reconstruction from each layer, `[n c ...]` in the contract's value range.
+        cosines: cosine similarity between the layer's activations for the reconstruction and for the
+            original.
+        relative_errors: squared distance of the two, as a share of the original activations' squared norm.
+        original: the original image `[c ...]`.
+        steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
+        unmoved: layers whose gradient was exactly 0 in every step: their images are the starting noise.
     """
 
     layers: tuple[str, ...]
@@ -57,12 +57,18 @@ class Reconstruction:
 
 @dataclass(frozen=True, eq=False)
 class ReconstructionProgress:
-    """One step of one drawing; `redrawn()` is what there is so far."""
+    """The state after one step for one layer; `reconstruction()` returns all images so far.
+
+    Attributes:
+        layer: the layer that is under way.
+        step: number of updates for this layer.
+        done: fraction of the work done, from 0 to 1, over all layers.
+        reconstruction: builds the result of the finished layers and the current one.
+    """
 
     layer: str
     step: int
     done: float
-    """From 0 to 1, over all layers."""
     reconstruction: Callable[[], Reconstruction]
 
 
@@ -70,19 +76,25 @@ Goal = Callable[[LayerAddress, Tensor], Objective]
 
 
 def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
-    """The picture with what each layer sees in it exaggerated.
+    """Synthesise images that exaggerate the features a layer detects in an image.
+
+    The dot product between the layer's activations for the image and for the synthetic one is maximised,
+    times a power of their cosine similarity, starting from noise (Fourier parameters, random shifts).
 
     Args:
         net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the contract's range.
-        *layers: who draws; the last layer of each map size if left out.
+        image: `[c ...]` or `[1 c ...]` in the contract's value range.
+        *layers: names of the layers; the last layer of each feature-map size if left out.
         **recipe: fields of `CaricatureRecipe`.
+
+    Returns:
+        One caricature for each layer.
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: a field is unknown, out of range or without effect, the picture does not fit, or a layer
+        UsageError: a field is unknown, out of range or without effect, the image does not fit, or a layer
             has no gradient with respect to it.
-        ConvscopeError: the layer's activations or a drawing are NaN or infinite.
+        ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
     wanted = CaricatureRecipe.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
@@ -90,9 +102,25 @@ def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Recon
 
 
 def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
-    """The picture again from nothing but each layer's activations: what is gone is what the layer forgot.
+    """Invert features: synthesise images that have the same activations of a layer as an image.
 
-    Arguments and errors are those of `caricature`; fields are those of `InvertRecipe`.
+    The normalised squared distance of the activations is minimised with a total variation penalty, starting
+    from noise. Details that the result lacks are not contained in the layer's activations.
+
+    Args:
+        net: any network with one input.
+        image: `[c ...]` or `[1 c ...]` in the contract's value range.
+        *layers: names of the layers; the last layer of each feature-map size if left out.
+        **recipe: fields of `InvertRecipe`.
+
+    Returns:
+        One reconstruction for each layer.
+
+    Raises:
+        PlaceError: a layer is not in this network.
+        UsageError: a field is unknown, out of range or without effect, the image does not fit, or a layer
+            has no gradient with respect to it.
+        ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
     wanted = InvertRecipe.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
@@ -102,36 +130,59 @@ def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstru
 def iter_reconstruct(
     net: Net, image: Tensor, recipe: CaricatureRecipe | InvertRecipe
 ) -> Iterator[ReconstructionProgress]:
-    """Draw layer after layer, and yield after each step; can be stopped at any time."""
-    picture = _single(net, image)
+    """Run `caricature` or `invert`, one layer after another, yielding after each step.
+
+    The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
+
+    Args:
+        net: any network with one input.
+        image: `[c ...]` or `[1 c ...]` in the contract's value range.
+        recipe: its class selects the method; `layer` names the layers.
+
+    Yields:
+        The state after each step; its `reconstruction()` holds the images so far.
+
+    Raises:
+        PlaceError: a layer is not in this network.
+        UsageError: the image does not fit, or a layer has no gradient with respect to it.
+        ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
+    """
+    original = _single(net, image)
     layers = list(dict.fromkeys(recipe.layer)) or default_layers(net)
     places = [resolve(net, layer) for layer in layers]
-    _check(net, picture, places, recipe.steps)
+    _check(net, original, places, recipe.steps)
     finished: list[Step] = []
     for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
         step = None
-        for step in _drawn(net, picture, place, recipe):
+        for step in _optimize_layer(net, original, place, recipe):
             done = (number + step.index / max(recipe.steps, 1)) / len(layers)
             so_far = [*finished, step]
             yield ReconstructionProgress(
-                layer, step.index, done, lambda so_far=so_far: _redrawn(net, picture, layers, so_far)
+                layer, step.index, done, lambda so_far=so_far: _collect(net, original, layers, so_far)
             )
         if step is not None:
             finished.append(step)
 
 
-def _check(net: Net, picture: Tensor, places: Sequence[LayerAddress], steps: int) -> None:
-    """Refuse layers without a gradient, or with values that are no numbers, before anything is drawn."""
+def _check(net: Net, original: Tensor, places: Sequence[LayerAddress], steps: int) -> None:
+    """Refuse layers without a gradient, or with NaN or infinite activations, before any optimisation."""
     wanted = list(dict.fromkeys(place.layer_only for place in places))
     with torch.no_grad():
-        for place, activation in record_float32(net, picture, wanted).items():
+        for place, activation in record_float32(net, original, wanted).items():
             require_finite(activation.float(), [str(place)], "activations for the picture")
     if steps:
-        check_reached(net, places, picture)
+        check_reached(net, places, original)
 
 
 def default_layers(net: Net) -> list[str]:
-    """The last layer of each size of map, and the result: at most eight, from first to last."""
+    """Return the last layer of each feature-map size and the last layer without spatial axes.
+
+    Args:
+        net: the network.
+
+    Returns:
+        At most `MOST` names in the order in which the layers run; of more, an even choice.
+    """
     shapes = layer_shapes(net)
     last: dict[tuple[int, ...], str] = {}
     for name in layers_with_units(net):
@@ -145,12 +196,13 @@ def default_layers(net: Net) -> list[str]:
     return [*spatial, *rest]
 
 
-def _drawn(
-    net: Net, picture: Tensor, place: LayerAddress, recipe: CaricatureRecipe | InvertRecipe
+def _optimize_layer(
+    net: Net, original: Tensor, place: LayerAddress, recipe: CaricatureRecipe | InvertRecipe
 ) -> Iterator[Step]:
+    """Yield the steps of the optimisation for one layer."""
     with torch.no_grad():
-        activation = place.select(record_float32(net, picture, [place.layer_only])[place.layer_only])[0]
-    seeds, size = [seed_of(recipe.seed, place)], tuple(picture.shape[2:])
+        activation = place.select(record_float32(net, original, [place.layer_only])[place.layer_only])[0]
+    seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
     canvas = (fft_image if size else pixel_image)(net.contract, seeds, size=size, device=net.device)
     transforms: tuple[Transform, ...] = ()
     if isinstance(recipe, CaricatureRecipe):
@@ -159,7 +211,7 @@ def _drawn(
         transforms = (Warp(amount),) if amount else ()
     else:
         low, high = net.contract.value_range
-        weight = recipe.total_variation / (picture.numel() * max(len(size), 1) * (high - low))
+        weight = recipe.total_variation / (original.numel() * max(len(size), 1) * (high - low))
         goal = -normalized_l2(place, activation) - weight * total_variation()
     yield from optimize_input(
         net,
@@ -172,37 +224,43 @@ def _drawn(
     )
 
 
-def _redrawn(net: Net, picture: Tensor, layers: Sequence[str], drawn: Sequence[Step]) -> Reconstruction:
-    cosines, missed = [], []
+def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequence[Step]) -> Reconstruction:
+    """Measure the reconstructions so far and collect them."""
+    cosines, relative_errors = [], []
     with torch.no_grad():
-        for layer, step in zip(layers, drawn, strict=False):
+        for layer, step in zip(layers, last_steps, strict=False):
             place = LayerAddress.parse(layer)
-            both = record_float32(net, torch.cat([picture.to(step.images.device), step.images]), [place])[
+            both = record_float32(net, torch.cat([original.to(step.images.device), step.images]), [place])[
                 place
             ]
             wanted, here = both.flatten(1).double()
             cosines.append(float(torch.cosine_similarity(wanted, here, dim=0)))
-            missed.append(float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12)))
-    done = tuple(layers[: len(drawn)])
-    numbers = torch.tensor([cosines, missed])
+            relative_errors.append(
+                float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12))
+            )
+    done = tuple(layers[: len(last_steps)])
+    numbers = torch.tensor([cosines, relative_errors])
     require_finite(numbers.T, done, "activations for the drawings")
-    unmoved = (n for n, step in zip(done, drawn, strict=True) if step.index and not bool(step.changed.any()))
+    unmoved = (
+        n for n, step in zip(done, last_steps, strict=True) if step.index and not bool(step.changed.any())
+    )
     return Reconstruction(
         done,
-        torch.cat([step.images for step in drawn]).cpu(),
+        torch.cat([step.images for step in last_steps]).cpu(),
         numbers[0],
         numbers[1],
-        picture[0].cpu(),
-        drawn[-1].index,
+        original[0].cpu(),
+        last_steps[-1].index,
         tuple(unmoved),
     )
 
 
 def _single(net: Net, image: Tensor) -> Tensor:
-    picture = image[None] if image.dim() == len(net.contract.shape) else image
-    if len(net.contracts) != 1 or len(picture) != 1 or picture.dim() != len(net.contract.shape) + 1:
+    """Return the image as a batch of one, or refuse one that does not fit the network."""
+    original = image[None] if image.dim() == len(net.contract.shape) else image
+    if len(net.contracts) != 1 or len(original) != 1 or original.dim() != len(net.contract.shape) + 1:
         raise UsageError(
             f"one picture of {net.contract.shape} for a network with one input",
             received=f"{tuple(image.shape)}",
         )
-    return picture.detach().float()
+    return original.detach().float()

@@ -1,4 +1,4 @@
-"""From a recipe to what ascends: canvases, goals, transforms, and the pictures that are finished."""
+"""Build parameterizations, objectives, transforms and batches of a visualization from its recipe."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,20 +25,28 @@ from convscope.see.visualization.objective_parser import Target, expand_variants
 from convscope.see.visualization.recipe import VisualizeRecipe
 
 SHIFT = 14
-"""Small pictures are moved by up to a share of 1/14 of their size: 2 pixels of 28."""
+"""Small images are shifted by up to 1/14 of their size: 2 pixels of 28."""
 SMALL = 64
-"""Pictures of fewer pixels along an axis are only moved, not resized and turned."""
+"""Images of fewer pixels along an axis are only shifted, not scaled and rotated."""
 RATES = {
     ("normalized_sgd", "fourier"): 0.1,
     ("normalized_sgd", "maco"): 0.1,
     ("adam", "cppn"): 0.01,
     ("adam", "maco"): 0.5,
 }
+"""Default learning rate by optimizer and parameterization; 0.05 for all others."""
 MOMENTUM = {"normalized_sgd": 0.5, "adam": 0.9}
+"""Momentum (for Adam, beta 1) by optimizer."""
 
 
 class VisualizationRun:
-    """The pictures that are finished, and the batch that is under way."""
+    """State of a visualization: the images that are finished, and the batch that is being optimised.
+
+    Attributes:
+        objective: the objective of the current batch, one for each image.
+        params: the parameters of the current batch.
+        current: the latest step of the current batch.
+    """
 
     objective: Objective
     params: ImageParameterization
@@ -48,93 +56,123 @@ class VisualizationRun:
         self, net: Net, recipe: VisualizeRecipe, start: Tensor | None, photographs: Tensor | None
     ) -> None:
         self.net, self.recipe, self.start, self.photographs = net, recipe, start, photographs
-        self.wishes = tuple(
+        self.targets = tuple(
             one
-            for wish in parse_targets(net, recipe.places, recipe.reduce)
+            for target in parse_targets(net, recipe.places, recipe.reduce)
             for one in expand_variants(
-                wish, both=recipe.both, negative=recipe.negative, variants=recipe.variants
+                target, both=recipe.both, negative=recipe.negative, variants=recipe.variants
             )
         )
         if start is not None and start.dim() > len(net.contract.shape) and len(start) not in (1, len(self)):
             raise UsageError(f"one image to start from, or {len(self)}", received=f"{len(start)}")
         self.shape = shape_of(net.contract, tuple(recipe.size))
-        _check_effects(recipe, self.shape, self.wishes)
+        _check_effects(recipe, self.shape, self.targets)
         check_room(self.shape, net.device)
         self.climb = optimizer_from_recipe(recipe, bool(self.shape[1:]))
         self.transforms = transforms_from_recipe(net, recipe, self.shape)
-        self.frames = frozenset(_moments(recipe))
+        self.frames = frozenset(_kept_steps(recipe))
         self.finished: list[tuple[Step, dict[int, Tensor]]] = []
         self.kept: dict[int, Tensor] = {}
         self.pace = choose_execution(self._work())
-        self.batches = group_by_depth(depths(net, self.wishes), self.pace.batch, recipe.variants)
-        self.quick: Net | None = None
+        self.batches = group_by_depth(depths(net, self.targets), self.pace.batch, recipe.variants)
+        self.fast_net: Net | None = None
         if recipe.steps and len(self.batches) > 1:  # ascent looks at the first batch only when it is its turn
-            reads = [place for wish in self.wishes for term in wish.goal.terms for place in term.term.layers]
-            check_reached(net, reads, self.params_of(self.wishes[:1], _first(start, net)).images())
+            reads = [
+                place for target in self.targets for term in target.goal.terms for place in term.term.layers
+            ]
+            check_reached(net, reads, self.params_of(self.targets[:1], _first_start(start, net)).images())
 
     def __len__(self) -> int:
-        return len(self.wishes)
+        return len(self.targets)
 
     def start_batch(self, batch: tuple[int, ...]) -> Net:
-        """Prepare the pictures of these numbers; gives the network to ascend in."""
-        part = [self.wishes[number] for number in batch]
+        """Prepare objective and parameters for a batch of images.
+
+        Args:
+            batch: indices of the images, in the order of the targets.
+
+        Returns:
+            The network to optimise through: a copy for fast inference, made at the first batch.
+        """
+        part = [self.targets[number] for number in batch]
         self.objective = per_image(self.objectives(part))
-        self.params = self.params_of(part, _part(self.start, batch, self.net))
+        self.params = self.params_of(part, _start_of_batch(self.start, batch, self.net))
         self.kept = {}
-        if self.quick is None:
-            places = dict.fromkeys(place for wish in self.wishes for place in wish.goal.places)
+        if self.fast_net is None:
+            places = dict.fromkeys(place for target in self.targets for place in target.goal.places)
             images = self.params.images().detach()[:2]
-            self.quick = self.pace.copy_of(self.net, images, tuple(places))
-        return self.quick
+            self.fast_net = self.pace.copy_of(self.net, images, tuple(places))
+        return self.fast_net
 
     def record(self, step: Step) -> None:
-        """Where the batch is now; keeps it, if it is a moment of the film."""
+        """Store the latest step of the current batch, and its images if the step is to be kept as a frame.
+
+        Args:
+            step: the state after an update.
+        """
         self.current = step
         if step.index in self.frames:
             self.kept[step.index] = step.images.cpu()
 
     def finish_batch(self) -> None:
-        """The batch is done."""
+        """Move the current batch to the finished ones."""
         self.finished.append((self.current, self.kept))
 
     @property
     def done(self) -> int:
-        """Pictures that are finished."""
+        """Number of finished images."""
         return sum(map(len, self.batches[: len(self.finished)]))
 
     def objectives(self, part: Sequence[Target]) -> list[Objective]:
-        """What each picture ascends: its goal, less penalties and what keeps its variants apart."""
+        """Return the objective of each image: its target minus penalties, plus diversity for variants.
+
+        Args:
+            part: the targets.
+
+        Returns:
+            One objective for each target.
+        """
         penalty = _penalty(self.recipe)
-        goals = [wish.goal - penalty if penalty.terms else wish.goal for wish in part]
+        goals = [target.goal - penalty if penalty.terms else target.goal for target in part]
         if self.recipe.variants == 1 or not self.recipe.diversity:
             return goals
-        groups = [wish.text.partition(" ~")[0] for wish in part]
+        groups = [target.text.partition(" ~")[0] for target in part]
         return [
-            goal + self.recipe.diversity * diversity(wish.place, group)
-            for goal, wish, group in zip(goals, part, groups, strict=True)
+            goal + self.recipe.diversity * diversity(target.place, group)
+            for goal, target, group in zip(goals, part, groups, strict=True)
         ]
 
     def params_of(self, part: Sequence[Target], start: Tensor | None = None) -> ImageParameterization:
-        """The canvas that these pictures begin with."""
+        """Return the starting parameters of the images of some targets.
+
+        Args:
+            part: the targets.
+            start: images to start from, in the contract's value range; the recipe's start if None.
+
+        Returns:
+            The parameterization, with one image for each target.
+        """
         return params_from_recipe(self.net, self.recipe, [w.seed_text for w in part], start, self.photographs)
 
     def _work(self) -> Workload:
+        """Describe the work to the choice of batch size, precision and memory format."""
+
         def canvas(count: int) -> ImageParameterization:
-            return self.params_of([self.wishes[i % len(self)] for i in range(count)])
+            return self.params_of([self.targets[i % len(self)] for i in range(count)])
 
         return Workload(
-            self.net, self.objectives(self.wishes), canvas, self.transforms, self.climb, self.recipe
+            self.net, self.objectives(self.targets), canvas, self.transforms, self.climb, self.recipe
         )
 
 
-def _check_effects(recipe: VisualizeRecipe, shape: tuple[int, ...], asked: Sequence[Target]) -> None:
-    """Refuse settings that this network and these places leave without effect.
+def _check_effects(recipe: VisualizeRecipe, shape: tuple[int, ...], targets: Sequence[Target]) -> None:
+    """Refuse settings that have no effect for this network and these targets.
 
     Raises:
         UsageError: there is one; it is named.
     """
     chosen, size, vector = recipe.chosen(), shape[1:], f"an input of shape {shape}"
-    places = [place for wish in asked for term in wish.goal.terms for place in term.term.layers]
+    places = [place for target in targets for term in target.goal.terms for place in term.term.layers]
     one_value = all(place.unit is None or place.position is not None for place in places)
     small = size and recipe.transforms == "shifts" and min(size) < SHIFT
     without = {
@@ -151,8 +189,8 @@ def _check_effects(recipe: VisualizeRecipe, shape: tuple[int, ...], asked: Seque
             raise UsageError(f"{name}: {expected}", received=received, hint=f"Leave out --{name}.")
 
 
-def _moments(recipe: VisualizeRecipe) -> set[int]:
-    """The steps of the film and of the animation, whose first steps are closer together than its last."""
+def _kept_steps(recipe: VisualizeRecipe) -> set[int]:
+    """Return the steps to keep: those of `save_steps`, and the animation's frames, denser at first."""
     last, film = recipe.steps, {step for step in recipe.save_steps if step <= recipe.steps}
     if not recipe.animate:
         return film
@@ -166,7 +204,24 @@ def params_from_recipe(
     start: Tensor | None = None,
     photographs: Tensor | None = None,
 ) -> ImageParameterization:
-    """The canvas that a recipe begins with; each place has its own noise."""
+    """Return the image parameterization that a recipe starts with.
+
+    Each image has its own noise, whose seed is derived from the recipe's seed and its place.
+
+    Args:
+        net: the network whose contract sets shape and value range.
+        recipe: its `canvas`, `size`, `start`, `seed` and `decay` are used. A Fourier parameterization falls
+            back to pixels where the input has no spatial axes.
+        places: one address or seed text for each image.
+        start: images in the contract's value range to start from, instead of the recipe's `start`.
+        photographs: images `[n c h w]` whose mean spectrum `canvas="maco"` holds fixed.
+
+    Returns:
+        The parameterization, with one image for each place.
+
+    Raises:
+        UsageError: the size does not fit, or `start` is given for a `maco` or `cppn` canvas.
+    """
     seeds = [seed_of(recipe.seed, place) for place in places]
     size, begin = shape_of(net.contract, tuple(recipe.size))[1:], recipe.start if start is None else start
     if recipe.canvas == "fourier" and size:
@@ -181,7 +236,15 @@ def params_from_recipe(
 
 
 def optimizer_from_recipe(recipe: VisualizeRecipe, spatial: bool = True) -> OptimizerConfig:
-    """The optimizer and rate of a recipe; `auto` is what was found to be best for the canvas."""
+    """Return the optimizer settings of a recipe, with `auto` replaced by the canvas's defaults.
+
+    Args:
+        recipe: its `canvas`, `optimizer`, `lr` and `schedule` are used.
+        spatial: whether the input has spatial axes; without them there is no spectrum.
+
+    Returns:
+        Optimizer, learning rate, momentum and schedule.
+    """
     spectral = recipe.canvas in ("fourier", "maco") and spatial
     optimizer = recipe.optimizer
     if optimizer == "auto":
@@ -200,7 +263,16 @@ def optimizer_from_recipe(recipe: VisualizeRecipe, spatial: bool = True) -> Opti
 def transforms_from_recipe(
     net: Net, recipe: VisualizeRecipe, shape: tuple[int, ...]
 ) -> tuple[Transform, ...]:
-    """The changes that a recipe's pictures must survive."""
+    """Return the random transforms that are applied at each step.
+
+    Args:
+        net: the network; padding is filled with the middle of its value range.
+        recipe: its `transforms` and `canvas` are used.
+        shape: channels and spatial extent of the images.
+
+    Returns:
+        The transforms in the order of application; none for inputs without spatial axes.
+    """
     middle, size = sum(net.contract.value_range) / 2, shape[1:]
     choice = recipe.transforms
     if not size or choice == "none":
@@ -218,7 +290,16 @@ def transforms_from_recipe(
 def clean_scores(
     net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
 ) -> Float[Tensor, " n"]:
-    """What each image's own goal gives, in float32, without transforms."""
+    """Return each image's own objective in float32, without transforms.
+
+    Args:
+        net: the network that is evaluated.
+        goals: one objective for each image.
+        images: `[n c ...]` in the contract's value range.
+
+    Returns:
+        Scores `[n]`, on the network's device.
+    """
     objective, images = per_image(goals).resolve(net), images.to(net.device)
     with torch.no_grad():
         looked_at = channels_last(images) if images.dim() == 4 and channels_last_is_faster(net) else images
@@ -226,12 +307,31 @@ def clean_scores(
 
 
 def seed_of(seed: int, place: LayerAddress | str) -> int:
-    """The seed of one place's picture, whatever it is made together with."""
+    """Derive the seed of one image from a global seed and its place.
+
+    The result does not depend on what other images are made with it.
+
+    Args:
+        seed: the global seed.
+        place: the address, or any text that identifies the image.
+
+    Returns:
+        A non-negative 63-bit integer.
+    """
     return int.from_bytes(hashlib.sha256(f"{seed} {place}".encode()).digest()[:8], "big") >> 1
 
 
 def takes_any_size(net: Net, places: Sequence[LayerAddress], size: tuple[int, ...]) -> bool:
-    """Whether the network reaches these places also with an input a little larger than `size`."""
+    """Return whether the network runs on an input that is 3 pixels larger along each axis.
+
+    Args:
+        net: the network.
+        places: the layers that the forward pass must reach.
+        size: spatial extent in pixels, without channels.
+
+    Returns:
+        True if the layers are reached without an error.
+    """
     images = torch.full(
         (1, net.contract.channels, *(extent + 3 for extent in size)), sum(net.contract.value_range) / 2
     )
@@ -244,6 +344,7 @@ def takes_any_size(net: Net, places: Sequence[LayerAddress], size: tuple[int, ..
 
 
 def _penalty(recipe: VisualizeRecipe) -> Objective:
+    """Return the weighted sum of the recipe's penalties."""
     return (
         recipe.l1 * regularizers.l1()
         + recipe.l2 * regularizers.l2()
@@ -252,37 +353,51 @@ def _penalty(recipe: VisualizeRecipe) -> Objective:
     )
 
 
-def _first(start: Tensor | None, net: Net) -> Tensor | None:
-    return None if start is None else _part(start, (0,), net)
+def _first_start(start: Tensor | None, net: Net) -> Tensor | None:
+    return None if start is None else _start_of_batch(start, (0,), net)
 
 
-def _part(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:
+def _start_of_batch(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:
     if start is None or start.dim() == len(net.contract.shape) or len(start) == 1:
         return start
     return start[list(batch)]
 
 
 def depths(net: Net, asked: Sequence[Target]) -> list[int]:
-    """How many layers have run when the last one is reached that each picture is about."""
+    """Return for each target the number of layers that run until its deepest layer is reached.
+
+    Args:
+        net: the network.
+        asked: the targets.
+
+    Returns:
+        One depth for each target, from 1 on.
+    """
     ends = {layer: number for number, layer in enumerate(layer_shapes(net), start=1)}
-    return [max((ends[place.layer] for place in wish.goal.places), default=1) for wish in asked]
+    return [max((ends[place.layer] for place in target.goal.places), default=1) for target in asked]
 
 
-# Which pictures are made together.
+# Division of the images into batches.
 
 
 ALONE = 2.0
-"""What a batch costs beside its pictures, in pictures: one of GoogLeNet or EfficientNet-lite0 takes 1.8 to
-2.8 times as long alone as it does among eight."""
+"""Fixed cost of a batch, as a number of images; an image of GoogLeNet or EfficientNet-lite0 takes 1.8 to
+2.8 times as long alone as it does among eight.
+"""
 
 
 def group_by_depth(depths: Sequence[int], most: int, group: int = 1) -> list[tuple[int, ...]]:
-    """The numbers of the pictures of each batch, so that all take least time together; shallow ones first.
+    """Divide images into batches of minimal total cost, shallow ones first.
+
+    The cost of a batch is its largest depth times its number of images plus `ALONE`.
 
     Args:
-        depths: layers that the network runs for each picture.
-        most: pictures at once.
-        group: so many that follow each other stay together; `most` holds one group or more.
+        depths: number of layers that run for each image.
+        most: maximum number of images in a batch.
+        group: this many consecutive images stay together; `most` holds one group or more.
+
+    Returns:
+        For each batch the indices of its images.
 
     Source: least cost over all ways to cut a sorted sequence, by dynamic programming.
     """

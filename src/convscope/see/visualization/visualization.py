@@ -1,4 +1,4 @@
-"""Pictures of what units, layers and answers like best.
+"""Feature visualization by activation maximisation: images that maximise units, layers and outputs.
 
 Source: Erhan et al. 2009 (activation maximisation); Olah et al. 2017, "Feature Visualization", Distill.
 """
@@ -42,14 +42,25 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Visualization:
-    """Pictures `[n c h w]` in the contract's value range, one or more for each place.
+    """Synthetic images that maximise activations, one or more for each place.
 
-    A name is the place, or the sum, as it was asked for; `-` before it is the picture it likes least, ` ~2`
-    after it the second of its variants.
-
-    `scores` are the objective's under the last step's transforms and with its penalties; `clean_scores` are
-    the activations that were asked for (their negative, for `negative`), of the pictures as they are, in
-    float32 and without penalties.
+    Attributes:
+        places: names of the images: the place or sum as it was given, with `-` before it where it was
+            minimised and the other sign is there too, and ` ~2` after it for the second of its variants.
+        images: `[n c ...]` in the contract's value range.
+        scores: objectives under the last step's transforms, with penalties.
+        clean_scores: objectives of the final images in float32, without transforms and penalties; negated
+            activations where they were minimised.
+        silent: names of images that carry no information: their objective is 0 without a gradient at the end,
+            or they are among `unmoved`.
+        steps: updates of the last batch.
+        recipe: the recipe as it was given.
+        execution: the recipe with every automatic choice replaced by its value; it reproduces the images.
+        goals: objective of each image.
+        starts: text from which, with the recipe's seed, the seed of each image's starting noise is derived.
+        film: kept steps in order, each with all images at that step.
+        unmoved: names of images whose gradient was exactly 0 in every step (zero weights, or a piecewise
+            constant function like rounding): they are still the starting images.
     """
 
     places: tuple[str, ...]
@@ -57,21 +68,13 @@ class Visualization:
     scores: Float[Tensor, " n"]
     clean_scores: Float[Tensor, " n"]
     silent: tuple[str, ...]
-    """Places whose pictures say nothing: they are 0 without a gradient at the end, so that nothing made them
-    fire, or they are among `unmoved`."""
     steps: int
     recipe: VisualizeRecipe
-    """As it was asked for."""
     execution: VisualizeRecipe
-    """With everything written down that was left to be chosen: makes the same pictures again."""
     goals: tuple[Objective, ...]
     starts: tuple[str, ...]
-    """What the first noise of each picture depends on, beside the seed."""
     film: tuple[tuple[int, Float[Tensor, "n *shape"]], ...] = ()
-    """Steps that were kept, in order, each with the pictures as they were then."""
     unmoved: tuple[str, ...] = ()
-    """Places whose gradient was exactly 0 in every step (weights of 0, or a function constant in steps, like
-    rounding): their pictures are the start that they began with."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -79,19 +82,25 @@ class Visualization:
 
 @dataclass(frozen=True, eq=False)
 class VisualizationProgress:
-    """One step of one batch of pictures; `visualization()` is what there is so far."""
+    """The state after one step of one batch; `visualization()` returns the images so far.
+
+    Attributes:
+        step: updates of the current batch.
+        steps: updates that each batch takes in all.
+        done: number of finished images.
+        total: number of images.
+        current: images and scores of the current batch.
+    """
 
     step: int
     steps: int
-    """Updates that each batch takes."""
     done: int
-    """Pictures that are finished."""
     total: int
     current: Step
     _so_far: VisualizationRun
 
     def visualization(self) -> Visualization:
-        """The pictures of all batches up to now, with their clean scores; ask before going on."""
+        """Return the images of all batches so far with their clean scores; call it before the next step."""
         return _so_far(self._so_far, self.current)
 
 
@@ -102,22 +111,29 @@ def visualize(
     photographs: Tensor | None = None,
     **recipe: object,
 ) -> Visualization:
-    """A picture for each place, made by ascending its activation.
+    """Synthesise images that maximise units, layers or outputs (activation maximisation).
+
+    The objective is ascended by gradient steps on an image parameterization (by default a decorrelated
+    Fourier basis) under random transforms. The network's weights are frozen meanwhile.
 
     Args:
         net: any network.
-        *places: `conv2:17` (a filter), `conv2:17@5,5` (a neuron), `conv2:*` (every filter of a layer),
-            `conv2` (the energy of a layer), `output:3` (an answer), or a sum: `conv2:17 - 0.3*conv2:7`.
-        start: `noise`, `zeros` (the middle of the range), or images in the contract's range.
+        *places: `conv2:17` (a channel), `conv2:17@5,5` (a neuron), `conv2:*` (every channel of a layer),
+            `conv2` (the energy of a layer), `output:3` (a logit), or a sum: `conv2:17 - 0.3*conv2:7`.
+        start: `noise`, `zeros` (the middle of the value range), or images `[c ...]` or `[n c ...]` in the
+            contract's value range.
         photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
         **recipe: fields of `VisualizeRecipe`.
 
+    Returns:
+        The images in the order of `places`, with their scores.
+
     Raises:
         PlaceError: a place is not in this network.
-        GraphError: the picture's size does not fit the network.
+        GraphError: the image's size does not fit the network.
         UsageError: a field is unknown, out of range or without effect, or a place has no gradient with
             respect to the image.
-        ConvscopeError: scores or pictures are NaN or infinite.
+        ConvscopeError: scores or images are NaN or infinite.
     """
     given = start if isinstance(start, Tensor) else None
     begin = {} if isinstance(start, Tensor) else {"start": start}
@@ -131,80 +147,100 @@ def visualize(
 def iter_visualize(
     net: Net, recipe: VisualizeRecipe, *, start: Tensor | None = None, photographs: Tensor | None = None
 ) -> Iterator[VisualizationProgress]:
-    """Make the pictures of a recipe, and yield after each step; can be stopped at any time.
+    """Run the visualization of a recipe, yielding after each step.
 
-    A picture depends on the recipe and its own place alone, not on what else is asked for or on the batch.
+    An image depends on the recipe and its own place alone, not on the other places or on the batch. The
+    iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
+
+    Args:
+        net: any network.
+        recipe: places and settings.
+        start: images in the contract's value range to start from, one or one for each result; the recipe's
+            `start` if None.
+        photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
+
+    Yields:
+        The state after each step, batch by batch; its `visualization()` holds the images so far.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        GraphError: the image's size does not fit the network.
+        UsageError: a setting has no effect, or a place has no gradient with respect to the image.
+        ConvscopeError: scores or images are NaN or infinite.
     """
-    studio = VisualizationRun(net, recipe, start, photographs)
+    run = VisualizationRun(net, recipe, start, photographs)
     with retain_heap():
-        for batch in studio.batches:
-            quick = studio.start_batch(batch)
+        for batch in run.batches:
+            fast_net = run.start_batch(batch)
             for step in optimize_input(
-                quick,
-                studio.objective,
-                studio.params,
+                fast_net,
+                run.objective,
+                run.params,
                 steps=recipe.steps,
-                config=studio.climb,
-                transforms=studio.transforms,
+                config=run.climb,
+                transforms=run.transforms,
                 generator=torch.Generator().manual_seed(recipe.seed),
             ):
-                studio.record(step)
-                yield VisualizationProgress(step.index, recipe.steps, studio.done, len(studio), step, studio)
-            studio.finish_batch()
+                run.record(step)
+                yield VisualizationProgress(step.index, recipe.steps, run.done, len(run), step, run)
+            run.finish_batch()
 
 
-def _so_far(studio: VisualizationRun, current: Step) -> Visualization:
-    """What is finished, and the batch under way as it is now, in the order in which it was asked for."""
-    parts = list(studio.finished)
+def _so_far(run: VisualizationRun, current: Step) -> Visualization:
+    """Collect the finished images and those of the current batch, in the order of the targets."""
+    parts = list(run.finished)
     if not parts or parts[-1][0] is not current:
-        parts.append((current, studio.kept))
-    made = studio.batches[: len(parts)]
+        parts.append((current, run.kept))
+    made = run.batches[: len(parts)]
     clean = torch.cat(
         [
-            clean_scores(studio.net, [studio.wishes[number].goal for number in batch], step.images)
+            clean_scores(run.net, [run.targets[number].goal for number in batch], step.images)
             for batch, (step, _) in zip(made, parts, strict=True)
         ]
     )
     numbers = torch.tensor([number for batch in made for number in batch])
     order = numbers.argsort()
-    wishes = [studio.wishes[number] for number in numbers[order].tolist()]
+    targets = [run.targets[number] for number in numbers[order].tolist()]
     images = torch.cat([step.images for step, _ in parts]).cpu()[order]
     clean = clean.cpu()[order]
-    require_finite(clean, [wish.text for wish in wishes], "scores of the finished pictures")
+    require_finite(clean, [target.text for target in targets], "scores of the finished pictures")
     unmoved = torch.cat([~step.changed & (step.index > 0) for step, _ in parts]).cpu()[order]
-    silent = unmoved | _silent(studio, wishes, images, clean)
+    silent = unmoved | _is_silent(run, targets, images, clean)
     return Visualization(
-        tuple(wish.text for wish in wishes),
+        tuple(target.text for target in targets),
         images,
         torch.cat([step.scores for step, _ in parts]).cpu()[order],
         clean,
-        _named(wishes, silent),
+        _named(targets, silent),
         current.index,
-        studio.recipe,
-        studio.pace.settled(studio.recipe),
-        tuple(wish.goal for wish in wishes),
-        tuple(wish.seed_text for wish in wishes),
-        _film(parts, order),
-        _named(wishes, unmoved),
+        run.recipe,
+        run.pace.settled(run.recipe),
+        tuple(target.goal for target in targets),
+        tuple(target.seed_text for target in targets),
+        _kept_frames(parts, order),
+        _named(targets, unmoved),
     )
 
 
-def _silent(
-    studio: VisualizationRun, wishes: list[Target], images: Tensor, clean: Tensor
+def _is_silent(
+    run: VisualizationRun, targets: list[Target], images: Tensor, clean: Tensor
 ) -> Bool[Tensor, " n"]:
-    """Pictures with a score of 0 that their own goal's gradient would leave as they are."""
+    """Return which images have a score of 0 and no gradient of their own objective."""
     silent = clean == 0
     for number in silent.nonzero().flatten().tolist():
-        silent[number] = not gradient_left(studio.net, [wishes[number].goal], images[number][None])[0]
+        silent[number] = not gradient_left(run.net, [targets[number].goal], images[number][None])[0]
     return silent
 
 
-def _named(wishes: list[Target], chosen: Bool[Tensor, " n"]) -> tuple[str, ...]:
-    return tuple(wish.text for wish, here in zip(wishes, chosen.tolist(), strict=True) if here)
+def _named(targets: list[Target], chosen: Bool[Tensor, " n"]) -> tuple[str, ...]:
+    """Return the names of the chosen targets."""
+    return tuple(target.text for target, here in zip(targets, chosen.tolist(), strict=True) if here)
 
 
-def _film(parts: list[tuple[Step, dict[int, Tensor]]], order: Tensor) -> tuple[tuple[int, Tensor], ...]:
-    """Every kept step; a batch that was stopped earlier shows its last picture from then on."""
+def _kept_frames(
+    parts: list[tuple[Step, dict[int, Tensor]]], order: Tensor
+) -> tuple[tuple[int, Tensor], ...]:
+    """Collect the kept steps; a batch that ended earlier is represented by its last images."""
     moments = sorted({index for _, kept in parts for index in kept})
     return tuple(
         (moment, torch.cat([kept.get(moment, step.images.cpu()) for step, kept in parts])[order])
