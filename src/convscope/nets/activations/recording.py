@@ -1,4 +1,4 @@
-"""One forward pass that writes down what stands at some places, and stops as soon as it has it all."""
+"""Record activations at given addresses in one forward pass that stops as soon as all are recorded."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,10 +16,10 @@ from convscope.nets.activations.tree import after, tree_leaves, tree_replace
 from convscope.nets.network import Net
 
 Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
-"""By layer, call by call: the shape of every tensor it returns, units first, without batch axis."""
-
+"""By layer, for each call: the shape of every tensor it returns, channels first, without batch axis."""
 
 Noted = Callable[[LayerAddress, Tensor], None]
+"""Callback with an address and its activation."""
 
 
 def record(
@@ -29,28 +29,31 @@ def record(
     *,
     noted: Noted | None = None,
 ) -> dict[LayerAddress, Tensor]:
-    """What stands at `places` when the network looks at `inputs`.
+    """Record the activations at `places` for the given inputs.
 
     One forward pass with frozen weights in evaluation mode, ended after the last place that is needed. Each
     tensor holds the value at its place even if a later layer overwrites it in place. Where gradients are
-    enabled, the tensors are part of the graph: later places can be differentiated with respect to earlier
-    ones and to the inputs.
+    enabled, the tensors are part of the autograd graph: later places can be differentiated with respect to
+    earlier ones and to the inputs.
 
     Args:
-        net: the network; it is afterwards exactly as it was, whatever happens.
+        net: the network; its state is the same afterwards, also after an exception.
         inputs: one tensor `[b c ...]` in the contract's range, or one for each input.
-        places: where to look. How often a layer runs is learned once, from the contract's example.
-        noted: called with a layer's place and tensor when they are there, before the network goes on: what is
-            made of it then lies before later layers in the graph, and gradients come to it after them. The
-            last call for a place counts; for the network's own result there may be none.
+        places: addresses of what to record. How often a layer runs is found once, with the contract's
+            example.
+        noted: called with a place and its tensor as soon as the layer has returned it, before the network
+            continues: what is computed from it then comes before later layers in the autograd graph, and
+            receives gradients after them. The last call for a place counts; for the network's own result
+            there may be none. Its exceptions are raised unchanged.
 
     Returns:
-        For each place as it was asked for, in that order: `[b c ...]` for a layer, `[b ...]` for a unit,
-        `[b c]` for a position, `[b]` for a neuron. Where a layer has its units last, as on tokens, they are
-        moved to the front; see `convscope.nets.activations.axes`.
+        For each place, by the address as given and in that order: `[b c ...]` for a layer, `[b ...]` for a
+        unit, `[b c]` for a position, `[b]` for a neuron. Where a layer has its channels last, as on tokens,
+        they are moved to axis 1; see `convscope.nets.activations.axes`.
 
     Raises:
-        PlaceError: a place does not exist, or the network did not pass it with these inputs.
+        PlaceError: a place does not exist, its layer did not run for these inputs, or its activation is
+            complex or sparse.
     """
     asked = [LayerAddress.parse(place) for place in places]
     wanted = [resolve(net, place, check_position=False) for place in asked]
@@ -67,17 +70,20 @@ def record(
 def resolve(
     net: Net, place: LayerAddress | str, *inputs: Tensor, check_position: bool = True
 ) -> LayerAddress:
-    """The place with its unit as a number, after checking that it exists.
+    """Check that an address exists, and replace a unit's label by its number.
 
     Args:
         net: the network.
         place: an address, or its text.
-        *inputs: what the network will look at, where its size differs from the contract's; positions are
+        *inputs: inputs of the size that will be used, where it differs from the contract's; positions are
             checked against it.
         check_position: False leaves positions unchecked.
 
+    Returns:
+        The address with its unit as a number.
+
     Raises:
-        PlaceError: there is no such layer, call, part, unit or position; the nearest names are told.
+        PlaceError: there is no such layer, call, key, unit or position; the hint names the nearest.
     """
     place = LayerAddress.parse(place)
     shapes = layer_shapes(net, *inputs)
@@ -103,17 +109,43 @@ class _Survey(NamedTuple):
 
 
 def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
-    """Which layers run, how often, and what comes out; found in one pass over an example, and kept."""
+    """Return the output shapes of every layer that runs, for each of its calls.
+
+    Found in one forward pass over one example, and cached in the network for inputs of the same size.
+
+    Args:
+        net: the network.
+        *inputs: inputs of the size in question, `[b c ...]`; by default the contract's example.
+
+    Returns:
+        For each layer that runs, a tuple with one dict per call: output shapes without batch axis, channels
+        first, by key.
+    """
     return _surveyed(net, *inputs).shapes
 
 
 def last_axes(net: Net) -> frozenset[Spot]:
-    """The tensors whose units come last when the network runs; found with `survey`."""
+    """Return the tensors whose channels lie on the last axis, found with the contract's example.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Identifiers (layer, call, key) of those tensors; see `convscope.nets.activations.axes.last_of`.
+    """
     return _surveyed(net).last
 
 
 def batch_changing_layers(net: Net) -> frozenset[str]:
-    """The layers that return something other than one row for each input; found with `survey`."""
+    """Return the layers whose output does not have one row per input, found with the contract's example.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Names of the layers that return a tensor with another batch size than they were given, as where
+        windows of an image are folded into the batch.
+    """
     return _surveyed(net).folding
 
 
@@ -126,11 +158,14 @@ def _surveyed(net: Net, *inputs: Tensor) -> _Survey:
 
 
 _Call = tuple[str, nn.Module | None, dict[str, tuple[int, ...]]]
-"""A layer's name, the layer, and the shape of each tensor that it returned, with the batch axis."""
+"""A layer's name, its module, and the shape of each tensor that it returned by key, with the batch axis."""
 
 
 def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
-    """What each call of each layer returns, in the order in which they end; the result is the last."""
+    """Run the network once; return the output shapes of each call of each layer, in the order of completion.
+
+    The last entry is the network's result.
+    """
     found: list[_Call] = []
 
     def note(name: str, module: nn.Module | None, output: Any) -> None:
@@ -170,11 +205,11 @@ def _arranged(found: Sequence[_Call]) -> _Survey:
 
 
 class _Done(BaseException):
-    """Ends a forward pass; no `Exception`, so that no network swallows it."""
+    """Ends a forward pass. Derived from `BaseException`, so that no network catches it."""
 
 
 class _Watch:
-    """The tensors of one forward pass at the places that are wanted."""
+    """Records the tensors of one forward pass at the given addresses."""
 
     def __init__(self, net: Net, places: Sequence[LayerAddress], noted: Noted | None) -> None:
         self.net, self.places, self.noted = net, places, noted
@@ -194,7 +229,10 @@ class _Watch:
         self.failure: Exception | None = None
 
     def run(self, ready: tuple[Tensor, ...]) -> Any:
-        """The network's result; None if all was seen before it. What `noted` throws comes as it is."""
+        """Run the network; return its result, or None if all was recorded before it ended.
+
+        Exceptions of the callback are raised unchanged.
+        """
         with frozen(self.net.module), self._hooked():
             try:
                 return self.net(*ready) if self.pending else None
@@ -205,7 +243,7 @@ class _Watch:
 
     @property
     def overwritten(self) -> bool:
-        """Whether something went on to change a tensor after it was recorded."""
+        """Whether a tensor was changed in place after it was recorded."""
         return any(tensor._version != version for tensor, version in self.versions)
 
     @contextmanager
@@ -269,7 +307,7 @@ class _Watch:
 
 
 def _real(act: Tensor, place: LayerAddress) -> Tensor:
-    """The activation, unless nothing can be made of its values."""
+    """Return the activation; refuse complex and sparse tensors."""
     if act.is_complex() or act.layout is not torch.strided:
         kind = f"complex values ({act.dtype})" if act.is_complex() else f"a sparse tensor ({act.layout})"
         way = "x.abs() or torch.view_as_real(x)" if act.is_complex() else "x.to_dense()"

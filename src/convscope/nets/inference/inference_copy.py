@@ -1,8 +1,8 @@
-"""A second copy of a network, made for speed: the same function of its input, cheaper to compute.
+"""Make a faster copy of a network that computes the same function.
 
-Batch normalisation in evaluation mode is a multiplication and an addition for each channel; where it follows
-a convolution, both go into the convolution's weights. Local response normalisation is computed another way.
-The network itself is not touched.
+Batch normalisation in evaluation mode is a multiplication and an addition per channel; where it follows a
+convolution, both are folded into the convolution's weights. Local response normalisation is computed by
+`convscope.nets.inference.fast_lrn`. The network itself is not changed.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2 (folding).
 """
@@ -28,7 +28,7 @@ from convscope.nets.network import Net
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 CLOSE = 1e-3
-"""How far activations of the copy may be from the network's own, as a share of the largest."""
+"""Largest allowed difference of activations from the network's own, relative to the largest activation."""
 
 
 def inference_copy(
@@ -39,15 +39,17 @@ def inference_copy(
     dtype: torch.dtype | None = None,
     channels_last: bool = False,
 ) -> Net:
-    """A copy of the network that gives the same at `places`, sooner.
+    """Return a faster copy of a network, with the same activations at `places`.
 
     Args:
-        net: the network; it stays as it was.
-        images: what it will look at, in the contract's range; folding is kept only if the copy agrees with
-            the network on the first of them.
-        places: where its activations will be read; its result, if left out.
-        dtype: precision of the copy's weights and arithmetic; the network's own if left out.
-        channels_last: order of the weights' axes in memory, where the network bears it.
+        net: the network; it is not changed.
+        images: inputs `[b c ...]` in the contract's range; folding is kept only if the copy agrees with the
+            network on the first of them, within `CLOSE`.
+        places: addresses whose activations will be read; the network's result if empty. Convolutions that
+            are read are not folded.
+        dtype: dtype of the copy's weights and arithmetic; None keeps the network's own.
+        channels_last: convert the copy's weights to the channels-last memory format, where the network
+            supports it.
 
     Returns:
         The copy, frozen; the network itself where a copy would be no faster, or cannot be made.
@@ -94,7 +96,7 @@ def _with(net: Net, module: nn.Module) -> Net:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Names of a convolution and of the normalisation that alone reads it."""
+    """Names of a convolution and of the batch normalisation that alone reads its output."""
 
     convolution: str
     norm: str
@@ -117,7 +119,7 @@ class _Pair:
 
 
 def _rest(norm: nn.Module) -> nn.Module:
-    """What a normalisation does beside normalising: nothing, or, in timm's, dropping and activating."""
+    """Return what a normalisation does besides normalising: nothing, or dropout and activation in timm's."""
     if type(norm) in NORMS:
         return nn.Identity()
     return nn.Sequential(OrderedDict((name, part) for name, part in norm.named_children()))
@@ -126,16 +128,16 @@ def _rest(norm: nn.Module) -> nn.Module:
 def _pairs(
     net: Net, images: Tensor, places: tuple[LayerAddress, ...]
 ) -> tuple[list[_Pair], dict[LayerAddress, Tensor]]:
-    """Normalisations whose input is a convolution's output, each run once; found by watching one pass.
+    """Find batch normalisations that read a convolution's output, each run once, in one forward pass.
 
-    The pass ends where the last of the places is reached; what stands there is given too.
+    The pass ends where the last of the places is reached; the activations there are returned, too.
     """
     read = {place.layer for place in places}
     made: dict[int, tuple[str, Tensor]] = {}
     follows: dict[str, str] = {}
     calls: Counter[str] = Counter()
 
-    def begin(*_: Any) -> None:  # a second time, where something overwrites what is read
+    def begin(*_: Any) -> None:  # `record` runs a second pass if something overwrites what is read
         for found in (made, follows, calls):
             found.clear()
 
@@ -176,13 +178,13 @@ def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:
 
 
 def _plain(part: nn.Module) -> bool:
-    """Whether the weights are the layer's own: no parametrisation, nothing hooked to it."""
+    """Return whether the weights are the layer's own: no parametrisation and no hooks."""
     hooked = part._forward_hooks or part._forward_pre_hooks or part._backward_hooks
     return isinstance(part._parameters.get("weight"), nn.Parameter) and not hooked
 
 
 def _known(norm: nn.Module) -> bool:
-    """Exactly torch's, or timm's that goes on with `drop` and `act`; all others are left alone."""
+    """Return whether it is torch's own batch norm, or timm's with `drop` and `act`; others are not folded."""
     if norm._forward_hooks or norm._forward_pre_hooks:
         return False
     return type(norm) in NORMS or [name for name, _ in norm.named_children()] == ["drop", "act"]

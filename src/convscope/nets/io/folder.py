@@ -26,20 +26,20 @@ from convscope.recipe import shortened
 FORMAT = "convscope.model/1"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 MOST_VALUES = 2**32
-"""Numbers that one layer may give for one example: 16 GB in float32."""
+"""Largest number of values that one layer may return for one example: 16 GB in float32."""
 
 
 def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
-    """Write a network into a folder, from where `load` reads it.
+    """Save a network to a folder, from where `load` reads it.
 
-    Each file appears whole or not at all; the folder is made if it is not there. A network that was neither
-    built from a graph nor is in the register `nets.made` keeps its weights and contract; to read it back,
-    give its module to `open_folder`.
+    Each file is written completely or not at all; the folder is created if missing. A network that was
+    neither built from a graph nor is in the registry `convscope.nets.io.registry` is saved with its weights
+    and contract; to read it back, give its module to `open_folder`.
 
     Args:
         net: the network.
         folder: where to; files of the same names are replaced.
-        recipe: how it was trained, to travel along.
+        recipe: how it was trained, JSON-ready; stored in the description.
 
     Returns:
         The folder.
@@ -79,15 +79,19 @@ def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Net:
-    """The network that `save` wrote.
+    """Open a network that `save` wrote.
 
     Args:
         folder: holds `model.json` and `model.safetensors`.
-        module: takes the weights, for a network that was not built from a graph.
+        module: receives the weights, in place; needed for a network that neither was built from a graph nor
+            is in the registry.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
-        MissingError: a file is not there.
-        DataError: a file is damaged, or the weights do not fit; what is wrong is named.
+        MissingError: a file is missing.
+        DataError: a file is damaged, or the weights do not fit; the message names what is wrong.
         UsageError: the network has no graph and no module is given.
     """
     folder = Path(folder)
@@ -122,7 +126,7 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
 def _parts(
     document: dict[str, Any], path: Path
 ) -> tuple[Graph | None, tuple[InputContract, ...], tuple[str, ...], Source]:
-    """Graph, contracts, labels and source of a description, every field checked."""
+    """Read graph, contracts, labels and source of a description, and check every field."""
     try:
         graph = None if document["graph"] is None else from_json(document["graph"])
         contracts = tuple(_dataclass(InputContract, entry) for entry in _listed(document, "contracts"))
@@ -140,7 +144,7 @@ def _parts(
 
 
 def _listed(document: dict[str, Any], name: str) -> list[Any]:
-    """A field that is a list: a text or a table would pass for one, letter by letter."""
+    """Return a field that must be a list; a string or a dict would be iterated over silently."""
     value = document[name]
     if not isinstance(value, list):
         raise ValueError(f"{name} is a list, not {shortened(value)}")
@@ -148,7 +152,7 @@ def _listed(document: dict[str, Any], name: str) -> list[Any]:
 
 
 def _check_graph_size(graph: Graph | None) -> None:
-    """Compute every shape, so that layers which do not fit are met here."""
+    """Compute every shape, so that layers that do not fit or are too large are refused here."""
     if graph is not None:
         largest = max(prod(shape) for shape in graph.shapes.values())
         if largest > MOST_VALUES:
@@ -156,7 +160,7 @@ def _check_graph_size(graph: Graph | None) -> None:
 
 
 def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
-    """The module, unless the graph asks for far more memory than the weights that are there can fill."""
+    """Build a graph's module, unless it would take far more memory than the stored weights can fill."""
     expected = f"a network that can be built in {folder / DESCRIPTION}"
     try:
         wanted = totals(costs(graph)).parameters  # pyright: ignore[reportArgumentType]
@@ -172,7 +176,7 @@ def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
 
 
 def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
-    """The module of the register, unless it asks for far more memory than the weights there can fill."""
+    """Build a registered module, unless it would take far more memory than the stored weights can fill."""
     expected = f"a network that can be made in {folder / DESCRIPTION}"
     try:
         with torch.device("meta"):

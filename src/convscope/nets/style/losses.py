@@ -1,8 +1,8 @@
-"""What style and content are: correlations between filters, and their values.
+"""Losses of neural style transfer: Gram matrices of features for style, features for content.
 
 Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR,
-equations 1 to 6; guides: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer",
-arXiv:1611.07865, section 4.
+equations 1 to 6; weighted by regions: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
+Transfer", arXiv:1611.07865, section 4.
 """
 
 from typing import Any
@@ -34,10 +34,10 @@ def gram(
 
 
 class _Products(torch.autograd.Function):
-    """Sums over positions of shares times the products of two filters' values.
+    """Weighted sums over positions of the products of two channels' values.
 
-    The gradient is one product of matrices, where autograd would take one for each of the two factors and
-    add them up: three maps at once, at the moment when a step needs most memory.
+    The gradient is one matrix product, where autograd would compute one for each of the two factors and add
+    them up: three maps at once, at the moment when a step needs most memory.
     """
 
     @staticmethod
@@ -57,9 +57,16 @@ class _Products(torch.autograd.Function):
 
 
 def style_loss(here: Float[Tensor, "b c c"], wanted: Float[Tensor, "#b c c"]) -> Float[Tensor, " b"]:
-    """Gatys' E of one layer: the squared distance of two `gram`s, over 4 times the number of filters squared.
+    """Compute Gatys' style loss of one layer: the squared distance of two Gram matrices, over 4 N^2.
 
-    With Gatys' G = M * `gram` it is 1 / (4 N^2 M^2) sum (G - A)^2, exactly once.
+    N is the number of channels. With Gatys' G = M * `gram` this is 1 / (4 N^2 M^2) sum (G - A)^2.
+
+    Args:
+        here: matrices from `gram`, `[b c c]`.
+        wanted: matrices of the style, `[1 c c]` or `[b c c]`.
+
+    Returns:
+        The loss of each image, `[b]`.
     """
     return (here - wanted).square().sum((-2, -1)) / (4 * here.shape[-1] ** 2)
 
@@ -67,8 +74,15 @@ def style_loss(here: Float[Tensor, "b c c"], wanted: Float[Tensor, "#b c c"]) ->
 def content_loss(
     features: Float[Tensor, "b *shape"], wanted: Float[Tensor, "#b *shape"]
 ) -> Float[Tensor, " b"]:
-    """The mean squared difference of features, for each image.
+    """Compute the mean squared difference of features, for each image.
 
-    Gatys' is N M / 2 times this, and grows with the picture, which style does not.
+    Gatys' content loss is N M / 2 times this, and grows with the image size, which his style loss does not.
+
+    Args:
+        features: features of the image, `[b *shape]`.
+        wanted: features of the content, `[1 *shape]` or `[b *shape]`.
+
+    Returns:
+        The loss of each image, `[b]`.
     """
     return (features - wanted).square().flatten(1).mean(1)
