@@ -1,4 +1,4 @@
-"""A network in a folder: `model.json` says what it is, `model.safetensors` holds its weights."""
+"""Save and open networks as folders: `model.json` describes one, `model.safetensors` holds its weights."""
 
 import json
 import os

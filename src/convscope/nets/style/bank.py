@@ -32,7 +32,7 @@ from convscope.nets.style.parts import (
 )
 
 MEAN, STD = 0.5, 0.25
-"""Approximate mean and standard deviation of photographs in [0, 1], by which input and output are normalised."""
+"""Approximate mean and standard deviation of photographs in [0, 1], which normalise input and output."""
 PLAIN = "photo"
 """Name of the branch without a bank, which reconstructs the photograph."""
 ROUNDING = 1e-6
@@ -85,9 +85,13 @@ class StyleBankConfig:
 
 
 class StyleFilter(nn.Module):
-    """One style: a convolution, and a grain: two textures that repeat with different periods, added up.
+    """Bank of one style: a convolution and a grain, the sum of two textures of different periods.
 
-    Everything in it enters its answer linearly, so banks can be mixed before they are used.
+    Its output is linear in its parameters, so banks can be mixed before they are applied.
+
+    Args:
+        channels: channels of the features.
+        reach: height and width of the filters.
     """
 
     def __init__(self, channels: int, reach: int) -> None:

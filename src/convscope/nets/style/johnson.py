@@ -76,7 +76,7 @@ class Johnson(FeedForwardStyleNet):
 
     @property
     def halo(self) -> int:
-        """How far a pixel sees while the statistics are held, in pixels, rounded up to a multiple of 4."""
+        """Radius of the receptive field in pixels while the statistics are held, up to a multiple of 4."""
         return -(-(4 + 1 + 2 + 8 * self.form.blocks + 4 + 2 + 4) // 4) * 4
 
     @property

@@ -15,15 +15,18 @@ from torch import Tensor
 def gram(
     features: Float[Tensor, "b c *size"], weights: Float[Tensor, "*size"] | None = None
 ) -> Float[Tensor, "b c c"]:
-    """Correlations between filters: for each pair, the mean over positions of the product of their values.
+    """Compute the Gram matrix of features: the mean over positions of the product of each two channels.
 
-    Gatys' G is M times this, where M is the number of positions. Dividing by it here, once and nowhere else,
-    lets pictures of different sizes be compared.
+    Gatys' G is M times this, where M is the number of positions. Dividing by M here, once and nowhere else,
+    makes images of different sizes comparable.
 
     Args:
-        features: maps of filters.
-        weights: how much each position counts, not negative; all alike if left out. Positions that count for
-            nothing are as if they were not there. Where none counts, the result is 0.
+        features: feature maps `[b c *size]`.
+        weights: non-negative weight of each position, `[*size]`; normalised to a sum of 1. All equal if
+            left out. Where the sum is 0, the result is 0.
+
+    Returns:
+        Symmetric matrices `[b c c]`.
     """
     flat = features.flatten(2)
     if weights is None:

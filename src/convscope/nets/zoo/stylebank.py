@@ -1,4 +1,4 @@
-"""StyleBank as it ships, with banks for paintings in the public domain; see scripts/train_styles.py."""
+"""The packaged StyleBank, with banks for paintings in the public domain; see scripts/train_styles.py."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ STYLES = ("starry-night", "great-wave", "scream", "shipwreck")
 
 
 def stylebank() -> "nn.Module":
-    """The same network with fresh weights."""
+    """Build the network with fresh weights."""
     from convscope.nets.style.bank import StyleBank, StyleBankConfig
 
     return StyleBank(StyleBankConfig(STYLES))
