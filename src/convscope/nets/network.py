@@ -164,7 +164,7 @@ class Net:
         key = (contract, device, dtype)
         if key not in self._cache:
             shape = (-1, *(1 for _ in contract.size))
-            with torch.inference_mode(False):  # what is kept must serve passes with gradients, too
+            with torch.inference_mode(False):  # the cached tensors are used in passes with gradients, too
                 mean = torch.tensor(contract.mean, device=device, dtype=dtype).view(shape)
                 scale = 1 / torch.tensor(contract.std, device=device, dtype=dtype).view(shape)
             plain = set(contract.mean) == {0.0} and set(contract.std) == {1.0}
@@ -222,7 +222,7 @@ class Net:
         """Refuse a module whose `forward` does not take the inputs by position."""
         try:
             signature = inspect.signature(self.module.forward)
-        except (TypeError, ValueError):  # compiled: nothing can be told
+        except (TypeError, ValueError):  # compiled: it has no signature
             return
         try:
             signature.bind(*inputs)

@@ -208,19 +208,19 @@ class _Hold:
 
     def _run_aside(self, inputs: tuple[Tensor, ...], before: Callable[[], None] | None) -> Any:
         """Run on stand-in copies, and find out whether the pass changes anything."""
-        standing = StandIn(self.module, _known.get(self.module))
+        stand_in = StandIn(self.module, _known.get(self.module))
         ended = False
         try:
-            standing.begin()
+            stand_in.begin()
             if before:
                 before()
             result = self.module(*inputs)
             ended = True
         finally:
-            changed = standing.end()
-            self.lost += standing.lost
+            changed = stand_in.end()
+            self.lost += stand_in.lost
             if changed:
-                self._remember(standing.written)
+                self._remember(stand_in.written)
             elif ended:
                 _known.setdefault(self.module, None)
         if self.lost:
@@ -248,7 +248,7 @@ def _late(module: nn.Module, names: list[str]) -> GraphError:
 
 def _lost(module: nn.Module, names: list[str]) -> GraphError:
     return GraphError(
-        "a network whose code does not write to its large tensors while it is looked into",
+        "a network whose code does not write to its large tensors in a forward pass",
         received=f"{type(module).__name__}, which wrote to {', '.join(names[:5])}",
         hint="These values could not be kept: load the weights again, and let forward work on a copy.",
     )

@@ -113,7 +113,7 @@ class ModuleState:
         self.tensors: dict[int, TensorState] = {}
         self.rewritten: list[TensorState] = []
         self.generators: list[tuple[Any, Any]] = []
-        self.scripted: list[_Scripted] = []
+        self.scripted: list[_ScriptState] = []
         self._seen = set(map(id, self.parts))
         self._left = FOLLOWED
         for part in self.parts:
@@ -123,7 +123,7 @@ class ModuleState:
 
     def _note_part(self, part: nn.Module) -> None:
         if isinstance(part, torch.jit.ScriptModule):
-            self.scripted.append(_Scripted(part))
+            self.scripted.append(_ScriptState(part))
             for name in ("_parameters", "_buffers"):
                 for key, tensor in part.__dict__.get(name, {}).items():
                     self._follow(tensor, key)
@@ -144,7 +144,7 @@ class ModuleState:
             kind = type(value)
             if kind in _ATOMS or id(value) in self._seen:
                 continue
-            if kind in _KINDS:  # the usual ones first: a network has thousands of them
+            if kind in _KINDS:  # the most frequent kinds first: a network has thousands of them
                 if value:
                     self._note(value)
                 else:
@@ -203,8 +203,8 @@ class ModuleState:
         return (
             any(type(part) is not kind for part, kind in zip(self.parts, self.kinds, strict=True))
             or any(self.empty)
-            or any(not _alike(content, copy) for content, copy in self.contents)
-            or any(not _generator_alike(value, state) for value, state in self.generators)
+            or any(not _unchanged(content, copy) for content, copy in self.contents)
+            or any(not _generator_unchanged(value, state) for value, state in self.generators)
             or any(scripted.changed() for scripted in self.scripted)
             or any(
                 noted.moved()
@@ -229,8 +229,8 @@ class ModuleState:
             for content in self.empty:
                 content.clear()
         for content, copy in self.contents:
-            if not _alike(content, copy):
-                _refill(content, copy)
+            if not _unchanged(content, copy):
+                _restore_container(content, copy)
         for value, state in self.generators:
             _restore_generator(value, state)
         lost = []
@@ -242,7 +242,7 @@ class ModuleState:
         return [noted.name for noted in lost]
 
 
-class _Scripted:
+class _ScriptState:
     """Attributes of a TorchScript module that are no tensors."""
 
     def __init__(self, part: torch.jit.ScriptModule) -> None:
@@ -353,7 +353,7 @@ def callable_kind(value: Any) -> bool:
     )
 
 
-def _alike(content: Any, copy: Any) -> bool:
+def _unchanged(content: Any, copy: Any) -> bool:
     """Return whether a container holds the very objects of its copy, in the same order."""
     if copy is None:
         return not content
@@ -366,7 +366,7 @@ def _alike(content: Any, copy: Any) -> bool:
     return all(map(is_, content, copy))
 
 
-def _refill(content: Any, copy: Any) -> None:
+def _restore_container(content: Any, copy: Any) -> None:
     content.clear()
     if copy:
         (content.update if isinstance(content, (dict, set)) else content.extend)(copy)
@@ -384,7 +384,7 @@ def _generator(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]] | N
     return None
 
 
-def _generator_alike(value: Any, state: Any) -> bool:
+def _generator_unchanged(value: Any, state: Any) -> bool:
     handles = _generator(value)
     now = handles[0]() if handles else value
     if isinstance(now, Tensor):
@@ -396,5 +396,5 @@ def _restore_generator(value: Any, state: Any) -> None:
     handles = _generator(value)
     if handles:
         handles[1](state)
-    elif not _generator_alike(value, state):
+    elif not _generator_unchanged(value, state):
         value[...] = state

@@ -55,16 +55,16 @@ def record(
         PlaceError: a place does not exist, its layer did not run for these inputs, or its activation is
             complex or sparse.
     """
-    asked = [LayerAddress.parse(place) for place in places]
-    wanted = [resolve(net, place, check_position=False) for place in asked]
+    requested = [LayerAddress.parse(place) for place in places]
+    wanted = [resolve(net, place, check_position=False) for place in requested]
     ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    watch = _Watch(net, wanted, noted)
-    result = watch.run(ready)
-    if watch.overwritten:
+    recorder = _Recorder(net, wanted, noted)
+    result = recorder.run(ready)
+    if recorder.overwritten:
         net._cache["overwrites"] = True
-        watch = _Watch(net, wanted, noted)
-        result = watch.run(ready)
-    return {name: watch.tensor(place, result) for name, place in zip(asked, wanted, strict=True)}
+        recorder = _Recorder(net, wanted, noted)
+        result = recorder.run(ready)
+    return {name: recorder.tensor(place, result) for name, place in zip(requested, wanted, strict=True)}
 
 
 def resolve(
@@ -105,7 +105,7 @@ def resolve(
 class _Survey(NamedTuple):
     shapes: Shapes
     last: frozenset[Spot]
-    folding: frozenset[str]
+    batch_changing: frozenset[str]
 
 
 def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
@@ -121,7 +121,7 @@ def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
         For each layer that runs, a tuple with one dict per call: output shapes without batch axis, channels
         first, by key.
     """
-    return _surveyed(net, *inputs).shapes
+    return _survey(net, *inputs).shapes
 
 
 def last_axes(net: Net) -> frozenset[Spot]:
@@ -133,7 +133,7 @@ def last_axes(net: Net) -> frozenset[Spot]:
     Returns:
         Identifiers (layer, call, key) of those tensors; see `convscope.nets.activations.axes.last_of`.
     """
-    return _surveyed(net).last
+    return _survey(net).last
 
 
 def batch_changing_layers(net: Net) -> frozenset[str]:
@@ -146,14 +146,14 @@ def batch_changing_layers(net: Net) -> frozenset[str]:
         Names of the layers that return a tensor with another batch size than they were given, as where
         windows of an image are folded into the batch.
     """
-    return _surveyed(net).folding
+    return _survey(net).batch_changing
 
 
-def _surveyed(net: Net, *inputs: Tensor) -> _Survey:
+def _survey(net: Net, *inputs: Tensor) -> _Survey:
     ready = inputs or _as_tuple(net.example())
     key = ("survey", tuple(tuple(x.shape[1:]) for x in ready))
     if key not in net._cache:
-        net._cache[key] = _arranged(_outputs(net, ready))
+        net._cache[key] = _summarise(_outputs(net, ready))
     return net._cache[key]
 
 
@@ -186,7 +186,7 @@ def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
     return found
 
 
-def _arranged(found: Sequence[_Call]) -> _Survey:
+def _summarise(found: Sequence[_Call]) -> _Survey:
     calls: Counter[str] = Counter()
     outputs: list[Output] = []
     for name, module, parts in found:
@@ -198,22 +198,24 @@ def _arranged(found: Sequence[_Call]) -> _Survey:
         shapes[name].append({})
     for output in outputs:
         name, number, key = output.spot
-        turned = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
-        shapes[name][number - 1][key] = turned
-    folding = frozenset(name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values()))
-    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, folding)
+        channels_first = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
+        shapes[name][number - 1][key] = channels_first
+    batch_changing = frozenset(
+        name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values())
+    )
+    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, batch_changing)
 
 
 class _Done(BaseException):
     """Ends a forward pass. Derived from `BaseException`, so that no network catches it."""
 
 
-class _Watch:
+class _Recorder:
     """Records the tensors of one forward pass at the given addresses."""
 
     def __init__(self, net: Net, places: Sequence[LayerAddress], noted: Noted | None) -> None:
         self.net, self.places, self.noted = net, places, noted
-        shapes, self.last, _ = _surveyed(net)
+        shapes, self.last, _ = _survey(net)
         self.usual = {place.layer: len(shapes[place.layer]) for place in places}
         self.modules = {
             layer: module

@@ -109,8 +109,8 @@ def _is(name: str, *parts: str) -> bool:
 
 def _unfit(name: str) -> str:
     for part, reason in (
-        ("video", "looks at films (five axes)"),
-        ("optical_flow", "looks at two pictures and answers with motion"),
+        ("video", "takes films (five axes)"),
+        ("optical_flow", "takes two images and returns optical flow"),
         ("quantization", "computes in int8, through which no gradient flows"),
     ):
         if _is(name, part):
@@ -123,7 +123,7 @@ def _check(name: str) -> None:
         raise UsageError("a model of torchvision", received=name, hint=nearest(name, names()))
     if reason := _unfit(name):
         raise UsageError(
-            "a model that takes one batch of pictures",
+            "a model that takes one batch of images",
             received=f"{name}, which {reason}",
             hint="Make it yourself and use convscope.wrap(module, contracts).",
         )

@@ -55,19 +55,19 @@ def inference_copy(
         The copy, frozen; the network itself where a copy would be no faster, or cannot be made.
     """
     places = tuple(place.layer_only for place in places) or (LayerAddress(RESULT),)
-    layer_shapes(net)  # what the copy then knows too, so that nothing but one pass is watched
-    if changes_itself(net.module):  # a copy that is not held would go on changing
+    layer_shapes(net)  # cached for the copy too, so that `_find_pairs` needs only one pass
+    if changes_itself(net.module):  # a copy outside `frozen` would go on changing
         return net
     if any(isinstance(part, torch.jit.ScriptModule) for part in net.module.modules()):  # nothing to fold
         return net
     try:
         module = deepcopy(net.module)
-    except Exception:  # whatever a module's own copying throws
+    except Exception:  # whatever a module's own `__deepcopy__` raises
         return net
     copy = _with(net, module)
     with torch.no_grad():
         with DetectLRN() as watch:
-            pairs, before = _pairs(copy, images[:1], places)
+            pairs, before = _find_pairs(copy, images[:1], places)
         for pair in pairs:
             pair.fold(module)
         if watch.seen:
@@ -95,7 +95,7 @@ def _with(net: Net, module: nn.Module) -> Net:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _ConvBnPair:
     """Names of a convolution and of the batch normalisation that alone reads its output."""
 
     convolution: str
@@ -115,19 +115,19 @@ class _Pair:
         )
         first.weight, first.bias = weight.requires_grad_(False), bias.requires_grad_(False)
         parent, _, name = self.norm.rpartition(".")
-        setattr(module.get_submodule(parent), name, _rest(second))
+        setattr(module.get_submodule(parent), name, _after_norm(second))
 
 
-def _rest(norm: nn.Module) -> nn.Module:
+def _after_norm(norm: nn.Module) -> nn.Module:
     """Return what a normalisation does besides normalising: nothing, or dropout and activation in timm's."""
     if type(norm) in NORMS:
         return nn.Identity()
     return nn.Sequential(OrderedDict((name, part) for name, part in norm.named_children()))
 
 
-def _pairs(
+def _find_pairs(
     net: Net, images: Tensor, places: tuple[LayerAddress, ...]
-) -> tuple[list[_Pair], dict[LayerAddress, Tensor]]:
+) -> tuple[list[_ConvBnPair], dict[LayerAddress, Tensor]]:
     """Find batch normalisations that read a convolution's output, each run once, in one forward pass.
 
     The pass ends where the last of the places is reached; the activations there are returned, too.
@@ -143,14 +143,14 @@ def _pairs(
 
     handles = [net.module.register_forward_pre_hook(begin)]
     for name, part in net.module.named_modules():
-        if isinstance(part, CONVOLUTIONS) and _plain(part):
+        if isinstance(part, CONVOLUTIONS) and _own_weights(part):
 
             def note(_part: Any, _inputs: Any, output: Any, name: str = name) -> None:
                 calls[name] += 1
                 made[id(output)] = (name, output)
 
             handles.append(part.register_forward_hook(note))
-        elif isinstance(part, NORMS) and part.running_mean is not None and _known(part):
+        elif isinstance(part, NORMS) and part.running_mean is not None and _can_fold(part):
 
             def look(_part: Any, inputs: Any, name: str = name) -> None:
                 calls[name] += 1
@@ -165,7 +165,7 @@ def _pairs(
             handle.remove()
     readers = Counter(follows.values())
     pairs = [
-        _Pair(convolution, norm)
+        _ConvBnPair(convolution, norm)
         for norm, convolution in follows.items()
         if calls[norm] == calls[convolution] == 1 and readers[convolution] == 1 and convolution not in read
     ]
@@ -177,13 +177,13 @@ def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:
     return (images.to(net.device), *(() if isinstance(example, Tensor) else tuple(example[1:])))
 
 
-def _plain(part: nn.Module) -> bool:
+def _own_weights(part: nn.Module) -> bool:
     """Return whether the weights are the layer's own: no parametrisation and no hooks."""
     hooked = part._forward_hooks or part._forward_pre_hooks or part._backward_hooks
     return isinstance(part._parameters.get("weight"), nn.Parameter) and not hooked
 
 
-def _known(norm: nn.Module) -> bool:
+def _can_fold(norm: nn.Module) -> bool:
     """Return whether it is torch's own batch norm, or timm's with `drop` and `act`; others are not folded."""
     if norm._forward_hooks or norm._forward_pre_hooks:
         return False

@@ -67,14 +67,14 @@ def supports_channels_last(net: Net, *inputs: Tensor) -> bool:
         example = net.example()
         usual = (example,) if isinstance(example, Tensor) else tuple(example)
         try:
-            found = _same(net, [x[:1].detach().to(net.device) for x in inputs or usual])
+            found = _same_outputs(net, [x[:1].detach().to(net.device) for x in inputs or usual])
         except ConvscopeError:  # a size that only its first layers take
-            found = _same(net, usual)
+            found = _same_outputs(net, usual)
         net._cache["channels last"] = found
     return bool(net._cache["channels last"])
 
 
-def _same(net: Net, inputs: Sequence[Tensor]) -> bool:
+def _same_outputs(net: Net, inputs: Sequence[Tensor]) -> bool:
     moved = [channels_last(x.clone()) if x.dim() == 4 else x.clone() for x in inputs]
     with frozen(net.module), torch.no_grad():
         plain = list(tree_leaves(net(*(x.clone(memory_format=torch.contiguous_format) for x in inputs))))

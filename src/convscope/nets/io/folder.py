@@ -49,7 +49,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
         ConvscopeError: the disk is full.
     """
     folder = Path(folder)
-    document = _described(net, recipe)
+    document = _to_document(net, recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_weights(folder / WEIGHTS, net.module.state_dict(), metadata={"format": "pt"})
@@ -63,7 +63,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
     return folder
 
 
-def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+def _to_document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
     graph = net.module.graph if isinstance(net.module, GraphModule) else None
     return {
         "format": FORMAT,
@@ -98,8 +98,8 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
     for name in (DESCRIPTION, WEIGHTS):
         if not os.path.lexists(folder / name):
             raise MissingError(f"a saved network in {folder}", received=f"no {name}")
-    document = _document(folder / DESCRIPTION)
-    graph, contracts, labels, source = _parts(document, folder / DESCRIPTION)
+    document = _read_document(folder / DESCRIPTION)
+    graph, contracts, labels, source = _parse_document(document, folder / DESCRIPTION)
     made = document.get("module")
     if module is None and graph is None and made is None:
         raise UsageError(
@@ -109,7 +109,7 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         )
     if module is None and graph is None and any(c.channels != 3 or not c.height for c in contracts):
         raise DataError(
-            f"a contract for colour pictures, which networks of this kind look at, in {folder / DESCRIPTION}",
+            f"a contract for RGB images, which networks of this kind take, in {folder / DESCRIPTION}",
             received=", ".join(str(contract.shape) for contract in contracts),
         )
     tensors = read_weights(folder / WEIGHTS)
@@ -117,23 +117,25 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
     if module is not None:
         ready = module
     else:
-        ready = _made(made, values, folder) if graph is None else _built(graph, values, folder)
+        ready = (
+            _build_registered(made, values, folder) if graph is None else _build_graph(graph, values, folder)
+        )
     load_weights(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
     return Net(ready, contracts, labels, source, graph, document["name"])
 
 
-def _parts(
+def _parse_document(
     document: dict[str, Any], path: Path
 ) -> tuple[Graph | None, tuple[InputContract, ...], tuple[str, ...], Source]:
     """Read graph, contracts, labels and source of a description, and check every field."""
     try:
         graph = None if document["graph"] is None else from_json(document["graph"])
-        contracts = tuple(_dataclass(InputContract, entry) for entry in _listed(document, "contracts"))
+        contracts = tuple(_dataclass(InputContract, entry) for entry in _list_field(document, "contracts"))
         source = _dataclass(Source, document["source"])
         if not all(isinstance(value, str) for value in asdict(source).values()):
             raise ValueError("a source whose fields are texts")
-        labels = tuple(_listed(document, "labels"))
+        labels = tuple(_list_field(document, "labels"))
         if not all(isinstance(label, str) for label in labels):
             raise ValueError("labels that are texts")
         _check_contracts(graph, contracts)
@@ -143,7 +145,7 @@ def _parts(
     return graph, contracts, labels, source
 
 
-def _listed(document: dict[str, Any], name: str) -> list[Any]:
+def _list_field(document: dict[str, Any], name: str) -> list[Any]:
     """Return a field that must be a list; a string or a dict would be iterated over silently."""
     value = document[name]
     if not isinstance(value, list):
@@ -159,7 +161,7 @@ def _check_graph_size(graph: Graph | None) -> None:
             raise ValueError(f"a layer of {largest:,} values for one example; the limit is {MOST_VALUES:,}")
 
 
-def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
+def _build_graph(graph: Graph | None, values: int, folder: Path) -> GraphModule:
     """Build a graph's module, unless it would take far more memory than the stored weights can fill."""
     expected = f"a network that can be built in {folder / DESCRIPTION}"
     try:
@@ -175,7 +177,7 @@ def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
         raise DataError(expected, received=str(error)) from None
 
 
-def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
+def _build_registered(description: Any, values: int, folder: Path) -> torch.nn.Module:
     """Build a registered module, unless it would take far more memory than the stored weights can fill."""
     expected = f"a network that can be made in {folder / DESCRIPTION}"
     try:
@@ -198,7 +200,7 @@ def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
         raise DataError(expected, received=str(error)) from None
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _read_document(path: Path) -> dict[str, Any]:
     expected = f"the description of a network in {path}"
     try:
         document = read_json(path)

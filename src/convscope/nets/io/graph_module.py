@@ -135,7 +135,7 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
         root.add_module(last, module)
     except (KeyError, AttributeError) as error:
         raise GraphError(
-            "a layer name that a module can bear", received=f"{name}: {error}", hint="Choose another name."
+            "a layer name that a submodule can have", received=f"{name}: {error}", hint="Choose another name."
         ) from None
 
 

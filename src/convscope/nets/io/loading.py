@@ -91,14 +91,14 @@ def _from_zoo(entry: ZooEntry, weights: str | None, seed: int | None) -> Net:
         with as_file(files("convscope.nets") / "data" / entry.weights) as folder:
             return open_folder(folder)
     graph = entry.graph() if entry.graph else None
-    module = build(graph, seed=seed) if graph else _made(entry, seed)
+    module = build(graph, seed=seed) if graph else _build_module(entry, seed)
     if entry.prepare:
         entry.prepare(module)
     source = Source(name=entry.name, paper=entry.paper, licence="Apache-2.0", note=entry.note)
     return Net(module, (entry.contract,), _labels(entry), source, graph, entry.name)
 
 
-def _made(entry: ZooEntry, seed: int | None) -> nn.Module:
+def _build_module(entry: ZooEntry, seed: int | None) -> nn.Module:
     from convscope.nets.adapters.fetching import repeatable
 
     if entry.module is None:

@@ -52,7 +52,7 @@ class PartialConv2d(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/sqrt(inputs of one unit), by how many maps each output map reads."""
+        """Draw weights uniformly in ±1/sqrt(inputs of one unit), counting the channels that it reads."""
         reads = torch.bincount(self.rows, minlength=self.out_channels) * self.links[0].numel()
         bound = reads.clamp(min=1).to(self.bias.dtype).rsqrt()
         with torch.no_grad():

@@ -192,8 +192,8 @@ class StyleBank(FeedForwardStyleNet):
     def halo(self) -> int:
         """Radius of the receptive field in pixels, rounded up to whole steps of the smallest maps."""
         blocks = self.form.before + self.form.after
-        sees = 2 + 1 + 2 + 4 * (self.form.reach // 2) + 8 * blocks + 4 + 2 + 2
-        return -(-sees // STEP) * STEP
+        radius = 2 + 1 + 2 + 4 * (self.form.reach // 2) + 8 * blocks + 4 + 2 + 2
+        return -(-radius // STEP) * STEP
 
     @property
     def numbers_per_pixel(self) -> int:

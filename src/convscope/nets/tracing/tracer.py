@@ -83,11 +83,11 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
         GraphError: the result does not come from the inputs through torch functions.
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
-    watcher = _Watcher(module, inputs)
-    with frozen(module), torch.no_grad(), watcher.hooked(), watcher, watcher.counter:
-        result = run(module, *inputs, before=watcher.learn)
-    watcher.note_whole(result)
-    ends = {key: watcher.values[id(t)].source for key, t in tree_leaves(result) if id(t) in watcher.values}
+    tracer = _Tracer(module, inputs)
+    with frozen(module), torch.no_grad(), tracer.hooked(), tracer, tracer.counter:
+        result = run(module, *inputs, before=tracer.learn)
+    tracer.note_whole(result)
+    ends = {key: tracer.values[id(t)].source for key, t in tree_leaves(result) if id(t) in tracer.values}
     if not ends:
         raise GraphError(
             "a result that is computed from the inputs by functions of torch",
@@ -97,7 +97,7 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
     sources = dict(
         zip(names or _input_names(module, len(inputs)), (tuple(x.shape[1:]) for x in inputs), strict=True)
     )
-    return Observation(*graph_of(watcher.calls, sources, ends), watcher.stray())
+    return Observation(*graph_of(tracer.calls, sources, ends), tracer.stray())
 
 
 OUTSIDE = "code outside torch"
@@ -118,7 +118,7 @@ class _Value:
     last: bool = False
 
 
-class _Watcher(TorchFunctionMode):
+class _Tracer(TorchFunctionMode):
     """Records every call of a torch function that reads activations."""
 
     def __init__(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
@@ -190,7 +190,7 @@ class _Watcher(TorchFunctionMode):
                 self.weights.setdefault(id(tensor), op.weights)
             return
         for tensor in made:
-            if _passes(op, tensor, data):
+            if _returns_input(op, tensor, data):
                 self.values[id(tensor)] = data[0]
                 continue
             last, shape = _layout(op, data, tensor, self._shape(tensor))
@@ -276,7 +276,7 @@ def _layout(op: Operation, data: list[_Value], made: Tensor, shape: Shape) -> tu
     return False, shape
 
 
-def _passes(op: Operation, made: Tensor, data: list[_Value]) -> bool:
+def _returns_input(op: Operation, made: Tensor, data: list[_Value]) -> bool:
     """Return whether an operation returns its input unchanged."""
     source = op.args[0] if op.args else None
     return (

@@ -22,7 +22,7 @@ ADAIN = ZooEntry(
     None,
     replace(HED_VGG16.contract, height=256, width=256, crop=1.0),
     (),
-    "paints photographs in the style of any painting; trained, for `convscope style apply`",
+    "stylizes photographs in the style of any painting; trained, for `convscope style apply`",
     "Huang and Belongie 2017, arXiv:1703.06868",
     "Not the paper's sizes: features of relu3_1, and colours beside them.",
     weights="adain",

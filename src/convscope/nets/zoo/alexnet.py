@@ -58,6 +58,6 @@ ALEXNET = ZooEntry(
     None,
     "AlexNet as published, in two towers",
     "Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks",
-    "No published weights fit it here. The paper subtracts a mean picture from values up to 255; here it is "
+    "No published weights fit it here. The paper subtracts a mean image from values up to 255; here it is "
     "ImageNet's mean colour. Initial weights are torch's, not the paper's.",
 )

@@ -21,5 +21,5 @@ AUTOENCODER = ZooEntry(
     (),
     "a convolutional autoencoder: 28x28 through 4x7x7 and back",
     "ConvAutoencoder, in the lecture's readings",
-    "1,077 parameters; the output is a picture in [0, 1].",
+    "1,077 parameters; the output is an image in [0, 1].",
 )

@@ -17,5 +17,5 @@ MLP = ZooEntry(
     DIGITS,
     "three hidden layers of 200 neurons, everything connected",
     "Lecture on convolutional networks, the network that convolution is compared with",
-    "The lecture counts 100*200 + 2*200*200 = 100,000 weights for 10x10 pictures; no biases, no output.",
+    "The lecture counts 100*200 + 2*200*200 = 100,000 weights for 10x10 images; no biases, no output.",
 )

@@ -23,7 +23,7 @@ STYLEBANK = ZooEntry(
     None,
     InputContract(3, 256, 256, mean=(0.5,), std=(0.25,), name="photo"),
     (),
-    f"paints photographs in four styles: {', '.join(STYLES)}; trained, for `convscope style apply`",
+    f"stylizes photographs in four styles: {', '.join(STYLES)}; trained, for `convscope style apply`",
     "Chen et al. 2017, arXiv:1703.09210",
     "Not the paper's sizes: a sixteenth of its weights, no normalisation, and banks of one convolution.",
     weights="stylebank",
