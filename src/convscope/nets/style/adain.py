@@ -8,9 +8,8 @@ Normalization", arXiv:1703.06868. Differences from the paper:
   of a photograph from its features reaches 14 dB), so the mean colours of blocks of 4 pixels are added as
   three channels, whose statistics are exchanged like all others'. The decoder, which mirrors the encoder,
   predicts a residual to these colours, upsampled;
-- encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend on
-the
-  border.
+- encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend
+  on the border.
 """
 
 from collections.abc import Sequence
