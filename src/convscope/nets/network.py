@@ -1,4 +1,4 @@
-"""The type everyone passes around: a module that knows what it expects and where it came from."""
+"""The network type of the package: a module with its input contracts, labels and origin."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -19,36 +19,44 @@ if TYPE_CHECKING:
 
 
 _MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
-"""What modules throw at inputs that they were not made for."""
+"""Exceptions that modules raise for inputs that do not fit."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network came from."""
+    """Origin of a network.
+
+    Attributes:
+        name: name of the architecture or model.
+        paper: reference of the paper.
+        licence: licence of the weights or the code.
+        weights: `none` for fresh weights, otherwise the name or path that they were read from.
+        url: where the weights were published.
+        note: anything else to know, such as known deviations.
+    """
 
     name: str = ""
     paper: str = ""
     licence: str = ""
     weights: str = "none"
-    """`none` for fresh weights, otherwise the name or path they were read from."""
     url: str = ""
     note: str = ""
 
 
 @dataclass(eq=False, repr=False)
 class Net:
-    """A network: any `nn.Module`, what goes in, what its outputs are called, and where it came from.
+    """A network: any `nn.Module` with its input contracts, labels and origin.
 
-    Call it with tensors in the range of its contracts; it normalises them and runs the module. Its layers are
-    reached by their places: `net.layers()` lists them.
+    Call it with tensors in the range of its contracts; it normalises them and runs the module. Its layers
+    have addresses; `net.layers()` lists them.
 
     Args:
-        module: what runs. Taken as it is, never copied.
+        module: the module that runs. Not copied.
         contracts: one for each input of the module's `forward`, in order.
         labels: names of the units of the result; may be empty.
         source: origin, paper, licence.
-        graph: the graph it was built from, if it was.
-        name: what to call it.
+        graph: the graph that the module was built from, if any.
+        name: name of the network in messages.
     """
 
     module: nn.Module
@@ -66,17 +74,17 @@ class Net:
 
     @property
     def contract(self) -> InputContract:
-        """The first input's contract."""
+        """Contract of the first input."""
         return self.contracts[0]
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights; the CPU without floating point weights."""
         return self._weight().device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The weights' precision, to which inputs are converted."""
+        """Dtype of the weights, to which inputs are converted."""
         return self._weight().dtype
 
     def _weight(self) -> Tensor:
@@ -84,25 +92,46 @@ class Net:
         return next(floating, torch.empty(0))
 
     def to(self, device: torch.device | str) -> "Net":
-        """Move the weights, in place; inputs follow by themselves."""
+        """Move the weights to a device, in place; inputs are moved there when the network is called.
+
+        Args:
+            device: the device, as for `nn.Module.to`.
+
+        Returns:
+            The same network.
+        """
         self.module.to(device)
         return self
 
     def example(self, batch: int = 1) -> Any:
-        """Inputs of the right shape in the middle of the value range; a tuple if there are several."""
+        """Return example inputs: constant tensors in the middle of the contracts' value ranges.
+
+        Args:
+            batch: extent of the batch axis.
+
+        Returns:
+            A tensor `[batch c ...]` on the network's device; a tuple of tensors if there are several
+            inputs.
+        """
         made = tuple(
             torch.full((batch, *c.shape), sum(c.value_range) / 2, device=self.device) for c in self.contracts
         )
         return made[0] if len(made) == 1 else made
 
     def normalise(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """`(input - mean) / std` for each input, on the network's device and in its precision.
+        """Normalise inputs: `(input - mean) / std`, on the network's device and in its dtype.
 
-        Integers other than bytes pass unchanged: they are indices, not intensities.
+        Integers other than bytes are only moved to the device: they are indices, not intensities.
+
+        Args:
+            *inputs: one tensor `[b c ...]` for each contract, in the contract's value range.
+
+        Returns:
+            The normalised tensors, in the same order.
 
         Raises:
             GraphError: the number of inputs, their axes or channels are not those of the contracts.
-            UsageError: an input holds bytes, whose range is not the contract's.
+            UsageError: an input holds bytes (uint8), whose range is not the contract's.
         """
         if len(inputs) != len(self.contracts):
             raise GraphError(f"{self.name} takes {len(self.contracts)} input(s)", received=f"{len(inputs)}")
@@ -135,7 +164,7 @@ class Net:
         key = (contract, device, dtype)
         if key not in self._cache:
             shape = (-1, *(1 for _ in contract.size))
-            with torch.inference_mode(False):  # what is kept must serve passes with gradients, too
+            with torch.inference_mode(False):  # the cached tensors are used in passes with gradients, too
                 mean = torch.tensor(contract.mean, device=device, dtype=dtype).view(shape)
                 scale = 1 / torch.tensor(contract.std, device=device, dtype=dtype).view(shape)
             plain = set(contract.mean) == {0.0} and set(contract.std) == {1.0}
@@ -143,11 +172,18 @@ class Net:
         return self._cache[key]
 
     def __call__(self, *inputs: Tensor) -> Any:
-        """What the module returns for inputs `[b c ...]` in the contracts' range.
+        """Run the module on normalised inputs.
+
+        Args:
+            *inputs: one tensor `[b c ...]` for each contract, in the contract's value range.
+
+        Returns:
+            What the module returns.
 
         Raises:
             GraphError: the inputs do not fit, or have another size than the contract and the module cannot
                 take it.
+            UsageError: an input holds bytes, or the network is on the meta device.
         """
         ready = self.normalise(*inputs)
         if any(x.is_meta for x in ready):
@@ -161,7 +197,7 @@ class Net:
 
     @contextmanager
     def _explain_errors(self, inputs: Sequence[Tensor]) -> Iterator[None]:
-        """Turns what a module throws at inputs that do not fit into an error that says what would."""
+        """Turn exceptions of a module for inputs that do not fit into a `GraphError` that says what fits."""
         try:
             yield
         except torch.OutOfMemoryError:
@@ -186,7 +222,7 @@ class Net:
         """Refuse a module whose `forward` does not take the inputs by position."""
         try:
             signature = inspect.signature(self.module.forward)
-        except (TypeError, ValueError):  # compiled: nothing can be told
+        except (TypeError, ValueError):  # compiled: it has no signature
             return
         try:
             signature.bind(*inputs)
@@ -198,11 +234,11 @@ class Net:
             ) from error
 
     def layers(self) -> "tuple[LayerInfo, ...]":
-        """Every layer in the order in which it runs: what `describe` shows, as data."""
+        """Return every layer in the order in which it runs: the rows of `describe`."""
         return self.describe().layers
 
     def describe(self) -> "Description":
-        """Layers with kind, shape, parameters, multiply-accumulates, receptive field. Computed once."""
+        """Return layers with kind, shape, parameters, multiply-accumulates, receptive field; cached."""
         from convscope.nets.description.description import describe
 
         if "description" not in self._cache:
@@ -218,17 +254,20 @@ def wrap(
     name: str = "",
     source: Source | None = None,
 ) -> Net:
-    """Any module as a `Net`.
+    """Wrap any module as a `Net`.
 
     Args:
-        module: taken as it is, never copied or changed.
-        contract: what its input is; several, in order, if its `forward` takes several.
+        module: the module; not copied or changed.
+        contract: the contract of its input; several, in order, if its `forward` takes several inputs.
         labels: names of the units of its result.
-        name: what to call it; the class name if left out.
-        source: where it came from.
+        name: name of the network; the class name if empty.
+        source: its origin; by default only the name is known.
+
+    Returns:
+        The network, with the module's `graph` attribute as its graph if it has one.
 
     Raises:
-        UsageError: `module` is no `nn.Module`, or there is no contract.
+        UsageError: `module` is no `nn.Module` or has no `forward`, or there is no contract.
     """
     contracts = (contract,) if isinstance(contract, InputContract) else tuple(contract)
     if not isinstance(module, nn.Module):

@@ -24,12 +24,20 @@ _TEXT = re.compile(
 
 @dataclass(frozen=True)
 class LayerAddress:
-    """An address inside a network. As text: `layer[#call][[key]][:unit][@y,x]`.
+    """Address of a layer's output, one of its units, or one neuron: `layer[#call][[key]][:unit][@y,x]`.
 
-    `layer3.0.conv2` is a layer, `layer3.0.conv2:17` one of its units (channels), `layer3.0.conv2:17@5,5` one
-    neuron, `relu#2` the second call of a layer that is used several times (counted from 1; without it, the
-    last call), `encoder[hidden]:3` a unit of one part of a dict or tuple, `output:tench` a unit of the result
-    by its label.
+    `layer3.0.conv2` is a layer, `layer3.0.conv2:17` one of its units (channels), `layer3.0.conv2:17@5,5`
+    one neuron, `relu#2` the second call of a module that runs several times, `encoder[hidden]:3` a unit of
+    one entry of a dict or tuple, `output:tench` a unit of the network's result by its label.
+
+    Attributes:
+        layer: dotted name of the submodule, as in `nn.Module.named_modules`; `output` is the network's
+            result.
+        call: number of the call, counted from 1; None is the last call.
+        key: entry of the dict, tuple or dataclass that the layer returns, nested keys joined by dots; None
+            is the first tensor.
+        unit: index of the channel, or its label; None selects all.
+        position: index on each spatial axis, such as `(y, x)`, counted from 0; None selects all.
     """
 
     layer: str
@@ -40,10 +48,19 @@ class LayerAddress:
 
     @classmethod
     def parse(cls, text: "str | LayerAddress") -> "LayerAddress":
-        """A place from its text; a place stays as it is.
+        """Parse an address from its text; a `LayerAddress` is returned unchanged.
+
+        Only the syntax is checked; whether the layer exists is checked by
+        `convscope.nets.activations.recording.resolve`.
+
+        Args:
+            text: the address, such as `conv2:17@5,5`.
+
+        Returns:
+            The parsed address; a unit that is no whole number is kept as a label.
 
         Raises:
-            PlaceError: the text is no address. Whether it leads anywhere is for `resolve` to say.
+            PlaceError: the text is no address, or its call is 0.
         """
         if isinstance(text, LayerAddress):
             return text
@@ -66,14 +83,14 @@ class LayerAddress:
 
     @property
     def layer_text(self) -> str:
-        """The text without unit and position: what has to be recorded."""
+        """Text of the address without unit and position: the layer output that has to be recorded."""
         call = "" if self.call is None else f"#{self.call}"
         key = "" if self.key is None else f"[{self.key}]"
         return f"{self.layer}{call}{key}"
 
     @property
     def layer_only(self) -> "LayerAddress":
-        """The place without unit and position."""
+        """Address without unit and position."""
         return replace(self, unit=None, position=None)
 
     def _selection(self) -> str:
@@ -81,9 +98,15 @@ class LayerAddress:
         return unit if self.position is None else f"{unit}@{','.join(map(str, self.position))}"
 
     def select(self, act: "Tensor") -> "Tensor":
-        """The unit and position of this place, cut out of the whole layer's output `[b c ...]`.
+        """Slice the unit and position of this address out of a layer's output.
 
-        `:unit` leaves `[b ...]`, `@y,x` leaves `[b c]`, both leave `[b]`; the batch axis always stays.
+        Args:
+            act: the whole output of the layer, `[b c ...]`, channels first. The unit must be a number, see
+                `check_selection`.
+
+        Returns:
+            `[b c ...]` without unit and position, `[b ...]` for a unit, `[b c]` for a position, `[b]` for
+            both; a view.
         """
         if self.position is not None:
             act = act[(slice(None), slice(None), *self.position)]
@@ -103,15 +126,19 @@ _EXAMPLES = "For example: conv2, conv2:17, conv2:17@5,5, relu#2, encoder[hidden]
 def check_selection(
     place: LayerAddress, shape: tuple[int, ...], labels: tuple[str, ...] = ()
 ) -> LayerAddress:
-    """The place with its unit as a number, checked against the layer's output shape (without batch axis).
+    """Check the unit and position of an address against a layer's output shape.
 
     Args:
         place: the address to check.
-        shape: `(channels, ...)`.
-        labels: names that units may go by.
+        shape: output shape of the layer without batch axis, `(channels, ...)`.
+        labels: names of the units, in order; a label may hold several synonyms separated by commas.
+            Compared without regard to case.
+
+    Returns:
+        The address with its unit as a number.
 
     Raises:
-        PlaceError: the unit or the position is outside the layer, or no label is called so.
+        PlaceError: the unit or the position lies outside the layer, or there is no such label.
     """
     unit = _unit(place, labels)
     if unit is not None and (not shape or unit >= shape[0]):

@@ -1,12 +1,11 @@
-"""Hold a network still while it is looked into: it is afterwards exactly as it was, whatever its code does.
+"""Freeze a network temporarily: evaluation mode, no weight gradients, and its state restored afterwards.
 
-`frozen` is entered once around every use of a network. On entry it notes the network's whole state
-(`convscope.nets.activations.module_state`), and puts it back when the outermost block ends. `run` is how the
-network is called
-inside: the first pass that comes to its end tells whether the network's own code changes anything. If it does
-not, as with nearly all networks, later passes only compare torch's version counters. If it does, each pass
-works on copies that stand in for the network's tensors, so that each sees the state that the network came
-with, and gradients are right.
+`frozen` is entered once around every use of a network. On entry it captures the network's whole state
+(`convscope.nets.activations.module_state`), and restores it when the outermost block ends. Inside, the
+network is called through `run`. The first complete pass shows whether the network's own code changes its
+state. If it does not, as with nearly all networks, later passes only compare torch's version counters. If
+it does, each pass runs on copies of the network's tensors (`convscope.nets.activations.stand_in`), so that
+each starts from the original state and gradients are right.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,26 +21,35 @@ from convscope.nets.activations.module_state import COPIED, FEWER, ModuleState
 from convscope.nets.activations.stand_in import StandIn
 
 _held: dict[int, "_Hold"] = {}
+"""The networks that are frozen now, by identity."""
 _still: WeakSet[nn.Module] = WeakSet()
+"""Modules frozen for good by `freeze_`."""
 _known: WeakKeyDictionary[nn.Module, set[int] | None] = WeakKeyDictionary()
-"""For networks of which a pass has come to its end, or changed something: None where their code changes
-nothing, else the tensors that it writes to, by identity."""
+"""Networks of which a pass has completed or changed something: None where the code changes nothing, else the
+identities of the tensors that it writes to."""
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[nn.Module]:
-    """Evaluation mode and no gradients for the weights, inside `with`; afterwards all is as it was.
+    """Freeze a module inside `with`: evaluation mode, no weight gradients, its state restored afterwards.
 
-    Each module's mode, hooks and attributes, each parameter's and buffer's identity, values, `requires_grad`
-    and `.grad` are restored, also after an exception or Ctrl-C. Gradients with respect to inputs and
-    activations still flow. Nesting is free.
+    Each module's mode, hooks and attributes, each parameter's and buffer's identity, values,
+    `requires_grad` and `.grad` are restored, also after an exception or Ctrl-C. Gradients with respect to
+    inputs and activations still flow. Blocks may be nested; only the outermost captures and restores.
 
-    What lies outside the module (globals, closures, files) is not watched.
+    State outside the module (globals, closures, files) is not restored.
+
+    Args:
+        module: the network. For modules frozen by `freeze_` nothing is done.
+
+    Yields:
+        The same module.
 
     Raises:
-        UsageError: a parameter has no shape yet.
-        GraphError: on leaving: the network's code wrote to a tensor that was too large to be copied, or wrote
-            in a way that could only be seen now, so that what was computed since depends on it.
+        UsageError: a parameter has no shape yet (a lazy module).
+        GraphError: on leaving: the network's code wrote to a tensor that was too large to be copied, or
+            wrote in a way that is only detected on leaving, so that results computed since may depend on
+            it.
     """
     if module in _still:
         yield module
@@ -63,12 +71,16 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def run(module: nn.Module, *inputs: Tensor, before: Callable[[], None] | None = None) -> Any:
-    """Call a module; inside `frozen`, from the state that it came with.
+    """Call a module; inside `frozen`, from the state that it had on entry.
 
     Args:
         module: any module.
-        *inputs: its arguments.
-        before: called when everything is in place, before the module is.
+        *inputs: its positional arguments.
+        before: called without arguments immediately before the module, when any stand-in copies are in
+            place.
+
+    Returns:
+        What the module returns.
 
     Raises:
         GraphError: the module's code wrote to a tensor that was too large to be copied.
@@ -82,12 +94,28 @@ def run(module: nn.Module, *inputs: Tensor, before: Callable[[], None] | None = 
 
 
 def changes_itself(module: nn.Module) -> bool:
-    """Whether the code of a network that was run before changes its own state."""
+    """Check whether a network's own code changes its state, according to the passes that were run before.
+
+    Args:
+        module: the network.
+
+    Returns:
+        True if an earlier `run` inside `frozen` found a change; False if none did or there was no such run.
+    """
     return _known.get(module) is not None
 
 
 def freeze_(module: nn.Module) -> nn.Module:
-    """The module, frozen for good: a copy that nobody teaches, which `frozen` need not look through."""
+    """Freeze a module permanently, in place, for copies that are never trained.
+
+    Its parameters no longer require gradients, it is put into evaluation mode, and `frozen` skips it.
+
+    Args:
+        module: the module to freeze.
+
+    Returns:
+        The same module.
+    """
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     module.eval()
@@ -96,7 +124,7 @@ def freeze_(module: nn.Module) -> nn.Module:
 
 
 class _Hold:
-    """One network, as long as at least one `frozen` is open."""
+    """State of one network while at least one `frozen` block is open."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -121,7 +149,7 @@ class _Hold:
                 noted.tensor.requires_grad_(False)
 
     def leave(self) -> GraphError | None:
-        """Put everything back, when the last block ends; what could not be, as an error to raise."""
+        """Restore the state when the outermost block ends; return the error to raise if it is incomplete."""
         self.depth -= 1
         if self.depth > 0:
             return None
@@ -159,7 +187,7 @@ class _Hold:
         return result
 
     def _compare(self, versions: list[int]) -> None:
-        """Notice a change that the first pass did not make, and take it back where a copy is there."""
+        """Detect a change that the first pass did not make, and undo it where a copy exists."""
         if versions == [tensor._version for tensor in self.watched]:
             return
         self._remember(
@@ -179,20 +207,20 @@ class _Hold:
                 self.lost.append(noted.name)
 
     def _run_aside(self, inputs: tuple[Tensor, ...], before: Callable[[], None] | None) -> Any:
-        """Run on copies, and see whether anything changes."""
-        standing = StandIn(self.module, _known.get(self.module))
+        """Run on stand-in copies, and find out whether the pass changes anything."""
+        stand_in = StandIn(self.module, _known.get(self.module))
         ended = False
         try:
-            standing.begin()
+            stand_in.begin()
             if before:
                 before()
             result = self.module(*inputs)
             ended = True
         finally:
-            changed = standing.end()
-            self.lost += standing.lost
+            changed = stand_in.end()
+            self.lost += stand_in.lost
             if changed:
-                self._remember(standing.written)
+                self._remember(stand_in.written)
             elif ended:
                 _known.setdefault(self.module, None)
         if self.lost:
@@ -220,7 +248,7 @@ def _late(module: nn.Module, names: list[str]) -> GraphError:
 
 def _lost(module: nn.Module, names: list[str]) -> GraphError:
     return GraphError(
-        "a network whose code does not write to its large tensors while it is looked into",
+        "a network whose code does not write to its large tensors in a forward pass",
         received=f"{type(module).__name__}, which wrote to {', '.join(names[:5])}",
         hint="These values could not be kept: load the weights again, and let forward work on a copy.",
     )

@@ -1,11 +1,11 @@
-"""Take down the whole state of a module, compare it later, and put it back.
+"""Capture the whole state of a module, compare it later, and restore it.
 
-The state is everything that is reached from the module without leaving Python: parameters and buffers (which
-object, which storage, which values), `requires_grad`, `.grad`, training modes, hooks, attributes, containers
-and generators of random numbers in attributes, and the set of submodules itself.
+The state is everything that is reachable from the module in Python: parameters and buffers (identity,
+storage, values), `requires_grad`, `.grad`, training modes, hooks, attributes, containers and random
+generators in attributes, and the set of submodules itself.
 
-Values are compared by torch's version counters, and by themselves where a copy was made. Copies are made of
-what is small: all of it below `COPIED` bytes, or else the tensors that are no parameters.
+Whether values changed is decided by torch's version counters, and by comparison where a copy was made. What
+is copied is limited in bytes; tensors that are no parameters come first.
 """
 
 import random
@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedTensorMixin  # pyright: ignore[reportAttributeAccessIssue]
 
 COPIED = 1 << 21
-"""Bytes that are copied each time a network is looked into; more would be felt."""
+"""Bytes of tensors that `frozen` copies on entry at most; more would cost noticeable time."""
 FEWER = 1 << 18
-"""The same for networks that a whole pass is known not to change."""
+"""The same for networks whose code is known to change nothing."""
 FOLLOWED = 5000
-"""Objects in attributes that are followed at most, beside modules and tensors."""
+"""Objects in attributes that are traversed at most, besides modules and tensors."""
 
 _ATOMS = frozenset(
     {int, float, bool, str, bytes, complex, type(None), type, torch.dtype, torch.device, torch.Size}
@@ -34,11 +34,12 @@ _TENSORS = frozenset({Tensor, nn.Parameter, nn.Buffer})
 
 
 class TensorState:
-    """What one tensor is like now.
+    """State of one tensor at the time of construction.
 
     Args:
-        tensor: the tensor; only its version and storage are noted.
-        name: what messages call it.
+        tensor: the tensor; its version counter, storage, `requires_grad` and `.grad` are captured, not its
+            values.
+        name: name of the tensor in messages.
     """
 
     __slots__ = ("copy", "data", "flag", "gradient", "leaf", "name", "tensor", "version")
@@ -53,22 +54,22 @@ class TensorState:
         self.copy: Tensor | None = None
 
     def keep(self) -> None:
-        """Copy the values too."""
+        """Copy the values too, so that they can be restored."""
         if self.data is not None:
             self.copy = self.data.clone()
 
     @property
     def bytes(self) -> int:
-        """Of its values, where they can be copied."""
+        """Size of the values in bytes; 0 where they cannot be copied (see `plain`)."""
         return 0 if self.data is None else self.data.numel() * self.data.element_size()
 
     def moved(self) -> bool:
-        """Whether the tensor lies in other memory than before."""
+        """Return whether the tensor now lies in other memory than at capture."""
         data = self.data
         return data is not None and self.tensor.data_ptr() != data.data_ptr()
 
     def written(self) -> bool:
-        """Whether its memory was written to, as far as can be told."""
+        """Return whether its memory was written to since capture, as far as it can be detected."""
         if self.copy is None or self.data is None:
             return version_of(self.tensor) != self.version and not self.moved()
         if self.version is not None and self.data.is_cuda and self.data._version == self.version:
@@ -76,7 +77,12 @@ class TensorState:
         return not same(self.data, self.copy)
 
     def restore(self, written: bool) -> None:
-        """Make it as it was, as far as there is a copy of what was `written` to."""
+        """Restore storage, values, `requires_grad` and `.grad`.
+
+        Args:
+            written: whether the values were written to; they are then restored if they were copied by
+                `keep`.
+        """
         tensor = self.tensor
         if self.data is not None and self.moved():
             tensor.data = self.data
@@ -92,11 +98,11 @@ class TensorState:
 
 
 class ModuleState:
-    """The state of a module and of everything in it.
+    """State of a module and of everything reachable from it, at the time of construction.
 
     Args:
         module: the module.
-        copies: bytes of tensors that are copied, so that changed values can be put back.
+        copies: bytes of tensors to copy at most, so that changed values can be restored; 0 copies none.
     """
 
     def __init__(self, module: nn.Module, *, copies: int = COPIED) -> None:
@@ -107,7 +113,7 @@ class ModuleState:
         self.tensors: dict[int, TensorState] = {}
         self.rewritten: list[TensorState] = []
         self.generators: list[tuple[Any, Any]] = []
-        self.scripted: list[_Scripted] = []
+        self.scripted: list[_ScriptState] = []
         self._seen = set(map(id, self.parts))
         self._left = FOLLOWED
         for part in self.parts:
@@ -117,7 +123,7 @@ class ModuleState:
 
     def _note_part(self, part: nn.Module) -> None:
         if isinstance(part, torch.jit.ScriptModule):
-            self.scripted.append(_Scripted(part))
+            self.scripted.append(_ScriptState(part))
             for name in ("_parameters", "_buffers"):
                 for key, tensor in part.__dict__.get(name, {}).items():
                     self._follow(tensor, key)
@@ -128,7 +134,7 @@ class ModuleState:
         self._note(part.__dict__)
 
     def _note(self, content: Any) -> None:
-        """Note a container, and what is in it."""
+        """Capture a container and what is in it."""
         self._seen.add(id(content))
         self.contents.append((content, content.copy() if content else None))
         if not content or isinstance(content, bytearray):
@@ -138,7 +144,7 @@ class ModuleState:
             kind = type(value)
             if kind in _ATOMS or id(value) in self._seen:
                 continue
-            if kind in _KINDS:  # the usual ones first: a network has thousands of them
+            if kind in _KINDS:  # the most frequent kinds first: a network has thousands of them
                 if value:
                     self._note(value)
                 else:
@@ -176,7 +182,11 @@ class ModuleState:
             self._tensor(noted.gradient, f"{name}.grad")
 
     def copy(self, most: int) -> None:
-        """Copy tensors, parameters last, as long as all copies have at most `most` bytes."""
+        """Copy the values of tensors, parameters last, until the next copy would exceed the limit.
+
+        Args:
+            most: the limit for all copies together, in bytes.
+        """
         left = most
         for _, noted in self.by_importance():
             left -= noted.bytes
@@ -185,16 +195,16 @@ class ModuleState:
             noted.keep()
 
     def by_importance(self) -> "list[tuple[int, TensorState]]":
-        """Every tensor by its identity, those that are no parameters first."""
+        """Return every tensor's identity and state, those that are no parameters first."""
         return sorted(self.tensors.items(), key=lambda pair: isinstance(pair[1].tensor, nn.Parameter))
 
     def changed(self) -> bool:
-        """Whether anything but values of tensors is different now."""
+        """Return whether anything but tensor values differs from the captured state."""
         return (
             any(type(part) is not kind for part, kind in zip(self.parts, self.kinds, strict=True))
             or any(self.empty)
-            or any(not _alike(content, copy) for content, copy in self.contents)
-            or any(not _generator_alike(value, state) for value, state in self.generators)
+            or any(not _unchanged(content, copy) for content, copy in self.contents)
+            or any(not _generator_unchanged(value, state) for value, state in self.generators)
             or any(scripted.changed() for scripted in self.scripted)
             or any(
                 noted.moved()
@@ -205,7 +215,7 @@ class ModuleState:
         )
 
     def restore(self) -> list[str]:
-        """Put everything back.
+        """Restore the captured state.
 
         Returns:
             Names of the tensors whose values are lost, because they were written to and not copied.
@@ -219,8 +229,8 @@ class ModuleState:
             for content in self.empty:
                 content.clear()
         for content, copy in self.contents:
-            if not _alike(content, copy):
-                _refill(content, copy)
+            if not _unchanged(content, copy):
+                _restore_container(content, copy)
         for value, state in self.generators:
             _restore_generator(value, state)
         lost = []
@@ -232,8 +242,8 @@ class ModuleState:
         return [noted.name for noted in lost]
 
 
-class _Scripted:
-    """The attributes of a TorchScript module that are no tensors."""
+class _ScriptState:
+    """Attributes of a TorchScript module that are no tensors."""
 
     def __init__(self, part: torch.jit.ScriptModule) -> None:
         self.part: Any = part
@@ -259,7 +269,7 @@ _OPAQUE = object()
 
 
 def _plain_copy(value: Any) -> Any:
-    """A deep copy of numbers, texts and containers of them; `_OPAQUE` for anything else."""
+    """Return a deep copy of numbers, strings and containers of them; `_OPAQUE` for anything else."""
     if type(value) in _ATOMS:
         return value
     if isinstance(value, (list, tuple)):
@@ -272,7 +282,14 @@ def _plain_copy(value: Any) -> Any:
 
 
 def plain(tensor: Tensor) -> bool:
-    """Whether it is a dense tensor with memory of its own, of torch's own kinds."""
+    """Check whether a tensor is a dense tensor with memory of its own, of one of torch's own classes.
+
+    Args:
+        tensor: any tensor.
+
+    Returns:
+        False for subclasses and for sparse, meta and quantised tensors.
+    """
     return (
         type(tensor) in (Tensor, nn.Parameter, nn.Buffer)
         and tensor.layout is torch.strided
@@ -282,13 +299,28 @@ def plain(tensor: Tensor) -> bool:
 
 
 def version_of(tensor: Tensor) -> int | None:
-    """How often it was written to; None where torch does not count."""
+    """Return a tensor's version counter, which torch increases with every in-place write.
+
+    Args:
+        tensor: any tensor.
+
+    Returns:
+        The counter; None for inference tensors and uninitialised parameters, which have none.
+    """
     shapeless = type(tensor) not in _TENSORS and isinstance(tensor, UninitializedTensorMixin)
     return None if shapeless or tensor.is_inference() else tensor._version
 
 
 def same(one: Tensor, other: Tensor) -> bool:
-    """Whether all values are the same, bit for bit; NaN is NaN."""
+    """Compare two tensors value by value, where NaN equals NaN.
+
+    Args:
+        one: a tensor.
+        other: a tensor to compare with it.
+
+    Returns:
+        True if shapes agree and all values are equal; 0.0 and -0.0 are equal.
+    """
     if torch.equal(one, other):
         return True
     if not (one.is_floating_point() or one.is_complex()):
@@ -297,7 +329,7 @@ def same(one: Tensor, other: Tensor) -> bool:
 
 
 def _has_state(value: Any) -> bool:
-    """Whether it is an object of somebody's own class, whose attributes can change."""
+    """Return whether a value is an object of a user-defined class, whose attributes can change."""
     kind = type(value)
     if kind.__module__.partition(".")[0] in ("torch", "builtins", "types", "functools", "numpy", "enum"):
         return False
@@ -306,7 +338,14 @@ def _has_state(value: Any) -> bool:
 
 
 def callable_kind(value: Any) -> bool:
-    """Whether it is a function, a class or a method, which are left alone."""
+    """Check whether a value is a function, a class or a method; the attributes of these are not captured.
+
+    Args:
+        value: any object.
+
+    Returns:
+        True for classes, functions, methods and built-in functions.
+    """
     return isinstance(value, type) or type(value).__name__ in (
         "function",
         "method",
@@ -314,8 +353,8 @@ def callable_kind(value: Any) -> bool:
     )
 
 
-def _alike(content: Any, copy: Any) -> bool:
-    """Whether a container holds the very objects it held, in the same order."""
+def _unchanged(content: Any, copy: Any) -> bool:
+    """Return whether a container holds the very objects of its copy, in the same order."""
     if copy is None:
         return not content
     if len(content) != len(copy):
@@ -327,14 +366,14 @@ def _alike(content: Any, copy: Any) -> bool:
     return all(map(is_, content, copy))
 
 
-def _refill(content: Any, copy: Any) -> None:
+def _restore_container(content: Any, copy: Any) -> None:
     content.clear()
     if copy:
         (content.update if isinstance(content, (dict, set)) else content.extend)(copy)
 
 
 def _generator(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]] | None:
-    """How to read and to set the state of a generator of random numbers."""
+    """Return the getter and the setter of a random generator's state; None for other objects."""
     if isinstance(value, torch.Generator):
         return value.get_state, value.set_state
     if isinstance(value, random.Random):
@@ -345,7 +384,7 @@ def _generator(value: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]] | N
     return None
 
 
-def _generator_alike(value: Any, state: Any) -> bool:
+def _generator_unchanged(value: Any, state: Any) -> bool:
     handles = _generator(value)
     now = handles[0]() if handles else value
     if isinstance(now, Tensor):
@@ -357,5 +396,5 @@ def _restore_generator(value: Any, state: Any) -> None:
     handles = _generator(value)
     if handles:
         handles[1](state)
-    elif not _generator_alike(value, state):
+    elif not _generator_unchanged(value, state):
         value[...] = state

@@ -1,4 +1,4 @@
-"""One forward pass that writes down what stands at some places, and stops as soon as it has it all."""
+"""Record activations at given addresses in one forward pass that stops as soon as all are recorded."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,10 +16,10 @@ from convscope.nets.activations.tree import after, tree_leaves, tree_replace
 from convscope.nets.network import Net
 
 Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
-"""By layer, call by call: the shape of every tensor it returns, units first, without batch axis."""
-
+"""By layer, for each call: the shape of every tensor it returns, channels first, without batch axis."""
 
 Noted = Callable[[LayerAddress, Tensor], None]
+"""Callback with an address and its activation."""
 
 
 def record(
@@ -29,55 +29,61 @@ def record(
     *,
     noted: Noted | None = None,
 ) -> dict[LayerAddress, Tensor]:
-    """What stands at `places` when the network looks at `inputs`.
+    """Record the activations at `places` for the given inputs.
 
     One forward pass with frozen weights in evaluation mode, ended after the last place that is needed. Each
     tensor holds the value at its place even if a later layer overwrites it in place. Where gradients are
-    enabled, the tensors are part of the graph: later places can be differentiated with respect to earlier
-    ones and to the inputs.
+    enabled, the tensors are part of the autograd graph: later places can be differentiated with respect to
+    earlier ones and to the inputs.
 
     Args:
-        net: the network; it is afterwards exactly as it was, whatever happens.
+        net: the network; its state is the same afterwards, also after an exception.
         inputs: one tensor `[b c ...]` in the contract's range, or one for each input.
-        places: where to look. How often a layer runs is learned once, from the contract's example.
-        noted: called with a layer's place and tensor when they are there, before the network goes on: what is
-            made of it then lies before later layers in the graph, and gradients come to it after them. The
-            last call for a place counts; for the network's own result there may be none.
+        places: addresses of what to record. How often a layer runs is found once, with the contract's
+            example.
+        noted: called with a place and its tensor as soon as the layer has returned it, before the network
+            continues: what is computed from it then comes before later layers in the autograd graph, and
+            receives gradients after them. The last call for a place counts; for the network's own result
+            there may be none. Its exceptions are raised unchanged.
 
     Returns:
-        For each place as it was asked for, in that order: `[b c ...]` for a layer, `[b ...]` for a unit,
-        `[b c]` for a position, `[b]` for a neuron. Where a layer has its units last, as on tokens, they are
-        moved to the front; see `convscope.nets.activations.axes`.
+        For each place, by the address as given and in that order: `[b c ...]` for a layer, `[b ...]` for a
+        unit, `[b c]` for a position, `[b]` for a neuron. Where a layer has its channels last, as on tokens,
+        they are moved to axis 1; see `convscope.nets.activations.axes`.
 
     Raises:
-        PlaceError: a place does not exist, or the network did not pass it with these inputs.
+        PlaceError: a place does not exist, its layer did not run for these inputs, or its activation is
+            complex or sparse.
     """
-    asked = [LayerAddress.parse(place) for place in places]
-    wanted = [resolve(net, place, check_position=False) for place in asked]
+    requested = [LayerAddress.parse(place) for place in places]
+    wanted = [resolve(net, place, check_position=False) for place in requested]
     ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    watch = _Watch(net, wanted, noted)
-    result = watch.run(ready)
-    if watch.overwritten:
+    recorder = _Recorder(net, wanted, noted)
+    result = recorder.run(ready)
+    if recorder.overwritten:
         net._cache["overwrites"] = True
-        watch = _Watch(net, wanted, noted)
-        result = watch.run(ready)
-    return {name: watch.tensor(place, result) for name, place in zip(asked, wanted, strict=True)}
+        recorder = _Recorder(net, wanted, noted)
+        result = recorder.run(ready)
+    return {name: recorder.tensor(place, result) for name, place in zip(requested, wanted, strict=True)}
 
 
 def resolve(
     net: Net, place: LayerAddress | str, *inputs: Tensor, check_position: bool = True
 ) -> LayerAddress:
-    """The place with its unit as a number, after checking that it exists.
+    """Check that an address exists, and replace a unit's label by its number.
 
     Args:
         net: the network.
         place: an address, or its text.
-        *inputs: what the network will look at, where its size differs from the contract's; positions are
+        *inputs: inputs of the size that will be used, where it differs from the contract's; positions are
             checked against it.
         check_position: False leaves positions unchecked.
 
+    Returns:
+        The address with its unit as a number.
+
     Raises:
-        PlaceError: there is no such layer, call, part, unit or position; the nearest names are told.
+        PlaceError: there is no such layer, call, key, unit or position; the hint names the nearest.
     """
     place = LayerAddress.parse(place)
     shapes = layer_shapes(net, *inputs)
@@ -99,38 +105,67 @@ def resolve(
 class _Survey(NamedTuple):
     shapes: Shapes
     last: frozenset[Spot]
-    folding: frozenset[str]
+    batch_changing: frozenset[str]
 
 
 def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
-    """Which layers run, how often, and what comes out; found in one pass over an example, and kept."""
-    return _surveyed(net, *inputs).shapes
+    """Return the output shapes of every layer that runs, for each of its calls.
+
+    Found in one forward pass over one example, and cached in the network for inputs of the same size.
+
+    Args:
+        net: the network.
+        *inputs: inputs of the size in question, `[b c ...]`; by default the contract's example.
+
+    Returns:
+        For each layer that runs, a tuple with one dict per call: output shapes without batch axis, channels
+        first, by key.
+    """
+    return _survey(net, *inputs).shapes
 
 
 def last_axes(net: Net) -> frozenset[Spot]:
-    """The tensors whose units come last when the network runs; found with `survey`."""
-    return _surveyed(net).last
+    """Return the tensors whose channels lie on the last axis, found with the contract's example.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Identifiers (layer, call, key) of those tensors; see `convscope.nets.activations.axes.last_of`.
+    """
+    return _survey(net).last
 
 
 def batch_changing_layers(net: Net) -> frozenset[str]:
-    """The layers that return something other than one row for each input; found with `survey`."""
-    return _surveyed(net).folding
+    """Return the layers whose output does not have one row per input, found with the contract's example.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Names of the layers that return a tensor with another batch size than they were given, as where
+        windows of an image are folded into the batch.
+    """
+    return _survey(net).batch_changing
 
 
-def _surveyed(net: Net, *inputs: Tensor) -> _Survey:
+def _survey(net: Net, *inputs: Tensor) -> _Survey:
     ready = inputs or _as_tuple(net.example())
     key = ("survey", tuple(tuple(x.shape[1:]) for x in ready))
     if key not in net._cache:
-        net._cache[key] = _arranged(_outputs(net, ready))
+        net._cache[key] = _summarise(_outputs(net, ready))
     return net._cache[key]
 
 
 _Call = tuple[str, nn.Module | None, dict[str, tuple[int, ...]]]
-"""A layer's name, the layer, and the shape of each tensor that it returned, with the batch axis."""
+"""A layer's name, its module, and the shape of each tensor that it returned by key, with the batch axis."""
 
 
 def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
-    """What each call of each layer returns, in the order in which they end; the result is the last."""
+    """Run the network once; return the output shapes of each call of each layer, in the order of completion.
+
+    The last entry is the network's result.
+    """
     found: list[_Call] = []
 
     def note(name: str, module: nn.Module | None, output: Any) -> None:
@@ -151,7 +186,7 @@ def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
     return found
 
 
-def _arranged(found: Sequence[_Call]) -> _Survey:
+def _summarise(found: Sequence[_Call]) -> _Survey:
     calls: Counter[str] = Counter()
     outputs: list[Output] = []
     for name, module, parts in found:
@@ -163,22 +198,24 @@ def _arranged(found: Sequence[_Call]) -> _Survey:
         shapes[name].append({})
     for output in outputs:
         name, number, key = output.spot
-        turned = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
-        shapes[name][number - 1][key] = turned
-    folding = frozenset(name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values()))
-    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, folding)
+        channels_first = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
+        shapes[name][number - 1][key] = channels_first
+    batch_changing = frozenset(
+        name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values())
+    )
+    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, batch_changing)
 
 
 class _Done(BaseException):
-    """Ends a forward pass; no `Exception`, so that no network swallows it."""
+    """Ends a forward pass. Derived from `BaseException`, so that no network catches it."""
 
 
-class _Watch:
-    """The tensors of one forward pass at the places that are wanted."""
+class _Recorder:
+    """Records the tensors of one forward pass at the given addresses."""
 
     def __init__(self, net: Net, places: Sequence[LayerAddress], noted: Noted | None) -> None:
         self.net, self.places, self.noted = net, places, noted
-        shapes, self.last, _ = _surveyed(net)
+        shapes, self.last, _ = _survey(net)
         self.usual = {place.layer: len(shapes[place.layer]) for place in places}
         self.modules = {
             layer: module
@@ -194,7 +231,10 @@ class _Watch:
         self.failure: Exception | None = None
 
     def run(self, ready: tuple[Tensor, ...]) -> Any:
-        """The network's result; None if all was seen before it. What `noted` throws comes as it is."""
+        """Run the network; return its result, or None if all was recorded before it ended.
+
+        Exceptions of the callback are raised unchanged.
+        """
         with frozen(self.net.module), self._hooked():
             try:
                 return self.net(*ready) if self.pending else None
@@ -205,7 +245,7 @@ class _Watch:
 
     @property
     def overwritten(self) -> bool:
-        """Whether something went on to change a tensor after it was recorded."""
+        """Whether a tensor was changed in place after it was recorded."""
         return any(tensor._version != version for tensor, version in self.versions)
 
     @contextmanager
@@ -269,7 +309,7 @@ class _Watch:
 
 
 def _real(act: Tensor, place: LayerAddress) -> Tensor:
-    """The activation, unless nothing can be made of its values."""
+    """Return the activation; refuse complex and sparse tensors."""
     if act.is_complex() or act.layout is not torch.strided:
         kind = f"complex values ({act.dtype})" if act.is_complex() else f"a sparse tensor ({act.layout})"
         way = "x.abs() or torch.view_as_real(x)" if act.is_complex() else "x.to_dense()"

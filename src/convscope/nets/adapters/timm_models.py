@@ -1,4 +1,4 @@
-"""`timm/<name>`: every model of timm; the contract is the one its weights were trained with."""
+"""Open `timm/<name>`: every model of timm, with the input contract that its weights were trained with."""
 
 import socket
 from collections.abc import Iterator
@@ -20,20 +20,23 @@ from convscope.nets.network import Net, Source
 
 
 def names() -> tuple[str, ...]:
-    """Architectures, without the tags of their weights."""
+    """Return the architectures of timm, without the tags of their weights."""
     return tuple(timm.list_models())
 
 
 def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Net:
-    """A timm model as a `Net`.
+    """Open a timm model as a `Net`.
 
     Args:
         name: an architecture, with or without the tag of its weights (`resnet50.a1_in1k`).
         weights: None for fresh ones; `default` or a tag to download those.
-        seed: makes fresh weights repeatable.
+        seed: makes fresh weights reproducible.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
-        UsageError: no such model or tag.
+        UsageError: there is no such model or tag.
         MissingError: the weights cannot be downloaded.
     """
     architecture, _, tag = name.partition(".")
@@ -59,14 +62,21 @@ def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Ne
 
 
 def build_module(name: str) -> nn.Module:
-    """The bare module with fresh weights."""
+    """Build a timm model with fresh weights.
+
+    Args:
+        name: an architecture, with or without a tag.
+
+    Returns:
+        The bare module.
+    """
     with repeatable(None):
         return timm.create_model(name, pretrained=False)
 
 
 @contextmanager
 def _cache_only_if_offline() -> Iterator[None]:
-    """Where its name cannot be resolved the hub still retries for a minute: ask only its cache."""
+    """Make the hub use its cache only where its host cannot be resolved; it would retry for a minute."""
     host = urlparse(constants.ENDPOINT).hostname or ""
     before = constants.HF_HUB_OFFLINE
     try:

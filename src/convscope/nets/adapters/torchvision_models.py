@@ -1,7 +1,7 @@
-"""`torchvision/<name>`: every model of torchvision that looks at pictures.
+"""Open `torchvision/<name>`: every model of torchvision that takes images.
 
-Auxiliary heads are left out, and input re-normalisation inside Inception networks is replaced by their own
-contract, so that the module computes on what the contract says.
+Auxiliary heads are left out, and the input re-normalisation inside Inception networks is replaced by a
+contract of their own, so that the module receives inputs normalised as the contract states.
 """
 
 import re
@@ -17,7 +17,7 @@ from convscope.nets.adapters.fetching import fetch, repeatable, weights_only
 from convscope.nets.network import Net, Source
 
 INCEPTIONS = {"googlenet", "inception_v3"}
-"""Their constructors draw truncated normals one by one, warn, and bring auxiliary heads."""
+"""Models whose constructors initialise slowly, warn, and add auxiliary heads."""
 
 LICENCE = "BSD-3-Clause (code); weights under the terms of their training data"
 NOTES = {
@@ -30,20 +30,23 @@ SEGMENTATION_SIZE = 520
 
 
 def names() -> tuple[str, ...]:
-    """Models that take one batch of pictures; those of films, optical flow and int8 are left out."""
+    """Return the models that take one batch of images; video, optical flow and int8 models are left out."""
     return tuple(n for n in models.list_models() if not _unfit(n))
 
 
 def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Net:
-    """A torchvision model as a `Net`.
+    """Open a torchvision model as a `Net`.
 
     Args:
-        name: as `torchvision.models.list_models()` has it.
+        name: a name from `torchvision.models.list_models()`.
         weights: None for fresh ones; `default` or the name of an entry (`IMAGENET1K_V1`) to download those.
-        seed: makes fresh weights repeatable.
+        seed: makes fresh weights reproducible.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
-        UsageError: no such model or weights, or one that does not look at pictures.
+        UsageError: there is no such model or weights, or the model does not take images.
         MissingError: the weights cannot be downloaded.
     """
     _check(name)
@@ -66,7 +69,17 @@ def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Ne
 
 
 def build_module(name: str, *, classes: int = 1000) -> nn.Module:
-    """The bare module with fresh weights and no auxiliary heads, for the size of its default weights."""
+    """Build a torchvision model with fresh weights and without auxiliary heads.
+
+    Vision transformers are built for the input size of their default weights.
+
+    Args:
+        name: a name from `torchvision.models.list_models()`.
+        classes: number of classes.
+
+    Returns:
+        The bare module.
+    """
     options: dict[str, Any] = {"num_classes": classes}
     if name in INCEPTIONS:
         options |= {"aux_logits": False, "init_weights": False, "transform_input": False}
@@ -78,7 +91,7 @@ def build_module(name: str, *, classes: int = 1000) -> nn.Module:
 
 
 def _trained(name: str, entry: Any) -> nn.Module:
-    """As torchvision builds it around its own weights, without what the contract or nobody needs."""
+    """Build a model with torchvision's weights, without auxiliary heads and input re-normalisation."""
     with weights_only():
         module = models.get_model(name, weights=entry, progress=False)
     for auxiliary in ("aux1", "aux2", "AuxLogits", "aux_classifier"):
@@ -96,8 +109,8 @@ def _is(name: str, *parts: str) -> bool:
 
 def _unfit(name: str) -> str:
     for part, reason in (
-        ("video", "looks at films (five axes)"),
-        ("optical_flow", "looks at two pictures and answers with motion"),
+        ("video", "takes films (five axes)"),
+        ("optical_flow", "takes two images and returns optical flow"),
         ("quantization", "computes in int8, through which no gradient flows"),
     ):
         if _is(name, part):
@@ -110,7 +123,7 @@ def _check(name: str) -> None:
         raise UsageError("a model of torchvision", received=name, hint=nearest(name, names()))
     if reason := _unfit(name):
         raise UsageError(
-            "a model that takes one batch of pictures",
+            "a model that takes one batch of images",
             received=f"{name}, which {reason}",
             hint="Make it yourself and use convscope.wrap(module, contracts).",
         )
@@ -154,7 +167,7 @@ def _contract(name: str, entry: Any) -> InputContract:
 
 
 def _paper(name: str) -> str:
-    """The citation that torchvision's own documentation of the builder links to."""
+    """Return the citation that torchvision's own documentation of the builder links to."""
     text = re.sub(r"\s+", " ", models.get_model_builder(name).__doc__ or "")
     found = re.search(r"`([^`<]+?)\s*<(https?://[^>]*(?:arxiv|openaccess|papers)[^>]*)>`", text)
     return f"{found[1].strip()}, {found[2]}" if found else ""

@@ -1,1 +1,1 @@
-"""A network as a table: layers, shapes, parameters, multiply-accumulates, receptive fields."""
+"""Describe a network as a table: layers, shapes, parameters, multiply-accumulates, receptive fields."""

@@ -1,4 +1,4 @@
-"""How deep a network is, by a rule that can be counted."""
+"""Compute the depth of a network: the weighted layers on the longest path from input to output."""
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ _WEIGHTED = {
 
 
 class _Depths(TorchDispatchMode):
-    """Tells every tensor the number of weighted layers before it, along the longest way."""
+    """Assign to every tensor the number of weighted layers before it, along the longest path."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,14 +37,17 @@ class _Depths(TorchDispatchMode):
 
 
 def depth(module: nn.Module, *inputs: Tensor) -> int:
-    """Convolutions and dense layers on the longest way from input to output.
+    """Count the convolutions and dense layers on the longest path from input to output.
 
-    The number in the names of VGG-16, ResNet-50 and DenseNet-121. A depthwise and a pointwise convolution
-    count as two. On the meta device nothing is computed, only shapes.
+    This is the number in the names of VGG-16, ResNet-50 and DenseNet-121. A depthwise and a pointwise
+    convolution count as two. On the meta device only shapes are computed.
 
     Args:
-        module: run once in evaluation mode; its mode is restored.
-        inputs: on the module's device.
+        module: run once in evaluation mode; its state is restored.
+        *inputs: tensors on the module's device, normalised, with batch axis.
+
+    Returns:
+        The number of weighted layers.
     """
     with frozen(module), torch.no_grad(), _Depths() as depths:
         run(module, *inputs)

@@ -1,4 +1,4 @@
-"""What a network is made of, as rows: for people, notebooks and machines."""
+"""Describe a network layer by layer, as data and as a table for terminals and notebooks."""
 
 import html
 from collections import defaultdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 UNKNOWN = "not counted"
-"""Stands in the column of multiply-accumulates where a kernel has no formula."""
+"""Text in the column of multiply-accumulates where a kernel has no formula."""
 
 COLUMNS = ("layer", "kind", "output", "parameters", "MACs", "field", "stride")
 
@@ -32,14 +32,14 @@ class LayerInfo:
     """One layer of a network.
 
     Attributes:
-        name: its place, where it is a module; otherwise the module it runs in and what it does.
-        kind: one of our kinds, or the name of torch's function where there is none.
+        name: its address, where it is a module; otherwise the module it runs in and what it does.
+        kind: one of this package's kinds, or the name of the torch function where there is none.
         calls: how often the module it runs in is called in one pass.
-        output_shape: without batch axis.
-        parameters: trainable values; those that an earlier row counted are not counted again.
+        output_shape: shape of its output, without batch axis.
+        parameters: trainable values; those counted in an earlier row are not counted again.
         macs: multiply-accumulates for one example.
-        field: receptive field in the first input; None if the layer does not see it.
-        foreign: whether it is none of our kinds; such a layer can be described, not built.
+        field: receptive field in the first input; None if the layer does not depend on it.
+        foreign: whether it is none of this package's kinds; such a layer can be described, not built.
         uncounted: names of the kernels it runs whose multiply-accumulates are not in `macs`, because this
             package has no formula for them.
     """
@@ -56,18 +56,22 @@ class LayerInfo:
 
     @property
     def plumbing(self) -> bool:
-        """Whether it only moves values: a function that has no kind, no parameters and no products."""
+        """Whether it only moves values: a foreign function without parameters and multiply-accumulates."""
         return self.foreign and not self.parameters and not self.macs and not self.uncounted
 
     def cells(self) -> tuple[str, ...]:
-        """One text for each of `COLUMNS`."""
+        """Return the text of each of `COLUMNS`."""
         shape = "×".join(map(str, self.output_shape))
         parameters, macs = (f"{n:,}" if n else "" for n in (self.parameters, self.macs))
         macs = " + ".join(filter(None, (macs, UNKNOWN if self.uncounted else "")))
         return (self.name, self.kind, shape, parameters, macs, *_field_cells(self.field))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; the receptive field as size, stride, offset and whether it covers everything."""
+        """Return plain values, JSON-ready.
+
+        The receptive field is a dict of size, stride, offset and whether it covers everything; None if
+        there is none.
+        """
         field = self.field and {
             "size": list(self.field.size),
             "stride": [float(s) for s in self.field.stride],
@@ -81,19 +85,19 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Description:
-    """A network's layers and what they add up to. Prints as a table; notebooks show it as one.
+    """Layers of a network and their totals. Prints as a table, also in notebooks.
 
     Attributes:
-        name: of the network.
-        inputs: name and shape of each input.
-        layers: in the order in which they run.
+        name: name of the network.
+        inputs: name and shape of each input, without batch axis.
+        layers: the layers in the order in which they run.
         parameters: all trainable values of the module, each once.
         idle: those of `parameters` in layers that do not run (auxiliary classifiers).
         graph: the layers and what each reads.
-        aside: multiply-accumulates of one pass that read no input, only weights, as spectral normalisation
-            makes them; in no layer, and not in `macs`.
+        aside: multiply-accumulates of one pass that read only weights, no input, as in spectral
+            normalisation; in no layer, and not in `macs`.
         unwatched: names of the kernels outside all layers that are not counted.
-        scopes: for each layer of a traced network the runs of modules it is in, outermost first.
+        scopes: for each layer of a traced network the module calls it runs in, outermost first.
     """
 
     name: str
@@ -108,7 +112,7 @@ class Description:
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of one pass over one example."""
+        """Multiply-accumulates of one forward pass over one example."""
         return sum(layer.macs for layer in self.layers)
 
     @property
@@ -119,11 +123,11 @@ class Description:
 
     @property
     def rows(self) -> tuple[LayerInfo, ...]:
-        """The layers worth a row: without plumbing."""
+        """Layers that get a row in the table: all but those that only move values."""
         return tuple(layer for layer in self.layers if not layer.plumbing)
 
     def summary(self) -> str:
-        """One line: input, layers, parameters, multiply-accumulates."""
+        """Return one line with inputs, parameters and multiply-accumulates."""
         inputs = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in self.inputs.items())
         idle = f" ({self.idle:,} of them idle)" if self.idle else ""
         aside = f" and {self.aside:,} of weights alone" if self.aside else ""
@@ -133,7 +137,7 @@ class Description:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as plain values."""
+        """Return everything as plain values, JSON-ready."""
         return {
             "name": self.name,
             "inputs": {name: list(shape) for name, shape in self.inputs.items()},
@@ -146,7 +150,7 @@ class Description:
         }
 
     def rich(self) -> "RenderableType":
-        """A table for the terminal."""
+        """Return a table for the terminal."""
         from rich.table import Table
         from rich.text import Text
 
@@ -182,7 +186,13 @@ class Description:
 
 
 def describe(net: Net) -> Description:
-    """The layers of any network, from its own graph or from watching one pass over its example.
+    """Describe the layers of any network, from its own graph or by tracing one pass over its example.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Its layers and their totals.
 
     Raises:
         GraphError: the network cannot run on its contract's example.
@@ -207,7 +217,7 @@ def describe(net: Net) -> Description:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Names of inputs, with a number behind those that stand there already."""
+    """Make names of inputs distinct by appending a number to repeated ones."""
     made: list[str] = []
     for name in names:
         number = 2
@@ -219,7 +229,7 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _own_graph(net: Net) -> Graph | None:
-    """The graph a module was built from, unless the contracts ask for another size."""
+    """Return the graph a module was built from; None if the contracts have other sizes."""
     if not isinstance(net.module, GraphModule):
         return None
     graph = net.module.graph
@@ -227,7 +237,7 @@ def _own_graph(net: Net) -> Graph | None:
 
 
 def _runs(calls: Mapping[str, Call]) -> dict[str, int]:
-    """For each layer, how often its innermost module runs."""
+    """Return for each layer how often its innermost module runs."""
     runs: dict[str, set[int]] = defaultdict(set)
     for call in calls.values():
         for scope in call.scopes:

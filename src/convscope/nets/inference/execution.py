@@ -1,7 +1,7 @@
-"""How to compute fastest here: what can be chosen, and a memory of what was measured.
+"""Choose precision and memory format for execution, and cache what was measured.
 
 What is fastest depends on the network and the machine: bf16 doubles the speed of some processors and halves
-that of others. So rooms above measure a little, and keep the answer for the next time.
+that of others. So callers measure briefly, and keep the result in the user's cache folder.
 """
 
 import contextlib
@@ -22,11 +22,17 @@ from torch import Tensor, nn
 from convscope.files import read_json, write_text
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Names of precisions and their dtypes."""
 
 
 @dataclass(frozen=True)
 class ExecutionConfig:
-    """How to compute: precision of products (`fp32`, `bf16`, `fp16`), order of an image's axes in memory."""
+    """Precision and memory format of a computation.
+
+    Attributes:
+        precision: precision of matrix products and convolutions: `fp32`, `bf16` or `fp16`.
+        channels_last: whether images and weights are in torch's channels-last memory format.
+    """
 
     precision: str = "fp32"
     channels_last: bool = False
@@ -38,7 +44,14 @@ class ExecutionConfig:
 
     @contextlib.contextmanager
     def autocast(self, device: torch.device) -> Iterator[None]:
-        """Where matrix products are in this precision."""
+        """Enable autocast in this precision inside `with`; does nothing for fp32.
+
+        Args:
+            device: the device of the computation.
+
+        Yields:
+            None.
+        """
         mixed = self.precision != "fp32"
         if not mixed:
             yield
@@ -47,25 +60,37 @@ class ExecutionConfig:
             yield
 
     def to_memory_format(self, inputs: Tensor) -> Tensor:
-        """Images in this memory format."""
+        """Convert images to this memory format.
+
+        Args:
+            inputs: images `[b c h w]`; tensors with another number of axes are returned unchanged.
+
+        Returns:
+            The same values, channels last if so configured; otherwise `inputs` itself.
+        """
         if self.channels_last and inputs.ndim == 4:
             return inputs.contiguous(memory_format=torch.channels_last)
         return inputs
 
     def format(self, module: nn.Module) -> None:
-        """Put the weights into this memory format, in place."""
+        """Convert a module's weights to this memory format, in place.
+
+        Args:
+            module: the module.
+        """
         module.to(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
 
 
 PLAIN = ExecutionConfig()
+"""Float32 in the contiguous memory format."""
 
 
 @contextlib.contextmanager
 def retain_heap() -> Iterator[None]:
-    """While it lasts, memory that is freed stays with the process, so that the next step needs no new pages.
+    """Keep freed memory in the process inside `with`, so that each step of a loop reuses it.
 
-    glibc gives large blocks back to the system at once; a loop of steps asks for the same ones again at each,
-    and each comes back as thousands of page faults. Does nothing where there is no glibc.
+    glibc returns large blocks to the system at once; a loop of steps allocates the same ones again at each,
+    and each costs thousands of page faults. Does nothing where there is no glibc.
     """
     mallopt = _mallopt()
     if mallopt is None:
@@ -82,7 +107,7 @@ def retain_heap() -> Iterator[None]:
 
 
 def trim_heap() -> None:
-    """Give the system back what is free on the heap: between loops whose blocks are of different sizes.
+    """Return free heap memory to the system, between loops that allocate blocks of different sizes.
 
     Blocks of one loop seldom fit into the gaps of the other. Does nothing where there is no glibc.
     """
@@ -91,7 +116,7 @@ def trim_heap() -> None:
 
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-"""Numbers of these settings in glibc's malloc.h."""
+"""Numbers of these parameters in glibc's malloc.h."""
 
 
 def _mallopt() -> Any:
@@ -103,7 +128,14 @@ def _mallopt() -> Any:
 
 
 def processor(device: torch.device) -> str:
-    """What computes, and what its arithmetic can do."""
+    """Return the name of the processor of a device, for cache keys.
+
+    Args:
+        device: the device of the computation.
+
+    Returns:
+        The name of the GPU, or of the CPU followed by its vector instructions as torch names them.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
@@ -113,13 +145,13 @@ def processor(device: torch.device) -> str:
 
 
 def cache_file() -> Path:
-    """Where answers are kept: `convscope/speed.json` in the user's cache folder."""
+    """Return the path of the cache of measurements: `convscope/speed.json` in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "convscope" / "speed.json"
 
 
 def load_cache() -> dict[str, Any]:
-    """Every answer that is kept; none where the file is missing, damaged or not a regular file."""
+    """Return all cached measurements; none where the file is missing, damaged or not a regular file."""
     try:
         found = read_json(cache_file())
     except (OSError, ValueError):
@@ -129,18 +161,26 @@ def load_cache() -> dict[str, Any]:
 
 
 def kept_choice(key: str, candidates: Sequence[ExecutionConfig]) -> ExecutionConfig | None:
-    """Return the choice that is kept under a key; None where there is none, or it is no candidate.
+    """Return the configuration that is cached under a key.
 
     Args:
-        key: what the measurement depends on.
-        candidates: the choices that may be answered with; whatever else the file holds is damage.
+        key: identifies the measurement, with all that it depends on.
+        candidates: the configurations that may be returned; anything else in the file is ignored.
+
+    Returns:
+        One of the candidates; None where nothing is cached, or it is no candidate.
     """
     answer = load_cache().get(key)
     return next((choice for choice in candidates if asdict(choice) == answer), None)
 
 
 def store(key: str, answer: dict[str, Any]) -> None:
-    """Keep one answer; a home that cannot be written to costs a measurement the next time."""
+    """Cache one measurement; does nothing if the file cannot be written or is a symbolic link.
+
+    Args:
+        key: identifies the measurement.
+        answer: the result, JSON-ready.
+    """
     with contextlib.suppress(OSError):
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,13 +194,17 @@ def cached_measurement(
     measure: Callable[[], dict[str, Any]],
     fits: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]:
-    """Return the answer that is kept for these facts and this machine, else measure and keep it.
+    """Return a cached measurement for these facts and this machine, or measure and cache it.
 
     Args:
-        facts: what the answer depends on, JSON-ready.
-        device: where is computed.
-        measure: gives the answer, JSON-ready.
-        fits: whether an answer from the file is one that `measure` could have given.
+        facts: what the result depends on, JSON-ready. Device, processor, threads and torch's version are
+            added.
+        device: the device of the computation.
+        measure: measures and returns the result, JSON-ready.
+        fits: returns whether a cached result is one that `measure` could have returned.
+
+    Returns:
+        The result, cached or measured.
     """
     machine = [str(device), processor(device), torch.get_num_threads(), torch.__version__]
     key = hashlib.sha256(json.dumps([*facts, *machine]).encode()).hexdigest()[:32]

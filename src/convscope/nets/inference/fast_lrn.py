@@ -1,7 +1,7 @@
-"""Local response normalisation, the same numbers sooner.
+"""Compute local response normalisation faster, with the same values.
 
-torch pools over channels as over a third dimension of space. Here the sum over neighbouring channels is a
-1x1 convolution with a band of ones, and the gradient is written down rather than traced.
+torch pools over channels as over a third spatial axis. Here the sum over neighbouring channels is a 1x1
+convolution with a banded matrix, and the gradient is in closed form instead of traced by autograd.
 
 Source: Krizhevsky et al. 2012, "ImageNet Classification with Deep Convolutional Neural Networks", section
 3.3; torch's `local_response_norm` for where the band lies and that its mean is taken.
@@ -24,7 +24,19 @@ _ARGUMENTS = inspect.signature(F.local_response_norm)
 
 
 def band(channels: int, size: int, like: Tensor) -> Float[Tensor, "channels channels 1 1"]:
-    """Weights for the mean of `size` neighbouring channels; beyond the first and last there are zeros."""
+    """Return the weights of a 1x1 convolution that averages `size` neighbouring channels.
+
+    The window reaches `size // 2` channels down and `(size - 1) // 2` up; beyond the first and last channel
+    are zeros.
+
+    Args:
+        channels: number of channels.
+        size: number of channels in a window.
+        like: a tensor whose dtype and device the weights get.
+
+    Returns:
+        Weights `[channels channels 1 1]`, each `1 / size` or 0.
+    """
     at = torch.arange(channels, device=like.device)
     apart = at[None] - at[:, None]
     inside = (apart >= -(size // 2)) & (apart <= (size - 1) // 2)
@@ -32,7 +44,7 @@ def band(channels: int, size: int, like: Tensor) -> Float[Tensor, "channels chan
 
 
 class _Normalised(torch.autograd.Function):
-    """`x / (k + alpha * mean) ** beta`, where the mean is of the neighbours' squares."""
+    """Compute `x / (k + alpha * mean) ** beta`, with the mean over the squares of neighbouring channels."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
@@ -55,9 +67,13 @@ class _Normalised(torch.autograd.Function):
 
 
 class DetectLRN(TorchFunctionMode):
-    """Notes whether there is any such normalisation, called by a module or as a function."""
+    """Detect calls of `torch.nn.functional.local_response_norm`, by modules or as a function, inside `with`.
 
-    seen = False
+    Attributes:
+        seen: whether there was such a call.
+    """
+
+    seen: bool = False
 
     def __torch_function__(
         self,
@@ -73,12 +89,20 @@ class DetectLRN(TorchFunctionMode):
         return self.met(args, kwargs)
 
     def met(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
-        """What the normalisation gives."""
+        """Compute the normalisation for an intercepted call; overridden by subclasses.
+
+        Args:
+            args: positional arguments of the call.
+            kwargs: keyword arguments of the call.
+
+        Returns:
+            The normalised tensor, of the input's shape.
+        """
         return F.local_response_norm(*args, **kwargs)
 
 
 class _FastLRN(DetectLRN):
-    """Normalises the other way."""
+    """Compute intercepted calls by `_Normalised`, on floating point images `[b c h w]`."""
 
     @override
     def met(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
@@ -91,7 +115,13 @@ class _FastLRN(DetectLRN):
 
 
 def use_fast_lrn(module: nn.Module) -> None:
-    """Let a module of one's own normalise this way from now on; it cannot be differentiated twice then."""
+    """Make a module compute its local response normalisations the fast way from now on.
+
+    Its `forward` is replaced, in place. The normalisations can then not be differentiated twice.
+
+    Args:
+        module: a module whose forward calls `local_response_norm`, directly or in submodules.
+    """
     kind, own, itself = type(module), vars(module).get("forward"), ref(module)
 
     def normalised(*inputs: Any, **named: Any) -> Any:

@@ -1,8 +1,8 @@
-"""A second copy of a network, made for speed: the same function of its input, cheaper to compute.
+"""Make a faster copy of a network that computes the same function.
 
-Batch normalisation in evaluation mode is a multiplication and an addition for each channel; where it follows
-a convolution, both go into the convolution's weights. Local response normalisation is computed another way.
-The network itself is not touched.
+Batch normalisation in evaluation mode is a multiplication and an addition per channel; where it follows a
+convolution, both are folded into the convolution's weights. Local response normalisation is computed by
+`convscope.nets.inference.fast_lrn`. The network itself is not changed.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2 (folding).
 """
@@ -28,7 +28,7 @@ from convscope.nets.network import Net
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 CLOSE = 1e-3
-"""How far activations of the copy may be from the network's own, as a share of the largest."""
+"""Largest allowed difference of activations from the network's own, relative to the largest activation."""
 
 
 def inference_copy(
@@ -39,33 +39,35 @@ def inference_copy(
     dtype: torch.dtype | None = None,
     channels_last: bool = False,
 ) -> Net:
-    """A copy of the network that gives the same at `places`, sooner.
+    """Return a faster copy of a network, with the same activations at `places`.
 
     Args:
-        net: the network; it stays as it was.
-        images: what it will look at, in the contract's range; folding is kept only if the copy agrees with
-            the network on the first of them.
-        places: where its activations will be read; its result, if left out.
-        dtype: precision of the copy's weights and arithmetic; the network's own if left out.
-        channels_last: order of the weights' axes in memory, where the network bears it.
+        net: the network; it is not changed.
+        images: inputs `[b c ...]` in the contract's range; folding is kept only if the copy agrees with the
+            network on the first of them, within `CLOSE`.
+        places: addresses whose activations will be read; the network's result if empty. Convolutions that
+            are read are not folded.
+        dtype: dtype of the copy's weights and arithmetic; None keeps the network's own.
+        channels_last: convert the copy's weights to the channels-last memory format, where the network
+            supports it.
 
     Returns:
         The copy, frozen; the network itself where a copy would be no faster, or cannot be made.
     """
     places = tuple(place.layer_only for place in places) or (LayerAddress(RESULT),)
-    layer_shapes(net)  # what the copy then knows too, so that nothing but one pass is watched
-    if changes_itself(net.module):  # a copy that is not held would go on changing
+    layer_shapes(net)  # cached for the copy too, so that `_find_pairs` needs only one pass
+    if changes_itself(net.module):  # a copy outside `frozen` would go on changing
         return net
     if any(isinstance(part, torch.jit.ScriptModule) for part in net.module.modules()):  # nothing to fold
         return net
     try:
         module = deepcopy(net.module)
-    except Exception:  # whatever a module's own copying throws
+    except Exception:  # whatever a module's own `__deepcopy__` raises
         return net
     copy = _with(net, module)
     with torch.no_grad():
         with DetectLRN() as watch:
-            pairs, before = _pairs(copy, images[:1], places)
+            pairs, before = _find_pairs(copy, images[:1], places)
         for pair in pairs:
             pair.fold(module)
         if watch.seen:
@@ -93,8 +95,8 @@ def _with(net: Net, module: nn.Module) -> Net:
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """Names of a convolution and of the normalisation that alone reads it."""
+class _ConvBnPair:
+    """Names of a convolution and of the batch normalisation that alone reads its output."""
 
     convolution: str
     norm: str
@@ -113,42 +115,42 @@ class _Pair:
         )
         first.weight, first.bias = weight.requires_grad_(False), bias.requires_grad_(False)
         parent, _, name = self.norm.rpartition(".")
-        setattr(module.get_submodule(parent), name, _rest(second))
+        setattr(module.get_submodule(parent), name, _after_norm(second))
 
 
-def _rest(norm: nn.Module) -> nn.Module:
-    """What a normalisation does beside normalising: nothing, or, in timm's, dropping and activating."""
+def _after_norm(norm: nn.Module) -> nn.Module:
+    """Return what a normalisation does besides normalising: nothing, or dropout and activation in timm's."""
     if type(norm) in NORMS:
         return nn.Identity()
     return nn.Sequential(OrderedDict((name, part) for name, part in norm.named_children()))
 
 
-def _pairs(
+def _find_pairs(
     net: Net, images: Tensor, places: tuple[LayerAddress, ...]
-) -> tuple[list[_Pair], dict[LayerAddress, Tensor]]:
-    """Normalisations whose input is a convolution's output, each run once; found by watching one pass.
+) -> tuple[list[_ConvBnPair], dict[LayerAddress, Tensor]]:
+    """Find batch normalisations that read a convolution's output, each run once, in one forward pass.
 
-    The pass ends where the last of the places is reached; what stands there is given too.
+    The pass ends where the last of the places is reached; the activations there are returned, too.
     """
     read = {place.layer for place in places}
     made: dict[int, tuple[str, Tensor]] = {}
     follows: dict[str, str] = {}
     calls: Counter[str] = Counter()
 
-    def begin(*_: Any) -> None:  # a second time, where something overwrites what is read
+    def begin(*_: Any) -> None:  # `record` runs a second pass if something overwrites what is read
         for found in (made, follows, calls):
             found.clear()
 
     handles = [net.module.register_forward_pre_hook(begin)]
     for name, part in net.module.named_modules():
-        if isinstance(part, CONVOLUTIONS) and _plain(part):
+        if isinstance(part, CONVOLUTIONS) and _own_weights(part):
 
             def note(_part: Any, _inputs: Any, output: Any, name: str = name) -> None:
                 calls[name] += 1
                 made[id(output)] = (name, output)
 
             handles.append(part.register_forward_hook(note))
-        elif isinstance(part, NORMS) and part.running_mean is not None and _known(part):
+        elif isinstance(part, NORMS) and part.running_mean is not None and _can_fold(part):
 
             def look(_part: Any, inputs: Any, name: str = name) -> None:
                 calls[name] += 1
@@ -163,7 +165,7 @@ def _pairs(
             handle.remove()
     readers = Counter(follows.values())
     pairs = [
-        _Pair(convolution, norm)
+        _ConvBnPair(convolution, norm)
         for norm, convolution in follows.items()
         if calls[norm] == calls[convolution] == 1 and readers[convolution] == 1 and convolution not in read
     ]
@@ -175,14 +177,14 @@ def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:
     return (images.to(net.device), *(() if isinstance(example, Tensor) else tuple(example[1:])))
 
 
-def _plain(part: nn.Module) -> bool:
-    """Whether the weights are the layer's own: no parametrisation, nothing hooked to it."""
+def _own_weights(part: nn.Module) -> bool:
+    """Return whether the weights are the layer's own: no parametrisation and no hooks."""
     hooked = part._forward_hooks or part._forward_pre_hooks or part._backward_hooks
     return isinstance(part._parameters.get("weight"), nn.Parameter) and not hooked
 
 
-def _known(norm: nn.Module) -> bool:
-    """Exactly torch's, or timm's that goes on with `drop` and `act`; all others are left alone."""
+def _can_fold(norm: nn.Module) -> bool:
+    """Return whether it is torch's own batch norm, or timm's with `drop` and `act`; others are not folded."""
     if norm._forward_hooks or norm._forward_pre_hooks:
         return False
     return type(norm) in NORMS or [name for name, _ in norm.named_children()] == ["drop", "act"]

@@ -1,4 +1,4 @@
-"""The order of an image's axes in memory, which decides how fast processors convolve."""
+"""Channels-last memory format: the order of an image's axes in memory, which affects convolutions' speed."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,20 @@ from convscope.nets.activations.tree import tree_leaves
 from convscope.nets.network import Net
 
 CLOSE = 1e-3
-"""How far answers may be apart for rounding, as a share of the largest."""
+"""Largest difference of outputs that counts as rounding, relative to the largest output."""
 
 
 def channels_last(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """The same images, their channels side by side in memory.
+    """Convert images to the channels-last memory format.
 
-    Images of one channel lie alike either way; theirs are marked, since torch takes them for the other.
+    Images of one channel have the same order in memory either way; they get channels-last strides, since
+    torch would take them for contiguous.
+
+    Args:
+        images: images `[b c h w]`.
+
+    Returns:
+        The same images; a view if they have one channel and are contiguous.
     """
     if images.shape[1] == 1 and images.is_contiguous():
         strides = (images.stride(0), 1, images.stride(2), images.stride(3))
@@ -27,9 +34,15 @@ def channels_last(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
 
 
 def channels_last_is_faster(net: Net) -> bool:
-    """Whether the network is faster, and the same, on images whose channels lie side by side.
+    """Decide whether a network is faster in the channels-last memory format, with the same outputs.
 
-    It is wherever a processor convolves in two dimensions, unless the network does not bear it.
+    Not measured: on CPUs it is taken to be faster wherever there is a 2-D convolution.
+
+    Args:
+        net: the network.
+
+    Returns:
+        True for networks on the CPU with one image input, a `Conv2d`, and support for the format.
     """
     if net.device.type != "cpu" or len(net.contracts) > 1 or len(net.contract.shape) != 3:
         return False
@@ -37,27 +50,31 @@ def channels_last_is_faster(net: Net) -> bool:
 
 
 def supports_channels_last(net: Net, *inputs: Tensor) -> bool:
-    """Whether the network is the same on images whose channels lie side by side.
+    """Check whether a network gives the same outputs for channels-last images.
 
-    It is unless its own code asks for the usual order, as `view` does; that is tried with one image, once for
-    each network.
+    It does unless its own code relies on contiguous tensors, as `view` does. Tried with one image, and
+    cached in the network.
 
     Args:
         net: any network.
-        *inputs: what to try it with; the contract's example if left out, or if the network cannot take them.
+        *inputs: what to try it with, `[b c ...]`, of which the first of the batch is used; the contract's
+            example if left out, or if the network cannot take them.
+
+    Returns:
+        True if the outputs agree within `CLOSE`.
     """
     if "channels last" not in net._cache:
         example = net.example()
         usual = (example,) if isinstance(example, Tensor) else tuple(example)
         try:
-            found = _same(net, [x[:1].detach().to(net.device) for x in inputs or usual])
+            found = _same_outputs(net, [x[:1].detach().to(net.device) for x in inputs or usual])
         except ConvscopeError:  # a size that only its first layers take
-            found = _same(net, usual)
+            found = _same_outputs(net, usual)
         net._cache["channels last"] = found
     return bool(net._cache["channels last"])
 
 
-def _same(net: Net, inputs: Sequence[Tensor]) -> bool:
+def _same_outputs(net: Net, inputs: Sequence[Tensor]) -> bool:
     moved = [channels_last(x.clone()) if x.dim() == 4 else x.clone() for x in inputs]
     with frozen(net.module), torch.no_grad():
         plain = list(tree_leaves(net(*(x.clone(memory_format=torch.contiguous_format) for x in inputs))))

@@ -1,4 +1,4 @@
-"""A network in a folder: `model.json` says what it is, `model.safetensors` holds its weights."""
+"""Save and open networks as folders: `model.json` describes one, `model.safetensors` holds its weights."""
 
 import json
 import os
@@ -26,20 +26,20 @@ from convscope.recipe import shortened
 FORMAT = "convscope.model/1"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 MOST_VALUES = 2**32
-"""Numbers that one layer may give for one example: 16 GB in float32."""
+"""Largest number of values that one layer may return for one example: 16 GB in float32."""
 
 
 def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
-    """Write a network into a folder, from where `load` reads it.
+    """Save a network to a folder, from where `load` reads it.
 
-    Each file appears whole or not at all; the folder is made if it is not there. A network that was neither
-    built from a graph nor is in the register `nets.made` keeps its weights and contract; to read it back,
-    give its module to `open_folder`.
+    Each file is written completely or not at all; the folder is created if missing. A network that was
+    neither built from a graph nor is in the registry `convscope.nets.io.registry` is saved with its weights
+    and contract; to read it back, give its module to `open_folder`.
 
     Args:
         net: the network.
         folder: where to; files of the same names are replaced.
-        recipe: how it was trained, to travel along.
+        recipe: how it was trained, JSON-ready; stored in the description.
 
     Returns:
         The folder.
@@ -49,7 +49,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
         ConvscopeError: the disk is full.
     """
     folder = Path(folder)
-    document = _described(net, recipe)
+    document = _to_document(net, recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_weights(folder / WEIGHTS, net.module.state_dict(), metadata={"format": "pt"})
@@ -63,7 +63,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
     return folder
 
 
-def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+def _to_document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
     graph = net.module.graph if isinstance(net.module, GraphModule) else None
     return {
         "format": FORMAT,
@@ -79,23 +79,27 @@ def _described(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Net:
-    """The network that `save` wrote.
+    """Open a network that `save` wrote.
 
     Args:
         folder: holds `model.json` and `model.safetensors`.
-        module: takes the weights, for a network that was not built from a graph.
+        module: receives the weights, in place; needed for a network that neither was built from a graph nor
+            is in the registry.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
-        MissingError: a file is not there.
-        DataError: a file is damaged, or the weights do not fit; what is wrong is named.
+        MissingError: a file is missing.
+        DataError: a file is damaged, or the weights do not fit; the message names what is wrong.
         UsageError: the network has no graph and no module is given.
     """
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
         if not os.path.lexists(folder / name):
             raise MissingError(f"a saved network in {folder}", received=f"no {name}")
-    document = _document(folder / DESCRIPTION)
-    graph, contracts, labels, source = _parts(document, folder / DESCRIPTION)
+    document = _read_document(folder / DESCRIPTION)
+    graph, contracts, labels, source = _parse_document(document, folder / DESCRIPTION)
     made = document.get("module")
     if module is None and graph is None and made is None:
         raise UsageError(
@@ -105,7 +109,7 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         )
     if module is None and graph is None and any(c.channels != 3 or not c.height for c in contracts):
         raise DataError(
-            f"a contract for colour pictures, which networks of this kind look at, in {folder / DESCRIPTION}",
+            f"a contract for RGB images, which networks of this kind take, in {folder / DESCRIPTION}",
             received=", ".join(str(contract.shape) for contract in contracts),
         )
     tensors = read_weights(folder / WEIGHTS)
@@ -113,23 +117,25 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
     if module is not None:
         ready = module
     else:
-        ready = _made(made, values, folder) if graph is None else _built(graph, values, folder)
+        ready = (
+            _build_registered(made, values, folder) if graph is None else _build_graph(graph, values, folder)
+        )
     load_weights(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
     return Net(ready, contracts, labels, source, graph, document["name"])
 
 
-def _parts(
+def _parse_document(
     document: dict[str, Any], path: Path
 ) -> tuple[Graph | None, tuple[InputContract, ...], tuple[str, ...], Source]:
-    """Graph, contracts, labels and source of a description, every field checked."""
+    """Read graph, contracts, labels and source of a description, and check every field."""
     try:
         graph = None if document["graph"] is None else from_json(document["graph"])
-        contracts = tuple(_dataclass(InputContract, entry) for entry in _listed(document, "contracts"))
+        contracts = tuple(_dataclass(InputContract, entry) for entry in _list_field(document, "contracts"))
         source = _dataclass(Source, document["source"])
         if not all(isinstance(value, str) for value in asdict(source).values()):
             raise ValueError("a source whose fields are texts")
-        labels = tuple(_listed(document, "labels"))
+        labels = tuple(_list_field(document, "labels"))
         if not all(isinstance(label, str) for label in labels):
             raise ValueError("labels that are texts")
         _check_contracts(graph, contracts)
@@ -139,8 +145,8 @@ def _parts(
     return graph, contracts, labels, source
 
 
-def _listed(document: dict[str, Any], name: str) -> list[Any]:
-    """A field that is a list: a text or a table would pass for one, letter by letter."""
+def _list_field(document: dict[str, Any], name: str) -> list[Any]:
+    """Return a field that must be a list; a string or a dict would be iterated over silently."""
     value = document[name]
     if not isinstance(value, list):
         raise ValueError(f"{name} is a list, not {shortened(value)}")
@@ -148,15 +154,15 @@ def _listed(document: dict[str, Any], name: str) -> list[Any]:
 
 
 def _check_graph_size(graph: Graph | None) -> None:
-    """Compute every shape, so that layers which do not fit are met here."""
+    """Compute every shape, so that layers that do not fit or are too large are refused here."""
     if graph is not None:
         largest = max(prod(shape) for shape in graph.shapes.values())
         if largest > MOST_VALUES:
             raise ValueError(f"a layer of {largest:,} values for one example; the limit is {MOST_VALUES:,}")
 
 
-def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
-    """The module, unless the graph asks for far more memory than the weights that are there can fill."""
+def _build_graph(graph: Graph | None, values: int, folder: Path) -> GraphModule:
+    """Build a graph's module, unless it would take far more memory than the stored weights can fill."""
     expected = f"a network that can be built in {folder / DESCRIPTION}"
     try:
         wanted = totals(costs(graph)).parameters  # pyright: ignore[reportArgumentType]
@@ -171,8 +177,8 @@ def _built(graph: Graph | None, values: int, folder: Path) -> GraphModule:
         raise DataError(expected, received=str(error)) from None
 
 
-def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
-    """The module of the register, unless it asks for far more memory than the weights there can fill."""
+def _build_registered(description: Any, values: int, folder: Path) -> torch.nn.Module:
+    """Build a registered module, unless it would take far more memory than the stored weights can fill."""
     expected = f"a network that can be made in {folder / DESCRIPTION}"
     try:
         with torch.device("meta"):
@@ -194,7 +200,7 @@ def _made(description: Any, values: int, folder: Path) -> torch.nn.Module:
         raise DataError(expected, received=str(error)) from None
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _read_document(path: Path) -> dict[str, Any]:
     expected = f"the description of a network in {path}"
     try:
         document = read_json(path)

@@ -1,4 +1,4 @@
-"""From a graph to a module that runs."""
+"""Build a module from a graph."""
 
 from collections import Counter
 from functools import cache
@@ -14,10 +14,17 @@ from convscope.nets.io.weights import memory_of_machine
 
 
 class GraphModule(nn.Module):
-    """A graph that runs: one submodule per node, under the node's name.
+    """Module that runs a graph: one submodule per node, under the node's name.
 
-    A dot in a name nests, so that `layer1.0.conv1` is where it was in the network it was read from. Several
-    outputs come out as a dict by name. Parameters are initialised as torch does it.
+    A dot in a name nests, so that `layer1.0.conv1` has the same path as in the network that the graph was
+    traced from. Several outputs are returned as a dict by name. Parameters have torch's default
+    initialisation.
+
+    Args:
+        graph: the graph, without foreign layers.
+
+    Raises:
+        GraphError: a layer cannot be built.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -29,11 +36,21 @@ class GraphModule(nn.Module):
 
     @property
     def graph(self) -> Graph:
-        """What this was built from."""
+        """The graph that the module was built from."""
         return self._graph
 
     def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
-        """Run the graph on its inputs, in the order in which the graph lists them."""
+        """Run the graph.
+
+        Args:
+            *inputs: one tensor `[b c ...]` for each input of the graph, in its order.
+
+        Returns:
+            The output; several outputs as a dict by name.
+
+        Raises:
+            GraphError: the number of inputs is not that of the graph.
+        """
         if len(inputs) != len(self._graph.inputs):
             raise GraphError(
                 f"{len(self._graph.inputs)} input(s): {', '.join(self._graph.inputs)}",
@@ -50,16 +67,19 @@ class GraphModule(nn.Module):
 
 
 def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
-    """The module that runs `graph`, freshly initialised.
+    """Build a freshly initialised module from a graph.
 
     Args:
-        graph: what to build.
-        seed: makes the initial weights repeatable and leaves torch's global generator as it was; without one
-            they come from that generator.
+        graph: the graph to build.
+        seed: makes the initial weights reproducible and leaves torch's global generator unchanged; without
+            one, the weights are drawn from that generator.
+
+    Returns:
+        The module, in training mode.
 
     Raises:
-        GraphError: a layer cannot be built: a `foreign` one, or one whose name a module cannot bear; or the
-            weights do not fit into memory.
+        GraphError: a layer cannot be built: a `foreign` one, or one whose name no submodule can have; or
+            the weights do not fit into memory.
     """
     _require_room(graph)
     if seed is None:
@@ -70,10 +90,12 @@ def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
 
 
 def _require_room(graph: Graph) -> None:
-    """Refuse a graph whose weights exceed this machine's memory, before torch tries to take it.
+    """Refuse a graph whose weights exceed this machine's memory, before torch tries to allocate it.
+
+    Nothing is checked on the meta device.
 
     Raises:
-        GraphError: they do, in float32.
+        GraphError: the weights exceed it, in float32.
     """
     if torch.get_default_device().type == "meta":
         return
@@ -113,12 +135,12 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
         root.add_module(last, module)
     except (KeyError, AttributeError) as error:
         raise GraphError(
-            "a layer name that a module can bear", received=f"{name}: {error}", hint="Choose another name."
+            "a layer name that a submodule can have", received=f"{name}: {error}", hint="Choose another name."
         ) from None
 
 
 def _steps(graph: Graph) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
-    """Name, inputs, and what nobody reads afterwards, node by node."""
+    """Return for each node its name, its inputs, and the values that no later node reads."""
     readers = Counter(source for node in graph.nodes for source in set(node.inputs))
     steps = []
     for node in graph.nodes:

@@ -1,4 +1,4 @@
-"""One door to every network: `load("lecture")`, `load("torchvision/resnet50")`, `load("runs/quiet-iris")`."""
+"""Load a network by name: `load("lecture")`, `load("torchvision/resnet50")`, `load("runs/quiet-iris")`."""
 
 from importlib.resources import as_file, files
 from os import PathLike, fspath
@@ -22,20 +22,23 @@ DESCRIPTION = "model.json"
 def load(
     ref: str | PathLike[str], *, weights: str | PathLike[str] | None = PACKAGED, seed: int | None = None
 ) -> Net:
-    """A network by name or folder, in evaluation mode.
+    """Load a network by name or folder, in evaluation mode.
 
     Args:
-        ref: a network of our own (`digits`, `lecture`, ...), `efficientnet_lite0`, `torchvision/<name>`,
-            `timm/<name>`, or the folder of a run or of a saved model.
-        weights: `packaged`: those that ship with convscope or lie in the folder, else fresh ones. None: fresh
-            ones. `default` or the library's name for them: the published ones of torchvision and timm,
-            downloaded when they are not in the library's cache. A path: a safetensors file with the names of
-            the module's `state_dict`.
-        seed: makes fresh weights repeatable.
+        ref: a network of this package (`digits`, `lecture`, ...), `efficientnet_lite0`,
+            `torchvision/<name>`, `timm/<name>`, or the folder of a run or of a saved model.
+        weights: `packaged`: those that ship with convscope or lie in the folder, else fresh ones. None:
+            fresh ones; a folder still gives its own. `default` or the library's name for them: the
+            published ones of torchvision and timm, downloaded when they are not in the library's cache. A
+            path: a safetensors file with the names of the module's `state_dict`.
+        seed: makes fresh weights reproducible; None draws them from torch's global generator.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
-        UsageError: nothing has that name, or there are no such weights; the nearest names are given.
-        MissingError: a download failed, or a package is not installed; the next step is given.
+        UsageError: nothing has that name, or there are no such weights; the hint names the nearest.
+        MissingError: a download failed, or a package is not installed; the hint says what to do.
         DataError: the folder or file is damaged, or its weights do not fit.
     """
     name = fspath(ref)
@@ -50,7 +53,7 @@ def load(
 
 
 def known() -> tuple[str, ...]:
-    """Every name that `load` takes, folders aside."""
+    """Return every name that `load` takes, except folders."""
     from convscope.nets.adapters import timm_models, torchvision_models
 
     return (
@@ -88,14 +91,14 @@ def _from_zoo(entry: ZooEntry, weights: str | None, seed: int | None) -> Net:
         with as_file(files("convscope.nets") / "data" / entry.weights) as folder:
             return open_folder(folder)
     graph = entry.graph() if entry.graph else None
-    module = build(graph, seed=seed) if graph else _made(entry, seed)
+    module = build(graph, seed=seed) if graph else _build_module(entry, seed)
     if entry.prepare:
         entry.prepare(module)
     source = Source(name=entry.name, paper=entry.paper, licence="Apache-2.0", note=entry.note)
     return Net(module, (entry.contract,), _labels(entry), source, graph, entry.name)
 
 
-def _made(entry: ZooEntry, seed: int | None) -> nn.Module:
+def _build_module(entry: ZooEntry, seed: int | None) -> nn.Module:
     from convscope.nets.adapters.fetching import repeatable
 
     if entry.module is None:
@@ -120,7 +123,7 @@ def _from_folder(folder: Path, weights: str | None) -> Net:
 
 
 def _only_packaged(name: str, weights: str | None, *, ships: bool) -> None:
-    """Refuse a name of weights that only torchvision and timm can have."""
+    """Refuse names of weights that exist for torchvision and timm only."""
     if weights in (PACKAGED, None):
         return
     has = "'packaged', None" if ships else "None"
@@ -132,7 +135,7 @@ def _only_packaged(name: str, weights: str | None, *, ships: bool) -> None:
 
 
 def _file(weights: str | PathLike[str] | None) -> Path | None:
-    """The path that `weights` is, if it is one and not a name."""
+    """Return `weights` as a path if it is one; None if it is a name."""
     if weights is None:
         return None
     path = Path(weights)
@@ -141,7 +144,7 @@ def _file(weights: str | PathLike[str] | None) -> Path | None:
 
 
 def _exists(path: Path) -> bool:
-    """Without the exceptions of names that no file can have."""
+    """Return whether a path exists, False also for names that no file can have."""
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -1,6 +1,7 @@
-"""Networks of ours that are no graph: the register by which a saved one is made again.
+"""Registry of this package's networks that are not graphs, by which saved ones are built again.
 
-A module in it has a `kind`, `options` (JSON-ready) and a class method `of(options)`; nothing else is run.
+A registered module has a `kind`, `options` (JSON-ready) and a class method `of(options)`; no other code
+named in a file is run.
 """
 
 from importlib import import_module
@@ -16,11 +17,18 @@ MODULES: dict[str, str] = {
     "johnson": "convscope.nets.style.johnson.Johnson",
     "adain": "convscope.nets.style.adain.AdaIN",
 }
-"""Kind -> class."""
+"""Kind to full name of the class."""
 
 
 def to_config(module: nn.Module) -> dict[str, Any] | None:
-    """Kind and options, JSON-ready; None for a module that is not in the register."""
+    """Return the kind and options of a registered module, JSON-ready.
+
+    Args:
+        module: any module.
+
+    Returns:
+        A dict with `kind` and `options`; None for a module that is not registered.
+    """
     kind = getattr(module, "kind", None)
     if isinstance(kind, str) and kind in MODULES and type(module) is _class(kind):
         return {"kind": kind, "options": module.options}
@@ -28,11 +36,17 @@ def to_config(module: nn.Module) -> dict[str, Any] | None:
 
 
 def from_config(description: dict[str, Any]) -> nn.Module:
-    """The module of a description, with fresh weights.
+    """Build a registered module from its kind and options.
+
+    Args:
+        description: a dict with `kind` and `options`, as from `to_config`.
+
+    Returns:
+        The module, with fresh weights.
 
     Raises:
         DataError: there is no such kind.
-        UsageError, TypeError, KeyError: the options make no sense.
+        UsageError, TypeError, KeyError: the options do not fit the kind.
     """
     kind = description["kind"]
     if not isinstance(kind, str) or kind not in MODULES:

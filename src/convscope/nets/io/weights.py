@@ -1,4 +1,4 @@
-"""Weights from a file into a module, checked name by name."""
+"""Read and write weights as safetensors, and load them into a module, checked name by name."""
 
 import errno
 import os
@@ -18,12 +18,12 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     """Write or replace a safetensors file as a whole.
 
     Args:
-        path: of the file.
-        tensors: by name; tensors that share memory are stored one by one.
+        path: path of the file.
+        tensors: tensors by name; those that share memory are stored separately.
         metadata: text stored in the file's header.
 
     Raises:
-        OSError: it cannot be written, or the disk is full; what was there stays.
+        OSError: the file cannot be written, or the disk is full; an existing file stays as it was.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -38,10 +38,13 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors file.
+    """Read the tensors of a safetensors file a user has named.
 
     Args:
         path: a regular file, no larger than this machine's memory.
+
+    Returns:
+        The tensors by name, on the CPU.
 
     Raises:
         DataError: the file is missing, not a regular file, or is not safetensors. Pickles are never opened.
@@ -59,6 +62,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a safetensors file, checked before the library opens it.
+
+    Args:
+        path: a regular file, no larger than this machine's memory.
+
+    Returns:
+        The tensors by name, on the CPU.
 
     Raises:
         OSError: the file is missing, unreadable, not regular, or larger than this machine's memory.
@@ -81,7 +90,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def memory_of_machine() -> int:
-    """Return the physical memory in bytes; 2**40 where the system does not say."""
+    """Return the physical memory in bytes; 2**40 where the system does not report it."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -89,15 +98,16 @@ def memory_of_machine() -> int:
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) -> None:
-    """Copy `tensors` into the parameters and buffers of `module`; every name and shape must fit.
+    """Copy tensors into the parameters and buffers of a module; every name and shape must fit.
 
     Args:
         module: changed in place, or not at all.
-        tensors: by the names of `module.state_dict()`.
+        tensors: tensors by the names of `module.state_dict()`; `num_batches_tracked` may be missing.
         origin: where they came from, for the message.
 
     Raises:
-        DataError: names are missing or unknown, or shapes differ; the first of each are named.
+        DataError: names are missing or unknown, or shapes or kinds of numbers differ; the first of each are
+            named.
     """
     wanted = module.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
@@ -131,5 +141,5 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) 
 
 
 def _converts(given: Tensor, wanted: Tensor) -> bool:
-    """Whether numbers keep their meaning: floating point of any width, or exactly the same type."""
+    """Return whether values can be converted: between floating point types, otherwise the same type only."""
     return given.dtype == wanted.dtype or (given.is_floating_point() and wanted.is_floating_point())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convscope.nets.modules.same import Conv2d
 
 EPS = 1e-3
-"""What TensorFlow's batch normalisation adds to the variance; torch's default is 1e-5."""
+"""Epsilon of TensorFlow's batch normalisation; torch's default is 1e-5."""
 
 STEM, HEAD = 32, 1280
 """Channels after the first and after the last convolution: the lite family scales neither."""
@@ -36,8 +36,19 @@ def convolution(
 ) -> nn.Conv2d:
     """Make a convolution without bias, padded as TensorFlow's `SAME`.
 
-    With stride 1 and an odd kernel that is the same number of zeros on every side; with a larger stride it
-    depends on the size of the input, and the odd zero comes last.
+    With stride 1 and an odd kernel that is the same number of zeros on every side; with a larger stride the
+    padding depends on the size of the input, and an odd zero is added after it.
+
+    Args:
+        channels: input channels.
+        out: output channels.
+        kernel: odd height and width of the kernel.
+        stride: stride along both axes.
+        groups: groups of channels; `channels` for a depthwise convolution.
+        **where: further arguments of `nn.Conv2d`, such as `device`.
+
+    Returns:
+        The convolution.
     """
     if stride == 1:
         return nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=False, **where)
@@ -45,7 +56,13 @@ def convolution(
 
 
 class BatchNormAct2d(nn.BatchNorm2d):
-    """Normalise over the batch, then apply ReLU6 where `rectify` is set; `drop` does nothing."""
+    """Batch normalisation followed by ReLU6, as timm's module of that name.
+
+    Args:
+        channels: number of channels.
+        rectify: apply ReLU6; otherwise the activation is the identity.
+        **where: further arguments of `nn.BatchNorm2d`, such as `device`.
+    """
 
     def __init__(self, channels: int, *, rectify: bool = True, **where: Any) -> None:
         super().__init__(channels, eps=EPS, **where)
@@ -53,12 +70,30 @@ class BatchNormAct2d(nn.BatchNorm2d):
         self.act = nn.ReLU6(inplace=True) if rectify else nn.Identity()
 
     def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Apply the layer."""
+        """Normalise and activate.
+
+        Args:
+            input: maps `[b c h w]`.
+
+        Returns:
+            Maps of the same shape, in [0, 6] with ReLU6.
+        """
         return self.act(self.drop(super().forward(input)))
 
 
 class DepthwiseSeparableConv(nn.Module):
-    """Filter each channel by itself, then mix the channels: the first block, which expands nothing."""
+    """Depthwise separable convolution: one filter for each channel, then a 1x1 convolution.
+
+    The input is added where shapes allow it. `aa`, `se` and `drop_path` are identities, kept for timm's
+    names.
+
+    Args:
+        channels: input channels.
+        out: output channels.
+        kernel: height and width of the depthwise kernel.
+        stride: stride of the depthwise convolution.
+        **where: arguments of all layers, such as `device`.
+    """
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, **where: Any) -> None:
         super().__init__()
@@ -71,14 +106,32 @@ class DepthwiseSeparableConv(nn.Module):
         self.has_skip = stride == 1 and channels == out
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out oh ow"]:
-        """Apply the block."""
+        """Apply the block.
+
+        Args:
+            x: maps `[b c h w]`.
+
+        Returns:
+            Maps `[b out oh ow]`, with `oh = ceil(h / stride)`.
+        """
         y = self.se(self.aa(self.bn1(self.conv_dw(x))))
         y = self.bn2(self.conv_pw(y))
         return self.drop_path(y) + x if self.has_skip else y
 
 
 class InvertedResidual(nn.Module):
-    """Expand the channels, filter each by itself, project back; add the input where shapes allow it.
+    """Inverted residual block: expand channels, depthwise convolution, linear projection.
+
+    The input is added where shapes allow it. `aa`, `se` and `drop_path` are identities, kept for timm's
+    names.
+
+    Args:
+        channels: input channels.
+        out: output channels.
+        kernel: height and width of the depthwise kernel.
+        stride: stride of the depthwise convolution.
+        expansion: factor by which channels are expanded.
+        **where: arguments of all layers, such as `device`.
 
     Source: Sandler et al. 2018, MobileNetV2, arXiv:1801.04381, section 3.3.
     """
@@ -99,7 +152,14 @@ class InvertedResidual(nn.Module):
         self.has_skip = stride == 1 and channels == out
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out oh ow"]:
-        """Apply the block."""
+        """Apply the block.
+
+        Args:
+            x: maps `[b c h w]`.
+
+        Returns:
+            Maps `[b out oh ow]`, with `oh = ceil(h / stride)`.
+        """
         y = self.bn1(self.conv_pw(x))
         y = self.se(self.aa(self.bn2(self.conv_dw(y))))
         y = self.bn3(self.conv_pwl(y))
@@ -107,7 +167,7 @@ class InvertedResidual(nn.Module):
 
 
 class GlobalAvgPool(nn.Module):
-    """Average over space, without the axes of space."""
+    """Global average pooling, without the spatial axes in the result."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,16 +175,23 @@ class GlobalAvgPool(nn.Module):
         self.flatten = nn.Flatten(1)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c"]:
-        """Apply the layer."""
+        """Average over all positions.
+
+        Args:
+            x: maps `[b c h w]`.
+
+        Returns:
+            Means `[b c]`.
+        """
         return self.flatten(self.pool(x))
 
 
 class EfficientNetLite0(nn.Module):
-    """The whole network, 4,652,008 parameters: stem, seven stages of blocks, head, linear classifier.
+    """EfficientNet-lite0, 4,652,008 parameters: stem, seven stages of blocks, head, linear classifier.
 
     Args:
         classes: outputs of the classifier.
-        device: where the weights are made; `meta` for weights that are assigned afterwards.
+        device: device of the weights; `meta` for weights that are assigned afterwards.
     """
 
     def __init__(self, classes: int = 1000, *, device: Any = None) -> None:
@@ -154,8 +221,8 @@ class EfficientNetLite0(nn.Module):
         """Draw fresh weights as the authors' TensorFlow code does.
 
         Convolutions from a normal distribution of variance 2 / (kernel area x outputs of one group), the
-        classifier uniformly within 1 / sqrt(classes); normalisation starts as the identity. On the device
-        `meta` there is nothing to draw, and trying costs the import of torch's compiler.
+        classifier uniformly within 1 / sqrt(classes); normalisation starts as the identity. Does nothing on
+        the meta device, where even trying would import torch's compiler.
         """
         if self.classifier.weight.is_meta:
             return
@@ -168,6 +235,13 @@ class EfficientNetLite0(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:
-        """Compute the logits."""
+        """Compute the logits.
+
+        Args:
+            image: normalised images `[b 3 h w]`.
+
+        Returns:
+            Logits `[b classes]`.
+        """
         x = self.blocks(self.bn1(self.conv_stem(image)))
         return self.classifier(self.global_pool(self.bn2(self.conv_head(x))))

@@ -1,4 +1,4 @@
-"""What LeNet-5 is made of besides convolutions.
+"""Layers of LeNet-5 that torch does not have: subsampling, scaled tanh, RBF units.
 
 Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II.B.
 """
@@ -10,9 +10,15 @@ from torch.nn import functional
 
 
 class Subsample(nn.Module):
-    """The sum over each window, times a trainable coefficient, plus a trainable bias, one pair per map.
+    """Subsampling: the sum over each window, times a trainable coefficient, plus a trainable bias.
 
-    The squashing function after it is a layer of its own (`ScaledTanh`).
+    There is one coefficient and one bias per channel. The squashing function after it is a separate layer
+    (`ScaledTanh`).
+
+    Args:
+        channels: number of channels.
+        kernel_size: height and width of the window.
+        stride: distance between windows; the window's size if left out.
     """
 
     def __init__(
@@ -29,25 +35,36 @@ class Subsample(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in ±2.4 / inputs of one unit, as the paper's appendix A has it."""
+        """Draw weights and biases uniformly in ±2.4 / inputs of one unit, as in the paper's appendix A."""
         bound = 2.4 / (self.kernel_size[0] * self.kernel_size[1])
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c oh ow"]:
-        """Apply the layer."""
+        """Sum over windows, scale and shift.
+
+        Args:
+            x: maps `[b c h w]`.
+
+        Returns:
+            Maps `[b c oh ow]`.
+        """
         total = functional.avg_pool2d(x, self.kernel_size, self.stride, divisor_override=1)
         return total * self.weight[:, None, None] + self.bias[:, None, None]
 
     def extra_repr(self) -> str:
-        """Sizes, for `print`."""
+        """Return the sizes, for `print`."""
         return f"{self.weight.numel()}, kernel_size={self.kernel_size}, stride={self.stride}"
 
 
 class ScaledTanh(nn.Module):
-    """`amplitude * tanh(slope * x)`.
+    """Scaled hyperbolic tangent, `amplitude * tanh(slope * x)`.
 
     The defaults give f(1) = 1 and f(-1) = -1, where the second derivative is largest.
+
+    Args:
+        amplitude: limit for large inputs; A in the paper.
+        slope: factor of the input; S in the paper.
 
     Source: appendix A, with A = 1.7159 and S = 2/3.
     """
@@ -57,20 +74,31 @@ class ScaledTanh(nn.Module):
         self.amplitude, self.slope = amplitude, slope
 
     def forward(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """Squash every value."""
+        """Apply the function to every value.
+
+        Args:
+            x: any tensor with a batch axis.
+
+        Returns:
+            Values of the same shape, between -amplitude and amplitude.
+        """
         return self.amplitude * torch.tanh(self.slope * x)
 
     def extra_repr(self) -> str:
-        """Options, for `print`."""
+        """Return the options, for `print`."""
         return f"amplitude={self.amplitude:g}, slope={self.slope:g}"
 
 
 class RBF(nn.Module):
-    """Minus the squared distance to a fixed pattern of -1 and +1 for each class: the nearest scores highest.
+    """Radial basis function units: minus the squared distance to a fixed pattern of -1 and +1 for each class.
 
-    The paper's unit is the distance itself. The patterns (`centres`, `[out_features, in_features]`) are data,
-    not parameters; they start out at random, as the paper's section II.B allows, and may be overwritten with
-    drawn bitmaps.
+    The nearest pattern has the largest output; the paper's unit is the distance itself. The patterns
+    (`centres`, `[out_features, in_features]`) are a buffer, not parameters; they are random at first, as
+    the paper's section II.B allows, and may be overwritten with bitmaps of the classes.
+
+    Args:
+        in_features: length of a pattern.
+        out_features: number of classes.
     """
 
     centres: Tensor
@@ -80,9 +108,16 @@ class RBF(nn.Module):
         self.register_buffer("centres", torch.randint(2, (out_features, in_features)) * 2.0 - 1)
 
     def forward(self, x: Float[Tensor, "b n"]) -> Float[Tensor, "b classes"]:
-        """Scores from minus infinity to 0."""
+        """Compute minus the squared distances.
+
+        Args:
+            x: features `[b n]`.
+
+        Returns:
+            Scores `[b classes]`, at most 0.
+        """
         return -(x[:, None] - self.centres).square().sum(2)
 
     def extra_repr(self) -> str:
-        """Sizes, for `print`."""
+        """Return the sizes, for `print`."""
         return f"{self.centres.shape[1]}, {self.centres.shape[0]}"

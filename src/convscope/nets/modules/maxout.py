@@ -1,14 +1,17 @@
-"""Maxout: the largest of several linear pieces."""
+"""Maxout: the maximum of several linear functions."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class Maxout(nn.Module):
-    """The maximum over groups of `pieces` neighbouring units; `c` units become `c / pieces`.
+    """Maximum over groups of `pieces` neighbouring units; `c` units become `c / pieces`.
 
-    Unit `k` is the largest of units `k * pieces` to `k * pieces + pieces - 1` of the layer before it, which
-    computes the pieces.
+    Unit `k` is the maximum of units `k * pieces` to `k * pieces + pieces - 1` of the layer before it.
+
+    Args:
+        pieces: units in a group; must divide the number of units.
+        dim: axis of the units.
 
     Source: Goodfellow et al. 2013, section 2, arXiv:1302.4389.
     """
@@ -18,9 +21,16 @@ class Maxout(nn.Module):
         self.pieces, self.dim = pieces, dim
 
     def forward(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """Keep the largest piece of each unit."""
+        """Take the maximum of each group.
+
+        Args:
+            x: activations `[b ...]`.
+
+        Returns:
+            Activations with `1 / pieces` of the units along `dim`.
+        """
         return x.unflatten(self.dim, (-1, self.pieces)).amax(self.dim + 1 if self.dim >= 0 else self.dim)
 
     def extra_repr(self) -> str:
-        """Options, for `print`."""
+        """Return the options, for `print`."""
         return f"pieces={self.pieces}, dim={self.dim}"

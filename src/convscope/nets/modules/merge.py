@@ -1,4 +1,4 @@
-"""Layers that read several others."""
+"""Layers with several inputs."""
 
 import torch
 from jaxtyping import Float
@@ -6,10 +6,17 @@ from torch import Tensor, nn
 
 
 class Add(nn.Module):
-    """The sum of all inputs."""
+    """Sum of all inputs."""
 
     def forward(self, *inputs: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """Add them up."""
+        """Add the inputs.
+
+        Args:
+            *inputs: tensors `[b ...]` of shapes that broadcast.
+
+        Returns:
+            The sum.
+        """
         total = inputs[0]
         for x in inputs[1:]:
             total = total + x
@@ -17,10 +24,17 @@ class Add(nn.Module):
 
 
 class Multiply(nn.Module):
-    """The product of all inputs; one of extent 1 along an axis is spread over it (squeeze and excitation)."""
+    """Product of all inputs; extents of 1 are broadcast (squeeze and excitation)."""
 
     def forward(self, *inputs: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """Multiply them."""
+        """Multiply the inputs.
+
+        Args:
+            *inputs: tensors `[b ...]` of shapes that broadcast.
+
+        Returns:
+            The product.
+        """
         product = inputs[0]
         for x in inputs[1:]:
             product = product * x
@@ -28,8 +42,15 @@ class Multiply(nn.Module):
 
 
 class Concat(nn.Module):
-    """All inputs behind each other along the channels."""
+    """Concatenation of all inputs along the channel axis."""
 
     def forward(self, *inputs: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """Join them."""
+        """Concatenate the inputs.
+
+        Args:
+            *inputs: tensors `[b c ...]` that differ at most in channels.
+
+        Returns:
+            A tensor with the sum of the channels.
+        """
         return torch.cat(inputs, 1)

@@ -1,4 +1,4 @@
-"""Zeros around the input, as many as each side needs."""
+"""Padding that may differ from side to side."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ Padding = int | Sequence[int] | str
 """A number, one for each axis, before and after for each axis `(top, bottom, left, right)`, or `"same"`."""
 
 Sides = tuple[tuple[int, int], ...]
+"""Padding before and after the input, for each axis."""
 
 
 def sides(
@@ -19,9 +20,22 @@ def sides(
     stride: Sequence[int],
     dilation: Sequence[int],
 ) -> Sides:
-    """Zeros before and after, axis by axis.
+    """Compute the padding before and after each axis.
 
-    `"same"` makes the output `ceil(size / stride)` long, and puts the odd zero after the input.
+    `"same"` makes the output `ceil(size / stride)` long, and adds an odd zero after the input.
+
+    Args:
+        padding: the padding as given by the user.
+        size: size of the input along each axis; matters for `"same"` only, as do stride and dilation.
+        kernel_size: size of the kernel along each axis.
+        stride: stride along each axis.
+        dilation: dilation along each axis.
+
+    Returns:
+        Padding before and after, for each axis.
+
+    Raises:
+        ValueError: the padding is another string than `"same"`.
 
     Source: TensorFlow's and Keras' "SAME".
     """
@@ -39,12 +53,29 @@ def sides(
 
 
 def pad(x: Float[Tensor, "b c *size"], around: Sides, value: float = 0.0) -> Float[Tensor, "b c *padded"]:
-    """`x` with zeros (or another value) around it."""
+    """Pad a tensor with a constant.
+
+    Args:
+        x: signals or maps `[b c *size]`.
+        around: padding before and after each axis.
+        value: the constant.
+
+    Returns:
+        The padded tensor; `x` itself where there is nothing to pad.
+    """
     if not any(before or after for before, after in around):
         return x
     return functional.pad(x, [n for axis in reversed(around) for n in axis], value=value)
 
 
 def each(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """One number for each axis."""
+    """Expand a number to one for each axis.
+
+    Args:
+        value: a number for all axes, or one for each.
+        rank: number of axes.
+
+    Returns:
+        One number for each axis.
+    """
     return (value,) * rank if isinstance(value, int) else tuple(value)

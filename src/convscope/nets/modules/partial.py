@@ -1,4 +1,4 @@
-"""A convolution whose output maps read only some of the input maps: C3 of LeNet-5."""
+"""A convolution whose output channels read only some of the input channels: C3 of LeNet-5."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,19 @@ from convscope.nets.modules.padding import each
 
 
 class PartialConv2d(nn.Module):
-    """Output map `k` reads the input maps `table[k]` and no others.
+    """2-D convolution in which output channel `k` reads only the input channels `table[k]`.
 
     Only weights that exist are stored (`links`, one kernel per link, in the table's order), so that no
-    optimizer can move a missing one away from zero. `weight` shows them as a dense convolution has them.
+    optimizer can move a missing one away from zero. `weight` gives them as in a dense convolution.
+
+    Args:
+        in_channels: input channels.
+        out_channels: output channels.
+        kernel_size: height and width of the kernels.
+        stride: stride along each axis.
+        padding: zeros on both sides of each axis.
+        table: for each output channel, the indices of the input channels that it reads; all of them if
+            empty.
 
     Source: LeCun et al. 1998, section II.B and table I.
     """
@@ -43,7 +52,7 @@ class PartialConv2d(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/sqrt(inputs of one unit), by how many maps each output map reads."""
+        """Draw weights uniformly in ±1/sqrt(inputs of one unit), counting the channels that it reads."""
         reads = torch.bincount(self.rows, minlength=self.out_channels) * self.links[0].numel()
         bound = reads.clamp(min=1).to(self.bias.dtype).rsqrt()
         with torch.no_grad():
@@ -52,15 +61,22 @@ class PartialConv2d(nn.Module):
 
     @property
     def weight(self) -> Float[Tensor, "out in kh kw"]:
-        """The weights of a dense convolution that does the same, zero where there is no link."""
+        """Weights of the equivalent dense convolution, zero where there is no link."""
         empty = self.links.new_zeros(self.out_channels, self.in_channels, *self.kernel_size)
         return empty.index_put((self.rows, self.columns), self.links)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out oh ow"]:
-        """Convolve along the links."""
+        """Convolve with the existing links.
+
+        Args:
+            x: maps `[b c h w]`.
+
+        Returns:
+            Maps `[b out oh ow]`.
+        """
         return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
     def extra_repr(self) -> str:
-        """Sizes, for `print`."""
+        """Return the sizes, for `print`."""
         links = f"{len(self.links)} of {self.in_channels * self.out_channels} links"
         return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, {links}"

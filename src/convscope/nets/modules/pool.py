@@ -1,20 +1,34 @@
-"""Pooling over everything: one value per channel, for signals and images of any size."""
+"""Global pooling: one value per channel, for signals and images of any size."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class GlobalAvgPool(nn.Module):
-    """The mean of each channel."""
+    """Global average pooling."""
 
     def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c"]:
-        """Average over all positions."""
+        """Average over all positions.
+
+        Args:
+            x: signals or maps `[b c ...]`.
+
+        Returns:
+            Means `[b c]`.
+        """
         return x.mean(tuple(range(2, x.ndim)))
 
 
 class GlobalMaxPool(nn.Module):
-    """The largest value of each channel."""
+    """Global max pooling."""
 
     def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c"]:
-        """The maximum over all positions."""
+        """Take the maximum over all positions.
+
+        Args:
+            x: signals or maps `[b c ...]`.
+
+        Returns:
+            Maxima `[b c]`.
+        """
         return x.amax(tuple(range(2, x.ndim)))

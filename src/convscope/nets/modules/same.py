@@ -1,4 +1,4 @@
-"""Convolutions and poolings whose padding differs from side to side, as TensorFlow's "same" needs it."""
+"""Convolutions and pooling whose padding may differ from side to side, as TensorFlow's "same" requires."""
 
 from math import inf
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from convscope.nets.modules.padding import Padding, Sides, each, pad, sides
 
 
 class _Padding(nn.Module):
-    """What a convolution of torch's gets before it: padding of its own, before and after each axis."""
+    """Mixin for torch's convolutions: padding before and after each axis."""
 
     def __init__(
         self: Any,
@@ -32,15 +32,15 @@ class _Padding(nn.Module):
 
 
 class Conv2d(_Padding, nn.Conv2d):
-    """`torch.nn.Conv2d` that takes `(top, bottom, left, right)`, or `"same"` with any stride."""
+    """`torch.nn.Conv2d` with padding `(top, bottom, left, right)`, or `"same"` with any stride."""
 
 
 class Conv1d(_Padding, nn.Conv1d):
-    """`torch.nn.Conv1d` that takes `(before, after)`, or `"same"` with any stride."""
+    """`torch.nn.Conv1d` with padding `(before, after)`, or `"same"` with any stride."""
 
 
 class _Pool(nn.Module):
-    """Window, stride and padding of a pooling."""
+    """Base of pooling layers: window, stride and padding."""
 
     rank: ClassVar[int]
 
@@ -59,24 +59,24 @@ class _Pool(nn.Module):
         self.padding, self.ceil_mode = padding, ceil_mode
 
     def around(self, x: Tensor) -> Sides:
-        """Padding before and after, axis by axis."""
+        """Return the padding before and after each axis."""
         return sides(self.padding, x.shape[2:], self.kernel_size, self.stride, self.dilation)
 
     def inside(self, pooled: Tensor, x: Tensor, around: Sides) -> Tensor:
-        """Without the windows that `ceil_mode` let start in the padding behind the input."""
+        """Drop the windows that `ceil_mode` lets start in the padding behind the input."""
         for axis, (before, _) in enumerate(around, start=2):
             most = -(-(x.shape[axis] + before) // self.stride[axis - 2])
             pooled = pooled.narrow(axis, 0, min(most, pooled.shape[axis]))
         return pooled
 
     def extra_repr(self) -> str:
-        """Options, for `print`."""
+        """Return the options, for `print`."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding!r}"
 
 
 class _MaxPool(_Pool):
     def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
-        """The largest value in each window; padding never wins."""
+        """Take the maximum of each window; padding is minus infinity."""
         around = self.around(x)
         pool = functional.max_pool2d if self.rank == 2 else functional.max_pool1d
         pooled = pool(pad(x, around, -inf), self.kernel_size, self.stride, 0, self.dilation, self.ceil_mode)
@@ -96,7 +96,7 @@ class _AvgPool(_Pool):
         self.count_include_pad = count_include_pad and padding != "same"
 
     def forward(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
-        """The mean of each window; padding counts where `count_include_pad` says so, never under `"same"`."""
+        """Average each window; padding counts with `count_include_pad`, but never with `"same"`."""
         around = self.around(x)
         pooled = self._pool(pad(x, around))
         if not self.count_include_pad:
@@ -109,24 +109,24 @@ class _AvgPool(_Pool):
 
 
 class MaxPool1d(_MaxPool):
-    """`torch.nn.MaxPool1d` that takes `(before, after)` or `"same"`."""
+    """`torch.nn.MaxPool1d` with padding `(before, after)` or `"same"`."""
 
     rank = 1
 
 
 class MaxPool2d(_MaxPool):
-    """`torch.nn.MaxPool2d` that takes `(top, bottom, left, right)` or `"same"`."""
+    """`torch.nn.MaxPool2d` with padding `(top, bottom, left, right)` or `"same"`."""
 
     rank = 2
 
 
 class AvgPool1d(_AvgPool):
-    """`torch.nn.AvgPool1d` that takes `(before, after)` or `"same"`."""
+    """`torch.nn.AvgPool1d` with padding `(before, after)` or `"same"`."""
 
     rank = 1
 
 
 class AvgPool2d(_AvgPool):
-    """`torch.nn.AvgPool2d` that takes `(top, bottom, left, right)` or `"same"`."""
+    """`torch.nn.AvgPool2d` with padding `(top, bottom, left, right)` or `"same"`."""
 
     rank = 2

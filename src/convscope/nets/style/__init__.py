@@ -1,1 +1,1 @@
-"""Networks that paint: a photograph in, the photograph in a style out."""
+"""Feed-forward networks for style transfer: a photograph in, the stylized photograph out."""

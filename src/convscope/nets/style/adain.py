@@ -1,15 +1,15 @@
-"""Any style, taken from a painting when it is used: the statistics of features, exchanged.
+"""AdaIN: style transfer to any style at inference, by exchanging the statistics of features.
 
-Source: Huang and Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
-arXiv:1703.06868. Here
+Source: Huang and Belongie 2017, "Arbitrary Style Transfer in Real-time with Adaptive Instance
+Normalization", arXiv:1703.06868. Differences from the paper:
 
 - the encoder is a part of `hed-vgg16`, up to relu3_1 where the paper has relu4_1: less arithmetic, smaller
-  strokes. Its filters were tuned to find edges and have forgotten much of the colours (the best linear guess
-  of a photograph from its features has 14 dB), so the mean colours of blocks of 4 pixels stand beside them:
+  strokes. Its filters were fine-tuned to detect edges and have lost much of the colours (linear regression
+  of a photograph from its features reaches 14 dB), so the mean colours of blocks of 4 pixels are added as
   three channels, whose statistics are exchanged like all others'. The decoder, which mirrors the encoder,
-  says what to add to these colours, enlarged;
-- beyond the edge both see the picture mirrored, where hed-vgg16 sees zeros: statistics are of pictures, not
-  of their frames.
+  predicts a residual to these colours, upsampled;
+- encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend
+  on the border.
 """
 
 from collections.abc import Sequence
@@ -24,18 +24,21 @@ from convscope.nets.style.parts import Maps, UpsampleConv, any_size, convolution
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
-"""Whose statistics are style; the last is where they are exchanged. Names are those of hed-vgg16."""
+"""Layers whose statistics define style; they are exchanged at the last. Names are those of hed-vgg16."""
 BLOCK = 4
-"""Side of the blocks whose mean colours are features, in pixels: what two poolings leave."""
+"""Side of the blocks whose mean colours are features, in pixels: two poolings by 2."""
 COLOUR, MIDDLE = 64.0, 0.45
-"""A colour is a feature in units of so many 255ths, from this grey of a picture in [0, 1], about."""
+"""Scale and offset of colour features: units of 1/255 that make 1, and the grey in [0, 1] that is about 0."""
 EPSILON = 1e-5
 HALO = 32
-"""Pixels that one sees, encoder and decoder together, at most: 13 and 12."""
+"""Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up."""
 
 
 class AdaIN(nn.Module):
-    """Paints photographs `[b 3 h w]`, normalised as for hed-vgg16; the result is in [0, 1], not clipped."""
+    """AdaIN network with a fixed encoder, for photographs `[b 3 h w]` normalised as for hed-vgg16.
+
+    The result is in [0, 1], not clipped.
+    """
 
     kind = "adain"
 
@@ -58,34 +61,65 @@ class AdaIN(nn.Module):
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> "AdaIN":
-        """From what `options` wrote."""
+        """Build a network from its saved options.
+
+        Args:
+            options: what the property `options` returned.
+
+        Returns:
+            The network, with fresh weights.
+        """
         return cls(**options)
 
     @property
     def options(self) -> dict[str, Any]:
-        """What makes the same network again, JSON-ready."""
+        """The configuration from which `of` builds the same network, JSON-ready: empty."""
         return {}
 
     @property
     def halo(self) -> int:
-        """How far a pixel sees while the statistics are given, in pixels, rounded up."""
+        """Radius of the receptive field in pixels while the statistics are given, rounded up."""
         return HALO
 
     @property
     def numbers_per_pixel(self) -> int:
-        """Numbers in memory at once for each pixel that is painted, about: two of 64 maps, and a copy."""
+        """Peak memory for each output pixel, in values, approximately: two sets of 64 maps, and a copy."""
         return 200
 
     def forward(self, images: Maps, style: tuple[Statistic, Statistic] | None = None) -> Maps:
-        """Paint with the means and deviations of a style; with the photograph's own if left out."""
+        """Stylize photographs with the statistics of a style.
+
+        Args:
+            images: normalised photographs `[b 3 h w]`, of any size.
+            style: means and standard deviations of a style's features, `[1 259 1 1]` or `[b 259 1 1]`; None
+                reconstructs the photographs.
+
+        Returns:
+            Stylized images `[b 3 h w]` in [0, 1], not clipped.
+        """
         return any_size(lambda x: self.decode(self.exchange(self.encode(x), style)), images)
 
     def encode(self, images: Maps) -> Maps:
-        """Features at a quarter of the size: 256 of the encoder, and 3 of colour."""
+        """Encode photographs as features at a quarter of the size.
+
+        Args:
+            images: normalised photographs `[b 3 h w]`, sides multiples of 4.
+
+        Returns:
+            Features `[b 259 h/4 w/4]`: 256 of the encoder, and 3 of colour.
+        """
         return torch.cat([self.encoder(images), colours(images)], 1)
 
     def levels(self, images: Maps) -> list[Maps]:
-        """Features of all layers of style; the last are those of `encode`."""
+        """Return the features of all layers that define style.
+
+        Args:
+            images: normalised photographs `[b 3 h w]`, sides multiples of 4.
+
+        Returns:
+            Feature maps of `LAYERS` in order, at full, half and a quarter of the size; the last are those
+            of `encode`.
+        """
         found, maps = [], images
         for name, layer in self.encoder.named_children():
             maps = layer(maps)
@@ -99,24 +133,56 @@ class AdaIN(nn.Module):
         style: tuple[Statistic, Statistic] | None,
         own: Sequence[Statistic] | None = None,
     ) -> Maps:
-        """Features with the means and deviations of a style in place of their own."""
+        """Replace the channel statistics of features by those of a style (adaptive instance normalisation).
+
+        Args:
+            features: features `[b 259 h w]`.
+            style: means and standard deviations of the style, `[_ 259 1 1]`; None returns the features
+                unchanged.
+            own: means and standard deviations to normalise with, as of the whole image when `features` are
+                of a tile; by default those of `features`.
+
+        Returns:
+            Features of the same shape.
+        """
         if style is None:
             return features
         mean, deviation = own or statistics(features)
         return (features - mean) / deviation * style[1] + style[0]
 
     def decode(self, features: Maps) -> Maps:
-        """A picture in [0, 1] from features."""
+        """Decode features to images.
+
+        Args:
+            features: features `[b 259 h w]`.
+
+        Returns:
+            Images `[b 3 4h 4w]` in [0, 1], not clipped.
+        """
         blurred = functional.interpolate(features[:, -3:], scale_factor=BLOCK, mode="bilinear")
         return blurred * (COLOUR / 255) + MIDDLE + self.decoder(features) * 0.25
 
 
 def colours(images: Maps) -> Maps:
-    """The mean colours of blocks of pictures, as features."""
+    """Return the mean colours of blocks of 4x4 pixels, as features.
+
+    Args:
+        images: normalised photographs `[b 3 h w]`.
+
+    Returns:
+        Mean colours `[b 3 h/4 w/4]`, scaled by `1 / COLOUR`.
+    """
     return functional.avg_pool2d(images, BLOCK) / COLOUR
 
 
 def statistics(features: Maps) -> tuple[Statistic, Statistic]:
-    """Mean and standard deviation of each channel over all positions, in float32."""
+    """Return the mean and standard deviation of each channel over all positions, in float32.
+
+    Args:
+        features: features `[b c h w]`.
+
+    Returns:
+        Means and standard deviations `[b c 1 1]`; `EPSILON` is added to the variance.
+    """
     variance, mean = torch.var_mean(features.float(), (2, 3), correction=0, keepdim=True)
     return mean, (variance + EPSILON).sqrt()

@@ -1,10 +1,11 @@
 """StyleBank: one encoder, one decoder, and between them a bank of filters for each style.
 
 Source: Chen, Yuan, Liao, Yu and Hua 2017, "StyleBank: An Explicit Representation for Neural Image Style
-Transfer", CVPR, arXiv:1703.09210. Here a bank is a single convolution without norm or ReLU, and a grain that
-is added, so that mixing banks is mixing what they answer, exactly. Nothing is normalised: a photograph comes
-through the branch without a bank as it was, and regions and tiles do not feel each other. Without
-normalisation nothing would grow where a photograph is flat; that is what the grain is for.
+Transfer", CVPR, arXiv:1703.09210. Here a bank is a single convolution without norm or ReLU, and a periodic
+texture ("grain") that is added, so that mixing banks is exactly the same as mixing their outputs. There is
+no normalisation: the branch without a bank reconstructs the photograph, and regions and tiles do not
+influence each other. Without normalisation a convolution would add no strokes where a photograph is flat;
+the grain does.
 """
 
 import re
@@ -31,29 +32,29 @@ from convscope.nets.style.parts import (
 )
 
 MEAN, STD = 0.5, 0.25
-"""Of photographs in [0, 1], about: what goes in and comes out has these taken away."""
+"""Approximate mean and standard deviation of photographs in [0, 1], which normalise input and output."""
 PLAIN = "photo"
-"""The name of the branch without a bank: the photograph as it was."""
+"""Name of the branch without a bank, which reconstructs the photograph."""
 ROUNDING = 1e-6
-"""Shares closer than this to a sum of 1 leave nothing for the photograph."""
+"""Weights whose sum is closer to 1 than this leave no weight for the photograph."""
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 PERIODS = (29, 37)
-"""Of the grain, in positions of the smallest maps; together they repeat after 1,073: 4,292 pixels."""
+"""Periods of the grain, in positions of the smallest maps; together 1,073 positions, or 4,292 pixels."""
 Corner = tuple[int, int]
-"""Row and column of a part's first position in the whole, in positions of the smallest maps."""
+"""Row and column of a tile's first position in the whole image, in positions of the smallest maps."""
 
 Weights = Float[Tensor, "#b k"]
-"""How much of each style: rows for pictures, or one for all."""
+"""Weight of each style: one row per image, or one for all."""
 
 
 @dataclass(frozen=True)
 class StyleBankConfig:
-    """How large a StyleBank is.
+    """Configuration of a StyleBank.
 
     Args:
         styles: names of the banks, in order.
-        width: maps at full size; twice as many at half, four times at a quarter of it.
+        width: channels at full size; twice as many at half, four times at a quarter of it.
         before: residual blocks of the encoder.
         after: residual blocks of the decoder.
         reach: height and width of a bank's filters.
@@ -84,9 +85,13 @@ class StyleBankConfig:
 
 
 class StyleFilter(nn.Module):
-    """One style: a convolution, and a grain: two textures that repeat with different periods, added up.
+    """Bank of one style: a convolution and a grain, the sum of two textures of different periods.
 
-    Everything in it enters its answer linearly, so banks can be mixed before they are used.
+    Its output is linear in its parameters, so banks can be mixed before they are applied.
+
+    Args:
+        channels: channels of the features.
+        reach: height and width of the filters.
     """
 
     def __init__(self, channels: int, reach: int) -> None:
@@ -98,17 +103,28 @@ class StyleFilter(nn.Module):
         self.grain = nn.ParameterList([torch.zeros(channels, period, period) for period in PERIODS])
 
     def forward(self, features: Maps, corner: Corner = (0, 0)) -> Maps:
-        """What this style makes of features."""
+        """Apply the bank to features.
+
+        Args:
+            features: features `[b c h w]` at a quarter of the image's size.
+            corner: where the features lie in the whole image.
+
+        Returns:
+            Features of the same shape.
+        """
         return answer(features, tuple(self.parameters()), corner)
 
 
 def answer(features: Maps, bank: Sequence[Tensor], corner: Corner) -> Maps:
-    """What a bank, or a sum of banks, makes of features.
+    """Apply a bank, or a weighted sum of banks, to features.
 
     Args:
-        features: at a quarter of the size; mirrored at the edges.
+        features: features `[b c h w]` at a quarter of the image's size; padded by reflection.
         bank: filters, biases, and the textures of the grain.
-        corner: where the features lie in the whole: the grain goes on over parts.
+        corner: where the features lie in the whole image, so that the grain continues across tiles.
+
+    Returns:
+        Features of the same shape.
     """
     filters, biases, *grain = bank
     margin = filters.shape[-1] // 2
@@ -122,7 +138,16 @@ def answer(features: Maps, bank: Sequence[Tensor], corner: Corner) -> Maps:
 def repeated(
     texture: Float[Tensor, "c p p"], size: Sequence[int], corner: Corner
 ) -> Float[Tensor, "1 c _ _"]:
-    """A texture over and over, from a corner on."""
+    """Tile a texture periodically over an area.
+
+    Args:
+        texture: one period, `[c p p]`.
+        size: height and width of the area.
+        corner: row and column of the area's first position in the whole image.
+
+    Returns:
+        The area, `[1 c height width]`.
+    """
     period = texture.shape[-1]
     down, across = (
         (torch.arange(extent, device=texture.device) + start) % period
@@ -132,7 +157,11 @@ def repeated(
 
 
 class StyleBank(FeedForwardStyleNet):
-    """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
+    """StyleBank for normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped.
+
+    Args:
+        form: the configuration.
+    """
 
     kind, shape = "stylebank", StyleBankConfig
     form: StyleBankConfig
@@ -161,14 +190,14 @@ class StyleBank(FeedForwardStyleNet):
 
     @property
     def halo(self) -> int:
-        """How far a pixel sees, in pixels, rounded up to whole steps of the smallest maps."""
+        """Radius of the receptive field in pixels, rounded up to whole steps of the smallest maps."""
         blocks = self.form.before + self.form.after
-        sees = 2 + 1 + 2 + 4 * (self.form.reach // 2) + 8 * blocks + 4 + 2 + 2
-        return -(-sees // STEP) * STEP
+        radius = 2 + 1 + 2 + 4 * (self.form.reach // 2) + 8 * blocks + 4 + 2 + 2
+        return -(-radius // STEP) * STEP
 
     @property
     def numbers_per_pixel(self) -> int:
-        """Numbers in memory at once for each pixel that is painted, about: the last enlarging's."""
+        """Peak memory for each output pixel, in values, approximately: that of the last upsampling."""
         return 7 * self.form.width
 
     def forward(
@@ -178,14 +207,17 @@ class StyleBank(FeedForwardStyleNet):
         regions: Maps | None = None,
         corner: Corner = (0, 0),
     ) -> Maps:
-        """Paint.
+        """Stylize photographs.
 
         Args:
-            images: normalised photographs.
-            weights: how much of each style; the first style alone if left out. What is missing from a sum
-                of 1 is the photograph itself.
-            regions: `[1 k h w]` in place of weights: how much of each style at each pixel.
-            corner: where the images lie in a larger picture, in `STEP`s of pixels.
+            images: normalised photographs `[b 3 h w]`, of any size.
+            weights: weight of each style, `[1 k]` or `[b k]`, in the order of `styles`; the first style
+                alone if left out. What is missing from a sum of 1 is the weight of the photograph itself.
+            regions: used in place of weights: weight of each style at each pixel, `[1 k h w]`.
+            corner: where the images lie in a larger image, in `STEP`s of pixels.
+
+        Returns:
+            Stylized images `[b 3 h w]` in [0, 1], not clipped.
         """
         if weights is None:
             weights = self.weights({self.styles[0]: 1.0})
@@ -195,26 +227,66 @@ class StyleBank(FeedForwardStyleNet):
         return any_size(lambda x: self.decode(self.divided(self.encode(x[:, :3]), x[:, 3:], corner)), masked)
 
     def identity(self, images: Maps) -> Maps:
-        """The branch without a bank: the photographs as they were."""
+        """Reconstruct photographs by the branch without a bank.
+
+        Args:
+            images: normalised photographs `[b 3 h w]`, of any size.
+
+        Returns:
+            Images `[b 3 h w]` in [0, 1], not clipped.
+        """
         return any_size(lambda x: self.decode(self.encode(x)), images)
 
     def encode(self, images: Maps) -> Maps:
-        """Features at a quarter of the size."""
+        """Encode photographs as features at a quarter of the size.
+
+        Args:
+            images: normalised photographs `[b 3 h w]`, sides multiples of `STEP`.
+
+        Returns:
+            Features `[b c h/4 w/4]`, with `c` four times the width.
+        """
         return self.encoder(images)
 
     def decode(self, features: Maps) -> Maps:
-        """A picture in [0, 1] from features."""
+        """Decode features to images.
+
+        Args:
+            features: features `[b c h w]`.
+
+        Returns:
+            Images `[b 3 4h 4w]` in [0, 1], not clipped.
+        """
         return as_picture(self.decoder(features), MEAN, STD)
 
     def filtered(self, features: Maps, weights: Weights, corner: Corner = (0, 0)) -> Maps:
-        """What one fused bank for each row of weights answers."""
+        """Apply the mixture of banks given by each row of weights.
+
+        Args:
+            features: features `[b c h w]`.
+            weights: weight of each style, `[1 k]` or `[b k]`.
+            corner: where the features lie in the whole image.
+
+        Returns:
+            Features of the same shape.
+        """
         if len(weights) == 1:
             return answer(features, self.fused(weights[0]), corner)
         pairs = zip(features.split(1), weights, strict=True)
         return torch.cat([answer(one, self.fused(row), corner) for one, row in pairs])
 
     def divided(self, features: Maps, regions: Maps, corner: Corner = (0, 0)) -> Maps:
-        """The banks' answers, each where its region is."""
+        """Apply each bank where its region is, and sum by weight.
+
+        Args:
+            features: features `[b c h w]`.
+            regions: weight of each style at each pixel, `[b k H W]`; averaged to the features' size. What
+                is missing from a sum of 1 is the weight of the features themselves.
+            corner: where the features lie in the whole image.
+
+        Returns:
+            Features of the same shape.
+        """
         shares = functional.interpolate(regions, features.shape[-2:], mode="area")
         total = features * (1 - shares.sum(1, keepdim=True))
         for index, name in enumerate(self.styles):
@@ -223,7 +295,14 @@ class StyleBank(FeedForwardStyleNet):
         return total
 
     def fused(self, row: Float[Tensor, " k"]) -> tuple[Tensor, ...]:
-        """One bank for a mixture: weighted sums of all parts, and the identity for what is left of 1."""
+        """Fuse banks into one by weighted sums of their parameters.
+
+        Args:
+            row: weight of each style, `[k]`. What is missing from a sum of 1 is the weight of the identity.
+
+        Returns:
+            Filters, biases and textures of the fused bank, as for `answer`.
+        """
         shares = [(share, self.banks[name]) for share, name in zip(row.tolist(), self.styles, strict=True)]
         banks = [(share, tuple(bank.parameters())) for share, bank in shares if share]
         if len(banks) == 1 and banks[0][0] == 1:
@@ -237,7 +316,15 @@ class StyleBank(FeedForwardStyleNet):
         return tuple(fused)
 
     def weights(self, mixture: dict[str, float]) -> Float[Tensor, "1 k"]:
-        """A row for `forward`.
+        """Make a row of weights for `forward`.
+
+        Args:
+            mixture: weight by name of style; `photo` may be named, and gets what is missing from a sum of 1
+                whatever its value.
+
+        Returns:
+            Weights `[1 k]` in the order of `styles`, 0 for styles that are not named, on the network's
+            device.
 
         Raises:
             UsageError: a style has no bank.
@@ -252,11 +339,17 @@ class StyleBank(FeedForwardStyleNet):
         return torch.tensor([row], device=some.device, dtype=some.dtype)
 
     def shared(self) -> Sequence[nn.Parameter]:
-        """The weights that all styles use: encoder and decoder."""
+        """Return the parameters that all styles use: those of encoder and decoder."""
         return [*self.encoder.parameters(), *self.decoder.parameters()]
 
     def with_style(self, name: str) -> "StyleBank":
-        """A copy with one more bank, which begins as the mean of the others.
+        """Return a copy with one more bank, which starts as the mean of the others.
+
+        Args:
+            name: name of the new style.
+
+        Returns:
+            The copy, on the same device and in the same mode.
 
         Raises:
             UsageError: the name is taken or not usable.

@@ -1,8 +1,9 @@
-"""A feed-forward transformer: one network for one style.
+"""Johnson's feed-forward transformer: one network for one style.
 
 Source: Johnson, Alahi and Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and
 Super-Resolution", arXiv:1603.08155; instance normalisation: Ulyanov, Vedaldi and Lempitsky 2016,
-arXiv:1607.08022; enlarging by repetition in place of transposed convolutions: see `parts.Enlarge`.
+arXiv:1607.08022; nearest-neighbour upsampling in place of transposed convolutions: see
+`parts.UpsampleConv`.
 """
 
 from dataclasses import dataclass
@@ -25,11 +26,11 @@ from convscope.nets.style.parts import (
 
 @dataclass(frozen=True)
 class Size:
-    """How large a transformer is.
+    """Configuration of a transformer.
 
     Args:
-        style: what it paints like.
-        width: maps at full size; twice as many at half, four times at a quarter of it.
+        style: name of the style.
+        width: channels at full size; twice as many at half, four times at a quarter of it.
         blocks: residual blocks at a quarter of the size.
 
     Raises:
@@ -46,7 +47,11 @@ class Size:
 
 
 class Johnson(FeedForwardStyleNet):
-    """Paints normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped."""
+    """Transformer for normalised photographs `[b 3 h w]` of any size; the result is in [0, 1], not clipped.
+
+    Args:
+        form: the configuration.
+    """
 
     kind, shape = "johnson", Size
     form: Size
@@ -66,19 +71,26 @@ class Johnson(FeedForwardStyleNet):
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The one style."""
+        """Name of its one style."""
         return (self.form.style,)
 
     @property
     def halo(self) -> int:
-        """How far a pixel sees while the statistics are held, in pixels, rounded up to a multiple of 4."""
+        """Radius of the receptive field in pixels while the statistics are held, up to a multiple of 4."""
         return -(-(4 + 1 + 2 + 8 * self.form.blocks + 4 + 2 + 4) // 4) * 4
 
     @property
     def numbers_per_pixel(self) -> int:
-        """Numbers in memory at once for each pixel that is painted, about: the last enlarging's."""
+        """Peak memory for each output pixel, in values, approximately: that of the last upsampling."""
         return 9 * self.form.width
 
     def forward(self, images: Maps) -> Maps:
-        """Paint normalised photographs."""
+        """Stylize photographs.
+
+        Args:
+            images: normalised photographs `[b 3 h w]`, of any size.
+
+        Returns:
+            Stylized images `[b 3 h w]` in [0, 1], not clipped.
+        """
         return any_size(lambda x: as_picture(self.layers(x), MEAN, STD), images, least=16)

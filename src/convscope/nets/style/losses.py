@@ -1,8 +1,8 @@
-"""What style and content are: correlations between filters, and their values.
+"""Losses of neural style transfer: Gram matrices of features for style, features for content.
 
 Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR,
-equations 1 to 6; guides: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer",
-arXiv:1611.07865, section 4.
+equations 1 to 6; weighted by regions: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
+Transfer", arXiv:1611.07865, section 4.
 """
 
 from typing import Any
@@ -15,15 +15,18 @@ from torch import Tensor
 def gram(
     features: Float[Tensor, "b c *size"], weights: Float[Tensor, "*size"] | None = None
 ) -> Float[Tensor, "b c c"]:
-    """Correlations between filters: for each pair, the mean over positions of the product of their values.
+    """Compute the Gram matrix of features: the mean over positions of the product of each two channels.
 
-    Gatys' G is M times this, where M is the number of positions. Dividing by it here, once and nowhere else,
-    lets pictures of different sizes be compared.
+    Gatys' G is M times this, where M is the number of positions. Dividing by M here, once and nowhere else,
+    makes images of different sizes comparable.
 
     Args:
-        features: maps of filters.
-        weights: how much each position counts, not negative; all alike if left out. Positions that count for
-            nothing are as if they were not there. Where none counts, the result is 0.
+        features: feature maps `[b c *size]`.
+        weights: non-negative weight of each position, `[*size]`; normalised to a sum of 1. All equal if
+            left out. Where the sum is 0, the result is 0.
+
+    Returns:
+        Symmetric matrices `[b c c]`.
     """
     flat = features.flatten(2)
     if weights is None:
@@ -34,10 +37,10 @@ def gram(
 
 
 class _Products(torch.autograd.Function):
-    """Sums over positions of shares times the products of two filters' values.
+    """Weighted sums over positions of the products of two channels' values.
 
-    The gradient is one product of matrices, where autograd would take one for each of the two factors and
-    add them up: three maps at once, at the moment when a step needs most memory.
+    The gradient is one matrix product, where autograd would compute one for each of the two factors and add
+    them up: three maps at once, at the moment when a step needs most memory.
     """
 
     @staticmethod
@@ -57,9 +60,16 @@ class _Products(torch.autograd.Function):
 
 
 def style_loss(here: Float[Tensor, "b c c"], wanted: Float[Tensor, "#b c c"]) -> Float[Tensor, " b"]:
-    """Gatys' E of one layer: the squared distance of two `gram`s, over 4 times the number of filters squared.
+    """Compute Gatys' style loss of one layer: the squared distance of two Gram matrices, over 4 N^2.
 
-    With Gatys' G = M * `gram` it is 1 / (4 N^2 M^2) sum (G - A)^2, exactly once.
+    N is the number of channels. With Gatys' G = M * `gram` this is 1 / (4 N^2 M^2) sum (G - A)^2.
+
+    Args:
+        here: matrices from `gram`, `[b c c]`.
+        wanted: matrices of the style, `[1 c c]` or `[b c c]`.
+
+    Returns:
+        The loss of each image, `[b]`.
     """
     return (here - wanted).square().sum((-2, -1)) / (4 * here.shape[-1] ** 2)
 
@@ -67,8 +77,15 @@ def style_loss(here: Float[Tensor, "b c c"], wanted: Float[Tensor, "#b c c"]) ->
 def content_loss(
     features: Float[Tensor, "b *shape"], wanted: Float[Tensor, "#b *shape"]
 ) -> Float[Tensor, " b"]:
-    """The mean squared difference of features, for each image.
+    """Compute the mean squared difference of features, for each image.
 
-    Gatys' is N M / 2 times this, and grows with the picture, which style does not.
+    Gatys' content loss is N M / 2 times this, and grows with the image size, which his style loss does not.
+
+    Args:
+        features: features of the image, `[b *shape]`.
+        wanted: features of the content, `[1 *shape]` or `[b *shape]`.
+
+    Returns:
+        The loss of each image, `[b]`.
     """
     return (features - wanted).square().flatten(1).mean(1)

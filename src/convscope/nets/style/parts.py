@@ -1,7 +1,7 @@
-"""What painting networks are made of.
+"""Building blocks of feed-forward style networks.
 
-No normalisation unless asked for, so that every pixel depends on its neighbourhood alone: parts of a picture,
-painted one by one, fit together exactly.
+No normalisation unless requested, so that every pixel depends on its neighbourhood alone: tiles of an
+image, stylized one by one, fit together exactly.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 LEAST = 8
-"""Pixels of a side that reflection at a quarter of the size needs."""
+"""Shortest side in pixels for which reflection padding at a quarter of the size is defined."""
 STEP = 4
-"""Sides are made multiples of this: two halvings."""
+"""Sides are padded to multiples of this: maps are halved twice."""
 
 Maps = Float[Tensor, "_ _ _ _"]
-"""Batch, channels, height, width."""
+"""Images or feature maps `[b c h w]`."""
 Kind = TypeVar("Kind", bound="FeedForwardStyleNet")
 
 
 class FeedForwardStyleNet(nn.Module):
-    """What painting networks have in common: a form, saved with them, that says all about their sizes."""
+    """Base class of feed-forward style networks: a configuration, saved with them, that decides all sizes.
+
+    Args:
+        form: the configuration, an instance of `shape`.
+    """
 
     shape: ClassVar[type]
-    """The form's class."""
+    """Dataclass of the configuration."""
 
     def __init__(self, form: Any) -> None:
         super().__init__()
@@ -35,20 +39,32 @@ class FeedForwardStyleNet(nn.Module):
 
     @classmethod
     def of(cls: type[Kind], options: dict[str, Any]) -> Kind:
-        """From what `options` wrote, as JSON gives it back."""
+        """Build a network from its saved options.
+
+        Args:
+            options: what the property `options` returned, also after a round trip through JSON.
+
+        Returns:
+            The network, with fresh weights.
+        """
         tuples = {name: tuple(value) for name, value in options.items() if isinstance(value, list)}
         return cls(cls.shape(**{**options, **tuples}))
 
     @property
     def options(self) -> dict[str, Any]:
-        """What makes the same network again, JSON-ready."""
+        """The configuration from which `of` builds the same network, JSON-ready."""
         return asdict(self.form)
 
 
 class InstanceNormWithFixedStats(nn.InstanceNorm2d):
-    """Instance normalisation whose statistics can be held, so that a part is treated like its whole.
+    """Instance normalisation whose statistics can be fixed, so that a tile is treated like the whole image.
 
-    With `held` set to mean and variance `[1 c 1 1]`, these are used in place of the input's own.
+    Args:
+        channels: number of channels.
+
+    Attributes:
+        held: mean and variance `[1 c 1 1]` used in place of the input's own; None for ordinary instance
+            normalisation.
     """
 
     held: tuple[Tensor, Tensor] | None = None
@@ -57,7 +73,14 @@ class InstanceNormWithFixedStats(nn.InstanceNorm2d):
         super().__init__(channels, affine=True)
 
     def forward(self, input: Maps) -> Maps:
-        """Zero mean and unit variance for each picture and channel, then a learned scale and shift."""
+        """Normalise each image and channel, then apply the learned scale and shift.
+
+        Args:
+            input: maps `[b c h w]`.
+
+        Returns:
+            The normalised maps, of the same shape.
+        """
         if self.held is None:
             return super().forward(input)
         mean, variance = self.held
@@ -66,7 +89,17 @@ class InstanceNormWithFixedStats(nn.InstanceNorm2d):
 
 
 def convolution(channels: int, filters: int, size: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size (over `stride`); beyond the edge the picture is mirrored."""
+    """Make a convolution with reflection padding that keeps the size, up to its stride.
+
+    Args:
+        channels: input channels.
+        filters: output channels.
+        size: odd height and width of the kernel, in pixels.
+        stride: stride in pixels.
+
+    Returns:
+        The convolution, with Kaiming normal weights and zero biases.
+    """
     made = nn.Conv2d(channels, filters, size, stride, padding=size // 2, padding_mode="reflect")
     nn.init.kaiming_normal_(made.weight, nonlinearity="relu")
     nn.init.zeros_(made.bias)  # pyright: ignore[reportArgumentType]
@@ -74,13 +107,32 @@ def convolution(channels: int, filters: int, size: int, stride: int = 1) -> nn.C
 
 
 def unit(channels: int, filters: int, size: int, stride: int = 1, *, norm: bool = False) -> nn.Sequential:
-    """Convolution, normalisation if asked for, ReLU."""
+    """Make a convolution followed by instance normalisation, if requested, and ReLU.
+
+    Args:
+        channels: input channels.
+        filters: output channels.
+        size: odd height and width of the kernel, in pixels.
+        stride: stride in pixels.
+        norm: insert `InstanceNormWithFixedStats`.
+
+    Returns:
+        The layers in sequence.
+    """
     made = [convolution(channels, filters, size, stride)]
     return nn.Sequential(*made, *([InstanceNormWithFixedStats(filters)] if norm else []), nn.ReLU())
 
 
 def last(channels: int, size: int = 5) -> nn.Conv2d:
-    """The convolution that makes red, green and blue; grey, nearly, at first."""
+    """Make the convolution that produces RGB; its weights start small, so that its output starts nearly grey.
+
+    Args:
+        channels: input channels.
+        size: odd height and width of the kernel, in pixels.
+
+    Returns:
+        The convolution to three channels.
+    """
     made = convolution(channels, 3, size)
     with torch.no_grad():
         made.weight.mul_(0.1)
@@ -88,9 +140,13 @@ def last(channels: int, size: int = 5) -> nn.Conv2d:
 
 
 class Residual(nn.Module):
-    """Two convolutions beside an identity; nothing but the identity at first.
+    """Residual block of two 3x3 convolutions; without normalisation it starts as the identity.
 
-    Source: He et al. 2015, arXiv:1512.03385; beginning at the identity: Zhang et al. 2019 (Fixup),
+    Args:
+        channels: input and output channels.
+        norm: use instance normalisation.
+
+    Source: He et al. 2015, arXiv:1512.03385; starting at the identity: Zhang et al. 2019 (Fixup),
     arXiv:1901.09321.
     """
 
@@ -103,15 +159,28 @@ class Residual(nn.Module):
             nn.init.zeros_(self.second.weight)
 
     def forward(self, maps: Maps) -> Maps:
-        """The maps, and what the two convolutions add to them."""
+        """Add the output of the two convolutions to the input.
+
+        Args:
+            maps: maps `[b c h w]`.
+
+        Returns:
+            Maps of the same shape.
+        """
         return maps + self.norm(self.second(self.first(maps)))
 
 
 class UpsampleConv(nn.Module):
-    """Twice the size: each pixel four times, then a convolution and ReLU.
+    """Nearest-neighbour upsampling by 2, then a 3x3 convolution and ReLU.
 
-    A transposed convolution would leave a checkerboard. Source: Odena, Dumoulin and Olah 2016,
-    "Deconvolution and Checkerboard Artifacts", Distill.
+    A transposed convolution would produce checkerboard artifacts.
+
+    Args:
+        channels: input channels.
+        filters: output channels.
+        norm: use instance normalisation.
+
+    Source: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts", Distill.
     """
 
     def __init__(self, channels: int, filters: int, *, norm: bool = False) -> None:
@@ -119,14 +188,30 @@ class UpsampleConv(nn.Module):
         self.unit = unit(channels, filters, 3, norm=norm)
 
     def forward(self, maps: Maps) -> Maps:
-        """Maps of twice the height and width."""
+        """Upsample and convolve.
+
+        Args:
+            maps: maps `[b channels h w]`.
+
+        Returns:
+            Maps `[b filters 2h 2w]`.
+        """
         return self.unit(functional.interpolate(maps, scale_factor=2, mode="nearest"))
 
 
 def any_size(paint: Callable[[Maps], Maps], images: Maps, step: int = STEP, least: int = LEAST) -> Maps:
-    """Run something that needs sides of a multiple of `step` on pictures of any size.
+    """Run a function that needs sides of a multiple of `step` on images of any size.
 
-    The right and lower edge are continued, and cut off again.
+    The right and lower edges are padded by replication, and cropped off the result.
+
+    Args:
+        paint: maps images to images of the same height and width.
+        images: images `[b c h w]`.
+        step: height and width are padded to a multiple of this many pixels.
+        least: height and width are padded to at least this many pixels.
+
+    Returns:
+        The function's result, with the height and width of `images`.
     """
     height, width = images.shape[-2:]
     down, across = (max(least, -(-side // step) * step) - side for side in (height, width))
@@ -137,5 +222,14 @@ def any_size(paint: Callable[[Maps], Maps], images: Maps, step: int = STEP, leas
 
 
 def as_picture(painted: Maps, mean: float, std: float) -> Maps:
-    """From the scale of normalised pictures to `[0, 1]`, not clipped."""
+    """Denormalise images to `[0, 1]`, not clipped.
+
+    Args:
+        painted: images in the normalised scale, `[b 3 h w]`.
+        mean: mean of the normalisation, for values in [0, 1].
+        std: its standard deviation.
+
+    Returns:
+        `painted * std + mean`.
+    """
     return torch.add(painted * std, mean)

@@ -1,4 +1,4 @@
-"""Names for what was watched: after the module it ran in, and what it did there."""
+"""Name traced calls after the module they ran in and what they did there."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,12 @@ from convscope.graph.names import short
 
 @dataclass(frozen=True)
 class Scope:
-    """One run of one module."""
+    """One call of one module.
+
+    Attributes:
+        name: dotted name of the module.
+        run: number of the call, counted from 1.
+    """
 
     name: str
     run: int
@@ -20,14 +25,14 @@ class Scope:
 
 @dataclass(frozen=True)
 class Call:
-    """One operation that was watched.
+    """One traced operation.
 
     Attributes:
-        layer: what it is.
+        layer: the layer that it is.
         word: the bare name of the function.
-        sources: the calls it read, by number; negative numbers are inputs.
+        sources: indices of the calls whose results it read; negative numbers are inputs, -1 the first.
         scopes: the modules it ran in, outermost first.
-        weights: the full names of the parameters it read.
+        weights: full names of the parameters that it read.
     """
 
     layer: Layer
@@ -40,12 +45,18 @@ class Call:
 def graph_of(
     calls: Sequence[Call], inputs: Mapping[str, Shape], ends: Mapping[str, int]
 ) -> tuple[Graph, dict[str, Call], dict[str, str]]:
-    """The graph of the calls, each call by its name, and the names of what came out.
+    """Build a graph of traced calls, and give every call a unique name.
+
+    Calls are kept if the result depends on them, or if they read parameters or multiply.
 
     Args:
         calls: in the order in which they ran.
-        inputs: name and shape of each input, in order.
-        ends: for each part of the result, the call it came from.
+        inputs: name and shape of each input, without batch axis, in order.
+        ends: for each entry of the result by key, the index of the call it came from.
+
+    Returns:
+        The graph, the kept calls by name, and for each entry of the result the name of the call it came
+        from.
     """
     kept = _kept(calls, ends.values())
     names = _names(calls, kept, inputs)
@@ -58,7 +69,7 @@ def graph_of(
 
 
 def _kept(calls: Sequence[Call], ends: object) -> list[int]:
-    """Calls that lead to the result, hold parameters, or multiply."""
+    """Return the indices of calls that lead to the result, read parameters, or multiply."""
     needed = set(ends)  # pyright: ignore[reportArgumentType]
     for i in range(len(calls) - 1, -1, -1):
         if calls[i].weights or _counts(calls[i].layer):
@@ -69,7 +80,7 @@ def _kept(calls: Sequence[Call], ends: object) -> list[int]:
 
 
 def _counts(layer: Layer) -> bool:
-    """Whether a foreign layer multiplies, or may."""
+    """Return whether a foreign layer multiplies, or may."""
     return bool(getattr(layer, "products", 0) or getattr(layer, "uncounted", ()))
 
 
@@ -118,7 +129,7 @@ def _numbered(
 
 
 def _run(scopes: Sequence[Scope], runs: Mapping[str, int]) -> str:
-    """`#2` for the second run of a module that runs several times, or inside one that does."""
+    """Return `#2` for the second call of a module that is called several times; empty otherwise."""
     scope = scopes[-1] if scopes else None
     return f"#{scope.run}" if scope and runs[scope.name] > 1 else ""
 

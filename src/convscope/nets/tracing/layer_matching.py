@@ -1,4 +1,4 @@
-"""Which of our kinds of layers an operation of torch is."""
+"""Recognise an operation of torch as one of this package's kinds of layers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,25 +15,32 @@ from convscope.graph.layers.foreign import Foreign
 
 
 def words(text: str) -> frozenset[str]:
-    """The words of a text."""
+    """Split a text at whitespace into a set of words.
+
+    Args:
+        text: words separated by whitespace.
+
+    Returns:
+        The distinct words.
+    """
     return frozenset(text.split())
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of a function of torch while a network runs.
+    """One call of a torch function during a forward pass.
 
     Attributes:
         name: the function's bare name: `conv2d`, `relu`, `iadd`.
-        path: where it lives: `torch.nn.functional.gelu`.
-        args: as called.
-        kwargs: as called.
-        shapes: of the data it read, without batch axis, channels first.
-        shape: of what came out, likewise.
+        path: the function's full path, such as `torch.nn.functional.gelu`.
+        args: positional arguments of the call.
+        kwargs: keyword arguments of the call.
+        shapes: shapes of the activations it read, without batch axis, channels first.
+        shape: shape of the result, likewise.
         weights: name and shape of the parameters it read, directly or through other parameters.
         products: multiply-accumulates for one example, as its kernels were counted.
         uncounted: names of the kernels that could not be counted.
-        last: whether it works on data whose channels lie behind the spatial axes.
+        last: whether it works on activations whose channels lie behind the spatial axes.
         batch: extent of the batch axis.
     """
 
@@ -50,7 +57,15 @@ class Operation:
     uncounted: tuple[str, ...] = ()
 
     def options(self, *names: str, **defaults: Any) -> dict[str, Any]:
-        """Arguments by name; `names` are those of the positions, the data's position included."""
+        """Return the arguments of the call by name.
+
+        Args:
+            *names: names of the positional arguments in order, beginning with the input.
+            **defaults: values of arguments that were not given, or given as None (`bias` may be None).
+
+        Returns:
+            The value of every argument that was given or has a default.
+        """
         given = dict(zip(names, self.args, strict=False)) | self.kwargs
         return defaults | {
             name: value for name, value in given.items() if value is not None or name == "bias"
@@ -58,7 +73,15 @@ class Operation:
 
 
 def match_layer(op: Operation) -> Layer:
-    """The layer an operation is: one of our kinds where it is exactly that, otherwise `foreign`."""
+    """Return the layer that an operation is.
+
+    Args:
+        op: the traced operation.
+
+    Returns:
+        A layer of one of this package's kinds where output shape and parameters agree exactly with the
+        operation, otherwise a `Foreign` layer.
+    """
     candidate = None if op.last else _candidate(op)
     if candidate is None:
         return _foreign(op)
@@ -93,7 +116,7 @@ def _candidate(op: Operation) -> Layer | None:
 
 
 def _windows(op: Operation) -> tuple[tuple[Window | None, ...], ...]:
-    """What is known of an operation without a kind: value by value, shifted by padding, or everything."""
+    """Return the windows of an operation without a kind: elementwise, shifted by padding, or everything."""
     if op.name == "pad" and op.kwargs.get("mode", "constant") == "constant" and not op.last:
         zeros = op.options("input", "pad")["pad"][::2]
         axes = max(len(op.shapes[0]) - 1, 0)
@@ -313,7 +336,7 @@ KINDS: dict[str, Callable[[Operation], Layer | None]] = {
     "concat": _concat,
     "concatenate": _concat,
 }
-"""From the bare names of functions to what may be one of our layers."""
+"""By the bare name of a torch function: makes the layer that a call may be, or None."""
 
 ELEMENTWISE = words("""
     add iadd radd sub isub rsub mul imul rmul div idiv itruediv truediv rtruediv true_divide neg abs exp log
@@ -322,12 +345,12 @@ ELEMENTWISE = words("""
     cos where maximum minimum dropout dropout1d dropout2d alpha_dropout feature_dropout masked_fill lerp
     batch_norm local_response_norm permute reciprocal
 """)
-"""Functions that work value by value, or over channels at each position."""
+"""Functions that work elementwise, or over channels at each position."""
 
 CHANNELWISE = words("linear layer_norm rms_norm")
-"""Functions over the last axis: position by position where that axis holds the channels."""
+"""Functions over the last axis; they work at each position separately where that axis holds the channels."""
 
 TRANSPARENT = words("""
     contiguous clone to float half bfloat16 double type type_as detach requires_grad_ alias get cpu
 """)
-"""Functions that hand their data on, at most copied or in another precision."""
+"""Functions that return their input, at most copied or in another precision."""

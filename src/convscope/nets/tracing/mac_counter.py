@@ -1,9 +1,9 @@
 """Count the multiply-accumulates of one forward pass, kernel by kernel.
 
-Every kernel that torch's dispatcher runs is seen by a `TorchDispatchMode`, whoever calls it: a function, a
-fused module, TorchScript. A kernel is one of three things: it multiplies and accumulates, and its formula is
-in `FORMULAS`; it does not (it moves, adds, compares or normalises values), and it is in `FREE` or tagged as
-pointwise or as a reduction by torch; or it is unknown, and then it is named instead of being counted as 0.
+A `TorchDispatchMode` intercepts every kernel that torch's dispatcher runs, whatever calls it: a function, a
+fused module, TorchScript. A kernel with multiply-accumulates has a formula in `FORMULAS`. A kernel without
+(it moves, adds, compares or normalises values) is in `FREE`, or tagged as pointwise or as a reduction by
+torch. Any other kernel is reported by name as uncounted, instead of being counted as 0.
 
 Source: torch.utils.flop_counter for the kernels that it knows; the formulas of the others are in
 `convscope.nets.tracing.mac_formulas`.
@@ -24,7 +24,7 @@ from convscope.nets.tracing.mac_formulas import FORMULAS, FREE, Uncountable
 
 @dataclass(frozen=True)
 class MacCount:
-    """What was counted between two moments of a pass.
+    """Multiply-accumulates of a part of a forward pass.
 
     Attributes:
         macs: multiply-accumulates of the kernels that have a formula.
@@ -42,8 +42,8 @@ class MacCount:
 class MacCounter(TorchDispatchMode):
     """Add up the multiply-accumulates of all kernels that run inside `with`.
 
-    `take` gives what was added since the last `take`, and `made` says whether a tensor came out of a kernel
-    that was seen. Kernels run exactly as they would without it.
+    `take` returns what was added since the last `take`; `made` returns whether a tensor came out of an
+    intercepted kernel. Kernels run exactly as they would without it.
     """
 
     supports_higher_order_operators = True
@@ -78,11 +78,11 @@ class MacCounter(TorchDispatchMode):
         return out
 
     def know(self, values: Iterable[Any], *, reached: bool = False) -> None:
-        """Take tensors as known, like what comes out of kernels that read them.
+        """Register tensors as known; results of kernels that read known tensors become known, too.
 
         Args:
-            values: the tensors; what is none is left out.
-            reached: whether they depend on the network's inputs.
+            values: the tensors; other objects are skipped.
+            reached: whether the tensors depend on the network's inputs.
         """
         for value in values:
             at = _storage(value) if isinstance(value, Tensor) else None
@@ -92,23 +92,44 @@ class MacCounter(TorchDispatchMode):
                     self._reached.add(at)
 
     def take(self) -> MacCount:
-        """Everything since the last time."""
+        """Return the count since the last call, and reset it."""
         taken = MacCount(self._macs, tuple(sorted(self._uncounted)))
         self._macs = 0
         self._uncounted.clear()
         return taken
 
     def made(self, tensor: Tensor) -> bool:
-        """Whether the tensor's values came out of kernels that were seen, from tensors that are known."""
+        """Check whether a tensor came out of intercepted kernels that read known tensors, or no tensors.
+
+        Args:
+            tensor: any tensor; identified by its storage.
+
+        Returns:
+            True also for tensors registered by `know`.
+        """
         return _storage(tensor) in self._made
 
     def reached(self, tensor: Tensor) -> bool:
-        """Whether the tensor's values depend on the network's inputs, through kernels that were seen."""
+        """Check whether a tensor depends on the network's inputs through intercepted kernels.
+
+        Args:
+            tensor: any tensor; identified by its storage.
+
+        Returns:
+            True also for tensors registered by `know` with `reached`.
+        """
         return _storage(tensor) in self._reached
 
 
 def kernel(func: Any) -> str:
-    """The name of a kernel without its overload, `addmm` or `mylib::op`; torch's own have no prefix."""
+    """Return the name of a kernel without its overload.
+
+    Args:
+        func: the operator that `__torch_dispatch__` receives.
+
+    Returns:
+        A name such as `addmm` or `mylib::op`; torch's own kernels have no `aten::` prefix.
+    """
     packet = getattr(func, "overloadpacket", func)
     full = (
         getattr(packet, "_qualified_op_name", None) or f"higher_order::{getattr(packet, '__name__', packet)}"

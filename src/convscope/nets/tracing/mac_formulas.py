@@ -1,9 +1,9 @@
-"""Multiply-accumulates of torch's kernels, in closed form, and the kernels that have none.
+"""Closed-form multiply-accumulates of torch's kernels, and the list of kernels that have none.
 
 One multiply-accumulate is a product that is added to a sum: `y += a * b`. As everywhere in this package,
-biases, activations, normalisation, pooling, resizing by interpolation, and value by value arithmetic count as
-none. What falls on the padding of a convolution counts, and so does what a mask later hides, as in the same
-computation spelled out with matrix products.
+biases, activations, normalisation, pooling, resizing by interpolation, and elementwise arithmetic count as
+none. Products with the padding of a convolution count, and so do products that a mask later hides, as in
+the same computation spelled out with matrix products.
 
 Source: the definitions in torch's documentation of each function; torch.utils.flop_counter for the kernels
 that it knows (half of its numbers).
@@ -25,7 +25,7 @@ Formula = Callable[[Any, Sequence[Any], Mapping[str, Any]], int]
 
 
 def _convolution(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Each output value is a sum over its filter; transposed, each input value meets a filter."""
+    """Count one filter's weights per output value; transposed, per input value."""
     x, weight = args[0], args[1]
     transposed = len(args) > 6 and args[6] is True
     return (x if transposed else out).numel() * prod(weight.shape[1:])
@@ -36,7 +36,7 @@ def _correlation(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> in
 
 
 def _product(first: int) -> Formula:
-    """A matrix product `[... n k] [... k m]`, whose factors are arguments `first` and `first + 1`."""
+    """Return the formula of a matrix product `[... n k] [... k m]` of arguments `first` and `first + 1`."""
 
     def count(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         a, b = args[first], args[first + 1]
@@ -56,19 +56,19 @@ def _dense_layer(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> in
 
 
 def _attention(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """`q kT` and weights times `v`, over all keys: `[... l e] [... s e] [... s d]`."""
+    """Count `q kT` and weights times `v`, over all keys: `[... l e] [... s e] [... s d]`."""
     q, k, v = args[:3]
     return prod(q.shape[:-1]) * k.shape[-2] * (q.shape[-1] + v.shape[-1])
 
 
 def _attention_tokens_first(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """As `_attention`, for `[b l heads e]`."""
+    """Count attention as `_attention`, for `[b l heads e]`."""
     q, k, v = args[:3]
     return prod(q.shape[:-1]) * k.shape[-3] * (q.shape[-1] + v.shape[-1])
 
 
 def _multi_head(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Projections of query, key and value, attention, and the projection of its result."""
+    """Count the projections of query, key and value, attention, and the output projection."""
     q, k = args[0], args[1]
     if q.is_nested:
         raise Uncountable
@@ -79,7 +79,10 @@ def _multi_head(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int
 
 
 def _encoder_layer(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Self-attention, and the two dense layers behind it: arguments 14 and 16 are their weights."""
+    """Count self-attention and the two dense layers behind it.
+
+    The first four floating point matrices among the arguments from index 3 on are their weights.
+    """
     x = args[0]
     dense = [w for w in args[3:] if isinstance(w, Tensor) and w.ndim == 2 and w.is_floating_point()]
     if x.is_nested or len(dense) < 4:
@@ -89,14 +92,14 @@ def _encoder_layer(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
 
 
 def _recurrent(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Every step of every sequence meets every weight matrix once."""
+    """Count every weight matrix once for each step of each sequence."""
     x = args[0]
     weights = tuple(args[1]) if isinstance(args[1], (list, tuple)) else tuple(args[1:5])
     return prod(x.shape[:-1]) * sum(w.numel() for w in weights if w is not None and w.ndim == 2)
 
 
 def _trilinear(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """`nn.Bilinear`: rows `x` times weights `[o i j]`, then times `z`: o*i*j + o*j for each row."""
+    """Count `nn.Bilinear`: rows `x` times weights `[o i j]`, then times `z`: o*i*j + o*j for each row."""
     x, weight, z = args[:3]
     if weight.ndim != 3 or x.ndim != 2 or z.ndim != 2:
         raise Uncountable
@@ -104,12 +107,12 @@ def _trilinear(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
 
 
 def _euclidean(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Distances by a matrix product of the rows, each longer by two: `|x|^2 + |y|^2 - 2 x y`."""
+    """Count distances by a matrix product of rows extended by two: `|x|^2 + |y|^2 - 2 x y`."""
     return out.numel() * (args[0].shape[-1] + 2)
 
 
 def _embedding_bag(out: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
-    """Sums of rows; only weights for each row make products of them."""
+    """Count sums of embedding rows: products only where each row has a weight."""
     weights = args[6] if len(args) > 6 else kwargs.get("per_sample_weights")
     return 0 if weights is None else args[1].numel() * args[0].shape[1]
 
@@ -164,7 +167,7 @@ def _formulas() -> dict[str, Formula]:
 _STRIDED = (torch.strided, torch._mkldnn)  # pyright: ignore[reportAttributeAccessIssue]
 
 FORMULAS: dict[str, Formula] = _formulas()
-"""By the name of a kernel: what it multiplies and accumulates, from its result and its arguments."""
+"""By the name of a kernel: its multiply-accumulates as a function of its result and arguments."""
 
 _FREE_WORDS = """
     _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool2d adaptive_max_pool2d adaptive_max_pool3d
@@ -214,4 +217,4 @@ _FREE_WORDS = """
 """
 
 FREE = frozenset(_FREE_WORDS.split())
-"""Kernels that multiply and accumulate nothing; names without the `_` of in-place forms."""
+"""Kernels without multiply-accumulates; names without the `_` of in-place forms."""

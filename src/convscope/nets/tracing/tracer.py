@@ -1,8 +1,8 @@
-"""Reading the graph of any module by watching one real forward pass.
+"""Trace the graph of any module from one real forward pass.
 
-Every function of torch that the pass calls is seen from outside (`TorchFunctionMode`), hooks on the modules
-say inside which module. Unlike symbolic tracing this runs any Python, and unlike an exported program it keeps
-torch's own vocabulary, so that a convolution in any guise is recognised.
+A `TorchFunctionMode` intercepts every torch function that the pass calls; hooks on the modules tell inside
+which module. Unlike symbolic tracing (torch.fx) this runs any Python code, and unlike an exported program
+it keeps torch's own functions, so that a convolution is recognised however it is called.
 """
 
 import inspect
@@ -30,14 +30,14 @@ from convscope.nets.tracing.mac_counter import MacCount, MacCounter
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of a module.
+    """Result of tracing a module.
 
     Attributes:
         graph: its layers and what each reads.
-        calls: for each layer by name, the call it came from.
-        result: for each tensor that came out, by key, the name of the layer that made it.
-        aside: what was counted outside all layers, in one pass: products of weights with weights, as
-            spectral normalisation makes them, and code that cannot be watched.
+        calls: for each layer by name, the traced call.
+        result: for each tensor of the result, by key, the name of the layer that computed it.
+        aside: what was counted outside all layers, in one pass: products of weights with weights, as in
+            spectral normalisation, and kernels of code that cannot be traced.
     """
 
     graph: Graph
@@ -47,38 +47,47 @@ class Observation:
 
 
 def trace(module: nn.Module, example: Tensor | Sequence[Tensor]) -> Graph:
-    """The graph of any module, read from one forward pass over `example`.
+    """Trace the graph of any module from one forward pass over `example`.
 
-    Operations that are exactly one of our kinds become that kind; others become `foreign`: described and
-    counted, but not to be built. Layers are named after the module they run in: `layer1.0.conv1`,
-    `layer1.0.add`, and `relu#2` for the second call of a module that is used more than once. A graph without
-    foreign layers can be built, and then takes the module's own state dict where no parameter is used by a
-    function rather than a module.
+    Operations that are exactly one of this package's kinds of layers become that kind; others become
+    `foreign` layers: described and counted, but not to be built. Layers are named after the module they run
+    in: `layer1.0.conv1`, `layer1.0.add`, and `relu#2` for the second call of a module that is called more
+    than once. A graph without foreign layers can be built; the built module takes the traced module's state
+    dict where no parameter is used by a function rather than a module.
 
     Args:
-        module: watched in evaluation mode, and afterwards as it was.
+        module: run in evaluation mode; its state is restored afterwards.
         example: what to run it on, one tensor `[b ...]` or one for each input of `forward`.
 
+    Returns:
+        The graph.
+
     Raises:
-        GraphError: the result does not come from the inputs through anything that can be watched.
+        GraphError: the result does not come from the inputs through torch functions.
     """
     return observe(module, example).graph
 
 
 def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequence[str] = ()) -> Observation:
-    """As `trace`, with what each layer came from.
+    """Trace the graph of any module, and keep the call behind each layer; see `trace`.
 
     Args:
-        module: the module.
-        example: what to run it on.
-        names: what to call the inputs; by default `input`, or the arguments' names where there are several.
+        module: run in evaluation mode; its state is restored afterwards.
+        example: what to run it on, one tensor `[b ...]` or one for each input of `forward`.
+        names: names of the inputs; by default `input`, or the arguments' names where there are several.
+
+    Returns:
+        The graph, its calls, and what was counted outside of layers.
+
+    Raises:
+        GraphError: the result does not come from the inputs through torch functions.
     """
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
-    watcher = _Watcher(module, inputs)
-    with frozen(module), torch.no_grad(), watcher.hooked(), watcher, watcher.counter:
-        result = run(module, *inputs, before=watcher.learn)
-    watcher.note_whole(result)
-    ends = {key: watcher.values[id(t)].source for key, t in tree_leaves(result) if id(t) in watcher.values}
+    tracer = _Tracer(module, inputs)
+    with frozen(module), torch.no_grad(), tracer.hooked(), tracer, tracer.counter:
+        result = run(module, *inputs, before=tracer.learn)
+    tracer.note_whole(result)
+    ends = {key: tracer.values[id(t)].source for key, t in tree_leaves(result) if id(t) in tracer.values}
     if not ends:
         raise GraphError(
             "a result that is computed from the inputs by functions of torch",
@@ -88,29 +97,29 @@ def observe(module: nn.Module, example: Tensor | Sequence[Tensor], names: Sequen
     sources = dict(
         zip(names or _input_names(module, len(inputs)), (tuple(x.shape[1:]) for x in inputs), strict=True)
     )
-    return Observation(*graph_of(watcher.calls, sources, ends), watcher.stray())
+    return Observation(*graph_of(tracer.calls, sources, ends), tracer.stray())
 
 
 OUTSIDE = "code outside torch"
-"""Named as not counted where a module's result did not come out of any of torch's kernels."""
+"""Reported as uncounted where a module's result did not come out of any of torch's kernels."""
 
 
 def _opaque(module: nn.Module) -> bool:
-    """Whether no function inside the network can be watched: it is compiled."""
+    """Return whether functions inside a module cannot be intercepted because it is compiled."""
     return isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_torchdynamo_orig_callable")
 
 
 @dataclass(frozen=True)
 class _Value:
-    """Data on its way: which call made it (negative: an input), its shape, whether its channels lie last."""
+    """A traced activation: index of its call (negative: an input), shape, whether channels lie last."""
 
     source: int
     shape: Shape
     last: bool = False
 
 
-class _Watcher(TorchFunctionMode):
-    """Writes down every call of a torch function that works on data."""
+class _Tracer(TorchFunctionMode):
+    """Records every call of a torch function that reads activations."""
 
     def __init__(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
         super().__init__()
@@ -127,7 +136,7 @@ class _Watcher(TorchFunctionMode):
         self._stray = MacCount()
 
     def learn(self) -> None:
-        """Learn which tensors are the weights, immediately before the pass."""
+        """Register the weights, immediately before the pass."""
         with torch._C.DisableTorchFunction():
             for name, parameter in self.module.named_parameters():
                 self.weights[id(parameter)] = {name: tuple(parameter.shape)}
@@ -142,7 +151,7 @@ class _Watcher(TorchFunctionMode):
         name = getattr(func, "__name__", "function").strip("_")
         self.stray()
         out = func(*args, **kwargs)
-        counted = self._each(self.counter.take()) if data else MacCount()
+        counted = self._per_example(self.counter.take()) if data else MacCount()
         if name == "setitem":
             out = args[0]
         made = [t for _, t in tree_leaves(out)]
@@ -166,12 +175,12 @@ class _Watcher(TorchFunctionMode):
         return out
 
     def stray(self) -> MacCount:
-        """What was counted and belongs to no layer yet."""
+        """Return what was counted and belongs to no layer yet."""
         self._stray += self.counter.take()
         return self._stray
 
-    def _each(self, counted: MacCount) -> MacCount:
-        """For one example."""
+    def _per_example(self, counted: MacCount) -> MacCount:
+        """Divide a count by the batch size."""
         return MacCount(-(-counted.macs // max(self.batch, 1)), counted.uncounted)
 
     def _note(self, op: Operation, data: list[_Value], made: list[Tensor]) -> None:
@@ -181,7 +190,7 @@ class _Watcher(TorchFunctionMode):
                 self.weights.setdefault(id(tensor), op.weights)
             return
         for tensor in made:
-            if _passes(op, tensor, data):
+            if _returns_input(op, tensor, data):
                 self.values[id(tensor)] = data[0]
                 continue
             last, shape = _layout(op, data, tensor, self._shape(tensor))
@@ -205,7 +214,7 @@ class _Watcher(TorchFunctionMode):
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
-        """Follow which module runs."""
+        """Register hooks that follow which module runs."""
         handles: list[Any] = []
         try:
             for name, part in self.module.named_modules():
@@ -222,7 +231,7 @@ class _Watcher(TorchFunctionMode):
         self.scopes.append(Scope(name, self.runs[name]))
 
     def _leave(self, part: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
-        """A module whose result came from nowhere ran code that cannot be watched: one foreign layer."""
+        """Leave a module; if its result came from no intercepted function, record it as one foreign layer."""
         with torch._C.DisableTorchFunction():
             data = [self.values[id(t)] for t in _tensors((args, kwargs)) if id(t) in self.values]
             for _, tensor in tree_leaves(out):
@@ -231,7 +240,7 @@ class _Watcher(TorchFunctionMode):
         self.scopes.pop()
 
     def note_whole(self, result: Any) -> None:
-        """What the network itself computed out of sight, from its inputs, is one foreign layer."""
+        """Record what the network computed from its inputs without being intercepted, as a foreign layer."""
         data = [self.values[id(t)] for t in self.inputs]
         for _, tensor in tree_leaves(result):
             seen = id(tensor) in self.values or id(tensor) in self.weights
@@ -239,8 +248,8 @@ class _Watcher(TorchFunctionMode):
                 self._unwatched(self.module, "", data, tensor)
 
     def _unwatched(self, part: nn.Module, where: str, data: list[_Value], tensor: Tensor) -> None:
-        """One foreign layer for what a module computed out of sight."""
-        counted, self._stray = self._each(self.stray()), MacCount()
+        """Record one foreign layer for what a module computed without being intercepted."""
+        counted, self._stray = self._per_example(self.stray()), MacCount()
         uncounted = counted.uncounted if self.counter.made(tensor) else (*counted.uncounted, OUTSIDE)
         dot = f"{where}." if where else ""
         weights = {dot + n: tuple(p.shape) for n, p in part.named_parameters()}
@@ -252,7 +261,7 @@ class _Watcher(TorchFunctionMode):
 
 
 def _layout(op: Operation, data: list[_Value], made: Tensor, shape: Shape) -> tuple[bool, Shape]:
-    """Whether channels lie last in what was made, and its shape with channels first."""
+    """Return whether channels lie last in a result, and its shape with channels first."""
     if op.name == "permute" and made.ndim == 4:
         order = op.args[1:] if not isinstance(op.args[1], tuple | list) else op.args[1]
         order = tuple(d % 4 for d in order)
@@ -267,8 +276,8 @@ def _layout(op: Operation, data: list[_Value], made: Tensor, shape: Shape) -> tu
     return False, shape
 
 
-def _passes(op: Operation, made: Tensor, data: list[_Value]) -> bool:
-    """Whether the operation hands its data on as it is."""
+def _returns_input(op: Operation, made: Tensor, data: list[_Value]) -> bool:
+    """Return whether an operation returns its input unchanged."""
     source = op.args[0] if op.args else None
     return (
         op.name in TRANSPARENT

@@ -1,4 +1,4 @@
-"""Networks of our own, one file each. `ZOO` is the register."""
+"""Networks of this package, one file each, in the registry `ZOO`."""
 
 from convscope.nets.zoo.adain import ADAIN
 from convscope.nets.zoo.alexnet import ALEXNET

@@ -1,4 +1,4 @@
-"""AdaIN as it ships: a decoder that paints in the style of any painting; see scripts/train_adain.py."""
+"""The packaged AdaIN network: its decoder stylizes photographs with any style; see scripts/train_adain.py."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def adain() -> "nn.Module":
-    """The same network with fresh weights."""
+    """Build the network with fresh weights."""
     from convscope.nets.style.adain import AdaIN
 
     return AdaIN()
@@ -22,7 +22,7 @@ ADAIN = ZooEntry(
     None,
     replace(HED_VGG16.contract, height=256, width=256, crop=1.0),
     (),
-    "paints photographs in the style of any painting; trained, for `convscope style apply`",
+    "stylizes photographs in the style of any painting; trained, for `convscope style apply`",
     "Huang and Belongie 2017, arXiv:1703.06868",
     "Not the paper's sizes: features of relu3_1, and colours beside them.",
     weights="adain",

@@ -1,9 +1,8 @@
 """AlexNet as published: two towers that meet before the third convolution and before the dense layers.
 
 Source: Krizhevsky, Sutskever and Hinton 2012, ImageNet Classification with Deep Convolutional Neural
-    Networks,
-sections 3.3-3.5 and 4.2; 60,965,224 parameters. torchvision's `alexnet` is the later one-tower network
-(61,100,840).
+Networks, sections 3.3-3.5 and 4.2; 60,965,224 parameters. torchvision's `alexnet` is the later one-tower
+network (61,100,840).
 """
 
 from convscope.graph.contract import InputContract
@@ -13,7 +12,7 @@ from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.parts import follow
 
 SIZE = 227
-"""The paper prints 224; with an 11x11 window and stride 4, its 55x55 maps need 227."""
+"""The paper states 224; with an 11x11 kernel and stride 4, its 55x55 maps need 227."""
 
 NORM = "lrn 5 alpha=0.0005 beta=0.75 k=2"
 """The paper's alpha of 1e-4 multiplies a sum over five maps, of which torch takes the mean: hence 5e-4."""
@@ -37,7 +36,7 @@ HEAD = (
 
 
 def alexnet() -> Graph:
-    """Towers `a` and `b`; each tower's third convolution reads both."""
+    """Build the graph: towers `a` and `b`; each tower's third convolution reads both."""
     image = (3, SIZE, SIZE)
     lower = [follow("input", image, LOWER.format(t=t)) for t in "ab"]
     both = Node("both2", Concat(), tuple(last for _, last, _ in lower))
@@ -59,6 +58,6 @@ ALEXNET = ZooEntry(
     None,
     "AlexNet as published, in two towers",
     "Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks",
-    "No published weights fit it here. The paper subtracts a mean picture from values up to 255; here it is "
+    "No published weights fit it here. The paper subtracts a mean image from values up to 255; here it is "
     "ImageNet's mean colour. Initial weights are torch's, not the paper's.",
 )

@@ -6,7 +6,7 @@ from convscope.nets.zoo.entry import MNIST, ZooEntry
 
 
 def autoencoder() -> Graph:
-    """28 to 14 to 7, and back by transposed convolutions whose 2x2 windows never overlap."""
+    """Build the graph: 28 to 14 to 7, and back by transposed convolutions whose 2x2 kernels never overlap."""
     return chain(
         "1x28x28",
         "conv 16 3x3 padding=1, relu, maxpool 2, conv 4 3x3 padding=1, relu, maxpool 2, "
@@ -21,5 +21,5 @@ AUTOENCODER = ZooEntry(
     (),
     "a convolutional autoencoder: 28x28 through 4x7x7 and back",
     "ConvAutoencoder, in the lecture's readings",
-    "1,077 parameters; the output is a picture in [0, 1].",
+    "1,077 parameters; the output is an image in [0, 1].",
 )

@@ -1,4 +1,4 @@
-"""What the zoo knows about a network before it is built."""
+"""Entries of the zoo: what is known about a network before it is built."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,25 +12,27 @@ if TYPE_CHECKING:
 
 DIGITS = tuple("0123456789")
 MNIST = InputContract(1, 28, 28, name="digit")
-"""Handwritten digits, bright on dark, in [0, 1], as they are."""
+"""Contract for handwritten digits, bright on dark, in [0, 1], not normalised."""
 
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One network of the zoo; torch-free, so that listing is instant.
+    """One network of the zoo; needs no torch, so that listing is instant.
 
     Args:
-        name: what `load` takes.
-        graph: makes its graph; None if it is made as a module. Classifiers end in logits: softmax belongs to
-            the loss and to the answer, where it is computed together with the logarithm and cannot underflow.
-        contract: what it looks at.
-        labels: names of its outputs; None for the thousand classes of ImageNet, looked up when it is loaded.
-        summary: one line.
-        paper: where it is from.
+        name: the name that `load` takes.
+        graph: builds its graph; None if it is built as a module. Classifiers end in logits: softmax belongs
+            to the loss and to the prediction, where it is computed together with the logarithm and cannot
+            underflow.
+        contract: contract of its input.
+        labels: names of its outputs; None for the thousand classes of ImageNet, read when the network is
+            loaded.
+        summary: one line for lists.
+        paper: reference of the paper.
         note: what to know before quoting it.
         weights: name of a folder under `nets/data` with trained weights that ship; empty for none.
-        prepare: sets what is fixed, not learned, in a freshly built module.
-        module: makes it where there is no graph.
+        prepare: sets what is fixed, not learned, in a freshly built module, in place.
+        module: builds the module where there is no graph.
     """
 
     name: str

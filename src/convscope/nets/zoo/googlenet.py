@@ -1,8 +1,9 @@
-"""GoogLeNet as published, with 5x5 branches that are 5x5 and without auxiliary heads: 6,998,552 parameters.
+"""GoogLeNet as published, with 5x5 kernels in its 5x5 branches and without auxiliary heads.
+
+6,998,552 parameters.
 
 Source: Szegedy et al. 2014, Going Deeper with Convolutions, table 1, arXiv:1409.4842. torchvision's
-    `googlenet` has
-3x3 windows in the 5x5 branches, and batch normalisation.
+`googlenet` has 3x3 kernels in the 5x5 branches, and batch normalisation.
 """
 
 from convscope.graph.contract import InputContract, Shape
@@ -12,7 +13,7 @@ from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.parts import follow
 
 NORM = "lrn 5 alpha=0.0001 beta=0.75 k=1"
-"""The paper names local response normalisation without numbers; these are Caffe's, divided like torch's."""
+"""The paper gives no values for local response normalisation; these are Caffe's, divided as in torch."""
 
 STEM = (
     "conv1 = conv 64 7x7 stride=2 padding=3, relu1 = relu, pool1 = maxpool 3 stride=2 ceil_mode=true, "
@@ -40,7 +41,16 @@ HEAD = "pool = globalavgpool, flatten = flatten, dropout = dropout 0.4, dense = 
 
 
 def inception(name: str, source: str, shape: Shape) -> tuple[tuple[Node, ...], str, Shape]:
-    """One block: four branches that read the same maps, and their concatenation."""
+    """Build one Inception block: four branches that read the same maps, and their concatenation.
+
+    Args:
+        name: key in `BLOCKS`.
+        source: name of the node that the block reads.
+        shape: shape of its output, `(c, h, w)`.
+
+    Returns:
+        The nodes, the name of the last, and its output shape.
+    """
     one, reduce3, three, reduce5, five, project = BLOCKS[name]
     prefix = f"inception{name}_"
     branches = (
@@ -56,7 +66,7 @@ def inception(name: str, source: str, shape: Shape) -> tuple[tuple[Node, ...], s
 
 
 def googlenet() -> Graph:
-    """Stem, nine blocks with a pooling after 3b and 4e, average over space, dense."""
+    """Build the graph: stem, nine blocks with pooling after 3b and 4e, global average pooling, dense."""
     nodes, last, shape = follow("input", (3, 224, 224), STEM)
     for name in BLOCKS:
         more, last, shape = inception(name, last, shape)

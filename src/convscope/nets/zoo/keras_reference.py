@@ -1,9 +1,9 @@
-"""The lecture's table of ready-made networks, next to what is counted in the modules that run here.
+"""The lecture's table of pretrained networks, next to counts of the modules that run here.
 
-The left half is printed history: data, with the edition it comes from. The right half is counted on the meta
-device each time, so that it cannot be wrong about this installation. The relation between Keras' totals and
-torch's is counted too: Keras counts the running statistics of batch normalisation, gives some convolutions a
-bias that a following normalisation makes idle, and leaves out some scales.
+The printed values are historical data, with the edition they come from. The others are counted on the meta
+device each time, so that they hold for this installation. The relation between Keras' totals and torch's is
+counted, too: Keras counts the running statistics of batch normalisation, gives some convolutions a bias
+that a following normalisation makes redundant, and leaves out some scales.
 """
 
 import json
@@ -25,16 +25,17 @@ KERAS_2019 = "Keras documentation 2.3, 2019"
 
 BYTES_PER_VALUE = 4
 MEBIBYTE = 2**20
-"""What the printed table calls a megabyte."""
+"""Bytes in a megabyte of the printed table."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How Keras' network differs in what it counts, not in what it computes.
+    """Difference between Keras' parameters and the module's; both compute the same function.
 
     Args:
-        biased: pattern of the convolutions that have a bias in Keras and none here; empty for none.
-        unscaled: batch normalisation has no scale in Keras.
+        biased: regular expression for the names of the convolutions that have a bias in Keras and none
+            here; empty for none.
+        unscaled: whether batch normalisation has no scale in Keras.
     """
 
     biased: str = ""
@@ -49,15 +50,24 @@ UNSCALED = Difference(unscaled=True)
 
 @dataclass(frozen=True)
 class Row:
-    """One line as printed. `None` where no edition prints a number.
+    """One row of the printed table; None where no edition prints a number.
 
-    `depth` is Keras' own count of layers, activations and normalisations included; it is no longer
-    reproducible and is shown for history.
+    Attributes:
+        name: name of the network in Keras.
+        reference: the module that is counted: `torchvision/...`, `timm/...` or `nasnet-mobile`.
+        input_size: height and width of the input in pixels.
+        size_mb: size of the weights in units of 2**20 bytes.
+        top1: top-1 accuracy on ImageNet, in [0, 1].
+        top5: top-5 accuracy on ImageNet, in [0, 1].
+        parameters: Keras' total.
+        depth: Keras' own count of layers, including activations and normalisations; no longer reproducible,
+            shown for history.
+        edition: where the row was printed.
+        difference: what Keras counts differently.
     """
 
     name: str
     reference: str
-    """Which module is counted: `torchvision/...`, `timm/...` or `nasnet-mobile`."""
     input_size: int
     size_mb: int | None
     top1: float | None
@@ -107,15 +117,15 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Counted:
-    """What is counted in the module that runs here.
+    """Counts of the module that runs here, for one row.
 
     Args:
-        row: the printed line.
+        row: the printed row.
         parameters: trainable values of the module, without auxiliary heads.
-        statistics: running means and variances of batch normalisation.
+        statistics: values of the running means and variances of batch normalisation.
         biases: values of the biases that only Keras has.
         scales: values of the normalisation scales that only this module has.
-        depth: convolutions and dense layers on the longest way from input to output.
+        depth: convolutions and dense layers on the longest path from input to output.
     """
 
     row: Row
@@ -127,7 +137,7 @@ class Counted:
 
     @property
     def keras_trainable(self) -> int:
-        """Keras' trainable values, derived from this module."""
+        """Keras' trainable parameters, derived from this module."""
         return self.parameters + self.biases - self.scales
 
     @property
@@ -137,17 +147,17 @@ class Counted:
 
     @property
     def size_mb(self) -> float:
-        """Keras' total in single precision, in units of 2**20 bytes like the table; no file headers."""
+        """Keras' total in single precision, in units of 2**20 bytes like the table; without file headers."""
         return self.keras_total * BYTES_PER_VALUE / MEBIBYTE
 
     @property
     def agrees(self) -> bool:
-        """The derived total is the printed one."""
+        """Whether the derived total is the printed one."""
         return self.keras_total == self.row.parameters
 
     @property
     def relation(self) -> str:
-        """How Keras' trainable count follows from this one."""
+        """How Keras' trainable count follows from this module's, in words."""
         if self.biases:
             return f"equal plus {self.biases:,} convolution biases"
         if self.scales:
@@ -156,10 +166,16 @@ class Counted:
 
 
 def row(name: str) -> Row:
-    """The line of one network.
+    """Return the printed row of one network.
+
+    Args:
+        name: name of the network in Keras, in any case.
+
+    Returns:
+        The row.
 
     Raises:
-        UsageError: there is no such line.
+        UsageError: there is no such row.
     """
     for each in ROWS:
         if each.name.lower() == name.lower():
@@ -168,14 +184,21 @@ def row(name: str) -> Row:
 
 
 def table() -> Iterator[Counted]:
-    """Every line with its counts, one at a time; nothing is downloaded and no weights are made."""
+    """Iterate over all rows with their counts; nothing is downloaded and no weights are allocated."""
     for each in ROWS:
         yield count(each)
 
 
 @cache
 def count(row: Row) -> Counted:
-    """Count one network on the meta device."""
+    """Count one network on the meta device; cached.
+
+    Args:
+        row: the printed row.
+
+    Returns:
+        The counts of its module.
+    """
     import torch
     from torch import nn
 
@@ -201,7 +224,14 @@ def count(row: Row) -> Counted:
 
 
 def module_of(row: Row) -> "nn.Module":
-    """The module behind a line, on the meta device: shapes without values."""
+    """Build the module of a row on the meta device: shapes without values.
+
+    Args:
+        row: the printed row.
+
+    Returns:
+        The module.
+    """
     import torch
 
     library, _, name = row.reference.partition("/")
@@ -221,6 +251,6 @@ def module_of(row: Row) -> "nn.Module":
 
 @cache
 def keras_counts() -> dict[str, dict[str, int]]:
-    """What Keras 3 itself counted in each network: see `scripts/count_keras.py`."""
+    """Return what Keras 3 itself counted in each network: see `scripts/count_keras.py`."""
     text = files("convscope.nets").joinpath("data/keras_counts.json").read_text(encoding="utf-8")
     return json.loads(text)["models"]

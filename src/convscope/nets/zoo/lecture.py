@@ -1,8 +1,8 @@
-"""The lecture's network on handwritten digits: as printed, with the activations it forgot, and trained.
+"""The lecture's network for handwritten digits: as printed, with ReLUs after its convolutions, and trained.
 
 Source: the Keras code in the lecture, `Convolution2D(25,3,3)`, `MaxPooling2D((2,2))`,
-    `Convolution2D(50,3,3)`,
-`MaxPooling2D((2,2))`, `Flatten`, `Dense(100)`, `relu`, `Dense(10)`, `softmax`; 137,660 parameters.
+`Convolution2D(50,3,3)`, `MaxPooling2D((2,2))`, `Flatten`, `Dense(100)`, `relu`, `Dense(10)`, `softmax`;
+137,660 parameters.
 """
 
 from convscope.graph.chain import chain
@@ -14,14 +14,14 @@ SOFTMAX = "The printed softmax is not a layer here: the loss and the answer appl
 
 
 def lecture() -> Graph:
-    """Exactly as printed: nothing between a convolution and its pooling."""
+    """Build the graph exactly as printed: no activation between a convolution and its pooling."""
     return chain(
         "1x28x28", "conv 25 3x3, maxpool 2, conv 50 3x3, maxpool 2, flatten, dense 100, relu, dense 10"
     )
 
 
 def lecture_relu() -> Graph:
-    """With a ReLU after each convolution."""
+    """Build the graph with a ReLU after each convolution."""
     return chain(
         "1x28x28",
         "conv 25 3x3, relu, maxpool 2, conv 50 3x3, relu, maxpool 2, flatten, dense 100, relu, dense 10",

@@ -1,9 +1,8 @@
-"""LeNet-5 as published: partly connected C3, trainable subsampling, scaled tanh, distances to drawn digits.
+"""LeNet-5 as published: partly connected C3, trainable subsampling, scaled tanh, RBF output units.
 
 Source: LeCun, Bottou, Bengio and Haffner 1998, Gradient-Based Learning Applied to Document Recognition,
-    section II.B;
-60,000 trainable parameters, 340,908 connections. What most libraries call LeNet-5 (a full C3, ReLU, max
-pooling, softmax) has 61,706.
+section II.B; 60,000 trainable parameters, 340,908 connections. What most libraries call LeNet-5 (a full C3,
+ReLU, max pooling, softmax) has 61,706.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BACKGROUND, INK = -0.1, 1.175
-"""The values of paper and pen that the network sees, which make its inputs roughly mean 0 and variance 1."""
+"""Normalised values of paper and ink, which give inputs a mean of about 0 and a variance of about 1."""
 
 GLYPHS = """
 .#####. ...##.. .#####. ####### .#####. .#####. ..####. ####### .#####. .#####.
@@ -37,7 +36,7 @@ GLYPHS = """
 
 
 def lenet5() -> Graph:
-    """C1 S2 C3 S4 C5 F6 and the output, each squashed but the last."""
+    """Build the graph: C1 S2 C3 S4 C5 F6 and the output, each but the last followed by a scaled tanh."""
     return chain(
         "1x32x32",
         "C1 = conv 6 5x5, squash1 = scaledtanh, S2 = subsample 2, squash2 = scaledtanh, "
@@ -48,14 +47,18 @@ def lenet5() -> Graph:
 
 
 def codes() -> tuple[tuple[float, ...], ...]:
-    """For each digit 84 values of -1 and +1: its bitmap, row by row."""
+    """Return the bitmap of each digit, row by row: 84 values of -1 and +1."""
     rows = [line.split() for line in GLYPHS.split("\n") if line]
     bitmaps = ["".join(row[digit] for row in rows) for digit in range(len(DIGITS))]
     return tuple(tuple(1.0 if dot == "#" else -1.0 for dot in bitmap) for bitmap in bitmaps)
 
 
 def draw_codes(module: "nn.Module") -> None:
-    """Put the drawn digits in place of the random patterns of a built LeNet-5."""
+    """Overwrite the random patterns of a built LeNet-5's output layer with the digits' bitmaps.
+
+    Args:
+        module: the network; changed in place.
+    """
     import torch
 
     module.get_buffer("output.centres").copy_(torch.tensor(codes()))

@@ -1,4 +1,4 @@
-"""What the zoo knows of NASNet-A mobile; the module itself is next door, as it needs torch."""
+"""Entry of NASNet-A mobile; its module is in `nasnet_mobile`, as it needs torch."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def nasnet_mobile() -> "nn.Module":
-    """5,289,978 parameters, freshly initialised."""
+    """Build the network with fresh weights: 5,289,978 parameters."""
     from convscope.nets.zoo.nasnet_mobile import NASNetAMobile
 
     return NASNetAMobile()

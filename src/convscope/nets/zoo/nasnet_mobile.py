@@ -12,10 +12,13 @@ CELLS_IN_MOBILE = 4
 
 
 class NASNetAMobile(nn.Module):
-    """Stem, three rows of four normal cells with a reduction cell between rows, and a linear head.
+    """NASNet-A (4 @ 1056): stem, three rows of four normal cells, reduction cells between rows, linear head.
 
-    Every cell reads the two outputs before it. The first cell after a reduction reads what the reduction
-    read: in the mobile network that is the last normal cell, in the large one the cell before.
+    Every cell reads the outputs of the two cells before it. The first cell after a reduction reads what the
+    reduction read: in the mobile network that is the last normal cell, in the large one the cell before.
+
+    Args:
+        classes: outputs of the classifier.
     """
 
     def __init__(self, classes: int = 1000) -> None:
@@ -36,7 +39,14 @@ class NASNetAMobile(nn.Module):
         self.last_linear = large.last_linear
 
     def forward(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:
-        """Logits."""
+        """Compute the logits.
+
+        Args:
+            image: normalised images `[b 3 h w]`.
+
+        Returns:
+            Logits `[b classes]`.
+        """
         stem = self.conv0(image)
         before = self.cell_stem_0(stem)
         here = self.cell_stem_1(stem, before)

@@ -1,4 +1,4 @@
-"""Pieces of chains as nodes of a larger graph."""
+"""Embed chains in larger graphs."""
 
 from convscope.graph.chain import INPUT, chain
 from convscope.graph.contract import Shape
@@ -6,16 +6,16 @@ from convscope.graph.graph import Node
 
 
 def follow(source: str, shape: Shape, text: str, prefix: str = "") -> tuple[tuple[Node, ...], str, Shape]:
-    """The layers of a chain that reads `source`.
+    """Build the layers of a chain that reads another node of a graph.
 
     Args:
         source: name of the node that the chain reads.
-        shape: what comes out of it.
+        shape: output shape of that node, without batch axis.
         text: the chain.
-        prefix: put before every name.
+        prefix: prepended to every name.
 
     Returns:
-        The nodes, the name of the last, and the shape after it.
+        The nodes, the name of the last, and its output shape.
     """
     part = chain(shape, text)
     nodes = tuple(

@@ -1,4 +1,4 @@
-"""StyleBank as it ships, with banks for paintings in the public domain; see scripts/train_styles.py."""
+"""The packaged StyleBank, with banks for paintings in the public domain; see scripts/train_styles.py."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ STYLES = ("starry-night", "great-wave", "scream", "shipwreck")
 
 
 def stylebank() -> "nn.Module":
-    """The same network with fresh weights."""
+    """Build the network with fresh weights."""
     from convscope.nets.style.bank import StyleBank, StyleBankConfig
 
     return StyleBank(StyleBankConfig(STYLES))
@@ -23,7 +23,7 @@ STYLEBANK = ZooEntry(
     None,
     InputContract(3, 256, 256, mean=(0.5,), std=(0.25,), name="photo"),
     (),
-    f"paints photographs in four styles: {', '.join(STYLES)}; trained, for `convscope style apply`",
+    f"stylizes photographs in four styles: {', '.join(STYLES)}; trained, for `convscope style apply`",
     "Chen et al. 2017, arXiv:1703.09210",
     "Not the paper's sizes: a sixteenth of its weights, no normalisation, and banks of one convolution.",
     weights="stylebank",
