@@ -372,7 +372,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _key_parts(work: Workload) -> list[object]:
-    """Return what the measurement depends on beside the machine; its number rises when what is timed changes."""
+    """Return what the measurement depends on beside the machine; raise its number with what is timed."""
     recipe = work.recipe
     layers = sorted({str(place) for goal in work.goals for place in goal.places})
     settings = [
