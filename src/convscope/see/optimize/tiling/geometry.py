@@ -243,7 +243,7 @@ def _tilings(
 
 
 def _axis_tiles(extent: int, step: int, parts: int, before: int, after: int) -> tuple[AxisTile, ...]:
-    """Cut an axis into equal parts at multiples of `step`, where windows begin; their extents are congruent."""
+    """Cut an axis into equal parts at multiples of `step`; windows begin there, with congruent extents."""
     units = ceil(extent / step)
     cuts = [min(extent, units * part // parts * step) for part in range(parts)] + [extent]
     spans = []
