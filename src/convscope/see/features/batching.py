@@ -34,7 +34,7 @@ class Best:
 
     Attributes:
         place: the layer or unit, as text.
-        values: activation of unit `u` on sample `indices[u, i]`, reduced as `by` says.
+        values: activation of unit `u` on sample `indices[u, i]`, reduced as `by` sets.
         indices: index of the sample in the data set.
         positions: position of the largest value on that sample's feature map; no axes for a dense layer.
     """

@@ -46,7 +46,7 @@ def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filt
         The weights on the CPU in float32, and their images; kernels over one dimension are one pixel high.
 
     Raises:
-        PlaceError: there is no such layer, it has no kernels, or `colour` is asked of kernels that are not
+        PlaceError: there is no such layer, it has no kernels, or `colour` is chosen for kernels that are not
             over three channels.
     """
     place = LayerAddress.parse(place)

@@ -117,14 +117,14 @@ def _extent(net: Net, place: LayerAddress) -> tuple[int, ...]:
 
 
 def _positions(
-    extent: tuple[int, ...], pictures: int, each: int, generator: torch.Generator
-) -> Int64[Tensor, "pictures each axes"]:
+    extent: tuple[int, ...], images: int, each: int, generator: torch.Generator
+) -> Int64[Tensor, "images each axes"]:
     """Draw positions for each image, inside the border; one empty position without spatial axes."""
     if not extent:
-        return torch.zeros(pictures, 1, 0, dtype=torch.int64)
+        return torch.zeros(images, 1, 0, dtype=torch.int64)
     rims = torch.tensor([int(size >= RIM) for size in extent])
     room = torch.tensor(extent) - 2 * rims
-    drawn = torch.rand(pictures, each, len(extent), generator=generator, dtype=torch.float64)
+    drawn = torch.rand(images, each, len(extent), generator=generator, dtype=torch.float64)
     return rims + (drawn * room).long()
 
 

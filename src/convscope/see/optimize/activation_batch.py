@@ -20,7 +20,7 @@ class ActivationBatch:
     """A batch of images, and the activations of some layers for them.
 
     Where images are processed in tiles, `activations` hold only the positions that belong to the current
-    tile, and `tile_slices` says which these are; `image` is the whole image all the same.
+    tile, and `tile_slices` says which these are; `image` is always the whole image.
 
     Attributes:
         activations: activation `[b c *size]` by layer, of the images after random transformations.

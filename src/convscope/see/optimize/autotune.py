@@ -93,7 +93,7 @@ class Workload:
         goals: one objective for each image.
         transforms: applied at each step.
         climb: the optimizer's settings.
-        recipe: says what is fixed, the steps and the memory budget.
+        recipe: what is fixed, the steps and the memory budget.
     """
 
     net: Net
@@ -110,7 +110,7 @@ class Workload:
         Args:
             pace: precision and memory format to try.
             count: batch size; objectives are repeated to fill it.
-            net: the network to run; a copy as `pace` says if left out.
+            net: the network to run; a copy for `pace` if left out.
 
         Returns:
             A benchmark, not yet run.

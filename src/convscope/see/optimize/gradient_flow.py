@@ -31,7 +31,7 @@ NAMED = 3
 def differentiable(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
     """Return whether an activation has a gradient with respect to one of these leaves.
 
-    `requires_grad` alone does not tell: a tensor inside the network may require gradients itself, and kernels
+    `requires_grad` alone is not enough: a tensor inside the network may require gradients itself, and kernels
     without a derivative (quantised ones) return tensors that require gradients and pass none. So the autograd
     graph is searched for the leaves, and where it holds such a kernel, one gradient is computed.
 
@@ -62,7 +62,7 @@ def differentiable(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
 def _receives_gradient(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
     """Return whether backward reaches a leaf; autograd gives None where there is no gradient."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a kernel has no derivative is what is asked for
+        warnings.simplefilter("ignore")  # kernels without a derivative warn; that is what is tested
         found = torch.autograd.grad(activation.sum(), leaves, allow_unused=True, retain_graph=True)
     return any(gradient is not None for gradient in found)
 

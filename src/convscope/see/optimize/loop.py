@@ -111,8 +111,8 @@ def optimize_input(
         canvas: parameterization of the images, updated in place; it keeps its state when the loop is stopped.
         steps: number of updates; the last `Step` has this index.
         config: learning rate, optimizer and precision; the defaults if left out.
-        transforms: random transformations applied before the network, drawn anew at each step, alike for the
-            whole batch.
+        transforms: random transformations applied before the network, drawn anew at each step, the same for
+            the whole batch.
         generator: of the transforms' random numbers; seeded with 0 if left out.
         tiles: how to cut images that are too large for one pass; not cut if left out.
 
@@ -125,7 +125,7 @@ def optimize_input(
         UsageError: `steps` is negative, the objective is for another number of images, or it reads an
             activation that has no gradient with respect to the image (with `steps` above 0).
         ConvscopeError: scores, gradients or images are NaN or infinite, checked in the first step, every
-            16th and the last.
+            16th and the last; in the first alone for `lbfgs`, which undoes such steps.
     """
     config = config or OptimizerConfig()
     evaluator = _Evaluator(
@@ -308,7 +308,7 @@ def _checked(steps: int) -> int:
 
 @contextmanager
 def _network_context(net: Net, climb: OptimizerConfig) -> Iterator[None]:
-    """Freeze the network, enable gradients, and autocast to bfloat16 where the config says so."""
+    """Freeze the network, enable gradients, and autocast to bfloat16 if the config sets it."""
     half = climb.precision == "bfloat16"
     with (
         frozen(net.module),
@@ -403,7 +403,7 @@ def _update(
 
 
 def _clip(gradient: Float[Tensor, "b *shape"], climb: OptimizerConfig) -> Float[Tensor, "b *shape"]:
-    """Normalise or clip each image's gradient, as the config says."""
+    """Normalise or clip each image's gradient, as configured."""
     if not climb.normalize and climb.clip is None:
         return gradient
     norms = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)

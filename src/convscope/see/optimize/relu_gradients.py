@@ -198,7 +198,7 @@ class RedirectSchedule:
         """Record the gradients of a step, and return which images have a true gradient.
 
         Args:
-            index: of the step; its gradients are looked at only in checks.
+            index: of the step; its gradients are read only in checks.
             gradients: of the step, `[b ...]` each.
 
         Returns:

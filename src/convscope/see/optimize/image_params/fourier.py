@@ -1,7 +1,7 @@
 """Fourier parameterization: the change of variables with which gradient ascent gives natural-looking images.
 
 A spectrum is scaled by 1/frequency, as the spectra of photographs are, and its three channels are
-uncorrelated; steps of equal length then change low and high frequencies alike.
+uncorrelated; steps of equal length then change low and high frequencies equally.
 
 Source: Olah et al. 2017, "Feature Visualization", Distill, section "Preconditioning and parameterization",
 doi:10.23915/distill.00007. The scale, the divisor and the colour matrix are Lucid's, so that spectra mean the
@@ -43,7 +43,7 @@ def scale(size: tuple[int, ...], decay: float, device: torch.device) -> Float[Te
 
     Args:
         size: spatial extent of the image.
-        decay: exponent; 0 scales all alike.
+        decay: exponent; 0 scales all equally.
         device: where the factors live.
 
     Returns:
