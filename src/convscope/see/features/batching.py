@@ -1,6 +1,6 @@
-"""Which real inputs excite a unit most: every unit of any number of layers, in one pass over the data.
+"""Top-k dataset images for each unit, of any number of layers, in one pass over the data.
 
-Real examples explain units better than synthetic pictures do (Borowski et al. 2021, arXiv:2010.12606), so
+Natural examples explain units better than synthetic images do (Borowski et al. 2021, arXiv:2010.12606), so
 both are shown side by side.
 """
 
@@ -20,17 +20,23 @@ from convscope.see.features.recording import record_float32
 from convscope.worlds.dataset import LabelledImages, scaled
 
 Count = Literal["max", "mean", "sum"]
+"""How a feature map becomes one number: its largest value, its mean or its sum."""
 
 MEMORY = 2**30
-"""Bytes of activations that are held at once."""
+"""Default budget for activations that are held at once, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The inputs that excite each unit of a layer most, the strongest first.
+    """The top-k images of each unit of a layer, strongest first.
 
-    `values[u, i]` is what unit `u` says to sample `indices[u, i]`, and `positions[u, i]` where on its map it
-    says it loudest. For a place with a unit, `u` is 0. Among equals, the earlier sample comes first.
+    For a place with a unit there is one row (`u` is 0). Ties are broken by the smaller sample index.
+
+    Attributes:
+        place: the layer or unit, as text.
+        values: activation of unit `u` on sample `indices[u, i]`, reduced as `by` sets.
+        indices: index of the sample in the data set.
+        positions: position of the largest value on that sample's feature map; no axes for a dense layer.
     """
 
     place: str
@@ -48,22 +54,26 @@ def best_images(
     by: Count = "max",
     memory: int = MEMORY,
 ) -> tuple[Best, ...]:
-    """The `k` samples that excite each unit most, for each place.
+    """Return the `k` samples with the highest activation of each unit, for each place.
 
-    One pass that ends after the last place; what is held is `memory` bytes of activations and the best so
-    far.
+    One pass over the data, each forward pass ended after the last place. What is held is `memory` bytes of
+    activations and the best so far.
 
     Args:
         net: any network with one input.
-        samples: pictures of the network's input shape.
+        samples: images of the network's input shape; the whole data set is run.
         places: layers (all their units) or single units.
-        k: how many.
-        by: what counts of a map: its largest value, its mean, or its sum (the degree of activation).
-        memory: bytes of activations.
+        k: images for each unit; fewer are returned where there are fewer samples.
+        by: how a feature map is reduced to one number: its largest value, its mean, or its sum (the lecture's
+            degree of activation).
+        memory: budget for activations in bytes; decides the batch size, not the result.
+
+    Returns:
+        One ranking for each place, in the order of `places`.
 
     Raises:
         PlaceError: a place is not in this network, or has no activation for each image.
-        UsageError: there are no samples, or `k` is not positive.
+        UsageError: there are no samples or no places, or `k` is not positive.
     """
     return last_result(ranking(net, samples, places, k, by=by, memory=memory), "a ranking")
 
@@ -77,7 +87,23 @@ def ranking(
     by: Count = "max",
     memory: int = MEMORY,
 ) -> Iterator[tuple[Best, ...]]:
-    """As `best_images`, yielding the best of what has been seen after each batch."""
+    """Run `best_images` batch by batch, yielding the ranking so far.
+
+    Args:
+        net: any network with one input.
+        samples: images of the network's input shape.
+        places: layers (all their units) or single units.
+        k: images for each unit, 1 or more.
+        by: how a feature map is reduced to one number.
+        memory: budget for activations in bytes.
+
+    Yields:
+        After each batch, one ranking for each place over all samples up to there; the last covers all.
+
+    Raises:
+        PlaceError: a place is not in this network, or has no activation for each image.
+        UsageError: there are no samples or no places, or `k` is not positive.
+    """
     if k < 1 or len(samples) == 0 or not places:
         raise UsageError("k of 1 or more, samples and places", received=f"k={k}, {len(samples)} samples")
     resolved = [resolve(net, place) for place in places]
@@ -88,30 +114,51 @@ def ranking(
         for place in resolved:
             activation = found[place].float().cpu()
             maps = activation[:, None] if place.unit is not None else activation
-            best[place] = _merged(best.get(place), maps, first, min(k, len(samples)), by, str(place))
+            best[place] = _merge(best.get(place), maps, first, min(k, len(samples)), by, str(place))
         yield tuple(best[place] for place in resolved)
 
 
 def iter_batches(
     net: Net, samples: LabelledImages, size: int
 ) -> Iterator[tuple[int, Float[Tensor, "b c h w"]]]:
-    """The samples as the network's inputs, with the number of each batch's first."""
+    """Iterate over the samples in order, as inputs of the network.
+
+    Args:
+        net: its contract gives the value range to which samples are scaled.
+        samples: the data set.
+        size: batch size; the last batch may be smaller.
+
+    Yields:
+        Index of the batch's first sample, and the images `[b c h w]` in the contract's range.
+    """
     for first in range(0, len(samples), size):
         chosen = range(first, min(first + size, len(samples)))
         yield first, scaled(samples.batch(list(chosen)), net.contract)
 
 
 def batch_size_for(net: Net, places: Sequence[LayerAddress], memory: int, most: int = 256) -> int:
-    """How many inputs at once keep the activations of these places within `memory` bytes."""
+    """Return the batch size at which the activations of these places fit into `memory` bytes.
+
+    Counts the recorded outputs alone, four bytes for each value; what the layers between hold is not counted.
+
+    Args:
+        net: any network.
+        places: the layers that are recorded together.
+        memory: budget in bytes.
+        most: upper limit of the result.
+
+    Returns:
+        Images for each batch, from 1 to `most`.
+    """
     shapes = layer_shapes(net)
     values = sum(sum(prod(s) for s in shapes[place.layer][-1].values()) for place in places)
     return max(1, min(most, memory // max(1, 4 * values)))
 
 
-def _merged(
+def _merge(
     before: Best | None, maps: Float[Tensor, "b u *size"], first: int, k: int, by: Count, place: str
 ) -> Best:
-    """The best of what was and of this batch."""
+    """Merge a ranking with a batch whose first sample has index `first`, keeping the top `k` of both."""
     flat = maps.flatten(2) if maps.dim() > 2 else maps[:, :, None]
     new = {"max": flat.amax, "mean": flat.mean, "sum": flat.sum}[by](2).T
     units, axes = len(new), maps.dim() - 2
@@ -126,9 +173,9 @@ def _merged(
         kept = order.clamp_max(before.positions.shape[1] - 1)
         positions = before.positions.gather(1, kept[..., None].expand(-1, -1, axes)).clone()
     unit, rank = (indices >= first).nonzero(as_tuple=True)
-    loudest = flat[indices[unit, rank] - first, unit].argmax(1)
+    at = flat[indices[unit, rank] - first, unit].argmax(1)
     for axis in reversed(range(axes)):
         extent = maps.shape[2 + axis]
-        positions[unit, rank, axis] = loudest % extent
-        loudest = loudest // extent
+        positions[unit, rank, axis] = at % extent
+        at = at // extent
     return Best(place, values.contiguous(), indices, positions)

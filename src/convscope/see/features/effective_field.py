@@ -1,4 +1,4 @@
-"""The effective receptive field: how much each pixel really moves a unit, measured by its gradient."""
+"""Effective receptive field: how strongly each input pixel influences a unit, measured by its gradient."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -13,17 +13,17 @@ from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import differentiable, no_gradient, require_finite
 
 EDGE = 1 - 0.9545
-"""Pixels with more than this share of the largest influence belong to the effective field."""
+"""Pixels with more than this share of the largest influence count as part of the effective field."""
 
 
 @dataclass(frozen=True, eq=False)
 class EffectiveReceptiveField:
-    """Where in the input a unit is moved from.
+    """The influence of each input pixel on a unit, averaged over images.
 
     Attributes:
         place: the unit or layer, with the position that was measured.
-        influence: mean over the images of |gradient|, summed over channels, as shares of their sum; all 0
-            where nothing moves the unit.
+        influence: mean over the images of |gradient|, summed over channels, divided by its total so that it
+            sums to 1; all 0 where every gradient is 0.
         images: how many images were averaged.
     """
 
@@ -33,7 +33,7 @@ class EffectiveReceptiveField:
 
     @property
     def size(self) -> float:
-        """Side of a square (length, in one dimension) as large as the effective field, in pixels.
+        """Side in pixels of a square (in one dimension: length) of the same area as the effective field.
 
         The field holds the pixels whose influence exceeds 4.55% of the largest, within 2 standard deviations
         where influence is Gaussian.
@@ -48,7 +48,10 @@ class EffectiveReceptiveField:
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:
-        """Mean position of the influence -+ 2 standard deviations, inside the input; () if there is none."""
+        """Interval along each axis, in pixels: mean position of the influence -+ 2 standard deviations.
+
+        Clipped to the input; `()` where there is no influence.
+        """
         if float(self.influence.sum()) == 0:
             return ()
         spans = []
@@ -65,20 +68,24 @@ class EffectiveReceptiveField:
 def effective_receptive_field(
     net: Net, place: str | LayerAddress, images: Float[Tensor, "b *shape"], *, batch: int = 16, seed: int = 0
 ) -> EffectiveReceptiveField:
-    """Measure which pixels move a unit at one position, the middle of its map if none is named.
+    """Measure the effective receptive field of a unit at one position.
 
-    For a whole layer the gradient is that of a sum over its units with random signs, so that units do not
-    cancel. Saturated and silent units pass no gradient: take several images.
+    Differentiates the activation at that position with respect to the input. For a whole layer the gradient
+    is that of a sum over its units with random signs, so that units do not cancel. Saturated and inactive
+    units pass no gradient: take several images.
 
     Args:
-        net: any network; it is afterwards as it was.
-        place: a unit, a layer, either with a position.
-        images: inputs in the contract's range, real ones or noise.
-        batch: images at once.
-        seed: of the signs.
+        net: any network; its state is restored afterwards.
+        place: a unit or a layer, either with a position; the middle of the map if it has none.
+        images: inputs `[b c ...]` in the contract's range, natural images or noise.
+        batch: images for each pass.
+        seed: of the random signs.
+
+    Returns:
+        The influence of each pixel, averaged over `images`.
 
     Raises:
-        PlaceError: the place is not in this network, or the images do not reach it.
+        PlaceError: the place is not in this network, or its position is outside of the map.
         UsageError: there are no images, or the place has no gradient with respect to them.
         ConvscopeError: a gradient is NaN or infinite.
     """
@@ -114,6 +121,7 @@ def _gradient(value: Float[Tensor, " b"], inputs: Float[Tensor, "b *shape"]) -> 
 
 
 def _position(place: LayerAddress, act: Float[Tensor, "b u *size"]) -> tuple[int, ...]:
+    """Return the place's position, checked against the map; the middle of the map where it has none."""
     size = tuple(act.shape[2:])
     if place.position is None:
         return tuple(extent // 2 for extent in size)

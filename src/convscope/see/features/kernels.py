@@ -1,4 +1,4 @@
-"""Filters as pictures: the weights themselves."""
+"""Convolution kernels as images."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,15 +12,19 @@ from convscope.graph.contract import is_rgb
 from convscope.nets import LayerAddress, Net, layer_shapes
 
 Show = Literal["auto", "colour", "each", "mean"]
+"""How the input channels of a kernel are drawn; see `filters`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """The kernels of one layer.
+    """The kernels of one layer, and images of them.
 
-    `pictures` lie in [0, 1], 0.5 is a weight of 0, and every filter has the scale of its own largest weight:
-    `[n 3 h w]` in colour, else `[n k 1 h w]` with one grey picture for each input channel, or one for their
-    mean.
+    Attributes:
+        place: the layer or filter, as text.
+        weights: the kernels, output channels first.
+        pictures: in [0, 1], where 0.5 is a weight of 0; each filter is scaled by its own largest absolute
+            weight. `[n 3 h w]` in colour, else `[n k 1 h w]` with one grey image for each input channel, or
+            one (`k` is 1) for their mean.
     """
 
     place: str
@@ -29,16 +33,21 @@ class Filters:
 
 
 def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filters:
-    """The kernels of a convolution as pictures.
+    """Return the kernels of a convolution, and images of them.
 
     Args:
         net: any network.
         place: a layer with convolution weights; with a unit, that filter alone.
-        show: `colour` for kernels over three channels, `each` for one picture of each input channel, `mean`
-            for one of their mean; `auto` is colour in a first layer over three channels, and each otherwise.
+        show: `colour` for kernels over three channels, `each` for one image of each input channel, `mean`
+            for one of their mean; `auto` is `colour` in the first layer of a network over RGB images, else
+            `each`.
+
+    Returns:
+        The weights on the CPU in float32, and their images; kernels over one dimension are one pixel high.
 
     Raises:
-        PlaceError: there is no such layer, or it has no kernels.
+        PlaceError: there is no such layer, it has no kernels, or `colour` is chosen for kernels that are not
+            over three channels.
     """
     place = LayerAddress.parse(place)
     weights = _weights(net, place)
@@ -46,7 +55,7 @@ def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filt
         if not isinstance(place.unit, int) or place.unit >= len(weights):
             raise PlaceError(f"{place.layer_text} has filters 0 to {len(weights) - 1}", received=str(place))
         weights = weights[place.unit : place.unit + 1]
-    chosen = show if show != "auto" else "colour" if _sees_colour(net, place, weights) else "each"
+    chosen = show if show != "auto" else "colour" if _is_first_rgb_layer(net, place, weights) else "each"
     if chosen == "colour" and weights.shape[1] != 3:
         raise PlaceError(
             "filters over three channels, to show them in colour",
@@ -56,16 +65,23 @@ def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filt
     flat = weights if weights.dim() == 4 else weights[:, :, None]
     if chosen == "mean":
         flat = flat.mean(1, keepdim=True)
-    return Filters(str(place), weights, _pictures(flat if chosen == "colour" else flat[:, :, None]))
+    return Filters(str(place), weights, _to_images(flat if chosen == "colour" else flat[:, :, None]))
 
 
 def layers_with_filters(net: Net) -> list[str]:
-    """The names of the layers that `filters` can show."""
+    """List the layers whose kernels `filters` can show.
+
+    Args:
+        net: any network.
+
+    Returns:
+        Names of the modules whose `weight` has three or four axes, in the order of `named_modules`.
+    """
     return [name for name, module in net.module.named_modules() if name and _kernels(module) is not None]
 
 
-def _sees_colour(net: Net, place: LayerAddress, weights: Float[Tensor, "n c *kernel"]) -> bool:
-    """Whether kernels are over the colours of an image: those of the first layer with filters that runs."""
+def _is_first_rgb_layer(net: Net, place: LayerAddress, weights: Float[Tensor, "n c *kernel"]) -> bool:
+    """Return whether this is the first layer with kernels that runs, over the colours of an RGB image."""
     if not is_rgb(tuple(weights.shape[1:])) or not net.contract.is_rgb:
         return False
     names = set(layers_with_filters(net))
@@ -73,6 +89,7 @@ def _sees_colour(net: Net, place: LayerAddress, weights: Float[Tensor, "n c *ker
 
 
 def _kernels(module: torch.nn.Module) -> Tensor | None:
+    """Return a `weight` of three or four axes with output channels first; None for any other module."""
     weight = getattr(module, "weight", None)
     if not isinstance(weight, Tensor) or weight.dim() not in (3, 4):
         return None
@@ -91,6 +108,7 @@ def _weights(net: Net, place: LayerAddress) -> Float[Tensor, "n c *kernel"]:
     return kernels.detach().float().cpu()
 
 
-def _pictures(weights: Float[Tensor, "n *rest"]) -> Float[Tensor, "n *rest"]:
+def _to_images(weights: Float[Tensor, "n *rest"]) -> Float[Tensor, "n *rest"]:
+    """Scale each filter's weights into [0, 1], with 0 at 0.5 and its largest absolute weight at 0 or 1."""
     largest = weights.flatten(1).abs().amax(1).clamp_min(torch.finfo(weights.dtype).tiny)
     return 0.5 + 0.5 * weights / largest.view(-1, *[1] * (weights.dim() - 1))

@@ -1,4 +1,4 @@
-"""Recording what a network makes of a batch of images, whatever else it takes as input."""
+"""Recording activations of a batch of images in float32, also for networks with further inputs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,13 +16,20 @@ HALVES = (torch.float16, torch.bfloat16)
 def record_float32(
     net: Net, images: Float[Tensor, "b *shape"], places: Iterable[LayerAddress], *, noted: Noted | None = None
 ) -> dict[LayerAddress, Tensor]:
-    """Activations at each place, in float32 or better; further inputs stay in the middle of their range.
+    """Record activations at each place, in float32 or better.
+
+    Only float16 and bfloat16 are converted. A network with several inputs gets the images as its first; the
+    others are its contracts' example values, the middle of their range.
 
     Args:
         net: any network.
         images: in the contract's range.
-        places: where to look.
-        noted: as in `record`; called with what will be returned.
+        places: what to record; `{}` is returned for none, without a forward pass.
+        noted: as in `record`: called during the pass with each place and the activation that will be
+            returned.
+
+    Returns:
+        Activation `[b ...]` by place, part of the autograd graph where gradients are enabled.
 
     Raises:
         PlaceError: an activation does not have one row for each image.
@@ -33,16 +40,18 @@ def record_float32(
     example = net.example(len(images)) if len(net.contracts) > 1 else images
     others = () if isinstance(example, Tensor) else tuple(example[1:])
     inputs = (images.to(net.device), *others)
-    early: dict[LayerAddress, Tensor] = {}
+    converted: dict[LayerAddress, Tensor] = {}
 
     def note(place: LayerAddress, activation: Tensor) -> None:
         if noted and activation.dim() and len(activation) == len(images):
-            early[place] = _in_float32(activation)
-            noted(place, early[place])
+            converted[place] = _in_float32(activation)
+            noted(place, converted[place])
 
     found = record(net, inputs, places, noted=note if noted else None)
     check_rows(net, inputs, found)
-    return {place: early[place] if place in early else _in_float32(act) for place, act in found.items()}
+    return {
+        place: converted[place] if place in converted else _in_float32(act) for place, act in found.items()
+    }
 
 
 def _in_float32(activation: Tensor) -> Tensor:
@@ -50,12 +59,17 @@ def _in_float32(activation: Tensor) -> Tensor:
 
 
 def check_rows(net: Net, inputs: Sequence[Tensor], found: Mapping[LayerAddress, Tensor]) -> None:
-    """Whether each activation has one row for each input: some layers fold patches into the batch.
+    """Check that each activation has one row for each input: some layers fold patches into the batch axis.
 
     Source: Mehta and Rastegari 2021, arXiv:2110.02178, §3.1 (MobileViT, whose blocks do).
 
+    Args:
+        net: the network, searched for an enclosing layer to suggest.
+        inputs: its inputs; the first gives the batch size.
+        found: activation by place.
+
     Raises:
-        PlaceError: one has not; the nearest layer around it that has is named.
+        PlaceError: one has another number of rows; the hint names the nearest enclosing layer that fits.
     """
     count = len(inputs[0])
     for place, activation in found.items():
@@ -64,15 +78,15 @@ def check_rows(net: Net, inputs: Sequence[Tensor], found: Mapping[LayerAddress, 
             raise PlaceError(
                 f"a layer with one activation for each image: {count}",
                 received=f"{rows} from {place}, which mixes parts of an image with the batch",
-                hint=_around(net, inputs, place),
+                hint=_enclosing_layer_hint(net, inputs, place),
             )
 
 
-def _around(net: Net, inputs: Sequence[Tensor], place: LayerAddress) -> str:
-    """Names the innermost layer around a place that gives each image a row of its own."""
-    names = place.layer.split(".")
-    for depth in range(len(names) - 1, 0, -1):
-        outer = LayerAddress(".".join(names[:depth]))
+def _enclosing_layer_hint(net: Net, inputs: Sequence[Tensor], place: LayerAddress) -> str:
+    """Return a hint that names the innermost enclosing layer with one row for each image."""
+    parts = place.layer.split(".")
+    for depth in range(len(parts) - 1, 0, -1):
+        outer = LayerAddress(".".join(parts[:depth]))
         try:
             with torch.no_grad():
                 (activation,) = record(net, inputs, [outer]).values()

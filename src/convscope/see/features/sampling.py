@@ -1,4 +1,4 @@
-"""Activation vectors of random positions, collected while the pictures pass by."""
+"""Sampling activation vectors at random positions of a layer, in one pass over a data set."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from convscope.see.features.recording import record_float32
 from convscope.worlds.dataset import LabelledImages, scaled
 
 RIM = 5
-"""Maps of this many positions along an axis, or more, leave out the outermost: padding shows there."""
+"""Maps of at least this many positions along an axis leave out the outermost, which padding affects."""
 
 
 @dataclass(frozen=True, eq=False)
 class ActivationSample:
-    """What a layer says at some positions of some pictures.
+    """Activation vectors of a layer at sampled positions, ordered by image.
 
     Attributes:
-        values: one vector for each position.
-        images: the number of the picture each is from.
-        positions: where on the map.
-        extent: size of the map.
+        values: one vector over the layer's channels for each position.
+        images: index in the data set of the image that each vector is from.
+        positions: position of each vector on the feature map; no axes for a layer without spatial axes.
+        extent: size of the feature map.
     """
 
     values: Float[Tensor, "n c"]
@@ -39,7 +39,13 @@ class ActivationSample:
 
 @dataclass(frozen=True, eq=False)
 class SamplingProgress:
-    """How many pictures have passed; the last one holds the vectors."""
+    """Progress of `iter_sample_activations`; `vectors` is set in the last one only.
+
+    Attributes:
+        done: images that were run.
+        total: images that were drawn.
+        vectors: the sample, once it is complete.
+    """
 
     done: int
     total: int
@@ -57,21 +63,25 @@ def iter_sample_activations(
     memory: int = MEMORY,
     enough: Callable[[], bool] = lambda: False,
 ) -> Iterator[SamplingProgress]:
-    """Collect `each` vectors at random positions of every picture, in one pass that ends after the layer.
+    """Sample `each` activation vectors at random positions of every image, in one pass over the data.
 
-    What is held is `memory` bytes of activations and the vectors themselves. Which pictures and positions are
-    drawn depends on the seed alone, not on batches. They pass by in random order, so that those so far stand
-    for all, and are those that a smaller `most` would have taken.
+    Each forward pass ends after the layer. What is held is `memory` bytes of activations and the vectors
+    themselves. Which images and positions are drawn depends on the seed alone, not on the batch size. Images
+    are run in random order, so that a run that is stopped early holds a random sample, the one that a
+    smaller `most` would have taken.
 
     Args:
         net: any network with one input.
-        samples: pictures of the network's input shape.
+        samples: images of the network's input shape.
         place: a whole layer.
-        most: pictures at most, drawn at random where there are more.
-        each: positions of each picture; where a map has fewer, all it has, so to say: they repeat.
-        seed: of pictures and positions.
-        memory: bytes of activations.
-        enough: asked after each batch; once it says so, no more pictures pass.
+        most: the most images to run; drawn at random where there are more.
+        each: positions for each image, drawn with replacement; one for a layer without spatial axes.
+        seed: of the choice of images and positions.
+        memory: budget for activations in bytes.
+        enough: called after each batch; no further batch is run once it returns True.
+
+    Yields:
+        The number of images done after each batch; the last also holds the vectors.
 
     Raises:
         UsageError: there are no samples, or the network has several inputs.
@@ -90,7 +100,7 @@ def iter_sample_activations(
         part = slice(done, min(done + size, total))
         with torch.no_grad():
             act = record_float32(net, scaled(samples.batch(chosen[part]), net.contract), [place])[place]
-        found.append(_picked(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
+        found.append(_gather_vectors(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
         done = part.stop
         if done < total:
             yield SamplingProgress(done, total)
@@ -101,23 +111,27 @@ def iter_sample_activations(
 
 
 def _extent(net: Net, place: LayerAddress) -> tuple[int, ...]:
+    """Return the size of the place's feature map, without its channel axis."""
     parts = layer_shapes(net)[place.layer][(place.call or 0) - 1]
     return (parts[place.key] if place.key is not None else next(iter(parts.values())))[1:]
 
 
 def _positions(
-    extent: tuple[int, ...], pictures: int, each: int, generator: torch.Generator
-) -> Int64[Tensor, "pictures each axes"]:
-    """Random positions, each picture's own; a layer without space has one, and is asked once."""
+    extent: tuple[int, ...], images: int, each: int, generator: torch.Generator
+) -> Int64[Tensor, "images each axes"]:
+    """Draw positions for each image, inside the border; one empty position without spatial axes."""
     if not extent:
-        return torch.zeros(pictures, 1, 0, dtype=torch.int64)
+        return torch.zeros(images, 1, 0, dtype=torch.int64)
     rims = torch.tensor([int(size >= RIM) for size in extent])
     room = torch.tensor(extent) - 2 * rims
-    drawn = torch.rand(pictures, each, len(extent), generator=generator, dtype=torch.float64)
+    drawn = torch.rand(images, each, len(extent), generator=generator, dtype=torch.float64)
     return rims + (drawn * room).long()
 
 
-def _picked(act: Float[Tensor, "b c *size"], at: Int64[Tensor, "b each axes"]) -> Float[Tensor, "n c"]:
+def _gather_vectors(
+    act: Float[Tensor, "b c *size"], at: Int64[Tensor, "b each axes"]
+) -> Float[Tensor, "n c"]:
+    """Gather the activation vectors at each image's positions, image by image."""
     if act.dim() == 2:
         return act
     rows = torch.arange(len(act)).repeat_interleave(at.shape[1]).to(act.device)

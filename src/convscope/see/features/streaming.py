@@ -1,4 +1,4 @@
-"""One forward pass that hands on what stands at many places, each while it is there."""
+"""One forward pass that hands each recorded activation to a callback, without keeping it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,44 +21,48 @@ OnActivation = Callable[[int, Tensor], None]
 
 
 class ActivationStream:
-    """Listens at places of a network, for as many passes as one likes.
+    """Pass activations of many layers to a callback during the forward pass.
 
-    Each activation is handed on as soon as it is there, before a later layer can overwrite it in place, and
-    nothing is kept: memory stays that of a plain pass.
+    Each activation is handed over as soon as its layer has run, before a later layer can overwrite it in
+    place, and none is kept: memory stays that of a plain pass. May be used for any number of passes.
 
     Args:
         net: any network.
         places: whole layers, as `resolve` returns them.
-        receive: gets the number of the place and its activation, in float32 or better.
+        receive: called with the index of the place in `places`, and its activation `[b c ...]` in the
+            network's own precision; values that are not floating-point are skipped.
     """
 
     def __init__(self, net: Net, places: Sequence[LayerAddress], receive: OnActivation) -> None:
         self.net, self.receive = net, receive
         self.calls: Counter[str] = Counter()
         self.inputs: tuple[Tensor, ...] = ()
-        self.aside = False
+        self.use_channels_last = False
         shapes, self.last = layer_shapes(net), last_axes(net)
         self.modules = {
             name: module
             for name, module in net.module.named_modules()
             if name and name in {place.layer for place in places}
         }
-        self.waiting: dict[tuple[str, int], list[tuple[int, str | None]]] = {}
+        self.places_by_call: dict[tuple[str, int], list[tuple[int, str | None]]] = {}
         for number, place in enumerate(places):
             at = (place.layer, place.call or len(shapes[place.layer]))
-            self.waiting.setdefault(at, []).append((number, place.key))
+            self.places_by_call.setdefault(at, []).append((number, place.key))
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Float[Tensor, "b *shape"]], None]]:
-        """A function that runs a batch of images; hooks are gone afterwards, whatever happens.
+        """Register the forward hooks, and yield a function that runs a batch of images `[b ...]`.
 
-        Raises:
-            PlaceError: by that function: an activation does not have one row for each image.
+        The network is in evaluation mode and without gradients meanwhile; hooks are removed at the end, also
+        after an error.
+
+        Yields:
+            The function. It raises `PlaceError` where an activation does not have one row for each image.
         """
         handles: list[Any] = []
         with frozen(self.net.module), torch.no_grad():
             try:
-                self.aside = channels_last_is_faster(self.net)
+                self.use_channels_last = channels_last_is_faster(self.net)
                 for name, module in self.modules.items():
                     handles.append(module.register_forward_hook(self._hook(name)))
                 yield self._run
@@ -71,20 +75,20 @@ class ActivationStream:
         example = self.net.example(len(images)) if len(self.net.contracts) > 1 else images
         others = () if isinstance(example, Tensor) else tuple(example[1:])
         images = images.to(self.net.device)
-        self.inputs = (channels_last(images) if self.aside else images, *others)
+        self.inputs = (channels_last(images) if self.use_channels_last else images, *others)
         result = self.net(*self.inputs)
         if RESULT not in self.modules:
-            self._give((RESULT, 1), result)
+            self._emit((RESULT, 1), result)
 
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def passed(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             self.calls[name] += 1
-            self._give((name, self.calls[name]), output)
+            self._emit((name, self.calls[name]), output)
 
-        return passed
+        return hook
 
-    def _give(self, at: tuple[str, int], output: Any) -> None:
-        for number, key in self.waiting.get(at, ()):
+    def _emit(self, at: tuple[str, int], output: Any) -> None:
+        for number, key in self.places_by_call.get(at, ()):
             parts = dict(tree_leaves(output))
             key = key if key is not None else next(iter(parts), "")
             act = units_first(parts[key], (at[0], at[1], key), self.last) if key in parts else None

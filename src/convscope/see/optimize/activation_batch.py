@@ -1,4 +1,4 @@
-"""What an objective looks at: a batch of images and the activations they caused."""
+"""What objectives are evaluated on: a batch of images and their activations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +17,15 @@ TileSlices = tuple[tuple[int, int, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class ActivationBatch:
-    """A batch of images and what the network made of them.
+    """A batch of images, and the activations of some layers for them.
 
-    `image` is the canvas itself, before any transformation; `activations` come from the transformed images.
-    Where images are looked at in tiles, activations are those positions that the tile owns, and `stretches`
-    says which ones these are; `image` is the whole one all the same.
+    Where images are processed in tiles, `activations` hold only the positions that belong to the current
+    tile, and `tile_slices` says which these are; `image` is always the whole image.
+
+    Attributes:
+        activations: activation `[b c *size]` by layer, of the images after random transformations.
+        image: the images before any transformation, as the parameterization gave them.
+        tile_slices: for each layer the part of its whole map that is here; None where the maps are whole.
     """
 
     activations: Mapping[LayerAddress, Tensor]
@@ -32,7 +36,14 @@ class ActivationBatch:
         return self.activations[place.layer_only]
 
     def rows(self, rows: tuple[int, ...]) -> "ActivationBatch":
-        """The scene that these images of the batch make."""
+        """Select images of the batch, with their activations.
+
+        Args:
+            rows: indices of images; repetitions are allowed.
+
+        Returns:
+            A batch of these images, in this order; the batch itself where all are selected in order.
+        """
         if rows == tuple(range(len(self.image))):
             return self
         chosen = index(rows, self.image.device)
@@ -40,19 +51,39 @@ class ActivationBatch:
         return ActivationBatch(parts, self.image[chosen], self.tile_slices)
 
     def extent(self, place: LayerAddress) -> tuple[int, ...]:
-        """How many positions the layer's whole map has along each axis, also where this is but a tile."""
+        """Return the size of a layer's whole feature map, also where only a tile of it is here.
+
+        Args:
+            place: any address in the layer.
+
+        Returns:
+            The number of positions along each spatial axis.
+        """
         if self.tile_slices is None:
             return tuple(self[place].shape[2:])
         return tuple(whole for _, _, whole in self.tile_slices[place.layer_only])
 
     def positions(self, place: LayerAddress) -> int:
-        """How many positions the layer's whole map has."""
+        """Return the number of positions of a layer's whole feature map.
+
+        Args:
+            place: any address in the layer.
+
+        Returns:
+            The product of `extent`; 1 for a layer without spatial axes.
+        """
         return prod(self.extent(place))
 
     def window(self, place: LayerAddress) -> tuple[slice, ...]:
-        """Which positions of the layer's whole map are here: cuts a whole map `[... *size]` to what is here.
+        """Return the slices that cut a layer's whole map `[... *size]` to the positions that are here.
 
-        For a target `[c h w]` write `target[(..., *scene.window(place))]`.
+        For a target `[c h w]` write `target[(..., *batch.window(place))]`.
+
+        Args:
+            place: any address in the layer.
+
+        Returns:
+            A slice for each spatial axis.
         """
         if self.tile_slices is None:
             return tuple(slice(0, extent) for extent in self[place].shape[2:])
@@ -61,5 +92,13 @@ class ActivationBatch:
 
 @lru_cache(maxsize=256)
 def index(numbers: tuple[int, ...], device: torch.device) -> Int64[Tensor, " n"]:
-    """Whole numbers as a tensor on the device; kept, so that no step copies them there again."""
+    """Return whole numbers as an index tensor on the device, cached so that no step copies them there again.
+
+    Args:
+        numbers: the indices.
+        device: where the tensor lives.
+
+    Returns:
+        The numbers as int64; shared between calls, so not to be written to.
+    """
     return torch.tensor(numbers, dtype=torch.int64, device=device)

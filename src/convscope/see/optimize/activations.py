@@ -1,4 +1,4 @@
-"""What can be wanted of a network: a channel, a neuron, a layer, a direction, an answer.
+"""Objectives that read activations: a channel, a neuron, a layer, a direction, an output.
 
 Source: Olah et al. 2017, "Feature Visualization", Distill, doi:10.23915/distill.00007; Erhan et al. 2009 for
 the idea. The degree of activation of a filter is the sum over its map (Lee, "Convolutional Neural Network",
@@ -21,7 +21,9 @@ from convscope.see.optimize.activation_batch import ActivationBatch, index
 from convscope.see.optimize.objective import LayerTerm, Objective
 
 Reduce = Literal["mean", "sum", "max", "centre"]
+"""How a feature map becomes one number: its mean, sum, largest value, or the value in its middle."""
 Additive = Literal["", "sums", "plainly"]
+"""Whether a score follows from sums over positions; see `ObjectiveTerm.additive`."""
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda maps: maps.reshape(len(maps), -1).mean(1),
@@ -29,10 +31,23 @@ REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "max": lambda maps: maps.reshape(len(maps), -1).amax(1),
     "centre": lambda maps: maps[(slice(None), *(extent // 2 for extent in maps.shape[1:]))],
 }
+"""For each `Reduce`, a function from maps `[n *size]` to `[n]`."""
 
 
 def reduced(maps: Float[Tensor, "n *size"], place: LayerAddress, reduce: str) -> Float[Tensor, " n"]:
-    """One number for each map: at the place's position, or reduced over all of it."""
+    """Reduce each feature map to one number.
+
+    Args:
+        maps: one map for each image or unit.
+        place: its position, where it has one, is read instead of reducing; its layer is for the message.
+        reduce: `mean`, `sum`, `max` or `centre`, over all positions.
+
+    Returns:
+        One number for each map.
+
+    Raises:
+        PlaceError: the position is outside of the map.
+    """
     if place.position is None:
         return REDUCTIONS[reduce](maps)
     if len(place.position) != maps.dim() - 1 or any(
@@ -50,7 +65,12 @@ One = TypeVar("One", bound="ChannelActivation")
 
 @dataclass(frozen=True)
 class ChannelActivation(LayerTerm):
-    """How strongly one unit answers: a filter over its map, a neuron at its position, a class."""
+    """The activation of one unit: a channel over its feature map, a neuron at its position, a logit.
+
+    Attributes:
+        place: with a unit; with a position, the value there is the score.
+        reduce: how the map is reduced where the place has no position.
+    """
 
     reduce: Reduce = "mean"
 
@@ -91,7 +111,10 @@ class ChannelActivation(LayerTerm):
 
 @dataclass(frozen=True)
 class LogProbability(ChannelActivation):
-    """The logarithm of a class's probability: 0 is certainty."""
+    """The log-probability of a class, at most 0.
+
+    The network's own softmax, if it has one, is not applied twice.
+    """
 
     @override
     def __call__(self, scene: ActivationBatch) -> Float[Tensor, " b"]:
@@ -105,16 +128,19 @@ class LogProbability(ChannelActivation):
     @classmethod
     @override
     def batched(cls, measures: Sequence[Any], scene: ActivationBatch) -> Float[Tensor, " b"]:
-        answers = log_probabilities(scene[measures[0].place])
+        log_probs = log_probabilities(scene[measures[0].place])
         units = tuple(_number(measure.place) for measure in measures)
-        return answers[index(tuple(range(len(units))), answers.device), index(units, answers.device)]
+        return log_probs[index(tuple(range(len(units))), log_probs.device), index(units, log_probs.device)]
 
 
 @dataclass(frozen=True)
 class SquaredNorm(LayerTerm):
-    """Half the squared norm of a layer's activation, so that its gradient is the activation itself.
+    """Half the squared norm of a layer's activation (DeepDream).
 
-    What is positive grows and what is negative falls (DeepDream). Source: Mordvintsev et al. 2015.
+    Its gradient with respect to the activation is the activation itself: positive activations are increased
+    and negative ones decreased. With a unit, of that channel alone.
+
+    Source: Mordvintsev et al. 2015.
     """
 
     @property
@@ -137,9 +163,16 @@ class SquaredNorm(LayerTerm):
 
 @dataclass(frozen=True)
 class DirectionDot(LayerTerm):
-    """How far activation vectors point along a direction, times their cosine with it to a power.
+    """Dot product of activation vectors with a direction, times their cosine similarity to a power.
+
+    The score is the mean over positions, or the value at the place's position. Cosines count as 0.1 at least.
 
     Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015 (the cosine's power).
+
+    Attributes:
+        place: the layer.
+        vector: a number for each channel of the layer.
+        cosine_power: 0 for the dot product alone.
     """
 
     vector: tuple[float, ...]
@@ -173,12 +206,17 @@ class DirectionDot(LayerTerm):
 
 @dataclass(frozen=True)
 class Diversity(LayerTerm):
-    """How different the pictures of one group are: minus the mean cosine of their Gram matrices.
+    """Minus the mean cosine similarity of an image's Gram matrix with those of its group.
 
-    Times the layer's root mean square for that picture, held fixed, so that it weighs as much as activations.
-    Only `together` with the others does it mean something; alone it is 0.
+    Multiplied by the root mean square of the layer's activation for that image, without a gradient, so that
+    its weight is comparable to that of activations. Defined for images that are scored together (`batched`);
+    an image that is alone in its group scores 0.
 
     Source: Olah et al. 2017, "Feature Visualization", Distill, section "Diversity".
+
+    Attributes:
+        place: the layer.
+        group: images of equal group are compared with each other.
     """
 
     group: int | str
@@ -210,48 +248,110 @@ class Diversity(LayerTerm):
 
 
 def diversity(place: str | LayerAddress, group: int | str = 0) -> Objective:
-    """How different pictures are at a layer; add it to the goals of several to keep them apart."""
+    """Return the diversity objective: how different the images of a group are at a layer.
+
+    Add it to the objectives of several images that are optimised together, to keep them apart.
+
+    Args:
+        place: the layer; a unit or position in it is ignored.
+        group: images whose objectives have equal groups are compared.
+
+    Returns:
+        An objective to be combined by `per_image`; for an image alone it is 0.
+    """
     return Objective.of(Diversity(_place(place).layer_only, group))
 
 
 def channel(place: str | LayerAddress, *, reduce: Reduce = "mean") -> Objective:
-    """A filter's activation over its whole map.
+    """Return the objective that maximises a channel over its feature map.
 
-    The mean does not depend on the size of the canvas; `reduce="sum"` is the lecture's degree of activation.
+    Args:
+        place: a layer with a unit, as in `conv2:17`; with a position, the activation there.
+        reduce: how the map becomes one number. The mean does not depend on the size of the image; `sum` is
+            the lecture's degree of activation.
+
+    Returns:
+        The objective. `resolve` raises `PlaceError` where the place has no unit.
     """
     return Objective.of(ChannelActivation(_place(place), reduce))
 
 
 def neuron(place: str | LayerAddress) -> Objective:
-    """One neuron: a channel at the place's position (`conv2:17@5,5`), or in the middle of the map."""
+    """Return the objective that maximises one neuron: a channel at one position.
+
+    Args:
+        place: a layer with a unit and a position (`conv2:17@5,5`); the middle of the map if it has none.
+
+    Returns:
+        The objective. `resolve` raises `PlaceError` where the place has no unit.
+    """
     return Objective.of(ChannelActivation(_place(place), "centre"))
 
 
 def layer(place: str | LayerAddress) -> Objective:
-    """The energy of a whole layer, half its squared norm."""
+    """Return the DeepDream objective of a whole layer: half its squared norm.
+
+    Args:
+        place: a layer; with a unit, the squared norm of that channel. A position is ignored.
+
+    Returns:
+        The objective.
+    """
     return Objective.of(SquaredNorm(_place(place)))
 
 
 def direction(
     place: str | LayerAddress, vector: Sequence[float] | Tensor, *, cosine_power: float | int = 0.0
 ) -> Objective:
-    """Activations along a vector in the space of a layer's channels."""
+    """Return the objective that maximises activations along a direction in the space of a layer's channels.
+
+    Args:
+        place: a layer; all positions count, unless it has one.
+        vector: a number for each channel.
+        cosine_power: power of the cosine similarity by which the dot product is multiplied; larger values
+            prefer activations that point in the direction over those that are merely large.
+
+    Returns:
+        The objective. Scoring raises `PlaceError` where the vector's length is not the layer's channel count.
+    """
     numbers = vector.tolist() if isinstance(vector, Tensor) else vector
     return Objective.of(DirectionDot(_place(place), tuple(float(v) for v in numbers), cosine_power))
 
 
 def output(unit: int | str) -> Objective:
-    """What the network itself answers, for a class by number or label: the logit, not the probability."""
+    """Return the objective that maximises an output of the network: the logit of a class.
+
+    Args:
+        unit: the class, by number or label.
+
+    Returns:
+        The objective; the value that the network itself returns, without a softmax added.
+    """
     return channel(LayerAddress("output", unit=unit))
 
 
 def confidence(unit: int | str) -> Objective:
-    """The log-probability of a class."""
+    """Return the objective that maximises the log-probability of a class.
+
+    Args:
+        unit: the class, by number or label.
+
+    Returns:
+        The objective; 0 is certainty.
+    """
     return Objective.of(LogProbability(LayerAddress("output", unit=unit)))
 
 
 def default_objective(place: str | LayerAddress, *, reduce: Reduce = "mean") -> Objective:
-    """What a place says: a neuron if it has a position, a channel if it has a unit, else the whole layer."""
+    """Return the objective that suits a place: `channel` or `neuron` if it has a unit, else `layer`.
+
+    Args:
+        place: a layer, a unit, or a unit with a position.
+        reduce: how a channel's map becomes one number.
+
+    Returns:
+        The objective.
+    """
     place = _place(place)
     return layer(place) if place.unit is None else channel(place, reduce=reduce)
 
@@ -261,6 +361,7 @@ def _place(place: str | LayerAddress) -> LayerAddress:
 
 
 def _number(place: LayerAddress) -> int:
+    """Return the unit as a number; labels have to be resolved before."""
     if not isinstance(place.unit, int):
         raise PlaceError(
             "a unit by its number; bind the objective to a network to use labels", received=str(place)

@@ -1,8 +1,8 @@
-"""How to make pictures fastest here, within a memory budget.
+"""Choose the fastest execution of feature visualization within a memory budget.
 
-Precision, memory layout and batch are measured in a few seconds, once for a network, a layer and a machine;
-what the recipe fixes is kept. Small work is not worth measuring, and is always done plainly, so that the same
-command makes the same picture whatever was measured before.
+Precision, memory format and batch size are measured in a few seconds, once for a network, a layer and a
+machine; what the recipe fixes is used. Short work is not worth measuring, and always uses the defaults, so
+that the same command makes the same image whatever was measured before.
 """
 
 import time
@@ -28,59 +28,93 @@ from convscope.see.optimize.transforms import Transform
 from convscope.see.visualization.recipe import VisualizeRecipe
 
 SMALL = 1024
-"""Fewer updates of single pictures than this are not worth measuring."""
+"""Work of fewer image updates (images times steps) is not measured."""
 PLAIN_BATCH = 12
 BATCHES = (4, 8, 12, 16, 32)
 MOST_BATCH = 4096
 """As `VisualizeRecipe.batch` allows."""
 PREFERENCE = (("bfloat16", True), ("float32", True), ("bfloat16", False), ("float32", False))
-"""What is tried, the most promising first."""
+"""Pairs of precision and channels-last to try, the most promising first."""
 MEMORY_FORMATS = {False: "contiguous", True: "channels_last"}
 MAX_SECONDS = 10.0
-"""Seconds after which nothing more is tried."""
+"""Seconds after which no further candidate is tried."""
 MIN_SPEEDUP = 1.1
-"""How much faster another way must be than the plainer one before it."""
+"""How many times faster a candidate must be to replace the best one so far."""
 IMAGE_COPIES = 8
-"""A picture, its spectrum, their gradients, momentum and transforms: what there is of it at once at least."""
+"""Tensors of an image's size that exist at once, at least: image, spectrum, gradients, momentum,
+transforms."""
 SLACK = 1.4
-"""Memory that allocators and kernels take beside what is counted."""
+"""Factor for memory that allocators and kernels take beside what is counted."""
 
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """How to compute, and how many pictures at once."""
+    """How to compute: precision, memory format, and images for each batch."""
 
     precision: str = "float32"
     channels_last: bool = False
     batch: int = PLAIN_BATCH
 
     def settled(self, recipe: VisualizeRecipe) -> VisualizeRecipe:
-        """The recipe with what was chosen written down, so that it makes the same again anywhere."""
+        """Return the recipe with this plan written into it, so that it gives the same result on any machine.
+
+        Args:
+            recipe: may leave precision, memory format and batch to be chosen.
+
+        Returns:
+            A copy with all three fixed.
+        """
         layout = "channels_last" if self.channels_last else "contiguous"
         return recipe.model_copy(
             update={"precision": self.precision, "memory_format": layout, "batch": self.batch}
         )
 
     def copy_of(self, net: Net, images: Tensor, places: Sequence[LayerAddress]) -> Net:
-        """The network's quick copy for this pace."""
+        """Return a copy of the network for inference, in this precision and memory format.
+
+        Args:
+            net: the network; it is not changed.
+            images: what it will run on, in the contract's range.
+            places: where activations will be read.
+
+        Returns:
+            The copy; the network itself where a copy would be no faster, or cannot be made.
+        """
         dtype = torch.bfloat16 if self.precision == "bfloat16" else None
         return inference_copy(net, images, places, dtype=dtype, channels_last=self.channels_last)
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is to be done: any number of pictures of one kind."""
+    """What is to be computed: any number of images, optimised in the same way.
+
+    Attributes:
+        net: the network itself.
+        goals: one objective for each image.
+        transforms: applied at each step.
+        climb: the optimizer's settings.
+        recipe: what is fixed, the steps and the memory budget.
+    """
 
     net: Net
     goals: Sequence[Objective]
     canvas: Callable[[int], ImageParameterization]
-    """Makes a canvas of so many pictures, for trying."""
+    """Makes a parameterization of that many images, for benchmarks."""
     transforms: tuple[Transform, ...]
     climb: OptimizerConfig
     recipe: VisualizeRecipe
 
     def trial(self, pace: ExecutionPlan, count: int, net: Net | None = None) -> "Benchmark":
-        """Some steps of the work, with so many pictures."""
+        """Return a benchmark of this work.
+
+        Args:
+            pace: precision and memory format to try.
+            count: batch size; objectives are repeated to fill it.
+            net: the network to run; a copy for `pace` if left out.
+
+        Returns:
+            A benchmark, not yet run.
+        """
         goals = [self.goals[i % len(self.goals)].resolve(self.net) for i in range(count)]
         canvas = self.canvas(count)
         places = per_image(goals).places
@@ -91,7 +125,15 @@ class Workload:
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """A few steps that are thrown away."""
+    """A few optimisation steps whose result is thrown away.
+
+    Attributes:
+        net: the network or its copy for inference.
+        goal: objective for the batch.
+        canvas: parameterization of the images.
+        climb: the optimizer's settings.
+        transforms: applied at each step.
+    """
 
     net: Net
     goal: Objective
@@ -100,7 +142,14 @@ class Benchmark:
     transforms: tuple[Transform, ...]
 
     def seconds(self, rounds: int = 2) -> float:
-        """Of one step; the first, which prepares the operations, does not count."""
+        """Measure the duration of one step.
+
+        Args:
+            rounds: steps that are timed, after one that is not, in which kernels are prepared.
+
+        Returns:
+            Seconds of the fastest.
+        """
         steps = optimize_input(
             self.net, self.goal, self.canvas, steps=rounds + 1, config=self.climb, transforms=self.transforms
         )
@@ -115,7 +164,10 @@ class Benchmark:
         return best
 
     def saved_bytes(self) -> tuple[int, int]:
-        """What one step keeps for its gradients, and the largest part of it."""
+        """Return the bytes that one step saves for its backward pass, in all and of the largest tensor.
+
+        The network's own parameters do not count.
+        """
         sizes: dict[int, int] = {}
         own = {p.untyped_storage().data_ptr() for p in self.net.module.parameters()}
 
@@ -134,41 +186,49 @@ class Benchmark:
         return sum(sizes.values()), max(sizes.values(), default=0)
 
     def _wait(self) -> None:
+        """Wait for the device to finish."""
         if self.net.device.type == "cuda":
             torch.cuda.synchronize(self.net.device)
 
 
 def choose_execution(work: Workload) -> ExecutionPlan:
-    """The pace for some work.
+    """Choose precision, memory format and batch size for some work.
+
+    Args:
+        work: what is to be computed.
+
+    Returns:
+        What the recipe fixes; else what was measured to be fastest, or the defaults for short work. The
+        batch is a multiple of `variants` that fits into memory.
 
     Raises:
-        ConvscopeError: not even one picture fits into the memory that the recipe allows.
+        ConvscopeError: not even one image, with its variants, fits into the memory that the recipe allows.
     """
     recipe, group = work.recipe, work.recipe.variants
-    pace = _fixed(recipe, work.net)
-    most = max(group, _fitting(work, pace) // group * group)
-    if not _measured(recipe, len(work.goals)):
-        return replace(pace, batch=_batch(recipe.batch or PLAIN_BATCH, group, most))
-    kept = cached_measurement(
-        _key_parts(work), work.net.device, lambda: asdict(_fastest(work, pace, most)), _is_pace
+    plan = _default_plan(recipe, work.net)
+    most = max(group, _largest_batch(work, plan) // group * group)
+    if not _needs_measuring(recipe, len(work.goals)):
+        return replace(plan, batch=_batch(recipe.batch or PLAIN_BATCH, group, most))
+    cached = cached_measurement(
+        _key_parts(work), work.net.device, lambda: asdict(_measure_fastest(work, plan, most)), _is_plan
     )
-    return replace(ExecutionPlan(**kept), batch=_batch(recipe.batch or kept["batch"], group, most))
+    return replace(ExecutionPlan(**cached), batch=_batch(recipe.batch or cached["batch"], group, most))
 
 
-def _is_pace(kept: dict[str, Any]) -> bool:
-    """Whether what a file keeps is a pace that could have been measured."""
-    named = set(kept) == {"precision", "channels_last", "batch"}
+def _is_plan(cached: dict[str, Any]) -> bool:
+    """Return whether a cached answer is a plan that could have been measured."""
+    named = set(cached) == {"precision", "channels_last", "batch"}
     return (
         named
-        and kept["precision"] in ("float32", "bfloat16")
-        and isinstance(kept["channels_last"], bool)
-        and type(kept["batch"]) is int
-        and 1 <= kept["batch"] <= MOST_BATCH
+        and cached["precision"] in ("float32", "bfloat16")
+        and isinstance(cached["channels_last"], bool)
+        and type(cached["batch"]) is int
+        and 1 <= cached["batch"] <= MOST_BATCH
     )
 
 
-def _fixed(recipe: VisualizeRecipe, net: Net) -> ExecutionPlan:
-    """What is asked for; else what is safe, and depends on the network alone."""
+def _default_plan(recipe: VisualizeRecipe, net: Net) -> ExecutionPlan:
+    """Return what the recipe fixes, with defaults for the rest that depend on the network alone."""
     precision = "float32" if recipe.precision == "auto" else recipe.precision
     last = (
         channels_last_is_faster(net)
@@ -178,18 +238,19 @@ def _fixed(recipe: VisualizeRecipe, net: Net) -> ExecutionPlan:
     return ExecutionPlan(precision, last, recipe.batch or PLAIN_BATCH)
 
 
-def _measured(recipe: VisualizeRecipe, pictures: int) -> bool:
-    open_questions = "auto" in (recipe.precision, recipe.memory_format) or not recipe.batch
-    return open_questions and pictures * recipe.steps >= SMALL
+def _needs_measuring(recipe: VisualizeRecipe, images: int) -> bool:
+    """Return whether the recipe leaves something open, and the work is long enough."""
+    undecided = "auto" in (recipe.precision, recipe.memory_format) or not recipe.batch
+    return undecided and images * recipe.steps >= SMALL
 
 
 def _batch(wanted: int, group: int, most: int) -> int:
-    """As many as wanted, all of a group together, not more than fit."""
+    """Return the wanted batch size, lowered to `most` and to a multiple of `group`."""
     return max(group, min(wanted, most) // group * group)
 
 
-def _fastest(work: Workload, plain: ExecutionPlan, most: int) -> ExecutionPlan:
-    """By trying: first precisions and layouts, then batches."""
+def _measure_fastest(work: Workload, plain: ExecutionPlan, most: int) -> ExecutionPlan:
+    """Time precisions and memory formats first, then batch sizes, and return the fastest plan."""
     recipe, started = work.recipe, time.perf_counter()
     best, best_seconds = plain, work.trial(plain, min(plain.batch, most)).seconds()
     for precision, last in PREFERENCE:
@@ -197,52 +258,56 @@ def _fastest(work: Workload, plain: ExecutionPlan, most: int) -> ExecutionPlan:
             "auto",
             MEMORY_FORMATS[last],
         )
-        pace = replace(plain, precision=precision, channels_last=last)
-        if not fits or pace == plain or time.perf_counter() - started > MAX_SECONDS:
+        plan = replace(plain, precision=precision, channels_last=last)
+        if not fits or plan == plain or time.perf_counter() - started > MAX_SECONDS:
             continue
-        seconds = _seconds(work, pace, min(plain.batch, most))
+        seconds = _seconds(work, plan, min(plain.batch, most))
         if seconds * MIN_SPEEDUP < best_seconds:
-            best, best_seconds = pace, seconds
-    each_one = best_seconds / min(plain.batch, most)
+            best, best_seconds = plan, seconds
+    each = best_seconds / min(plain.batch, most)
     for batch in () if recipe.batch else BATCHES:
         if batch == plain.batch or batch > most or time.perf_counter() - started > MAX_SECONDS:
             continue
         seconds = work.trial(best, batch).seconds() / batch
-        if seconds * MIN_SPEEDUP < each_one:
-            best, each_one = replace(best, batch=batch), seconds
+        if seconds * MIN_SPEEDUP < each:
+            best, each = replace(best, batch=batch), seconds
     return best
 
 
-def _seconds(work: Workload, pace: ExecutionPlan, batch: int) -> float:
-    """Of one step; infinity where the pace gives no numbers, as half precision may overflow."""
+def _seconds(work: Workload, plan: ExecutionPlan, batch: int) -> float:
+    """Return the seconds of one step; infinity where the precision gives NaN or overflows."""
     try:
-        return work.trial(pace, batch).seconds()
+        return work.trial(plan, batch).seconds()
     except ConvscopeError:
         return float("inf")
 
 
-def _fitting(work: Workload, pace: ExecutionPlan) -> int:
-    """How many pictures at once stay within the memory; a look at one step of a single picture tells."""
+def _largest_batch(work: Workload, plan: ExecutionPlan) -> int:
+    """Return how many images fit into memory at once, from the memory of one step with a single image."""
     budget = in_bytes(work.recipe.memory)
     if not budget and work.recipe.batch:
         return work.recipe.batch
-    saved, largest = work.trial(pace, 1, work.net).saved_bytes()
-    each_one = int(SLACK * (saved + 3 * largest)) or 1
-    room = (budget - used_bytes(work.net.device) if budget else free_bytes(work.net.device) // 2) - _beside(
-        work
-    )
-    if room < each_one * work.recipe.variants:
-        needed = each_one * work.recipe.variants - room + (budget or free_bytes(work.net.device))
+    saved, largest = work.trial(plan, 1, work.net).saved_bytes()
+    each = int(SLACK * (saved + 3 * largest)) or 1
+    room = (
+        budget - used_bytes(work.net.device) if budget else free_bytes(work.net.device) // 2
+    ) - _batch_independent_bytes(work)
+    if room < each * work.recipe.variants:
+        needed = each * work.recipe.variants - room + (budget or free_bytes(work.net.device))
         raise ConvscopeError(
             "memory for one picture and its variants at once",
             received=f"{work.recipe.memory or 'what is free'}; about {needed / 1e9:.2f} GB are needed",
             hint="Give more --memory, or choose a smaller --size or fewer places.",
         )
-    return room // each_one
+    return room // each
 
 
 def check_room(shape: tuple[int, ...], device: torch.device) -> None:
-    """Before anything is made: whether what a single picture takes by itself fits into what is free.
+    """Check, before any work, that a single image and its copies fit into free memory.
+
+    Args:
+        shape: of the image, `c *size`.
+        device: where it will be optimised.
 
     Raises:
         ConvscopeError: it does not.
@@ -257,20 +322,28 @@ def check_room(shape: tuple[int, ...], device: torch.device) -> None:
         )
 
 
-def _beside(work: Workload) -> int:
-    """Bytes that do not depend on the batch: the quick copy, and the pictures that are finished."""
+def _batch_independent_bytes(work: Workload) -> int:
+    """Return bytes that do not depend on the batch: the network's copy, and the finished images."""
     weights = sum(p.nbytes for p in work.net.module.parameters())
-    picture = work.canvas(1).images().nbytes
+    image = work.canvas(1).images().nbytes
     frames = len(work.recipe.save_steps) + (FRAMES if work.recipe.animate else 0)
-    return 2 * weights + (2 + frames) * len(work.goals) * picture
+    return 2 * weights + (2 + frames) * len(work.goals) * image
 
 
 FRAMES = 40
-"""Pictures of an animation."""
+"""Images of an animation."""
 
 
 def used_bytes(device: torch.device) -> int:
-    """Memory that this process holds now: on the device, or of the machine."""
+    """Return the memory that this process uses now.
+
+    Args:
+        device: a CUDA device, for what torch has allocated on it; else the resident set in main memory
+            counts.
+
+    Returns:
+        Bytes; where the system does not report the resident set, its peak.
+    """
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     pages = Path("/proc/self/statm")
@@ -282,7 +355,14 @@ def used_bytes(device: torch.device) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that nobody holds."""
+    """Return the memory that is free.
+
+    Args:
+        device: a CUDA device; for any other, main memory counts.
+
+    Returns:
+        Bytes; 4 GB where the system does not report it.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     info = Path("/proc/meminfo")
@@ -292,10 +372,10 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _key_parts(work: Workload) -> list[object]:
-    """What the answer depends on, beside the machine; the number goes up when other things are timed."""
+    """Return what the measurement depends on beside the machine; raise its number with what is timed."""
     recipe = work.recipe
     layers = sorted({str(place) for goal in work.goals for place in goal.places})
-    asked = [
+    settings = [
         recipe.size,
         recipe.canvas,
         recipe.transforms,
@@ -303,10 +383,17 @@ def _key_parts(work: Workload) -> list[object]:
         recipe.memory_format,
         recipe.batch,
     ]
-    return ["visualize 2", *cache_key(work.net), layers, asked, recipe.variants]
+    return ["visualize 2", *cache_key(work.net), layers, settings, recipe.variants]
 
 
 def cache_key(net: Net) -> list[object]:
-    """What is computed: the network's code, as far as it tells, and its shapes."""
+    """Return what identifies a network's computation: its modules' `repr` and its shapes.
+
+    Args:
+        net: the network; the values of its weights do not count.
+
+    Returns:
+        JSON-ready values.
+    """
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
     return [repr(net.module), shapes, net.contract.shape]

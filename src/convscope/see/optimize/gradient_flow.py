@@ -1,14 +1,14 @@
-"""Whether gradients and finite numbers arrive: checks for everything that optimises an input.
+"""Checks that gradients reach the input and that numbers are finite, for everything that optimises an input.
 
-Two things look alike in the result, a picture that stays noise, and are not alike in kind:
+Two failures look the same in the result, an image that stays noise, and differ in kind:
 
 - **No gradient exists.** The activation is no differentiable function of the image: it was computed under
   `no_grad`, detached, quantised, rounded to integers (argmax), or does not depend on the image. Nothing can
-  be optimised, so this is refused, and the activation is named.
-- **The gradient is exactly zero**, for this image: a ReLU that is silent, a unit without weights, a function
-  that is constant in steps (`round`). Another image may have one, so this is reported with the result.
+  be optimised, so this is an error that names the activation.
+- **The gradient is exactly zero**, for this image: an inactive ReLU, a unit without weights, a piecewise
+  constant function (`round`). Another image may have one, so this is reported with the result.
 
-NaN and infinity are refused: pictures cannot show them (they would become black or white pixels).
+NaN and infinity are errors: in images they would become black or white pixels.
 """
 
 import warnings
@@ -25,37 +25,44 @@ from convscope.see.features.recording import record_float32
 from convscope.see.optimize.objective import Objective, per_image
 
 NAMED = 3
-"""Places that a message names at most."""
+"""Places that a message lists at most."""
 
 
 def differentiable(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
-    """Whether an activation has a gradient with respect to one of these leaves.
+    """Return whether an activation has a gradient with respect to one of these leaves.
 
-    `requires_grad` alone does not tell: a tensor inside the network may require gradients itself, and kernels
-    without a derivative (quantised ones) return tensors that require gradients and pass none. So the graph is
-    walked to the leaves, and where it holds such a kernel, one gradient is taken.
+    `requires_grad` alone is not enough: a tensor inside the network may require gradients itself, and kernels
+    without a derivative (quantised ones) return tensors that require gradients and pass none. So the autograd
+    graph is searched for the leaves, and where it holds such a kernel, one gradient is computed.
+
+    Args:
+        activation: any tensor.
+        leaves: leaf tensors that require gradients.
+
+    Returns:
+        True where a gradient reaches a leaf, be it zero.
     """
     if not activation.is_floating_point() or not activation.requires_grad:
         return False
     if activation.grad_fn is None:
         return any(activation is leaf for leaf in leaves)
-    waiting, known = [activation.grad_fn], {activation.grad_fn}
-    reached = dubious = False
-    while waiting:
-        node = waiting.pop()
+    pending, visited = [activation.grad_fn], {activation.grad_fn}
+    reached = unknown_kernel = False
+    while pending:
+        node = pending.pop()
         reached = reached or any(getattr(node, "variable", None) is leaf for leaf in leaves)
-        dubious = dubious or ("Backward" not in node.name() and not hasattr(node, "variable"))
+        unknown_kernel = unknown_kernel or ("Backward" not in node.name() and not hasattr(node, "variable"))
         for following, _ in node.next_functions:
-            if following is not None and following not in known:
-                known.add(following)
-                waiting.append(following)
-    return reached and (not dubious or _passes(activation, leaves))
+            if following is not None and following not in visited:
+                visited.add(following)
+                pending.append(following)
+    return reached and (not unknown_kernel or _receives_gradient(activation, leaves))
 
 
-def _passes(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
-    """Whether a gradient comes through; None is how autograd says that there is none."""
+def _receives_gradient(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
+    """Return whether backward reaches a leaf; autograd gives None where there is no gradient."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a kernel has no derivative is what is asked for
+        warnings.simplefilter("ignore")  # kernels without a derivative warn; that is what is tested
         found = torch.autograd.grad(activation.sum(), leaves, allow_unused=True, retain_graph=True)
     return any(gradient is not None for gradient in found)
 
@@ -63,27 +70,28 @@ def _passes(activation: Tensor, leaves: Sequence[Tensor]) -> bool:
 def require_gradient(
     net: Net, objective: Objective, activations: Mapping[LayerAddress, Tensor], leaves: Sequence[Tensor]
 ) -> None:
-    """Refuse an objective that reads an activation without a gradient back to the leaves.
+    """Raise for an objective that reads an activation without a gradient back to the leaves.
 
     Args:
         net: the network, for the message.
-        objective: what is to be ascended; each of its terms needs a gradient.
-        activations: what `seen` gave for its places, with gradients enabled.
-        leaves: what moves.
+        objective: what is to be maximised; each of its terms needs a gradient.
+        activations: activation by layer for its places, recorded with gradients enabled.
+        leaves: the tensors that are optimised.
 
     Raises:
         UsageError: a term reads an activation that is no differentiable function of the leaves.
     """
     reads = [place for term in objective.terms for place in term.term.layers]
-    _refuse_cut(net, reads, activations, leaves)
+    _require_gradient_at(net, reads, activations, leaves)
 
 
-def _refuse_cut(
+def _require_gradient_at(
     net: Net,
     reads: Sequence[LayerAddress],
     activations: Mapping[LayerAddress, Tensor],
     leaves: Sequence[Tensor],
 ) -> None:
+    """Raise for places whose activation has no gradient with respect to the leaves."""
     cut = {place for place, act in activations.items() if not differentiable(act, leaves)}
     if cut:
         names = dict.fromkeys(str(place) for place in reads if place.layer_only in cut)
@@ -91,12 +99,12 @@ def _refuse_cut(
 
 
 def check_reached(net: Net, places: Iterable[LayerAddress], image: Float[Tensor, "b *shape"]) -> None:
-    """Refuse, before anything is made, places to which no gradient arrives; one forward pass.
+    """Raise for places that no gradient reaches, before any work is done; one forward pass.
 
     Args:
         net: any network.
-        places: all that will be ascended.
-        image: what the network looks at.
+        places: all that will be optimised.
+        image: the network's input.
 
     Raises:
         UsageError: the activation of a place is no differentiable function of the image.
@@ -105,12 +113,21 @@ def check_reached(net: Net, places: Iterable[LayerAddress], image: Float[Tensor,
     with torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
         leaf = image.detach().clone().requires_grad_()
         found = record_float32(net, leaf, list(dict.fromkeys(place.layer_only for place in reads)))
-        _refuse_cut(net, reads, found, [leaf])
+        _require_gradient_at(net, reads, found, [leaf])
 
 
 def no_gradient(net: Net, names: Iterable[str], activations: Sequence[Tensor] = ()) -> UsageError:
-    """The error for activations that no gradient reaches; names the last layers that have one."""
-    shown = _listed(list(names))
+    """Return the error for activations that no gradient reaches; it names the last layer that has one.
+
+    Args:
+        net: the network; layers are searched in it.
+        names: the places, as text.
+        activations: theirs; types that are not floating-point are mentioned.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    shown = _join_names(list(names))
     kinds = {str(act.dtype).removeprefix("torch.") for act in activations if not act.is_floating_point()}
     kind = f" ({' and '.join(sorted(kinds))} values)" if kinds else ""
     with_one = _last_with_gradient(net)
@@ -133,14 +150,14 @@ def _last_with_gradient(net: Net) -> str:
         first = example if isinstance(example, Tensor) else example[0]
         leaf = first.detach().clone().requires_grad_()
         names = list(layer_shapes(net))
-        found = _each_seen(net, leaf, names)
-        having = [name for name, act in found if differentiable(act, [leaf])]
-        return having[-1] if having else ""
+        found = _iter_activations(net, leaf, names)
+        differentiable_layers = [name for name, act in found if differentiable(act, [leaf])]
+        return differentiable_layers[-1] if differentiable_layers else ""
     return ""
 
 
-def _each_seen(net: Net, leaf: Tensor, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-    """Activations of all layers that return one row for each image, in one pass where that works."""
+def _iter_activations(net: Net, leaf: Tensor, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """Record all layers that return one row for each image, one after another."""
     for name in names:
         with suppress(ConvscopeError):
             (activation,) = record_float32(net, leaf, [LayerAddress(name)]).values()
@@ -148,13 +165,13 @@ def _each_seen(net: Net, leaf: Tensor, names: Sequence[str]) -> Iterator[tuple[s
 
 
 def require_finite(values: Tensor, names: Sequence[str], what: str, hint: str = "") -> None:
-    """Refuse NaN and infinity in results.
+    """Raise for NaN and infinity in results.
 
     Args:
         values: one row for each name.
         names: what the rows are about.
-        what: the field's word for the values: scores, gradients, pictures.
-        hint: the next step.
+        what: the field's word for the values: scores, gradients, activations.
+        hint: the next step to suggest; about overflows if left out.
 
     Raises:
         ConvscopeError: a row holds NaN or infinity; the first rows are named.
@@ -165,18 +182,27 @@ def require_finite(values: Tensor, names: Sequence[str], what: str, hint: str = 
     bad = [str(names[row]) for row in (~good).nonzero().flatten().tolist()]
     raise ConvscopeError(
         f"finite {what}",
-        received=f"NaN or infinity for {_listed(bad)}",
+        received=f"NaN or infinity for {_join_names(bad)}",
         hint=hint or "Look for an overflow: use float32 weights and precision, or a lower rate.",
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
+    """Join the first names, and count the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
 def goal_names(objective: Objective, count: int) -> list[str]:
-    """For each image of a batch the places that its objective reads."""
+    """Return a name for each image of a batch: the places that its objective reads.
+
+    Args:
+        objective: for the batch.
+        count: batch size.
+
+    Returns:
+        `count` texts; `image 3` and the like where no place is read.
+    """
     rows: list[dict[str, None]] = [{} for _ in range(count)]
     for term in objective.terms:
         for row in range(count) if term.rows is None else term.rows:
@@ -187,7 +213,16 @@ def goal_names(objective: Objective, count: int) -> list[str]:
 def gradient_left(
     net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
 ) -> Bool[Tensor, " n"]:
-    """Which images have a gradient other than 0 of their own goal, without transforms and penalties."""
+    """Return which images have a gradient other than 0 of their own objective, without transforms.
+
+    Args:
+        net: any network.
+        goals: one objective for each image.
+        images: in the contract's range.
+
+    Returns:
+        A boolean for each image, on the CPU. Regularizers of the image, if an objective has any, count too.
+    """
     objective = per_image(goals).resolve(net)
     with torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
         leaf = images.detach().to(net.device).clone().requires_grad_()

@@ -1,6 +1,7 @@
-"""Ascending a score by its gradient, where what moves is the input.
+"""Gradient ascent of an objective over the input of a network.
 
-The network is only touched inside a step: between two steps, and whatever ends the loop, it is as it was.
+The network is changed only inside a step: between two steps, and however the loop ends, it is in its original
+state.
 """
 
 import math
@@ -26,62 +27,67 @@ from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.transforms import Transform, apply_transforms
 
-LOOK_EVERY = 16
-"""Steps between looks at whether numbers are finite and images have changed; reading them makes the program
-wait."""
+CHECK_EVERY = 16
+"""Steps between checks for NaN and infinity, and of whether all images have changed; each synchronises with
+the device."""
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How to take steps.
+    """Optimizer, schedule and precision of the optimisation loop.
 
     Each image has its own gradient and its own step: images of a batch do not influence each other.
     """
 
     lr: float = 0.05
-    """Learning rate; Lucid's for Adam. For `steepest` the root mean square of each step's change, for `lbfgs`
-    of the first step's, for `even` the mean of its absolute values."""
+    """Learning rate; the default is Lucid's for Adam. For `normalized_sgd` it is the largest root mean square
+    of a step's change, for `lbfgs` the root mean square of the first step's, for `mean_abs_sgd` the mean
+    absolute value of each step's."""
     optimizer: Literal["adam", "sgd", "normalized_sgd", "mean_abs_sgd", "lbfgs"] = "adam"
-    """`steepest` goes along the gradient itself, at one length for each image: where spectra are scaled as
-    photographs' are, that is a better way up than Adam's, which moves every frequency alike and fills
-    pictures with grain. `even` is DeepDream's: the gradient over the mean of its absolute values. `lbfgs`
-    remembers how the score bends; for scores that do not change by chance, so without transforms."""
+    """`adam` and `sgd` are torch's. `normalized_sgd` divides each image's gradient by its root mean square:
+    for spectra that are scaled as photographs' are it does better than Adam, which changes every frequency by
+    the same amount and adds high-frequency noise. `mean_abs_sgd` divides by the mean absolute value
+    (DeepDream's). `lbfgs` approximates the curvature of the score; for deterministic scores only, so without
+    transforms."""
     schedule: Literal["constant", "constant_then_linear", "linear", "cosine"] = "constant"
-    """How the rate falls over the steps: not at all, or to 0: evenly in the second half, evenly from the
-    start, or in half a cosine."""
+    """Learning rate over the steps: constant, or falling to 0: linearly in the second half, linearly from the
+    start, or along half a cosine."""
     momentum: float = 0.9
-    """How much of the running mean of gradients stays at each step, for Adam and `steepest`."""
+    """Decay of the running mean of gradients, for `adam` (its beta1) and `normalized_sgd`; in [0, 1)."""
     normalize: bool = False
-    """Divide each image's gradient by its norm; not for `lbfgs`."""
+    """Divide each image's gradient by its norm; ignored by `lbfgs`."""
     clip: float | None = None
-    """Largest norm of an image's gradient; not for `lbfgs`."""
+    """Largest norm of an image's gradient; None for no limit; ignored by `lbfgs`."""
     relu_gradient_every: int = 16
-    """Images that do not move at the start, or at every so manieth step (Lucid's 16), get gradients also
-    through ReLUs that are silent for the whole image, until they move; 0 for never."""
+    """Period in steps at which images are checked for a zero gradient, step 0 included. Those without one get
+    gradients also through ReLUs that are inactive for the whole image, until a later check finds a true
+    gradient; 0 turns this off. The default is the number of steps for which Lucid does so."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """`bfloat16` runs the forward pass under `torch.autocast`; scores and parameters stay in float32."""
     channels_last: bool = False
-    """The order of an image's axes in memory, where the network bears it."""
+    """Show images to the network in channels-last memory format, where it supports that."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Where ascent is after `index` updates.
+    """State of the optimisation after `index` updates.
 
-    The scores are those of exactly these images, under this step's transforms. Everything stays on its
-    device; reading a number is what makes the program wait for it. Nothing here is a copy: all of it is made
-    anew at each step.
+    The scores are those of exactly these images, under this step's transforms. All tensors stay on their
+    device: reading a number synchronises with it. They are made anew at each step and may be kept without a
+    copy.
     """
 
     index: int
     scores: Float[Tensor, " b"]
     images: Float[Tensor, "b *shape"]
     has_gradient: Bool[Tensor, " b"]
-    """Which images have a gradient other than 0, as far as it was looked at: at the start, at every
-    `redirect`th step, and at the end where a score is 0: the last step needs no gradient, and other images
-    count as moving there. It is the gradient through the network; penalties on the image do not count."""
+    """Which images have a gradient other than 0, as of the last check: at the start, at every
+    `relu_gradient_every`th step, and at the end for images whose score is 0 (the last step takes no gradient,
+    and other images count as having one). It is the gradient through the network; regularizers of the image
+    do not count."""
     changed: Bool[Tensor, " b"]
     """Which images an update may have changed: False where every gradient through the network was exactly 0
-    in each step so far, redirected ones too. Such an image says nothing about what was asked for."""
+    in each step so far, redirected ones too. Such an image shows nothing of its objective."""
 
 
 def optimize_input(
@@ -95,28 +101,34 @@ def optimize_input(
     generator: Generator | None = None,
     tiles: TileConfig | None = None,
 ) -> Iterator[Step]:
-    """Move the canvas so that the objective rises; yield where it is at the start and after each update.
+    """Maximise an objective over the input by gradient ascent, step by step.
+
+    Yields before the first update and after each, so that the caller may show, save or stop at any time.
 
     Args:
         net: any network.
-        objective: what to raise, of any number of images or one for each.
-        canvas: what moves; it can be stopped at any time and keeps what it has.
+        objective: what to maximise, for any number of images or one for each.
+        canvas: parameterization of the images, updated in place; it keeps its state when the loop is stopped.
         steps: number of updates; the last `Step` has this index.
-        config: learning rate, optimizer and precision.
-        transforms: what images must survive, drawn anew at each step, alike for the whole batch.
-        generator: of the transforms' draws; seeded with 0 if left out.
-        tiles: how to cut images that are too large to be looked at whole; not cut if left out.
+        config: learning rate, optimizer and precision; the defaults if left out.
+        transforms: random transformations applied before the network, drawn anew at each step, the same for
+            the whole batch.
+        generator: of the transforms' random numbers; seeded with 0 if left out.
+        tiles: how to cut images that are too large for one pass; not cut if left out.
+
+    Yields:
+        `steps + 1` states, from index 0 on.
 
     Raises:
         PlaceError: the objective reads a place that is not in the network.
         GraphError: the images do not fit the network, or shrink to nothing before they reach a layer.
         UsageError: `steps` is negative, the objective is for another number of images, or it reads an
             activation that has no gradient with respect to the image (with `steps` above 0).
-        ConvscopeError: scores, gradients or images are NaN or infinite, looked at in the first step, every
-            16th and the last.
+        ConvscopeError: scores, gradients or images are NaN or infinite, checked in the first step, every
+            16th and the last; in the first alone for `lbfgs`, which undoes such steps.
     """
     config = config or OptimizerConfig()
-    view = _Evaluator(
+    evaluator = _Evaluator(
         net,
         objective.resolve(net),
         canvas,
@@ -126,80 +138,84 @@ def optimize_input(
         tiles,
     )
     optimizer = _optimizer(canvas, config)
-    starter, changes = (
+    schedule, changes = (
         RedirectSchedule(config.relu_gradient_every),
-        _Changes(len(canvas), canvas.parameters[0].device),
+        _ChangedImages(len(canvas), canvas.parameters[0].device),
     )
     for index in range(_checked(steps) + 1):
         if index and index == steps:
-            images, scores, moving = view.last()
-            if config.optimizer != "lbfgs":  # which takes such steps back
-                view.check(scores, images)
+            images, scores, moving = evaluator.without_gradients()
+            if config.optimizer != "lbfgs":  # which undoes such steps
+                evaluator.check(scores, images)
             yield Step(index, scores, _detached_copy(images, canvas), moving, changes.known)
             return
-        look = view.ascent(starter.mode(index), refuse=index == 0 < steps)
-        if index == 0 or (index % LOOK_EVERY == 0 and config.optimizer != "lbfgs"):
-            view.check(look.scores, look.images, *look.gradients)
-        moving = starter.note(index, look.through)
-        yield Step(index, look.scores, _detached_copy(look.images, canvas), moving, changes.known)
+        evaluation = evaluator.with_gradients(schedule.mode(index), refuse=index == 0 < steps)
+        if index == 0 or (index % CHECK_EVERY == 0 and config.optimizer != "lbfgs"):
+            evaluator.check(evaluation.scores, evaluation.images, *evaluation.gradients)
+        moving = schedule.note(index, evaluation.input_gradients)
+        yield Step(index, evaluation.scores, _detached_copy(evaluation.images, canvas), moving, changes.known)
         if index < steps:
-            changes.note(index, look.through)
-            _update(canvas, look.gradients, look.scores, config, optimizer, index / steps)
+            changes.note(index, evaluation.input_gradients)
+            _update(canvas, evaluation.gradients, evaluation.scores, config, optimizer, index / steps)
 
 
-class _Changes:
-    """Which images had a gradient other than 0 in some step."""
+class _ChangedImages:
+    """Track which images had a gradient other than 0 in some step."""
 
     def __init__(self, count: int, device: torch.device) -> None:
         self.known = torch.zeros(count, dtype=torch.bool, device=device)
         self.all = False
 
     def note(self, index: int, gradients: Sequence[Tensor]) -> None:
-        """One more step; nothing is computed any more once all images have changed."""
+        """Add the gradients of one more step; does nothing once all images have changed."""
         if self.all:
             return
         self.known = self.known | nonzero_gradient(gradients)
-        if index % LOOK_EVERY == 0:
+        if index % CHECK_EVERY == 0:
             self.all = bool(self.known.all())
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """One look at the canvas with gradients of the loss, the negative score: each image has its own."""
+class _Evaluation:
+    """One evaluation of the objective, with gradients of the loss (the negative score) for each image."""
 
     images: Tensor
     scores: Tensor
     gradients: tuple[Tensor, ...]
-    """With respect to the canvas' parameters."""
-    through: tuple[Tensor, ...]
-    """With respect to what the network was shown: without penalties on the image. For objectives that read
-    no place, those of the parameters."""
+    """With respect to the parameters of the images."""
+    input_gradients: tuple[Tensor, ...]
+    """With respect to the network's input, so without regularizers of the image. With respect to the
+    parameters, for objectives that read no layer."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Evaluator:
-    """What is looked at, how, and by whom."""
+    """Evaluates an objective on parameterized images, with or without gradients."""
 
     net: Net
     objective: Objective
     canvas: ImageParameterization
     config: OptimizerConfig
     transforms: tuple[Transform, ...]
-    chance: Generator
+    generator: Generator
     tiles: TileConfig | None
 
-    def ascent(self, mode: AbstractContextManager[Any], *, refuse: bool = False) -> _Look:
-        """Images, their scores and gradients; `refuse` where no gradient exists."""
-        with _scorer(self.net, self.config), mode:
-            images, shown, score = self._looked(early=isinstance(mode, nullcontext), refuse=refuse)
+    def with_gradients(self, mode: AbstractContextManager[Any], *, refuse: bool = False) -> _Evaluation:
+        """Return images, scores and gradients; `mode` is entered for the forward pass.
+
+        With `refuse`, raise `UsageError` where an activation has no gradient with respect to the parameters.
+        """
+        with _network_context(self.net, self.config), mode:
+            images, shown, score = self._forward(early=isinstance(mode, nullcontext), refuse=refuse)
         with torch.enable_grad():
             scores = score()
             gradients = self._gradients(scores, shown, refuse=refuse)
-        return _Look(images, scores.detach(), *gradients)
+        return _Evaluation(images, scores.detach(), *gradients)
 
     def _gradients(
         self, scores: Tensor, shown: Tensor, *, refuse: bool
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return the loss's gradients with respect to the parameters and to the network's input."""
         parameters = self.canvas.parameters
         if not scores.requires_grad:
             if refuse and self.objective.terms:
@@ -212,71 +228,76 @@ class _Evaluator:
         return gradients, found[len(parameters) :] or gradients
 
     def check(self, scores: Tensor, images: Tensor, *gradients: Tensor) -> None:
-        """Refuse NaN and infinity."""
+        """Raise `ConvscopeError` for NaN and infinity."""
         names = goal_names(self.objective, len(images))
         require_finite(scores, names, "scores")
         for gradient in gradients:
             require_finite(gradient, names, "gradients")
         require_finite(images, names, "pictures")
 
-    def last(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, scores and which images move; takes a gradient only where a score of 0 leaves that open."""
-        before = self.chance.get_state()
-        with _scorer(self.net, self.config), torch.no_grad():
-            images, _, score = self._looked()
+    def without_gradients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return images, scores and which images have a gradient.
+
+        A gradient is computed only if a score is 0, with the same random transforms.
+        """
+        before = self.generator.get_state()
+        with _network_context(self.net, self.config), torch.no_grad():
+            images, _, score = self._forward()
         with torch.no_grad():
             scores = score()
         moving = scores != 0
         if not bool(moving.all()):
-            self.chance.set_state(before)
-            moving = moving | nonzero_gradient(self.ascent(nullcontext()).through)
+            self.generator.set_state(before)
+            moving = moving | nonzero_gradient(self.with_gradients(nullcontext()).input_gradients)
         return images, scores, moving
 
-    def _looked(
+    def _forward(
         self, *, early: bool = True, refuse: bool = False
     ) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
-        """The images, what the network is shown of them, and what scores them, to be called once.
+        """Run the forward pass; return images, network input, and a function that gives the scores once.
 
-        Measures are scored as early as they can be, which goes with plain gradients only.
+        With `early`, terms are scored during the forward pass, which is possible without redirected ReLU
+        gradients only.
         """
         images, objective = self.canvas.images(), self.objective
-        looked_at = apply_transforms(images, self.transforms, self.chance)
-        if self.config.channels_last and looked_at.dim() == 4 and supports_channels_last(self.net):
-            looked_at = channels_last(looked_at)
-        looked_at = looked_at.view_as(looked_at)  # apart from the images, which penalties read
+        shown = apply_transforms(images, self.transforms, self.generator)
+        if self.config.channels_last and shown.dim() == 4 and supports_channels_last(self.net):
+            shown = channels_last(shown)
+        shown = shown.view_as(shown)  # a node of its own: regularizers read the images too
         if self.tiles is not None:
-            scores = tiled_scores(self.net, objective, looked_at, images, self.tiles)
-            return images, looked_at, lambda: scores
-        known = EagerScorer(objective, images)
-        note = known.note if early else None
-        found = [(record_float32(self.net, looked_at, objective.places, noted=note), known.scores)]
+            scores = tiled_scores(self.net, objective, shown, images, self.tiles)
+            return images, shown, lambda: scores
+        eager = EagerScorer(objective, images)
+        note = eager.note if early else None
+        found = [(record_float32(self.net, shown, objective.places, noted=note), eager.scores)]
         if refuse:
             require_gradient(self.net, objective, found[0][0], self.canvas.parameters)
-        del known, note
+        del eager, note
 
         def score() -> Tensor:
-            activations, scores = found.pop()  # so that nobody holds them while gradients are taken
+            activations, scores = found.pop()  # so that backward can free them
             return objective(activations, images, scores)
 
-        return images, looked_at, score
+        return images, shown, score
 
 
 def _detached_copy(images: Tensor, canvas: ImageParameterization) -> Tensor:
-    """Images that the next update leaves alone."""
+    """Detach the images; copy them if they share memory with parameters, which updates overwrite."""
     images = images.detach()
     own = images.untyped_storage().data_ptr()
     shared = any(parameter.untyped_storage().data_ptr() == own for parameter in canvas.parameters)
     return images.clone() if shared else images
 
 
-def _rate(climb: OptimizerConfig, share: float) -> float:
-    falls = {
+def _learning_rate(climb: OptimizerConfig, share: float) -> float:
+    """Return the learning rate after this share of the steps, in [0, 1]."""
+    factors = {
         "constant": 1.0,
         "constant_then_linear": min(1.0, 2.0 - 2.0 * share),
         "linear": 1.0 - share,
         "cosine": 0.5 + 0.5 * math.cos(math.pi * share),
     }
-    return climb.lr * falls[climb.schedule]
+    return climb.lr * factors[climb.schedule]
 
 
 def _checked(steps: int) -> int:
@@ -286,7 +307,8 @@ def _checked(steps: int) -> int:
 
 
 @contextmanager
-def _scorer(net: Net, climb: OptimizerConfig) -> Iterator[None]:
+def _network_context(net: Net, climb: OptimizerConfig) -> Iterator[None]:
+    """Freeze the network, enable gradients, and autocast to bfloat16 if the config sets it."""
     half = climb.precision == "bfloat16"
     with (
         frozen(net.module),
@@ -297,11 +319,11 @@ def _scorer(net: Net, climb: OptimizerConfig) -> Iterator[None]:
 
 
 class _NormalizedSGD:
-    """Steps along the running mean of gradients, each image's divided by its root mean square."""
+    """Momentum SGD with each image's gradient divided by its root mean square."""
 
-    def __init__(self, parameters: Sequence[Tensor], memory: float) -> None:
+    def __init__(self, parameters: Sequence[Tensor], momentum: float) -> None:
         self.means = [torch.zeros_like(parameter) for parameter in parameters]
-        self.parameters, self.memory = parameters, memory
+        self.parameters, self.momentum = parameters, momentum
 
     def step(self, gradients: Sequence[Tensor], rate: float) -> None:
         squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)
@@ -309,12 +331,12 @@ class _NormalizedSGD:
         tiny = torch.finfo(squares.dtype).tiny
         factors = (squares / count).clamp_min(tiny).rsqrt()
         for parameter, gradient, mean in zip(self.parameters, gradients, self.means, strict=True):
-            mean.lerp_(gradient * _broadcast(factors, gradient), 1 - self.memory)
+            mean.lerp_(gradient * _broadcast(factors, gradient), 1 - self.momentum)
             parameter.sub_(mean, alpha=rate)
 
 
 class _MeanAbsSGD:
-    """Steps along the gradient, each image's divided by the mean of its absolute values."""
+    """SGD with each image's gradient divided by its mean absolute value."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.parameters = parameters
@@ -327,8 +349,8 @@ class _MeanAbsSGD:
             parameter.sub_(gradient * _broadcast(factors, gradient), alpha=rate)
 
 
-class _Torch:
-    """One of torch's optimizers."""
+class _TorchOptimizer:
+    """SGD or Adam of torch, with a learning rate for each step."""
 
     def __init__(self, parameters: Sequence[Tensor], climb: OptimizerConfig) -> None:
         self.parameters = parameters
@@ -349,7 +371,7 @@ class _Torch:
             parameter.grad = None
 
 
-_Optimizer = _NormalizedSGD | _MeanAbsSGD | _Torch | LBFGS
+_Optimizer = _NormalizedSGD | _MeanAbsSGD | _TorchOptimizer | LBFGS
 
 
 def _optimizer(canvas: ImageParameterization, climb: OptimizerConfig) -> _Optimizer:
@@ -359,7 +381,7 @@ def _optimizer(canvas: ImageParameterization, climb: OptimizerConfig) -> _Optimi
         return _MeanAbsSGD(canvas.parameters)
     if climb.optimizer == "normalized_sgd":
         return _NormalizedSGD(canvas.parameters, climb.momentum)
-    return _Torch(canvas.parameters, climb)
+    return _TorchOptimizer(canvas.parameters, climb)
 
 
 @torch.no_grad()
@@ -371,7 +393,7 @@ def _update(
     optimizer: _Optimizer,
     share: float,
 ) -> None:
-    rate = _rate(climb, share)
+    rate = _learning_rate(climb, share)
     if isinstance(optimizer, LBFGS):
         optimizer.step(gradients, rate, -scores)
     else:
@@ -381,6 +403,7 @@ def _update(
 
 
 def _clip(gradient: Float[Tensor, "b *shape"], climb: OptimizerConfig) -> Float[Tensor, "b *shape"]:
+    """Normalise or clip each image's gradient, as configured."""
     if not climb.normalize and climb.clip is None:
         return gradient
     norms = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
@@ -391,5 +414,5 @@ def _clip(gradient: Float[Tensor, "b *shape"], climb: OptimizerConfig) -> Float[
 
 
 def _broadcast(factors: Float[Tensor, " b"], images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *ones"]:
-    """One factor for each image."""
+    """Reshape one factor for each image so that it broadcasts against the images."""
     return factors.view(-1, *[1] * (images.dim() - 1))

@@ -1,8 +1,9 @@
-"""What to ascend: a flat sum of weighted measures, exactly linear.
+"""Objectives: weighted sums of terms that are maximised over the input.
 
     channel("conv2:17") - 0.3 * channel("conv2:7") - 0.01 * l1()
 
-A weight multiplies its own measure and nothing else. Equal measures are added up, so `a + a == 2 * a`.
+The sum is flat: a weight multiplies its own term and nothing else. Equal terms are added up, so
+`a + a == 2 * a`.
 """
 
 from abc import ABC, abstractmethod
@@ -22,55 +23,98 @@ from convscope.nets import LayerAddress, Net, resolve
 from convscope.see.optimize.activation_batch import ActivationBatch, index
 
 Kind = TypeVar("Kind", bound="ObjectiveTerm")
-"""A kind of measure. Not `Self`, which the shape checks of the tests cannot read in methods."""
+"""A class of terms. Not `Self`, which the shape checks of the tests cannot read in methods."""
 
 
 class ObjectiveTerm(ABC):
-    """One number for each image of a scene; larger is more.
+    """Base of objective terms: one score for each image of a batch, the larger the better.
 
-    A new measure is a frozen dataclass with `__call__`; `reads` names the places it looks at.
+    A new term is a frozen dataclass with `__call__`, and with `layers` if it reads activations. Terms that
+    compare equal are added up within an objective.
     """
 
     @property
     def layers(self) -> tuple[LayerAddress, ...]:
-        """The places it looks at; none when it looks at the image alone."""
+        """The places whose activations the term reads; empty if it reads the image alone."""
         return ()
 
     def resolve(self: Kind, net: Net) -> Kind:
-        """The same measure with its places checked against a network and labels turned into numbers."""
+        """Return the same term with its places checked against a network, and labels turned into numbers.
+
+        Args:
+            net: the network.
+
+        Returns:
+            A term of the same class; itself where it has no places.
+
+        Raises:
+            PlaceError: a place is not in this network.
+        """
         return self
 
     @abstractmethod
     def __call__(self, scene: ActivationBatch) -> Float[Tensor, " b"]:
-        """Score every image of the scene."""
+        """Score every image of a batch.
+
+        Args:
+            scene: the images and their activations.
+
+        Returns:
+            One number for each image, differentiable.
+        """
 
     @property
     def additive(self) -> Literal["", "sums", "plainly"]:
-        """Whether the score follows from sums over positions, so that tiles need not keep whole maps.
+        """Whether the score follows from sums over positions.
 
-        `plainly`: it is such a sum itself; `sums`: `of_sums` makes it of them; empty: it needs whole maps.
+        Tiled evaluation need not keep whole maps then.
+
+        `plainly`: the score is such a sum itself; `sums`: `from_sums` computes it from them; empty: it needs
+        the whole maps.
         """
         return ""
 
     def sums(self, scene: ActivationBatch) -> Float[Tensor, "b *sums"]:
-        """What adds up over the tiles of an image; `scene` may be one of them, or the whole image.
+        """Return what is added up over the tiles of an image, for terms that are `additive`.
 
-        Counts of positions are those of the whole map: `scene.positions(place)`, `scene.extent(place)`.
+        Where the term divides by a number of positions, it is that of the whole map:
+        `scene.positions(place)`, `scene.extent(place)`.
+
+        Args:
+            scene: one tile, or the whole images.
+
+        Returns:
+            Any number of sums for each image.
         """
         return self(scene)
 
     def from_sums(self, sums: Float[Tensor, "b *sums"]) -> Float[Tensor, " b"]:
-        """The score of every image, from the sums over all its tiles."""
+        """Return the score of every image from its sums over all tiles.
+
+        Args:
+            sums: what `sums` returned, added up.
+
+        Returns:
+            One number for each image, differentiable with respect to the sums.
+        """
         return sums
 
     @property
     def batch_key(self) -> Hashable:
-        """Measures with equal families are scored in one pass by `together`."""
+        """Terms of one class with equal keys are scored together by `batched`."""
         return self
 
     @classmethod
     def batched(cls, measures: Sequence[Any], scene: ActivationBatch) -> Float[Tensor, " b"]:
-        """Score image `i` by `measures[i]`, all of one family."""
+        """Score image `i` with `measures[i]`, in one computation for all.
+
+        Args:
+            measures: one term for each image, all of this class and of one `batch_key`.
+            scene: as many images, and their activations.
+
+        Returns:
+            One number for each image.
+        """
         return measures[0](scene)
 
 
@@ -79,7 +123,10 @@ At = TypeVar("At", bound="LayerTerm")
 
 @dataclass(frozen=True, eq=False)
 class LayerTerm(ObjectiveTerm):
-    """A measure of what one place says. Which ones are equal is for each kind to say: see `Objective`."""
+    """A term that reads the activation of one place.
+
+    Equality is left to the subclass (see `Objective`): dataclasses with `eq=True` compare by their fields.
+    """
 
     place: LayerAddress
 
@@ -95,7 +142,13 @@ class LayerTerm(ObjectiveTerm):
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A measure, what it counts, and the images of the batch that it scores (None is all)."""
+    """A term of an objective with its weight.
+
+    Attributes:
+        weight: factor of the term's score.
+        term: the term.
+        rows: indices of the images of the batch that it scores; None for all.
+    """
 
     weight: float
     term: ObjectiveTerm
@@ -104,18 +157,29 @@ class WeightedTerm:
 
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum of measures. Adds, subtracts, scales; calling it scores a batch."""
+    """A weighted sum of terms, one score for each image of a batch.
+
+    Objectives can be added, subtracted, negated, and multiplied or divided by a number.
+    """
 
     terms: tuple[WeightedTerm, ...] = ()
     images: int | None = None
-    """How many images it scores where each has an objective of its own; None for any number."""
+    """Batch size, where each image has an objective of its own (`per_image`); None for any number of
+    images."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", _gathered(self.terms))
+        object.__setattr__(self, "terms", _merge_equal_terms(self.terms))
 
     @classmethod
     def of(cls, measure: ObjectiveTerm) -> "Objective":
-        """The objective that is this measure alone."""
+        """Return the objective that consists of one term, with weight 1.
+
+        Args:
+            measure: the term.
+
+        Returns:
+            The objective.
+        """
         return cls((WeightedTerm(1.0, measure),))
 
     def __add__(self, other: object) -> "Objective":
@@ -151,14 +215,20 @@ class Objective:
 
     @cached_property
     def places(self) -> tuple[LayerAddress, ...]:
-        """The layers it reads, each once, without units and positions."""
+        """The layers it reads, each once, without units and positions: what has to be recorded."""
         return tuple(dict.fromkeys(place.layer_only for term in self.terms for place in term.term.layers))
 
     def resolve(self, net: Net) -> "Objective":
-        """The same objective with every place checked against the network.
+        """Return the same objective with every place checked against the network.
+
+        Args:
+            net: the network.
+
+        Returns:
+            An objective whose units are numbers.
 
         Raises:
-            PlaceError: a place is not in this network; what is nearest is named.
+            PlaceError: a place is not in this network; the nearest names are suggested.
         """
         return Objective(
             tuple(WeightedTerm(t.weight, t.term.resolve(net), t.rows) for t in self.terms), self.images
@@ -170,12 +240,18 @@ class Objective:
         image: Float[Tensor, "b *shape"],
         early: Mapping[int, Tensor] | None = None,
     ) -> Float[Tensor, " b"]:
-        """Score every image.
+        """Score every image of a batch.
 
         Args:
-            activations: what `record` gave for `places`.
-            image: the batch of images itself, for penalties.
-            early: scores of some terms, by their number, that are known already; see `EagerScorer`.
+            activations: activation by layer for `places`, as `record` returns it.
+            image: the batch of images itself, for regularizers.
+            early: scores that are known already, by the index of their term; see `EagerScorer`.
+
+        Returns:
+            One number for each image, differentiable.
+
+        Raises:
+            UsageError: the objective is for another number of images.
         """
         early = early or {}
         scene, count = ActivationBatch(activations, image), len(image)
@@ -187,7 +263,7 @@ class Objective:
         for number, term in enumerate(self._shared):
             total = total + term.weight * (early[number] if number in early else term.term(scene))
         for terms in self._single:
-            total = total + _scattered(terms, scene, count)
+            total = total + _score_batched(terms, scene, count)
         return total
 
     @cached_property
@@ -196,18 +272,23 @@ class Objective:
 
     @cached_property
     def _single(self) -> tuple[tuple[WeightedTerm, ...], ...]:
-        families: dict[Hashable, list[WeightedTerm]] = {}
+        groups: dict[Hashable, list[WeightedTerm]] = {}
         for term in self.terms:
             if term.rows is not None:
-                families.setdefault((type(term.term), term.term.batch_key), []).append(term)
-        return tuple(tuple(terms) for terms in families.values())
+                groups.setdefault((type(term.term), term.term.batch_key), []).append(term)
+        return tuple(tuple(terms) for terms in groups.values())
 
 
 class EagerScorer:
-    """Scores a batch while the network still looks at it: each measure as soon as all it reads is there.
+    """Score a batch during the forward pass: each term as soon as all activations it reads are there.
 
-    What is made of a layer then gets its gradient in the layer's turn. Measures of whole maps that are scored
-    after the network get theirs first, and all these maps of slopes wait for the layers behind them.
+    This saves memory in the backward pass. A term that is scored with its layer is differentiated when
+    backward reaches that layer. Terms that are scored after the forward pass are differentiated first, and
+    their gradients, as large as the feature maps, are all held until backward reaches their layers.
+
+    Args:
+        objective: only terms that apply to all images are scored.
+        image: the batch of images, for terms that read it too.
     """
 
     def __init__(self, objective: Objective, image: Float[Tensor, "b *shape"]) -> None:
@@ -216,7 +297,14 @@ class EagerScorer:
         self.scores: dict[int, Tensor] = {}
 
     def note(self, place: LayerAddress, activation: Tensor) -> None:
-        """One more place; or the same again, when a layer runs again."""
+        """Take one more activation, and score the terms that it completes.
+
+        Called again for a place whose layer runs again, it scores with the newest activation.
+
+        Args:
+            place: a layer of the objective.
+            activation: its activation for the batch; ignored if not floating-point.
+        """
         if not activation.is_floating_point():
             return  # has no gradient, and no mean
         self.activations[place] = activation
@@ -229,7 +317,15 @@ class EagerScorer:
 
 
 def per_image(objectives: Iterable[Objective]) -> Objective:
-    """One objective for each image of the batch, read together: channels of one layer cost one gather.
+    """Combine objectives into one for a batch that scores image `i` with `objectives[i]`.
+
+    Terms of one class and layer are scored together: many channels of one layer cost one gather.
+
+    Args:
+        objectives: one for each image.
+
+    Returns:
+        An objective for batches of as many images.
 
     Raises:
         UsageError: there is none, or one of them is already for a batch.
@@ -245,8 +341,8 @@ def per_image(objectives: Iterable[Objective]) -> Objective:
     return Objective(tuple(terms), len(objectives))
 
 
-def _gathered(terms: tuple[WeightedTerm, ...]) -> tuple[WeightedTerm, ...]:
-    """Equal measures on the same images become one term."""
+def _merge_equal_terms(terms: tuple[WeightedTerm, ...]) -> tuple[WeightedTerm, ...]:
+    """Merge equal terms on the same images into one, and drop those of weight 0."""
     weights: dict[tuple[ObjectiveTerm, tuple[int, ...] | None], float] = {}
     for term in terms:
         key = (term.term, term.rows)
@@ -256,8 +352,10 @@ def _gathered(terms: tuple[WeightedTerm, ...]) -> tuple[WeightedTerm, ...]:
     )
 
 
-def _scattered(terms: tuple[WeightedTerm, ...], scene: ActivationBatch, count: int) -> Float[Tensor, " b"]:
-    """The scores of one family, each at the image it belongs to."""
+def _score_batched(
+    terms: tuple[WeightedTerm, ...], scene: ActivationBatch, count: int
+) -> Float[Tensor, " b"]:
+    """Score terms of one `batch_key`, each at the images it belongs to; 0 elsewhere."""
     measures = [term.term for term in terms for _ in term.rows or ()]
     weights = [term.weight for term in terms for _ in term.rows or ()]
     rows = tuple(row for term in terms for row in term.rows or ())

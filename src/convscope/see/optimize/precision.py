@@ -1,7 +1,7 @@
-"""Which precision the steps of an ascent are computed in: measured once for a network, its layers, a machine.
+"""Choose the precision of the optimisation steps: measured once for a network, its layers and a machine.
 
-Processors with matrix units take ordinary networks several times faster in bfloat16, others and depthwise
-networks slower. What was chosen is written into the recipe, so that it makes the same picture anywhere.
+Processors with matrix units run ordinary networks several times faster in bfloat16, others and depthwise
+networks slower. What was chosen is written into the recipe, so that it makes the same image anywhere.
 """
 
 from dataclasses import replace
@@ -21,35 +21,43 @@ Precision = Literal["float32", "bfloat16"]
 def fastest_dtype(
     net: Net, goal: Objective, climb: OptimizerConfig, *, size: tuple[int, ...] = (), autocast: bool = False
 ) -> Precision:
-    """`bfloat16` where a step in it takes clearly less, else `float32`; also where it is not possible.
+    """Return the precision in which an optimisation step is fastest: `bfloat16` if it is clearly faster.
+
+    A few steps in both are timed, once; the answer is cached for the network's code and shapes, the
+    arguments and the machine.
 
     Args:
-        net: the network itself; its quick copies are tried.
-        goal: what is ascended, or what costs as much.
-        climb: how; its precision does not matter.
-        size: of the pictures to try with, if not the contract's.
-        autocast: whether operations are in that precision too where they are not made for it.
+        net: the network itself; copies of it for inference are timed.
+        goal: the objective, or one that costs as much.
+        climb: the optimizer's settings; its precision is ignored.
+        size: spatial size of the images to try with, if not the contract's.
+        autocast: whether the steps with a bfloat16 copy also run under `torch.autocast`.
+
+    Returns:
+        `bfloat16` where it is more than `MIN_SPEEDUP` times as fast, else `float32`; also where the network
+        cannot run in bfloat16, or its values overflow.
     """
 
     def measure() -> dict[str, str]:
-        plain = _seconds(net, goal, replace(climb, precision="float32"), "float32", size)
+        full = _seconds(net, goal, replace(climb, precision="float32"), "float32", size)
         inner: Precision = "bfloat16" if autocast else "float32"
         try:
-            half = _seconds(net, goal, replace(climb, precision=inner), "bfloat16", size)
-        except (ConvscopeError, RuntimeError):  # an operation that has no such arithmetic here
-            half = float("inf")
-        return {"precision": "bfloat16" if half * MIN_SPEEDUP < plain else "float32"}
+            reduced = _seconds(net, goal, replace(climb, precision=inner), "bfloat16", size)
+        except (ConvscopeError, RuntimeError):  # an operation that has no bfloat16 kernel here
+            reduced = float("inf")
+        return {"precision": "bfloat16" if reduced * MIN_SPEEDUP < full else "float32"}
 
     layers = [str(place) for place in goal.places]
-    facts = ["a step", *cache_key(net), layers, climb.channels_last, size, autocast]
-    answers: tuple[dict[str, Any], ...] = ({"precision": "bfloat16"}, {"precision": "float32"})
-    found = cached_measurement(facts, net.device, measure, lambda kept: kept in answers)
-    return "bfloat16" if found == answers[0] else "float32"
+    key = ["a step", *cache_key(net), layers, climb.channels_last, size, autocast]
+    choices: tuple[dict[str, Any], ...] = ({"precision": "bfloat16"}, {"precision": "float32"})
+    found = cached_measurement(key, net.device, measure, lambda kept: kept in choices)
+    return "bfloat16" if found == choices[0] else "float32"
 
 
 def _seconds(
     net: Net, goal: Objective, climb: OptimizerConfig, precision: Precision, size: tuple[int, ...]
 ) -> float:
+    """Return the seconds of one step with a copy of the network in this precision."""
     canvas = pixel_image(net.contract, [0], size=size, device=net.device)
     copy = ExecutionPlan(precision, climb.channels_last).copy_of(net, canvas.images().detach(), goal.places)
     return Benchmark(copy, goal, canvas, climb, ()).seconds()

@@ -1,4 +1,4 @@
-"""What is not wanted of an image. Penalties are positive; subtract them: `channel("conv2:17") - 0.1 * l1()`.
+"""Regularizers of the input. They are positive; subtract them: `channel("conv2:17") - 0.1 * l1()`.
 
 With the L1 penalty the lecture's formula reads argmax(y - sum|x|); one of its texts prints a plus, which is
 wrong.
@@ -21,7 +21,7 @@ _BINOMIAL = (0.25, 0.5, 0.25)
 
 @dataclass(frozen=True)
 class L1(ObjectiveTerm):
-    """Sum of distances from `around`."""
+    """Sum of the absolute distances of all values from `around`."""
 
     around: float | int = 0.0
 
@@ -67,7 +67,14 @@ class BlurPenalty(ObjectiveTerm):
 
 
 def binomial_blur(image: Float[Tensor, "b c *size"]) -> Float[Tensor, "b c *size"]:
-    """The image after the 3-tap binomial filter along every spatial axis, edges repeated."""
+    """Blur images with the 3-tap binomial filter (1/4, 1/2, 1/4) along every spatial axis, edges replicated.
+
+    Args:
+        image: a batch of images; axes of a single pixel are left as they are.
+
+    Returns:
+        The blurred images, of the same shape; differentiable.
+    """
     for axis in range(2, image.dim()):
         if image.shape[axis] > 1:
             moved = image.movedim(axis, -1)
@@ -81,20 +88,37 @@ def binomial_blur(image: Float[Tensor, "b c *size"]) -> Float[Tensor, "b c *size
 
 
 def l1(around: float | int = 0.0) -> Objective:
-    """Sum of |x - around| over all pixels and channels."""
+    """Return the L1 penalty: the sum of |x - around| over all pixels and channels.
+
+    Args:
+        around: the value that is not penalised, in the contract's range.
+
+    Returns:
+        An objective to be subtracted.
+    """
     return Objective.of(L1(around))
 
 
 def l2(around: float | int = 0.0) -> Objective:
-    """Norm of x - around."""
+    """Return the L2 penalty: the norm (not squared) of x - around.
+
+    Args:
+        around: the value that is not penalised, in the contract's range.
+
+    Returns:
+        An objective to be subtracted.
+    """
     return Objective.of(L2(around))
 
 
 def total_variation() -> Objective:
-    """Sum of |x_i - x_(i+1)| along every spatial axis."""
+    """Return the anisotropic total variation: the sum of |x_i - x_(i+1)| along every spatial axis."""
     return Objective.of(TotalVariation())
 
 
 def blur_penalty() -> Objective:
-    """How far the image is from smooth: half the squared distance from its blurred self."""
+    """Return the blur penalty: half the squared distance of an image from its blurred copy.
+
+    Its gradient is what blurring would remove, since none flows through the copy.
+    """
     return Objective.of(BlurPenalty())

@@ -1,14 +1,14 @@
-"""Gradients for units that do not fire yet.
+"""Gradients through inactive ReLUs (Lucid's redirected ReLU gradients).
 
-A ReLU whose inputs are all negative passes no gradient, and ascent of a silent unit would never start. For an
-image whose whole gradient a ReLU would stop, what would raise the score passes instead. Nothing is changed in
-the network: the calls are caught on their way, whether made by modules or as functions.
+A ReLU whose inputs are all negative passes no gradient, and optimising a unit that is inactive at the start
+would never change the image. For an image whose whole gradient a ReLU would block, the part of the incoming
+gradient that raises the score passes instead. The network is not changed: calls of ReLU functions, by modules
+or directly, are intercepted by a `TorchFunctionMode`.
 
-Lucid does this for the first 16 steps, whether or not the unit fires. Here a look at every 16th step finds
-the images that do not move; all others take true steps only.
+Lucid does this for the first 16 steps, whether or not the unit is active. Here a check at every 16th step
+finds the images without a gradient; all others take true gradient steps only.
 
-Source: Lucid's `redirected_relu_grad`, for the first 16 steps; its rule for ReLU6 is the upper
-bound's.
+Source: Lucid's `redirected_relu_grad`, for the first 16 steps; its rule for ReLU6 is that of the upper bound.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,10 +23,10 @@ from torch.overrides import TorchFunctionMode
 
 
 class _RedirectedReLU(torch.autograd.Function):
-    """Clamps to [low, high]; where all of an image's gradient would stop, what pushes inwards passes.
+    """Clamp to [low, high]; where all of an image's gradient is blocked, pass what points into the range.
 
-    The gradient is that of a loss, which falls: below `low` a negative one pushes inwards. All else is the
-    usual gradient, at the usual cost.
+    The gradient is that of a loss to be minimised: at `low` a negative one moves the input into the range, at
+    `high` a positive one. Images with any true gradient keep it unchanged, at the usual cost.
     """
 
     @staticmethod
@@ -36,7 +36,7 @@ class _RedirectedReLU(torch.autograd.Function):
         ctx.rows, ctx.low, ctx.high = range(len(x)) if rows is None else rows, low, high
         if inplace:
             ctx.mark_dirty(x)
-        y = _clamped(x, low, high, inplace)
+        y = _clamp_range(x, low, high, inplace)
         ctx.save_for_backward(y)
         return y
 
@@ -50,18 +50,19 @@ class _RedirectedReLU(torch.autograd.Function):
         for row in ctx.rows:
             if _stopped(true[row]):
                 incoming, at = gradient[row], y[row]
-                outwards = ((at <= low) & (incoming > 0)) | ((at >= high) & (incoming < 0))
-                true[row] = incoming.masked_fill(outwards, 0)
+                outward = ((at <= low) & (incoming > 0)) | ((at >= high) & (incoming < 0))
+                true[row] = incoming.masked_fill(outward, 0)
         return true, None, None, None, None
 
 
 def _stopped(gradient: Tensor) -> bool:
-    """Whether nothing of an image's gradient is left; its middle mostly tells, at a fraction of the cost."""
+    """Return whether an image's gradient is 0 everywhere; one row of each map is tried first."""
     maps = gradient.dim() > 1
     return not (maps and bool(gradient[:, gradient.shape[1] // 2].any())) and not bool(gradient.any())
 
 
-def _clamped(x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+def _clamp_range(x: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+    """Clamp to [low, high], by `relu` where that is the range."""
     if (low, high) == (0.0, inf):
         return torch.relu_(x) if inplace else torch.relu(x)
     return x.clamp_(low, high) if inplace else x.clamp(low, high)
@@ -93,28 +94,31 @@ def _clamp_(x: Tensor, min: Any = None, max: Any = None) -> tuple[Tensor, Any, A
     return (*_clamp(x, min, max)[:3], True)
 
 
-def _every(names: Iterable[str]) -> list[Callable[..., Any]]:
-    """The functions that go by these names in torch, torch.nn.functional and on tensors."""
+def _variants(names: Iterable[str]) -> list[Callable[..., Any]]:
+    """Return the functions with these names in torch, torch.nn.functional and torch.Tensor."""
     owners = (torch, F, Tensor)
     return [getattr(owner, name) for name in names for owner in owners if hasattr(owner, name)]
 
 
 RELU_SIGNATURES: dict[Callable[..., Any], Callable[..., tuple[Tensor, Any, Any, bool]]] = {
-    **dict.fromkeys(_every(["relu"]), _relu),
-    **dict.fromkeys(_every(["relu_"]), _relu_),
-    **dict.fromkeys(_every(["relu6"]), _relu6),
-    **dict.fromkeys(_every(["hardtanh"]), _hardtanh),
-    **dict.fromkeys(_every(["clamp", "clamp_min", "clip"]), _clamp),
-    **dict.fromkeys(_every(["clamp_", "clamp_min_", "clip_"]), _clamp_),
+    **dict.fromkeys(_variants(["relu"]), _relu),
+    **dict.fromkeys(_variants(["relu_"]), _relu_),
+    **dict.fromkeys(_variants(["relu6"]), _relu6),
+    **dict.fromkeys(_variants(["hardtanh"]), _hardtanh),
+    **dict.fromkeys(_variants(["clamp", "clamp_min", "clip"]), _clamp),
+    **dict.fromkeys(_variants(["clamp_", "clamp_min_", "clip_"]), _clamp_),
 }
-"""Function -> what its arguments mean: the tensor, the lower and the upper bound, whether in place."""
+"""For each intercepted function, one that maps its arguments to tensor, lower and upper bound, and
+in-place."""
 
 
 class RedirectReLU(TorchFunctionMode):
-    """Inside `with Redirected():`, gradients get through ReLUs that would stop them entirely.
+    """Context manager in which gradients pass ReLUs that would block them for a whole image.
+
+    ReLU, ReLU6, Hardtanh and clamps with numbers as bounds are replaced while gradients are enabled.
 
     Args:
-        only: for which images of the batch; for all, if left out.
+        only: a boolean for each image of the batch, the images for which this is done; all if left out.
     """
 
     def __init__(self, only: Tensor | None = None) -> None:
@@ -130,9 +134,9 @@ class RedirectReLU(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = dict(kwargs or {})
-        meaning = RELU_SIGNATURES.get(func)
-        if meaning is not None and torch.is_grad_enabled():
-            x, low, high, inplace = meaning(*args, **by_position(kwargs))
+        signature = RELU_SIGNATURES.get(func)
+        if signature is not None and torch.is_grad_enabled():
+            x, low, high, inplace = signature(*args, **by_position(kwargs))
             if isinstance(low, Tensor) or isinstance(high, Tensor) or x.dim() < 2 or not x.requires_grad:
                 return func(*args, **kwargs)
             rows = self.rows if len(x) == self.images else None
@@ -141,21 +145,37 @@ class RedirectReLU(TorchFunctionMode):
 
 
 def by_position(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments given by name, the tensor's among them, under the names used here."""
+    """Rename the keyword arguments `input` and `self` to `x`, the name used by the functions here.
+
+    Args:
+        kwargs: keyword arguments of an intercepted call.
+
+    Returns:
+        The same values under the new names.
+    """
     return {"x" if name in ("input", "self") else name: value for name, value in kwargs.items()}
 
 
 def nonzero_gradient(gradients: Sequence[Tensor]) -> Tensor:
-    """Which images have a gradient other than 0."""
+    """Return which images have a gradient other than 0.
+
+    Args:
+        gradients: one or more tensors `[b ...]`.
+
+    Returns:
+        A boolean for each image: True where any of its gradients has a value other than 0.
+    """
     return torch.stack([gradient.flatten(1).abs().amax(1) > 0 for gradient in gradients]).any(0)
 
 
 class RedirectSchedule:
-    """Decides for which steps and images gradients are redirected.
+    """Decide for which steps and images ReLU gradients are redirected.
+
+    Step 0 and every `period`th step use true gradients; images that have none there get redirected gradients
+    in the steps up to the next check.
 
     Args:
-        period: a true step at the start, and at every so manieth, shows who does not move; their gradients
-            are redirected until the next.
+        period: steps between checks; 0 never redirects.
     """
 
     def __init__(self, period: int) -> None:
@@ -164,16 +184,31 @@ class RedirectSchedule:
         self.moving: Tensor | None = None
 
     def mode(self, index: int) -> AbstractContextManager[Any]:
-        """What to run step `index` in."""
-        return nullcontext() if self._looks(index) or self.silent is None else RedirectReLU(self.silent)
+        """Return the context in which to run a step.
+
+        Args:
+            index: of the step.
+
+        Returns:
+            `RedirectReLU` for the images without a gradient; a null context in checks, or if there are none.
+        """
+        return nullcontext() if self._is_check(index) or self.silent is None else RedirectReLU(self.silent)
 
     def note(self, index: int, gradients: Sequence[Tensor]) -> Tensor:
-        """Which images truly move, as far as is known at step `index`."""
-        if self.moving is None or self._looks(index):
+        """Record the gradients of a step, and return which images have a true gradient.
+
+        Args:
+            index: of the step; its gradients are read only in checks.
+            gradients: of the step, `[b ...]` each.
+
+        Returns:
+            A boolean for each image, as of the last check.
+        """
+        if self.moving is None or self._is_check(index):
             self.moving = nonzero_gradient(gradients)
             still = self.period > 0 and not bool(self.moving.all())
             self.silent = ~self.moving if still else None
         return self.moving
 
-    def _looks(self, index: int) -> bool:
+    def _is_check(self, index: int) -> bool:
         return self.period > 0 and index % self.period == 0

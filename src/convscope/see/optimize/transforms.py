@@ -1,9 +1,9 @@
-"""Small random changes of an image that a picture must survive.
+"""Random image transformations for robust feature visualization.
 
-Without them, ascent finds noise that only the exact grid of pixels excites.
+Without them, gradient ascent finds high-frequency noise that excites a unit on the exact pixel grid only.
 
 A transform is called with images `[b c h w]` (or `[b c w]`) and a generator, draws once for the whole batch,
-and gives images back, perhaps of another size. What it draws depends on nothing but the generator.
+and returns images, perhaps of another size. What it draws depends on nothing but the generator.
 
 Source: Olah et al. 2017, "Feature Visualization", Distill, section "Transformation robustness"; the amounts
 are Lucid's.
@@ -24,12 +24,18 @@ Transform = Callable[[Tensor, Generator], Tensor]
 
 
 def _whole(high: int, generator: Generator) -> int:
+    """Draw a whole number from 0 to `high`, both included."""
     return int(torch.randint(0, high + 1, (), generator=generator))
 
 
 @dataclass(frozen=True)
 class Pad:
-    """Adds `width` pixels of one value at every side."""
+    """Pad every side with `width` pixels of a constant value.
+
+    Attributes:
+        width: pixels at each side of every spatial axis.
+        value: the constant.
+    """
 
     width: int
     value: float = 0.5
@@ -37,20 +43,24 @@ class Pad:
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *larger"]:
-        """Larger by `width` at every side."""
+        """Return the images, larger by twice `width` along every spatial axis; the generator is not used."""
         return F.pad(image, [self.width] * 2 * (image.dim() - 2), value=self.value)
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """Cuts `amount` pixels off each axis, at a random place; costs no copy."""
+    """Crop `amount` pixels off each axis, at a random offset; returns a view, without a copy."""
 
     amount: int
 
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *smaller"]:
-        """A random part of the image, smaller by `amount` along each axis."""
+        """Return the crop, smaller by `amount` along each spatial axis.
+
+        Raises:
+            UsageError: an axis has `amount` pixels or fewer.
+        """
         for axis in range(2, image.dim()):
             if image.shape[axis] <= self.amount:
                 raise UsageError(
@@ -63,14 +73,14 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Scale:
-    """Resizes by one of `factors`."""
+    """Resize by a random one of `factors`, bilinearly."""
 
     factors: tuple[float, ...]
 
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *other"]:
-        """The image resized."""
+        """Return the resized images; sides are rounded, to 1 pixel at least."""
         factor = self.factors[_whole(len(self.factors) - 1, generator)]
         size = [max(1, round(extent * factor)) for extent in image.shape[2:]]
         if size == list(image.shape[2:]):
@@ -82,16 +92,21 @@ class Scale:
 
 @dataclass(frozen=True)
 class Rotate:
-    """Turns about the centre by one of `degrees`, counter-clockwise; what comes from outside is `value`.
+    """Rotate about the centre by a random one of `degrees`, counter-clockwise.
 
-    Positions are measured in pixels on both axes, so circles stay circles in images that are not square.
+    Rotation is measured in pixels on both axes, so circles stay circles in images that are not square.
+    Images of one dimension are returned unchanged.
+
+    Attributes:
+        degrees: the angles to draw from.
+        value: fills in from outside of the image.
     """
 
     degrees: tuple[float, ...]
     value: float = 0.5
 
     def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *size"]:
-        """The image turned; of unchanged size."""
+        """Return the rotated images, of unchanged size."""
         angle = radians(self.degrees[_whole(len(self.degrees) - 1, generator)])
         if image.dim() != 4 or angle == 0.0:
             return image
@@ -104,21 +119,24 @@ class Rotate:
 
 @dataclass(frozen=True)
 class Warp:
-    """Moves, resizes and turns in a single resampling, at unchanged size; outside, the edge goes on.
+    """Translate, scale and rotate in a single bilinear resampling, at unchanged size, with edges replicated.
 
-    One size means that the processor prepares the network's operations once.
+    Since the size never changes, the network's kernels are prepared for one shape only. In one dimension
+    there is no rotation.
     """
 
     shift: int
-    """Largest move along each axis, in pixels."""
+    """Largest translation along each axis, in pixels."""
     factors: tuple[float, ...] = (1.0,)
+    """Scale factors to draw from; above 1 enlarges."""
     degrees: tuple[float, ...] = (0.0,)
+    """Angles to draw from."""
 
     def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *size"]:
-        """The image moved, resized about its centre and turned; of unchanged size."""
+        """Return the images translated, scaled about the centre and rotated, of unchanged size."""
         flat = image.dim() == 3
-        picture = image[:, :, None] if flat else image
-        height, width = picture.shape[2:]
+        image2d = image[:, :, None] if flat else image
+        height, width = image2d.shape[2:]
         draws = [_whole(2 * self.shift, generator) - self.shift for _ in range(2)]
         factor = self.factors[_whole(len(self.factors) - 1, generator)]
         angle = radians(self.degrees[_whole(len(self.degrees) - 1, generator)])
@@ -129,21 +147,26 @@ class Warp:
                 [c, -s * height / width, 2 * along / width],
                 [s * width / height, c, 2 * down / height],
             ],
-            dtype=picture.dtype,
-            device=picture.device,
+            dtype=image2d.dtype,
+            device=image2d.device,
         )
         grid = F.affine_grid(matrix.expand(1, 2, 3), [1, 1, height, width], align_corners=False)
-        grid = grid.expand(len(picture), -1, -1, -1)
-        warped = F.grid_sample(picture, grid, padding_mode="border", align_corners=False)
+        grid = grid.expand(len(image2d), -1, -1, -1)
+        warped = F.grid_sample(image2d, grid, padding_mode="border", align_corners=False)
         return warped[:, :, 0] if flat else warped
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A random part of the image, at most `largest` and at least `smallest` of it, shown at `size`.
+    """Crop a random part of the image, and resize it to `size`.
 
     Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained
     Optimization", arXiv:2306.06805, section 3.
+
+    Attributes:
+        size: of the result.
+        smallest: least side of the part, as a share of the image's side.
+        largest: greatest side of the part.
     """
 
     size: tuple[int, ...]
@@ -153,7 +176,7 @@ class Crop:
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *shown"]:
-        """The part, resampled."""
+        """Return the crop, bilinearly resized to `size`."""
         share, *at = torch.rand(image.dim() - 1, generator=generator).tolist()
         share = self.smallest + share * (self.largest - self.smallest)
         for axis, place in enumerate(at, start=2):
@@ -165,7 +188,12 @@ class Crop:
 
 @dataclass(frozen=True)
 class Fit:
-    """Cuts or fills to `size`, centred: for networks that take inputs of one size only."""
+    """Centre-crop or pad to `size`, for networks that take inputs of one size only.
+
+    Attributes:
+        size: of the result, for each spatial axis.
+        value: of the padding.
+    """
 
     size: tuple[int, ...]
     value: float = 0.5
@@ -173,7 +201,7 @@ class Fit:
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *fixed"]:
-        """The middle of the image, or the image in the middle."""
+        """Return the images of the fixed size; the generator is not used."""
         borders: list[int] = []
         for extent, wanted in zip(reversed(image.shape[2:]), reversed(self.size), strict=True):
             missing = wanted - extent
@@ -182,32 +210,55 @@ class Fit:
 
 
 FACTORS = tuple(1 + (i - 5) / 50 for i in range(11))
+"""Scale factors of Lucid: 0.9 to 1.1."""
 DEGREES = (*(float(d) for d in range(-10, 11)), *[0.0] * 5)
+"""Angles of Lucid: -10 to 10, with 0 drawn more often."""
 
 
 def lucid_transforms(value: float = 0.5) -> tuple[Transform, ...]:
-    """Lucid's list: pad 12, jitter 8, scale 0.9 to 1.1, rotate by up to 10 degrees, jitter 4.
+    """Return Lucid's transforms: pad 12, jitter 8, scale 0.9 to 1.1, rotate by up to 10 degrees, jitter 4.
 
     Args:
-        value: what fills in from outside, the middle of the value range.
+        value: fills in from outside, the middle of the value range.
+
+    Returns:
+        The transforms, in the order in which they are applied.
     """
     return Pad(12, value), Jitter(8), Scale(FACTORS), Rotate(DEGREES, value), Jitter(4)
 
 
 def single_warp() -> tuple[Transform, ...]:
-    """The amounts of `standard` in one resampling: moves of up to 6 pixels, 0.9 to 1.1, up to 10 degrees."""
+    """Return one resampling with about Lucid's amounts: up to 6 pixels, 0.9 to 1.1, up to 10 degrees."""
     return (Warp(6, FACTORS, DEGREES),)
 
 
 def translations(size: tuple[int, ...], amount: int, value: float) -> tuple[Transform, ...]:
-    """Translations by up to `amount` pixels that keep the size: for small networks with dense layers."""
+    """Return random translations that keep the size, for small networks with dense layers.
+
+    Args:
+        size: of the images, for each spatial axis.
+        amount: largest translation along each axis, in pixels.
+        value: fills in from outside, the middle of the value range.
+
+    Returns:
+        The transforms, in the order in which they are applied.
+    """
     return Pad(amount, value), Jitter(2 * amount), Fit(size, value)
 
 
 def apply_transforms(
     image: Float[Tensor, "b c *size"], transforms: tuple[Transform, ...], generator: Generator
 ) -> Float[Tensor, "b c *other"]:
-    """The image after one draw of each transform in turn."""
+    """Apply each transform in turn, with one draw for the whole batch.
+
+    Args:
+        image: a batch of images.
+        transforms: functions of images and generator.
+        generator: of their random numbers.
+
+    Returns:
+        The transformed images, perhaps of another size; differentiable.
+    """
     for transform in transforms:
         image = transform(image, generator)
     return image

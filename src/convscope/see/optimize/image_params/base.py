@@ -1,7 +1,8 @@
-"""Free parameters that are a batch of images: as pixels, or as spectra with decorrelated colour.
+"""Image parameterizations by pixels, or by Fourier coefficients with decorrelated colour.
 
-A canvas is two things: the tensors that move, and the function that makes images in the contract's value
-range from them. Each image starts from a generator of its own, so that it is the same alone and in any batch.
+An `ImageParameterization` has two parts: the tensors that are optimised, and the function that decodes them
+to images in the contract's value range. Each image is initialised by a generator of its own, so that it is
+the same alone and in any batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,22 +18,26 @@ from convscope.graph.contract import InputContract, is_rgb
 from convscope.see.optimize.image_params import fourier
 
 Bound = Literal["sigmoid", "clamp"]
+"""How images are kept in the value range: by a sigmoid, or by clamping the pixels after each step."""
 Start = Literal["noise", "zeros"] | Tensor
+"""Initial images: mid-range with noise, mid-range exactly, or given images."""
 
 PIXEL_NOISE = 0.01
-"""Standard deviation of the noise that a start has, in units of the value range for pixels, of the spectrum
-for
-Fourier canvases (Lucid's 0.01)."""
+"""Standard deviation of the initial noise: as a share of the value range for pixels, of the spectrum for
+Fourier parameterizations (Lucid's 0.01)."""
 
 _NEAREST_EDGE = 1e-3
-"""Sigmoids reach neither end of the range: given images are kept this share of it away from both."""
+"""A sigmoid reaches neither end of the range: given images are kept this share of it away from both."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageParameterization:
-    """Parameters and the pictures they make.
+    """Parameters of a batch of images, and the function that decodes them.
 
-    After an update, `project` (where there is one) puts the parameters back where they are allowed to be.
+    Attributes:
+        parameters: tensors `[b ...]` that are optimised, updated in place.
+        decode: from the parameters to images `[b c *size]` in the contract's range, differentiable.
+        project: puts the parameters back into their allowed range, in place; called after each update.
     """
 
     parameters: tuple[Tensor, ...]
@@ -40,7 +45,7 @@ class ImageParameterization:
     project: Callable[..., None] | None = None
 
     def images(self) -> Float[Tensor, "b c *size"]:
-        """The images that the parameters stand for, in the contract's value range; differentiable."""
+        """Decode the parameters to images in the contract's value range; differentiable."""
         return self.decode(*self.parameters)
 
     def __len__(self) -> int:
@@ -57,18 +62,24 @@ def pixel_image(
     spread: float = PIXEL_NOISE,
     device: torch.device | str = "cpu",
 ) -> ImageParameterization:
-    """A canvas whose parameters are the pixels.
+    """Return a parameterization by pixel values.
 
     Args:
         contract: channels, size and value range of the images.
         seeds: one for each image.
-        size: spatial extent, if not the contract's.
+        size: spatial extent, if not the contract's; one number stands for a square.
         start: mid-range plus noise, the middle of the range exactly, or images `[b c ...]` in the contract's
             range.
-        bound: what keeps images in the range: `clamp` sets parameters back after each step, `sigmoid`
-            squashes them.
+        bound: what keeps images in the range: `clamp` clamps the parameters after each step, `sigmoid`
+            decodes them with a sigmoid.
         spread: standard deviation of the noise, as a share of the range.
         device: where the parameters live.
+
+    Returns:
+        One parameter tensor `[b c *size]`.
+
+    Raises:
+        UsageError: the size or the given images do not fit the contract.
     """
     shape, (low, high) = shape_of(contract, size), contract.value_range
     images = _start(shape, seeds, start, (low, high), spread).to(device)
@@ -91,18 +102,26 @@ def fft_image(
     spread: float = PIXEL_NOISE,
     device: torch.device | str = "cpu",
 ) -> ImageParameterization:
-    """A canvas whose parameters are spectra, scaled by 1 / frequency.
+    """Return a parameterization by Fourier coefficients, scaled by 1 / frequency, with decorrelated colour.
 
-    The three channels of colour images (`InputContract.is_rgb`) are decorrelated.
+    The images are decoded with a sigmoid. The three channels of colour images (`InputContract.is_rgb`) are
+    decorrelated; others are not.
 
     Args:
         contract: channels, size and value range of the images.
         seeds: one for each image.
         size: spatial extent, if not the contract's; any, also odd, in one or two dimensions.
         start: noise, the middle of the range exactly, or images `[b c ...]` in the contract's range.
-        decay: power of the frequency that damps fine grain.
+        decay: exponent of the frequency by which the spectrum is divided; larger values damp high
+            frequencies.
         spread: standard deviation of the noise in the spectrum.
         device: where the parameters live.
+
+    Returns:
+        One parameter tensor `[b c *half 2]`, real and imaginary part of the real FFT's coefficients.
+
+    Raises:
+        UsageError: the input has no spatial axes, or the size or the given images do not fit the contract.
     """
     shape, (low, high) = shape_of(contract, size), contract.value_range
     extent = shape[1:]
@@ -162,12 +181,27 @@ def _identity(pixels: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
 
 
 def noise(shape: tuple[int, ...], seeds: Sequence[int]) -> Float[Tensor, "b *shape"]:
-    """Normal noise; image `i` depends on `seeds[i]` alone."""
+    """Draw standard normal noise; image `i` depends on `seeds[i]` alone.
+
+    Args:
+        shape: of one image.
+        seeds: one for each image.
+
+    Returns:
+        The noise on the CPU.
+    """
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def shape_of(contract: InputContract, size: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Channels and extent of the images; one number stands for a square.
+    """Return the shape of images for a contract: channels, then the size.
+
+    Args:
+        contract: channels, spatial axes, and the size if none is given.
+        size: one number for each spatial axis; a single one stands for a square.
+
+    Returns:
+        `(c, *size)`.
 
     Raises:
         UsageError: the size has not as many axes as the contract, or neither states a size.
@@ -186,6 +220,7 @@ def shape_of(contract: InputContract, size: tuple[int, ...] = ()) -> tuple[int, 
 def _start(
     shape: tuple[int, ...], seeds: Sequence[int], start: Start, span: tuple[float, float], spread: float
 ) -> Float[Tensor, "b *shape"]:
+    """Return the initial images: given ones, mid-range, or mid-range with noise."""
     if isinstance(start, Tensor):
         return _given(start, shape, seeds)
     low, high = span
@@ -194,6 +229,7 @@ def _start(
 
 
 def _given(images: Tensor, shape: tuple[int, ...], seeds: Sequence[int]) -> Float[Tensor, "b *shape"]:
+    """Check given images against the shape, and copy them for each seed; one image serves all."""
     images = images.detach()[None] if images.dim() == len(shape) else images.detach()
     if tuple(images.shape[1:]) != shape or len(images) not in (1, len(seeds)):
         raise UsageError(
@@ -203,9 +239,19 @@ def _given(images: Tensor, shape: tuple[int, ...], seeds: Sequence[int]) -> Floa
 
 
 def _inverse_sigmoid(images: Float[Tensor, "b *shape"], low: float, high: float) -> Float[Tensor, "b *shape"]:
+    """Return the values that a sigmoid maps to these images, kept off both ends of the range."""
     return ((images - low) / (high - low)).logit(eps=_NEAREST_EDGE)
 
 
 def sigmoid_range(free: Float[Tensor, "b *shape"], low: float, high: float) -> Float[Tensor, "b *shape"]:
-    """Any numbers as values between `low` and `high`."""
+    """Map real numbers to values between `low` and `high` by a sigmoid.
+
+    Args:
+        free: any values.
+        low: lower end of the range.
+        high: upper end of the range.
+
+    Returns:
+        Values of the same shape, differentiable.
+    """
     return _SigmoidRange(low, high)(free)

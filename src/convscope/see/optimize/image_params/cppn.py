@@ -1,4 +1,4 @@
-"""A canvas that is a small network from coordinates to colours, one for each picture.
+"""CPPN parameterization: for each image a small network from coordinates to colours.
 
 Source: Mordvintsev et al. 2018, "Differentiable Image Parameterizations", Distill,
 doi:10.23915/distill.00012, section "CPPNs"; layers, activations and the start from zero are its notebook's.
@@ -27,16 +27,21 @@ def cppn_image(
     size: tuple[int, ...] = (),
     device: torch.device | str = "cpu",
 ) -> ImageParameterization:
-    """A canvas whose parameters are weights; the picture can be drawn at any size afterwards.
+    """Return a parameterization by the weights of a compositional pattern-producing network (CPPN).
+
+    The initial image is mid-range, since the last layer starts from zero.
 
     Args:
         contract: channels, size and value range of the images.
-        seeds: one for each image, of its first weights.
+        seeds: one for each image, of its initial weights.
         size: spatial extent, if not the contract's; one or two dimensions.
         device: where the parameters live.
 
+    Returns:
+        Parameters are the weights `[b in out]` of each layer, then the biases `[b 1 out]`.
+
     Raises:
-        UsageError: the input has no extent.
+        UsageError: the input has no spatial axes, or the size does not fit the contract.
     """
     channels, *extent = shape_of(contract, size)
     if not extent:
@@ -55,7 +60,16 @@ def cppn_image(
 
 
 def coordinates(extent: tuple[int, ...]) -> Float[Tensor, "points axes"]:
-    """Where each pixel is; the longest side runs from edge to edge, so that circles stay circles."""
+    """Return the coordinates of each pixel, centred at 0.
+
+    The longest side runs from `-EDGE` to `EDGE` and pixels are square, so that circles stay circles.
+
+    Args:
+        extent: of the image.
+
+    Returns:
+        One row for each pixel in row-major order, a column for each axis.
+    """
     longest = max(extent)
     axes = [torch.linspace(-1, 1, n) * EDGE * (n / longest) if n > 1 else torch.zeros(1) for n in extent]
     return torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")], dim=1)
@@ -72,7 +86,7 @@ class _CppnDecode:
         weights, biases = parameters[: LAYERS + 1], parameters[LAYERS + 1 :]
         values = self.points.expand(len(weights[0]), -1, -1)
         for weight, bias in zip(weights[:-1], biases, strict=True):
-            bent = (values @ weight + bias).atan()
-            values = torch.cat([bent / 0.67, bent.square() / 0.6], dim=-1)
+            hidden = (values @ weight + bias).atan()
+            values = torch.cat([hidden / 0.67, hidden.square() / 0.6], dim=-1)
         colours = (values @ weights[-1]).transpose(1, 2)
         return sigmoid_range(colours.reshape(*colours.shape[:2], *self.extent), self.low, self.high)

@@ -1,7 +1,7 @@
-"""Images as spectra: the change of variables that makes gradient ascent draw natural-looking pictures.
+"""Fourier parameterization: the change of variables with which gradient ascent gives natural-looking images.
 
 A spectrum is scaled by 1/frequency, as the spectra of photographs are, and its three channels are
-uncorrelated; steps of equal length then change large shapes and fine grain alike.
+uncorrelated; steps of equal length then change low and high frequencies equally.
 
 Source: Olah et al. 2017, "Feature Visualization", Distill, section "Preconditioning and parameterization",
 doi:10.23915/distill.00007. The scale, the divisor and the colour matrix are Lucid's, so that spectra mean the
@@ -15,14 +15,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 DIVISOR = 4.0
-"""Lucid divides its images by 4, which leaves them in the sigmoid's middle."""
+"""Lucid divides its images by 4, which keeps them in the middle of the sigmoid."""
 
 COLOR_CORRELATION_SVD = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Square root of the covariance of ImageNet's colours, as printed in Lucid."""
 
 
 def frequencies(size: tuple[int, ...]) -> Float[Tensor, "*half"]:
-    """How many cycles for each pixel every entry of a real FFT of this extent stands for."""
+    """Return the magnitude of the frequency of each coefficient of a real FFT, in cycles for each pixel.
+
+    Args:
+        size: spatial extent of the image.
+
+    Returns:
+        From 0 on; the last axis has `size[-1] // 2 + 1` entries.
+    """
     axes = [torch.fft.fftfreq(extent) for extent in size[:-1]] + [torch.fft.rfftfreq(size[-1])]
     total = torch.zeros(())
     for axis, values in enumerate(axes):
@@ -32,14 +39,30 @@ def frequencies(size: tuple[int, ...]) -> Float[Tensor, "*half"]:
 
 @lru_cache(maxsize=32)
 def scale(size: tuple[int, ...], decay: float, device: torch.device) -> Float[Tensor, "*half"]:
-    """Factors of the free spectrum: 1 / frequency ** decay, where the mean counts as the lowest frequency."""
+    """Return the factors of the coefficients: 1 / frequency ** decay, over `DIVISOR`; cached.
+
+    Args:
+        size: spatial extent of the image.
+        decay: exponent; 0 scales all equally.
+        device: where the factors live.
+
+    Returns:
+        A factor for each coefficient; the mean counts as the lowest frequency of the longest side.
+    """
     weights = 1.0 / frequencies(size).clamp_min(1.0 / max(size)) ** decay
     return (weights / DIVISOR).to(device)
 
 
 @lru_cache(maxsize=8)
 def color_correlation(device: torch.device) -> Float[Tensor, "3 3"]:
-    """From uncorrelated channels to red, green and blue; the longest column has length 1."""
+    """Return the matrix from uncorrelated channels to RGB, scaled so that its longest column has length 1.
+
+    Args:
+        device: where the matrix lives.
+
+    Returns:
+        The matrix; cached, so not to be written to.
+    """
     matrix = torch.tensor(COLOR_CORRELATION_SVD)
     return (matrix / matrix.norm(dim=0).max()).to(device)
 
@@ -47,24 +70,55 @@ def color_correlation(device: torch.device) -> Float[Tensor, "3 3"]:
 def image_from_spectrum(
     spectrum: Float[Tensor, "b c *half 2"], size: tuple[int, ...], decay: float
 ) -> Float[Tensor, "b c *size"]:
-    """The real image of a free spectrum, before colour: one inverse FFT for the batch."""
+    """Return the real images of scaled spectra, by one inverse FFT for the batch.
+
+    Args:
+        spectrum: coefficients before scaling, real and imaginary part last.
+        size: spatial extent of the images.
+        decay: exponent of `scale`.
+
+    Returns:
+        Images before colour correlation and sigmoid, differentiable.
+    """
     waves = torch.view_as_complex(spectrum * scale(size, decay, spectrum.device)[..., None])
     return torch.fft.irfftn(waves, s=size, dim=tuple(range(-len(size), 0)), norm="ortho")
 
 
 def spectrum_from_image(image: Float[Tensor, "b c *size"], decay: float) -> Float[Tensor, "b c *half 2"]:
-    """The free spectrum whose image this is; the inverse of `image_of`."""
+    """Return the coefficients whose image this is: the inverse of `image_from_spectrum`.
+
+    Args:
+        image: before sigmoid and colour correlation.
+        decay: exponent of `scale`.
+
+    Returns:
+        Coefficients before scaling, real and imaginary part last.
+    """
     size = tuple(image.shape[2:])
     waves = torch.fft.rfftn(image, dim=tuple(range(-len(size), 0)), norm="ortho")
     return torch.view_as_real(waves / scale(size, decay, image.device)).contiguous()
 
 
 def decorrelated_to_rgb(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:
-    """Uncorrelated channels turned into red, green and blue."""
+    """Map uncorrelated channels to red, green and blue.
+
+    Args:
+        image: three uncorrelated channels.
+
+    Returns:
+        RGB images before the sigmoid.
+    """
     return torch.einsum("ij,bj...->bi...", color_correlation(image.device).to(image.dtype), image)
 
 
 def rgb_to_decorrelated(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:
-    """The inverse of `coloured`."""
+    """Map red, green and blue to uncorrelated channels: the inverse of `decorrelated_to_rgb`.
+
+    Args:
+        image: RGB images before the sigmoid.
+
+    Returns:
+        Three uncorrelated channels.
+    """
     inverse = torch.linalg.inv(color_correlation(image.device).double()).to(image.dtype)
     return torch.einsum("ij,bj...->bi...", inverse, image)

@@ -1,4 +1,4 @@
-"""A canvas that moves only the phases of a spectrum: how strong each frequency is stays as in photographs.
+"""MaCo parameterization: phases are optimised, the magnitude of each frequency stays that of photographs.
 
 Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained
 Optimization" (MaCo), arXiv:2306.06805, section 3.
@@ -18,7 +18,7 @@ from convscope.see.optimize.image_params import fourier
 from convscope.see.optimize.image_params.base import ImageParameterization, noise, shape_of, sigmoid_range
 
 PHOTOGRAPHS = ((1.0, 1.473), (0.862, 1.496), (0.848, 1.421))
-"""For each decorrelated colour channel, strength at one cycle for the picture's width, and the power of the
+"""For each decorrelated colour channel, magnitude at one cycle for the image's width, and the power of the
 frequency by which it falls: fitted by least squares, in logarithms, between 2 and 100 cycles, to the mean
 spectrum of 218 photographs at 256 pixels (200 of COCO 2017, 18 of google-coral/test_data); residual 0.2."""
 CONTRAST = 2.0
@@ -34,18 +34,21 @@ def maco_image(
     photographs: Float[Tensor, "n c *size"] | None = None,
     device: torch.device | str = "cpu",
 ) -> ImageParameterization:
-    """A canvas whose parameters are the phases of spectra.
+    """Return a parameterization by the phases of a spectrum of fixed magnitude.
 
     Args:
         contract: channels, size and value range of the images.
-        seeds: one for each image, of its first phases.
+        seeds: one for each image, of its initial phases.
         size: spatial extent, if not the contract's; one or two dimensions.
-        photographs: of this size and in the contract's range, whose mean spectrum is held; if left out, the
+        photographs: of this size and in the contract's range; their mean magnitude is used. If left out, a
             power law that was fitted to photographs.
         device: where the parameters live.
 
+    Returns:
+        One parameter tensor `[b c *half]`, the phases in radians.
+
     Raises:
-        UsageError: the input has no extent, or the photographs do not fit it.
+        UsageError: the input has no spatial axes, or the photographs do not fit it.
     """
     shape, (low, high) = shape_of(contract, size), contract.value_range
     if not shape[1:]:
@@ -62,7 +65,14 @@ def maco_image(
 
 
 def mean_magnitude(photographs: Float[Tensor, "n c *size"]) -> Float[Tensor, "c *half"]:
-    """The mean strength of every frequency, of photographs in 0..1 before the sigmoid and without colour."""
+    """Return the mean magnitude of every frequency, before sigmoid and colour correlation.
+
+    Args:
+        photographs: values in 0..1.
+
+    Returns:
+        Magnitude for each channel and coefficient of the real FFT.
+    """
     free = photographs.clamp(0.01, 0.99).logit()
     free = fourier.rgb_to_decorrelated(free) if is_rgb(tuple(free.shape[1:])) else free
     axes = tuple(range(2, free.dim()))
@@ -70,7 +80,14 @@ def mean_magnitude(photographs: Float[Tensor, "n c *size"]) -> Float[Tensor, "c 
 
 
 def power_law(shape: tuple[int, ...]) -> Float[Tensor, "c *half"]:
-    """Strength as strength at one cycle, over frequency to a power; further channels are as the first."""
+    """Return magnitudes by the power law that was fitted to photographs; 0 for the mean.
+
+    Args:
+        shape: of the images, `(c, *size)`; all channels get the first law where they are not RGB.
+
+    Returns:
+        Magnitude for each channel and coefficient of the real FFT.
+    """
     frequency = fourier.frequencies(shape[1:])
     cycles = frequency * max(shape[1:])
     laws = PHOTOGRAPHS if is_rgb(shape) else PHOTOGRAPHS[:1] * shape[0]
@@ -97,5 +114,12 @@ class _PhaseDecode:
 
 
 def uniform(normal: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Normal numbers turned into even ones between 0 and 1."""
+    """Map standard normal numbers to uniform ones in [0, 1], by the normal distribution function.
+
+    Args:
+        normal: standard normal numbers.
+
+    Returns:
+        Numbers of the same shape.
+    """
     return 0.5 * (1 + torch.erf(normal / 2**0.5))

@@ -1,9 +1,9 @@
-"""Cutting an image into tiles that a network sees alike, alone or as part of the whole.
+"""Cut an image into tiles for which a network computes the same activations as for the whole image.
 
-A tile has a window, which the network looks at, and owns a part of it. The window reaches past what the tile
-owns as far as the network sees (the halo), begins at a multiple of every stride, and is congruent to the
-whole image's extent, so that each position that the tile owns is computed from the same numbers in the same
-order as in the whole image; where the window ends at the image's border, it is that border.
+A tile has a window, which is the network's input, and a core, the part whose positions it contributes. The
+window reaches past the core as far as the receptive fields do (the halo), begins at a multiple of every
+stride, and has an extent congruent to the whole image's, so that each position of the core is computed from
+the same numbers in the same order as in the whole image. At the image's border the window ends too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,13 +24,14 @@ from convscope.see.features.recording import record_float32
 from convscope.see.optimize.activation_batch import TileSlices
 
 UNKNOWN = 64
-"""Where there is no graph to tell strides, images are cut at multiples of this."""
+"""Where there is no graph to read strides from, images are cut at multiples of this."""
 MOST_PARTS = 64
-"""Along one axis."""
+"""The most tiles along one axis."""
 LEAST_HALO = 8
-"""A smaller one is not worth its work."""
+"""A halo below this is not halved further but set to 0."""
 MOST_WORK = 6
-"""How many times an image's own pixels tiles may take before halos are made smaller."""
+"""Halos are made smaller where all windows together would have more than this many times the image's
+pixels."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class TileConfig:
     """How an image is cut.
 
     Attributes:
-        pixels: the most that a window may have.
-        halo: pixels that windows reach past what they own, at most; where the network sees further, gradients
-            near the seams are not exactly those of the whole image. As far as the network sees, if left out,
-            unless windows of this size would be nearly nothing but halo; then the largest that is not.
+        pixels: the most pixels of a window.
+        halo: the most pixels by which windows reach past their core; where receptive fields reach further,
+            gradients near the seams are not exactly those of the whole image. If None, as far as receptive
+            fields reach, unless windows of this size would be nearly all halo; then the largest that is not.
     """
 
     pixels: int = 512 * 512
@@ -50,12 +51,12 @@ class TileConfig:
 
 @dataclass(frozen=True)
 class AxisMap:
-    """How a layer's positions lie along one axis of the image.
+    """How a layer's positions relate to the pixels of one axis of the image.
 
     Attributes:
         stride: pixels after which the pattern repeats.
         cells: positions for each `stride` pixels.
-        before: pixels in front of a stretch that its positions read; None for all there are.
+        before: pixels in front of a stretch of the image that its positions read; None for all there are.
         after: pixels behind it.
         count: positions in the whole image.
     """
@@ -67,13 +68,20 @@ class AxisMap:
     count: int
 
     def at(self, pixel: int) -> int:
-        """The first position of a stretch that begins at this pixel, a multiple of `stride`."""
+        """Return the first position of a stretch of the image.
+
+        Args:
+            pixel: where it begins, a multiple of `stride`.
+
+        Returns:
+            Index along this axis of the layer's whole map.
+        """
         return pixel // self.stride * self.cells
 
 
 @dataclass(frozen=True)
 class AxisTile:
-    """One tile along one axis: the window `[first, end)`, and what it owns of it."""
+    """One tile along one axis: its window `[first, end)` and its core, both in pixels of the image."""
 
     first: int
     end: int
@@ -82,26 +90,26 @@ class AxisTile:
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of the image, and which part of it the tile owns, axis by axis."""
+    """A tile of the image: window and core along each axis."""
 
     spans: tuple[AxisTile, ...]
 
     @property
     def window(self) -> tuple[slice, ...]:
-        """What the network looks at, as an index of images `[b c ...]`."""
+        """Index of the network's input for this tile, into images `[b c ...]`."""
         return (slice(None), slice(None), *(slice(span.first, span.end) for span in self.spans))
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """The tiles of an image of one size.
+    """The tiles of an image of one size; iterate for the tiles, `len` for their number.
 
     Attributes:
-        size: of the image.
-        axes: the spans along each axis; tiles are all their combinations.
-        grids: for each place, how its positions lie along each axis.
-        reach: pixels that windows would have to reach past what they own; None for everything.
-        halo: pixels that they do.
+        size: of the image, for each spatial axis.
+        axes: the tiles along each axis, of which all combinations are used.
+        grids: for each place, how its positions relate to the pixels of each axis.
+        reach: pixels by which windows would have to reach past their core to be exact; None for everything.
+        halo: pixels by which they do.
     """
 
     size: tuple[int, ...]
@@ -112,7 +120,7 @@ class TilePlan:
 
     @property
     def exact(self) -> bool:
-        """Whether tiles give what the whole image gives, but for rounding."""
+        """Whether tiles give the same as the whole image, up to rounding."""
         return len(self) == 1 or (self.reach is not None and self.halo >= self.reach)
 
     def __len__(self) -> int:
@@ -123,20 +131,37 @@ class TilePlan:
 
     @cached_property
     def total_pixels(self) -> int:
-        """Pixels of all windows together."""
+        """Pixels of all windows together: what a pass costs."""
         return prod(sum(span.end - span.first for span in axis) for axis in self.axes)
 
     @property
     def largest(self) -> int:
-        """Pixels of the largest window."""
+        """Pixels of the largest window: what a pass takes in memory."""
         return prod(max(span.end - span.first for span in axis) for axis in self.axes)
 
     def output_slices(self, place: LayerAddress, tile: Tile) -> TileSlices:
-        """The positions of a layer's whole map that the tile owns."""
-        return tuple(map(_core_starts, self.grids[place], tile.spans, self.size))
+        """Return which positions of a layer's whole map belong to the tile's core.
+
+        Args:
+            place: a layer of the plan.
+            tile: a tile of the plan.
+
+        Returns:
+            For each axis the first position, the one after the last, and how many the whole map has.
+        """
+        return tuple(map(_core_range, self.grids[place], tile.spans, self.size))
 
     def crop_output(self, place: LayerAddress, tile: Tile, activation: Tensor) -> Tensor:
-        """A layer's answer to a window, without the positions that belong to other tiles."""
+        """Crop a layer's activation for a window to the positions of the tile's core.
+
+        Args:
+            place: a layer of the plan.
+            tile: a tile of the plan.
+            activation: of the layer for the tile's window, `[b c *size]`.
+
+        Returns:
+            A view, `[b c *core]`.
+        """
         parts = zip(self.grids[place], tile.spans, self.output_slices(place, tile), strict=True)
         inside = tuple(
             slice(first - grid.at(span.first), end - grid.at(span.first))
@@ -145,7 +170,8 @@ class TilePlan:
         return activation[(slice(None), slice(None), *inside)]
 
 
-def _core_starts(grid: AxisMap, span: AxisTile, extent: int) -> tuple[int, int, int]:
+def _core_range(grid: AxisMap, span: AxisTile, extent: int) -> tuple[int, int, int]:
+    """Return which positions of one axis belong to the core, and how many the whole map has."""
     first, end = span.core
     last = grid.count if end >= extent else min(grid.at(end), grid.count)
     return min(grid.at(first), last), last, grid.count
@@ -154,11 +180,23 @@ def _core_starts(grid: AxisMap, span: AxisTile, extent: int) -> tuple[int, int, 
 def plan_tiles(
     net: Net, places: Sequence[LayerAddress], size: tuple[int, ...], tiles: TileConfig
 ) -> TilePlan:
-    """The plan that computes least within `tiles.pixels`; kept with the network.
+    """Return the plan with the fewest pixels to compute whose windows have at most `tiles.pixels`.
+
+    Cached with the network. Sizes of feature maps are measured by running small images.
+
+    Args:
+        net: any network.
+        places: the layers whose activations are needed.
+        size: of the image, for each spatial axis.
+        tiles: the limits.
+
+    Returns:
+        The plan; one tile where the image fits.
 
     Raises:
-        UsageError: a layer's map does not go with the image's size, or windows of so few pixels hold nothing.
-        GraphError: the network cannot look at images of such sizes.
+        UsageError: a layer's map does not scale with the image's size, or windows of so few pixels hold
+            nothing beside their halo.
+        GraphError: the network cannot be run on images of such sizes.
     """
     key = ("tiles", tuple(places), size, tiles)
     if key not in net._cache:
@@ -167,15 +205,16 @@ def plan_tiles(
 
 
 def _plan(net: Net, places: Sequence[LayerAddress], size: tuple[int, ...], tiles: TileConfig) -> TilePlan:
-    grids, step = _grids(net, places, size)
+    """Find the plan, halving the halo while windows are too large or too much of them is halo."""
+    grids, step = _axis_maps(net, places, size)
     along = [grid for axes in grids.values() for grid in axes]
-    everywhere = any(grid.before is None or grid.after is None for grid in along)
+    unbounded = any(grid.before is None or grid.after is None for grid in along)
     known = [max(grid.before or 0, grid.after or 0) for grid in along]
-    reach = None if everywhere else max(known, default=0)
+    reach = None if unbounded else max(known, default=0)
     halo = max(*known, isqrt(tiles.pixels) // 4, 0) if reach is None else reach
     halo = halo if tiles.halo is None else min(halo, tiles.halo)
     while True:
-        plans = [TilePlan(size, axes, grids, reach, halo) for axes in _axes(size, step, grids, halo)]
+        plans = [TilePlan(size, axes, grids, reach, halo) for axes in _tilings(size, step, grids, halo)]
         fitting = [plan for plan in plans if plan.largest <= tiles.pixels]
         best = min(fitting, key=lambda plan: (plan.total_pixels, len(plan)), default=None)
         if best and (best.total_pixels <= MOST_WORK * prod(size) or tiles.halo is not None or not halo):
@@ -189,22 +228,22 @@ def _plan(net: Net, places: Sequence[LayerAddress], size: tuple[int, ...], tiles
         halo = halo // 2 if halo >= LEAST_HALO else 0
 
 
-def _axes(
+def _tilings(
     size: tuple[int, ...], step: int, grids: dict[LayerAddress, tuple[AxisMap, ...]], halo: int
 ) -> Iterator[tuple[tuple[AxisTile, ...], ...]]:
-    """All ways to cut each axis evenly."""
+    """Iterate over all ways to cut each axis into equal parts."""
     choices: list[list[tuple[AxisTile, ...]]] = []
     for axis, extent in enumerate(size):
         along = [grid[axis] for grid in grids.values()]
         before = min(halo, max((halo if g.before is None else g.before for g in along), default=0))
         after = min(halo, max((halo if g.after is None else g.after for g in along), default=0))
         most = min(MOST_PARTS, ceil(extent / step))
-        choices.append([_spans(extent, step, parts, before, after) for parts in range(1, most + 1)])
+        choices.append([_axis_tiles(extent, step, parts, before, after) for parts in range(1, most + 1)])
     yield from product(*choices)
 
 
-def _spans(extent: int, step: int, parts: int, before: int, after: int) -> tuple[AxisTile, ...]:
-    """Even parts, cut at multiples of `step`, with windows that begin there and end congruently."""
+def _axis_tiles(extent: int, step: int, parts: int, before: int, after: int) -> tuple[AxisTile, ...]:
+    """Cut an axis into equal parts at multiples of `step`; windows begin there, with congruent extents."""
     units = ceil(extent / step)
     cuts = [min(extent, units * part // parts * step) for part in range(parts)] + [extent]
     spans = []
@@ -215,13 +254,13 @@ def _spans(extent: int, step: int, parts: int, before: int, after: int) -> tuple
     return tuple(spans)
 
 
-def _grids(
+def _axis_maps(
     net: Net, places: Sequence[LayerAddress], size: tuple[int, ...]
 ) -> tuple[dict[LayerAddress, tuple[AxisMap, ...]], int]:
-    """How each place's positions lie in an image of this size, and at what multiples it may be cut.
+    """Return how each place's positions relate to the pixels, and the step for cuts of the image.
 
-    Paddings may depend on what is left when strides divide the extent: all is asked for a small image that is
-    congruent to the whole one.
+    Paddings may depend on the remainder when strides divide the extent, so all is measured on a small image
+    whose extent is congruent to the whole one's.
     """
     graph = _graph(net, net.contract.size)
     step = _step(graph, places) if graph else UNKNOWN
@@ -229,8 +268,8 @@ def _grids(
     small = tuple(low + (extent - low) % step for low, extent in zip(least, size, strict=True))
     graph = _graph(net, small) or graph
     fields = receptive_fields(graph) if graph else {}
-    first = _maps(net, places, small)
-    second = _maps(net, places, tuple(extent + step for extent in small))
+    first = _map_sizes(net, places, small)
+    second = _map_sizes(net, places, tuple(extent + step for extent in small))
     grids: dict[LayerAddress, tuple[AxisMap, ...]] = {}
     for place in places:
         counts = tuple(zip(first[place], second[place], strict=True))
@@ -242,30 +281,34 @@ def _grids(
             )
         inside = [fields[name] for name in _names(graph, place) if name in fields] if graph else []
         grids[place] = tuple(
-            _grid(inside, axis, step, (a, b - a), (size[axis] - small[axis]) // step)
+            _axis_map(inside, axis, step, (a, b - a), (size[axis] - small[axis]) // step)
             for axis, (a, b) in enumerate(counts)
         )
     return grids, step
 
 
-def _grid(fields: Sequence[Field], axis: int, step: int, cells: tuple[int, int], times: int) -> AxisMap:
-    """Positions: so many in the small image, so many more for each `step`; `times` steps to the whole one."""
+def _axis_map(fields: Sequence[Field], axis: int, step: int, cells: tuple[int, int], times: int) -> AxisMap:
+    """Return how positions relate to the pixels of one axis.
+
+    `cells` are the positions of the small image, and those added by each `step` pixels; the whole image is
+    `times` steps larger.
+    """
     count = cells[0] + times * cells[1]
     axes = [field.axes[axis] for field in fields if len(field.axes) > axis and field.positions[axis:]]
-    reaches = [_reach(one, step, cells[1]) for one in axes if _follows(one, step, cells[1])]
+    reaches = [_reach(one, step, cells[1]) for one in axes if _same_density(one, step, cells[1])]
     if not reaches or any(reach is None for reach in reaches):
         return AxisMap(step, cells[1], None, None, count)
     known = [reach for reach in reaches if reach is not None]
     return AxisMap(step, cells[1], max(b for b, _ in known), max(a for _, a in known), count)
 
 
-def _follows(axis: Axis, step: int, cells: int) -> bool:
-    """Whether this layer's positions are as dense as those of the place; unknown ones count as such."""
+def _same_density(axis: Axis, step: int, cells: int) -> bool:
+    """Return whether a layer has as many positions for each pixel as the place; True if unknown."""
     return axis.pattern is None or axis.pattern.shift * cells == step * len(axis.pattern.intervals)
 
 
 def _reach(axis: Axis, step: int, cells: int) -> tuple[int, int] | None:
-    """Pixels that the positions of `[0, step)` read before it and after it; None for all there are."""
+    """Return the pixels that positions of `[0, step)` read before and after it; None for all there are."""
     if axis.pattern is None:
         return None
     reads = [interval for interval in map(axis.pattern.at, range(cells)) if interval]
@@ -275,7 +318,7 @@ def _reach(axis: Axis, step: int, cells: int) -> tuple[int, int] | None:
 
 
 def _names(graph: Graph, place: LayerAddress) -> list[str]:
-    """The nodes that a place may be: itself, or all that run inside it."""
+    """Return the nodes that a place stands for: the layer itself, or all that run inside it."""
     own = place.layer_text.partition("[")[0]
     inside = (f"{place.layer}.", f"{place.layer}#")
     names = [node.name for node in graph.nodes if node.name == own or node.name.startswith(inside)]
@@ -283,31 +326,31 @@ def _names(graph: Graph, place: LayerAddress) -> list[str]:
 
 
 def _step(graph: Graph, places: Sequence[LayerAddress]) -> int:
-    """A multiple of every stride on the way to the places."""
-    fields, waiting = receptive_fields(graph), [name for place in places for name in _names(graph, place)]
-    passed: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in passed and name not in graph.inputs:
-            passed.add(name)
-            waiting.extend(graph[name].inputs)
+    """Return the least common multiple of the strides of all layers up to the places."""
+    fields, pending = receptive_fields(graph), [name for place in places for name in _names(graph, place)]
+    visited: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name not in visited and name not in graph.inputs:
+            visited.add(name)
+            pending.extend(graph[name].inputs)
     strides = [
         _stride(axis, count)
-        for name in passed & fields.keys()
+        for name in visited & fields.keys()
         for axis, count in zip(fields[name].axes, fields[name].positions, strict=False)
     ]
-    return lcm(*strides) if passed else UNKNOWN
+    return lcm(*strides) if visited else UNKNOWN
 
 
 def _stride(axis: Axis, count: int) -> int:
-    """Of a layer with `count` positions along an axis; a power of 2 where there is no pattern."""
+    """Return the stride of a layer with `count` positions on an axis; a power of 2 without a pattern."""
     if count <= 1:
         return 1
     return max(1, axis.pattern.shift) if axis.pattern else 1 << max(0, round(log2(axis.extent / count)))
 
 
 def _graph(net: Net, size: tuple[int, ...]) -> Graph | None:
-    """The network's graph for images of this size; None where it cannot be read."""
+    """Return the network's graph for images of this size; None where tracing fails."""
     if size == net.contract.size:
         other = net
     else:
@@ -322,10 +365,10 @@ def _graph(net: Net, size: tuple[int, ...]) -> Graph | None:
     return net._cache[key]
 
 
-def _maps(
+def _map_sizes(
     net: Net, places: Sequence[LayerAddress], size: tuple[int, ...]
 ) -> dict[LayerAddress, tuple[int, ...]]:
-    """The extent of each place's map for images of this size."""
+    """Return the size of each place's feature map for images of this size."""
     image = torch.full((1, net.contract.channels, *size), sum(net.contract.value_range) / 2)
     with torch.no_grad():
         return {place: tuple(act.shape[2:]) for place, act in record_float32(net, image, places).items()}

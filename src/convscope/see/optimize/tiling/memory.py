@@ -1,4 +1,4 @@
-"""How large tiles may be within a memory budget."""
+"""Choose the size of tiles for a memory budget."""
 
 from collections.abc import Sequence
 from math import prod
@@ -13,15 +13,15 @@ from convscope.see.optimize.objective import Objective
 from convscope.see.optimize.tiling.geometry import TileConfig
 
 IMAGES = 10
-"""Copies of the whole image beside the tiles: canvas, gradient, optimizer, transforms, what is shown."""
+"""Copies of the whole image beside the tiles: parameters, gradient, optimizer, transforms, what is shown."""
 SAMPLE = 256
 """Side in pixels of the window whose memory is counted."""
 LEAST = 32 * 32
-"""Windows of fewer pixels are nothing but borders."""
+"""Windows of fewer pixels would be all border."""
 KEPT = 0.95
-"""Share of a budget that is planned with; what cannot be foreseen, like gaps between blocks, has the rest."""
+"""Share of a budget that is planned with; the rest is for what cannot be foreseen, like fragmentation."""
 PREPARED = 64 * 2**20
-"""Bytes that kernels keep for themselves from the first step on."""
+"""Bytes that kernels allocate for themselves at the first step."""
 
 
 def tiles_for_budget(
@@ -35,19 +35,22 @@ def tiles_for_budget(
     copies: int = IMAGES,
     used: int | None = None,
 ) -> TileConfig | None:
-    """Tiles with which ascent stays within the memory; None where the whole image fits.
+    """Return the largest tiles with which the optimisation stays within a memory budget.
 
-    One step on a small image is counted, and everything grows with the pixels.
+    The memory of one step on a small image is counted, and taken to be proportional to the pixels.
 
     Args:
-        net: what will look at the tiles, a quick copy if there is one.
-        goal: what is ascended.
-        size: of the image.
+        net: what the tiles are run on, a copy for inference if there is one.
+        goal: the objective.
+        size: of the image, for each spatial axis.
         memory: the most that the process may use, as in `4GB`; half of what is free if left out.
         batch: images at once.
         climb: precision and memory format.
         copies: images in float32 that are kept beside the tiles.
-        used: bytes in use before the work began; now, if left out. What steps leave behind is used again.
+        used: bytes in use before the work began; now, if left out. What steps allocate is taken to be reused.
+
+    Returns:
+        Limit for the windows' pixels; None where the whole image fits.
 
     Raises:
         ConvscopeError: not even the smallest tile fits.
@@ -70,6 +73,7 @@ def tiles_for_budget(
 
 
 def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
+    """Return the bytes that a step takes for each pixel of an image; cached with the network."""
     key = ("bytes for each pixel", goal.resolve(net).places, climb.precision, climb.channels_last, SAMPLE)
     if key not in net._cache:
         net._cache[key] = _counted(net, goal, size, climb)
@@ -77,6 +81,7 @@ def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], clim
 
 
 def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
+    """Count the bytes for each pixel on a small image."""
     least = net.contract.size or size
     sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
     canvas = pixel_image(net.contract, [0], size=sample, device=net.device)
