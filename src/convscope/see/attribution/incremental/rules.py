@@ -69,7 +69,7 @@ def _pointwise(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return x
     base = x.memory.recall(func, args, kwargs, lambda: run(x.known))
     made = x.like(base, values)
-    return x.become(made) if inplace else made
+    return x.replace_(made) if inplace else made
 
 
 def _combined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -97,7 +97,7 @@ def _combined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     if base.shape[1:] != first.shape[1:] or values.shape[1] != first.shape[1]:
         return NotImplemented
     made = first.like(base, values, region)
-    return args[0].become(made) if inplace else _finished(made)
+    return args[0].replace_(made) if inplace else _finished(made)
 
 
 def _operand(value: Any, like: PatchedTensor, region: Boxes) -> Any:
@@ -232,7 +232,7 @@ def _padding(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return NotImplemented
     base = x.memory.recall(func, args, kwargs, lambda: func(*known(args), **known(kwargs)))
     before = [0] * (axes - len(pad) // 2) + list(reversed(pad[::2]))
-    region = x.region.moved(before, tuple(base.shape[2:]))
+    region = x.region.shift(before, tuple(base.shape[2:]))
     made = extract(base, region.starts, region.size)
     moved = [tuple(at + step for at, step in zip(row, before, strict=True)) for row in x.region.starts]
     paste(x.inside, moved, made, region.starts)
@@ -252,7 +252,7 @@ def _joined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return NotImplemented
     base = first.memory.recall(func, (tensors,), {}, lambda: torch.cat([t.known for t in tensors], 1))
     region = reduce(Boxes.union, (t.region for t in tensors))
-    return _finished(first.like(base, torch.cat([t.over(region) for t in tensors], 1), region))
+    return _finished(first.like(base, torch.cat([t.values_in(region) for t in tensors], 1), region))
 
 
 def _split(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
