@@ -12,7 +12,7 @@ from torch import Tensor
 from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
-from convscope.see.attribution.faithfulness import ALL, Faithfulness, iter_metrics
+from convscope.see.attribution.faithfulness import Faithfulness, iter_metrics
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.metrics.pointing_game import Boxes
@@ -90,7 +90,7 @@ def explain(
     method: str | Method = "gradcam",
     target: Target | Sequence[Target] | None = None,
     *,
-    checks: Sequence[str] = ALL,
+    checks: Sequence[str] = (),
     boxes: Boxes = (),
     **settings: Any,
 ) -> Explanation:
@@ -123,7 +123,7 @@ def iter_explain(
     question: AttributionTask,
     method: Method,
     *,
-    checks: Sequence[str] = ALL,
+    checks: Sequence[str] = (),
     boxes: Boxes = (),
 ) -> Iterator[AttributionProgress]:
     """Explain, and yield after each part of the work; can be stopped at any time."""

@@ -48,6 +48,7 @@ class Method(BaseModel, ABC):
     """Whether a pixel counts as the largest absolute value of its channels, not as their sum."""
     satisfies_completeness: ClassVar[bool] = False
     """Whether the attributions should add up to the target's value less the baseline's."""
+    relative_to_baseline: ClassVar[bool] = True
 
     @abstractmethod
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:

@@ -3,6 +3,7 @@
 Up to the layer nothing requires a gradient; only what comes after it is part of the graph.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -37,6 +38,14 @@ class Cam(Method):
     signed = False
     layer: str = Field("", description="whose maps; the last with positions to tell apart if left out")
 
+    def place(self, question: AttributionTask) -> LayerAddress:
+        """The layer whose maps are weighed."""
+        return resolve_cam_layer(question, self.layer)
+
+
+class GradientCam(Cam):
+    """Base of the methods that weigh a layer's maps by the gradient there."""
+
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
         """The rectified weighted sum of maps, at the input's size."""
@@ -47,15 +56,11 @@ class Cam(Method):
             found.append(self.weigh_maps(*layer_gradient(question, place, rows)))
         yield PartialAttribution(upsample_to_inputs(question, torch.cat(found)), layer=place)
 
+    @abstractmethod
     def weigh_maps(
         self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
     ) -> Float[Tensor, "b 1 *size"]:
         """One map from a layer's maps and the gradient there."""
-        raise UsageError(f"a way for {self.name} to combine maps")
-
-    def place(self, question: AttributionTask) -> LayerAddress:
-        """The layer whose maps are weighed."""
-        return resolve_cam_layer(question, self.layer)
 
 
 def resolve_cam_layer(question: AttributionTask, text: str = "") -> LayerAddress:
@@ -215,7 +220,7 @@ def weighted_relu_sum(
 # A layer's maps, weighed by the mean gradient of the target at each.
 
 
-class GradCam(Cam):
+class GradCam(GradientCam):
     """The last layer's maps, each weighed by the mean gradient of the target over it."""
 
     name: str = "gradcam"
@@ -237,7 +242,7 @@ TINY = 1e-6
 """Keeps quotients finite; grad-cam's."""
 
 
-class GradCamPlusPlus(Cam):
+class GradCamPlusPlus(GradientCam):
     """The last layer's maps, weighed by positive gradients, each by its share of second derivatives."""
 
     name: str = "gradcam++"
@@ -259,7 +264,7 @@ class GradCamPlusPlus(Cam):
 # A layer's maps, weighed position by position: sharp also in early layers.
 
 
-class LayerCam(Cam):
+class LayerCam(GradientCam):
     """The last layer's maps, every position of each weighed by its own positive gradient."""
 
     name: str = "layercam"

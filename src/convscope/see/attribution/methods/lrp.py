@@ -32,6 +32,7 @@ class Lrp(Method):
         "Bach et al. 2015, doi:10.1371/journal.pone.0130140; rules: Montavon et al. 2019, ch. 10"
     )
     satisfies_completeness: ClassVar[bool] = True
+    relative_to_baseline: ClassVar[bool] = False
 
     rule: Literal["composite", "epsilon", "gamma", "zplus"] = Field(
         "composite",

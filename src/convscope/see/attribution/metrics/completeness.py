@@ -35,6 +35,6 @@ def completeness_gap(
     total = torch.stack([a.double().flatten(1).sum(1) for a in attributions]).sum(0)
     with torch.no_grad():
         difference = question.input_scores[0].double()
-        if method.name != "lrp":
+        if method.relative_to_baseline:
             difference = difference - question.batched(method.baseline(question))[0].double()
     return tuple(Completeness(t, d) for t, d in zip(total.tolist(), difference.tolist(), strict=True))
