@@ -1,4 +1,4 @@
-"""The schema of `convscope explain`. No torch here."""
+"""The settings of `convscope explain`. Imports no torch."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -39,5 +39,5 @@ class ExplainRecipe(OnNetwork):
 
     @property
     def methods(self) -> list[str]:
-        """The methods that are asked for."""
+        """The methods to run: those named, else all with `compare`, else Grad-CAM."""
         return list(self.method) or (list(METHODS) if self.compare else ["gradcam"])
