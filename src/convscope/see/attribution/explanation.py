@@ -51,7 +51,7 @@ class Explanation:
 
     @property
     def probabilities(self) -> Float[Tensor, " b"]:
-        """The softmax probability of each row's target if all targets are classes, else its value."""
+        """The probability of each row's target if all targets are classes, else its value."""
         return self.task.input_scores[1].cpu()
 
     def __len__(self) -> int:

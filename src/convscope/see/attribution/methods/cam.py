@@ -217,9 +217,6 @@ def weighted_relu_sum(
     return torch.einsum("bk...,bk->b...", maps, weights).clamp_min(0)[:, None]
 
 
-# A layer's maps, weighed by the mean gradient of the target at each.
-
-
 class GradCam(GradientCam):
     """The last layer's maps, each weighed by the mean gradient of the target over it."""
 
@@ -233,9 +230,6 @@ class GradCam(GradientCam):
     ) -> Float[Tensor, "b 1 *size"]:
         """Rectified."""
         return weighted_relu_sum(maps, gradient.flatten(2).mean(2))
-
-
-# Grad-CAM whose weights look at each position, so that several things of one class all count.
 
 
 TINY = 1e-6
@@ -259,9 +253,6 @@ class GradCamPlusPlus(GradientCam):
         share = square / (2 * square + maps_.sum(2, keepdim=True) * square * slope + TINY)
         share = torch.where(slope != 0, share, torch.zeros_like(share))
         return weighted_relu_sum(maps, (slope.clamp_min(0) * share).sum(2))
-
-
-# A layer's maps, weighed position by position: sharp also in early layers.
 
 
 class LayerCam(GradientCam):

@@ -1,4 +1,4 @@
-"""Gradients all along the way from nothing to the input, added up."""
+"""Integrated gradients: the gradient's integral along the line from a baseline to the input."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,16 +23,16 @@ from convscope.see.attribution.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 
 MANY = 16
-"""With fewer points, it does not pay to try whether the first convolution can be passed by."""
+"""Fewest steps at which testing for a linear first layer pays off."""
 SOON = 0.5
-"""Seconds after which what was found so far is told."""
+"""Seconds between two partial results."""
 
 Found = Iterator[tuple[list[Tensor], float]]
-"""Gradients added up so far, and the share of the work that is done."""
+"""Weighted sums of gradients so far, and the finished share of the work."""
 
 
 class IntegratedGradients(Method):
-    """The gradient's integral along the line from a baseline, by Gauss and Legendre; it adds up."""
+    """Integral of the gradient along the line from a baseline to the input, by Gauss-Legendre; complete."""
 
     name: str = "integrated"
     title: ClassVar[str] = "Integrated gradients"
@@ -44,9 +44,9 @@ class IntegratedGradients(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The integral so far, after each batch of points or every half second.
+        """Yield the integral so far, after each batch of points or every half second.
 
-        Where the lean way fails, at whatever row, all is computed plainly.
+        If the fast path fails at any row, everything is computed again by plain passes.
         """
         check_values(question)
         nothing, fold = self.baseline(question), plan_folding(question)
@@ -71,11 +71,12 @@ class IntegratedGradients(Method):
                 check_arrival(question, question.inputs, number, row, row)
 
     def points(self) -> tuple[Tensor, Tensor]:
-        """Shares of the line and their weights, which add up to 1."""
+        """Return Gauss-Legendre nodes on [0, 1] and weights that sum to 1, `[steps]` each in float64."""
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         return torch.from_numpy((1 + nodes) / 2), torch.from_numpy(weights / 2)
 
     def _fast(self, question: AttributionTask, nothing: tuple[Tensor, ...], fold: FoldPlan) -> Found:
+        """Accumulate gradients at the first layer if it is linear along the line, else at the inputs."""
         during = InputOnlyBackward(fold)
         if self.steps >= MANY and first_layer_is_linear(question, nothing, during, fold.first):
             return self._from_first_layer(question, nothing, fold, during)
@@ -88,7 +89,7 @@ class IntegratedGradients(Method):
         fold: FoldPlan,
         during: InputOnlyBackward,
     ) -> Found:
-        """Row after row, with gradients added up at the first convolution."""
+        """Accumulate gradients at the first layer's output, row by row."""
         total, told = zeros(question), perf_counter()
         shares, weights = self.points()
         size = ceil(self.steps / ceil(self.steps / question.batch))
@@ -115,7 +116,7 @@ class IntegratedGradients(Method):
         fold: FoldPlan,
         during: Callable[[], AbstractContextManager[object]],
     ) -> Found:
-        """Batch after batch, with gradients added up at the inputs."""
+        """Accumulate gradients at the inputs, batch by batch."""
         shares, weights = self.points()
         jobs = [(row, k) for row in range(len(question)) for k in range(self.steps)]
         total = zeros(question)
@@ -135,23 +136,25 @@ class IntegratedGradients(Method):
 
     @override
     def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
-        """Where the line begins."""
+        """Return the start of the line, by the setting `compared_with`."""
         return question.baseline(self.compared_with)
 
     @override
     def reduced(self) -> "IntegratedGradients":
-        """With 12 points at most."""
+        """Return a variant with at most 12 points."""
         return self.model_copy(update={"steps": min(self.steps, 12)})
 
 
 def _part(
     question: AttributionTask, nothing: tuple[Tensor, ...], total: list[Tensor], share: float
 ) -> PartialAttribution:
+    """Multiply the integral with the difference from the baseline."""
     pairs = zip(question.inputs, nothing, total, strict=True)
     return PartialAttribution(tuple((x - o) * sums for x, o, sums in pairs), share)
 
 
 def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor, fold: FoldPlan) -> Tensor:
+    """Return the points of the line at some shares, for some rows; indices stay as they are."""
     at = torch.tensor(rows, device=x.device)
     if not x.is_floating_point():
         return x[at]
@@ -159,4 +162,5 @@ def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor, fold: F
 
 
 def _shaped(values: Tensor, like: Tensor) -> Tensor:
+    """Reshape one value for each row so that it broadcasts over a tensor."""
     return values.to(like).view(-1, *[1] * (like.dim() - 1))

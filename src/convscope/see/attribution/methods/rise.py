@@ -1,4 +1,4 @@
-"""The mean of many random masks, each counted by how well the network knows the target behind it."""
+"""RISE: the mean of random masks, weighted by the target's probability under each."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -16,7 +16,7 @@ from convscope.see.attribution.target import AttributionTask
 
 
 class Rise(Method):
-    """Random coarse masks, weighed by the target's probability (or value): no gradients."""
+    """Random coarse masks, averaged with the target's probability (or value) as weight: no gradients."""
 
     name: str = "rise"
     title: ClassVar[str] = "RISE"
@@ -31,7 +31,11 @@ class Rise(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The weighted mean so far, its own mean taken off: what a position adds to what the others give."""
+        """Yield the weighted mean so far, after each batch of masks.
+
+        The mean score of all masks is subtracted: what is left is how much seeing a position raises the
+        score.
+        """
         check_values(question)
         during = plan_folding(question)
         nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
@@ -57,6 +61,7 @@ class Rise(Method):
         masks: list[Tensor],
         during: FoldPlan,
     ) -> Iterator[tuple[int, Tensor]]:
+        """Yield each row's index with its scores `[n]` under the masks."""
         count = len(masks[0])
 
         def hidden(numbers: Sequence[int]) -> tuple[Tensor, ...]:
@@ -78,11 +83,15 @@ class Rise(Method):
         yield from enumerate(found.view(len(question), count))
 
     def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:
-        """Source: the paper's equation 6, as a difference from what any mask gives on average."""
+        """Turn sums over masks into attributions.
+
+        Source: the paper's equation 6, less the mean score over all masks.
+        """
         mean = (total / done).to(sums).view(-1, *[1] * (sums.dim() - 1))
         return broadcast_mask(sums / (done * self.keep_probability) - mean, x)
 
     def _masks(self, positions: tuple[int, ...], count: int, chance: torch.Generator) -> Tensor:
+        """Draw masks `[count *positions]`: a binary grid, enlarged linearly and shifted at random."""
         if not positions:
             return torch.ones(count)
         cells = tuple(min(self.grid_size, extent) for extent in positions)
@@ -100,10 +109,10 @@ class Rise(Method):
 
     @override
     def reduced(self) -> "Rise":
-        """With 128 masks at most."""
+        """Return a variant with at most 128 masks."""
         return self.model_copy(update={"samples": min(self.samples, 128)})
 
 
 def _positions(x: Tensor) -> tuple[int, ...]:
-    """The axes that are masked: of a vector its values."""
+    """Return the size of the axes that are masked; of a vector, its values."""
     return tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])

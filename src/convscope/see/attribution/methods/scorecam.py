@@ -1,4 +1,4 @@
-"""A layer's maps, weighed by how well the network knows the target when it sees only what a map shows."""
+"""Score-CAM: feature maps weighted by the target's value for the input masked with each map."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ from convscope.see.attribution.target import AttributionTask
 
 
 class ScoreCam(Cam):
-    """The last layer's maps, weighed by the target's value for the input masked with each: no gradients."""
+    """A layer's feature maps, weighted by the target's value for the input masked with each: no gradients."""
 
     name: str = "scorecam"
     title: ClassVar[str] = "Score-CAM"
@@ -29,7 +29,7 @@ class ScoreCam(Cam):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """Softmax of the values over the maps; the sum so far after each batch."""
+        """Yield the map weighted by the softmax of the values so far, after each batch of masked inputs."""
         place = self.place(question)
         check_values(question)
         maps = seen_maps(question, place)
@@ -49,6 +49,7 @@ class ScoreCam(Cam):
             yield PartialAttribution(upsample_to_inputs(question, heat), (numbers[-1] + 1) / len(jobs), place)
 
     def _kept(self, maps: Tensor) -> Tensor:
+        """Return the indices of the maps to use, `[b n]`: all, or those that vary most."""
         count = min(self.channels, maps.shape[1]) or maps.shape[1]
         if count == maps.shape[1]:
             return torch.arange(count, device=maps.device).expand(len(maps), -1)
@@ -56,14 +57,14 @@ class ScoreCam(Cam):
 
     @override
     def reduced(self) -> "ScoreCam":
-        """With 32 maps at most."""
+        """Return a variant with at most 32 maps."""
         return self.model_copy(update={"channels": min(self.channels or 32, 32)})
 
 
 def _masked(
     question: AttributionTask, nothing: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
 ) -> tuple[Tensor, ...]:
-    """Inputs of which as much is left as their maps, stretched and scaled to [0, 1], say."""
+    """Blend inputs with the baseline by their feature maps, interpolated and scaled to [0, 1]."""
     found = []
     for i, (x, o) in enumerate(zip(question.repeated(rows), nothing, strict=True)):
         if x.dim() != maps.dim() or i not in question.differentiable_inputs:
