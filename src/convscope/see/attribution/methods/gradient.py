@@ -15,7 +15,7 @@ from convscope.see.attribution.target import AttributionTask
 
 
 class Saliency(Method):
-    """Saliency map: the target's gradient at the input; of a pixel's channels the largest magnitude counts."""
+    """Saliency map: the target's input gradient; of a pixel's channels the largest magnitude counts."""
 
     name: str = "saliency"
     title: ClassVar[str] = "Saliency"
@@ -52,7 +52,7 @@ class InputXGradient(Method):
 
 
 class GuidedBackprop(Method):
-    """Guided backpropagation: ReLUs pass back only what is positive, and only where their input was positive."""
+    """Guided backpropagation: ReLUs pass back only what is positive, and only where they were active."""
 
     name: str = "guided"
     title: ClassVar[str] = "Guided backprop"
