@@ -111,7 +111,7 @@ def iter_metrics(
     if "randomisation" in checks:
         for share, rows in randomization_passes(question, method, heats):
             found = _with(found, "weight_randomization", rows)
-            yield "forgetting", share, tuple(found)
+            yield "randomising weights", share, tuple(found)
 
 
 def _with(found: list[Faithfulness], name: str, values: Sequence[Any]) -> list[Faithfulness]:

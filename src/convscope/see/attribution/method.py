@@ -106,11 +106,11 @@ class Method(BaseModel, ABC):
         try:
             return cls(**values)
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             wrong = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
             raise UsageError(
                 f"settings of {values.get('name') or cls.__name__} that fit",
-                received=told,
+                received=problems,
                 hint=nearest(wrong, [f for f in cls.model_fields if f != "name"]),
             ) from None
 

@@ -136,7 +136,7 @@ def check_differentiable(net: Net) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error means that memory ran out, for which no fallback should be tried.
+    """Test whether an error means that memory ran out, for which no fallback should be tried.
 
     Args:
         error: any exception.
@@ -144,9 +144,9 @@ def is_out_of_memory(error: Exception) -> bool:
     Returns:
         True for out-of-memory errors of the CPU and of accelerators.
     """
-    said = str(error)
+    message = str(error)
     known = isinstance(error, torch.OutOfMemoryError)
-    return known or "out of memory" in said or "can't allocate memory" in said
+    return known or "out of memory" in message or "can't allocate memory" in message
 
 
 APART = 1e-6

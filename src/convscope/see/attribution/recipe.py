@@ -14,7 +14,7 @@ else:
 
 
 class ExplainRecipe(OnNetwork):
-    """Which part of a picture an answer came from, and how far that can be believed."""
+    """Settings of `convscope explain`: attribution maps of a network's output for one image."""
 
     verb: ClassVar[str] = "explain"
     positional: ClassVar[tuple[str, ...]] = ("image",)

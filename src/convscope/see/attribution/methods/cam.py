@@ -319,7 +319,7 @@ TINY = 1e-6
 
 
 class GradCamPlusPlus(GradientCam):
-    """A layer's feature maps, weighted by sums of positive gradients, each times a ratio of higher derivatives."""
+    """A layer's feature maps, weighted by positive gradients, each times a ratio of higher derivatives."""
 
     name: str = "gradcam++"
     title: ClassVar[str] = "Grad-CAM++"

@@ -153,7 +153,7 @@ def _plain_name(func: Callable[..., Any]) -> str:
 
 
 def _activates(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
-    """Tell whether a call is an activation function; a clamp is one if it is a ReLU."""
+    """Test whether a call is an activation function; a clamp is one if it is a ReLU."""
     name = str(getattr(func, "__name__", "")).strip("_")
     if name in ACTIVATIONS:
         return True

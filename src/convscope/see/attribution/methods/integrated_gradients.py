@@ -50,10 +50,10 @@ class IntegratedGradients(Method):
         """
         check_values(question)
         nothing, fold = self.baseline(question), plan_folding(question)
-        total, told = zeros(question), 0.0
+        total, done = zeros(question), 0.0
         try:
-            for total, told in self._fast(question, nothing, fold):
-                yield _part(question, nothing, total, told)
+            for total, done in self._fast(question, nothing, fold):
+                yield _part(question, nothing, total, done)
             self._check(question, total)
         except (RuntimeError, LookupError, ConvscopeError) as error:
             if is_out_of_memory(error):
@@ -61,7 +61,7 @@ class IntegratedGradients(Method):
         else:
             return
         for total, share in self._from_input(question, nothing, fold, fold):
-            if share > told:
+            if share > done:
                 yield _part(question, nothing, total, share)
 
     def _check(self, question: AttributionTask, total: list[Tensor]) -> None:
@@ -90,7 +90,7 @@ class IntegratedGradients(Method):
         during: InputOnlyBackward,
     ) -> Found:
         """Accumulate gradients at the first layer's output, row by row."""
-        total, told = zeros(question), perf_counter()
+        total, last_yield = zeros(question), perf_counter()
         shares, weights = self.points()
         size = ceil(self.steps / ceil(self.steps / question.batch))
         for row in range(len(question)):
@@ -104,9 +104,9 @@ class IntegratedGradients(Method):
                 if line.silent:
                     raise LookupError("a gradient from every point of the line")
                 last = first + size >= self.steps
-                if last or perf_counter() - told > SOON:
+                if last or perf_counter() - last_yield > SOON:
                     total[line.number][row] = line.gradient()[0]
-                    told = perf_counter()
+                    last_yield = perf_counter()
                     yield total, (row + (first + len(share)) / self.steps) / len(question)
 
     def _from_input(

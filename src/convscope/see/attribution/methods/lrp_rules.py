@@ -52,7 +52,7 @@ max_pool1d_with_indices max_pool2d_with_indices boolean_dispatch fn where setite
 positive
 """
 PLAIN = frozenset(_PLAIN.split())
-"""Functions whose own gradient is right: linear without a bias (or a bias that keeps its share), selecting."""
+"""Functions whose own gradient is right: linear (a bias keeps its share), or selecting values."""
 _PRODUCTS = """
 mul rmul multiply imul div divide truediv itruediv true_divide
 """
@@ -162,7 +162,7 @@ class LrpMode(Watched):
 
 
 def _foreign(func: Callable[..., Any]) -> bool:
-    """Tell whether a function is an operator registered outside PyTorch, whatever its name."""
+    """Test whether a function is an operator registered outside PyTorch, whatever its name."""
     if isinstance(func, torch._ops.OpOverload):
         return func.namespace != "aten"
     return isinstance(func, torch._ops.OpOverloadPacket) and not func._qualified_op_name.startswith("aten::")
@@ -218,7 +218,7 @@ def _passed(func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
 
 
 def _inplace(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
-    """Tell whether a call works in place."""
+    """Test whether a call works in place."""
     name = func.__name__
     by_name = name.endswith("_") and not name.endswith("__")
     return by_name or bool(kwargs.get("inplace")) or (len(args) > 1 and args[-1] is True)

@@ -72,7 +72,7 @@ class Watched(TorchFunctionMode):
             self._check_compiled(name, part)
         for name, part in self.module.named_modules():
             if name and isinstance(part, torch.jit.ScriptModule):
-                continue  # some take no hooks; the module around them tells what they made
+                continue  # some take no hooks; their outputs are verified by the module around them
             enter = part.register_forward_pre_hook(lambda *_, name=name: self.inside.append(name))
             self.handles += [enter, part.register_forward_hook(self._leave, always_call=True)]
         return super().__enter__()
