@@ -125,7 +125,7 @@ def explain(
         **settings: the method's own, as in `explain(net, image, "rise", samples=4000)`.
 
     Returns:
-        The attributions of all rows, with the metrics that were asked for.
+        The attributions of all rows, with the metrics named in `checks`.
 
     Raises:
         UsageError: there is no such method or setting, it does not suit this network, or a target is
