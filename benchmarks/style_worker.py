@@ -323,7 +323,7 @@ def seams(change: Tensor, axes: Any) -> dict[str, Any]:
     borders, ordinary = [], []
     for axis, spans in enumerate(axes, start=1):
         jumps = change.diff(dim=axis).abs().mean(dim=[i for i in range(3) if i != axis])
-        cuts = {span.own[0] for span in spans[1:]}
+        cuts = {span.core[0] for span in spans[1:]}
         for first in range(GRID, len(jumps), GRID):
             i = first - 1  # the step from the line before
             around = [k for k in range(i - 16, i + 17) if k != i and 0 <= k < len(jumps)]

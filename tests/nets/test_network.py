@@ -101,7 +101,7 @@ def test_the_public_names_are_things_not_files():
         "record",
         "Net",
         "InputContract",
-        "Place",
+        "LayerAddress",
         "chain",
         "Graph",
         "see",

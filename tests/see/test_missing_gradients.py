@@ -22,7 +22,7 @@ from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.worlds import ImageTensorDataset
 
 CONTRACT = InputContract(3, 16, 16)
-LAYER = "constant_then_linear"
+LAYER = "late"
 
 
 def _one_hot(h: torch.Tensor) -> torch.Tensor:

@@ -287,7 +287,7 @@ def test_what_makes_no_sense_is_refused(judge, photographs, folder):
             plan=ClassificationRecipe(**PLAN),
             task=StyleTransferTask(judge, SCALES),
         )
-    with pytest.raises(DataError, match="Photographs"):
+    with pytest.raises(DataError, match="UnlabelledImages"):
         Trainer(painter(), [1], plan=ClassificationRecipe(**PLAN), task=StyleBankTask(judge, SCALES))
 
 

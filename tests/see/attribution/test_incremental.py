@@ -101,7 +101,7 @@ def test_layers_compute_only_what_a_box_can_change():
         with Watch():
             change.scores(boxes, nullcontext, local=True)
     kind, region = areas[0]
-    assert kind == "Changed" and region.size == (4, 4)  # 4 pixels, read by a window of 5 every 2
+    assert kind == "PatchedTensor" and region.size == (4, 4)  # 4 pixels, read by a window of 5 every 2
 
 
 def test_one_axis():

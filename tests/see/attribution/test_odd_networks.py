@@ -22,7 +22,7 @@ SETTINGS = {
     "smoothgrad": {"noise": 0.0, "samples": 2},
     "integrated": {"steps": 18},
     "occlusion": {"window": 4},
-    "rise": {"samples": 12, "cells": 3},
+    "rise": {"samples": 12, "grid_size": 3},
 }
 QUICK = (
     "plain",

@@ -56,5 +56,5 @@ def test_maps_are_torchcams(net, name, theirs, place):
             wanted = cam(5, net.module(ready.clone().requires_grad_()))[0]
     chosen = get_method(name, layer=place)
     question = make_task(net, image, 5)
-    found = chosen.combined(*layer_gradient(question, chosen.place(question), [0]))[:, 0]
+    found = chosen.weigh_maps(*layer_gradient(question, chosen.place(question), [0]))[:, 0]
     assert torch.allclose(scaled(found), wanted, atol=1e-4)

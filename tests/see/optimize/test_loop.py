@@ -112,7 +112,7 @@ def test_gradient_by_finite_differences(small: Net, make) -> None:
     free = canvas.parameters[0].detach().double()
 
     def score(parameter: Tensor) -> tuple[Tensor, Tensor]:
-        moved = ImageParameterization((parameter.clone().requires_grad_(),), canvas.draw)
+        moved = ImageParameterization((parameter.clone().requires_grad_(),), canvas.decode)
         start, _ = optimize_input(
             small,
             goal,

@@ -100,7 +100,7 @@ def test_two_paintings_are_their_mean(net):
     for objective in easel.scale_objective((40, 48)).style.values():
         (term,) = objective.terms
         grams = [gram(record(net, p[None], [term.term.place]).popitem()[1])[0] for p in (one, two)]
-        torch.testing.assert_close(term.term.wanted[0], 0.75 * grams[0] + 0.25 * grams[1])
+        torch.testing.assert_close(term.term.targets[0], 0.75 * grams[0] + 0.25 * grams[1])
 
 
 def test_outside_the_mask_nothing_moves_and_inside_something_does(net):

@@ -69,7 +69,7 @@ def test_an_index_is_used_where_there_is_one(digit_net, data, tmp_path, monkeypa
     def never(*_args, **_options):
         raise AssertionError("an index was there")
 
-    monkeypatch.setattr("convscope.see.units.report.indexing_units", never)
+    monkeypatch.setattr("convscope.see.units.report.iter_index_units", never)
     assert unit_report(digit_net, "conv2:3", data, top_k=4, steps=1).entry.top == given.entry("conv2:3").top
     unit_report(digit_net, "conv2:3", data, index=given, steps=1)
     with pytest.raises(AssertionError, match="was there"):

@@ -158,7 +158,7 @@ net = cs.load(sys.argv[1], weights=None, seed=0)
 layer, budget, size, steps = sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 made = cs.see.visualize(net, f"{layer}:*", steps=steps, size=[size], memory=f"{budget}GB", batch=4096)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(len(made), made.settled.batch, peak)
+print(len(made), made.execution.batch, peak)
 """
 
 

@@ -78,7 +78,7 @@ class AdaINTask(StyleTransferTask):
         """
         _adain(net)
         if not isinstance(data, UnlabelledImages):
-            raise DataError("Photographs to learn from", received=type(data).__name__)
+            raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
         return ContentStylePairs(data, self.paintings, plan, self.scales.side, net.device)
 
     def styles(self, net: Net) -> tuple[str, ...]:

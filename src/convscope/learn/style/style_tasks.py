@@ -97,7 +97,7 @@ class StyleTransferTask:
             DataError: there is nothing to learn from.
         """
         if not isinstance(data, UnlabelledImages):
-            raise DataError("Photographs to learn from", received=type(data).__name__)
+            raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
         styles = self.styles(net)
         there = len(next(iter(self.judge.grams.values())))
         if len(styles) != there:

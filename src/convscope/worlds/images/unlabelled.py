@@ -72,7 +72,7 @@ class UnlabelledImages:
         return len(self.pictures)
 
     def __repr__(self) -> str:
-        return f"Photographs({self.name}: {len(self):,})"
+        return f"UnlabelledImages({self.name}: {len(self):,})"
 
     def take(self, indices: Iterable[int]) -> "UnlabelledImages":
         """Only the photographs at `indices`, in that order; nothing is copied."""

@@ -46,7 +46,7 @@ class StyleTrainRecipe(StyleTrainingRecipe):
 
     verb: ClassVar[str] = "style train"
     positional: ClassVar[tuple[str, ...]] = ("photographs",)
-    tasks: ClassVar[tuple[str, ...]] = ("Painting", "Banking", "Adapting")
+    tasks: ClassVar[tuple[str, ...]] = ("StyleTransferTask", "StyleBankTask", "AdaINTask")
 
     def unused(self) -> dict[str, str]:
         """Return the settings that a network of this kind never reads, each with the reason."""
@@ -85,7 +85,7 @@ class StyleAddRecipe(StyleTrainingRecipe):
     """One more style for a StyleBank, all else frozen."""
 
     verb: ClassVar[str] = "style add"
-    tasks: ClassVar[tuple[str, ...]] = ("Banking",)
+    tasks: ClassVar[tuple[str, ...]] = ("StyleBankTask",)
     positional: ClassVar[tuple[str, ...]] = ("model", "photographs")
 
     model: str = Field("stylebank", min_length=1, description="a StyleBank: a name, or the folder of a run")
