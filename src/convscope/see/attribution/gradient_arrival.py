@@ -222,8 +222,8 @@ def _first_order(run: Run, score: Tensor, value: Tensor) -> bool:
 
     If it does, the true derivative is not 0, whatever autograd returned.
     """
-    chance = torch.Generator().manual_seed(0)
-    draw = torch.randn(value.shape, generator=chance, dtype=torch.float64).to(value)
+    generator = torch.Generator().manual_seed(0)
+    draw = torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
     span = float(value.max() - value.min()) or 1.0
     with torch.no_grad():
         far, near = (float((run(value + STEP * k * span * draw) - score).abs().max()) for k in (1.0, 0.1))

@@ -46,8 +46,8 @@ def input_gradients(
     made = []
     for x in free:
         gradient = next(found) if x.requires_grad else None
-        nothing = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
-        made.append(nothing if gradient is None else gradient)
+        zero = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
+        made.append(zero if gradient is None else gradient)
     for number in question.differentiable_inputs:
         silent = {rows[at]: at for at in silent_rows(made[number])}  # of each row one point will do
         for row, at in silent.items():
@@ -109,8 +109,8 @@ def check_arrival(
 def _others(question: AttributionTask, number: int, row: int, value: Tensor) -> list[Tensor]:
     """Return other values of an input to compare with: the mean baseline, and three noise draws."""
     low, high = question.net.contracts[number].value_range
-    chance = torch.Generator().manual_seed(row)
-    draws = [torch.rand(value.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    generator = torch.Generator().manual_seed(row)
+    draws = [torch.rand(value.shape, generator=generator, dtype=torch.float64) for _ in range(3)]
     return [
         question.baseline("mean")[number][row : row + 1],
         *((low + (high - low) * d).to(value) for d in draws),

@@ -78,11 +78,11 @@ class AttributionTask:
 
         The noise exceeds the contract's range, so that statistics over the batch differ.
         """
-        chance = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
         made = []
         for x, contract in zip((x[:1] for x in self.inputs), self.net.contracts, strict=True):
             low, high = contract.value_range
-            draw = torch.rand(x.shape, generator=chance, dtype=torch.float64)
+            draw = torch.rand(x.shape, generator=generator, dtype=torch.float64)
             noise = low + (high - low) * (7 * draw - 3)
             made.append(torch.cat([x, noise.to(x) if x.is_floating_point() else x.flip(-1)]))
         return tuple(made)
@@ -232,7 +232,7 @@ class AttributionTask:
             One tensor in the shape of each input; inputs that are indices stay as they are.
         """
         return tuple(
-            _nothing(x, i, self.net, kind) if i in self.differentiable_inputs else x
+            _reference(x, i, self.net, kind) if i in self.differentiable_inputs else x
             for i, x in enumerate(self.inputs)
         )
 
@@ -269,7 +269,9 @@ def make_task(
             )
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
-        return AttributionTask(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
+        return AttributionTask(
+            net, inputs, *zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
+        )
 
 
 @contextmanager
@@ -313,11 +315,11 @@ def _plain(x: Tensor) -> Tensor:
     return x.float() if x.dtype in HALVES else x.clone() if x.is_inference() else x
 
 
-def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
+def _resolved(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
     """Resolve one target to its objective, its name, and its class number if it is a class."""
     first = tuple(x[:1] for x in inputs)
     if isinstance(target, Objective):
-        terms = tuple(replace(term, term=_bound(net, term.term, first)) for term in target.terms)
+        terms = tuple(replace(term, term=_resolved_term(net, term.term, first)) for term in target.terms)
         return Objective(terms, target.images), "objective", None
     if isinstance(target, bool) or not isinstance(target, (int, str, LayerAddress)):
         raise UsageError("a class, a place or an objective as target", received=repr(target))
@@ -344,7 +346,7 @@ def _shape(net: Net, place: LayerAddress, first: tuple[Tensor, ...]) -> tuple[in
     return next(iter(parts.values()), ()) if place.key is None else parts[place.key]
 
 
-def _bound(net: Net, measure: ObjectiveTerm, first: tuple[Tensor, ...]) -> ObjectiveTerm:
+def _resolved_term(net: Net, measure: ObjectiveTerm, first: tuple[Tensor, ...]) -> ObjectiveTerm:
     """Resolve a term's addresses; unit 0 of a result `[b]` is the result itself."""
     bare = (
         isinstance(measure, ChannelActivation) and measure.place.unit == 0 and measure.place.position is None
@@ -401,7 +403,7 @@ def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
     return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
 
 
-def _nothing(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
+def _reference(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
     """Return the reference value of one input in its shape."""
     contract = net.contracts[number]
     if kind == "blur" and x.dim() > 2:

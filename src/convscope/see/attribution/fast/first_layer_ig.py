@@ -35,7 +35,7 @@ class LinearFirstLayer:
     Args:
         question: the task: network, inputs and targets.
         row: the row's index.
-        nothing: the baseline, one tensor `[b ...]` for each input of the network.
+        baseline: the reference input, one tensor `[b ...]` for each input of the network.
         during: the context for passes.
         key: the `id` of the first layer's weight.
     """
@@ -44,16 +44,16 @@ class LinearFirstLayer:
         self,
         question: AttributionTask,
         row: int,
-        nothing: Sequence[Tensor],
+        baseline: Sequence[Tensor],
         during: InputOnlyBackward,
         key: int,
     ) -> None:
         self.question, self.row, self.during, self.key = question, row, during, key
         self.number = question.differentiable_inputs[0]
         self.inputs = tuple(x[row : row + 1] for x in question.inputs)
-        self.nothing = tuple(x[row : row + 1] for x in nothing)
+        self.baseline = tuple(x[row : row + 1] for x in baseline)
         with torch.no_grad():
-            self.low = self.reached(self.nothing[self.number])
+            self.low = self.reached(self.baseline[self.number])
         self.high, self.source = self.traced(self.inputs[self.number])
         self.step = self.high.detach() - self.low
         self.sums = torch.zeros_like(self.low)
@@ -129,7 +129,7 @@ class LinearFirstLayer:
         """
         if len(self.low) != 1:
             return False
-        x, o = self.inputs[self.number], self.nothing[self.number]
+        x, o = self.inputs[self.number], self.baseline[self.number]
         between = [*self.inputs]
         between[self.number] = (o + BETWEEN * (x - o)).detach().requires_grad_()
         high, source = self.traced(between[self.number])
@@ -142,13 +142,13 @@ class LinearFirstLayer:
 
 
 def first_layer_is_linear(
-    question: AttributionTask, nothing: Sequence[Tensor], during: InputOnlyBackward, first: Tensor | None
+    question: AttributionTask, baseline: Sequence[Tensor], during: InputOnlyBackward, first: Tensor | None
 ) -> bool:
     """Test whether integrated gradients can start at the first layer's output.
 
     Args:
         question: the task: network, inputs and targets.
-        nothing: the baseline, one tensor `[b ...]` for each input of the network.
+        baseline: the reference input, one tensor `[b ...]` for each input of the network.
         during: the context for passes.
         first: the weight of the first convolution or dense layer; None if there is none that runs once.
 
@@ -159,7 +159,7 @@ def first_layer_is_linear(
         return False
     rows = [question.objectives.index(goal) for goal in dict.fromkeys(question.objectives)]
     try:
-        return all(LinearFirstLayer(question, row, nothing, during, id(first)).holds() for row in rows)
+        return all(LinearFirstLayer(question, row, baseline, during, id(first)).holds() for row in rows)
     except Exception as error:  # whatever a network throws at what it did not expect
         if is_out_of_memory(error):
             raise

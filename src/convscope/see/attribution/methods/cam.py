@@ -242,9 +242,9 @@ def _check_arrival(
         with start_graph_at(question, place, value):
             return question.scores(inputs, [row])
 
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     size = float(maps.abs().max()) or 1.0
-    draws = [torch.randn(maps.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    draws = [torch.randn(maps.shape, generator=generator, dtype=torch.float64) for _ in range(3)]
     others = [torch.zeros_like(maps), *((size * draw).to(maps) for draw in draws)]
     with ordinary():
         if everywhere and not depends(run, run(maps).detach(), others):

@@ -43,7 +43,7 @@ class InputXGradient(Method):
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the products; they are complete where the network is linear."""
         found = zip(question.inputs, self.baseline(question), batched_input_gradients(question), strict=True)
-        yield PartialAttribution(tuple((x - nothing) * gradient for x, nothing, gradient in found))
+        yield PartialAttribution(tuple((x - baseline) * gradient for x, baseline, gradient in found))
 
     @override
     def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
@@ -105,24 +105,24 @@ class SmoothGrad(Method):
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the mean gradient so far, after each batch."""
-        chances = [torch.Generator().manual_seed(self.seed) for _ in range(len(question))]
+        generators = [torch.Generator().manual_seed(self.seed) for _ in range(len(question))]
         jobs = [row for row in range(len(question)) for _ in range(self.samples)]
         total = zeros(question)
         for first in range(0, len(jobs), question.batch):
             rows = jobs[first : first + question.batch]
-            noisy = tuple(self._noisy(x, rows, chances) for x in question.repeated(rows))
+            noisy = tuple(self._noisy(x, rows, generators) for x in question.repeated(rows))
             at = torch.tensor(rows, device=total[0].device)
             for sums, found in zip(total, input_gradients(question, noisy, rows), strict=True):
                 sums.index_add_(0, at, found)
             done = first + len(rows)
             yield PartialAttribution(tuple(sums / self.samples for sums in total), done / len(jobs))
 
-    def _noisy(self, x: Tensor, rows: list[int], chances: list[torch.Generator]) -> Tensor:
+    def _noisy(self, x: Tensor, rows: list[int], generators: list[torch.Generator]) -> Tensor:
         """Add Gaussian noise relative to each row's range of values; indices stay as they are."""
         if not x.is_floating_point():
             return x
         span = x.flatten(1).amax(1) - x.flatten(1).amin(1)
-        draws = torch.stack([torch.randn(x.shape[1:], generator=chances[row]) for row in rows])
+        draws = torch.stack([torch.randn(x.shape[1:], generator=generators[row]) for row in rows])
         return x + self.noise * span.view(-1, *[1] * (x.dim() - 1)) * draws.to(x)
 
     @override

@@ -49,20 +49,20 @@ class IntegratedGradients(Method):
         If the fast path fails at any row, everything is computed again by plain passes.
         """
         check_values(question)
-        nothing, fold = self.baseline(question), plan_folding(question)
+        baseline, fold = self.baseline(question), plan_folding(question)
         total, done = zeros(question), 0.0
         try:
-            for total, done in self._fast(question, nothing, fold):
-                yield _part(question, nothing, total, done)
+            for total, done in self._fast(question, baseline, fold):
+                yield _part(question, baseline, total, done)
             self._check(question, total)
         except (RuntimeError, LookupError, ConvscopeError) as error:
             if is_out_of_memory(error):
                 raise
         else:
             return
-        for total, share in self._from_input(question, nothing, fold, fold):
+        for total, share in self._from_input(question, baseline, fold, fold):
             if share > done:
-                yield _part(question, nothing, total, share)
+                yield _part(question, baseline, total, share)
 
     def _check(self, question: AttributionTask, total: list[Tensor]) -> None:
         """Refuse rows whose gradients are 0 all along the line because none arrives."""
@@ -75,17 +75,17 @@ class IntegratedGradients(Method):
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         return torch.from_numpy((1 + nodes) / 2), torch.from_numpy(weights / 2)
 
-    def _fast(self, question: AttributionTask, nothing: tuple[Tensor, ...], fold: FoldPlan) -> Found:
+    def _fast(self, question: AttributionTask, baseline: tuple[Tensor, ...], fold: FoldPlan) -> Found:
         """Accumulate gradients at the first layer if it is linear along the line, else at the inputs."""
         during = InputOnlyBackward(fold)
-        if self.steps >= MANY and first_layer_is_linear(question, nothing, during, fold.first):
-            return self._from_first_layer(question, nothing, fold, during)
-        return self._from_input(question, nothing, fold, lambda: during)
+        if self.steps >= MANY and first_layer_is_linear(question, baseline, during, fold.first):
+            return self._from_first_layer(question, baseline, fold, during)
+        return self._from_input(question, baseline, fold, lambda: during)
 
     def _from_first_layer(
         self,
         question: AttributionTask,
-        nothing: tuple[Tensor, ...],
+        baseline: tuple[Tensor, ...],
         fold: FoldPlan,
         during: InputOnlyBackward,
     ) -> Found:
@@ -94,12 +94,12 @@ class IntegratedGradients(Method):
         shares, weights = self.points()
         size = ceil(self.steps / ceil(self.steps / question.batch))
         for row in range(len(question)):
-            line = LinearFirstLayer(question, row, nothing, during, id(fold.first))
+            line = LinearFirstLayer(question, row, baseline, during, id(fold.first))
             if row and not line.holds():
                 raise LookupError("a line that enters as the first row's does")
             for first in range(0, self.steps, size):
                 share, weight = shares[first : first + size], weights[first : first + size]
-                rows, pairs = [row] * len(share), zip(question.inputs, nothing, strict=True)
+                rows, pairs = [row] * len(share), zip(question.inputs, baseline, strict=True)
                 line.add([_between(x, o, rows, share, fold) for x, o in pairs], share, weight)
                 if line.silent:
                     raise LookupError("a gradient from every point of the line")
@@ -112,7 +112,7 @@ class IntegratedGradients(Method):
     def _from_input(
         self,
         question: AttributionTask,
-        nothing: tuple[Tensor, ...],
+        baseline: tuple[Tensor, ...],
         fold: FoldPlan,
         during: Callable[[], AbstractContextManager[object]],
     ) -> Found:
@@ -125,7 +125,7 @@ class IntegratedGradients(Method):
             rows = [row for row, _ in part]
             share, weight = (values[[k for _, k in part]] for values in (shares, weights))
             between = tuple(
-                _between(x, o, rows, share, fold) for x, o in zip(question.inputs, nothing, strict=True)
+                _between(x, o, rows, share, fold) for x, o in zip(question.inputs, baseline, strict=True)
             )
             found = input_gradients(question, between, rows, during)
             for sums, gradient in zip(total, found, strict=True):
@@ -146,19 +146,19 @@ class IntegratedGradients(Method):
 
 
 def _part(
-    question: AttributionTask, nothing: tuple[Tensor, ...], total: list[Tensor], share: float
+    question: AttributionTask, baseline: tuple[Tensor, ...], total: list[Tensor], share: float
 ) -> PartialAttribution:
     """Multiply the integral with the difference from the baseline."""
-    pairs = zip(question.inputs, nothing, total, strict=True)
+    pairs = zip(question.inputs, baseline, total, strict=True)
     return PartialAttribution(tuple((x - o) * sums for x, o, sums in pairs), share)
 
 
-def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor, fold: FoldPlan) -> Tensor:
+def _between(x: Tensor, baseline: Tensor, rows: list[int], share: Tensor, fold: FoldPlan) -> Tensor:
     """Return the points of the line at some shares, for some rows; indices stay as they are."""
     at = torch.tensor(rows, device=x.device)
     if not x.is_floating_point():
         return x[at]
-    return fold.laid_out(nothing[at] + _shaped(share, x) * (x[at] - nothing[at]))
+    return fold.laid_out(baseline[at] + _shaped(share, x) * (x[at] - baseline[at]))
 
 
 def _shaped(values: Tensor, like: Tensor) -> Tensor:

@@ -38,13 +38,13 @@ class Rise(Method):
         """
         check_values(question)
         during = plan_folding(question)
-        nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
+        baseline, generator = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
         sums = [s.sum(1) if s.dim() > 2 else s for s in zeros(question)]
         total, done = torch.zeros(len(question), device=sums[0].device, dtype=torch.float64), 0
         while done < self.samples:
             count = min(max(1, question.batch // len(question)), self.samples - done)
-            masks = [self._masks(_positions(x), count, chance).to(x.device) for x in question.inputs]
-            for row, degree in self._scored(question, nothing, masks, during):
+            masks = [self._masks(_positions(x), count, generator).to(x.device) for x in question.inputs]
+            for row, degree in self._scored(question, baseline, masks, during):
                 total[row] += degree.sum()
                 for s, mask in zip(sums, masks, strict=True):
                     s[row] += torch.einsum("n,n...->...", degree.to(s), mask.to(s))
@@ -57,7 +57,7 @@ class Rise(Method):
     def _scored(
         self,
         question: AttributionTask,
-        nothing: tuple[Tensor, ...],
+        baseline: tuple[Tensor, ...],
         masks: list[Tensor],
         during: FoldPlan,
     ) -> Iterator[tuple[int, Tensor]]:
@@ -66,7 +66,7 @@ class Rise(Method):
 
         def hidden(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             made = []
-            for i, (x, o, mask) in enumerate(zip(question.inputs, nothing, masks, strict=True)):
+            for i, (x, o, mask) in enumerate(zip(question.inputs, baseline, masks, strict=True)):
                 rows, columns = [n // count for n in numbers], [n % count for n in numbers]
                 m = broadcast_mask(mask[columns], x)
                 made.append(
@@ -90,17 +90,17 @@ class Rise(Method):
         mean = (total / done).to(sums).view(-1, *[1] * (sums.dim() - 1))
         return broadcast_mask(sums / (done * self.keep_probability) - mean, x)
 
-    def _masks(self, positions: tuple[int, ...], count: int, chance: torch.Generator) -> Tensor:
+    def _masks(self, positions: tuple[int, ...], count: int, generator: torch.Generator) -> Tensor:
         """Draw masks `[count *positions]`: a binary grid, enlarged linearly and shifted at random."""
         if not positions:
             return torch.ones(count)
         cells = tuple(min(self.grid_size, extent) for extent in positions)
         grid = (
-            torch.rand(count, 1, *(c + 1 for c in cells), generator=chance) < self.keep_probability
+            torch.rand(count, 1, *(c + 1 for c in cells), generator=generator) < self.keep_probability
         ).float()
         sides = tuple(-(-extent // c) for extent, c in zip(positions, cells, strict=True))
         large = interpolate(grid, tuple((c + 1) * side for c, side in zip(cells, sides, strict=True)))
-        moves = [torch.randint(0, side, (count,), generator=chance).tolist() for side in sides]
+        moves = [torch.randint(0, side, (count,), generator=generator).tolist() for side in sides]
         cut = [
             large[(n, 0, *(slice(m[n], m[n] + e) for m, e in zip(moves, positions, strict=True)))]
             for n in range(count)

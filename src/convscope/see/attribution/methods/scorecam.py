@@ -37,11 +37,11 @@ class ScoreCam(Cam):
         maps = torch.stack([m[k] for m, k in zip(maps, kept, strict=True)])
         jobs = [row for row in range(len(question)) for _ in range(maps.shape[1])]
         values = torch.full(maps.shape[:2], -torch.inf, device=maps.device, dtype=maps.dtype)
-        nothing, during = question.baseline("mean"), plan_folding(question)
+        baseline, during = question.baseline("mean"), plan_folding(question)
 
         def masked(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             rows, columns = [n // maps.shape[1] for n in numbers], [n % maps.shape[1] for n in numbers]
-            return _masked(question, nothing, maps[rows, columns][:, None], rows, during)
+            return _masked(question, baseline, maps[rows, columns][:, None], rows, during)
 
         for numbers, found in batched_scores(question, jobs, masked, during=during):
             values.view(-1)[numbers] = found.to(values)
@@ -62,11 +62,11 @@ class ScoreCam(Cam):
 
 
 def _masked(
-    question: AttributionTask, nothing: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
+    question: AttributionTask, baseline: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
 ) -> tuple[Tensor, ...]:
     """Blend inputs with the baseline by their feature maps, interpolated and scaled to [0, 1]."""
     found = []
-    for i, (x, o) in enumerate(zip(question.repeated(rows), nothing, strict=True)):
+    for i, (x, o) in enumerate(zip(question.repeated(rows), baseline, strict=True)):
         if x.dim() != maps.dim() or i not in question.differentiable_inputs:
             found.append(x)
             continue

@@ -35,10 +35,10 @@ def average_drop(question: AttributionTask, heats: Sequence[Tensor]) -> tuple[Av
     Returns:
         Drop and increase of each row.
     """
-    nothing = question.baseline("mean")
+    baseline = question.baseline("mean")
     tops = torch.stack([_top(heats[i]) for i in question.differentiable_inputs]).amax(0)
     seen = []
-    for i, (x, o) in enumerate(zip(question.inputs, nothing, strict=True)):
+    for i, (x, o) in enumerate(zip(question.inputs, baseline, strict=True)):
         if i not in question.differentiable_inputs:
             seen.append(x)
             continue

@@ -158,13 +158,13 @@ def _flat(question: AttributionTask, heats: Sequence[Tensor], row: int) -> Float
 
 def _random(question: AttributionTask, seed: int) -> list[Tensor]:
     """Return random heatmaps: uniform noise on a coarse grid, as smooth as a class activation map."""
-    chance, made = torch.Generator().manual_seed(seed), []
+    generator, made = torch.Generator().manual_seed(seed), []
     for x in question.inputs:
         if x.dim() == 2:
-            made.append(torch.rand(x.shape, generator=chance).to(x.device))
+            made.append(torch.rand(x.shape, generator=generator).to(x.device))
             continue
         size = tuple(x.shape[2:])
-        noise = torch.rand((len(x), 1, *(min(7, extent) for extent in size)), generator=chance)
+        noise = torch.rand((len(x), 1, *(min(7, extent) for extent in size)), generator=generator)
         made.append(interpolate(noise, size)[:, 0].to(x.device))
     return made
 

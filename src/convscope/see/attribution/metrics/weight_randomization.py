@@ -106,7 +106,7 @@ def randomized_weights(modules: Sequence[nn.Module], seed: int = 0) -> Iterator[
     Yields:
         Nothing; the weights are restored when the context is left.
     """
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     aside: list[tuple[Tensor, Tensor]] = []
     try:
         for module in modules:
@@ -114,22 +114,22 @@ def randomized_weights(modules: Sequence[nn.Module], seed: int = 0) -> Iterator[
             for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
                 if tensor.is_floating_point() and not any(tensor is known for known, _ in aside):
                     aside.append((tensor, tensor.data))
-                    tensor.data = _random(tensor.data, chance, shuffles)
+                    tensor.data = _random(tensor.data, generator, shuffles)
         yield
     finally:
         for tensor, data in aside:
             tensor.data = data
 
 
-def _random(data: Tensor, chance: torch.Generator, shuffles: dict[int, Tensor]) -> Tensor:
+def _random(data: Tensor, generator: torch.Generator, shuffles: dict[int, Tensor]) -> Tensor:
     """Return a random replacement of one tensor; scalars are copied."""
     if data.dim() < 2:
         if data.dim() == 0:
             return data.clone()
-        shuffle = shuffles.setdefault(len(data), torch.randperm(len(data), generator=chance))
+        shuffle = shuffles.setdefault(len(data), torch.randperm(len(data), generator=generator))
         return data[shuffle.to(data.device)]
     values = data.float()
-    drawn = torch.randn(data.shape, generator=chance).to(data.device)
+    drawn = torch.randn(data.shape, generator=generator).to(data.device)
     return (values.mean() + drawn * values.std()).to(data.dtype)
 
 
