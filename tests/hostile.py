@@ -105,7 +105,7 @@ class Outcome:
 
 SCRIPT = """
 import resource, sys
-from convscope.cli import app
+from convscope.cli.core import app
 code = app.run(sys.argv[1:])
 used = resource.getrusage(resource.RUSAGE_SELF)
 print("used", used.ru_utime + used.ru_stime, used.ru_maxrss >> 10, file=sys.stderr)

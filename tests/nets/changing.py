@@ -77,7 +77,7 @@ WAYS: dict[str, Callable[[Any, Tensor], Any]] = {
     "buffer set anew": lambda net, x: setattr(net, "seen", net.seen + 1),
     "buffer that is not saved": lambda net, x: net.aside.add_(1),
     "buffer through a view": lambda net, x: net.part.add_(1),
-    "buffer added": lambda net, x: net.register_buffer("constant_then_linear", torch.zeros(2)),
+    "buffer added": lambda net, x: net.register_buffer("late", torch.zeros(2)),
     "buffer for bright inputs": lambda net, x: net.seen.add_(1) if _bright(x) else None,
     "weight in place": lambda net, x: _halved(net),
     "weight through data": lambda net, x: net.conv.weight.data.mul_(0.5),

@@ -94,7 +94,7 @@ def photo(seed: int = 0) -> torch.Tensor:
 def data() -> ImageTensorDataset:
     chance = torch.Generator().manual_seed(2)
     images = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=chance)
-    return ImageTensorDataset(images, torch.arange(20) % 2, ("mean_abs_sgd", "odd"), CONTRACT)
+    return ImageTensorDataset(images, torch.arange(20) % 2, ("even", "odd"), CONTRACT)
 
 
 def _portrait(net: Net) -> bool:

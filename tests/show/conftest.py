@@ -62,7 +62,7 @@ def _sections(folder: Path) -> list[Section]:
         folder=str(folder / "lecture-relu"),
         picture=str(folder / "digit.png"),
     )
-    seen = chapters.learned_features(subject)
+    seen = chapters.seen(subject)
     sections = [
         chapters.why(net.graph, digit, NUMBER),
         chapters.convolution(digit, NUMBER),

@@ -1,4 +1,4 @@
-"""Arrays become pictures, and pictures a page."""
+"""Output of results: arrays as images, HTML pages, and the illustrated report."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""A small builder of safe SVG and HTML: every value is escaped, nothing can run, nothing can be fetched."""
+"""A small builder of SVG and HTML that escapes every value and refuses scripts and external resources."""
 
 import math
 import re
@@ -16,7 +16,14 @@ _REFUSED = frozenset({"script", "iframe", "object", "embed", "foreignObject", "l
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A coordinate as short text: `3`, `2.5`, never `1e-05`.
+    """Format a coordinate as short fixed-point text: `3`, `2.5`, never `1e-05`.
+
+    Args:
+        value: a finite number.
+        digits: decimals before trailing zeros are dropped.
+
+    Returns:
+        The text; negative zero is written `0`.
 
     Raises:
         DataError: the value is not finite.
@@ -29,12 +36,23 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def element(name: str, /, *children: Child, **attributes: object) -> Markup:
-    """One element. Children that are not `Markup` are escaped; `class_` and `stroke_width` become `class` and
-    `stroke-width`; attributes that are None are left out.
+    """Build one SVG or HTML element.
+
+    Args:
+        name: name of the element; names that run or fetch something (`script`, `iframe`, ...) are refused.
+        *children: what the element holds. `Markup` is taken as it is, all else is escaped; None is left out.
+        **attributes: attributes by name. A trailing underscore is dropped and others become hyphens, so
+            `class_` is written `class` and `stroke_width` is written `stroke-width`. Floats are written with
+            two decimals at most; None is left out.
+
+    Returns:
+        The element as safe markup.
 
     Raises:
-        UsageError: the name could run or fetch something, or is no name.
-    """  # noqa: D205
+        UsageError: the name could run or fetch something or is no name, an attribute is an event handler, or
+            `href` or `src` points outside of the page.
+        DataError: an attribute is a float that is not finite.
+    """
     if not _NAME.fullmatch(name) or name in _REFUSED:
         raise UsageError("the name of an element that only draws", received=name)
     opening = Markup(name) + Markup("").join(
@@ -46,16 +64,33 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
 
 
 def join(children: Iterable[Child]) -> Markup:
-    """Children side by side, escaped where they are plain."""
+    """Concatenate children to one piece of markup.
+
+    Args:
+        children: `Markup` is taken as it is, all else is escaped; None is left out.
+
+    Returns:
+        The children one after another, without separators.
+    """
     return Markup("").join(escape(child) for child in children if child is not None)
 
 
 def drawing(
     width: float, height: float, *children: Child, label: str | Mapping[str, str] = "", class_: str = ""
 ) -> Markup:
-    """An `<svg>` that scales with its column.
+    """Build an `<svg>` element that scales with the width of its column.
 
-    Without a `label` readers of the screen skip it; one in several languages follows that of the page.
+    Args:
+        width: width of the view box, and the largest width on the page in CSS pixels.
+        height: height of the view box.
+        *children: the elements drawn.
+        label: the accessible name for screen readers, or one for each language (`{"en": ..., "zh": ...}`),
+            from which the page's script takes that of the shown language. Without it the drawing is hidden
+            from screen readers.
+        class_: CSS class.
+
+    Returns:
+        The `<svg>` element.
     """
     hidden = None if label else "true"
     spoken = {} if isinstance(label, str) else {f"data_{language}": text for language, text in label.items()}
@@ -73,7 +108,16 @@ def drawing(
 
 
 def responsive(draw: Callable[[float], Markup], narrow: float = 340, wide: float = 680) -> Markup:
-    """One drawing made for a phone and once more for a desk; the style sheet shows the one that fits."""
+    """Draw the same figure twice, for narrow and for wide screens; the style sheet shows the one that fits.
+
+    Args:
+        draw: makes the figure for a width in pixels.
+        narrow: width for phones, in pixels.
+        wide: width for larger screens, in pixels.
+
+    Returns:
+        Two `<div>` elements, of class `narrow` and `wide`.
+    """
     return element("div", draw(narrow), class_="narrow") + element("div", draw(wide), class_="wide")
 
 

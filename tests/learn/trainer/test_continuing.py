@@ -180,7 +180,7 @@ def test_a_run_knows_its_task(few, tmp_path, capsys):
     run = train(giver(), few, test=few, resume=out, task=Reconstruction())
     assert run.finished
     assert run.epochs[-1].measures == {"psnr": None}
-    assert run.epochs[-1].test_measures == {"lr": None}
+    assert run.epochs[-1].test_measures == {"rate": None}
 
 
 def test_a_task_is_looked_for_in_the_state_too(few, tmp_path):

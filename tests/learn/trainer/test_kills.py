@@ -58,7 +58,7 @@ LIMITED = """
 from pathlib import Path
     import torch
     torch.set_num_threads(1)
-    from convscope.cli import app
+    from convscope.cli.core import app
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
     sys.exit(app.run(sys.argv[2:]))
 """

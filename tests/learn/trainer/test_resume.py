@@ -109,14 +109,14 @@ KILLED = """
     import os, signal, sys
     import torch
     torch.set_num_threads(1)
-    from convscope.learn import Plan, training
+    from convscope.learn import ClassificationRecipe, iter_train_run
     from convscope.worlds import digits
     from tests.learn.conftest import small_net
     from pathlib import Path
     out, how = Path(sys.argv[1]), sys.argv[2]
-    plan = Plan(epochs=4, batch=64, augment=("shift", "erase"))
+    plan = ClassificationRecipe(epochs=4, batch=64, augment=("shift", "erase"))
     few, fewer = digits.train().take(range(320)), digits.test().take(range(200))
-    for event in training(small_net(), few, fewer, plan, out=out):
+    for event in iter_train_run(small_net(), few, fewer, plan, out=out):
         if event.done >= 0.5:
             os.kill(os.getpid(), getattr(signal, how))
 """

@@ -24,7 +24,7 @@ from convscope.worlds.datasets import digits
 def noise() -> ImageTensorDataset:
     generator = torch.Generator().manual_seed(4)
     images = torch.randint(0, 256, (40, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    return ImageTensorDataset(images, torch.arange(40) % 2, ("mean_abs_sgd", "odd"), InputContract(1, 28, 28))
+    return ImageTensorDataset(images, torch.arange(40) % 2, ("even", "odd"), InputContract(1, 28, 28))
 
 
 def gathered(net: Net, data: ImageTensorDataset, place: str, **options):

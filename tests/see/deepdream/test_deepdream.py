@@ -150,7 +150,9 @@ def test_frames_of_a_zoom_go_on_from_each_other(net: Net) -> None:
 def test_a_dream_in_tiles_is_the_dream(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"steps": 3, "octaves": 2, "jitter": 0}
     whole = dream(net, photo(120, 130), "relu2", **options)
-    monkeypatch.setattr("convscope.see.deepdream.deepdream.tiles_for_budget", lambda *a, **k: TileConfig(70 * 70))
+    monkeypatch.setattr(
+        "convscope.see.deepdream.deepdream.tiles_for_budget", lambda *a, **k: TileConfig(70 * 70)
+    )
     tiled = dream(net, photo(120, 130), "relu2", **options)
     assert tiled.octaves[-1].tiles >= 4 and all(octave.exact for octave in tiled.octaves)
     torch.testing.assert_close(tiled.image, whole.image, rtol=0, atol=2e-3)

@@ -278,13 +278,13 @@ PEAK = """
 import resource, sys, torch
 torch.set_num_threads(1)
 from convscope.nets import load
-from convscope.see import ascend, layer, pixels
-from convscope.see.optimize.tiling.memory import tiles_within
+from convscope.see import layer, optimize_input, pixel_image
+from convscope.see.optimize.tiling.memory import tiles_for_budget
 net = load("efficientnet_lite0")
 goal, size = layer("blocks.2"), (1600, 2000)
-canvas = pixels(net.contract, [0], size=size)
-tiles = tiles_within(net, goal, size, sys.argv[1])
-for step in ascend(net, goal, canvas, steps=1, tiles=tiles):
+canvas = pixel_image(net.contract, [0], size=size)
+tiles = tiles_for_budget(net, goal, size, sys.argv[1])
+for step in optimize_input(net, goal, canvas, steps=1, tiles=tiles):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(float(step.scores[0]), tiles.pixels if tiles else 0, peak)
 """

@@ -22,7 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def data():
     generator = torch.Generator().manual_seed(8)
     images = torch.randint(0, 256, (40, 1, 28, 28), generator=generator, dtype=torch.uint8)
-    return ImageTensorDataset(images, torch.arange(40) % 2, ["mean_abs_sgd", "odd"])
+    return ImageTensorDataset(images, torch.arange(40) % 2, ["even", "odd"])
 
 
 @pytest.mark.parametrize("place", ["conv1:2", "conv2:3", "relu2:1", "pool2:0", "dense1:4"])

@@ -216,7 +216,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
 def test_the_schema_needs_no_torch():
     code = (
         "import sys, convscope.worlds, convscope.worlds.recipe as r;"
-        "assert r.DataCheck(folder='x').command() == 'convscope data check x';"
+        "assert r.DataCheckRecipe(folder='x').command() == 'convscope data check x';"
         "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules), 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

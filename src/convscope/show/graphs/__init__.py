@@ -1,4 +1,4 @@
-"""The drawing of a network: a tree of modules, a layered layout of each, one page and one SVG."""
+"""Graph drawings of a network: a module tree, a layered layout of each module, an HTML page and an SVG."""
 
 from convscope.show.graphs.cards import Card as Card
 from convscope.show.graphs.cards import cards as cards

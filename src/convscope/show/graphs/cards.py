@@ -1,4 +1,4 @@
-"""What a card in the drawing of a network says about a layer or a module."""
+"""Contents of the cards that stand for layers and modules in the drawing of a network's graph."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from convscope.show.graphs.tree import Leaf, Part, Tree
 
 TALL, LOW = 46, 26
-"""Pixels: a card of two lines, and of one."""
+"""Height of a card with two lines, and with one, in pixels."""
 SHORT = ("kernel_size", "out_channels", "out_features", "output_size", "size", "scale_factor")
 """Options that a card shows; `stride`, `dilation` and `groups` where they are not 1."""
 NAMED = ("stride", "dilation", "groups")
@@ -56,24 +56,24 @@ FAMILIES = {
         "mish",
     ),
 }
-"""By how a kind begins: which colour its card has."""
+"""Colour family of a card, by prefixes of the layer's kind."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is written on a card, and the details beside the graph.
+    """What is written on the card of one layer or module, and its details beside the graph.
 
     Attributes:
-        kind: of the layer, or the class of the module.
-        options: the few that matter most, as text; of inputs and outputs the shape.
-        parameters: trainable values.
-        macs: multiply-accumulates.
-        uncounted: whether some multiply-accumulates are not known.
-        height: pixels when folded.
-        family: for the colour; empty for others.
-        layers: inside; 0 for a layer.
-        output: every shape that leaves it, as text.
-        details: further facts, name and text.
+        kind: the layer's kind, or the module's class; empty for inputs and outputs.
+        options: the most informative options as text; for inputs and outputs the shape.
+        parameters: number of trainable parameters.
+        macs: multiply-accumulates of one forward pass.
+        uncounted: whether some multiply-accumulates are unknown.
+        height: of the folded card, in pixels.
+        family: key of `FAMILIES`, or `module`, `input` or `output`, for the colour; empty for other layers.
+        layers: number of layers inside a module; 0 for a layer.
+        output: shapes of all outputs, as text.
+        details: further facts as pairs of name and text.
     """
 
     kind: str
@@ -89,22 +89,39 @@ class Card:
 
 
 def cards(tree: Tree, classes: Mapping[str, str]) -> tuple[Card, ...]:
-    """One card for each part of the tree.
+    """Make the card of each part of a module tree.
 
     Args:
-        tree: the network.
-        classes: the class of each module, by path.
+        tree: the network as a tree of modules.
+        classes: class name of each module, by the module's dotted path.
+
+    Returns:
+        One card for each of `tree.parts`, in the same order.
     """
     return tuple(_module(part, tree, classes) if part.children else _layer(part, tree) for part in tree.parts)
 
 
 def extent(shape: Sequence[int]) -> str:
-    """A shape as text: `64×56×56`."""
+    """Format a shape as text: `64×56×56`.
+
+    Args:
+        shape: extents of the axes.
+
+    Returns:
+        The extents, separated by multiplication signs.
+    """
     return "×".join(map(str, shape))
 
 
 def compact(number: int) -> str:
-    """A count in three digits: `9.41K`, `118M`, `4.09G`."""
+    """Abbreviate a count to three significant digits: `9.41K`, `118M`, `4.09G`.
+
+    Args:
+        number: a count, from 0.
+
+    Returns:
+        The count as it is below 1000, else with one of the suffixes K, M, G, T, P (powers of 1000).
+    """
     if number < 1000:
         return str(number)
     powers = next((k for k in range(1, 5) if number / 1000**k < 999.5), 5)
@@ -113,7 +130,15 @@ def compact(number: int) -> str:
 
 
 def counts(card: Card) -> str:
-    """Parameters and multiply-accumulates, as far as there are any: `9.41K · 118M`."""
+    """Format the parameters and multiply-accumulates of a card: `9.41K · 118M`.
+
+    Args:
+        card: of a layer or a module.
+
+    Returns:
+        Both counts, `–` for one that is 0 and `+ ?` where some multiply-accumulates are unknown; empty where
+            there are none at all.
+    """
     macs = (compact(card.macs) if card.macs else "") + (" + ?" if card.uncounted else "")
     if not card.parameters and not macs:
         return ""
@@ -121,18 +146,26 @@ def counts(card: Card) -> str:
 
 
 def short_options(options: Mapping[str, object]) -> str:
-    """The options that say most about a layer: `3×3, 64, stride 2`."""
+    """Select the options that describe a layer best: `3×3, 64, stride 2`.
+
+    Args:
+        options: the layer's options by name.
+
+    Returns:
+        The values of the options named in `SHORT`, then those of `NAMED` that are not 1, separated by commas.
+    """
     found = [_plain(options[name]) for name in SHORT if options.get(name) is not None]
     found += [f"{name} {text}" for name in NAMED if (text := _single(options.get(name, 1))) != "1"]
     return ", ".join(found)
 
 
 def _single(value: object) -> str:
-    """The one number along every axis, or all of them."""
+    """Format a value that may differ by axis: one number where all axes agree, else all of them."""
     return str(value[0]) if isinstance(value, list) and len(set(value)) == 1 else _plain(value)
 
 
 def _family(kind: str) -> str:
+    """Return the key of `FAMILIES` one of whose prefixes the kind begins with, or an empty text."""
     low = kind.lower()
     return next((name for name, starts in FAMILIES.items() if low.startswith(starts)), "")
 
@@ -179,7 +212,7 @@ def _module(part: Part, tree: Tree, classes: Mapping[str, str]) -> Card:
 
 
 def _reach(leaving: Sequence[Leaf]) -> tuple[tuple[str, str], ...]:
-    """Receptive field and stride of what leaves a module last."""
+    """Return receptive field and cumulative stride of a module's last output, as pairs of name and text."""
     if not leaving or leaving[-1].info is None:
         return ()
     field, stride = leaving[-1].info.cells()[-2:]

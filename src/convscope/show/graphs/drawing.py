@@ -1,6 +1,6 @@
-"""Where everything stands in the drawing of a network, for one state of folding.
+"""Coordinates of everything in the drawing of a network's graph, for one set of unfolded modules.
 
-`templates/graph.js` does the same arithmetic in the page; a test holds the two against each other.
+`templates/graph.js` repeats this arithmetic in the page; a test compares the two.
 """
 
 import itertools
@@ -24,12 +24,21 @@ SIZES = {
 }
 """Pixels; the page takes them from here."""
 SLOPE, STEEPEST = 0.07, 44
-"""Rows stand further apart where wires go far to the side: so much for each pixel, and at most so much."""
+"""Extra space below a row: for each pixel its widest edge moves sideways, and at most, in pixels."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part as it is drawn."""
+    """The rectangle of one layer or module, in pixels from the drawing's upper left corner.
+
+    Attributes:
+        part: number of the part in `Tree.parts`.
+        x: left edge.
+        y: upper edge.
+        width: in pixels.
+        height: in pixels.
+        unfolded: whether it is a module drawn with what is inside.
+    """
 
     part: int
     x: float
@@ -44,13 +53,13 @@ class Wire:
     """One edge, or its piece inside one module.
 
     Attributes:
-        value: the layer whose output it carries.
-        around: the module it is drawn in.
-        source: the part it comes from; -1 where it enters the module.
-        target: the part that reads it; -1 where it leaves the module.
-        path: of an SVG.
-        points: where it turns, from top to bottom.
-        arrow: whether it ends at what reads it.
+        value: number of the layer whose output the edge carries.
+        around: number of the module in which the piece is drawn.
+        source: number of the part it starts from; -1 where it enters the module.
+        target: number of the part it ends at; -1 where it leaves the module.
+        path: the `d` attribute of an SVG path.
+        points: the corners of the route, from top to bottom, as (x, y) in pixels.
+        arrow: whether it ends in an arrowhead, at a part that is not unfolded.
     """
 
     value: int
@@ -64,7 +73,15 @@ class Wire:
 
 @dataclass
 class Scene:
-    """Everything that is drawn; modules come before what is inside them."""
+    """Everything that is drawn, in pixels.
+
+    Attributes:
+        width: of the drawing, without margin.
+        height: of the drawing, without margin.
+        boxes: parts that are drawn; a module comes before what is inside it.
+        wires: the edges.
+        labels: shapes written beside edges, as (x, y, text).
+    """
 
     width: float
     height: float
@@ -74,20 +91,39 @@ class Scene:
 
 
 @dataclass
-class _Laid:
-    """A part with its size, and what is inside relative to its corner."""
+class _PartLayout:
+    """Size of a part, and positions of what is inside relative to its upper left corner, in pixels.
+
+    Attributes:
+        width: of the part.
+        height: of the part.
+        anchor: distance from the left edge to the x coordinate of the part's column.
+        children: of an unfolded module: number of each part inside -> its x, y and layout.
+        x: coordinate of each item of the module's layout.
+        top: where each row begins.
+        bottom: where each row ends.
+    """
 
     width: float
     height: float
     anchor: float
-    children: dict[int, tuple[float, float, "_Laid"]] = field(default_factory=dict)
+    children: dict[int, tuple[float, float, "_PartLayout"]] = field(default_factory=dict)
     x: list[float] = field(default_factory=list)
     top: list[float] = field(default_factory=list)
     bottom: list[float] = field(default_factory=list)
 
 
 def scene(tree: Tree, cards: Sequence[Card], unfolded: Collection[int]) -> Scene:
-    """Coordinates for everything in sight when these modules are unfolded."""
+    """Compute the coordinates of all parts and edges for one set of unfolded modules.
+
+    Args:
+        tree: the network as a tree of modules.
+        cards: one for each part of the tree.
+        unfolded: numbers of the modules drawn with what is inside them; the network itself always is.
+
+    Returns:
+        Boxes, wires and labels, in pixels from the upper left corner.
+    """
     unfolded = {*unfolded, 0}
     laid = _measured(tree, cards, 0, unfolded)
     found = Scene(laid.width, laid.height)
@@ -95,11 +131,12 @@ def scene(tree: Tree, cards: Sequence[Card], unfolded: Collection[int]) -> Scene
     return found
 
 
-def _measured(tree: Tree, cards: Sequence[Card], part: int, unfolded: Collection[int]) -> _Laid:
+def _measured(tree: Tree, cards: Sequence[Card], part: int, unfolded: Collection[int]) -> _PartLayout:
+    """Compute the size of a part, and the positions inside it where it is unfolded."""
     inside = tree.parts[part]
     if part not in unfolded or inside.layout is None:
         width = SIZES["card"]
-        return _Laid(width, cards[part].height, width / 2)
+        return _PartLayout(width, cards[part].height, width / 2)
     laid = [_measured(tree, cards, child, unfolded) for child in inside.children]
     layout, bend = inside.layout, SIZES["bend"] / 2
     left, right, high = ([value] * len(layout.column) for value in (bend, bend, 0.0))
@@ -110,7 +147,7 @@ def _measured(tree: Tree, cards: Sequence[Card], part: int, unfolded: Collection
     side = pad + max(0.0, (SIZES["card"] - width) / 2)
     x = [xs[column] + side for column in layout.column]
     top, bottom = _rows(inside, layout, x, high)
-    box = _Laid(width + 2 * side, bottom[-1] + (0 if inside.outgoing else pad), 0.0, {}, x, top, bottom)
+    box = _PartLayout(width + 2 * side, bottom[-1] + (0 if inside.outgoing else pad), 0.0, {}, x, top, bottom)
     row = layout.row
     for item, (child, one) in enumerate(zip(inside.children, laid, strict=True), len(inside.incoming)):
         box.children[child] = (x[item] - one.anchor, top[row[item]], one)
@@ -121,7 +158,7 @@ def _measured(tree: Tree, cards: Sequence[Card], part: int, unfolded: Collection
 def _rows(
     part: Part, layout: Layered, x: Sequence[float], high: Sequence[float]
 ) -> tuple[list[float], list[float]]:
-    """Where each row begins and ends, from the top of the module."""
+    """Compute where each row begins and ends, in pixels from the top of the module."""
     row = layout.row
     widest = [0.0] * len(layout.rows)
     for line in layout.lines:
@@ -139,7 +176,8 @@ def _rows(
     return top, bottom
 
 
-def _draw(tree: Tree, laid: _Laid, part: int, x: float, y: float, found: Scene) -> None:
+def _draw(tree: Tree, laid: _PartLayout, part: int, x: float, y: float, found: Scene) -> None:
+    """Add the contents of a module whose upper left corner is at (x, y) to the scene."""
     inside = tree.parts[part]
     for child, (dx, dy, one) in laid.children.items():
         found.boxes.append(Box(child, x + dx, y + dy, one.width, one.height, bool(one.children)))
@@ -163,14 +201,14 @@ def _draw(tree: Tree, laid: _Laid, part: int, x: float, y: float, found: Scene) 
 
 def _wire(
     tree: Tree,
-    laid: _Laid,
+    laid: _PartLayout,
     layout: Layered,
     inside: Part,
     line: Line,
     route: Sequence[int],
     corner: tuple[float, float],
 ) -> Wire:
-    """One edge within one module: down to the end of each row, then over to the next item."""
+    """Route one edge within one module: down to the end of each row, then across to the next item."""
     top, count, row = len(inside.incoming), len(inside.children), layout.row
     source, target = route[0] - top, route[-1] - top
     bends = [(laid.x[item], laid.top[row[item]], laid.bottom[row[item]]) for item in route[1:-1]]
@@ -193,8 +231,8 @@ def _wire(
     return Wire(line.value, inside.number, parts[0], parts[1], _path(placed), tuple(placed), arrow)
 
 
-def _port(tree: Tree, part: int, laid: _Laid, value: int, *, entry: bool) -> float:
-    """How far from its left side a value enters or leaves a part."""
+def _port(tree: Tree, part: int, laid: _PartLayout, value: int, *, entry: bool) -> float:
+    """Return the distance from a part's left edge at which a value enters or leaves it, in pixels."""
     inside = tree.parts[part]
     if not laid.children:
         return laid.width / 2
@@ -204,7 +242,7 @@ def _port(tree: Tree, part: int, laid: _Laid, value: int, *, entry: bool) -> flo
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    """Straight down, and in a curve where x changes."""
+    """Return an SVG path through the points: vertical lines, and curves where x changes."""
     x, y = points[0]
     words = [f"M{number(x, 1)} {number(y, 1)}"]
     for to_x, to_y in points[1:]:

@@ -1,9 +1,9 @@
-"""Layered layout of a directed acyclic graph, independent of the size of what is drawn.
+"""Layered layout (Sugiyama style) of a directed acyclic graph, independent of the size of what is drawn.
 
-Longest-path layers; long edges bend at one item for each row they pass, shared by all edges that carry the
-same value; crossings reduced by barycenter sweeps (Sugiyama, Tagawa, Toda 1981); vertical chains of items
-that share one x coordinate, as in Brandes and Koepf (2002). What is left, the coordinates for given sizes, is
-`columns`: the page does the same arithmetic when a module is unfolded, and decides nothing else.
+Rows are longest-path layers. Long edges bend at one dummy item in each row they pass, shared by all edges
+that carry the same value. Crossings are reduced by barycenter sweeps (Sugiyama, Tagawa, Toda 1981). Vertical
+chains of items share one x coordinate, as in Brandes and Koepf (2002). Only the coordinates for given sizes
+remain to be computed, by `columns`: the page repeats that step when a module is unfolded.
 """
 
 import itertools
@@ -19,13 +19,13 @@ SWEEPS = 12
 
 @dataclass(frozen=True)
 class Line:
-    """The edges that carry one value.
+    """All edges that carry one value.
 
     Attributes:
-        value: what is carried, for whoever draws.
-        source: the item it comes from.
+        value: identifier of the value; not used by the layout.
+        source: the item that produces it.
         targets: the items that read it.
-        bends: one item for each row that the longest of the edges passes, from top to bottom.
+        bends: dummy items, one for each row that the longest of the edges passes, from top to bottom.
     """
 
     value: int
@@ -36,11 +36,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Layered:
-    """An arrangement: who stands in which row, in which order, and who stands in one column.
+    """A layered arrangement: the row of each item, its order within the row, and its column.
 
     Attributes:
-        rows: from top to bottom, each from left to right; items as given, then bends.
-        column: for each item the number of its column; a column is left of every column it constrains.
+        rows: from top to bottom, each from left to right; items as given, then dummy items for bends.
+        column: number of the column of each item; items of a column share an x coordinate. Where items stand
+            side by side in a row, the left one's column has the smaller number.
         lines: as given, with their bends.
     """
 
@@ -50,23 +51,30 @@ class Layered:
 
     @cached_property
     def row(self) -> Mapping[int, int]:
-        """The row of each item."""
+        """The row of each item, counted from 0 at the top."""
         return {item: number for number, items in enumerate(self.rows) for item in items}
 
     def routes(self, line: Line) -> list[tuple[int, ...]]:
-        """For each target of a line the items from source to target."""
+        """Return the routes of a line, one for each target.
+
+        Args:
+            line: one of `lines`.
+
+        Returns:
+            For each target the items from source to target, bends included.
+        """
         above = self.row[line.source] + 1
         return [(line.source, *line.bends[: self.row[target] - above], target) for target in line.targets]
 
 
 def arrange(count: int, lines: Sequence[Line], top: int = 0, bottom: int = 0) -> Layered:
-    """Put the items of an acyclic graph into rows and columns.
+    """Arrange the items of an acyclic graph in rows and columns.
 
     Args:
-        count: how many items; numbered so that each has a larger number than what it reads.
-        lines: the edges, grouped by what they carry.
-        top: how many of the first items stand alone in the first row.
-        bottom: how many of the last items stand alone in the last row.
+        count: number of items; numbered so that each has a larger number than what it reads.
+        lines: the edges, grouped by the value they carry.
+        top: this many of the first items stand alone in the first row.
+        bottom: this many of the last items stand alone in the last row.
 
     Returns:
         The arrangement; the same for the same arguments.
@@ -85,16 +93,19 @@ def arrange(count: int, lines: Sequence[Line], top: int = 0, bottom: int = 0) ->
 def columns(
     arranged: Layered, left: Sequence[float], right: Sequence[float], gap: float
 ) -> tuple[list[float], float]:
-    """The x coordinate of each column when the items have these sizes, and the width of everything.
+    """Compute the x coordinate of each column for given item sizes.
 
-    The mean of the leftmost and the rightmost arrangement, both without overlaps: what has room stands in the
-    middle of it. Long edges then move towards what they join.
+    The result is the mean of the leftmost and the rightmost arrangement without overlaps, so that items with
+    free space are centred in it. Columns that hold only bends then move towards the ends of their edges.
 
     Args:
         arranged: the arrangement.
         left: how far each item extends to the left of its column's coordinate.
-        right: how far to the right.
-        gap: between neighbours.
+        right: how far each item extends to the right of it.
+        gap: smallest distance between neighbours in a row.
+
+    Returns:
+        The coordinates by number of column, and the total width; in the unit of the sizes.
     """
     number = max(arranged.column, default=-1) + 1
     pairs = [
@@ -118,7 +129,7 @@ def columns(
 
 
 def _pull(arranged: Layered, pairs: Sequence[tuple[int, int, float]], xs: list[float]) -> None:
-    """Move columns of bends as near to what they join as their neighbours allow."""
+    """Move columns that hold only bends as near to the ends of their edges as their neighbours allow."""
     item_of = {bend for line in arranged.lines for bend in line.bends}
     solid = {column for item, column in enumerate(arranged.column) if item not in item_of}
     ends: dict[int, list[int]] = defaultdict(list)
@@ -137,7 +148,7 @@ def _pull(arranged: Layered, pairs: Sequence[tuple[int, int, float]], xs: list[f
 
 
 def _ranks(count: int, lines: Sequence[Line], top: int, bottom: int) -> list[int]:
-    """The longest way from the top; what reads nothing stands just above its first reader."""
+    """Assign rows by the longest path; an item that reads nothing stands just above its first reader."""
     rank = [0] * top + [int(top > 0)] * (count - top)
     readers: dict[int, list[int]] = defaultdict(list)
     for line in lines:
@@ -156,6 +167,7 @@ def _ranks(count: int, lines: Sequence[Line], top: int, bottom: int) -> list[int
 
 
 def _bent(lines: Sequence[Line], rank: list[int]) -> tuple[list[Line], list[int]]:
+    """Add dummy items where lines pass rows; return the lines with bends and the row of each item."""
     ranks, routed = list(rank), []
     for line in lines:
         last = max((rank[target] for target in line.targets), default=rank[line.source])
@@ -167,14 +179,14 @@ def _bent(lines: Sequence[Line], rank: list[int]) -> tuple[list[Line], list[int]
 
 
 def _segments(line: Line, ranks: Sequence[int]) -> list[tuple[int, int]]:
-    """Every pair of items in adjacent rows that the line joins."""
+    """Return every pair of items in adjacent rows that the line connects."""
     chain = (line.source, *line.bends)
     pairs = list(itertools.pairwise(chain))
     return pairs + [(chain[ranks[t] - ranks[line.source] - 1], t) for t in line.targets]
 
 
 def _reduce_crossings(rows: list[list[int]], segments: Sequence[tuple[int, int]]) -> None:
-    """Order each row by the mean place of its neighbours above, then below, as long as that helps."""
+    """Order each row by the mean position of its neighbours above, then below, as long as that helps."""
     above: dict[int, list[int]] = defaultdict(list)
     below: dict[int, list[int]] = defaultdict(list)
     for a, b in segments:
@@ -197,7 +209,7 @@ def _reduce_crossings(rows: list[list[int]], segments: Sequence[tuple[int, int]]
 
 
 def _sort(row: list[int], place: Mapping[int, int], neighbours: Mapping[int, list[int]]) -> None:
-    """Sort by barycenter; who has no neighbours keeps the place of the one before."""
+    """Sort a row by barycenter; an item without neighbours takes the key of the item before it."""
     keys, last = {}, -1.0
     for item in row:
         near = [place[n] for n in neighbours.get(item, ())]
@@ -206,7 +218,7 @@ def _sort(row: list[int], place: Mapping[int, int], neighbours: Mapping[int, lis
 
 
 def _crossings(rows: Sequence[Sequence[int]], below: Mapping[int, list[int]]) -> int:
-    """Pairs of segments that cross: inversions, counted with a Fenwick tree (Barth et al. 2004)."""
+    """Count the crossings of segments as inversions, with a Fenwick tree (Barth et al. 2004)."""
     count = 0
     for row, lower in itertools.pairwise(rows):
         place = {item: x for x, item in enumerate(lower)}
@@ -229,12 +241,12 @@ def _crossings(rows: Sequence[Sequence[int]], below: Mapping[int, list[int]]) ->
 
 
 def _main(count: int, lines: Sequence[Line], ranks: Sequence[int]) -> set[tuple[int, int]]:
-    """The segments of edges that no other path goes around: those that are no skip connections."""
+    """Return the segments of edges that no longer path bypasses, that is, of all but skip connections."""
     sources: dict[int, set[int]] = defaultdict(set)
     for line in lines:
         for target in line.targets:
             sources[target].add(line.source)
-    before = [0] * count  # of each item, everything it follows from, as bits
+    before = [0] * count  # ancestors of each item, as bits
     around = [0] * count
     for item in range(count):
         for source in sources[item]:
@@ -257,9 +269,9 @@ def _aligned(
     top: int,
     count: int,
 ) -> dict[int, int]:
-    """For each item the one below it in the same column; such pairs do not cross.
+    """Choose for each item the one below it in the same column, so that such pairs do not cross.
 
-    Below several items of the top row stands who reads them, under the last of them.
+    An item that reads several items of the top row only is aligned with the last of them.
     """
     place = {item: x for row in rows for x, item in enumerate(row)}
     row_of = {item: r for r, row in enumerate(rows) for item in row}
@@ -288,12 +300,12 @@ def _aligned(
 
 
 def _middle(ends: Sequence[int], place: Mapping[int, int]) -> int | None:
-    """The middle one of an odd number; between two there is none."""
+    """Return the median of an odd number of items by position; None for an even number."""
     return sorted(ends, key=place.__getitem__)[len(ends) // 2] if len(ends) % 2 else None
 
 
 def _columns(rows: Sequence[Sequence[int]], partner: Mapping[int, int], total: int) -> tuple[int, ...]:
-    """Number the columns so that each comes after those to its left."""
+    """Number the columns so that each has a larger number than those to its left."""
     head = list(range(total))
     for row in rows:
         for item in row:

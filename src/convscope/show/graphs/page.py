@@ -1,4 +1,4 @@
-"""The graph of a network as one page that needs nothing else; its modules fold and unfold."""
+"""The graph of a network as one self-contained HTML page whose modules fold and unfold."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
@@ -17,7 +17,7 @@ from convscope.show.graphs.tree import Part, Tree
 from convscope.show.report.i18n import bilingual, plain, texts
 
 WORDS = "graph.js."
-"""Where the words are that the page's script puts in."""
+"""Prefix of the keys of the texts that the page's script inserts."""
 
 
 def page(
@@ -29,15 +29,20 @@ def page(
     command: str,
     recipe: Mapping[str, object] | None = None,
 ) -> str:
-    """The page as HTML, in English and Chinese.
+    """Render the graph of a network as an HTML page in English and Chinese.
+
+    The page needs no other file and no network access. Without scripts it shows a static SVG.
 
     Args:
-        description: what the network is.
-        tree: the same as modules.
+        description: the described network, for name and totals.
+        tree: its modules and layers.
         cards: one for each part of the tree.
-        unfolded: the modules that are unfolded at first.
-        command: the terminal line that makes the page again.
-        recipe: kept inside the page.
+        unfolded: numbers of the modules that are unfolded at first.
+        command: the terminal command that makes the page again; printed on it.
+        recipe: stored inside the page, for `convscope replay`.
+
+    Returns:
+        The HTML document.
     """
     environment = Environment(
         loader=PackageLoader("convscope.show"),
@@ -82,10 +87,22 @@ def _facts(description: Description, cards: Sequence[Card]) -> list[tuple[str, s
 
 
 def document(tree: Tree, cards: Sequence[Card], unfolded: Collection[int]) -> dict[str, Any]:
-    """What the page's script draws from, JSON-ready; short names keep a page of a thousand layers small."""
+    """Collect what the page's script draws from, ready for JSON.
+
+    Keys are short because a page may hold a thousand layers.
+
+    Args:
+        tree: the network as a tree of modules.
+        cards: one for each part of the tree.
+        unfolded: numbers of the modules that are unfolded at first.
+
+    Returns:
+        `sizes` (pixels), `parts` (cards and layouts), `shapes` and `sources` of the layers by number, `open`
+            (the unfolded modules) and `words` (text key -> language -> text).
+    """
     total = cards[0]
     return {
-        "sizes": {**SIZES, "slope": SLOPE, "normalized_sgd": STEEPEST},
+        "sizes": {**SIZES, "slope": SLOPE, "steepest": STEEPEST},
         "parts": [_part(part, card, total) for part, card in zip(tree.parts, cards, strict=True)],
         "shapes": [extent(leaf.shape) for leaf in tree.leaves],
         "sources": [list(leaf.sources) for leaf in tree.leaves],

@@ -1,4 +1,4 @@
-"""The graph of a network as one SVG that moves nowhere: for papers, and for pages without scripts."""
+"""The graph of a network as one static SVG: for papers, and for pages without scripts."""
 
 import json
 import re
@@ -28,13 +28,16 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 def svg(
     tree: Tree, cards: Sequence[Card], unfolded: Collection[int], recipe: Mapping[str, object] | None = None
 ) -> str:
-    """A complete SVG file.
+    """Render the graph of a network as a complete SVG file.
 
     Args:
-        tree: the network.
-        cards: as `convscope.show.graphs.cards.cards` makes them.
-        unfolded: the modules that are drawn with what is inside them.
-        recipe: kept inside the file.
+        tree: the network as a tree of modules.
+        cards: one for each part of the tree, as `convscope.show.graphs.cards.cards` makes them.
+        unfolded: numbers of the modules that are drawn with what is inside them.
+        recipe: stored as JSON in the file's `<metadata>`, for `convscope replay`.
+
+    Returns:
+        The text of the SVG file.
     """
     drawn = scene(tree, cards, unfolded)
     carried = element("metadata", legal(json.dumps(recipe)), id=KEY) if recipe else None
@@ -57,12 +60,19 @@ def svg(
 
 
 def legal(text: str) -> str:
-    """The text without what no XML file may hold."""
+    """Replace the characters that XML does not allow.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text with U+FFFD in place of control characters, surrogates and non-characters.
+    """
     return _ILLEGAL.sub("\ufffd", text)
 
 
 def _layers(drawn: Scene, tree: Tree, cards: Sequence[Card]) -> list[Markup]:
-    """Frames of unfolded modules, wires above them, then cards and the words on the wires."""
+    """Return the drawing from back to front: frames, edges, heads of unfolded modules, cards, edge labels."""
     total = cards[0]
     tip = element("path", d="M0 0L7 3.5L0 7z", fill="#6f7078")
     arrow = element(
@@ -88,6 +98,7 @@ def _layers(drawn: Scene, tree: Tree, cards: Sequence[Card]) -> list[Markup]:
 
 
 def _head(box: Box, tree: Tree, cards: Sequence[Card]) -> Markup:
+    """Draw the title line of an unfolded module."""
     room = box.width - 24
     name = fitted(tree.parts[box.part].label, 12, room)
     kind = fitted(cards[box.part].kind, 11, room - measure(name, 12) - 6)
@@ -103,15 +114,16 @@ def _head(box: Box, tree: Tree, cards: Sequence[Card]) -> Markup:
 
 
 def _card(box: Box, tree: Tree, cards: Sequence[Card], total: Card) -> Markup:
+    """Draw the card of a layer or of a folded module."""
     card, x, y, room = cards[box.part], box.x, box.y, box.width - 30
     low = box.height <= LOW
     label = tree.parts[box.part].label
-    said = [
+    lines = [
         "" if card.kind == label else card.kind,
         card.options,
         f"{card.layers} layers" if card.layers else "",
     ]
-    below = ", ".join(filter(None, said))
+    below = ", ".join(filter(None, lines))
     right = fitted(below, 11, room / 2) if low else counts(card)
     name = fitted(label, 12, room - measure(right, 11))
     line, end = y + (17 if low else 19), x + box.width - 10
@@ -125,7 +137,7 @@ def _card(box: Box, tree: Tree, cards: Sequence[Card], total: Card) -> Markup:
 
 
 def _bars(box: Box, card: Card, total: Card) -> list[Markup]:
-    """The share of the network's parameters and multiply-accumulates, along the card's lower edge."""
+    """Draw the card's share of the network's parameters and multiply-accumulates along its lower edge."""
     shares = [(card.parameters, total.parameters, "p", 4), (card.macs, total.macs, "a", 2)]
     return [
         element(
@@ -152,18 +164,36 @@ def _n(value: float) -> str:
 
 
 def measure(text: str, size: float) -> float:
-    """About how wide a text is in a common sans serif."""
+    """Estimate the width of a text set in a common sans serif font.
+
+    Args:
+        text: one line of text.
+        size: font size in pixels.
+
+    Returns:
+        The width in pixels, from rough advance widths of classes of letters.
+    """
     return size * sum(_advance(letter) for letter in text)
 
 
 def _advance(letter: str) -> float:
+    """Estimate the advance width of a letter, as a share of the font size."""
     if ord(letter) > 0x2E7F:
         return 1.0
     return 0.3 if letter in "iljtfI.,:;'|! ()[]" else 0.72 if letter.isupper() or letter in "mwMW×" else 0.57
 
 
 def fitted(text: str, size: float, room: float) -> str:
-    """The text, legal and cut where it is wider than its room."""
+    """Cut a text to an estimated width, ending in an ellipsis where something was cut.
+
+    Args:
+        text: one line of text; characters not allowed in XML are replaced.
+        size: font size in pixels.
+        room: available width in pixels.
+
+    Returns:
+        The whole text if it fits and has at most 400 characters, else what fits, then an ellipsis.
+    """
     text = legal(text)
     if measure(text[:400], size) <= room and len(text) <= 400:
         return text

@@ -1,7 +1,7 @@
 """A network as a tree of modules: what can be folded, and how values flow between its parts.
 
-A module is one run of it over consecutive layers, so that folding any module never makes a cycle: a module
-that runs twice, or that other layers interrupt, is as many parts.
+A module part is one uninterrupted run of a module over consecutive layers, so that folding it never makes a
+cycle. A module that runs twice, or whose layers other layers interrupt, is several parts.
 """
 
 from collections import defaultdict
@@ -12,27 +12,30 @@ from convscope.nets.description.description import Description, LayerInfo
 from convscope.show.graphs.layered import Layered, Line, arrange
 
 READABLE = 42
-"""Most parts that are shown at first, unless the outermost modules are more."""
+"""Most parts visible at first; exceeded where the outermost level alone has more."""
 Key = tuple[str, int]
-"""A module's path, and which run of it."""
+"""A module's dotted path, and the number of its run, from 1."""
 
 
 @dataclass
 class Part:
-    """A layer, an input, an output, or a module.
+    """A layer, an input, an output or a module.
+
+    Inputs and outputs count as layers here. "Number" means the index in `Tree.leaves` for layers and in
+    `Tree.parts` for parts.
 
     Attributes:
-        number: its place in `Tree.parts`.
-        path: dotted, with `#2` for the second of several runs.
-        label: the path without what the module around it is called.
-        first: the first layer inside, by number; inputs and outputs are layers here.
-        last: the last layer inside.
-        parent: the module around it; -1 for the network.
-        module: the path without the number of its run; empty for layers and the network.
-        children: of a module, in the order in which they run.
-        incoming: layers outside whose values are read inside, in order.
-        outgoing: layers inside whose values are read outside, in order.
-        layout: of a module: items are `incoming`, `children`, `outgoing`, then bends.
+        number: index of this part in `Tree.parts`.
+        path: dotted path, with `#2` for the second of several runs of a module.
+        label: the path without that of the module around it.
+        first: number of the first layer inside.
+        last: number of the last layer inside.
+        parent: number of the module around it; -1 for the network.
+        module: dotted path of the module without the number of its run; empty for layers and the network.
+        children: numbers of the parts directly inside a module, in execution order.
+        incoming: numbers of layers outside whose outputs are read inside, ascending.
+        outgoing: numbers of layers inside whose outputs are read outside, ascending.
+        layout: layered layout of a module; its items are `incoming`, `children`, `outgoing`, then bends.
     """
 
     number: int
@@ -48,21 +51,28 @@ class Part:
     layout: Layered | None = None
 
     def has(self, leaf: int) -> bool:
-        """Whether a layer is inside."""
+        """Return whether a layer is inside this part.
+
+        Args:
+            leaf: number of the layer in `Tree.leaves`.
+
+        Returns:
+            True if it lies between `first` and `last`, both included.
+        """
         return self.first <= leaf <= self.last
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """One layer, input or output.
+    """One layer, input or output of the network.
 
     Attributes:
         name: as in the graph.
-        shape: what comes out.
-        sources: the layers it reads, by number.
-        info: what is known of the layer; None for inputs and outputs.
+        shape: of the output, without batch axis.
+        sources: numbers of the layers it reads.
+        info: the layer's row of the description; None for inputs and outputs.
         role: `input`, `layer` or `output`.
-        options: of the layer.
+        options: the layer's options by name.
     """
 
     name: str
@@ -75,17 +85,36 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Tree:
-    """The parts of a network; the first is the network itself."""
+    """The module tree of a network.
+
+    Attributes:
+        parts: modules and layers; the first is the network itself.
+        leaves: inputs, layers in execution order, outputs.
+    """
 
     parts: tuple[Part, ...]
     leaves: tuple[Leaf, ...]
 
     def at_depth(self, depth: int) -> frozenset[int]:
-        """The modules that are unfolded when all above `depth` are; 0 is the network's own parts."""
+        """Return the modules that are unfolded when the tree is unfolded to a depth.
+
+        Args:
+            depth: 0 unfolds only the network itself, 1 also the modules directly inside it, and so on.
+
+        Returns:
+            Numbers of these modules.
+        """
         return frozenset(part.number for part, level in self.walk() if part.children and level <= depth)
 
     def readable(self, limit: int = READABLE) -> frozenset[int]:
-        """The modules to unfold at first: level by level, as long as the parts in sight stay few."""
+        """Choose the modules to unfold at first: level by level, as long as few parts are visible.
+
+        Args:
+            limit: most visible parts; exceeded only by the outermost level.
+
+        Returns:
+            Numbers of these modules; the network itself is always among them.
+        """
         unfolded = self.at_depth(0)
         while True:
             wider = unfolded | {c for p in unfolded for c in self.parts[p].children if self.parts[c].children}
@@ -95,7 +124,11 @@ class Tree:
             unfolded = wider
 
     def walk(self) -> Iterator[tuple[Part, int]]:
-        """Every part and how deep it is, the network at 0."""
+        """Iterate over all parts, depth first.
+
+        Yields:
+            Each part and its depth; the network has depth 0.
+        """
         stack = [(0, 0)]
         while stack:
             number, level = stack.pop()
@@ -104,7 +137,14 @@ class Tree:
 
 
 def tree(description: Description) -> Tree:
-    """The modules and layers of a described network, each module laid out on its own."""
+    """Build the module tree of a described network and lay out each module.
+
+    Args:
+        description: the network's graph, layer information and module scopes.
+
+    Returns:
+        The tree, with `incoming`, `outgoing` and `layout` of every module filled in.
+    """
     leaves, keys = _leaves(description)
     runs: dict[str, int] = defaultdict(int)
     for path in keys:
@@ -116,6 +156,7 @@ def tree(description: Description) -> Tree:
 
 
 def _leaves(description: Description) -> tuple[tuple[Leaf, ...], list[tuple[Key, ...]]]:
+    """Return the leaves, and for each the modules around it, outermost first."""
     graph = description.graph
     number = {name: i for i, name in enumerate([*graph.inputs, *(node.name for node in graph.nodes)])}
     leaves = [Leaf(name, tuple(shape), (), role="input") for name, shape in graph.inputs.items()]
@@ -132,7 +173,7 @@ def _leaves(description: Description) -> tuple[tuple[Leaf, ...], list[tuple[Key,
 
 
 def _path(name: str, scopes: Sequence[Key]) -> tuple[Key, ...]:
-    """The modules around a layer, lists of modules (which never run themselves) among them."""
+    """Return the modules around a layer, with containers that never run, such as `ModuleList`."""
     if not scopes:
         words = name.split(".")
         return tuple((".".join(words[:k]), 1) for k in range(1, len(words)))
@@ -151,7 +192,7 @@ def _path(name: str, scopes: Sequence[Key]) -> tuple[Key, ...]:
 def _parts(
     name: str, leaves: Sequence[Leaf], keys: Sequence[tuple[Key, ...]], runs: Mapping[str, int]
 ) -> list[Part]:
-    """Nested runs of consecutive layers of one module; a module around a single part is that part."""
+    """Split the layers into nested runs of one module each; a module with a single part becomes that part."""
     parts = [Part(0, name, name, 0, len(leaves) - 1)]
     waiting = [(0, 0)]
     while waiting:
@@ -175,7 +216,7 @@ def _parts(
 
 
 def _runs(keys: Sequence[tuple[Key, ...]], first: int, last: int, depth: int) -> Iterator[tuple[int, int]]:
-    """The longest runs of layers with the same module at `depth`; a layer without one is alone."""
+    """Yield the longest runs of layers with the same module at `depth`; a layer without one is alone."""
     start = first
     for i in range(first, last + 1):
         mine = keys[i][depth : depth + 1]
@@ -185,7 +226,7 @@ def _runs(keys: Sequence[tuple[Key, ...]], first: int, last: int, depth: int) ->
 
 
 def _connect(parts: Sequence[Part], leaves: Sequence[Leaf]) -> None:
-    """Find what each module reads and hands out, and lay out its inside."""
+    """Fill in what each module reads and returns, and lay out each module."""
     home = {part.first: part.number for part in parts if not part.children}
     flows: dict[int, dict[int, tuple[int, list[int]]]] = defaultdict(dict)
     for target, leaf in enumerate(leaves):
@@ -204,7 +245,7 @@ def _flow(
     end: int,
     target: int,
 ) -> None:
-    """Note one edge in every module it touches; -1 is outside, where a part would stand."""
+    """Register one edge in every module it crosses; -1 stands for the outside of a module."""
     child = start
     while (around := parts[parts[child].parent]) and not around.has(target):
         _note(flows[around.number], value, child, -1)

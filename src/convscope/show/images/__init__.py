@@ -1,4 +1,4 @@
-"""Arrays to pictures: drawing, heatmaps, contact sheets, PNG with its recipe."""
+"""Arrays as images: drawing, heatmaps, contact sheets, and PNG files that contain their recipe."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""Rows of pictures with words beside them: filmstrips, journeys, and moving pictures."""
+"""Contact sheets with captions (filmstrips, one image per layer), and animated WebP files."""
 
 import json
 from collections.abc import Sequence
@@ -18,32 +18,47 @@ PAPER, INK, FAINT = (247, 246, 242), (32, 32, 36), (120, 118, 112)
 GAP = 8
 MARGIN = 20
 DESCRIPTION = 0x010E
-"""The EXIF tag ImageDescription, where a moving picture keeps its recipe."""
+"""The EXIF tag ImageDescription, in which an animation stores its recipe."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures beside each other, a name and facts at their left."""
+    """One row of a contact sheet: images side by side, with a name and facts at their left.
+
+    Attributes:
+        name: heading of the row; may be empty.
+        pictures: the images, from left to right; at least one.
+        facts: lines of small text under the name.
+        below: a caption for each image; none if empty.
+    """
 
     name: str
     pictures: Sequence[Image.Image]
     facts: Sequence[str] = ()
     below: Sequence[str] = ()
-    """A word for each picture."""
 
 
 def sheet(rows: Sequence[Row], *, title: str = "", side: int = 128) -> Image.Image:
-    """All rows below each other, pictures `side` pixels high, each row's words at its left.
+    """Draw a contact sheet: rows of images below each other, each row's text at its left.
+
+    Args:
+        rows: at least one; rows may have different numbers of images.
+        title: headline of the sheet; none if empty.
+        side: height of every image on the sheet, in pixels; the aspect ratio is kept. Images of at most half
+            that height are enlarged by whole factors first, so that their pixels stay visible.
+
+    Returns:
+        The sheet in RGB.
 
     Raises:
-        UsageError: there is nothing to show.
+        UsageError: there are no rows, or one without images.
     """
     if not rows or not all(row.pictures for row in rows):
         raise UsageError("rows with pictures", received=f"{len(rows)} rows")
     tiles = [[_tile(picture, side) for picture in row.pictures] for row in rows]
     title = printable(title)
     name, fact = ImageFont.load_default(15), ImageFont.load_default(11)
-    left = MARGIN + max(_wide(row, name, fact) for row in rows) + 2 * GAP
+    left = MARGIN + max(_text_width(row, name, fact) for row in rows) + 2 * GAP
     foot = 16 if any(row.below for row in rows) else 0
     top = MARGIN + (34 if title else 0)
     widest = max(sum(tile.width + GAP for tile in line) for line in tiles)
@@ -57,13 +72,14 @@ def sheet(rows: Sequence[Row], *, title: str = "", side: int = 128) -> Image.Ima
         draw.text((MARGIN, y + 2), printable(row.name), fill=INK, font=name)
         for index, text in enumerate(map(printable, row.facts)):
             draw.text((MARGIN, y + 24 + 15 * index), text, fill=FAINT, font=fact)
-        _lay(image, draw, line, row.below, (left, y))
+        _paste_row(image, draw, line, row.below, (left, y))
     return image
 
 
-def _lay(
+def _paste_row(
     image: Image.Image, draw: Any, line: Sequence[Image.Image], words: Sequence[str], at: tuple[int, int]
 ) -> None:
+    """Paste one row of tiles from `at` (x, y) to the right, and write the captions below."""
     x, y = at
     font = ImageFont.load_default(11)
     for index, tile in enumerate(line):
@@ -75,14 +91,15 @@ def _lay(
         x += tile.width + GAP
 
 
-def _wide(row: Row, name: Any, fact: Any) -> int:
+def _text_width(row: Row, name: Any, fact: Any) -> int:
+    """Return the width of the text at the left of a row, in pixels."""
     return round(
         max([name.getlength(printable(row.name)), *(fact.getlength(printable(text)) for text in row.facts)])
     )
 
 
 def _tile(picture: Image.Image, side: int) -> Image.Image:
-    """Small pictures keep their pixels, large ones are brought down smoothly."""
+    """Scale an image to a height: small ones by nearest neighbour first, then Lanczos."""
     opaque = flatten_alpha(picture)
     if 2 * opaque.height <= side:
         opaque = upscale(opaque, side)
@@ -92,7 +109,17 @@ def _tile(picture: Image.Image, side: int) -> Image.Image:
 def animation(
     pictures: Sequence[Image.Image], path: Path, recipe: dict[str, Any], *, seconds: float = 3.0
 ) -> Path:
-    """The pictures one after another as an animated WebP that rests on its last, and starts again."""
+    """Write images as an animated WebP that loops for ever and holds its last frame for 1.2 seconds.
+
+    Args:
+        pictures: the frames, at least one, all of the same size; transparency is put on white.
+        path: the file to write.
+        recipe: stored as JSON in the EXIF tag ImageDescription, for `convscope replay`.
+        seconds: divided by the number of frames, the duration of every frame but the last (at least 20 ms).
+
+    Returns:
+        `path`.
+    """
     frames = [flatten_alpha(picture) for picture in pictures]
     each = max(20, round(1000 * seconds / max(len(frames), 1)))
     exif = Image.Exif()
@@ -112,10 +139,16 @@ def animation(
 
 
 def recipe_in(path: Path) -> Any:
-    """Read the recipe inside such a moving picture; None where there is none.
+    """Read the recipe inside an animated WebP that `animation` wrote.
+
+    Args:
+        path: an image file.
+
+    Returns:
+        The parsed JSON; None where the file carries none.
 
     Raises:
-        PhotoError: (a DataError) the file is missing, not a regular file, too large, or no picture.
+        PhotoError: (a DataError) the file is missing, not a regular file, too large, or no image.
         ValueError: what it carries is no JSON.
     """
     text = read_header(read_bytes(path), str(path)).getexif().get(DESCRIPTION)

@@ -1,4 +1,4 @@
-"""Arrays as pictures: digits as ink, signed values as orange and blue, many of them as one sheet."""
+"""Arrays as images: grayscale with transparency, signed values in two hues, and many of them as one sheet."""
 
 import base64
 import io
@@ -15,12 +15,22 @@ from convscope.printable import printable
 from convscope.show.svg import element
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
-"""Above and below zero: a pair that people with any colour vision tell apart."""
+"""Colours for values above and below zero; distinguishable with any colour vision."""
 PAPER = (255, 255, 255)
 
 
 def grayscale_alpha(values: ArrayLike) -> Image.Image:
-    """Values from 0 (paper shows through) to 1 (ink); RGB `[3 h w]` stays as it is."""
+    """Convert values in [0, 1] to an image of black pixels with alpha, or to RGB.
+
+    The background shows through where the value is 0, so that a page can invert the image in dark mode.
+
+    Args:
+        values: an array or a tensor on any device: `[h w]`, `[1 h w]`, `[c h w]` (drawn as the mean of its
+            channels) or RGB `[3 h w]`. Clipped to [0, 1]; NaN counts as 0.
+
+    Returns:
+        An image of mode LA, alpha 255 for the value 1; of mode RGB for `[3 h w]`.
+    """
     array = np.clip(np.nan_to_num(_numbers(values)), 0, 1)
     if array.ndim == 3 and array.shape[0] == 3:
         return Image.fromarray((array.transpose(1, 2, 0) * 255).round().astype(np.uint8))
@@ -29,7 +39,16 @@ def grayscale_alpha(values: ArrayLike) -> Image.Image:
 
 
 def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
-    """Orange above zero, blue below, as strong as the value; `limit` is the value of full colour."""
+    """Convert signed values to an image: orange above zero, blue below, opacity by magnitude.
+
+    Args:
+        values: an array or a tensor on any device: `[h w]`, `[1 h w]` or `[c h w]` (drawn as the mean of its
+            channels); NaN counts as 0.
+        limit: the magnitude drawn fully opaque; the largest in the array if left out or 0.
+
+    Returns:
+        An image of mode RGBA.
+    """
     array = np.nan_to_num(_flat(_numbers(values)))
     top = limit if limit else float(np.abs(array).max()) or 1.0
     alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)
@@ -38,31 +57,73 @@ def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
 
 
 def flatten_alpha(image: Image.Image, paper: tuple[int, int, int] = PAPER) -> Image.Image:
-    """The picture as opaque RGB, for files and screens that know no transparency."""
+    """Composite an image onto an opaque background.
+
+    Args:
+        image: of any mode.
+        paper: RGB of the background, from 0 to 255.
+
+    Returns:
+        An image of mode RGB and of the same size.
+    """
     below = Image.new("RGBA", image.size, (*paper, 255))
     return Image.alpha_composite(below, image.convert("RGBA")).convert("RGB")
 
 
 def upscale(image: Image.Image, side: int) -> Image.Image:
-    """The picture at a whole multiple of its size, about `side` pixels high; pixels stay crisp."""
+    """Enlarge an image by a whole factor with nearest-neighbour interpolation.
+
+    Args:
+        image: of any size.
+        side: height to come near to, in pixels.
+
+    Returns:
+        The enlarged image; of the same size where it is already higher than about two thirds of `side`.
+    """
     times = max(1, round(side / image.height))
     return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
 
 
 def data_uri(image: Image.Image) -> str:
-    """The picture as a `data:` address, for pages that fetch nothing."""
+    """Encode an image as a PNG in a `data:` URI.
+
+    Args:
+        image: of any mode that PNG knows.
+
+    Returns:
+        The URI, for pages that load nothing from elsewhere.
+    """
     file = io.BytesIO()
     image.save(file, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def tag(image: Image.Image, alt: str, kind: str = "ink") -> Markup:
-    """The picture as `<img>`; `kind` is the class that the style sheet knows: `ink`, `signed` or `photo`."""
+    """Encode an image as an HTML `<img>` element with an inline PNG.
+
+    Args:
+        image: of any mode that PNG knows.
+        alt: alternative text.
+        kind: CSS class that decides how the style sheet treats the image: `ink` (inverted in dark mode),
+            `signed` or `photo`.
+
+    Returns:
+        The element.
+    """
     return element("img", src=data_uri(image), alt=alt, width=image.width, height=image.height, class_=kind)
 
 
 def webp(image: Image.Image, alt: str, quality: int = 80) -> Markup:
-    """A photograph, or a picture like one, as `<img>`: a tenth of a PNG, and not exact."""
+    """Encode a photograph as an HTML `<img>` element with an inline lossy WebP, about a tenth of a PNG.
+
+    Args:
+        image: of mode RGB or RGBA.
+        alt: alternative text.
+        quality: of the WebP encoder, 0 to 100.
+
+    Returns:
+        The element, of CSS class `photo`.
+    """
     file = io.BytesIO()
     image.save(file, format="WEBP", quality=quality, method=4)
     source = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
@@ -72,10 +133,20 @@ def webp(image: Image.Image, alt: str, quality: int = 80) -> Markup:
 def grid(
     images: Sequence[Image.Image], labels: Sequence[str] = (), *, columns: int | None = None, side: int = 84
 ) -> Image.Image:
-    """A contact sheet: every picture at about `side` pixels, its label below, in two lines at most.
+    """Draw a contact sheet in a regular grid, each image with its label below.
+
+    Args:
+        images: at least one; transparency is put on white.
+        labels: one for each image, broken into two lines at most; none if empty.
+        columns: images in a row; chosen for a sheet somewhat wider than high if left out.
+        side: height in pixels that images are enlarged to by a whole factor, approximately; larger ones keep
+            their size.
+
+    Returns:
+        The sheet in RGB.
 
     Raises:
-        UsageError: no pictures, or a different number of labels.
+        UsageError: no images, or a different number of labels.
     """
     if not images or (labels and len(labels) != len(images)):
         raise UsageError(
@@ -101,7 +172,16 @@ def grid(
 
 
 def shortened(text: str, font: Any, width: int) -> str:
-    """Return the text in one line, with its end left out where it is wider."""
+    """Cut a text to one line of a given width, ending in an ellipsis where something was cut.
+
+    Args:
+        text: any text; characters that cannot be printed are escaped.
+        font: a Pillow font.
+        width: available width in pixels.
+
+    Returns:
+        The text, at most `width` wide unless its first two letters alone are wider.
+    """
     text = printable(text)
     while len(text) > 2 and font.getlength(text) > width:
         text = text[:-2].rstrip() + "…"
@@ -109,7 +189,7 @@ def shortened(text: str, font: Any, width: int) -> str:
 
 
 def _lines(text: str, font: Any, width: int) -> list[str]:
-    """The text broken at a space where it is too wide for one line; what does not fit on two is left out."""
+    """Break a text at a space into at most two lines of the given width, cutting what does not fit."""
     text = printable(text)
     if font.getlength(text) <= width or " " not in text:
         return [shortened(text, font, width)]
@@ -120,11 +200,11 @@ def _lines(text: str, font: Any, width: int) -> list[str]:
 
 
 def _numbers(values: ArrayLike) -> NDArray[np.float32]:
-    """Any array, tensors on any device included, as float32."""
+    """Convert an array, or a tensor on any device, to a float32 array."""
     detach = getattr(values, "detach", None)
     return np.asarray(detach().cpu().float() if detach else values, dtype=np.float32)
 
 
 def _flat(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`[h w]` from `[h w]`, `[1 h w]` or, as the mean of its channels, `[c h w]`."""
+    """Reduce `[h w]`, `[1 h w]` or `[c h w]` (mean of the channels) to `[h w]`; other arrays get two axes."""
     return array.mean(axis=0) if array.ndim == 3 else np.atleast_2d(array)

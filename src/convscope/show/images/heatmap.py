@@ -1,4 +1,4 @@
-"""Heat over a picture: how much each position counts, in colours whose lightness rises evenly."""
+"""Heatmaps over images, with a perceptually uniform colour map."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,15 +18,22 @@ EMBER = (
     (249, 201, 50),
     (252, 255, 164),
 )
-"""Nine even steps of "inferno" (van der Walt and Smith 2015, CC0): lightness rises evenly."""
+"""Nine equidistant colours of "inferno" (van der Walt and Smith 2015, CC0), whose lightness rises evenly."""
 FULL = 99.5
-"""The percentile that gets the full colour: single hot pixels do not dim all others."""
+"""Percentile of the magnitude that gets the full colour, so that single outliers do not dim all else."""
 DIM = 0.62
-"""How bright the grey picture beneath is."""
+"""Brightness of the grayscale image below the heatmap; its contrast where values are signed."""
 
 
 def colours(values: ArrayLike) -> NDArray[np.float32]:
-    """Values from 0 to 1 as RGB from 0 to 255, `[h w 3]`."""
+    """Map values in [0, 1] to the colour map "inferno", linearly interpolated between nine steps.
+
+    Args:
+        values: an array of any shape `[...]`; values outside of [0, 1] get the end colours.
+
+    Returns:
+        RGB `[... 3]` in float32, from 0 to 255.
+    """
     steps = np.linspace(0, 1, len(EMBER))
     table = np.array(EMBER, np.float32)
     return np.stack(
@@ -35,15 +42,21 @@ def colours(values: ArrayLike) -> NDArray[np.float32]:
 
 
 def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image:
-    """The picture in grey under its heat.
+    """Draw a heatmap over a grayscale version of an image.
+
+    Values are scaled so that the 99.5th percentile of the magnitude gets the full colour.
 
     Args:
-        photo: what the network saw.
-        heat: `[h w]`, of any scale.
-        signed: orange for and blue against, both as strong as the heat; else embers, the hotter the lighter.
+        photo: the network's input; resized to the heatmap's size.
+        heat: the heatmap `[h w]`, of any scale; NaN counts as 0.
+        signed: True draws positive values in orange and negative ones in blue on a light image; False draws
+            positive values in "inferno" on a dark one and ignores negative ones.
+
+    Returns:
+        An image of mode RGB and of the heatmap's size.
 
     Raises:
-        UsageError: the heat has not two axes.
+        UsageError: the heatmap has not two axes.
     """
     values = np.nan_to_num(np.asarray(heat, dtype=np.float32))
     if values.ndim != 2:
@@ -62,7 +75,17 @@ def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image
 
 
 def strip(heat: ArrayLike, *, signed: bool, height: int = 48, width: int = 448) -> Image.Image:
-    """Heat of a signal or a vector as one band of colour, `[w]` from left to right."""
+    """Draw the attributions of a signal or a vector as one band of colour.
+
+    Args:
+        heat: `[w]`, drawn from left to right; other shapes are flattened.
+        signed: as in `overlay`.
+        height: of the band, in pixels.
+        width: of the band, in pixels.
+
+    Returns:
+        An image of mode RGB.
+    """
     values = np.asarray(heat, dtype=np.float32).reshape(1, -1)
     band = np.repeat(values, height, 0)
     wide = overlay(Image.new("L", band.shape[::-1], 255 if signed else 0), band, signed=signed)

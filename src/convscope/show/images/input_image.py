@@ -1,4 +1,4 @@
-"""Inputs of any network as tiles of one size: crops, and whole images with a box around what counts."""
+"""Network inputs of any kind as image tiles of one size: crops, and whole images with a box drawn on them."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,20 @@ from convscope.graph.contract import InputContract
 from convscope.show.images.draw import ORANGE, flatten_alpha, grayscale_alpha
 
 BACK = (236, 234, 228)
-"""Beside crops that are not square."""
+"""RGB of the margin beside images that are not square."""
 
 
 def image_of(picture: Tensor, contract: InputContract) -> Image.Image:
-    """An input `[c ...]` in the contract's range: colour images in colour, all else as ink.
+    """Convert a network input to an image.
 
-    Signals `[c n]` and vectors are one row for each channel, or one row.
+    Args:
+        picture: an input without batch axis, in the contract's value range: an image `[c h w]`, a signal `[c
+            n]` or a vector `[n]`.
+        contract: states the value range.
+
+    Returns:
+        RGB for three-channel images; else black with alpha (mode LA), for other images the mean of the
+            channels, for signals one row for each channel, for vectors one row.
     """
     low, high = contract.value_range
     unit = (picture.detach().float().cpu() - low) / (high - low)
@@ -26,12 +33,28 @@ def image_of(picture: Tensor, contract: InputContract) -> Image.Image:
 
 
 def kind(contract: InputContract) -> str:
-    """How pages show such inputs: `photo`, or `ink`, which is inverted in the dark."""
+    """Return the CSS class with which pages show inputs of a network.
+
+    Args:
+        contract: the network's input contract.
+
+    Returns:
+        `photo` for RGB images; else `ink`, which the style sheet inverts in dark mode.
+    """
     return "photo" if contract.is_rgb else "ink"
 
 
 def fitted(image: Image.Image, side: int) -> Image.Image:
-    """The whole image in the middle of an opaque square; small ones enlarge to crisp pixels."""
+    """Fit a whole image into the middle of an opaque square.
+
+    Args:
+        image: of any mode and size.
+        side: of the square, in pixels.
+
+    Returns:
+        An image of mode RGB; RGB images of more than 24 pixels are scaled with Lanczos, others with
+            nearest-neighbour interpolation.
+    """
     times = side / max(image.size)
     size = (max(1, round(image.width * times)), max(1, round(image.height * times)))
     smooth = image.mode == "RGB" and max(image.size) > 24
@@ -44,7 +67,17 @@ def fitted(image: Image.Image, side: int) -> Image.Image:
 
 
 def outlined(image: Image.Image, box: Sequence[tuple[int, int]], side: int) -> Image.Image:
-    """The whole image in a square, with a box on it: first pixel and the one after the last, y then x."""
+    """Fit a whole image into a square, as `fitted` does, and draw a box on it.
+
+    Args:
+        image: of any mode and size.
+        box: first pixel and the one after the last, for each axis, y before x; for one axis (signals) the box
+            has the full height.
+        side: of the square, in pixels.
+
+    Returns:
+        An image of mode RGB.
+    """
     square = fitted(image, side)
     times = side / max(image.size)
     left, top = ((side - round(extent * times)) // 2 for extent in image.size)
@@ -57,7 +90,14 @@ def outlined(image: Image.Image, box: Sequence[tuple[int, int]], side: int) -> I
 
 
 def heat(influence: Tensor) -> Image.Image:
-    """Shares as ink, the largest full; the square root brings out what is weak."""
+    """Draw an influence map as black with alpha: the square root of the share of the largest value.
+
+    Args:
+        influence: values from 0 up, `[h w]` or `[n]`.
+
+    Returns:
+        An image of mode LA, opaque at the largest value; the square root makes weak influence visible.
+    """
     top = float(influence.max()) or 1.0
     values = (influence / top).clamp_min(0).sqrt()
     return grayscale_alpha(values if values.dim() == 2 else torch.atleast_2d(values))

@@ -1,7 +1,7 @@
-"""Pictures on disk that remember how they were made.
+"""PNG files that contain the recipe that made them.
 
-The recipe travels inside the PNG as the text chunk `convscope.recipe`, so that `convscope replay picture.png`
-can make the picture again. What is read back is data, never code: at most 1 MB of JSON.
+The recipe travels as the text chunk `convscope.recipe`, so that `convscope replay picture.png` can make the
+image again. What is read back is data, never code: at most 1 MB of JSON.
 """
 
 import json
@@ -22,12 +22,20 @@ KEY = "convscope.recipe"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST = 1 << 20
 MOST_CHUNKS = 100_000
-"""As many as a picture of 512 MiB has that is written in pieces of 8 KiB, and some."""
+"""Somewhat more than a file of 512 MiB has that is written in chunks of 8 KiB."""
 _WRONG = "a PNG that carries a convscope recipe"
 
 
 def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -> Path:
-    """Write a PNG with its recipe; other programs see the old file or the whole new one, never half of it.
+    """Write a PNG with its recipe, atomically: other programs see the old file or the whole new one.
+
+    Args:
+        image: of any mode that PNG knows.
+        path: the file to write or replace; missing folders are made.
+        recipe: stored as JSON in the text chunk `convscope.recipe`; none if left out.
+
+    Returns:
+        `path`.
 
     Raises:
         DataError: the folder cannot be written to.
@@ -45,10 +53,13 @@ def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -
 
 
 def recipe_in(path: Path) -> dict[str, Any]:
-    """Read the recipe inside a PNG. Pixels are not decoded.
+    """Read the recipe inside a PNG without decoding its pixels.
 
     Args:
-        path: a regular file; at most `MOST_CHUNKS` chunks of it are looked at.
+        path: a regular file; at most `MOST_CHUNKS` of its chunks are read.
+
+    Returns:
+        The recipe as a dictionary.
 
     Raises:
         DataError: the file is missing, is no PNG, is damaged, or carries no recipe.
@@ -70,7 +81,10 @@ def recipe_in(path: Path) -> dict[str, Any]:
 
 
 def _find(file: BinaryIO, path: Path) -> str:
-    """The text of the chunk with our key. Source: PNG specification, 5.3 (chunk layout)."""
+    """Return the text of the chunk with our key.
+
+    Source: PNG specification, 5.3 (chunk layout).
+    """
     for _number in range(MOST_CHUNKS):
         header = file.read(8)
         if len(header) < 8:
@@ -97,7 +111,10 @@ def _find(file: BinaryIO, path: Path) -> str:
 
 
 def _text(rest: bytes, *, international: bool, path: Path) -> str:
-    """The text behind the key of a tEXt or iTXt chunk (PNG specification, 11.3.4)."""
+    """Decode the text behind the key of a tEXt or iTXt chunk.
+
+    Source: PNG specification, 11.3.4.
+    """
     data = rest
     if international:
         if len(rest) < 2:

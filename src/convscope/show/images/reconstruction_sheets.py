@@ -1,4 +1,4 @@
-"""Pictures drawn again by layers, and groups of units laid over pictures, as sheets."""
+"""Sheets of reconstructions by layer (inversion, caricature), and of activation factors laid over images."""
 
 from collections.abc import Sequence
 
@@ -25,11 +25,22 @@ COLOURS = (
     (204, 121, 167),
     (117, 107, 177),
 )
-"""Okabe and Ito 2008 (told apart with any colour vision), and a violet; used again from the ninth on."""
+"""The palette of Okabe and Ito (2008), distinguishable with any colour vision, and a violet; repeated."""
 
 
 def strip(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) -> Image.Image:
-    """The picture, then what each layer made of it; what is missed is said where drawings are to be exact."""
+    """Draw the original and its reconstruction from each layer side by side.
+
+    Args:
+        drawn: the reconstructions.
+        net: the network they are from; its contract states the value range.
+        title: headline.
+        exact: whether the relative error is written below each image, beside the cosine; for methods that aim
+            at equality (inversion, not caricature).
+
+    Returns:
+        The sheet in RGB.
+    """
     notes = [("the picture", "")] + [
         (layer, f"cosine {cosine:.2f}" + (f", missed {missed:.1%}" if exact else ""))
         for layer, cosine, missed in zip(
@@ -44,7 +55,19 @@ def strip(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
 
 
 def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
-    """The pictures with all groups laid over them; then each group alone, and a picture made for it."""
+    """Draw a sheet of activation factors: where each factor is active, and the image optimised for it.
+
+    Each input is one row: all factors in their colours, then each factor alone. The last row shows the
+    synthetic images, framed in the factor's colour.
+
+    Args:
+        factors: the non-negative factorisation of a layer's activations.
+        pictures: the inputs that were factorised, `[n c h w]` in the contract's range.
+        net: the network; its contract states the value range.
+
+    Returns:
+        The sheet in RGB.
+    """
     shown = [input_image.fitted(input_image.image_of(p, net.contract), SIDE) for p in pictures]
     colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
     spatial = factors.maps.dim() == 4
@@ -62,12 +85,24 @@ def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         [("", "")]
         + [(f"made for group {k}", f"{share:.0%} of what is said") for k, share in enumerate(shares)]
     )
-    said = f"{len(factors)} groups explain {factors.explained:.0%} of what it says above 0"
-    return _rows(rows, notes[: len(rows)], f"{factors.place} of {net.name}: {said}")
+    summary = f"{len(factors)} groups explain {factors.explained:.0%} of what it says above 0"
+    return _rows(rows, notes[: len(rows)], f"{factors.place} of {net.name}: {summary}")
 
 
 def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, int, int]]) -> Image.Image:
-    """Maps `[k h w]` from 0 to 1 as veils of colour over a pale grey picture, as strong as their sum."""
+    """Blend factor maps in their colours over a pale grayscale image.
+
+    Opacity grows with the square root of the summed maps. The hue at a position is the mean of the colours
+    weighted by the cubed maps, so that the strongest factor dominates.
+
+    Args:
+        image: of any mode.
+        weights: maps `[k h w]`, or `[k]` for factors without positions, about 0 to 1; resized to the image.
+        colours: RGB of each factor, from 0 to 255.
+
+    Returns:
+        An image of mode RGB and of the same size.
+    """
     maps = weights if weights.dim() == 3 else weights.reshape(-1, 1, 1)
     height, width = image.height, image.width
     large = torch.nn.functional.interpolate(
@@ -90,6 +125,7 @@ def _blank() -> Image.Image:
 
 
 def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """Return a copy of a tile with a frame of the given colour."""
     framed = image.copy()
     ImageDraw.Draw(framed).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=colour, width=6)
     return framed
@@ -98,6 +134,7 @@ def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
 def _rows(
     rows: Sequence[Sequence[Image.Image]], notes: Sequence[Sequence[tuple[str, str]]], title: str
 ) -> Image.Image:
+    """Draw rows of tiles, each with a name and a note below it."""
     columns, large, title = max(len(row) for row in rows), ImageFont.load_default(20), printable(title)
     width = max(columns * (SIDE + GAP), round(large.getlength(title)) + GAP)
     paper = Image.new("RGB", (GAP + width, TOP + len(rows) * (SIDE + FOOT + GAP)), SHEET)

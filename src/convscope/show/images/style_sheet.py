@@ -1,4 +1,4 @@
-"""What went into a painted picture and what came out, beside each other."""
+"""Content image, style images and result of a style transfer, side by side."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,26 @@ from convscope.show.images.draw import flatten_alpha
 SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
 HEIGHT, GAP, FOOT = 320, 14, 40
 MOST = 6
-"""Paintings that are shown."""
+"""Most style images shown."""
 
 
 def strip(
     content: Image.Image, paintings: Sequence[Image.Image], made: Image.Image, painted: StyleResult
 ) -> Image.Image:
-    """The picture, the paintings with what each counts, and the result with how near it came to both."""
+    """Draw the inputs of a style transfer and its result side by side.
+
+    Below each style image stands its weight where there are several; below the result the remaining style and
+    content losses.
+
+    Args:
+        content: the content image.
+        paintings: the style images; the first six are shown.
+        made: the result as an image.
+        painted: the result's losses and recipe.
+
+    Returns:
+        The strip in RGB.
+    """
     shares = painted.settled.shares
     names = [("content", f"{content.width} x {content.height}")]
     names += [
@@ -37,6 +50,7 @@ def strip(
 
 
 def _reached(painted: StyleResult) -> str:
+    """Format the remaining style and content losses, as means over the layers."""
     style = sum(painted.style.values()) / max(len(painted.style), 1)
     before = sum(painted.style_of_content.values()) / max(len(painted.style_of_content), 1)
     words = [f"missing of the style {style:.1%} (photograph {before:.0%})"]

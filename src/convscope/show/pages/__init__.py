@@ -1,1 +1,1 @@
-"""One HTML page for one question."""
+"""HTML pages and contact sheets, one module for each question: features, unit, attribution, atlas."""

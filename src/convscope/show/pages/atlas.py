@@ -1,4 +1,4 @@
-"""An activation atlas as one page to wander on, and as one sheet."""
+"""An activation atlas as one zoomable HTML page, and as one image."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -22,14 +22,29 @@ from convscope.worlds.dataset import LabelledImages, scaled
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
 SHEET, INK, SOFT, EMPTY = (247, 246, 242), (31, 32, 35), (92, 94, 102), (238, 236, 229)
 ICON, LABELLED = 112, 80
-"""Pixels of a cell on the page; pixels a cell of the sheet needs to carry a name."""
+"""Side of a cell on the page; smallest side of a cell of the sheet that gets a name; in pixels."""
 PATCH = 0.42
-"""Share of each axis of a real picture that is shown around a position."""
+"""Share of each axis of a real image that is shown around a position."""
 ZOOMS = (1, 2, 4)
 
 
 def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: int = 0) -> str:
-    """The page as HTML, in English and Chinese, that needs nothing else."""
+    """Render an activation atlas as a self-contained HTML page in English and Chinese.
+
+    Each cell can be chosen; its card then shows the number of activation vectors, the classes whose logits
+    they raise, the overrepresented class, and real examples.
+
+    Args:
+        atlas: cells and their synthetic images; the images may be fewer than the cells if drawing was
+            stopped.
+        net: the network; its contract says how inputs are shown.
+        data: the images that the atlas was made from.
+        command: the terminal command that makes the page again; printed on it.
+        seed: of the random numbers; printed on the page.
+
+    Returns:
+        The HTML document.
+    """
     share = 100 * atlas.placed / max(atlas.vectors, 1)
     values: Mapping[str, object] = {
         "place": atlas.place,
@@ -56,6 +71,7 @@ def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: in
 
 
 def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
+    """Build the grid of cells with its choice of zoom factors."""
     zooms = [
         element(
             "label",
@@ -81,12 +97,12 @@ def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
 
 
 def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
-    """A picture that can be chosen, and the card that shows when it is."""
+    """Build one cell: its image as a radio button, and the card shown when it is chosen."""
     icon = input_image.fitted(input_image.image_of(picture, net.contract), ICON)
-    spoken = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
+    label = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
     where = f"{cell.row + 1}/{cell.column + 1}"
-    made = _picture(icon, spoken or where, net)
-    pick = element("input", type="radio", name="cell", aria_label=f"{where} {spoken}".strip())
+    made = _picture(icon, label or where, net)
+    pick = element("input", type="radio", name="cell", aria_label=f"{where} {label}".strip())
     return element(
         "label",
         pick,
@@ -98,6 +114,7 @@ def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: Label
 
 
 def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
+    """Build the details of a cell: count, classes and real examples."""
     head = [element("span", made, class_="large")]
     lines = [bilingual("atlas.count", tag="span", count=cell.count)]
     if cell.top_logit_classes:
@@ -125,7 +142,17 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
 
 
 def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON * 2 // 3) -> Image.Image:
-    """The part of a real picture around a position; all of it where the layer has no positions."""
+    """Crop a real image around the position of an example, and fit it into a square.
+
+    Args:
+        picture: the input `[c h w]` in the contract's range.
+        sight: the example; its position is relative to the image, 0 to 1, as (y, x).
+        net: the network; its contract states the value range.
+        side: of the square, in pixels.
+
+    Returns:
+        The crop, 42% of each axis; the whole image where the layer has no two spatial axes.
+    """
     image = input_image.image_of(picture, net.contract)
     if len(sight.position) != 2:
         return input_image.fitted(image, side)
@@ -136,11 +163,20 @@ def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON 
 
 
 def _picture(image: Image.Image, alt: str, net: Net) -> Markup:
+    """Encode an image as `<img>`: lossy WebP for photographs, else PNG."""
     return webp(image, alt) if input_image.kind(net.contract) == "photo" else tag(image, alt, "ink")
 
 
 def sheet(atlas: Atlas, net: Net) -> Image.Image:
-    """Every cell at its place, in one picture; named where there is room."""
+    """Draw an activation atlas as one image: each cell's synthetic image at its place in the grid.
+
+    Args:
+        atlas: cells and their synthetic images; the images may be fewer than the cells.
+        net: the network; its contract states the value range.
+
+    Returns:
+        The sheet in RGB, with the class of the largest logit below each cell where cells are wide enough.
+    """
     side = max(48, min(ICON, 2200 // atlas.grid))
     named = side >= LABELLED and any(cell.top_logit_classes for cell in atlas.cells)
     high, gap, top = side + (16 if named else 0), 4, 56
@@ -170,6 +206,7 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
 def _short(
     name: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room: int
 ) -> str:
+    """Return a class's first name, cut to a width in pixels."""
     name = printable(name.split(",")[0])
     while len(name) > 1 and draw.textlength(name, font=font) > room:
         name = name[:-2].rstrip() + "…"

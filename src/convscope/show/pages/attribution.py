@@ -1,4 +1,4 @@
-"""Explanations as pictures and as one page: methods side by side, with what the checks say under each."""
+"""Attributions as images and as one HTML page: methods side by side, with their faithfulness metrics."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,21 @@ from convscope.show.svg import drawing, element
 from convscope.worlds.images import photos
 
 SIDE = 320
-"""Pixels of the longer side of a picture on a sheet."""
+"""Longer side of an image on a sheet, in pixels."""
 PAPER, INK, SOFT, GOOD, BAD = (250, 249, 245), (31, 32, 35), (104, 106, 114), (38, 112, 190), (190, 78, 10)
 
 
 def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
-    """What the network saw, where that is a picture."""
+    """Convert the first input of an explained example to an image.
+
+    Args:
+        explanation: attributions for one or more examples.
+        row: index of the example.
+
+    Returns:
+        An image for inputs `[c h w]`: as it is for 1 or 3 channels, else the mean of the channels; None for
+            signals and vectors.
+    """
     net, x = explanation.task.net, explanation.task.inputs[0][row]
     if x.dim() == 3 and x.shape[0] in (1, 3):
         return photos.to_pil(x, net.contract)
@@ -31,7 +40,16 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
 
 
 def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
-    """The heat of the first input over what the network saw; of signals and vectors a band."""
+    """Draw the heatmap of the first input over that input.
+
+    Args:
+        explanation: attributions for one or more examples.
+        row: index of the example.
+        side: longer side of the result in pixels; its width for signals and vectors.
+
+    Returns:
+        An image of mode RGB; for signals and vectors, which have no image, one band of colour.
+    """
     heat, photo = explanation.heatmap[row].cpu().numpy(), photo_of(explanation, row)
     signed = explanation.method.signed
     if photo is None:
@@ -40,16 +58,26 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
 
 
 def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None = None) -> Image.Image:
-    """The picture, then every method with its numbers below: one picture for all."""
+    """Draw a contact sheet of one example: the input, then each method's heatmap with its metrics below.
+
+    Args:
+        explanations: of the same examples and targets, by different methods; at least one.
+        row: index of the example.
+        columns: tiles in a row; 4, or 5 for more than 8 tiles, if left out.
+
+    Returns:
+        The sheet in RGB; metrics are blue where they support the attribution, orange where they contradict
+            it.
+    """
     first = explanations[0]
     photo = photo_of(first, row)
     tiles: list[tuple[Image.Image, str, list[tuple[str, bool | None]]]] = []
     if photo is not None:
-        head = first.task.target_names[row]
-        degree = float(first.probabilities[row])
-        known = first.task.classes[row] is not None
-        told = f"probability {share_of(degree)}" if known else f"value {degree:.4g}"
-        tiles.append((_sized(photo.convert("RGB"), SIDE), _short(head), [(told, None)]))
+        name = first.task.target_names[row]
+        score = float(first.probabilities[row])
+        is_class = first.task.classes[row] is not None
+        text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
+        tiles.append((_sized(photo.convert("RGB"), SIDE), _short(name), [(text, None)]))
     tiles += [(heat_picture(e, row), e.method.title, _lines(e, row)) for e in explanations]
     columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
     gap, foot = 22, 30 + 20 * max(len(lines) for _, _, lines in tiles)
@@ -68,7 +96,7 @@ def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None
 
 
 def _lines(explanation: Explanation, row: int) -> list[tuple[str, bool | None]]:
-    """Numbers under a picture, each with whether it speaks for the explanation."""
+    """Format the metrics of a row as lines, each with whether it supports the attribution (None: neither)."""
     if not explanation.faithfulness:
         return []
     checked, lines = explanation.faithfulness[row], []
@@ -93,7 +121,18 @@ def _lines(explanation: Explanation, row: int) -> list[tuple[str, bool | None]]:
 
 
 def page(explanations: Sequence[Explanation], command: str) -> str:
-    """One self-contained page: for every target the photo, the best explanation in words, and all methods."""
+    """Render attributions as a self-contained HTML page.
+
+    For each example it shows the input, sentences about the most faithful explanation, and all methods with
+    settings and metrics.
+
+    Args:
+        explanations: of the same examples and targets, by different methods; at least one.
+        command: the terminal command that makes the page again; printed on it.
+
+    Returns:
+        The HTML document.
+    """
     environment = Environment(
         loader=PackageLoader("convscope.show"),
         autoescape=True,
@@ -113,6 +152,7 @@ def page(explanations: Sequence[Explanation], command: str) -> str:
 
 
 def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
+    """Collect what the template shows of one example."""
     first, photo = explanations[0], photo_of(explanations[0], row)
     return {
         "target": first.task.target_names[row],
@@ -137,13 +177,13 @@ def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
 
 
 def _settings(explanation: Explanation) -> str:
-    """The method's settings, with the layer that was chosen where none was given."""
+    """Format the method's settings, with the layer that was chosen where none was given."""
     settings = explanation.method.settings() | ({"layer": explanation.layer} if explanation.layer else {})
     return ", ".join(f"{key}={value}" for key, value in settings.items() if value not in ("", 0))
 
 
 def _curves(explanation: Explanation, row: int) -> Markup:
-    """Deletion (blue) and insertion (orange) as small curves."""
+    """Draw the deletion (blue) and insertion (orange) curves."""
     found = explanation.faithfulness[row].deletion_insertion if explanation.faithfulness else None
     if not found:
         return Markup("")
@@ -170,7 +210,7 @@ def _curves(explanation: Explanation, row: int) -> Markup:
 
 
 def _sized(picture: Image.Image, side: int) -> Image.Image:
-    """At a longer side of `side`; small pictures keep crisp pixels."""
+    """Scale an image to a longer side of `side`: nearest neighbour below 96 pixels, else Lanczos."""
     scale = side / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     small = max(picture.size) < 96

@@ -1,4 +1,4 @@
-"""What a network makes of one input, every layer on one page and on one sheet."""
+"""Feature maps of all layers for one input, as one HTML page and as one image."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -32,7 +32,19 @@ def page(
     command: str,
     health: Sequence[LayerHealth] = (),
 ) -> str:
-    """The page as HTML, in English and Chinese, that needs nothing else."""
+    """Render the feature maps of one input as a self-contained HTML page in English and Chinese.
+
+    Args:
+        net: the network.
+        image: the input `[c ...]` in the contract's range.
+        layers: activations of each layer, in execution order.
+        strongest: most units shown of each layer, those with the largest sum of their map.
+        command: the terminal command that makes the page again; printed on it.
+        health: dead, saturated and redundant units of layers, shown where given.
+
+    Returns:
+        The HTML document.
+    """
     known = {entry.place: entry for entry in health}
     shown = tag(
         upscale(input_image.image_of(image, net.contract), 224),
@@ -57,19 +69,45 @@ def page(
 
 
 def changing_layers(net: Net) -> list[str]:
-    """Every layer with units, but for those that hand on what they get: dropout, identity, flattening."""
+    """List the layers whose feature maps are worth showing.
+
+    Args:
+        net: any network.
+
+    Returns:
+        Names of all layers with units in execution order, but for those that return their input unchanged at
+            inference: dropout, identity, flattening.
+    """
     modules = dict(net.module.named_modules())
     return [name for name in layers_with_units(net) if not isinstance(modules.get(name), PLUMBING)]
 
 
 def best_answer(net: Net, layers: Sequence[FeatureMaps]) -> str:
-    """The label of the strongest unit of the result, where there are labels."""
+    """Return the label of the predicted class.
+
+    Args:
+        net: the network, which may have labels.
+        layers: activations; those of the place `output` are used.
+
+    Returns:
+        The first name of the class with the largest output; empty without labels or without the output.
+    """
     result = [layer for layer in layers if layer.place == "output" and len(layer.maps) == len(net.labels)]
     return net.labels[result[-1].strongest(1)[0]].split(",")[0] if result and net.labels else ""
 
 
 def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int) -> Image.Image:
-    """Every layer as one row of tiles, in one picture."""
+    """Draw the feature maps of one input as one image: a row of tiles for each layer.
+
+    Args:
+        net: the network.
+        image: the input `[c ...]` in the contract's range.
+        layers: activations of each layer, in execution order; at least one.
+        strongest: most units shown of each layer, those with the largest sum of their map.
+
+    Returns:
+        The sheet in RGB; layers without two spatial axes are rows of numbers.
+    """
     width = NAME + min(strongest, max(len(layer.maps) for layer in layers)) * (SIDE + GAP) + GAP
     flat = [layer for layer in layers if layer.maps.dim() != 3]
     height = 48 + SIDE + GAP + (len(layers) - len(flat)) * (SIDE + 26) + len(flat) * 40 + GAP
@@ -89,7 +127,7 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
 
 
 def _tiles(paper: Image.Image, layer: FeatureMaps, strongest: int, labels: Sequence[str], y: int) -> int:
-    """Draw one row; how high it is."""
+    """Draw the units of one layer at height `y`, and return the height of the row in pixels."""
     draw, units = ImageDraw.Draw(paper), layer.strongest(strongest)
     if layer.maps.dim() != 3:
         named = layer.place == "output" and len(labels) == len(layer.maps)

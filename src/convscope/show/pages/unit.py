@@ -1,4 +1,4 @@
-"""A unit's portrait as one page and as one sheet."""
+"""The report of one unit as one HTML page and as one image."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -21,7 +21,19 @@ INK, SOFT = (31, 32, 35), (92, 94, 102)
 
 
 def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int = 0, skipped: int = 0) -> str:
-    """The page as HTML, in English and Chinese, that needs nothing else."""
+    """Render the report of one unit as a self-contained HTML page in English and Chinese.
+
+    Args:
+        portrait: synthetic images, dataset examples and statistics of the unit.
+        net: the network.
+        data: name of the data set that was searched.
+        command: the terminal command that makes the page again; printed on it.
+        seed: of the synthetic images; printed on the page.
+        skipped: how many images of the data set could not be read.
+
+    Returns:
+        The HTML document.
+    """
     contract, entry = net.contract, portrait.entry
     found: list[Figure | None] = [
         figures.wanted(portrait, contract, command),
@@ -54,12 +66,29 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
 
 
 def state(portrait: UnitReport) -> str:
-    """One word: dead, saturated or alive."""
+    """Classify a unit as dead, saturated or alive.
+
+    Args:
+        portrait: of the unit.
+
+    Returns:
+        `dead`, `saturated` or `alive`.
+    """
     return "dead" if portrait.entry.dead else "saturated" if portrait.entry.saturated else "alive"
 
 
 def sheet(portrait: UnitReport, net: Net) -> Image.Image:
-    """The portrait as one picture: what was made, the real patches at both ends, the histogram."""
+    """Draw the report of one unit as one image.
+
+    Args:
+        portrait: synthetic images, dataset examples and statistics of the unit.
+        net: the network; its contract states the value range.
+
+    Returns:
+        The sheet in RGB. The first row holds the maximising image and the real examples of largest
+        activation, the second the minimising image and those of smallest; each example as patch and as the
+        whole image with the patch outlined.
+    """
     columns = max(len(portrait.top), len(portrait.bottom), 5)
     right = 2 * GAP + LARGE
     width = right + columns * (TILE + GAP) + GAP
@@ -77,8 +106,8 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     ):
         y = 64 + row * (LARGE + 36)
         paper.paste(input_image.fitted(input_image.image_of(made.picture, net.contract), LARGE), (GAP, y))
-        said = f"{name}: {made.value:.3g}{', no gradient' if made.silent else ''}"
-        draw.text((GAP, y + LARGE + 4), said, fill=SOFT, font=ImageFont.load_default(12))
+        text = f"{name}: {made.value:.3g}{', no gradient' if made.silent else ''}"
+        draw.text((GAP, y + LARGE + 4), text, fill=SOFT, font=ImageFont.load_default(12))
         for column, patch in enumerate(patches):
             _column(paper, patch, portrait, net.contract, (right + column * (TILE + GAP), y))
     return paper
@@ -87,6 +116,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
 def _column(
     paper: Image.Image, patch: Patch, portrait: UnitReport, contract: InputContract, at: tuple[int, int]
 ) -> None:
+    """Draw one real example at (x, y): the patch, below it the whole image, then class and activation."""
     x, y = at
     crop, whole = (input_image.image_of(picture, contract) for picture in (patch.crop, patch.picture))
     paper.paste(input_image.fitted(crop, TILE), (x, y))
@@ -98,6 +128,7 @@ def _column(
 
 
 def _summary(portrait: UnitReport) -> str:
+    """Format the unit's statistics over the real images in one line."""
     entry = portrait.entry
     return (
         f"{entry.images:,} real images: peaks up to {entry.top[0].value:.3g}, silent for"

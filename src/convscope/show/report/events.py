@@ -1,4 +1,4 @@
-"""What a tour tells while it runs."""
+"""Progress events of a tour."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,31 @@ CHAPTERS = ("why", "convolution", "neuron", "network", "training", "seen")
 
 @dataclass(frozen=True)
 class Opened:
-    """A chapter begins."""
+    """A chapter begins.
+
+    Attributes:
+        key: of the chapter, one of `CHAPTERS`.
+        done: share of the whole tour, 0 to 1.
+    """
 
     key: str
     done: float
-    """Share of the whole tour, 0 to 1."""
 
     @property
     def note(self) -> str:
-        """The news in some words."""
+        """The title of the chapter, in English."""
         return plain(f"{self.key}.title")
 
 
 @dataclass(frozen=True)
 class Learned:
-    """News from a training."""
+    """Progress of training one network.
+
+    Attributes:
+        network: name of the network.
+        event: what the training loop yielded.
+        done: share of the whole tour, 0 to 1.
+    """
 
     network: str
     event: "Epoch | TrainProgress"
@@ -36,7 +46,7 @@ class Learned:
 
     @property
     def note(self) -> str:
-        """The news in some words."""
+        """The progress in some words, with the test accuracy after an epoch."""
         accuracy = getattr(self.event, "test_accuracy", None)
         if accuracy is not None:
             return f"{self.network}: {accuracy:.1%} of test digits right"
@@ -45,31 +55,44 @@ class Learned:
 
 @dataclass(frozen=True)
 class Looked:
-    """A step of looking inside; `done` is the share of its chapter, then, passed on, of the tour."""
+    """Progress of visualising the trained network.
+
+    Attributes:
+        what: what is computed next.
+        done: as yielded by the chapter, its share of the chapter; as yielded by the tour, of the tour; 0 to
+            1.
+    """
 
     what: str
     done: float
 
     @property
     def note(self) -> str:
-        """The news in some words."""
+        """The progress in some words."""
         return f"Looking inside: {self.what}"
 
 
 @dataclass(frozen=True)
 class Written:
-    """The report stands, whole."""
+    """The complete report has been written.
+
+    Attributes:
+        report: the HTML file.
+        models: folders of the trained networks.
+        seconds: duration of the tour.
+        accuracy: test accuracy of each network by name, 0 to 1.
+        done: share of the whole tour.
+    """
 
     report: Path
     models: tuple[Path, ...]
     seconds: float
     accuracy: dict[str, float]
-    """Share of test digits that each network gets right, 0 to 1."""
     done: float = 1.0
 
     @property
     def note(self) -> str:
-        """The news in some words."""
+        """The path of the report."""
         return str(self.report)
 
 

@@ -1,7 +1,7 @@
-"""Every sentence of the report, in English and Chinese, as data in `text/*.toml`.
+"""Texts of all pages in English and Chinese, stored in `text/*.toml`.
 
-A key reads `section.figure.part`; the section is the name of the file. A text may hold `{values}`,
-`` `code` `` and `**weight**`; everything else is escaped.
+A key reads `section.figure.part`; its first part is the name of the file. A text may hold `{placeholders}`,
+`` `code` `` and `**bold**`; everything else is escaped.
 """
 
 import re
@@ -25,7 +25,11 @@ _WEIGHT = re.compile(r"\*\*([^*]+)\*\*")
 
 @cache
 def texts() -> Mapping[str, Text]:
-    """Every text: key -> language -> words."""
+    """Return all texts.
+
+    Returns:
+        Key -> language (`en`, `zh`) -> text, read-only; read from disk once.
+    """
     found: dict[str, Text] = {}
     for file in sorted(files("convscope.show.report").joinpath("text").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".toml"):
@@ -34,6 +38,7 @@ def texts() -> Mapping[str, Text]:
 
 
 def _gather(key: str, table: dict[str, Any], found: dict[str, Text]) -> None:
+    """Flatten nested tables to dotted keys."""
     if set(table) & set(LANGUAGES):
         found[key] = table
         return
@@ -42,10 +47,18 @@ def _gather(key: str, table: dict[str, Any], found: dict[str, Text]) -> None:
 
 
 def plain(key: str, language: str = "en", **values: object) -> str:
-    """One text in one language, without marks.
+    """Look up a text in one language, with its placeholders filled in and its markup left as it is.
+
+    Args:
+        key: of the text.
+        language: `en` or `zh`.
+        **values: for the placeholders; others are ignored.
+
+    Returns:
+        The text.
 
     Raises:
-        UsageError: there is no such text, or it quotes a value that is not given.
+        UsageError: there is no such text, or it has a placeholder without a value.
     """
     if key not in texts():
         raise UsageError("the key of a text", received=key, hint=nearest(key, texts()))
@@ -58,17 +71,44 @@ def plain(key: str, language: str = "en", **values: object) -> str:
 
 
 def spoken(key: str, **values: object) -> dict[str, str]:
-    """One text in every language, for the labels of drawings."""
+    """Look up a text in every language, for the accessible labels of drawings.
+
+    Args:
+        key: of the text.
+        **values: for the placeholders.
+
+    Returns:
+        Language -> text.
+    """
     return {language: plain(key, language, **values) for language in LANGUAGES}
 
 
 def bilingual(key: str, *, tag: str = "span", class_: str | None = None, **values: object) -> Markup:
-    """One text in both languages, of which the style sheet shows one."""
+    """Look up a text and build an element for each language; the style sheet shows the language of the page.
+
+    Args:
+        key: of the text.
+        tag: name of the HTML element.
+        class_: its CSS class.
+        **values: for the placeholders.
+
+    Returns:
+        One element for each paragraph and language.
+    """
     return bilingual_of(spoken(key, **values), tag=tag, class_=class_)
 
 
 def bilingual_of(text: Text, *, tag: str = "span", class_: str | None = None) -> Markup:
-    """As `both`, for words that are not stored."""
+    """Build an element for each language from given texts, as `bilingual` does for stored ones.
+
+    Args:
+        text: language -> text, for all of `LANGUAGES`; paragraphs are separated by empty lines.
+        tag: name of the HTML element.
+        class_: its CSS class.
+
+    Returns:
+        One element for each paragraph and language.
+    """
     return Markup("").join(
         element(tag, marked(paragraph), lang=language, class_=class_)
         for language in LANGUAGES
@@ -77,7 +117,18 @@ def bilingual_of(text: Text, *, tag: str = "span", class_: str | None = None) ->
 
 
 def label(x: float, y: float, key: str, class_: str = "", **values: object) -> Markup:
-    """One text in both languages as SVG."""
+    """Look up a text and build an SVG `<text>` element for each language.
+
+    Args:
+        x: of the text's anchor.
+        y: of its base line.
+        key: of the text.
+        class_: CSS class.
+        **values: for the placeholders.
+
+    Returns:
+        One element for each language, of which the style sheet shows one.
+    """
     return Markup("").join(
         element("text", plain(key, language, **values), x=x, y=y, lang=language, class_=class_ or None)
         for language in LANGUAGES
@@ -85,7 +136,14 @@ def label(x: float, y: float, key: str, class_: str = "", **values: object) -> M
 
 
 def marked(text: str) -> Markup:
-    """Words with their light marks as HTML."""
+    """Convert a text with `` `code` `` and `**bold**` to HTML.
+
+    Args:
+        text: anything else in it is escaped.
+
+    Returns:
+        The markup.
+    """
     safe = str(escape(text))
     safe = _CODE.sub(r"<code>\1</code>", safe)
     return Markup(_WEIGHT.sub(r"<strong>\1</strong>", safe))

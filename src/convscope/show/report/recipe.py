@@ -1,4 +1,4 @@
-"""What decides a tour, without torch."""
+"""The recipe of a tour; importing it costs no torch."""
 
 from typing import ClassVar
 

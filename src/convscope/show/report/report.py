@@ -1,4 +1,4 @@
-"""Sections and figures as one page that needs nothing else: no network, no fonts, no other file."""
+"""Rendering of sections and figures as one self-contained HTML page: no other file, no network access."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,16 @@ from convscope.show.report.i18n import bilingual, plain, texts
 
 @dataclass(frozen=True)
 class Report:
-    """What the page says; `facts` are numbers for its head: the key of a text, and the number as written."""
+    """Contents of a page.
+
+    Attributes:
+        sections: in reading order.
+        command: the terminal command that makes the page again; printed on it.
+        facts: numbers for the head of the page: the key of a text, and the formatted number.
+        values: numbers and names that the page's own texts quote, by placeholder.
+        unfinished: whether the page says that chapters are missing.
+        page: prefix of the page's own texts: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`.
+    """
 
     sections: tuple[Section, ...]
     command: str
@@ -21,14 +30,19 @@ class Report:
     values: Mapping[str, object] = field(default_factory=dict)
     unfinished: bool = False
     page: str = "page"
-    """Where the page's own words are: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`."""
 
 
 def render(report: Report) -> str:
-    """The page as HTML, in English and Chinese.
+    """Render a report as an HTML page in English and Chinese.
+
+    Args:
+        report: sections, figures and facts.
+
+    Returns:
+        The HTML document.
 
     Raises:
-        UsageError: a figure has no words.
+        UsageError: a figure has no texts, or they have a placeholder without a value.
     """
     environment = Environment(
         loader=PackageLoader("convscope.show"),

@@ -1,6 +1,6 @@
-"""The tour: train the lecture's network on real digits, look inside, write one page.
+"""The tour: train the lecture's network on real digits, visualise what it learned, write one page.
 
-The page is written anew after every chapter, so whatever stops the tour leaves what was made.
+The page is rewritten after every chapter, so that a tour that is stopped leaves its finished chapters.
 """
 
 import time
@@ -32,23 +32,34 @@ from convscope.worlds.images.photos import to_pil
 
 NETWORKS = ("lecture", "lecture-relu")
 DIGIT = "digit.png"
-"""Where the digit lies that is followed through the network."""
+"""File name of the digit whose way through the network is shown."""
 EVALUATION = """\
 import convscope as cs
 from convscope.worlds import digits
 found = cs.learn.evaluate(cs.load({folder!r}), digits.test())"""
 BEGINS = {"why": 0.0, "convolution": 0.02, "neuron": 0.03, "network": 0.04, "training": 0.05, "seen": 0.65}
-"""Share of the time that has passed when a chapter begins."""
+"""Estimated share of the tour's duration that has passed when a chapter begins."""
 
 
 @dataclass
 class State:
-    """What a tour has so far."""
+    """State of a running tour.
+
+    Attributes:
+        recipe: all settings.
+        folder: where results are written.
+        shown: where readers will find them; differs from `folder` while results are moved into place at the
+            end.
+        started: reading of the monotonic clock at the beginning.
+        sections: finished chapters.
+        nets: trained networks by name.
+        epochs: training history of each network.
+        evaluations: test results of each trained network.
+    """
 
     recipe: TourRecipe
     folder: Path
     shown: Path
-    """The folder as readers find it; differs from `folder` while results are moved into place at the end."""
     started: float = field(default_factory=time.monotonic)
     sections: list[Section] = field(default_factory=list)
     nets: dict[str, Net] = field(default_factory=dict)
@@ -57,30 +68,36 @@ class State:
 
     @cached_property
     def digit(self) -> torch.Tensor:
-        """The digit that is followed through the network, `[1 28 28]` in [0, 1]."""
+        """The digit whose way through the network is shown, `[1 28 28]` in [0, 1]."""
         return worked_examples.digit(self.recipe.digit)
 
     @property
     def seconds(self) -> float:
-        """Since the tour began."""
+        """Seconds since the tour began."""
         return time.monotonic() - self.started
 
     @property
     def accuracy(self) -> dict[str, float]:
-        """Share of test digits that each trained network gets right."""
+        """Test accuracy of each trained network by name, 0 to 1."""
         return {name: found.accuracy for name, found in self.evaluations.items()}
 
 
 def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iterator[Event]:
-    """Train, look, write `folder/report.html` and a model folder for each network, and tell what happens.
+    """Run the tour, and yield its progress.
+
+    Trains two networks, computes all figures and writes `folder/report.html`, the digit that is followed
+    through the network, and a model folder for each network.
 
     Args:
-        recipe: all that decides the result.
+        recipe: all settings that decide the result.
         folder: where to write; made if missing.
         shown: the folder that the page names in its commands, if it is not `folder`.
 
+    Yields:
+        A progress event for each chapter and step; the last is `Written`.
+
     Raises:
-        Interrupted: the user stopped the tour; what was finished is in `folder`.
+        Interrupted: the user stopped the tour; finished chapters are in `folder`.
     """
     state = State(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,19 +178,19 @@ def _seen(state: State) -> Steps:
         str(state.shown / name),
         str(state.shown / DIGIT),
     )
-    section = yield from _passed_on(chapters.seen(subject))
+    section = yield from _rescaled(chapters.seen(subject))
     state.sections.append(section)
 
 
-def _passed_on(looking: Generator[Looked, None, Section]) -> Generator[Event, None, Section]:
-    """The news of the last chapter, in shares of the whole tour."""
+def _rescaled(chapter: Generator[Looked, None, Section]) -> Generator[Event, None, Section]:
+    """Forward the progress of the last chapter, rescaled to shares of the whole tour."""
     begin = BEGINS["seen"]
     while True:
         try:
-            news = next(looking)
+            event = next(chapter)
         except StopIteration as end:
             return end.value
-        yield Looked(news.what, begin + (1 - begin) * news.done)
+        yield Looked(event.what, begin + (1 - begin) * event.done)
 
 
 _CHAPTERS = {
@@ -201,7 +218,7 @@ def _graph() -> Graph:
 
 
 def _write(state: State) -> None:
-    """The page as it is now, whole or not at all."""
+    """Write the page with the chapters finished so far, atomically."""
     accuracy = state.accuracy
     facts = [
         ("page.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),

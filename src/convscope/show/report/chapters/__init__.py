@@ -1,4 +1,4 @@
-"""The chapters of the tour: each computes what its figures show and puts them in order."""
+"""The chapters of the tour: each computes what its figures show, and returns a section."""
 
 from convscope.show.report.chapters.convolution import chapter as convolution
 from convscope.show.report.chapters.learned_features import Subject as Subject

@@ -1,6 +1,6 @@
-"""What readers type to get the same pictures and the same numbers.
+"""Commands printed under figures, with which readers reproduce the images and the numbers.
 
-A command is a terminal line, or Python that runs as it stands, or both with an empty line between them.
+A command is a terminal command, or Python that runs as it stands, or both with an empty line between them.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ from convscope.worlds import digits
 net = cs.load({folder!r})
 made = cs.see.visualize(net, {places},
     {fields})
-found = cs.see.compare(net, made, digits.test())
+found = cs.see.compare_with_data(net, made, digits.test())
 print(*found, sep="\\n")
-goals = [cs.see.aim(place, reduce="sum") for place in made.places]
+goals = [cs.see.default_objective(place, reduce="sum") for place in made.places]
 moved = clean_scores(net, goals, made.images.roll({move}, (-2, -1))).mean()
 print(made.clean_scores.mean(), moved)"""
 LIKENING = """\
@@ -35,7 +35,7 @@ found = []
 for l1 in (0, {l1}):
     made = cs.see.visualize(net, {places},
         {fields}, l1=l1)
-    found.append(cs.see.compare(net, made, digits.test()))
+    found.append(cs.see.compare_with_data(net, made, digits.test()))
     print(*found[-1], sep="\\n")
     flat = made.images.flatten(1)
     like = [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(flat, averages)]
@@ -44,26 +44,55 @@ FOOLING = """\
 import convscope as cs
 from convscope.see.visualization.comparison import uniform_noise
 net = cs.load({folder!r})
-fooling = cs.see.fool(net, range(10), steps={steps}, seed={seed})
+fooling = cs.see.fooling_images(net, range(10), steps={steps}, seed={seed})
 print(fooling.confidences, fooling.steps)
 print(net(uniform_noise(net)).softmax(1).max(1))"""
 
 
 def fields(recipe: VisualizeRecipe) -> dict[str, Any]:
-    """What a recipe changes, without the network and the places."""
+    """Return the settings in which a recipe differs from the defaults.
+
+    Args:
+        recipe: of a visualisation.
+
+    Returns:
+        Setting -> value in alphabetical order, without the network and the places.
+    """
     changed = recipe.model_dump(exclude_defaults=True, exclude={"net", "places"})
     return dict(sorted(changed.items()))
 
 
 def comparing(recipe: VisualizeRecipe, move: tuple[int, int]) -> str:
-    """Makes the pictures, compares them with real digits, and moves them aside."""
+    """Write the command that reproduces the figures of preferred inputs.
+
+    It makes the synthetic images, compares their activations with those of real digits, and measures the loss
+    of activation under translation.
+
+    Args:
+        recipe: of the synthetic images.
+        move: translation in pixels, (down, right).
+
+    Returns:
+        A terminal command, then a Python script.
+    """
     return COMPARING.format(
         line=recipe.command(), folder=recipe.net, places=_places(recipe), fields=_written(recipe), move=move
     )
 
 
 def likening(plain: VisualizeRecipe, sparse: VisualizeRecipe) -> str:
-    """Makes the pictures of both recipes, and compares them with real digits and with averages."""
+    """Write the command that reproduces the figure of the outputs' preferred inputs, with and without L1.
+
+    It makes the synthetic images of both recipes, compares their activations with those of real digits, and
+    computes their correlation with the mean digit of each class.
+
+    Args:
+        plain: recipe without penalty.
+        sparse: the same recipe with an L1 penalty.
+
+    Returns:
+        Two terminal commands, then a Python script.
+    """
     return LIKENING.format(
         plain=plain.command(),
         sparse=sparse.command(),
@@ -75,9 +104,10 @@ def likening(plain: VisualizeRecipe, sparse: VisualizeRecipe) -> str:
 
 
 def _places(recipe: VisualizeRecipe) -> str:
+    """Format the places of a recipe as Python arguments."""
     return ", ".join(f'"{place}"' for place in recipe.places)
 
 
 def _written(recipe: VisualizeRecipe) -> str:
-    """Fields as Python; texts in double quotes."""
+    """Format the changed settings of a recipe as Python keyword arguments, texts in double quotes."""
     return ", ".join(f"{k}={v!r}".replace("'", '"') for k, v in fields(recipe).items())

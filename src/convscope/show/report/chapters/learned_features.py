@@ -1,4 +1,4 @@
-"""What each layer learned."""
+"""The chapter on what each layer learned: kernels, feature maps, preferred inputs, fooling images."""
 
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -31,7 +31,7 @@ FILTERS, NEURONS = 12, 9
 PENALTY = 0.03
 """Weight of the L1 penalty: output units lost per pixel of full ink."""
 FOOLED_STEPS = 4
-"""For every step of the other pictures; these climb more slowly, and stop when the network is sure."""
+"""Steps of a fooling image for each step of the others; they ascend more slowly, and may stop early."""
 CONV2, DENSE, OUTPUT = (LayerAddress.parse(name) for name in ("conv2", "dense1", "output"))
 STAGES = tuple(LayerAddress.parse(name) for name in ("conv1", "pool1", "conv2", "pool2"))
 
@@ -40,28 +40,48 @@ Looking = Generator[Looked, None, Section]
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What the chapter looks at."""
+    """What the chapter visualises, and with which settings.
+
+    Attributes:
+        net: the trained network.
+        data: the test digits.
+        digit: the input whose feature maps are shown, `[1 h w]` in [0, 1].
+        steps: optimisation steps for each synthetic image.
+        seed: of all random numbers.
+        folder: where the reader finds the network, for the commands under the figures.
+        picture: where the reader finds the digit, for the commands under the figures.
+    """
 
     net: Net
     data: LabelledImages
     digit: Tensor
-    """`[1 h w]` in [0, 1]."""
     steps: int
     seed: int
     folder: str
-    """Where the reader finds the network."""
     picture: str
-    """Where the reader finds the digit."""
 
 
 def chapter(subject: Subject) -> Looking:
-    """Filters, maps, what filters, neurons and outputs want, and what fools the network."""
+    """Build the chapter on learned features, and yield progress.
+
+    Figures: the first layer's kernels; feature maps of one digit; summed activations; preferred inputs of
+    filters, dense neurons and outputs (the last with and without an L1 penalty); fooling images.
+
+    Args:
+        subject: network, data and settings.
+
+    Yields:
+        A `Looked` before each expensive step, with the share of the chapter that is done.
+
+    Returns:
+        The section, as the generator's return value.
+    """
     net = subject.net
     with torch.no_grad(), frozen(net.module):
         seen = record(net, subject.digit[None], STAGES)
         spread = _answers(net, subject.data, DENSE).std(dim=0)
     active = seen[CONV2][0].sum(dim=(1, 2))
-    figures = _looked_at(subject, {str(place): maps[0] for place, maps in seen.items()}, active)
+    figures = _forward_figures(subject, {str(place): maps[0] for place, maps in seen.items()}, active)
     yield Looked("filters", 0.1)
     best = active.argsort(descending=True)[:FILTERS].tolist()
     rows, moved, command = _compared(subject, [f"{CONV2}:{unit}" for unit in best])
@@ -77,24 +97,27 @@ def chapter(subject: Subject) -> Looking:
     return Section("seen", tuple(figures))
 
 
-def _looked_at(subject: Subject, seen: dict[str, Tensor], active: Tensor) -> list[Figure]:
-    """The figures that one forward pass gives."""
+def _forward_figures(subject: Subject, seen: dict[str, Tensor], active: Tensor) -> list[Figure]:
+    """Build the figures that need one forward pass only."""
     weights = subject.net.module.get_parameter("conv1.weight").detach()[:, 0]
     most = len(active)
     return [
-        filters.figure(weights, _look(subject, ["conv1"], most)),
-        maps.figure(subject.digit, list(seen.items()), _look(subject, list(seen), most)),
-        activation_bars.figure(active.tolist(), str(CONV2), _look(subject, [str(CONV2)], most) + " --json"),
+        filters.figure(weights, _look_command(subject, ["conv1"], most)),
+        maps.figure(subject.digit, list(seen.items()), _look_command(subject, list(seen), most)),
+        activation_bars.figure(
+            active.tolist(), str(CONV2), _look_command(subject, [str(CONV2)], most) + " --json"
+        ),
     ]
 
 
-def _look(subject: Subject, places: list[str], strongest: int) -> str:
+def _look_command(subject: Subject, places: list[str], strongest: int) -> str:
+    """Write the terminal command that shows feature maps of these layers for the digit."""
     values = {"net": subject.folder, "image": subject.picture, "places": places, "top_channels": strongest}
     return LookRecipe.parse(values).command()
 
 
 def _compared(subject: Subject, places: Sequence[str]) -> tuple[list[Row], float, str]:
-    """A row for each unit; their mean activation when the picture moves aside; what makes all this."""
+    """Make and compare synthetic images; return figure rows, mean activation when translated, and command."""
     recipe = _recipe(subject, places)
     made = _made(subject, recipe)
     goals = [default_objective(place, reduce="sum") for place in made.places]
@@ -103,6 +126,7 @@ def _compared(subject: Subject, places: Sequence[str]) -> tuple[list[Row], float
 
 
 def _rows(subject: Subject, made: Visualization) -> list[Row]:
+    """Compare synthetic images with real digits, their random start and noise."""
     net, data = subject.net, subject.data
     found, starts = compare_with_data(net, made, data), start_of(net, made)
     real = scaled(data.batch([line.best_index for line in found]), data.contract)
@@ -111,16 +135,17 @@ def _rows(subject: Subject, made: Visualization) -> list[Row]:
 
 
 def _outputs(subject: Subject) -> Figure:
+    """Build the figure of the outputs' preferred inputs, with and without L1 penalty."""
     places = [f"{OUTPUT}:{unit}" for unit in range(len(subject.data.classes))]
     plain, sparse = (_recipe(subject, places, l1=weight) for weight in (0.0, PENALTY))
-    made, inked = _made(subject, plain), _made(subject, sparse)
+    made, made_sparse = _made(subject, plain), _made(subject, sparse)
     averages = _averages(digits.train())
     data = subject.data
-    real = _likeness(scaled(data.batch(range(len(data))), data.contract), averages[data.labels])
-    likeness = Likeness(_likeness(made.images, averages), _likeness(inked.images, averages), real)
+    real = _correlation(scaled(data.batch(range(len(data))), data.contract), averages[data.labels])
+    likeness = Likeness(_correlation(made.images, averages), _correlation(made_sparse.images, averages), real)
     return preferred_inputs.outputs(
         _rows(subject, made),
-        _rows(subject, inked),
+        _rows(subject, made_sparse),
         data.classes,
         PENALTY,
         likeness,
@@ -129,26 +154,27 @@ def _outputs(subject: Subject) -> Figure:
 
 
 def _averages(data: LabelledImages) -> Tensor:
-    """The mean picture of each class, `[classes c h w]`."""
+    """Return the mean image of each class, `[classes c h w]`."""
     images = scaled(data.batch(range(len(data))), data.contract)
     return torch.stack([images[data.labels == k].mean(dim=0) for k in range(len(data.classes))])
 
 
-def _likeness(images: Tensor, others: Tensor) -> float:
-    """The correlation of pixels, picture by picture, as a mean."""
+def _correlation(images: Tensor, others: Tensor) -> float:
+    """Return the Pearson correlation of pixels between paired images, as a mean over the pairs."""
     a, b = images.flatten(1), others.flatten(1)
     return float(F.cosine_similarity(a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)).mean())
 
 
 def _fooled(subject: Subject) -> Figure:
+    """Make fooling images and build their figure."""
     net, classes = subject.net, subject.data.classes
     steps = FOOLED_STEPS * subject.steps
     fooled = fooling_images(net, range(len(classes)), steps=steps, seed=subject.seed)
     with torch.no_grad(), frozen(net.module):
-        chances = net(uniform_noise(net)).softmax(dim=1)
-    sure, answers = chances.max(dim=1)
+        probabilities = net(uniform_noise(net)).softmax(dim=1)
+    confidences, answers = probabilities.max(dim=1)
     answer, times = Counter(answers.tolist()).most_common(1)[0]
-    noise = Noise(classes[answer], times, len(answers), float(sure.mean()))
+    noise = Noise(classes[answer], times, len(answers), float(confidences.mean()))
     command = commands.FOOLING.format(folder=subject.folder, seed=subject.seed, steps=steps)
     return fooling.figure(fooled, classes, noise, command)
 
@@ -168,12 +194,12 @@ def _recipe(subject: Subject, places: Sequence[str], **changes: object) -> Visua
 
 
 def _made(subject: Subject, recipe: VisualizeRecipe) -> Visualization:
-    """The pictures of the recipe, as anybody would make them."""
+    """Make the synthetic images of a recipe with the public function that the command names."""
     return visualize(subject.net, *recipe.places, **commands.fields(recipe))
 
 
 def _answers(net: Net, data: LabelledImages, place: LayerAddress, batch: int = 500) -> Tensor:
-    """What every unit answers to every picture, `[n units]`."""
+    """Return the activation of every unit for every image, `[n units]`."""
     return torch.cat(
         [
             record(net, scaled(images, data.contract), [place])[place]

@@ -1,4 +1,4 @@
-"""The whole network."""
+"""The chapter on the whole network, layer by layer."""
 
 from convscope.graph.costs import LayerCost, costs
 from convscope.graph.graph import Graph
@@ -17,12 +17,26 @@ for cost in costs(load("lecture").graph):
 
 
 def chapter(graph: Graph) -> Section:
-    """Every layer of the lecture's network with what its shapes imply."""
+    """Build the chapter that lists the layers of the lecture's network.
+
+    Args:
+        graph: of the network.
+
+    Returns:
+        The section: shapes, parameters, multiply-accumulates and receptive fields.
+    """
     return Section("network", (network.figure(rows(graph), next(iter(graph.inputs.values()))[-1], COMMAND),))
 
 
 def rows(graph: Graph) -> list[Row]:
-    """One row for each layer; activations, which change no shape, are left out."""
+    """Collect the numbers of each layer.
+
+    Args:
+        graph: of the network.
+
+    Returns:
+        One row for each layer that has parameters or changes the shape; activation functions are left out.
+    """
     fields = receptive_fields(graph)
     return [
         _row(cost, fields.get(cost.name))

@@ -1,4 +1,4 @@
-"""Learning, and what it gets wrong."""
+"""The chapter on training, and on the mistakes that remain."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,18 @@ def chapter(
     commands: tuple[str, str, str],
     learned_from: str,
 ) -> Section:
-    """Curves of both networks; mistakes of the one with ReLU.
+    """Build the chapter on training: learning curves of both networks, mistakes of the one with ReLU.
 
     Args:
-        printed: epochs of the network as the lecture prints it.
-        relu: epochs of the network with ReLU.
-        evaluation: of the latter.
+        printed: training history of the network as the lecture prints it.
+        relu: training history of the network with ReLU.
+        evaluation: test results of the network with ReLU.
         data: the test digits that were evaluated.
-        commands: what makes the curves, the confusion matrix and the hardest digits.
-        learned_from: how many digits the networks learned from, as written.
+        commands: reproduce the curves, the confusion matrix and the hardest digits, in this order.
+        learned_from: number of training digits, as formatted text.
+
+    Returns:
+        The section; without a confusion matrix if no digit was misclassified.
     """
     classes = evaluation.classes
     figures: list[Figure] = [curves.figure(_history(printed), _history(relu), len(data), commands[0])]
@@ -41,20 +44,29 @@ def chapter(
 
 
 def answers(evaluation: Evaluation, data: LabelledImages, count: int) -> list[Answer]:
-    """The hardest pictures and what was said of them."""
+    """Select the test images with the largest loss.
+
+    Args:
+        evaluation: test results.
+        data: the images that were evaluated, in the same order.
+        count: how many to select.
+
+    Returns:
+        The images with the true and the predicted class and the probabilities of both, largest loss first.
+    """
     chosen = evaluation.hardest(count)
     images = scaled(data.batch(chosen), data.contract)
     made = []
     for image, index in zip(images, chosen.tolist(), strict=True):
-        chances, truth = evaluation.probabilities[index], int(evaluation.labels[index])
-        answer = int(chances.argmax())
+        probabilities, truth = evaluation.probabilities[index], int(evaluation.labels[index])
+        answer = int(probabilities.argmax())
         made.append(
             Answer(
                 image,
                 evaluation.classes[truth],
                 evaluation.classes[answer],
-                float(chances[answer]),
-                float(chances[truth]),
+                float(probabilities[answer]),
+                float(probabilities[truth]),
             )
         )
     return made

@@ -1,4 +1,4 @@
-"""Why a convolutional network."""
+"""The chapter on why to use a convolutional network."""
 
 from torch import Tensor
 
@@ -15,7 +15,16 @@ TOY, PHOTO, NEURONS = (1, 6, 6), (3, 100, 100), 1000
 
 
 def chapter(graph: Graph, digit: Tensor, number: int) -> Section:
-    """Three properties on the first test digit of class `number`, `[1 28 28]`, and the weights they save."""
+    """Build the chapter that motivates convolution: three properties of images, and the weights they save.
+
+    Args:
+        graph: of the lecture's network, with two convolutions.
+        digit: the example image, `[1 28 28]` in [0, 1]: the first test digit of class `number`.
+        number: its class, for the command under the figure.
+
+    Returns:
+        The section.
+    """
     rows = [_costs("toy", TOY, Conv2d(1, 3)), *_convolutions(graph)]
     rows.append(Costs("photo", dense_cost(PHOTO, NEURONS).weights, None, None))
     total = totals(costs(graph)).parameters

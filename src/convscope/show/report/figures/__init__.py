@@ -1,1 +1,1 @@
-"""One figure per file; each takes data and returns markup."""
+"""Figures of the report and of the HTML pages."""

@@ -1,4 +1,4 @@
-"""Curves over epochs."""
+"""Line charts over epochs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,14 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 16, 16, 30
 
 @dataclass(frozen=True)
 class Axes:
-    """Where data lies on the paper."""
+    """Mapping from data to coordinates of the drawing.
+
+    Attributes:
+        width: of the drawing in pixels, margins included.
+        height: of the drawing in pixels, margins included.
+        last: index of the last point, at the right end.
+        high: value at the upper end of the vertical axis.
+    """
 
     width: float
     height: float
@@ -22,11 +29,25 @@ class Axes:
     high: float
 
     def x(self, index: float) -> float:
-        """The place of point `index`, counted from 0."""
+        """Return the horizontal coordinate of a point.
+
+        Args:
+            index: of the point, from 0.
+
+        Returns:
+            The coordinate in pixels from the left edge.
+        """
         return LEFT + (self.width - LEFT - RIGHT) * (index / max(self.last, 1))
 
     def y(self, value: float) -> float:
-        """The place of a value; 0 lies at the foot."""
+        """Return the vertical coordinate of a value.
+
+        Args:
+            value: 0 lies on the axis at the foot.
+
+        Returns:
+            The coordinate in pixels from the upper edge.
+        """
         return self.height - BOTTOM - (self.height - TOP - BOTTOM) * value / self.high
 
 
@@ -38,10 +59,22 @@ def chart(
     unit: str = "",
     label: str | Mapping[str, str] = "",
 ) -> Markup:
-    """Up to two curves from 0 upwards: solid, orange, with discs; and dashed, blue, with squares.
+    """Draw one or two curves over epochs, with a vertical axis from 0.
+
+    The first curve is solid and orange with discs, the second dashed and blue with squares.
+
+    Args:
+        series: name -> values from 0 up, one for each epoch; only the first two are drawn.
+        width: of the drawing in pixels.
+        height: of the drawing in pixels.
+        unit: appended to the numbers of the vertical axis.
+        label: accessible name, or one for each language, as in `convscope.show.svg.drawing`.
+
+    Returns:
+        The `<svg>` element.
 
     Raises:
-        DataError: no points, or a value that is not finite.
+        DataError: no curves, one without points, or a value that is not finite.
     """
     if not series or not all(series.values()):
         raise DataError("at least one point for each curve")
@@ -79,11 +112,19 @@ def _dot(x: float, y: float, style: str) -> Markup:
 
 
 def key(style: str) -> Markup:
-    """A bit of line as it is in the chart, for legends."""
+    """Draw the sample of a curve's style for a legend.
+
+    Args:
+        style: one of `STYLES`.
+
+    Returns:
+        The `<svg>` element.
+    """
     return drawing(34, 12, element("path", d="M2 6H32", class_=style), _dot(17, 6, style))
 
 
 def _ceiling(value: float) -> float:
+    """Return the smallest round number that is not below the value; above 100 the value itself."""
     for step in (0.1, 0.2, 0.4, 0.8, 1, 2, 4, 8, 10, 20, 40, 60, 80, 100):
         if value <= step:
             return step

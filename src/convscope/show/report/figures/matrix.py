@@ -1,4 +1,4 @@
-"""Small tables of numbers: tinted by sign, the number always written out."""
+"""Small tables of numbers, tinted by sign and magnitude."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,15 @@ Cells = Collection[tuple[int, int]]
 
 
 def tint(value: float, limit: float) -> str | None:
-    """A background as strong as the value: orange above zero, blue below."""
+    """Return the CSS background of a number: orange above zero, blue below, stronger with the magnitude.
+
+    Args:
+        value: the number.
+        limit: the magnitude of the full tint.
+
+    Returns:
+        A CSS declaration; None for 0, or where `limit` is 0.
+    """
     if not value or not limit:
         return None
     hue = ORANGE if value > 0 else BLUE
@@ -21,17 +29,41 @@ def tint(value: float, limit: float) -> str | None:
 
 
 def written(value: float) -> str:
-    """A number with a true minus sign."""
+    """Format a number with up to two decimals and a true minus sign.
+
+    Args:
+        value: a finite number.
+
+    Returns:
+        The text, without trailing zeros.
+    """
     return number(value).replace("-", "\u2212")
 
 
 def fixed(value: float) -> str:
-    """A number with a true minus sign; two decimals unless it is whole."""
+    """Format a number with exactly two decimals unless it is whole, and a true minus sign.
+
+    Args:
+        value: a finite number.
+
+    Returns:
+        The text.
+    """
     return written(value) if value == round(value) else f"{value:.2f}".replace("-", "\u2212")
 
 
 def matrix(rows: Rows, *, limit: float | None = None, ring: Cells = (), faded: Cells = ()) -> Markup:
-    """A table of numbers; cells in `ring` are outlined, cells in `faded` recede."""
+    """Build an HTML table of numbers, tinted by sign and magnitude.
+
+    Args:
+        rows: the numbers.
+        limit: the magnitude of the full tint; the largest in the table if left out.
+        ring: cells (row, column) with an outline.
+        faded: cells (row, column) drawn pale.
+
+    Returns:
+        The `<table>` element.
+    """
     top = limit or max(abs(value) for row in rows for value in row)
     lines = []
     for y, row in enumerate(rows):
@@ -44,5 +76,14 @@ def matrix(rows: Rows, *, limit: float | None = None, ring: Cells = (), faded: C
 
 
 def captioned(caption: Markup | str, body: Markup, class_: str = "") -> Markup:
-    """A body with a short line of words above it."""
+    """Put a short caption above a block.
+
+    Args:
+        caption: the caption.
+        body: what stands below it.
+        class_: further CSS class of the surrounding `<div>`.
+
+    Returns:
+        The `<div>` element.
+    """
     return element("div", element("p", caption, class_="mini"), body, class_=f"captioned {class_}".strip())

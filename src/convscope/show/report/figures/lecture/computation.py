@@ -1,4 +1,4 @@
-"""Any expression as a graph, laid out by itself: values flow forward, gradients back."""
+"""A computation graph of any expression, laid out automatically: values forward, gradients backward."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,28 @@ SIGNS = {"mul": "×", "add": "+", "sub": "−", "neg": "×(−1)", "div": "÷", 
 
 @dataclass(frozen=True)
 class Spot:
-    """A node with its place: `depth` steps from the leaves, `lane` across, both in units of one node."""
+    """Position of a node, both coordinates in units of one node.
+
+    Attributes:
+        depth: along the direction of computation, from the leaves.
+        lane: across it.
+    """
 
     depth: float
     lane: float
 
 
 def layout(inputs: Mapping[str, Sequence[str]]) -> dict[str, Spot]:
-    """A place for every node: behind all it reads, never on another, in one line with what it mainly reads.
+    """Compute a position for every node of a computation graph.
 
-    Leaves that are read late stand beside the line, right before their reader.
+    Every node lies behind all it reads and near the mean lane of its inputs, and no two nodes overlap. A leaf
+    that is read late lies directly before its first reader, beside that reader's other inputs.
 
     Args:
-        inputs: what each node reads, every node after what it reads.
+        inputs: node -> the nodes it reads; every node comes after those it reads.
+
+    Returns:
+        Node -> position; the smallest lane is 0.
     """
     depth: dict[str, int] = {}
     for name, sources in inputs.items():
@@ -38,8 +47,8 @@ def layout(inputs: Mapping[str, Sequence[str]]) -> dict[str, Spot]:
     order, lane = _leaves_in_order(inputs), {}
     for level in sorted(set(depth.values())):
         names = [name for name in inputs if depth[name] == level and name not in late]
-        wish = {n: _mean([lane[s] for s in inputs[n] if s not in late], order.get(n, 0.0)) for n in names}
-        lane.update(_spread(sorted(names, key=lambda n: wish[n]), wish))
+        target = {n: _mean([lane[s] for s in inputs[n] if s not in late], order.get(n, 0.0)) for n in names}
+        lane.update(_spread(sorted(names, key=lambda n: target[n]), target))
         for name in (n for n in late if depth[n] == level):
             beside = [lane[s] for s in inputs[readers[name][0]] if s in lane]
             taken = [lane[n] for n in lane if depth[n] == level]
@@ -48,14 +57,15 @@ def layout(inputs: Mapping[str, Sequence[str]]) -> dict[str, Spot]:
     return {name: Spot(depth[name], lane[name] - low) for name in inputs}
 
 
-def _free(wish: float, taken: Sequence[float]) -> float:
-    while any(abs(wish - place) < 1 for place in taken):
-        wish += 0.5
-    return wish
+def _free(target: float, taken: Sequence[float]) -> float:
+    """Return the first lane from `target` on, in steps of 0.5, that is at least 1 from all taken ones."""
+    while any(abs(target - place) < 1 for place in taken):
+        target += 0.5
+    return target
 
 
 def _leaves_in_order(inputs: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """Leaves by a walk from the result, so that what belongs together stands together."""
+    """Number the leaves depth first from the result, so that those of one subexpression are neighbours."""
     order: dict[str, float] = {}
     stack = [list(inputs)[-1]] if inputs else []
     seen: set[str] = set()
@@ -75,24 +85,34 @@ def _mean(values: Sequence[float], default: float) -> float:
     return sum(values) / len(values) if values else default
 
 
-def _spread(names: Sequence[str], wish: Mapping[str, float]) -> list[tuple[str, float]]:
-    """As near to each wish as a distance of 1 allows; groups that collide share the shift."""
+def _spread(names: Sequence[str], target: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Place nodes 1 apart, as near as possible to their targets; those that collide share the shift."""
     groups: list[list[str]] = []
     for name in names:
         groups.append([name])
-        while len(groups) > 1 and _start(groups[-1], wish) < _start(groups[-2], wish) + len(groups[-2]):
+        while len(groups) > 1 and _start(groups[-1], target) < _start(groups[-2], target) + len(groups[-2]):
             groups[-2:] = [groups[-2] + groups[-1]]
-    return [(name, _start(group, wish) + i) for group in groups for i, name in enumerate(group)]
+    return [(name, _start(group, target) + i) for group in groups for i, name in enumerate(group)]
 
 
-def _start(group: Sequence[str], wish: Mapping[str, float]) -> float:
-    return _mean([wish[name] - i for i, name in enumerate(group)], 0.0)
+def _start(group: Sequence[str], target: Mapping[str, float]) -> float:
+    """Return the lane of a group's first node that brings the group nearest to its targets."""
+    return _mean([target[name] - i for i, name in enumerate(group)], 0.0)
 
 
 def drawn(computation: Computation, width: float, label: str | Mapping[str, str] = "") -> Markup:
-    """The graph; on narrow paper from top to bottom, else from left to right.
+    """Draw a computation graph.
 
-    Above in each box what it does, then its value, then (orange, after ∂) the gradient of the result by it.
+    Each box shows the operation, below it the value, and in orange after ∂ the gradient of the result with
+    respect to that value.
+
+    Args:
+        computation: the evaluated expression with gradients.
+        width: of the drawing in pixels; below 500 the graph runs from top to bottom, else from left to right.
+        label: accessible name, or one for each language, as in `convscope.show.svg.drawing`.
+
+    Returns:
+        The `<svg>` element.
     """
     nodes = {node.name: node for node in computation.nodes}
     spots = layout({name: tuple(node.inputs) for name, node in nodes.items()})
@@ -122,7 +142,7 @@ def drawn(computation: Computation, width: float, label: str | Mapping[str, str]
 def _edge(
     start: tuple[float, float], end: tuple[float, float], box: float, along: float, *, down: bool
 ) -> Markup:
-    """A curve; one that skips levels swings outwards, around what lies between."""
+    """Draw an edge as a curve; one that skips levels bends outwards, around the nodes between."""
     (x0, y0), (x1, y1) = start, end
     swing = 52.0 if (y1 - y0 if down else x1 - x0) > 1.5 * along else 0.0
     if down:
@@ -140,6 +160,7 @@ def _path(*values: float) -> str:
 
 
 def _box(node: Step, place: tuple[float, float], box: float, *, final: bool) -> Markup:
+    """Draw one node with operation, value and gradient; constants have no gradient."""
     x, y = place
     constant = node.operation == "constant"
     name = SIGNS.get(node.operation, node.operation) if node.inputs else "" if constant else node.name

@@ -1,4 +1,4 @@
-"""Correlation and convolution: the same for the lecture's filters, different for most others."""
+"""The figure of cross-correlation against convolution: equal for the lecture's kernel, different for most."""
 
 from convscope.show.report import worked_examples
 from convscope.show.report.figure import Figure
@@ -8,13 +8,20 @@ from convscope.show.report.worked_examples import Rows
 from convscope.show.svg import element, join
 
 SCRIPT = """\
-from convscope.show import lessons as l
+from convscope.show.report import worked_examples as l
 for kernel in (l.DIAGONAL, l.CORNER):
     print(l.correlate(l.IMAGE, kernel), l.convolve(l.IMAGE, kernel))"""
 
 
 def figure() -> Figure:
-    """Each filter, its half turn, and what either operation makes of the image's first rows."""
+    """Build the figure that compares cross-correlation and convolution.
+
+    It shows a symmetric and an asymmetric kernel, each with its rotation by 180 degrees and the outputs of
+    both operations on the lecture's image; outputs that differ are outlined.
+
+    Returns:
+        The figure.
+    """
     lanes = [
         _lane("convolution.turned.symmetric", worked_examples.DIAGONAL),
         _lane("convolution.turned.asymmetric", worked_examples.CORNER),

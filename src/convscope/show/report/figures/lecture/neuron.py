@@ -1,4 +1,4 @@
-"""A neuron as a computation graph, and the lecture's rounded numbers."""
+"""Figures of backpropagation: a sigmoid neuron with the lecture's rounded numbers, and another expression."""
 
 from markupsafe import Markup
 
@@ -12,13 +12,19 @@ from convscope.show.svg import element, join, responsive
 NEURON = "1/(1+exp(-(w0*x0+w1*x1+w2)))"
 VALUES = {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0}
 SLIDE = {"w0": "−0.20", "x0": "0.40", "w1": "−0.40", "x1": "−0.60", "w2": "0.20"}
-"""What the slides print for the gradients."""
+"""The gradients as printed on the slides."""
 OTHER, OTHER_VALUES = "max(a*b, sqrt(c)) * a", {"a": 2.0, "b": 3.0, "c": 16.0}
 CS231N = "Stanford CS231n, course notes on backpropagation, cs231n.github.io/optimization-2"
 
 
 def sigmoid() -> Figure:
-    """The neuron of the slides, with a table of exact and printed gradients."""
+    """Build the figure of the lectures' sigmoid neuron as a computation graph.
+
+    A table compares the exact gradients with those printed on the slides.
+
+    Returns:
+        The figure.
+    """
     made = computation(NEURON, VALUES)
     gradients = {node.name: node.gradient for node in made.nodes}
     body = join(
@@ -42,7 +48,11 @@ def sigmoid() -> Figure:
 
 
 def other() -> Figure:
-    """An expression with a maximum, a root, and a name that is used twice."""
+    """Build the figure of an expression with a maximum, a square root, and a variable that is used twice.
+
+    Returns:
+        The figure.
+    """
     made = computation(OTHER, OTHER_VALUES)
     gradients = {node.name: node.gradient for node in made.nodes}
     body = responsive(lambda width: drawn(made, width, spoken("neuron.other.alt")), wide=560)
@@ -56,12 +66,14 @@ def other() -> Figure:
 
 
 def _command(expression: str, values: dict[str, float]) -> str:
+    """Write the terminal command that computes an expression and its gradients."""
     given = ", ".join(f"'{name}': {value:g}" for name, value in values.items())
     imported = "from convscope.graph.expression import computation"
     return f"python -c \"{imported}; print(computation('{expression}', {{{given}}}))\""
 
 
 def _table(gradients: dict[str, float]) -> Markup:
+    """Build the table of exact, rounded and printed gradients; printed ones that differ are marked."""
     head = element(
         "tr",
         *(

@@ -1,4 +1,4 @@
-"""Padding and stride in one dimension, where one can see all of it."""
+"""The figure of padding and stride in one dimension."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,13 @@ CELL = 38
 
 
 def figure() -> Figure:
-    """The same filter and stride with one zero on the right only, and with one zero on either side."""
+    """Build the figure that compares two paddings of the same signal, with the same kernel and stride 2.
+
+    One zero on the right only, as in the lecture, against one zero on either side, as in torch.
+
+    Returns:
+        The figure.
+    """
     lecture = worked_examples.slide(worked_examples.SIGNAL, worked_examples.DIFFERENCE, 0, 1, 2)
     torch = worked_examples.slide(worked_examples.SIGNAL, worked_examples.DIFFERENCE, 1, 1, 2)
     body = join(
@@ -24,7 +30,7 @@ def figure() -> Figure:
     return Figure(
         "convolution.padding",
         element("div", body, class_="pair"),
-        'python -c "from convscope.show import lessons as l; '
+        'python -c "from convscope.show.report import worked_examples as l; '
         'print(l.slide(l.SIGNAL, l.DIFFERENCE, 0, 1, 2), l.slide(l.SIGNAL, l.DIFFERENCE, 1, 1, 2))"',
         "Slides by Luo; Vincent Dumoulin, Francesco Visin, A guide to convolution arithmetic for deep "
         "learning, arXiv:1603.07285",
@@ -42,6 +48,7 @@ def _list(values: Sequence[float]) -> str:
 
 
 def _draw(left: int, result: Sequence[float]) -> Markup:
+    """Draw the padded signal with `left` zeros before it, the windows, and the results."""
     cells = [*(None,) * left, *worked_examples.SIGNAL, None]
     shift = (1 - left) * CELL + 8
     parts = []

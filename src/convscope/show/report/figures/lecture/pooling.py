@@ -1,4 +1,4 @@
-"""Max pooling keeps the stroke, average pooling thins it."""
+"""The figure of max against average pooling on a digit."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,14 +10,25 @@ from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
 
 LINE = (
-    'python -c "from convscope.show import lessons as l; '
+    'python -c "from convscope.show.report import worked_examples as l; '
     "from torch.nn.functional import avg_pool2d, max_pool2d; d = l.digit({number}); "
     'print((max_pool2d(d, 2) > 0.5).sum(), (avg_pool2d(d, 2) > 0.5).sum())"'
 )
 
 
 def figure(digit: Tensor, number: int) -> Figure:
-    """The first test digit of class `number`, `[1 h w]` in [0, 1], and pooled 2x2 either way."""
+    """Build the figure that compares max and average pooling of a digit.
+
+    It shows the digit and both results at half the resolution, and counts the pixels above 0.5 in each: max
+    pooling keeps thin strokes, average pooling dilutes them.
+
+    Args:
+        digit: `[1 h w]` in [0, 1]: the first test digit of class `number`.
+        number: its class, for the command.
+
+    Returns:
+        The figure.
+    """
     largest, mean = F.max_pool2d(digit[None], 2)[0], F.avg_pool2d(digit[None], 2)[0]
     small = f"{largest.shape[-2]}×{largest.shape[-1]}"
     lane = element(

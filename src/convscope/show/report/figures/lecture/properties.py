@@ -1,4 +1,4 @@
-"""The three properties of pictures that a convolutional network is built on, on one real digit."""
+"""The figure of three properties of images that convolutional networks exploit, shown on a real digit."""
 
 import torch
 from markupsafe import Markup
@@ -12,14 +12,25 @@ from convscope.show.svg import drawing, element, join
 
 SIDE, PATCH = 28, 5
 LINE = (
-    'python -c "from convscope.show import lessons as l; '
+    'python -c "from convscope.show.report import worked_examples as l; '
     'from convscope.show.report.figures.lecture.properties import alike; print(alike(l.digit({number})))"'
 )
 Corner = tuple[int, int]
 
 
 def figure(digit: Tensor, number: int) -> Figure:
-    """A small pattern, its like, and fewer pixels, on `digit`, `[1 28 28]`: the first of class `number`."""
+    """Build the figure of three properties of images on one digit.
+
+    Patterns are small (local connectivity), they recur at other positions (weight sharing), and fewer pixels
+    still show the object (subsampling).
+
+    Args:
+        digit: `[1 28 28]` in [0, 1]: the first test digit of class `number`.
+        number: its class, for the command.
+
+    Returns:
+        The figure.
+    """
     places, likeness = alike(digit)
     body = element(
         "div",
@@ -38,13 +49,18 @@ def figure(digit: Tensor, number: int) -> Figure:
 
 
 def alike(digit: Tensor, most: int = 3) -> tuple[list[Corner], list[float]]:
-    """Top left corners (y, x) of patches that resemble each other most and do not overlap; first the pattern.
+    """Find the patches of a digit that are most similar to each other and do not overlap.
 
-    The pattern is the patch of middling ink that has the likest partner. Likeness is the correlation of
-    pixels.
+    The reference is the patch whose best partner is most similar, among those with a mean of 0.25 to 0.6.
+    Similarity is the Pearson correlation of pixels.
+
+    Args:
+        digit: `[1 28 28]` in [0, 1].
+        most: number of patches, the reference included.
 
     Returns:
-        The corners, and how like the pattern each is: 1 for the pattern itself.
+        The upper left corners (y, x), the reference first, and each patch's correlation with the reference (1
+            for itself).
     """
     patches = F.unfold(digit[None].float(), PATCH)[0].T
     flat = patches - patches.mean(dim=1, keepdim=True)
@@ -93,6 +109,7 @@ def _badge(number: int, x: float, y: float) -> Markup:
 
 
 def _fewer(digit: Tensor) -> Markup:
+    """Draw the digit with every second and with every third pixel."""
     half, quarter = digit[:, ::2, ::2], digit[:, ::3, ::3]
     return drawing(
         SIDE,

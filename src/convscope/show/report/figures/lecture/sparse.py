@@ -1,4 +1,4 @@
-"""A convolution is a dense layer with most weights missing and the rest shared."""
+"""The figure of a convolution as a sparse dense layer with shared weights."""
 
 from markupsafe import Markup
 
@@ -15,14 +15,20 @@ STEP = 19
 SCRIPT = """\
 from convscope.graph.arithmetic import read_by
 from convscope.graph.layers.conv import Conv2d
-from convscope.show import lessons as l
+from convscope.show.report import worked_examples as l
 print(read_by((1, 6, 6), Conv2d(1, 3))[:2], l.DIAGONAL, l.correlate(l.IMAGE, l.DIAGONAL)[0][:2])"""
 NEURONS = ((5.5, "convolution.sparse.neuron1"), (11.5, "convolution.sparse.neuron2"))
-"""Where the neurons stand, in rows of inputs, and what they are called."""
+"""Vertical positions of the neurons, in rows of inputs, and the keys of their names."""
 
 
 def figure() -> Figure:
-    """Inputs numbered row by row; the first two neurons and the nine weights they share."""
+    """Build the figure of a convolution as a dense layer with most weights missing and the rest shared.
+
+    It shows the inputs numbered row by row, the first two output neurons, and the nine weights that both use.
+
+    Returns:
+        The figure.
+    """
     first, second = _reads()
     return Figure(
         "convolution.sparse",
@@ -61,6 +67,7 @@ def _draw(width: float) -> Markup:
 
 
 def _wires(neuron: int, left: float, right: float, height: float) -> list[Markup]:
+    """Draw the nine weighted edges of one neuron, coloured by sign; dashed for the second neuron."""
     weights = [value for row in worked_examples.DIAGONAL for value in row]
     return [
         element(
@@ -74,6 +81,7 @@ def _wires(neuron: int, left: float, right: float, height: float) -> list[Markup
 
 
 def _reads() -> tuple[tuple[int, ...], ...]:
+    """Return the numbers of the inputs, from 1, that each of the first two neurons reads."""
     return read_by(
         (1, len(worked_examples.IMAGE), len(worked_examples.IMAGE[0])),
         Conv2d(1, len(worked_examples.DIAGONAL)),

@@ -1,4 +1,4 @@
-"""One convolution, position by position."""
+"""The interactive figure of one convolution, position by position."""
 
 from markupsafe import Markup
 
@@ -13,7 +13,13 @@ CELL = 30
 
 
 def figure() -> Figure:
-    """Lee's filter 1 over the 6x6 image; choosing an output shows what it read."""
+    """Build the figure that steps through a convolution of the lecture's image with its filter 1.
+
+    Choosing an output value outlines the window it is computed from and writes out the sum.
+
+    Returns:
+        The figure.
+    """
     out = worked_examples.correlate(worked_examples.IMAGE, worked_examples.DIAGONAL)
     body = element(
         "div",
@@ -27,13 +33,14 @@ def figure() -> Figure:
     return Figure(
         "convolution.steps",
         body,
-        'python -c "from convscope.show import lessons as l; print(l.correlate(l.IMAGE, l.DIAGONAL))"',
+        'python -c "from convscope.show.report import worked_examples as l; print(l.correlate(l.IMAGE, l.DIAGONAL))"',
         "Hung-yi Lee, Machine Learning, lecture “Convolutional Neural Network” (National Taiwan University)",
         {"count": sum(len(row) for row in out), "first": written(out[0][0])},
     )
 
 
 def _image(image: Rows, out: Rows) -> Markup:
+    """Draw the image, with one hidden outline for each window."""
     cells = [
         element(
             "text",
@@ -67,6 +74,7 @@ def _image(image: Rows, out: Rows) -> Markup:
 
 
 def _choices(out: Rows) -> Markup:
+    """Build the table of output values as radio buttons."""
     top = max(abs(value) for row in out for value in row)
     lines = []
     for y, row in enumerate(out):
@@ -87,6 +95,7 @@ def _choices(out: Rows) -> Markup:
 
 
 def _sums(image: Rows, kernel: Rows, out: Rows) -> Markup:
+    """Write out the sum of products of each output value; all but the chosen one are hidden."""
     sums = []
     for y, row in enumerate(out):
         for x, value in enumerate(row):

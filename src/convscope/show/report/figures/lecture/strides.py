@@ -1,4 +1,4 @@
-"""Two filters, two strides, then pooling and flattening: every number of the lecture's slides."""
+"""The figure of strides, pooling and flattening, with all numbers of the lecture's slides."""
 
 from convscope.show.report import worked_examples
 from convscope.show.report.figure import Figure
@@ -8,14 +8,21 @@ from convscope.show.report.worked_examples import Rows
 from convscope.show.svg import element, join
 
 SCRIPT = """\
-from convscope.show import lessons as l
+from convscope.show.report import worked_examples as l
 for kernel in (l.DIAGONAL, l.UPRIGHT):
     one = l.correlate(l.IMAGE, kernel)
     print(one, l.correlate(l.IMAGE, kernel, stride=2), l.max_pool(one))"""
 
 
 def figure() -> Figure:
-    """Filter, feature map at stride 1 with the stride-2 cells ringed, feature map at stride 2, max pooled."""
+    """Build the figure of two filters with strides 1 and 2, then max pooling and flattening.
+
+    For each filter: the kernel, the feature map at stride 1 with the values outlined that stride 2 keeps, the
+    feature map at stride 2, and the stride-1 map after 2x2 max pooling.
+
+    Returns:
+        The figure.
+    """
     lanes, flat = [], []
     for key, kernel in (("filter1", worked_examples.DIAGONAL), ("filter2", worked_examples.UPRIGHT)):
         one = worked_examples.correlate(worked_examples.IMAGE, kernel)

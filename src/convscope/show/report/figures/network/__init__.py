@@ -1,1 +1,1 @@
-"""Figures that show what a trained network does."""
+"""Figures of a network's layers, training and learned features."""

@@ -1,4 +1,4 @@
-"""How active each filter is: the sum over its map."""
+"""The figure of summed activations: one bar for each filter's feature map."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,19 @@ HEIGHT, FOOT = 150.0, 26.0
 
 
 def figure(degrees: Sequence[float], layer: str, command: str) -> Figure:
-    """A bar for each filter, upwards (orange) or downwards (blue); the strongest is named."""
+    """Build the bar chart of each filter's summed activation (the lecture's "degree of activation").
+
+    Bars point upwards (orange) or downwards (blue). The title quotes the strongest filter, and how few
+    filters make up half of the positive sum.
+
+    Args:
+        degrees: sum of each filter's feature map; at least one.
+        layer: name of the layer.
+        command: reproduces the numbers.
+
+    Returns:
+        The figure.
+    """
     best = max(range(len(degrees)), key=lambda k: degrees[k])
     positive = sorted((d for d in degrees if d > 0), reverse=True)
     return Figure(
@@ -33,7 +45,14 @@ def figure(degrees: Sequence[float], layer: str, command: str) -> Figure:
 
 
 def half(falling: Sequence[float]) -> int:
-    """How many of these positive numbers, the largest first, make up half of their sum."""
+    """Count how many of the largest numbers make up half of the sum.
+
+    Args:
+        falling: positive numbers, the largest first.
+
+    Returns:
+        The smallest such count; 0 for no numbers.
+    """
     total, count = 0.0, 0
     for value in falling:
         if 2 * total >= sum(falling):

@@ -1,4 +1,4 @@
-"""What was taken for what."""
+"""The confusion matrix."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,17 @@ MNIST = "Yann LeCun, Corinna Cortes, Christopher Burges, the MNIST database of h
 
 
 def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") -> Markup:
-    """Rows are the truth, columns the answer. Right answers are written plainly, wrong ones on orange.
+    """Build the confusion matrix as an HTML table.
+
+    Counts off the diagonal are tinted orange in proportion to the largest of them.
+
+    Args:
+        counts: `counts[truth][prediction]`, one row and one column for each class.
+        classes: names of the classes.
+        caption: caption of the table; none if empty.
+
+    Returns:
+        The `<table>` element.
 
     Raises:
         DataError: the table is not square or has another size than the classes.
@@ -39,7 +49,16 @@ def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") ->
 
 
 def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
-    """The confusion matrix, with the commonest mistake in its title."""
+    """Build the figure of the confusion matrix; its title quotes the most frequent confusion.
+
+    Args:
+        counts: `counts[truth][prediction]`, one row and one column for each class; at least two classes.
+        classes: names of the classes.
+        command: reproduces the matrix.
+
+    Returns:
+        The figure.
+    """
     wrong = [(c, y, x) for y, row in enumerate(counts) for x, c in enumerate(row) if x != y]
     count, truth, answer = max(wrong)
     values = {
@@ -54,6 +73,7 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
 
 
 def _cell(count: int, right: bool, most: int) -> Markup:
+    """Build one cell; `most` is the largest count off the diagonal."""
     if right:
         return element("td", f"{count}", class_="right")
     style = f"background-color:rgb(224 96 16 / {0.15 + 0.5 * count / most:.2f})" if count else None

@@ -1,4 +1,4 @@
-"""How both networks learned."""
+"""The figure of the learning curves of two networks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,31 @@ from convscope.show.svg import element, join
 
 @dataclass(frozen=True)
 class History:
-    """One network, epoch by epoch: loss on training digits (nats), error on test digits (share, 0 to 1)."""
+    """Training history of one network.
+
+    Attributes:
+        losses: mean training loss of each epoch, in nats.
+        errors: error rate on the test digits after each epoch, 0 to 1.
+    """
 
     losses: Sequence[float]
     errors: Sequence[float]
 
 
 def figure(printed: History, relu: History, tested: int, command: str) -> Figure:
-    """Loss and error, on `tested` digits, of the network as printed and with ReLU after each convolution."""
+    """Build the figure of training loss and test error over epochs, for the network without and with ReLU.
+
+    The text quotes the final errors, and two standard deviations of their difference as the size of chance.
+
+    Args:
+        printed: history of the network as the lecture prints it, without activation functions.
+        relu: history of the network with a ReLU after each convolution.
+        tested: number of test digits.
+        command: reproduces both histories.
+
+    Returns:
+        The figure.
+    """
     runs = {"printed": printed, "relu": relu}
     losses = {name: run.losses for name, run in runs.items()}
     errors = {name: [100 * e for e in run.errors] for name, run in runs.items()}
@@ -53,7 +70,7 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
 
 
 def _spread(first: float, second: float, tested: int) -> float:
-    """Two standard deviations of the difference of two rates, if the digits were drawn anew for each."""
+    """Return two standard deviations of the difference of two error rates, for independent samples."""
     return 2 * sqrt((first * (1 - first) + second * (1 - second)) / tested)
 
 

@@ -1,4 +1,4 @@
-"""The first layer's filters as pictures."""
+"""The figure of the first layer's convolution kernels as images."""
 
 from torch import Tensor
 
@@ -6,11 +6,21 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network.units import sheet
 
 ONE_SIDED = 0.5
-"""Share of a filter's weight that is left when its signs cancel; here one sign has three times the other."""
+"""Least |sum| / sum of |weights| of a kernel "of one sign": one sign then has three times the other's sum."""
 
 
 def figure(weights: Tensor, command: str) -> Figure:
-    """Filters `[n h w]`, all on one scale; how many are mostly of one sign is counted."""
+    """Build the figure of convolution kernels, all on one colour scale.
+
+    The text counts the kernels that are mostly positive, mostly negative, and of both signs.
+
+    Args:
+        weights: kernels `[n h w]` of a layer with one input channel.
+        command: reproduces the images.
+
+    Returns:
+        The figure.
+    """
     body = sheet(weights, [f"{k}" for k in range(len(weights))], tile="3.2rem")
     balance = weights.flatten(1).sum(1) / weights.flatten(1).abs().sum(1).clamp_min(1e-12)
     ink, paper = int((balance >= ONE_SIDED).sum()), int((balance <= -ONE_SIDED).sum())

@@ -1,4 +1,4 @@
-"""Pictures of nothing that the network is sure about."""
+"""The figure of fooling images: unrecognisable inputs that a network classifies with high confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,14 @@ from convscope.show.report.figures.network.units import Shown, tiles
 
 @dataclass(frozen=True)
 class Noise:
-    """What the network answers to pictures of noise: mostly `answer`; `sure` is its mean confidence."""
+    """Predictions of the network for images of uniform noise.
+
+    Attributes:
+        answer: name of the most frequently predicted class.
+        times: how often it was predicted.
+        count: number of images.
+        sure: mean confidence (largest probability), 0 to 1.
+    """
 
     answer: str
     times: int
@@ -19,7 +26,17 @@ class Noise:
 
 
 def figure(fooling: FoolingImages, names: Sequence[str], noise: Noise, command: str) -> Figure:
-    """Pictures made for each class with their probabilities, and what is said of noise."""
+    """Build the figure of fooling images with the probability of their class, and the predictions for noise.
+
+    Args:
+        fooling: an image and its probability for each class.
+        names: names of the classes, in the same order.
+        noise: predictions for uniform noise, quoted in the text.
+        command: reproduces images and numbers.
+
+    Returns:
+        The figure.
+    """
     found = zip(fooling.images, fooling.confidences, strict=True)
     percent = [Shown(image, chance, f"{100 * chance:.2f}%") for image, chance in found]
     return Figure(

@@ -1,4 +1,4 @@
-"""What every layer makes of one input, as one contact sheet."""
+"""The figure of feature maps of every layer for one input."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,21 @@ def figure(
     health: Mapping[str, LayerHealth],
     command: str,
 ) -> Figure:
-    """A row for each layer: its strongest units, or its largest values where there is no space left."""
+    """Build the figure of all layers' activations for one input: one row for each layer.
+
+    A layer with two spatial axes shows the feature maps of its strongest units, each layer on its own colour
+    scale; any other layer shows its values as bars.
+
+    Args:
+        layers: activations of each layer, in execution order.
+        strongest: most units shown of each layer, those with the largest sum of their map.
+        labels: names of the classes, written beside the units of the output if their numbers match.
+        health: dead, saturated and redundant units, by layer; layers that are missing get no such line.
+        command: reproduces the figure.
+
+    Returns:
+        The figure.
+    """
     rows = [_row(maps, strongest, labels, health.get(maps.place)) for maps in layers]
     units = sum(len(maps.maps) for maps in layers)
     silent = sum(maps.silent for maps in layers)
@@ -45,6 +59,7 @@ def figure(
 
 
 def _row(maps: FeatureMaps, strongest: int, labels: Sequence[str], health: LayerHealth | None) -> Markup:
+    """Build the row of one layer."""
     extent = "×".join(map(str, maps.maps.shape))
     top = float(maps.maps.abs().max())
     words = bilingual(
@@ -71,11 +86,13 @@ def _row(maps: FeatureMaps, strongest: int, labels: Sequence[str], health: Layer
 
 
 def _name(maps: FeatureMaps, unit: int, labels: Sequence[str]) -> str:
+    """Return the class of a unit of the output, else the unit's number."""
     named = maps.place.startswith("output") and len(labels) == len(maps.maps)
     return labels[unit].split(",")[0] if named else str(unit)
 
 
 def _value(name: str, value: float, values: Tensor) -> Markup:
+    """Draw one value as a bar, relative to the largest magnitude of the layer."""
     largest = float(values.abs().max()) or 1.0
     share = max(0.0, 100 * abs(value) / largest)
     bar = element("i", style=f"width:{share:.0f}%", class_="above" if value >= 0 else "below")
@@ -83,6 +100,7 @@ def _value(name: str, value: float, values: Tensor) -> Markup:
 
 
 def _health(health: LayerHealth | None) -> Markup | None:
+    """Build the line on dead, saturated and redundant units of a layer."""
     if health is None:
         return None
     return bilingual(
@@ -99,4 +117,5 @@ def _health(health: LayerHealth | None) -> Markup | None:
 
 
 def _short(value: float) -> float:
+    """Round to three significant digits."""
     return float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""One digit on its way through the network."""
+"""The figure of one digit's feature maps through the network."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,19 @@ TILES = {26: "3.3rem", 13: "2.6rem", 11: "2.6rem", 5: "2.1rem"}
 
 
 def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) -> Figure:
-    """The digit `[1 h w]`, then every stage: its name and its maps `[c h w]`, each stage on its own scale."""
+    """Build the figure of one digit and its feature maps after several layers.
+
+    The title quotes how many maps of the last layer are nowhere positive.
+
+    Args:
+        digit: the input `[1 h w]` in [0, 1].
+        stages: name and feature maps `[c h w]` of each layer, in execution order; each on its own colour
+            scale.
+        command: reproduces the maps.
+
+    Returns:
+        The figure.
+    """
     first = element(
         "div",
         bilingual("seen.maps.input", tag="p", class_="mini"),
@@ -40,7 +52,14 @@ def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) ->
 
 
 def sheets(stages: Sequence[tuple[str, Tensor]]) -> Markup:
-    """Every stage as a sheet, for the pages of other verbs."""
+    """Build a sheet of feature maps for each layer, without the input.
+
+    Args:
+        stages: name and feature maps `[c h w]` of each layer; each on its own colour scale.
+
+    Returns:
+        The sheets one below the other.
+    """
     return join(_stage(name, maps) for name, maps in stages)
 
 

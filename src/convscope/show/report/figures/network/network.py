@@ -1,4 +1,4 @@
-"""The whole network, layer by layer, with what the shapes imply."""
+"""The figure of the whole network, layer by layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,18 @@ COLUMNS = ("shape", "parameters", "filter", "macs", "field")
 
 @dataclass(frozen=True)
 class Row:
-    """One layer; `field` is (start, size), in input pixels, of what its middle unit sees."""
+    """Numbers of one layer.
+
+    Attributes:
+        name: of the layer.
+        kind: of the layer.
+        shape: of its output, without batch axis.
+        parameters: number of trainable parameters.
+        per_filter: number of weights of each filter; None if the layer has no filters.
+        macs: multiply-accumulates of one forward pass.
+        field: receptive field of the middle unit along one axis, as (start, size) in input pixels; the other
+            axis is taken to be the same. None means the whole input.
+    """
 
     name: str
     kind: str
@@ -24,11 +35,21 @@ class Row:
     per_filter: int | None
     macs: int
     field: tuple[float, float] | None
-    """Along one axis; the other is alike. None is everything."""
 
 
 def figure(rows: Sequence[Row], side: int, command: str) -> Figure:
-    """A table whose first column draws each layer's output and whose last draws its receptive field."""
+    """Build the table of a network's layers, with drawings of each output and receptive field.
+
+    The text quotes the share of parameters in dense layers, and of multiply-accumulates in convolutions.
+
+    Args:
+        rows: one for each layer, in execution order; at least one with parameters.
+        side: side of the square input, in pixels.
+        command: reproduces the numbers.
+
+    Returns:
+        The figure.
+    """
     head = element(
         "div",
         element("span"),
@@ -78,7 +99,15 @@ def _cell(unit: Markup, text: str) -> Markup:
 
 
 def output(shape: tuple[int, ...], side: int) -> Markup:
-    """A stack of maps, drawn to scale, or a column of units."""
+    """Draw the output of a layer: a stack of feature maps, or a column of units.
+
+    Args:
+        shape: of the output, without batch axis.
+        side: side of the network's input, for the scale of the feature maps.
+
+    Returns:
+        The `<svg>` element; the number of sheets and the height of the column grow with the logarithm.
+    """
     width, height = 76.0, 60.0
     if len(shape) < 3:
         tall = 8 + 4 * log2(max(shape))
@@ -95,12 +124,21 @@ def output(shape: tuple[int, ...], side: int) -> Markup:
 
 
 def _extent(field: tuple[float, float] | None, side: int) -> str:
+    """Format the size of a receptive field as `n×n`."""
     size = f"{field[1] if field else side:g}"
     return f"{size}×{size}"
 
 
 def seen(field: tuple[float, float] | None, side: int) -> Markup:
-    """The input as a square, and in it what a middle unit of the layer sees, cut at the border."""
+    """Draw a receptive field as a window in the square input, clipped at the border.
+
+    Args:
+        field: (start, size) along both axes in pixels; None for the whole input.
+        side: side of the input, in pixels.
+
+    Returns:
+        The drawing with the unclipped size below it.
+    """
     start, size = field or (0, side)
     low, high = max(0.0, start), min(float(side), start + size)
     text = _extent(field, side)

@@ -1,4 +1,4 @@
-"""What the same layer costs fully connected, locally connected and shared."""
+"""The figure of the weights of a layer if it is fully connected, locally connected, or convolutional."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,14 @@ HUES = {"dense": "orange", "local": "", "shared": "blue"}
 
 @dataclass(frozen=True)
 class Costs:
-    """Weights of one layer, without biases. `key` ends the key of its name in the texts."""
+    """Number of weights of one layer, without biases, by kind of connection.
+
+    Attributes:
+        key: last part of the key of the layer's name in the texts.
+        dense: fully connected.
+        local: locally connected, without weight sharing; None to leave it out.
+        shared: convolutional, with weight sharing; None to leave it out.
+    """
 
     key: str
     dense: int
@@ -35,7 +42,17 @@ class Costs:
 
 
 def figure(rows: Sequence[Costs], total: int) -> Figure:
-    """Rows of three marks on a logarithmic axis; the row `first` is quoted in the title."""
+    """Build the figure that compares the weights of dense, locally connected and convolutional layers.
+
+    Each row has up to three marks on a logarithmic axis.
+
+    Args:
+        rows: layers to compare; the one with the key `first` is quoted in the title.
+        total: number of parameters of the whole network, quoted in the text.
+
+    Returns:
+        The figure.
+    """
     first = next(row for row in rows if row.key == "first")
     return Figure(
         "why.parameters",
@@ -104,6 +121,7 @@ def _mark(mark: str, x: float, y: float) -> Markup:
 
 
 def _x(value: float, width: float) -> float:
+    """Return the horizontal coordinate of a count on the logarithmic axis from 1 to 10^8."""
     return 24 + log10(value) / 8 * (width - 60)
 
 

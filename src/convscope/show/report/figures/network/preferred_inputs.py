@@ -1,4 +1,7 @@
-"""What filters, neurons and outputs like best: made for them, beside real digits, the start and noise."""
+"""Figures of preferred inputs of filters, neurons and outputs, found by activation maximisation.
+
+Beside each synthetic image stand the best real digit, the random start and noise.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
 
 MOVE = (4, 4)
-"""Pixels down and to the right by which pictures are moved aside."""
+"""Translation of the synthetic images in pixels, (down, right)."""
 ERHAN = (
     "Dumitru Erhan et al., Visualizing higher-layer features of a deep network (2009); Hung-yi Lee's lecture"
 )
@@ -23,7 +26,15 @@ COLUMNS = ("start", "made", "real", "noise")
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """The numbers of one unit, and their pictures `[c h w]` in [0, 1]; of noise, one of many."""
+    """One unit's activations for four inputs, and these inputs.
+
+    Attributes:
+        numbers: activations of the unit, and how the synthetic image compares with real digits.
+        start: random image that optimisation started from, `[c h w]` in [0, 1], as all images here.
+        made: synthetic image that maximises the activation.
+        real: real digit with the highest activation.
+        noise: one image of the uniform noise that `numbers.noise` averages over.
+    """
 
     numbers: Comparison
     start: Tensor
@@ -33,7 +44,7 @@ class Row:
 
     @property
     def shown(self) -> list[Shown]:
-        """As tiles: random start, made from it, best real digit, noise."""
+        """Tiles in the order of the columns: random start, synthetic image, best real digit, noise."""
         n = self.numbers
         beaten = bilingual("seen.wanted.beats", share=f"{n.percentile:.0f}")
         return [
@@ -46,7 +57,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Likeness:
-    """Mean correlation with the average digit of the class: of pictures made, made with L1, and real."""
+    """Mean Pearson correlation of images with the mean digit of their class.
+
+    Attributes:
+        plain: of synthetic images made without penalty.
+        sparse: of synthetic images made with the L1 penalty.
+        real: of real digits.
+    """
 
     plain: float
     sparse: float
@@ -54,12 +71,34 @@ class Likeness:
 
 
 def filters(rows: Sequence[Row], moved: float, command: str) -> Figure:
-    """Columns: random start, made from it, best real digit, noise; `moved`: mean when moved aside."""
+    """Build the figure of inputs preferred by convolution filters.
+
+    Columns: random start, synthetic image, best real digit, noise.
+
+    Args:
+        rows: one for each filter; at least one.
+        moved: mean activation of the synthetic images after translation by `MOVE`, quoted in the text.
+        command: reproduces images and numbers.
+
+    Returns:
+        The figure.
+    """
     return _units("seen.wanted", rows, moved, command)
 
 
 def neurons(rows: Sequence[Row], moved: float, command: str) -> Figure:
-    """Columns as for filters; neurons after flattening see the whole picture."""
+    """Build the figure of inputs preferred by neurons of a dense layer, which depend on the whole image.
+
+    Columns: random start, synthetic image, best real digit, noise.
+
+    Args:
+        rows: one for each neuron; at least one.
+        moved: mean activation of the synthetic images after translation by `MOVE`, quoted in the text.
+        command: reproduces images and numbers.
+
+    Returns:
+        The figure.
+    """
     return _units("seen.neurons", rows, moved, command)
 
 
@@ -85,7 +124,21 @@ def outputs(
     likeness: Likeness,
     command: str,
 ) -> Figure:
-    """Columns: random start, made without a penalty, with the L1 penalty, best real digit, noise."""
+    """Build the figure of inputs preferred by the output units, with and without an L1 penalty on the image.
+
+    Columns: random start, synthetic image without and with penalty, best real digit, noise.
+
+    Args:
+        plain: one row for each class, made without penalty.
+        sparse: one row for each class, made with the penalty.
+        classes: names of the classes.
+        weight: weight of the penalty, quoted in the text.
+        likeness: correlations with mean digits, quoted in the text.
+        command: reproduces images and numbers.
+
+    Returns:
+        The figure.
+    """
     columns = [
         f"seen.{c}"
         for c in ("wanted.start", "outputs.plain", "outputs.sparse", "wanted.real", "wanted.noise")
@@ -110,8 +163,9 @@ def outputs(
 
 
 def _halves(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> Markup:
+    """Split the rows into two tables side by side."""
     names = list(rows)
     middle = (len(names) + 1) // 2
     parts = [names[:middle], names[middle:]]
-    made = join(comparison({name: rows[name] for name in part}, columns) for part in parts if part)
-    return element("div", made, class_="two-up")
+    tables = join(comparison({name: rows[name] for name in part}, columns) for part in parts if part)
+    return element("div", tables, class_="two-up")

@@ -1,4 +1,4 @@
-"""The figures of a unit's page."""
+"""Figures of the report of one unit."""
 
 from collections.abc import Sequence
 
@@ -25,24 +25,40 @@ SIDE = 144
 
 
 def number(value: float) -> str:
-    """A value with three digits that count."""
+    """Format a value with three significant digits and a true minus sign.
+
+    Args:
+        value: a finite number.
+
+    Returns:
+        The text.
+    """
     return written(float(f"{value:.3g}"))
 
 
 def wanted(portrait: UnitReport, contract: InputContract, command: str) -> Figure:
-    """What was made for it, and what was made against it."""
+    """Build the figure of the two synthetic images: one maximises the unit's activation, one minimises it.
+
+    Args:
+        portrait: the unit's report.
+        contract: the network's input contract.
+        command: reproduces the figure.
+
+    Returns:
+        The figure.
+    """
     parts = []
     for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
         image = input_image.image_of(made.picture, contract)
         shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(contract))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
-        said = bilingual(
+        line = bilingual(
             "unit.wanted.silent" if made.silent else "unit.wanted.says",
             tag="p",
             class_="mini",
             value=number(made.value),
         )
-        parts.append(element("div", words, shown, said))
+        parts.append(element("div", words, shown, line))
     best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
     body = element("div", *parts, class_="pair")
     values = {
@@ -56,7 +72,20 @@ def wanted(portrait: UnitReport, contract: InputContract, command: str) -> Figur
 
 
 def patches(portrait: UnitReport, contract: InputContract, command: str, *, bottom: bool = False) -> Figure:
-    """What the unit saw where it was loudest (or lowest), and the images these parts are from."""
+    """Build the figure of the real images with the largest (or smallest) activations.
+
+    Each is shown as the patch that the unit sees at its extreme, and as the whole image with that patch
+    outlined.
+
+    Args:
+        portrait: the unit's report.
+        contract: the network's input contract.
+        command: reproduces the figure.
+        bottom: whether to show the smallest activations instead of the largest.
+
+    Returns:
+        The figure.
+    """
     chosen = portrait.bottom if bottom else portrait.top
     cells = [_patch(patch, contract, portrait.classes) for patch in chosen]
     body = element("div", *cells, class_="sheet", style="--tile:5.5rem")
@@ -73,6 +102,7 @@ def patches(portrait: UnitReport, contract: InputContract, command: str, *, bott
 
 
 def _patch(patch: Patch, contract: InputContract, classes: Sequence[str]) -> Markup:
+    """Build the tile of one real image: patch, outlined image, activation and class."""
     whole, crop = (input_image.image_of(picture, contract) for picture in (patch.picture, patch.crop))
     name = classes[patch.example.label]
     return element(
@@ -87,7 +117,17 @@ def _patch(patch: Patch, contract: InputContract, classes: Sequence[str]) -> Mar
 
 
 def histogram(portrait: UnitReport, command: str) -> Figure:
-    """How many images have which peak; where the best real image and the synthetic picture lie."""
+    """Build the histogram of the unit's activation (its map's maximum) over the real images.
+
+    Lines mark the activation of the maximising synthetic image and of the best real image.
+
+    Args:
+        portrait: the unit's report.
+        command: reproduces the figure.
+
+    Returns:
+        The figure.
+    """
     entry = portrait.entry
     used = entry.counts.nonzero().flatten()
     first, last = int(used[0]), int(used[-1]) + 1
@@ -108,6 +148,7 @@ def histogram(portrait: UnitReport, command: str) -> Figure:
 
 
 def _bars(bars: list[int], low: float, width: float, marks: dict[str, float], paper: float) -> Markup:
+    """Draw the histogram `paper` pixels wide; `low` is where the first bar begins, `width` that of a bar."""
     high = max(low + width * len(bars), *marks.values())
     left = min(low, *marks.values())
     span, top = high - left or 1.0, max(bars)
@@ -147,7 +188,17 @@ def _bars(bars: list[int], low: float, width: float, marks: dict[str, float], pa
 
 
 def classes(portrait: UnitReport, command: str) -> Figure:
-    """What it says to each class on average, the most first, and how many top images are of the class."""
+    """Build the figure of the unit's mean activation for each class, the largest first.
+
+    Beside each of up to 12 classes stands how many of the top images belong to it.
+
+    Args:
+        portrait: the unit's report.
+        command: reproduces the figure.
+
+    Returns:
+        The figure.
+    """
     means = portrait.entry.by_class.nan_to_num(-torch.inf)
     order = means.argsort(descending=True).tolist()
     order = [k for k in order if torch.isfinite(means[k])][:CLASSES]
@@ -164,14 +215,15 @@ def classes(portrait: UnitReport, command: str) -> Figure:
 
 
 def _rows(rows: Sequence[tuple[str, float, int]], count: int, paper: float) -> Markup:
+    """Draw a bar for each class: name, mean activation, number of top images."""
     name, foot = min(150.0, paper * 0.32), 22.0
     room = paper - name - 118
     low, high = min(0.0, *(v for _, v, _ in rows)), max(0.0, *(v for _, v, _ in rows))
     scale = room / ((high - low) or 1.0)
     zero, drawn = name + 8 - low * scale, []
-    for i, (called, value, share) in enumerate(rows):
+    for i, (class_name, value, share) in enumerate(rows):
         y = 6 + i * foot
-        drawn.append(element("text", _short(called, name), x=name, y=y + 13, class_="end small"))
+        drawn.append(element("text", _short(class_name, name), x=name, y=y + 13, class_="end small"))
         drawn.append(
             element(
                 "rect",
@@ -182,8 +234,8 @@ def _rows(rows: Sequence[tuple[str, float, int]], count: int, paper: float) -> M
                 class_="mark-above" if value >= 0 else "mark-below",
             )
         )
-        told = f"{number(value)}" + (f" · {share}/{count}" if share else "")
-        drawn.append(element("text", told, x=name + 16 + room, y=y + 13, class_="tiny muted"))
+        text = f"{number(value)}" + (f" · {share}/{count}" if share else "")
+        drawn.append(element("text", text, x=name + 16 + room, y=y + 13, class_="tiny muted"))
     return drawing(paper, 12 + foot * len(rows), join(drawn), label=spoken("unit.classes.alt"))
 
 
@@ -193,7 +245,16 @@ def _short(name: str, room: float) -> str:
 
 
 def field(portrait: UnitReport, contract: InputContract, command: str) -> Figure | None:
-    """What one position sees, and what of it really moves the unit."""
+    """Build the figure of the unit's theoretical receptive field, and of the effective one by gradients.
+
+    Args:
+        portrait: the unit's report.
+        contract: the network's input contract.
+        command: reproduces the figure.
+
+    Returns:
+        The figure; None where the effective receptive field was not measured or there is no real image.
+    """
     measured, known = portrait.effective, portrait.field
     if measured is None or not portrait.top:
         return None

@@ -1,4 +1,4 @@
-"""Filters, feature maps and what units like to see, as sheets of small pictures."""
+"""Sheets of small images: kernels, feature maps and preferred inputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,19 @@ def sheet(
     tile: str = "3.4rem",
     limit: float | None = None,
 ) -> Markup:
-    """Maps `[n h w]` side by side, labelled; `limit` is the value of full colour, else the largest."""
+    """Build a sheet of maps side by side, each with a label.
+
+    Args:
+        maps: `[n h w]`.
+        labels: one for each map.
+        kind: `signed` draws orange above and blue below zero, `ink` draws values in [0, 1] in black with
+            alpha.
+        tile: width of a map as a CSS length.
+        limit: for `signed`, the magnitude of the full colour; the largest of all maps if left out.
+
+    Returns:
+        The `<div>` element.
+    """
     top = limit or float(maps.abs().max()) or 1.0
     tiles = [
         element(
@@ -38,9 +50,13 @@ def sheet(
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture `[c h w]` in [0, 1] and what the unit answers to it.
+    """An image and the activation of a unit for it.
 
-    Below stands `text` instead of the score if it is given, and then `more`.
+    Attributes:
+        image: `[c h w]` in [0, 1].
+        score: the activation.
+        text: written below the image instead of the score, if given.
+        more: a second line below.
     """
 
     image: Tensor
@@ -50,17 +66,27 @@ class Shown:
 
 
 def short(value: float) -> str:
-    """A number with about three digits and a true minus sign."""
+    """Format a number with about three significant digits and a true minus sign.
+
+    Args:
+        value: a finite number.
+
+    Returns:
+        The text, with at most two decimals.
+    """
     decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> Markup:
-    """Units downwards, kinds of picture across; the strongest answer of each row is bold.
+    """Build a table of images with one row for each unit; the highest activation of each row is bold.
 
     Args:
-        rows: name of the unit -> one picture for each column.
+        rows: name of the unit -> one image for each column.
         columns: keys of the texts above the columns.
+
+    Returns:
+        The `<div>` element.
     """
     cells: list[Markup] = [element("span"), *(bilingual(key) for key in columns)]
     for name, shown in rows.items():
@@ -71,7 +97,16 @@ def comparison(rows: Mapping[str, Sequence[Shown]], columns: Sequence[str]) -> M
 
 
 def tiles(shown: Sequence[Shown], names: Sequence[str], columns: int) -> Markup:
-    """Pictures with a name and a number each, so many in a row on any screen."""
+    """Build a grid of images, each with a name and its activation.
+
+    Args:
+        shown: the images.
+        names: one for each image.
+        columns: images in a row, on screens of any width.
+
+    Returns:
+        The `<div>` element.
+    """
     made = [
         element(
             "div",
@@ -87,7 +122,7 @@ def tiles(shown: Sequence[Shown], names: Sequence[str], columns: int) -> Markup:
 
 
 def _name(place: str) -> Markup:
-    """`conv2:17` on two short lines."""
+    """Break an address such as `conv2:17` into two short lines."""
     layer, colon, unit = place.partition(":")
     return join([layer, element("br") if colon else None, colon + unit])
 

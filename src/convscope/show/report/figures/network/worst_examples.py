@@ -1,4 +1,4 @@
-"""The digits that were hardest, and what the network said."""
+"""The figure of the test digits with the largest loss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,15 @@ from convscope.show.svg import element
 
 @dataclass(frozen=True)
 class Answer:
-    """A digit `[1 h w]` in [0, 1], its class, the network's answer, and the probabilities of both."""
+    """One test digit and the prediction for it.
+
+    Attributes:
+        image: `[1 h w]` in [0, 1].
+        truth: name of its class.
+        answer: name of the predicted class.
+        sure: probability of the predicted class, 0 to 1.
+        truth_probability: probability of the true class, 0 to 1.
+    """
 
     image: Tensor
     truth: str
@@ -25,7 +33,15 @@ class Answer:
 
 
 def figure(answers: Sequence[Answer], command: str) -> Figure:
-    """Tiles, the worst first."""
+    """Build the figure of the digits with the largest loss, with prediction and probabilities.
+
+    Args:
+        answers: the digits, the largest loss first; at least one.
+        command: reproduces the figure.
+
+    Returns:
+        The figure.
+    """
     body = element("div", *(_tile(answer) for answer in answers), class_="sheet", style="--tile:6.5rem")
     worst = answers[0]
     return Figure(
@@ -45,11 +61,11 @@ def figure(answers: Sequence[Answer], command: str) -> Figure:
 
 
 def _tile(a: Answer) -> Markup:
-    said = bilingual(
+    line = bilingual(
         "training.hardest.said",
         answer=a.answer,
         sure=f"{100 * a.sure:.0f}",
         truth=a.truth,
         truth_sure=f"{100 * a.truth_probability:.1f}",
     )
-    return element("div", tag(grayscale_alpha(a.image), f"{a.truth} → {a.answer}"), said, class_="tile")
+    return element("div", tag(grayscale_alpha(a.image), f"{a.truth} → {a.answer}"), line, class_="tile")
