@@ -1,6 +1,7 @@
 """What every method must keep: each one in the register goes through all of this."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -12,7 +13,11 @@ from convscope.errors import UsageError
 from convscope.graph.contract import InputContract
 from convscope.nets import load, wrap
 from convscope.see.attribution.explanation import explain, iter_explain
+from convscope.see.attribution.faithfulness import ALL
 from convscope.see.attribution.method import Method
+from convscope.see.attribution.methods.cam import GradientCam
+from convscope.see.attribution.methods.gradient import InputXGradient
+from convscope.see.attribution.metrics.completeness import completeness_gap
 from convscope.see.attribution.registry import METHODS, get_method, method_class
 from convscope.see.attribution.target import make_task
 from convscope.worlds.datasets import digits
@@ -59,7 +64,7 @@ def test_any_network_is_explained_or_told_what_would(name, kind):
         "Swallowing": "output:0",
     }.get(kind.__name__, 1)
     try:
-        found = explain(net, inputs, name, target, **FEW.get(name, {}))
+        found = explain(net, inputs, name, target, checks=ALL, **FEW.get(name, {}))
     except UsageError as error:
         assert error.hint, error
         assert name.endswith(("cam", "cam++")) or name in ("guided", "deconvnet", "lrp")
@@ -93,7 +98,7 @@ def test_nothing_is_left_altered_when_it_is_stopped(name):
     before = state(net.module)
     with pytest.raises(KeyboardInterrupt):
         for _ in range(9):
-            explain(net, pictures(net), name, 1, **FEW.get(name, {}))
+            explain(net, pictures(net), name, 1, checks=ALL, **FEW.get(name, {}))
     assert same(before, state(net.module))
     assert torch.is_grad_enabled()
     assert torch.overrides._get_current_function_mode_stack() == []
@@ -103,11 +108,49 @@ def test_nothing_is_left_altered_when_it_is_stopped(name):
 def test_between_two_parts_of_the_work_nothing_is_held(name):
     net = convolutional()
     before = state(net.module)
-    for progress in iter_explain(make_task(net, pictures(net), 1), get_method(name, **FEW.get(name, {}))):
+    task, method = make_task(net, pictures(net), 1), get_method(name, **FEW.get(name, {}))
+    for progress in iter_explain(task, method, checks=ALL):
         assert same(before, state(net.module))
         assert torch.overrides._get_current_function_mode_stack() == []
         assert 0 <= progress.share <= 1
         assert progress.explanation.attribution.shape[0] == 2
+
+
+def test_by_default_a_class_activation_map_costs_a_couple_of_passes_and_no_metrics():
+    net, image = residual(), pictures(residual(), 1)
+    passes: list[int] = []
+    net.module.register_forward_pre_hook(lambda *_: passes.append(1))
+    first = explain(net, image)
+    assert first.faithfulness == ()
+    assert len(passes) <= 6  # once for each network and shape: what layers make, and whether rows mix
+    passes.clear()
+    assert torch.equal(explain(net, image).attribution, first.attribution)
+    assert len(passes) <= 3  # the likeliest class, the last layer with maps, the gradient there
+    passes.clear()
+    for _ in iter_explain(make_task(net, image, 1), get_method("gradcam")):
+        pass
+    assert len(passes) <= 2
+    assert len(explain(net, image, checks=("drop",)).faithfulness) == 1
+
+
+def test_a_gradient_weighted_method_has_to_say_how_it_weighs():
+    class Unfinished(GradientCam):
+        name: str = "unfinished"
+
+    with pytest.raises(TypeError, match="weigh_maps"):
+        Unfinished()
+
+
+def test_completeness_asks_the_method_what_its_sum_is_relative_to():
+    class Propagation(InputXGradient):
+        relative_to_baseline: ClassVar[bool] = False
+
+    task = make_task(linear(), pictures(linear(), 1), 1)
+    for method in (InputXGradient(compared_with="low"), Propagation(compared_with="low")):
+        (last,) = iter_explain(task, method)
+        (found,) = completeness_gap(task, method, last.explanation.attributions)
+        baseline = task.batched(task.baseline("low"))[0] if method.relative_to_baseline else 0
+        assert found.difference == pytest.approx(float(task.input_scores[0] - baseline), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -148,7 +191,7 @@ def test_every_method_explains_digits_better_than_chance_and_forgets(name):
     settings = {"rise": {"samples": 300}, "smoothgrad": {"samples": 8}, "integrated": {"steps": 16}}.get(
         name, {}
     )
-    found = explain(net, images, name, samples.labels[:12].tolist(), **settings)
+    found = explain(net, images, name, samples.labels[:12].tolist(), checks=ALL, **settings)
     ours = [
         r.deletion_insertion.curves.insertion_area - r.deletion_insertion.curves.deletion_area
         for r in found.faithfulness
@@ -189,13 +232,13 @@ def test_one_dimension_five_channels_and_vectors():
     )
     vector = wrap(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), InputContract(6))
     for name in METHODS:
-        found = explain(signal, torch.rand(1, 5, 20), name, 1, **FEW.get(name, {}))
+        found = explain(signal, torch.rand(1, 5, 20), name, 1, checks=ALL, **FEW.get(name, {}))
         assert found.heatmap.shape == (1, 20)
         if name.endswith(("cam", "cam++")):
             with pytest.raises(UsageError, match="maps"):
                 explain(vector, torch.rand(1, 6), name, 1)
             continue
-        found = explain(vector, torch.rand(1, 6), name, 1, **FEW.get(name, {}))
+        found = explain(vector, torch.rand(1, 6), name, 1, checks=ALL, **FEW.get(name, {}))
         assert found.heatmap.shape == (1, 6)
         assert found.heatmap.abs().max() > 0
 

@@ -1,4 +1,4 @@
-"""Explaining an answer: a method's attributions, and what checks say of them."""
+"""Run an attribution method for one or more targets, and measure the faithfulness of what it finds."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from torch import Tensor
 from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
-from convscope.see.attribution.faithfulness import ALL, Faithfulness, iter_metrics
+from convscope.see.attribution.faithfulness import Faithfulness, iter_metrics
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.metrics.pointing_game import Boxes
@@ -23,32 +23,35 @@ from convscope.see.attribution.target import AttributionTask, Target, make_task
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What one method says about one row or many: which values of the inputs the targets came from.
+    """Attribution of each row of a task by one method.
 
-    `attributions` has one tensor `[b c *size]` for each input (`[b 1 *size]` for class activation maps),
-    `heats` one number for each position: `[b *size]`.
+    A row is one pair of an input and a target. `attributions` has one tensor for each input of the network,
+    on its device: `[b c *size]`, or `[b 1 *size]` for class activation maps. Inputs that cannot be
+    attributed (indices) get zeros.
     """
 
     method: Method
+    """The method and its settings."""
     task: AttributionTask
+    """The network, inputs and targets."""
     attributions: tuple[Tensor, ...]
     seconds: float = 0.0
-    """What the method took, for all rows together."""
+    """Wall-clock time of the method for all rows together, without the metrics."""
     share: float = 1.0
-    """How much of the method's work was done; below 1 if it was stopped."""
+    """Finished share of the method's work, 0 to 1; below 1 if iteration was stopped early."""
     faithfulness: tuple[Faithfulness, ...] = field(default=())
-    """What the checks say, one for each row; empty if there were none."""
+    """Metrics of each row; empty if none were computed."""
     layer: LayerAddress | None = None
-    """Whose maps were weighed, by methods that weigh a layer's maps."""
+    """The layer whose feature maps were weighted, for class activation maps; else None."""
 
     @property
     def scores(self) -> Float[Tensor, " b"]:
-        """The targets' values; computed when they are first asked for."""
+        """The target's value for each row, on the CPU. Computed at first access and kept by the task."""
         return self.task.input_scores[0].cpu()
 
     @property
     def probabilities(self) -> Float[Tensor, " b"]:
-        """Their probabilities, where they are classes, else their values."""
+        """The probability of each row's target if all targets are classes, else its value."""
         return self.task.input_scores[1].cpu()
 
     def __len__(self) -> int:
@@ -56,28 +59,36 @@ class Explanation:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What each row explains."""
+        """The name of each row's target."""
         return self.task.target_names
 
     @property
     def attribution(self) -> Tensor:
-        """The attribution of the first input."""
+        """The attribution of the network's first input, `[b c *size]`."""
         return self.attributions[0]
 
     @property
     def heatmaps(self) -> tuple[Tensor, ...]:
-        """One number for each position of each input."""
+        """One value for each position of each input, `[b *size]` (vectors: `[b n]`).
+
+        Channels are summed, or reduced to their largest absolute value where the method says so
+        (`channel_max`).
+        """
         return tuple(per_position(a, strongest=self.method.channel_max) for a in self.attributions)
 
     @property
     def heatmap(self) -> Tensor:
-        """One number for each position of the first input."""
+        """The heatmap of the network's first input, `[b *size]`."""
         return self.heatmaps[0]
 
 
 @dataclass(frozen=True, eq=False)
 class AttributionProgress:
-    """How far an explanation is; it is good for use at any time."""
+    """State of a running explanation, which is usable at any time.
+
+    `share` is the finished share (0 to 1) of the current `stage`: `attributing`, then one stage for each
+    group of metrics.
+    """
 
     stage: str
     share: float
@@ -90,27 +101,35 @@ def explain(
     method: str | Method = "gradcam",
     target: Target | Sequence[Target] | None = None,
     *,
-    checks: Sequence[str] = ALL,
+    checks: Sequence[str] = (),
     boxes: Boxes = (),
     **settings: Any,
 ) -> Explanation:
-    """Which part of an input an answer came from, and how far that can be believed.
+    """Compute an attribution map of a network's output, by default Grad-CAM of the likeliest class.
 
-    The network is afterwards exactly as it was, whatever happens.
+    Weights, training modes, hooks and gradients of the network are the same afterwards, also after an error.
+    In Python no faithfulness metrics are computed by default: all of them together cost about 100 forward
+    passes.
 
     Args:
         net: any network.
-        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input.
-        method: its name (`convscope.see.attribution.registry.METHODS` lists them), or the method itself.
-        target: a class (number or label), a place (`conv2:17`, `output:tench`) or an objective; several of
-            one image, or one for each image. Without it, each image's likeliest class.
-        checks: which of `deletion`, `drop`, `completeness`, `randomisation` to make; none with `()`.
-        boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input where the target
-            is; adds the pointing game.
+        image: `[c *size]` or `[b c *size]` in the contract's range; for networks with several inputs a
+            sequence with one tensor for each.
+        method: its name (`convscope.see.attribution.registry.METHODS` lists them), or a configured method.
+        target: a class (number or label), an address (`conv2:17`, `output:tench`) or an objective; several
+            of one image, or one for each image. Without it, each image's likeliest class.
+        checks: which metrics to compute: `deletion` (with insertion), `drop`, `completeness`,
+            `randomisation`; all are `convscope.see.attribution.ALL`.
+        boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input around the target;
+            adds the pointing game.
         **settings: the method's own, as in `explain(net, image, "rise", samples=4000)`.
 
+    Returns:
+        The attributions of all rows, with the metrics named in `checks`.
+
     Raises:
-        UsageError: there is no such method or setting, it does not suit this network, or a target is missing.
+        UsageError: there is no such method or setting, it does not suit this network, or a target is
+            missing.
         PlaceError: a target is not in this network.
         GraphError: the image does not fit the network.
     """
@@ -123,10 +142,25 @@ def iter_explain(
     question: AttributionTask,
     method: Method,
     *,
-    checks: Sequence[str] = ALL,
+    checks: Sequence[str] = (),
     boxes: Boxes = (),
 ) -> Iterator[AttributionProgress]:
-    """Explain, and yield after each part of the work; can be stopped at any time."""
+    """Run a method step by step, then the metrics, and yield the explanation so far after each step.
+
+    The caller may stop between steps: between them the network is as it was, and no context is active.
+
+    Args:
+        question: the task: network, inputs and targets, as `make_task` gives it.
+        method: the method with its settings, as `get_method` gives it.
+        checks: which metrics to compute; see `explain`.
+        boxes: for each row the boxes for the pointing game; see `explain`.
+
+    Yields:
+        The stage, its finished share, and the explanation so far; the last one is complete.
+
+    Raises:
+        UsageError: the method does not suit this network, a check does not exist, or boxes do not fit.
+    """
     made: Explanation | None = None
     with retain_heap():
         for part, seconds in _timed(question, method):
@@ -141,12 +175,16 @@ def iter_explain(
 
 @contextmanager
 def _passes() -> Iterator[None]:
+    """Make passes differentiable: outside inference mode, and without gradient checkpointing."""
     with ordinary(), stored():
         yield
 
 
 def _timed(question: AttributionTask, method: Method) -> Iterator[tuple[PartialAttribution, float]]:
-    """Each part, and the seconds that the method itself has taken; between parts, nothing is frozen."""
+    """Yield each partial attribution with the seconds that the method itself has taken so far.
+
+    Weights are frozen only while the method computes, not while the caller has a part.
+    """
     seconds = 0.0
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""How far an explanation can be believed: every check that applies, for every row."""
+"""Faithfulness metrics of an attribution: each one that applies, for each row."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from convscope.see.attribution.metrics.weight_randomization import WeightRandomi
 from convscope.see.attribution.target import AttributionTask
 
 ALL = ("deletion", "drop", "completeness", "randomisation")
-"""The checks that can be asked for; the pointing game needs boxes and is played where they are given."""
+"""Names of the metrics; the pointing game is computed wherever boxes are given."""
 
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """What the checks say of one row; None for those that were not made or do not apply."""
+    """Metrics of one row; None for those that were not computed or do not apply."""
 
     deletion_insertion: DeletionInsertion | None = None
     average_drop: AverageDrop | None = None
@@ -32,7 +32,7 @@ class Faithfulness:
     pointing_game: Pointing | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All as plain numbers, JSON-ready."""
+        """Return all metrics as one flat, JSON-ready dictionary; those that are None are left out."""
         found: dict[str, Any] = {}
         if self.deletion_insertion:
             c = self.deletion_insertion
@@ -70,7 +70,21 @@ def iter_metrics(
     checks: Sequence[str] = ALL,
     boxes: Boxes = (),
 ) -> Iterator[tuple[str, float, tuple[Faithfulness, ...]]]:
-    """Make the checks, and yield what is known after each part.
+    """Compute faithfulness metrics group by group, and yield all results so far after each.
+
+    Deletion, drop and completeness change input values, so they are left out for networks that take indices
+    only.
+
+    Args:
+        question: the task: network, inputs and targets.
+        method: the method that made the attributions; completeness and randomisation depend on it.
+        attributions: one tensor `[b c *size]` for each input.
+        checks: names out of `ALL`.
+        boxes: for each row its boxes `(left, top, right, bottom)` in pixels of the first input; may be
+            empty.
+
+    Yields:
+        The stage's name, its finished share (0 to 1), and the metrics so far, one object for each row.
 
     Raises:
         UsageError: there is no such check, or the boxes do not fit.
@@ -97,8 +111,9 @@ def iter_metrics(
     if "randomisation" in checks:
         for share, rows in randomization_passes(question, method, heats):
             found = _with(found, "weight_randomization", rows)
-            yield "forgetting", share, tuple(found)
+            yield "randomising weights", share, tuple(found)
 
 
 def _with(found: list[Faithfulness], name: str, values: Sequence[Any]) -> list[Faithfulness]:
+    """Return copies of all rows' metrics with one field set."""
     return [replace(one, **{name: value}) for one, value in zip(found, values, strict=True)]

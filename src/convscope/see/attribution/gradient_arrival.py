@@ -1,9 +1,10 @@
-"""Whether a gradient arrives at a tensor: a gradient that is 0 is told from one that does not exist.
+"""Find out whether a zero gradient is a true zero, or whether no gradient arrives at a tensor at all.
 
-A dead ReLU's gradient exists and is 0. After `detach`, `no_grad`, `argmax`, a cast to integers, a quantised
-layer or a custom function without a backward pass there is none, and autograd hands back zeros all the same;
-of `round` and `sign` it hands back zeros everywhere. The graph of the row's own score says where its gradient
-ends, and passes with other values say whether the score depends on the tensor at all.
+The gradient behind a dead ReLU exists and is 0. After `detach`, `no_grad`, `argmax`, a cast to integers, a
+quantised layer or a custom function without a backward pass there is none, and autograd returns zeros all
+the same; `round` and `sign` have a derivative of 0 everywhere. Two tests tell these cases apart: hooks on
+the autograd graph of the row's score show where its gradient ends, and passes with other values show whether
+the score depends on the tensor at all.
 """
 
 import warnings
@@ -18,10 +19,10 @@ from convscope.errors import UsageError
 from convscope.see.attribution.passes import is_out_of_memory
 
 Run = Callable[[Tensor], Tensor]
-"""The score `[1]` of one row for a value `[1 ...]` of the tensor in question."""
+"""Returns the score `[1]` of one row for a value `[1 ...]` of the tensor under test."""
 
 STAIRS = ("Round", "Sign", "Sgn", "Floor", "Ceil", "Trunc", "Fix", "Heaviside", "Bernoulli")
-"""Operations whose derivative autograd defines as 0 everywhere."""
+"""Name prefixes of autograd nodes whose derivative is defined as 0 everywhere."""
 ROUTES = (
     "Cat",
     "Stack",
@@ -38,28 +39,37 @@ ROUTES = (
     "IndexCopy",
     "IndexFill",
 )
-"""Operations that pass each value on from one of several operands."""
+"""Name prefixes of autograd nodes that take each value from one of several operands."""
 _KINKS = "Relu Threshold Hardtanh Clamp Abs Max Min Norm Sqrt Elu Hard Prelu Softshrink Amax Amin Pow"
 KINKS = tuple(_KINKS.split(" "))
-"""Operations without a derivative somewhere: there, a value can change at a gradient of 0."""
+"""Name prefixes of nodes with points without a derivative: a value can change there at a gradient of 0."""
 NOISE = 1e-6
-"""Smallest change of a score that counts, as a share of it."""
+"""Smallest change of a score that counts, relative to the score."""
 STEP = 1e-2
-"""First step of the finite difference, as a share of the tensor's span."""
+"""Larger step of the finite difference, relative to the tensor's range of values."""
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    """Silence autograd's warning about operators without a registered autograd kernel."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*autograd kernel was not registered.*")
         yield
 
 
 def differentiated(scores: Tensor, sources: Sequence[Tensor], target: str) -> list[Tensor | None]:
-    """The gradients of the sum of scores; None where the graph leads to no gradient.
+    """Return the gradients of the summed scores with respect to each source.
+
+    Args:
+        scores: `[b]`, one for each row.
+        sources: tensors that require a gradient.
+        target: the name of what is differentiated, for error messages.
+
+    Returns:
+        One gradient in the shape of each source; None where the autograd graph does not lead there.
 
     Raises:
-        UsageError: an operation has no derivative.
+        UsageError: an operation on the way has no derivative.
     """
     if not scores.requires_grad:
         return [None] * len(sources)
@@ -77,23 +87,44 @@ def differentiated(scores: Tensor, sources: Sequence[Tensor], target: str) -> li
 
 
 def silent_rows(gradient: Tensor) -> list[int]:
-    """The rows of a gradient that are 0 throughout."""
+    """Return the indices of rows whose gradient is 0 everywhere.
+
+    Args:
+        gradient: `[b ...]`.
+
+    Returns:
+        Indices along the first axis.
+    """
     return (~gradient.flatten(1).any(1)).nonzero().flatten().tolist()
 
 
 def depends(run: Run, score: Tensor, others: Sequence[Tensor]) -> bool:
-    """Whether a score changes with any of these values."""
+    """Test whether a score changes when a tensor takes other values.
+
+    Args:
+        run: the score for any value of the tensor.
+        score: the score for the tensor's own value, `[1]`.
+        others: values to compare with, each `[1 ...]`.
+
+    Returns:
+        True if any of them changes the score by more than `NOISE` of it.
+    """
     with torch.no_grad():
         return any(_differ(run(other), score) for other in others)
 
 
 def missing(run: Run, value: Tensor, others: Sequence[Tensor]) -> str:
-    """Why no gradient arrives at a value `[1 ...]` of which the score depends; empty if one does.
+    """Explain why no gradient arrives at a tensor on which the score depends.
+
+    A score that changes with none of `others` counts as independent of the tensor: its gradient is truly 0.
 
     Args:
-        run: the score for any value.
-        value: where the gradient was found to be 0.
+        run: the score for any value of the tensor.
+        value: `[1 ...]`, where the gradient was found to be 0.
         others: values of the same shape to compare with.
+
+    Returns:
+        The reason, for an error message; empty if the gradient is a true 0.
     """
     with torch.enable_grad():
         leaf = value.detach().clone().requires_grad_()
@@ -120,14 +151,14 @@ def missing(run: Run, value: Tensor, others: Sequence[Tensor]) -> str:
 
 
 def _called(name: str) -> str:
-    """What an autograd node is the gradient of: RoundBackward0 of round."""
+    """Return the operation whose gradient an autograd node is: `Round` for `RoundBackward0`."""
     if "NotImplemented" in name:
         return "an operation without a gradient of its own (quantised, or a custom kernel)"
     return name.split("Backward")[0] or name
 
 
 def _leading(root: Any, leaf: Tensor) -> set[Any]:
-    """The nodes of a graph that lead to a leaf."""
+    """Return the nodes of an autograd graph from which a leaf can be reached."""
     order: list[Any] = []
     stack, seen = [root], {root}
     while stack:
@@ -153,10 +184,11 @@ def _leading(root: Any, leaf: Tensor) -> set[Any]:
 
 
 def _ends(score: Tensor, leaf: Tensor, reach: set[Any]) -> list[tuple[str, bool, bool]]:
-    """Nodes at which a gradient goes in and none comes out.
+    """List the autograd nodes that receive a nonzero gradient and pass none on towards the leaf.
 
-    For each its name, whether what comes out is undefined rather than 0, and whether it has operands that are
-    no part of the graph.
+    Returns:
+        For each its name, whether what it passes on is undefined rather than 0, and whether it has operands
+        that are not part of the graph.
     """
     ends: list[tuple[str, bool, bool]] = []
 
@@ -186,9 +218,12 @@ def _ends(score: Tensor, leaf: Tensor, reach: set[Any]) -> list[tuple[str, bool,
 
 
 def _first_order(run: Run, score: Tensor, value: Tensor) -> bool:
-    """Whether a score changes in proportion to a small step in a random direction."""
-    chance = torch.Generator().manual_seed(0)
-    draw = torch.randn(value.shape, generator=chance, dtype=torch.float64).to(value)
+    """Test whether the score changes in proportion to a small step in a random direction.
+
+    If it does, the true derivative is not 0, whatever autograd returned.
+    """
+    generator = torch.Generator().manual_seed(0)
+    draw = torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
     span = float(value.max() - value.min()) or 1.0
     with torch.no_grad():
         far, near = (float((run(value + STEP * k * span * draw) - score).abs().max()) for k in (1.0, 0.1))
@@ -197,4 +232,5 @@ def _first_order(run: Run, score: Tensor, value: Tensor) -> bool:
 
 
 def _differ(one: Tensor, other: Tensor) -> bool:
+    """Test whether two scores differ by more than rounding."""
     return float((one - other).abs().max()) > NOISE * max(float(other.abs().max()), 1e-12)

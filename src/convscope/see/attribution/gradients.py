@@ -1,4 +1,4 @@
-"""Gradients of targets with respect to inputs, and passes over many changed inputs in batches."""
+"""Gradients of targets with respect to the inputs, and batched scores of many modified inputs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -20,13 +20,16 @@ def input_gradients(
     rows: Sequence[int],
     during: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Tensor, ...]:
-    """The gradient of each row's own target at its own inputs; zeros for inputs that are indices.
+    """Compute the gradient of each row's own target with respect to its own inputs.
 
     Args:
-        question: what is asked.
-        inputs: `[n ...]` each.
-        rows: which row of the question each of them belongs to.
-        during: a context for the forward pass.
+        question: the task: network, inputs and targets.
+        inputs: one tensor `[n ...]` for each input of the network.
+        rows: for each of the n, the row of the task whose target is differentiated.
+        during: returns a context for the forward pass, such as a function mode that changes gradients.
+
+    Returns:
+        One tensor in the shape of each input; zeros for inputs that are indices.
 
     Raises:
         UsageError: a row's target depends on an input, but no gradient arrives there.
@@ -43,8 +46,8 @@ def input_gradients(
     made = []
     for x in free:
         gradient = next(found) if x.requires_grad else None
-        nothing = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
-        made.append(nothing if gradient is None else gradient)
+        zero = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
+        made.append(zero if gradient is None else gradient)
     for number in question.differentiable_inputs:
         silent = {rows[at]: at for at in silent_rows(made[number])}  # of each row one point will do
         for row, at in silent.items():
@@ -53,10 +56,14 @@ def input_gradients(
 
 
 def check_values(question: AttributionTask) -> None:
-    """Refuse inputs of which no values can be changed a little.
+    """Refuse tasks in which no input has floating point values.
+
+    Args:
+        question: the task: network, inputs and targets.
 
     Raises:
-        UsageError: all inputs are integers: indices, of which there is no gradient and no mixture.
+        UsageError: all inputs are integers (indices), which have no gradient and cannot be blended with a
+            baseline.
     """
     if not question.differentiable_inputs:
         kinds = ", ".join(sorted({str(x.dtype).removeprefix("torch.") for x in question.inputs}))
@@ -71,14 +78,14 @@ def check_values(question: AttributionTask) -> None:
 def check_arrival(
     question: AttributionTask, inputs: Sequence[Tensor], number: int, at: int, row: int
 ) -> None:
-    """Refuse a row whose gradient at one input is 0 because none arrives.
+    """Refuse a row whose gradient at one input is 0 because none arrives there.
 
     Args:
-        question: what is asked.
-        inputs: the batch in which the row's gradient was 0.
-        number: of the input.
-        at: the row's place in the batch.
-        row: which row of the question it is.
+        question: the task: network, inputs and targets.
+        inputs: the batch in which the row's gradient was 0, one tensor for each input of the network.
+        number: index of the input.
+        at: the row's index in this batch.
+        row: the row's index in the task.
 
     Raises:
         UsageError: the target depends on the input, but not by operations with gradients.
@@ -100,10 +107,10 @@ def check_arrival(
 
 
 def _others(question: AttributionTask, number: int, row: int, value: Tensor) -> list[Tensor]:
-    """Other values of an input's range: its mean, and noise."""
+    """Return other values of an input to compare with: the mean baseline, and three noise draws."""
     low, high = question.net.contracts[number].value_range
-    chance = torch.Generator().manual_seed(row)
-    draws = [torch.rand(value.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    generator = torch.Generator().manual_seed(row)
+    draws = [torch.rand(value.shape, generator=generator, dtype=torch.float64) for _ in range(3)]
     return [
         question.baseline("mean")[number][row : row + 1],
         *((low + (high - low) * d).to(value) for d in draws),
@@ -111,13 +118,25 @@ def _others(question: AttributionTask, number: int, row: int, value: Tensor) -> 
 
 
 def _floating(x: Tensor) -> torch.dtype:
+    """Return the dtype of attributions: the input's own, or float32 for indices."""
     return x.dtype if x.is_floating_point() else torch.float32
 
 
 def batched_input_gradients(
     question: AttributionTask, during: Callable[[], AbstractContextManager[object]] = nullcontext
 ) -> tuple[Tensor, ...]:
-    """The gradient at the inputs themselves, in batches."""
+    """Compute the gradient of each row's target at the task's own inputs, in batches.
+
+    Args:
+        question: the task: network, inputs and targets.
+        during: returns a context for each forward pass.
+
+    Returns:
+        One tensor in the shape of each input; zeros for inputs that are indices.
+
+    Raises:
+        UsageError: a row's target depends on an input, but no gradient arrives there.
+    """
     found = []
     for first in range(0, len(question), question.batch):
         rows = list(range(first, min(first + question.batch, len(question))))
@@ -133,17 +152,18 @@ def batched_scores(
     degrees: bool = False,
     during: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[tuple[list[int], Float[Tensor, " n"]]]:
-    """Scores of many changed inputs without gradients, batch by batch.
+    """Score many modified inputs without gradients, batch by batch.
 
     Args:
-        question: what is asked.
-        jobs: for each changed input, the row it belongs to.
-        change: makes the inputs of these jobs, given by their numbers.
-        degrees: probabilities rather than values, where the targets are classes.
-        during: a context for each batch's pass.
+        question: the task: network, inputs and targets.
+        jobs: for each modified input, the row of the task it belongs to.
+        change: returns the inputs of some jobs, one tensor `[n ...]` for each input of the network; gets
+            indices into `jobs`.
+        degrees: return probabilities rather than values, where the targets are classes.
+        during: returns a context for each forward pass.
 
     Yields:
-        Numbers of jobs, and their scores.
+        Indices into `jobs`, and their scores `[n]`.
     """
     for first in range(0, len(jobs), question.batch):
         numbers = list(range(first, min(first + question.batch, len(jobs))))
@@ -156,5 +176,12 @@ def batched_scores(
 
 
 def zeros(question: AttributionTask) -> list[Tensor]:
-    """A place to add up attributions: one tensor for each input."""
+    """Allocate accumulators for attributions.
+
+    Args:
+        question: the task: network, inputs and targets.
+
+    Returns:
+        Zeros in the shape of each input and on its device; float32 for inputs that are indices.
+    """
     return [torch.zeros(x.shape, dtype=_floating(x), device=x.device) for x in question.inputs]

@@ -1,4 +1,4 @@
-"""What a method of attribution is: its settings as frozen data, and one generator."""
+"""The interface of attribution methods: settings as frozen fields, and one generator of results."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -13,60 +13,92 @@ from convscope.nets import LayerAddress
 from convscope.see.attribution.target import AttributionTask
 
 Baseline = Literal["mean", "low", "blur"]
-"""What stands for nothing to be seen.
+"""The reference input, which stands for the absence of features.
 
-The mean that the network subtracts (so that it sees 0), the lowest value of the range (black),
-or the input blurred.
+`mean`: the mean that the network subtracts (so that its normalised input is 0); `low`: the lowest value of
+the range (black); `blur`: the input blurred.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class PartialAttribution:
-    """What a method has found so far: `[b c *size]` for each input; `share` of its work is done."""
+    """Attributions found so far: `[b c *size]` for each input of the network.
+
+    `share` is the finished share of the method's work, 0 to 1.
+    """
 
     attributions: tuple[Tensor, ...]
     share: float = 1.0
     layer: LayerAddress | None = None
-    """Whose maps were weighed, if a layer's were."""
+    """The layer whose feature maps were weighted, for class activation maps."""
 
 
 class Method(BaseModel, ABC):
-    """Base of all methods.
+    """Base class of attribution methods.
 
-    The fields are its settings; they become the table in the documentation and the terminal's `--set`.
+    Fields are the settings: they become rows of the documentation's table and the command line's `--set`.
+    Class variables describe the method. A new method implements `attributions`, and gets one line in
+    `registry.py`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = ""
     title: ClassVar[str] = ""
-    """What it is called in print."""
+    """The method's name in print."""
     source: ClassVar[str] = ""
+    """The publication, with the section or equation that is implemented."""
     signed: ClassVar[bool] = True
-    """Whether what speaks against the target is negative."""
+    """Whether negative values mean evidence against the target."""
     channel_max: ClassVar[bool] = False
-    """Whether a pixel counts as the largest absolute value of its channels, not as their sum."""
+    """Whether heatmaps take the largest absolute value of a position's channels, not their sum."""
     satisfies_completeness: ClassVar[bool] = False
-    """Whether the attributions should add up to the target's value less the baseline's."""
+    """Whether attributions should sum to the target's value; see `relative_to_baseline`."""
+    relative_to_baseline: ClassVar[bool] = True
+    """What a complete method's sum is compared with.
+
+    True: the target's value less its value at `baseline()`. False: the target's value itself, for methods
+    that propagate the output back (relevance propagation).
+    """
 
     @abstractmethod
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """Find what each value of each input contributes; the last part is the whole.
+        """Compute what each value of each input contributes to the row's target.
 
-        Runs with frozen weights. A method that needs many passes yields in between, and may be stopped there.
+        Runs with frozen weights and modes. A method that needs many passes yields partial results between
+        them, and may be stopped there.
+
+        Args:
+            question: the task: network, inputs and targets.
+
+        Yields:
+            The attributions so far; the last one is complete, with a share of 1.
         """
 
     def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
-        """What a complete method's attributions are relative to."""
+        """Return the reference input that attributions are relative to; by default the mean.
+
+        Args:
+            question: the task: network, inputs and targets.
+
+        Returns:
+            One tensor in the shape of each input.
+        """
         return question.baseline("mean")
 
     def reduced(self) -> "Method":
-        """The same with fewer samples, for checks that repeat it."""
+        """Return a cheaper variant with fewer samples, for metrics that run the method repeatedly."""
         return self
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> "Method":
-        """The method with these settings; text is converted.
+        """Validate settings and create the method; text is converted to the fields' types.
+
+        Args:
+            values: settings by field name.
+
+        Returns:
+            The configured method.
 
         Raises:
             UsageError: a setting is unknown or out of range.
@@ -74,14 +106,14 @@ class Method(BaseModel, ABC):
         try:
             return cls(**values)
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             wrong = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
             raise UsageError(
                 f"settings of {values.get('name') or cls.__name__} that fit",
-                received=told,
+                received=problems,
                 hint=nearest(wrong, [f for f in cls.model_fields if f != "name"]),
             ) from None
 
     def settings(self) -> dict[str, Any]:
-        """The settings alone, JSON-ready."""
+        """Return the settings without the name, JSON-ready."""
         return self.model_dump(mode="json", exclude={"name"})

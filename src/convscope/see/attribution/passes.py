@@ -1,4 +1,4 @@
-"""Contexts in which passes can be differentiated: no inference mode, no gradient checkpointing."""
+"""Contexts that make passes differentiable: no inference mode, no gradient checkpointing."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -25,10 +25,10 @@ Item = TypeVar("Item")
 
 @contextmanager
 def stored() -> Iterator[None]:
-    """Keep every activation inside, also where `torch.utils.checkpoint` would compute it again.
+    """Disable `torch.utils.checkpoint` inside, so that every activation is stored by the one forward pass.
 
-    The second computation of gradient checkpointing does not see function modes and hooks of the first, and
-    its reentrant kind cannot be differentiated with `torch.autograd.grad`. Values and gradients are the same
+    The recomputation of gradient checkpointing misses function modes and hooks of the first pass, and its
+    reentrant variant cannot be differentiated with `torch.autograd.grad`. Values and gradients are the same
     without it. Only the calling thread is affected: others go on checkpointing.
     """
     global _users
@@ -50,6 +50,7 @@ def stored() -> Iterator[None]:
 
 
 def _exchange() -> None:
+    """Replace checkpoint's entry points with wrappers that do nothing in threads inside `stored`."""
     for name in ("CheckpointFunction", *_GENERATORS):
         if hasattr(checkpoint, name):
             _aside[name] = getattr(checkpoint, name)
@@ -58,6 +59,8 @@ def _exchange() -> None:
 
 
 def _reentrant(original: Any) -> Any:
+    """Return a variant of `CheckpointFunction` that just calls the function, in threads inside `stored`."""
+
     class Plain(original):
         @staticmethod
         def apply(function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
@@ -69,6 +72,8 @@ def _reentrant(original: Any) -> Any:
 
 
 def _generator(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a variant of the non-reentrant generator that does nothing, in threads inside `stored`."""
+
     def run(*args: Any, **kwargs: Any) -> Iterator[None]:
         return _once() if getattr(_inside, "depth", 0) else original(*args, **kwargs)
 
@@ -76,12 +81,13 @@ def _generator(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _once() -> Iterator[None]:
+    """Yield once and do nothing: a checkpoint generator without recomputation."""
     yield
 
 
 @contextmanager
 def ordinary() -> Iterator[None]:
-    """Leave `torch.inference_mode` inside, in which nothing can be differentiated; gradients stay off."""
+    """Leave `torch.inference_mode` inside, where autograd cannot record; gradients stay off."""
     with ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
@@ -90,7 +96,17 @@ def ordinary() -> Iterator[None]:
 
 
 def stepped(steps: Iterator[Item], during: Callable[[], AbstractContextManager[object]]) -> Iterator[Item]:
-    """Take each step of an iterator inside a context that is left before the step is handed on."""
+    """Advance an iterator inside a context that is left before each item is yielded.
+
+    So the caller never runs inside the context (frozen weights, function modes), and may stop at any item.
+
+    Args:
+        steps: the iterator.
+        during: returns a new context for each step.
+
+    Yields:
+        The iterator's items.
+    """
     while True:
         with during():
             try:
@@ -101,7 +117,10 @@ def stepped(steps: Iterator[Item], during: Callable[[], AbstractContextManager[o
 
 
 def check_differentiable(net: Net) -> None:
-    """Refuse weights that autograd cannot save, nor torch freeze and unfreeze.
+    """Refuse networks with inference tensors among their weights, which autograd cannot save.
+
+    Args:
+        net: the network.
 
     Raises:
         UsageError: a parameter or buffer was created inside `torch.inference_mode`.
@@ -117,24 +136,35 @@ def check_differentiable(net: Net) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, which another way of computing does not mend."""
-    said = str(error)
+    """Test whether an error means that memory ran out, for which no fallback should be tried.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        True for out-of-memory errors of the CPU and of accelerators.
+    """
+    message = str(error)
     known = isinstance(error, torch.OutOfMemoryError)
-    return known or "out of memory" in said or "can't allocate memory" in said
+    return known or "out of memory" in message or "can't allocate memory" in message
 
 
 APART = 1e-6
-"""How far a score may move, as a share, when another row stands beside it; the same code runs for both."""
+"""Largest relative change of a row's score by another row in its batch that still counts as rounding."""
 
 
 def influenced(scores: Callable[[tuple[Tensor, ...]], Tensor], pair: tuple[Tensor, ...]) -> bool:
-    """Whether a row's score depends on which other row stands beside it, or no row may stand there.
+    """Test whether a row's score depends on the other row of its batch, or the network takes no second row.
 
-    Networks that answer differently each time (dropout that never ends) are not meant.
+    BatchNorm with the statistics of the batch makes it so. Networks that are random in every pass (dropout
+    that is never off) are recognised by a repeated pass, and do not count.
 
     Args:
-        scores: one for each row.
-        pair: inputs of two rows.
+        scores: returns one score for each row of its inputs.
+        pair: inputs with two rows each.
+
+    Returns:
+        True if rows have to be computed one at a time.
     """
     twice = tuple(torch.cat([x[:1], x[:1]]) for x in pair)
     try:

@@ -1,4 +1,4 @@
-"""The schema of `convscope explain`. No torch here."""
+"""The settings of `convscope explain`. Imports no torch."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,7 +14,7 @@ else:
 
 
 class ExplainRecipe(OnNetwork):
-    """Which part of a picture an answer came from, and how far that can be believed."""
+    """Settings of `convscope explain`: attribution maps of a network's output for one image."""
 
     verb: ClassVar[str] = "explain"
     positional: ClassVar[tuple[str, ...]] = ("image",)
@@ -39,5 +39,5 @@ class ExplainRecipe(OnNetwork):
 
     @property
     def methods(self) -> list[str]:
-        """The methods that are asked for."""
+        """The methods to run: those named, else all with `compare`, else Grad-CAM."""
         return list(self.method) or (list(METHODS) if self.compare else ["gradcam"])

@@ -1,6 +1,6 @@
-"""The methods of attribution: a new one is one file in `methods/` and one line in this table.
+"""Registry of attribution methods: a new one is one file in `methods/` and one line in this table.
 
-No torch here.
+Imports no torch: a method's module is imported when it is looked up.
 """
 
 import importlib
@@ -26,14 +26,20 @@ METHODS: dict[str, str] = {
     "rise": "rise.Rise",
     "lrp": "lrp.Lrp",
 }
-"""What a method is called -> file and class."""
+"""Name of each method -> its file in `methods/` and its class."""
 
 
 def method_class(name: str) -> "type[Method]":
-    """The class of a method.
+    """Look up the class of a method, and import its module.
+
+    Args:
+        name: a key of `METHODS`.
+
+    Returns:
+        The class.
 
     Raises:
-        UsageError: there is no such method; the nearest are named.
+        UsageError: there is no such method; the nearest names are in the hint.
     """
     if name not in METHODS:
         raise UsageError("the name of a method", received=repr(name), hint=nearest(name, METHODS))
@@ -42,7 +48,14 @@ def method_class(name: str) -> "type[Method]":
 
 
 def get_method(name: "str | Method", **settings: Any) -> "Method":
-    """A method with its settings.
+    """Create a method by name, or change settings of a given one.
+
+    Args:
+        name: a key of `METHODS`, or a configured method.
+        **settings: the method's fields, as `samples=64`.
+
+    Returns:
+        The configured method.
 
     Raises:
         UsageError: there is no such method, it has no such setting, or a setting is out of range.
@@ -53,10 +66,17 @@ def get_method(name: "str | Method", **settings: Any) -> "Method":
 
 
 def parse_methods(names: list[str], settings: list[str]) -> "list[Method]":
-    """Methods with settings written as `samples=64` (of every method that has it) or `rise.samples=64`.
+    """Create methods from names and settings as text, as the command line has them.
+
+    Args:
+        names: keys of `METHODS`.
+        settings: `samples=64` (for every method that has it) or `rise.samples=64`.
+
+    Returns:
+        One configured method for each name that differs, in their order.
 
     Raises:
-        UsageError: a setting is not written so, or none of the methods has it.
+        UsageError: a setting is malformed, or none of the methods has it.
     """
     chosen: dict[str, dict[str, str]] = {name: {} for name in names}
     for text in settings:

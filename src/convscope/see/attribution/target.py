@@ -1,4 +1,4 @@
-"""What is asked: of which network, about which inputs, and what of its answer is to be explained."""
+"""What is attributed: the network, its inputs, and for each row of them the target."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,36 +23,37 @@ from convscope.see.optimize.activations import ChannelActivation, default_object
 from convscope.see.optimize.objective import Objective, ObjectiveTerm, per_image
 
 Target = int | str | LayerAddress | Objective
-"""A class by number or label, a place (`conv2:17`, `output:tench`), or an objective."""
+"""A class by number or label, an address (`conv2:17`, `output:tench`), or an objective."""
 
 VALUES_AT_ONCE = 2_400_000
-"""Input values in one batch on a CPU: 16 pictures of 224 x 224.
+"""Input values in one batch on a CPU: 16 images of 3 x 224 x 224.
 
-More does not pay; on other devices eight times as many.
+Larger batches are no faster; other devices take eight times as many.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class AttributionTask:
-    """One row for each pair of input and target.
+    """A network, inputs and targets: one row for each pair of an input and a target.
 
-    Inputs are in their contracts' ranges, on the network's device.
+    `inputs` has one tensor `[b ...]` for each input of the network, in its contract's range and on the
+    network's device; `objectives` has the score of each row that is attributed.
     """
 
     net: Net
     inputs: tuple[Tensor, ...]
     objectives: tuple[Objective, ...]
     target_names: tuple[str, ...]
-    """The targets as text, with the label where there is one."""
+    """Each row's target as text: the label where there is one, else the address."""
     classes: tuple[int | None, ...]
-    """Which class a target is, where it is a class of the result: its probability can be told."""
+    """The class number of each row's target, if it is a class of the network's output; else None."""
 
     def __len__(self) -> int:
         return len(self.objectives)
 
     @property
     def batch(self) -> int:
-        """How many rows of this size are looked at together."""
+        """How many rows of this input size are computed in one batch, 1 to 256."""
         if self.alone:
             return 1
         values = sum(prod(x.shape[1:]) for x in self.inputs)
@@ -61,10 +62,10 @@ class AttributionTask:
 
     @cached_property
     def alone(self) -> bool:
-        """Whether each row is looked at by itself, because rows of one batch influence each other.
+        """Whether each row has to be computed by itself, because rows of one batch influence each other.
 
-        So it is with normalisation by the batch's own statistics, and with networks that take one row only.
-        Found once for each network and shape, with a row of noise beside the first.
+        True for normalisation by the statistics of the batch, and for networks that take only one row. Found
+        by a pass with a row of noise beside the first row, once for each network and input shape.
         """
         key = ("alone", self.objectives[0].places, tuple(tuple(x.shape[1:]) for x in self.inputs))
         if key not in self.net._cache:
@@ -73,28 +74,38 @@ class AttributionTask:
         return bool(self.net._cache[key])
 
     def _beside(self) -> tuple[Tensor, ...]:
-        """The first row, and one of values far beyond their range, so that batch-wide scales show."""
-        chance = torch.Generator().manual_seed(0)
+        """Return the first row, and a second one of noise.
+
+        The noise exceeds the contract's range, so that statistics over the batch differ.
+        """
+        generator = torch.Generator().manual_seed(0)
         made = []
         for x, contract in zip((x[:1] for x in self.inputs), self.net.contracts, strict=True):
             low, high = contract.value_range
-            draw = torch.rand(x.shape, generator=chance, dtype=torch.float64)
+            draw = torch.rand(x.shape, generator=generator, dtype=torch.float64)
             noise = low + (high - low) * (7 * draw - 3)
             made.append(torch.cat([x, noise.to(x) if x.is_floating_point() else x.flip(-1)]))
         return tuple(made)
 
     @property
     def differentiable_inputs(self) -> tuple[int, ...]:
-        """Numbers of the inputs that can be explained: indices cannot."""
+        """Indices of the inputs that have floating point values, and so can be attributed."""
         return tuple(i for i, x in enumerate(self.inputs) if x.is_floating_point())
 
     @property
     def places(self) -> tuple[LayerAddress, ...]:
-        """What has to be read to score."""
+        """The layers that have to be recorded to compute the scores."""
         return tuple(dict.fromkeys(place for goal in self.objectives for place in goal.places))
 
     def row(self, number: int) -> "AttributionTask":
-        """The question about one row alone."""
+        """Return the task for one row alone.
+
+        Args:
+            number: the row's index.
+
+        Returns:
+            A task with one row.
+        """
         one = slice(number, number + 1)
         return replace(
             self,
@@ -105,18 +116,43 @@ class AttributionTask:
         )
 
     def repeated(self, rows: Sequence[int]) -> tuple[Tensor, ...]:
-        """The inputs of these rows."""
+        """Return the inputs of some rows, which may repeat.
+
+        Args:
+            rows: row indices.
+
+        Returns:
+            One tensor `[n ...]` for each input of the network.
+        """
         if list(rows) == list(range(len(self))):
             return self.inputs
         return tuple(x[torch.tensor(rows, dtype=torch.int64, device=x.device)] for x in self.inputs)
 
     def goal(self, rows: Sequence[int]) -> Objective:
-        """One objective for a batch of which image `i` asks what row `rows[i]` asks."""
+        """Return one objective for a batch whose image `i` has the target of row `rows[i]`.
+
+        Args:
+            rows: row indices, one for each image of the batch.
+
+        Returns:
+            The rows' common objective, or one that scores each image by its own.
+        """
         goals = [self.objectives[row] for row in rows]
         return goals[0] if all(goal == goals[0] for goal in goals) else per_image(goals)
 
     def scores(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
-        """The targets' values for any inputs; with gradients where they are enabled."""
+        """Compute the targets' values for any inputs; with a graph where gradients are enabled.
+
+        Args:
+            inputs: one tensor `[n ...]` for each input of the network.
+            rows: for each of the n, the row whose target is scored.
+
+        Returns:
+            Float scores `[n]`, in float32 or better.
+
+        Raises:
+            PlaceError: a target's layer does not have one activation for each row.
+        """
         goal = self.goal(rows)
         with stored():
             seen = record(self.net, tuple(x.clone() for x in inputs), goal.places)
@@ -125,13 +161,30 @@ class AttributionTask:
         return goal(_in_full(seen), image)
 
     def probabilities(self, inputs: Sequence[Tensor], rows: Sequence[int]) -> Float[Tensor, " b"]:
-        """The probability where the target is a class, else its value; without gradients."""
+        """Compute probabilities where all targets are classes, else values; without gradients.
+
+        Args:
+            inputs: one tensor `[n ...]` for each input of the network.
+            rows: for each of the n, the row whose target is scored.
+
+        Returns:
+            `[n]`.
+        """
         return self.values(inputs, rows)[1]
 
     def values(
         self, inputs: Sequence[Tensor], rows: Sequence[int]
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        """Scores and degrees, in one pass where the targets are classes; without gradients."""
+        """Compute scores and probabilities without gradients; in one pass where all targets are classes.
+
+        Args:
+            inputs: one tensor `[n ...]` for each input of the network.
+            rows: for each of the n, the row whose target is scored.
+
+        Returns:
+            Scores `[n]` (logits for classes), and probabilities `[n]`; the scores twice where targets are no
+            classes.
+        """
         with torch.no_grad():
             with stored():
                 answers = _result(self.net(*(x.clone() for x in inputs))) if self.are_classes else None
@@ -143,12 +196,20 @@ class AttributionTask:
 
     @cached_property
     def input_scores(self) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        """Scores and degrees of the inputs themselves, computed when they are first asked for."""
+        """Scores and probabilities of the task's own inputs, `[b]` each; computed at first access."""
         with frozen(self.net.module), ordinary():
             return self.batched(self.inputs)
 
     def batched(self, inputs: Sequence[Tensor]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        """Scores and degrees of any inputs, one for each row, in batches; without gradients."""
+        """Compute scores and probabilities of a modified copy of all inputs, in batches, without gradients.
+
+        Args:
+            inputs: one tensor `[b ...]` for each input of the network, with one entry for each row of the
+                task.
+
+        Returns:
+            Scores `[b]` and probabilities `[b]`; the scores twice where targets are no classes.
+        """
         found = []
         for first in range(0, len(self), self.batch):
             rows = list(range(first, min(first + self.batch, len(self))))
@@ -158,16 +219,20 @@ class AttributionTask:
 
     @property
     def are_classes(self) -> bool:
-        """Whether every target has a probability."""
+        """Whether every row's target is a class of the output, and so has a probability."""
         return None not in self.classes
 
     def baseline(self, kind: str) -> tuple[Tensor, ...]:
-        """Inputs in which there is nothing to be seen; see `Baseline`.
+        """Return the reference input of every row, which stands for the absence of features.
 
-        Vectors have no blur: they get the mean.
+        Args:
+            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean.
+
+        Returns:
+            One tensor in the shape of each input; inputs that are indices stay as they are.
         """
         return tuple(
-            _nothing(x, i, self.net, kind) if i in self.differentiable_inputs else x
+            _reference(x, i, self.net, kind) if i in self.differentiable_inputs else x
             for i, x in enumerate(self.inputs)
         )
 
@@ -175,15 +240,17 @@ class AttributionTask:
 def make_task(
     net: Net, image: Tensor | Sequence[Tensor], target: "Target | Sequence[Target] | None" = None
 ) -> AttributionTask:
-    """A question in the form that methods work on.
+    """Prepare a network, inputs and targets for attribution methods.
 
     Args:
         net: any network.
-        image: `[c ...]` or `[b c ...]` in the contract's range; one tensor for each input if there are
-        several
-            (those left out are held at the middle of their range).
+        image: `[c *size]` or `[b c *size]` in the contract's range; a sequence with one tensor for each
+            input if there are several (those left out are held at the middle of their range).
         target: one for all images, one for each image, or several of one image; without it each image's
             likeliest class.
+
+    Returns:
+        The task, with one row for each pair of an image and a target.
 
     Raises:
         PlaceError: a target is not in this network.
@@ -202,12 +269,14 @@ def make_task(
             )
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
-        return AttributionTask(net, inputs, *zip(*(_aimed(net, one, inputs) for one in wanted), strict=True))
+        return AttributionTask(
+            net, inputs, *zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
+        )
 
 
 @contextmanager
 def _watchable(net: Net) -> Iterator[None]:
-    """Turn what torch says of scripted layers, which take no hooks, into an error that says what would."""
+    """Explain torch's error for scripted layers, which take no hooks, with a next step."""
     try:
         yield
     except RuntimeError as error:
@@ -221,6 +290,7 @@ def _watchable(net: Net) -> Iterator[None]:
 
 
 def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Batch, broadcast and move the inputs; those left out are filled with examples."""
     given = [image] if isinstance(image, Tensor) else list(image)
     if not given or len(given) > len(net.contracts):
         raise GraphError(f"{net.name} takes {len(net.contracts)} input(s)", received=str(len(given)))
@@ -241,14 +311,15 @@ def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def _plain(x: Tensor) -> Tensor:
-    """In full precision, and outside inference mode."""
+    """Convert half precision to float32, and inference tensors to ordinary ones."""
     return x.float() if x.dtype in HALVES else x.clone() if x.is_inference() else x
 
 
-def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
+def _resolved(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objective, str, int | None]:
+    """Resolve one target to its objective, its name, and its class number if it is a class."""
     first = tuple(x[:1] for x in inputs)
     if isinstance(target, Objective):
-        terms = tuple(replace(term, term=_bound(net, term.term, first)) for term in target.terms)
+        terms = tuple(replace(term, term=_resolved_term(net, term.term, first)) for term in target.terms)
         return Objective(terms, target.images), "objective", None
     if isinstance(target, bool) or not isinstance(target, (int, str, LayerAddress)):
         raise UsageError("a class, a place or an objective as target", received=repr(target))
@@ -269,14 +340,14 @@ def _aimed(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objectiv
 
 
 def _shape(net: Net, place: LayerAddress, first: tuple[Tensor, ...]) -> tuple[int, ...]:
-    """What a place gives for each row: `()` of results `[b]`, which have no axis of units."""
+    """Return the shape of an address for each row; `()` for results `[b]`, which have no channel axis."""
     calls = layer_shapes(net, *first)[resolve(net, place.layer_only, *first).layer]
     parts = calls[(place.call or len(calls)) - 1]
     return next(iter(parts.values()), ()) if place.key is None else parts[place.key]
 
 
-def _bound(net: Net, measure: ObjectiveTerm, first: tuple[Tensor, ...]) -> ObjectiveTerm:
-    """A measure with its places checked; unit 0 of a result `[b]` is the result itself."""
+def _resolved_term(net: Net, measure: ObjectiveTerm, first: tuple[Tensor, ...]) -> ObjectiveTerm:
+    """Resolve a term's addresses; unit 0 of a result `[b]` is the result itself."""
     bare = (
         isinstance(measure, ChannelActivation) and measure.place.unit == 0 and measure.place.position is None
     )
@@ -286,6 +357,7 @@ def _bound(net: Net, measure: ObjectiveTerm, first: tuple[Tensor, ...]) -> Objec
 
 
 def _place(net: Net, target: int | str | LayerAddress) -> LayerAddress:
+    """Convert a class number, label or address to an address."""
     if isinstance(target, LayerAddress):
         return target
     text = str(target).strip()
@@ -300,10 +372,12 @@ def _place(net: Net, target: int | str | LayerAddress) -> LayerAddress:
 
 
 def _listed(target: "Target | Sequence[Target]") -> list[Target]:
+    """Return targets as a list, also a single one."""
     return [target] if isinstance(target, (int, str, LayerAddress, Objective)) else list(target)
 
 
 def _likeliest(net: Net, inputs: tuple[Tensor, ...]) -> list[Target]:
+    """Return the likeliest class of each image; class 0 where the network returns one number."""
     with frozen(net.module), torch.no_grad():
         result = _result(net(*(x.clone() for x in inputs)))
     if result is not None and result.numel() == len(inputs[0]):
@@ -318,18 +392,19 @@ def _likeliest(net: Net, inputs: tuple[Tensor, ...]) -> list[Target]:
 
 
 def _result(answer: object) -> Tensor | None:
-    """The first tensor that a network returns, in full precision."""
+    """Return the first tensor that a network returns, in float32 or better."""
     first = next((tensor for _, tensor in tree_leaves(answer)), None)
     return first.float() if first is not None and first.dtype in HALVES else first
 
 
 def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
-    """Activations in full precision; one number for each row is one unit."""
+    """Convert activations to float32 or better, and results `[b]` to `[b 1]`."""
     full = {place: a.float() if a.dtype in HALVES else a for place, a in seen.items()}
     return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
 
 
-def _nothing(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
+def _reference(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
+    """Return the reference value of one input in its shape."""
     contract = net.contracts[number]
     if kind == "blur" and x.dim() > 2:
         return blurred(x)

@@ -1,1 +1,1 @@
-"""Faster paths of attribution with the same numbers."""
+"""Faster paths of attribution methods, with the same results."""

@@ -1,7 +1,8 @@
-"""Normalisation that is folded into the convolution before it, for passes without training.
+"""Batch normalisation folded into the preceding convolution, for passes without training.
 
-The numbers are the same, and weights get a sign that means something. Nothing is changed in the network:
-calls are caught on their way.
+Results are the same up to rounding, with fewer operations; relevance propagation also needs it, since signs
+of folded weights are those of contributions. The network is not modified: a function mode replaces the
+arguments of its calls.
 """
 
 import inspect
@@ -20,7 +21,8 @@ from convscope.nets.inference.memory_format import channels_last, supports_chann
 from convscope.see.attribution.target import AttributionTask
 
 CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d, F.linear)
-ASKING = frozenset(
+"""Functions into whose weights a normalisation can be folded."""
+METADATA = frozenset(
     (
         "get",
         "size",
@@ -38,7 +40,7 @@ ASKING = frozenset(
         "len",
     )
 )
-"""With these a program learns the form of a tensor, not what is in it."""
+"""Functions that read a tensor's metadata, not its values."""
 _NORM = inspect.Signature(
     [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
@@ -58,22 +60,29 @@ _NORM = inspect.Signature(
 
 @dataclass(frozen=True)
 class FoldedConv:
-    """A convolution's own arguments and the normalisation that alone reads what it makes."""
+    """The weights of one convolution or dense layer, and the only normalisation that reads its output."""
 
     weight: Tensor
     bias: Tensor | None
     norm: dict[str, Any]
+    """Arguments of `torch.nn.functional.batch_norm` by name."""
 
     def within(self, own: Set[int]) -> bool:
-        """Whether all of it is among a network's own tensors, whose `id` they keep from pass to pass.
+        """Test whether all weights are a network's own tensors, which keep their `id` from pass to pass.
 
-        Weights that are computed anew at every call (spectral normalisation) are not.
+        Weights that are computed anew in every call (spectral normalisation) are not.
+
+        Args:
+            own: the `id` of each parameter and buffer of the network.
+
+        Returns:
+            True if the folded weights can be looked up by `id`.
         """
         norm = (self.norm[name] for name in ("running_mean", "running_var", "weight", "bias"))
         return all(t is None or id(t) in own for t in (self.weight, self.bias, *norm))
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of both together."""
+        """Return weight and bias of convolution and normalisation together, in the weight's dtype."""
         norm = {name: _precise(value) for name, value in self.norm.items()}
         own, bias = _precise(self.weight), _precise(self.bias)
         scale = (norm["running_var"] + norm["eps"]).rsqrt()
@@ -87,45 +96,61 @@ class FoldedConv:
 
 
 def _precise(value: Any) -> Any:
-    """Halves as float32, everything else as it is."""
+    """Convert half precision to float32; return everything else as it is."""
     half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if half else value
 
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """Called, a context for one pass or several; `laid_out` gives pictures the layout that passes take."""
+    """Folded weights of one network: calling it returns a context in which passes use them.
+
+    `weights` maps the `id` of a convolution's weight to its folded weight and bias; `norms` has the `id` of
+    the running mean of each normalisation that is skipped.
+    """
 
     weights: Mapping[int, tuple[Tensor, Tensor]]
     norms: set[int]
     channels_last: bool = True
+    """Whether passes run in channels-last memory format."""
     first: Tensor | None = None
-    """The weight of the first convolution or dense layer that the network calls, if it calls it once."""
+    """The weight of the first convolution or dense layer that runs, if it runs once; else None."""
 
     def __call__(self) -> AbstractContextManager[object]:
-        """A context in which convolutions have their normalisations in them."""
+        """Return a context in which convolutions contain their normalisations."""
         return FoldedMode(self.weights, self.norms) if self.weights else nullcontext()
 
     def laid_out(self, x: Tensor) -> Tensor:
-        """Pictures with their channels last, which convolutions on a CPU like, if the network bears it."""
+        """Convert an input to the memory format of the passes: channels last where the network supports it.
+
+        Args:
+            x: an input of any shape; only those with four axes are converted.
+
+        Returns:
+            The same values.
+        """
         return channels_last(x) if self.channels_last and x.dim() == 4 else x
 
     def contiguous(self) -> "FoldPlan":
-        """The same with weights and pictures in the ordinary layout."""
+        """Return the same plan in contiguous memory format."""
         weights = {key: (weight.contiguous(), bias) for key, (weight, bias) in self.weights.items()}
         return FoldPlan(weights, self.norms, channels_last=False, first=self.first)
 
 
 def plan_folding(question: AttributionTask, *, every_format: bool = False) -> FoldPlan:
-    """Makes contexts in which convolutions run as one with the normalisations that alone read them.
+    """Fold batch normalisations into convolutions, and return a plan for passes with them.
 
-    Weights are folded now, once, if they are the network's own. Networks that do not bear channels last
-    (they call `view` on what a convolution made) are run in the ordinary layout.
+    Two passes record which convolution's output goes to one normalisation and nowhere else. Only weights
+    that are the network's own tensors are folded, once. Networks that do not support channels last (they
+    call `view` on a convolution's output) run in contiguous memory format.
 
     Args:
-        question: what is asked.
-        every_format: fold in every number format, where what is found depends on it (relevance). Otherwise
-            only float32 is folded: half precision would round the folded weights once more.
+        question: the task: network, inputs and targets.
+        every_format: fold in every dtype, where the result depends on folding (relevance propagation).
+            Otherwise only float32 is folded: half precision would round the folded weights once more.
+
+    Returns:
+        The plan; without anything to fold, its contexts do nothing.
     """
     watch = _watched(question)
     module = question.net.module
@@ -141,7 +166,7 @@ def plan_folding(question: AttributionTask, *, every_format: bool = False) -> Fo
 
 
 class FoldedMode(TorchFunctionMode):
-    """Gives convolutions their folded weights, and lets their normalisations pass."""
+    """Function mode that replaces convolutions' weights by folded ones, and skips their normalisations."""
 
     def __init__(self, weights: Mapping[int, tuple[Tensor, Tensor]], norms: set[int]) -> None:
         super().__init__()
@@ -164,21 +189,41 @@ class FoldedMode(TorchFunctionMode):
 def convolution(
     args: Any, kwargs: Any
 ) -> tuple[Tensor, Tensor, Tensor | None, tuple[Any, ...], dict[str, Any]]:
-    """Input, weight, bias and the rest of a convolution's or dense layer's arguments."""
+    """Sort the arguments of a call of a convolution or dense layer.
+
+    Args:
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+
+    Returns:
+        Input, weight, bias, other positional arguments, other keyword arguments.
+    """
     given = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
     rest = {k: v for k, v in kwargs.items() if k not in ("input", "weight", "bias")}
     return given["input"], given["weight"], given.get("bias"), tuple(args[3:]), rest
 
 
 def normalisation(args: Any, kwargs: Any) -> dict[str, Any]:
-    """The arguments of `torch.nn.functional.batch_norm` by name."""
+    """Bind the arguments of a call of `torch.nn.functional.batch_norm`.
+
+    Args:
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+
+    Returns:
+        All arguments by name, with defaults.
+    """
     bound = _NORM.bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.arguments
 
 
 class _PairFinder(TorchFunctionMode):
-    """Finds convolutions whose result goes to one normalisation and nowhere else."""
+    """Function mode that finds convolutions whose output goes to one normalisation and nowhere else.
+
+    A weight or normalisation that is used more than once is not folded, nor one whose output anything else
+    reads.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,7 +249,7 @@ class _PairFinder(TorchFunctionMode):
             if id(source[1]) in self.normed:
                 self.spoiled.add(id(source[1]))
             self.normed[id(source[1])] = norm
-        elif getattr(func, "__name__", "").strip("_") not in ASKING:
+        elif getattr(func, "__name__", "").strip("_") not in METADATA:
             for value in (*args, *kwargs.values()):
                 for tensor in value if isinstance(value, list | tuple) else (value,):
                     if id(tensor) in self.made:
@@ -220,10 +265,12 @@ class _PairFinder(TorchFunctionMode):
         self.uses[id(tensor)] = self.uses.get(id(tensor), 0) + 1
 
     def first(self) -> Tensor | None:
+        """Return the weight of the first convolution or dense layer, if it ran once."""
         weight = next((weight for _, weight, _ in self.made.values()), None)
         return weight if weight is not None and self.uses[id(weight)] == 1 else None
 
     def folds(self) -> list[FoldedConv]:
+        """Return the pairs that can be folded."""
         weights = {id(weight): (weight, bias) for _, weight, bias in self.made.values()}
         return [
             FoldedConv(*weights[key], norm)
@@ -233,7 +280,7 @@ class _PairFinder(TorchFunctionMode):
 
 
 def _watched(question: AttributionTask) -> _PairFinder:
-    """One pass that goes as far, and reads as much, as all rows together."""
+    """Run one pass with one row for each set of layers that targets read, and record its pairs."""
     read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.objectives]
     rows = [read.index(places) for places in dict.fromkeys(read)]
     watch = _PairFinder()

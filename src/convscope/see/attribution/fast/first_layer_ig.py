@@ -1,7 +1,8 @@
-"""Where a straight line of inputs enters a network: what its first convolution makes of it is straight, too.
+"""Integrated gradients from the first layer's output.
 
-So that convolution need not run at every point of the line, nor take every gradient back: the gradients that
-reach it are added up, and go back through it together.
+A convolution is affine, so it maps the straight line from baseline to input onto a straight line. It need
+not run at every point, nor pass every gradient back: gradients at its output are accumulated, and go back
+through it once.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,39 +21,57 @@ from convscope.see.attribution.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 
 STRAIGHT = 1e-5
-"""How far from a straight line float32 may put what is straight, as a share of the largest value."""
+"""Largest deviation from a straight line, relative to the largest value, that counts as float32 rounding."""
 BETWEEN = 0.37
-"""Where on the line that is tried."""
+"""Share of the line at which linearity is tested."""
 
 
 class LinearFirstLayer:
-    """One row's line, from `low` to `high`, at the network's first convolution.
+    """One row's line from baseline to input, at the output of the network's first convolution or dense layer.
 
-    Made by `entrance`, which tries whether there is one.
+    `low` and `high` are the outputs at baseline and input, `sums` the accumulated gradients.
+    `first_layer_is_linear` tests whether this is valid.
+
+    Args:
+        question: the task: network, inputs and targets.
+        row: the row's index.
+        baseline: the reference input, one tensor `[b ...]` for each input of the network.
+        during: the context for passes.
+        key: the `id` of the first layer's weight.
     """
 
     def __init__(
         self,
         question: AttributionTask,
         row: int,
-        nothing: Sequence[Tensor],
+        baseline: Sequence[Tensor],
         during: InputOnlyBackward,
         key: int,
     ) -> None:
         self.question, self.row, self.during, self.key = question, row, during, key
         self.number = question.differentiable_inputs[0]
         self.inputs = tuple(x[row : row + 1] for x in question.inputs)
-        self.nothing = tuple(x[row : row + 1] for x in nothing)
+        self.baseline = tuple(x[row : row + 1] for x in baseline)
         with torch.no_grad():
-            self.low = self.reached(self.nothing[self.number])
+            self.low = self.reached(self.baseline[self.number])
         self.high, self.source = self.traced(self.inputs[self.number])
         self.step = self.high.detach() - self.low
         self.sums = torch.zeros_like(self.low)
         self.silent = False
-        """Whether no gradient came back from some point of the line: why is for plain passes to find out."""
+        """Whether the gradient was 0 at some point of the line; plain passes find out why."""
 
     def reached(self, x: Tensor) -> Tensor:
-        """What the first convolution makes of an input."""
+        """Compute the first layer's output; the pass ends there.
+
+        Args:
+            x: the input that is varied, `[1 ...]`.
+
+        Returns:
+            The output `[1 ...]`.
+
+        Raises:
+            LookupError: the layer did not run.
+        """
         inputs = [*self.inputs]
         inputs[self.number] = x
         try:
@@ -63,18 +82,38 @@ class LinearFirstLayer:
         raise LookupError("the first convolution was not called")
 
     def traced(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The same, to be differentiated with respect to the second result."""
+        """Compute the first layer's output with its autograd graph.
+
+        Args:
+            x: the input that is varied, `[1 ...]`.
+
+        Returns:
+            The output, and the leaf with respect to which it can be differentiated.
+        """
         with torch.enable_grad():
             source = x.detach().requires_grad_()
             return self.reached(source), source
 
     def gradient(self, reached: Tensor | None = None) -> Tensor:
-        """At the input, what the sum so far, or other gradients, are at the first convolution."""
+        """Propagate a gradient from the first layer's output to the input.
+
+        Args:
+            reached: the gradient at the output; by default the accumulated sum.
+
+        Returns:
+            The gradient at the input, `[1 ...]`.
+        """
         reached = self.sums if reached is None else reached
         return torch.autograd.grad(self.high, self.source, reached, retain_graph=True)[0]
 
     def add(self, between: Sequence[Tensor], share: Tensor, weight: Tensor) -> None:
-        """Pass through these points of the line, and add up the gradients that come back, weighed."""
+        """Run some points of the line, and accumulate their weighted gradients at the first layer's output.
+
+        Args:
+            between: the network's inputs at these points, `[n ...]` each.
+            share: the points' shares of the line, `[n]`.
+            weight: their quadrature weights, `[n]`.
+        """
         anchor = torch.zeros((), device=self.low.device, requires_grad=True)
         with torch.enable_grad():
             with self.during, _At(self.key, lambda _: _AccumulateGradient.apply(anchor, self, share, weight)):
@@ -82,13 +121,15 @@ class LinearFirstLayer:
             torch.autograd.grad(scores.sum(), anchor)
 
     def holds(self) -> bool:
-        """Whether the line is straight here, its slope everywhere the same, and there is no other way in.
+        """Test whether the first layer is affine on the line, and the only path from the input to the target.
 
-        A network that lays parts of one input side by side as a batch has no row for each point of the line.
+        Its output and its gradient at one point of the line have to agree with the interpolated ones, and
+        with its output replaced no gradient may reach the input. Networks that fold parts of one input into
+        the batch do not qualify: they have no row for each point of the line.
         """
         if len(self.low) != 1:
             return False
-        x, o = self.inputs[self.number], self.nothing[self.number]
+        x, o = self.inputs[self.number], self.baseline[self.number]
         between = [*self.inputs]
         between[self.number] = (o + BETWEEN * (x - o)).detach().requires_grad_()
         high, source = self.traced(between[self.number])
@@ -101,14 +142,24 @@ class LinearFirstLayer:
 
 
 def first_layer_is_linear(
-    question: AttributionTask, nothing: Sequence[Tensor], during: InputOnlyBackward, first: Tensor | None
+    question: AttributionTask, baseline: Sequence[Tensor], during: InputOnlyBackward, first: Tensor | None
 ) -> bool:
-    """Whether lines may enter by the first convolution; tried on the first row of each target."""
+    """Test whether integrated gradients can start at the first layer's output.
+
+    Args:
+        question: the task: network, inputs and targets.
+        baseline: the reference input, one tensor `[b ...]` for each input of the network.
+        during: the context for passes.
+        first: the weight of the first convolution or dense layer; None if there is none that runs once.
+
+    Returns:
+        True if the test holds for the first row of each different target.
+    """
     if first is None or len(question.differentiable_inputs) != 1:
         return False
     rows = [question.objectives.index(goal) for goal in dict.fromkeys(question.objectives)]
     try:
-        return all(LinearFirstLayer(question, row, nothing, during, id(first)).holds() for row in rows)
+        return all(LinearFirstLayer(question, row, baseline, during, id(first)).holds() for row in rows)
     except Exception as error:  # whatever a network throws at what it did not expect
         if is_out_of_memory(error):
             raise
@@ -116,10 +167,16 @@ def first_layer_is_linear(
 
 
 def _near(found: Tensor, wanted: Tensor) -> bool:
+    """Test whether two tensors agree up to rounding; False for NaN."""
     return float((found - wanted).abs().max()) <= STRAIGHT * float(wanted.abs().max())  # not for NaN
 
 
 class _AccumulateGradient(torch.autograd.Function):
+    """Autograd function in place of the first layer, which accumulates gradients at its outputs on the line.
+
+    The scalar `anchor` makes its result part of an autograd graph.
+    """
+
     @staticmethod
     def forward(ctx: Any, anchor: Tensor, line: LinearFirstLayer, share: Tensor, weight: Tensor) -> Tensor:
         ctx.line, ctx.weight = line, weight
@@ -146,7 +203,7 @@ class _AccumulateGradient(torch.autograd.Function):
 
 
 class _Reached(BaseException):
-    """Ends a pass at the first convolution; no `Exception`, so that no network swallows it."""
+    """Ends a pass at the first layer; a `BaseException`, so that no network's error handling catches it."""
 
     def __init__(self, made: Tensor) -> None:
         super().__init__()
@@ -154,7 +211,7 @@ class _Reached(BaseException):
 
 
 class _At(TorchFunctionMode):
-    """Does something else where the convolution with a certain weight is called."""
+    """Function mode that replaces the call of the convolution or dense layer with a certain weight."""
 
     def __init__(self, key: int, act: Callable[[Callable[[], Tensor]], Tensor]) -> None:
         super().__init__()
@@ -171,4 +228,5 @@ class _At(TorchFunctionMode):
 
 
 def _reach(run: Callable[[], Tensor]) -> Tensor:
+    """Run the layer, and end the pass with its output."""
     raise _Reached(run())

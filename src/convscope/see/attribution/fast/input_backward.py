@@ -1,8 +1,8 @@
-"""Passes whose gradient is taken once, back to the input: weights stay as they are, and little is kept.
+"""Backward passes to the input alone, taken once: no gradients of weights, and little memory.
 
-A convolution keeps nothing, a rectifier what it made (so a layer that writes over that is an error, where a
-network's own ReLU6 in place would keep a copy). On the way back a convolution without stride is a
-convolution with its kernel turned round, which processors do faster than what frameworks call its backward.
+A convolution saves no activations for the backward pass, a ReLU only its output (so a layer that overwrites
+it is an error, where a ReLU6 in place would otherwise save a copy). The backward pass of a convolution with
+stride 1 is a convolution with the flipped kernel, which is faster on CPUs than the framework's own.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,27 @@ from convscope.see.optimize.relu_gradients import RELU_SIGNATURES, by_position
 RECTIFIERS = frozenset(
     func for func in RELU_SIGNATURES if "clamp" not in func.__name__ and "clip" not in func.__name__
 )
-"""Those whose slope is 0 at both bounds: a clamp's is 1."""
+"""ReLU functions whose derivative is 0 at both bounds; that of a clamp is 1."""
 FULL = (torch.float32, torch.float64)
+"""Dtypes that are handled; others take the framework's own backward pass."""
 Pair = tuple[int, int]
+"""Values for height and width."""
 
 
 class InputOnlyBackward(FoldedMode):
-    """Inside, passes can be differentiated once, with respect to inputs but not to weights."""
+    """Function mode in which passes can be differentiated once, with respect to inputs but not to weights.
+
+    Convolutions contain their folded normalisations. What it does not handle runs as usual.
+
+    Args:
+        fold: folded weights and memory format.
+    """
 
     def __init__(self, fold: FoldPlan) -> None:
         super().__init__(fold.weights, fold.norms)
         self.layout = torch.channels_last if fold.channels_last else torch.contiguous_format
         self.turned: dict[int, tuple[Tensor, Tensor]] = {}
-        """By a weight's `id`: the weight, so that no other one gets its `id`, and it turned round."""
+        """By a weight's `id`: the weight, kept alive to keep the `id` unique, and its flipped kernel."""
 
     @override
     def __torch_function__(
@@ -52,6 +60,7 @@ class InputOnlyBackward(FoldedMode):
         return super().__torch_function__(func, types, args, kwargs) if made is NotImplemented else made
 
     def _convolved(self, args: Any, kwargs: Any) -> Any:
+        """Run a 2-d convolution with its own backward rule, or return NotImplemented."""
         x, weight, bias, rest, named = convolution(args, kwargs)
         folded = self.weights.get(id(weight))
         weight, bias = folded or (weight, bias)
@@ -70,7 +79,7 @@ class InputOnlyBackward(FoldedMode):
         return _Convolved.apply(x, weight, bias, (stride, padding, dilation, groups), turned)
 
     def _turned(self, weight: Tensor, groups: int, *, kept: bool) -> Tensor:
-        """The kernel turned round; not kept where weights are computed anew at every call."""
+        """Return the flipped kernel; it is cached unless the weight is computed anew in every call."""
         source, turned = self.turned.get(id(weight), (None, None))
         if source is not weight or turned is None:
             turned = _turn(weight, groups).contiguous(memory_format=self.layout)
@@ -80,12 +89,13 @@ class InputOnlyBackward(FoldedMode):
 
 
 def _pair(value: Any) -> Pair:
+    """Expand one value to two axes."""
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
     return (values * 2)[:2]
 
 
 def _turns(weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> bool:
-    """Whether the way back is a convolution with the turned kernel, and sooner so."""
+    """Test whether the backward pass can be a convolution with the flipped kernel, and is faster as one."""
     reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     fits = stride == (1, 1) and all(p <= r for p, r in zip(padding, reach, strict=True))
     one_by_one = groups == len(weight) and weight.shape[1] == 1
@@ -93,11 +103,14 @@ def _turns(weight: Tensor, stride: Pair, padding: Pair, dilation: Pair, groups: 
 
 
 def _turn(weight: Tensor, groups: int) -> Tensor:
+    """Flip a kernel; without groups also exchange input and output channels."""
     turned = weight.flip(2, 3)
     return turned.transpose(0, 1) if groups == 1 else turned
 
 
 class _Convolved(torch.autograd.Function):
+    """Convolution whose backward pass computes only the input's gradient, and saves no activations."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: Any, turned: Tensor | None
@@ -139,12 +152,15 @@ class _Convolved(torch.autograd.Function):
 
 
 def _rectified(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Run a ReLU with its own backward rule, or return NotImplemented."""
     x, low, high, inplace = RELU_SIGNATURES[func](*args, **by_position(kwargs))
     plain = x.requires_grad and x.dtype in FULL and not (inplace and x._is_view())
     return _Rectified.apply(x, high, inplace) if plain and low == 0 else NotImplemented
 
 
 class _Rectified(torch.autograd.Function):
+    """Clamp to [0, high] that saves its output where that suffices."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, high: float, inplace: bool) -> Tensor:
         ctx.high = high
@@ -166,6 +182,7 @@ class _Rectified(torch.autograd.Function):
 
 
 def _padded(args: Any, kwargs: Any) -> Any:
+    """Run constant padding of two axes with its own backward rule, or return NotImplemented."""
     given = dict(zip(("input", "pad", "mode", "value"), args, strict=False)) | kwargs
     x, sides = given["input"], tuple(given["pad"])
     plain = given.get("mode", "constant") == "constant" and x.requires_grad and x.dim() == 4
@@ -175,6 +192,8 @@ def _padded(args: Any, kwargs: Any) -> Any:
 
 
 class _Padded(torch.autograd.Function):
+    """Constant padding in the input's memory format, whose backward pass is a view."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, sides: tuple[int, int, int, int], value: float) -> Tensor:
         left, right, top, bottom = sides

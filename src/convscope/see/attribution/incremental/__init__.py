@@ -1,1 +1,1 @@
-"""Occlusion by recomputing only what a covered box changes."""
+"""Occlusion that recomputes only the region of each layer that a covered window changes."""

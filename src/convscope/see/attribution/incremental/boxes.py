@@ -1,7 +1,7 @@
-"""Where the rows of a batch differ from one tensor that is known: one box for each row, all of one size.
+"""Boxes in which the rows of a batch differ from one reference tensor: one for each row, all of one size.
 
-A box that is too large does no harm: what is recomputed in it is what was there. So boxes at a border are
-moved inwards until they have the size of the others, and one call serves a whole batch.
+A box that is too large is harmless: what is recomputed in it are the reference's values. So boxes at the
+border are moved inwards until they have the size of the others, and one call computes a whole batch.
 """
 
 from collections.abc import Sequence
@@ -14,51 +14,74 @@ from jaxtyping import Float
 from torch import Tensor
 
 Span = tuple[int, int]
-"""The first position and the one after the last."""
+"""First position, and the one after the last."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """How one axis is read: output `k` reads `k * stride - before + j * dilation` for j below `kernel`."""
+    """A layer's window along one axis.
+
+    Output `k` reads the positions `k * stride - before + j * dilation` for `0 <= j < kernel`.
+    """
 
     kernel: int = 1
     stride: int = 1
     before: int = 0
+    """Padding at the beginning."""
     dilation: int = 1
 
     @property
     def reach(self) -> int:
-        """Positions from the first to the last that one output reads, less one."""
+        """Distance from the first to the last position that one output reads."""
         return (self.kernel - 1) * self.dilation
 
     def reached(self, span: Span, outputs: int) -> Span:
-        """The hull of the outputs that read anything in a span; one of them where none does."""
+        """Return the outputs that read any position of a span.
+
+        Args:
+            span: positions of the input.
+            outputs: the output's extent.
+
+        Returns:
+            Their hull, within the output; at least one output, even if none reads the span.
+        """
         low = -(-(span[0] + self.before - self.reach) // self.stride)
         high = (span[1] - 1 + self.before) // self.stride + 1
         low = min(max(low, 0), outputs - 1)
         return low, max(min(high, outputs), low + 1)
 
     def reading(self, start: int, size: int) -> Span:
-        """What `size` outputs from `start` on read, counted from the first padded position."""
+        """Return the positions that some outputs read.
+
+        Args:
+            start: the first output.
+            size: how many outputs.
+
+        Returns:
+            Their span, counted from the first padded position.
+        """
         first = start * self.stride
         return first, first + (size - 1) * self.stride + self.reach + 1
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """For each row and each axis, the span that may differ, in tensors of this extent."""
+    """For each row of a batch the box that may differ from the reference, as one span for each axis.
+
+    `extent` is the spatial size of the tensors.
+    """
 
     spans: tuple[tuple[Span, ...], ...]
     extent: tuple[int, ...]
 
     @cached_property
     def size(self) -> tuple[int, ...]:
-        """Of the boxes: the largest span along each axis."""
+        """Common size of the boxes: the longest span along each axis."""
         return tuple(max(high - low for low, high in axis) for axis in zip(*self.spans, strict=True))
 
     @cached_property
     def starts(self) -> tuple[tuple[int, ...], ...]:
-        """Where the box of each row begins."""
+        """First position of each row's box along each axis, moved inwards at the border."""
         ends = [whole - size for whole, size in zip(self.extent, self.size, strict=True)]
         return tuple(
             tuple(min(low, end) for (low, _), end in zip(row, ends, strict=True)) for row in self.spans
@@ -66,11 +89,18 @@ class Boxes:
 
     @property
     def share(self) -> float:
-        """Of the whole extent that a box takes."""
+        """Share of the whole extent that one box covers, 0 to 1."""
         return prod(self.size) / prod(self.extent)
 
     def union(self, other: "Boxes") -> "Boxes":
-        """The hull of both, row by row."""
+        """Return the hull of both boxes of each row.
+
+        Args:
+            other: boxes of as many rows in tensors of the same extent.
+
+        Returns:
+            The hulls.
+        """
         spans = (
             tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(one, two, strict=True))
             for one, two in zip(self.spans, other.spans, strict=True)
@@ -78,7 +108,15 @@ class Boxes:
         return Boxes(tuple(spans), self.extent)
 
     def propagate(self, windows: Sequence[Window], outputs: Sequence[int]) -> "Boxes":
-        """What may differ after a layer that reads by these windows."""
+        """Return the boxes that may differ after a layer.
+
+        Args:
+            windows: the layer's window along each axis.
+            outputs: the extent of its output.
+
+        Returns:
+            Boxes in the output.
+        """
         spans = (
             tuple(w.reached(span, count) for w, span, count in zip(windows, row, outputs, strict=True))
             for row in self.spans
@@ -86,7 +124,15 @@ class Boxes:
         return Boxes(tuple(spans), tuple(outputs))
 
     def shift(self, by: Sequence[int], extent: Sequence[int]) -> "Boxes":
-        """The same spans in a tensor that begins so much earlier."""
+        """Move all spans, as padding does.
+
+        Args:
+            by: positions added at the beginning of each axis.
+            extent: the new extent.
+
+        Returns:
+            The moved boxes.
+        """
         spans = (
             tuple((low + step, high + step) for (low, high), step in zip(row, by, strict=True))
             for row in self.spans
@@ -97,7 +143,16 @@ class Boxes:
 def extract(
     whole: Float[Tensor, "rows c *extent"], starts: Sequence[Sequence[int]], size: Sequence[int]
 ) -> Float[Tensor, "b c *size"]:
-    """Boxes of one size out of a tensor with one row for all, or one for each."""
+    """Copy boxes of one size out of a tensor.
+
+    Args:
+        whole: one row for all boxes, or one row for each.
+        starts: first position of each box along each axis.
+        size: of the boxes.
+
+    Returns:
+        `[b c *size]`, in the memory format of `whole`.
+    """
     last = whole.dim() == 4 and whole.is_contiguous(memory_format=torch.channels_last)
     if last:
         return _lines(whole, starts, size)
@@ -111,7 +166,7 @@ def extract(
 def _lines(
     whole: Float[Tensor, "rows c h w"], starts: Sequence[Sequence[int]], size: Sequence[int]
 ) -> Float[Tensor, "b c *size"]:
-    """Boxes out of a tensor with its channels last: each line of a box is one piece of memory."""
+    """Copy boxes out of a channels-last tensor, line by line: each is contiguous in memory."""
     rows, channels, height, width = whole.shape
     lines = whole.permute(0, 2, 3, 1).reshape(-1).unfold(0, size[1] * channels, channels)
     first = [((k if rows > 1 else 0) * height + y) * width + x for k, (y, x) in enumerate(starts)]
@@ -127,7 +182,14 @@ def paste(
     onto: Float[Tensor, "b c *other"],
     origins: Sequence[Sequence[int]],
 ) -> None:
-    """Write boxes over others, where they meet; both are given by where they begin."""
+    """Overwrite boxes with others where they overlap.
+
+    Args:
+        values: the boxes that are written.
+        starts: their first positions in a common tensor.
+        onto: the boxes that are written to, in place.
+        origins: their first positions.
+    """
     for row, (at, origin) in enumerate(zip(starts, origins, strict=True)):
         there, here = [], []
         for a, o, size, room in zip(at, origin, values.shape[2:], onto.shape[2:], strict=True):

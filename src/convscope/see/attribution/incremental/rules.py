@@ -1,7 +1,8 @@
-"""Rules of functions on a `PatchedTensor`: those that read only the neighbourhood of each position.
+"""Rules of functions on a `PatchedTensor`: those that read only a neighbourhood of each position.
 
-A rule computes the function on what was known (once) and on the boxes, with as much around them as it reads.
-Functions without a rule, and uses of a function that its rule does not cover, return `NotImplemented`.
+A rule applies the function to the reference (once for all batches), and to the boxes with as much around
+them as it reads. Functions without a rule, and uses that a rule does not cover, return `NotImplemented` and
+are computed in full.
 """
 
 from collections.abc import Callable
@@ -24,14 +25,15 @@ log log1p sqrt rsqrt square sin cos erf clone contiguous to float double half bf
 local_response_norm
 """
 POINTWISE = frozenset(_POINTWISE.split())
-"""Work on each position by itself."""
+"""Functions of each position alone."""
 _COMBINING = """
 add radd iadd sub rsub isub mul rmul imul multiply div divide true_divide truediv rtruediv itruediv idiv
 pow maximum minimum
 """
 COMBINING = frozenset(_COMBINING.split())
-"""Work on each position of two operands, or of one and a constant."""
+"""Functions of each position of two operands, or of one operand and a constant."""
 IN_PLACE = ("__iadd__", "__isub__", "__imul__", "__itruediv__", "__idiv__")
+"""Names of augmented assignments, which work in place."""
 DROPOUTS = frozenset(
     (
         "dropout",
@@ -43,19 +45,22 @@ DROPOUTS = frozenset(
         "feature_alpha_dropout",
     )
 )
+"""Dropout functions, which do nothing outside training."""
 
 
 def _finished(made: PatchedTensor) -> Any:
-    """The result, in full where boxes have grown over most of it."""
+    """Return the result, in full where its boxes cover most of it."""
     return made.full() if made.region.share >= WHOLE else made
 
 
 def _inplace(func: Callable[..., Any], kwargs: Any) -> bool:
+    """Test whether a call works in place."""
     name = func.__name__
     return bool(kwargs.get("inplace")) or name in IN_PLACE or (name.endswith("_") and not name.endswith("__"))
 
 
 def _pointwise(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of functions of each position alone."""
     x, *rest = args or (kwargs.get("input"),)
     if not args or any(isinstance(value, PatchedTensor) for value in (*rest, *kwargs.values())):
         return NotImplemented
@@ -73,6 +78,7 @@ def _pointwise(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _combined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of functions of two operands, of which one or both are patched."""
     if len(args) != 2 or any(isinstance(value, Tensor) for value in kwargs.values()) or "out" in kwargs:
         return NotImplemented
     changed = [value for value in args if isinstance(value, PatchedTensor)]
@@ -101,7 +107,7 @@ def _combined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _operand(value: Any, like: PatchedTensor, region: Boxes) -> Any:
-    """An operand in the boxes; what differs from row to row, or is larger, is none."""
+    """Return an operand's values in the boxes; NotImplemented if it differs between rows, or is larger."""
     if isinstance(value, PatchedTensor):
         return value.values_in(region)
     if not isinstance(value, Tensor) or value.dim() == 0:
@@ -116,6 +122,7 @@ def _operand(value: Any, like: PatchedTensor, region: Boxes) -> Any:
 
 
 def _normalised(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of batch normalisation with running statistics."""
     norm = normalisation(args, kwargs)
     x = norm["input"]
     if norm["training"] or norm["running_mean"] is None or not isinstance(x, PatchedTensor):
@@ -126,11 +133,13 @@ def _normalised(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _dropped(_func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of dropout outside training, which returns its input."""
     training = kwargs["training"] if "training" in kwargs else args[2] if len(args) > 2 else True
     return NotImplemented if training or not args else args[0]
 
 
 def _convolved(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of convolutions."""
     x, weight, bias, rest, named = convolution(args, kwargs)
     options = dict(zip(("stride", "padding", "dilation", "groups"), rest, strict=False)) | named
     axes = weight.dim() - 2
@@ -149,6 +158,7 @@ def _convolved(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _largest(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of max pooling."""
     names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
     given = dict(zip(names, args, strict=False)) | kwargs
     x = given["input"]
@@ -163,6 +173,7 @@ def _largest(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _averaged(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of average pooling."""
     names = (
         "input",
         "kernel_size",
@@ -194,7 +205,20 @@ def _windowed(
     fill: float,
     run: Callable[[Tensor], Tensor],
 ) -> Any:
-    """A function that reads by windows; `run` is the same without padding."""
+    """Apply a function that reads windows to the reference and to the boxes.
+
+    Args:
+        func: the function, as it was called.
+        args: its positional arguments.
+        kwargs: its keyword arguments.
+        x: the patched input.
+        windows: one for each spatial axis.
+        fill: the value of padding.
+        run: the same function without padding.
+
+    Returns:
+        The patched output; NotImplemented where boxes would cover most of it.
+    """
     base = x.memory.recall(func, args, kwargs, lambda: func(*known(args), **known(kwargs)))
     region = x.region.propagate(windows, tuple(base.shape[2:]))
     if region.share >= WHOLE:
@@ -216,7 +240,7 @@ def _windowed(
 
 
 def _padded(known: Tensor, windows: list[Window], fill: float, outputs: tuple[int, ...]) -> Tensor:
-    """With as much around it as the first and the last output read."""
+    """Pad the reference with as much as the first and the last output read beyond its border."""
     sides: list[int] = []
     for window, extent, count in reversed(list(zip(windows, known.shape[2:], outputs, strict=True))):
         _, end = window.reading(0, count)
@@ -225,6 +249,7 @@ def _padded(known: Tensor, windows: list[Window], fill: float, outputs: tuple[in
 
 
 def _padding(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of constant padding."""
     given = dict(zip(("input", "pad", "mode", "value"), args, strict=False)) | kwargs
     x, pad = given["input"], given["pad"]
     axes = x.dim() - 2
@@ -240,6 +265,7 @@ def _padding(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _joined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of concatenation along channels."""
     given = dict(zip(("tensors", "dim"), args, strict=False)) | kwargs
     tensors = given["tensors"]
     if not all(isinstance(t, PatchedTensor) for t in tensors) or given.get("dim", 0) not in (
@@ -256,6 +282,7 @@ def _joined(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _split(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Rule of splitting along channels."""
     x, *rest = args
     dim = kwargs.get("dim", rest[1] if len(rest) > 1 else 0)
     if not isinstance(x, PatchedTensor) or dim not in (1, 1 - x.dim()):
@@ -266,7 +293,7 @@ def _split(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _chosen(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Some channels, as `x[:, a:b]`."""
+    """Rule of indexing that takes a range of channels, as `x[:, a:b]`."""
     x, index = args
     full = slice(None)
     if not isinstance(x, PatchedTensor) or not isinstance(index, tuple) or len(index) < 2 or index[0] != full:
@@ -278,6 +305,7 @@ def _chosen(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def _each(value: Any, axes: int) -> tuple[int, ...]:
+    """Expand one value to all axes."""
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
     return values if len(values) == axes else values[:1] * axes
 
@@ -295,4 +323,4 @@ PATCH_RULES: dict[str, Rule] = {
     "pad": _padding,
     "getitem": _chosen,
 }
-"""By the function's name, without underscores."""
+"""Rule of each function, by its name without underscores."""

@@ -1,4 +1,4 @@
-"""Scores of inputs of which one box is covered, in batches and without gradients."""
+"""Scores of inputs with one covered box each, in batches and without gradients."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -16,19 +16,21 @@ from convscope.see.attribution.target import AttributionTask
 
 Box = tuple[slice, ...]
 Job = tuple[int, int, Box]
-"""Row, input, and which of its positions are covered."""
+"""Row index, input index, and the covered box as slices of spatial axes."""
 During = Callable[[], AbstractContextManager[object]]
 
 POSITIONS = 64 * 64
 """Inputs with fewer positions are computed in full: there is little to save."""
 FEW = 16
-"""With fewer boxes everything is computed in full: trying three of them both ways costs what is saved. On
-two cores 9 windows of 32 took 6 % (EfficientNet-lite0) and 24 % (GoogLeNet) longer in parts, 16 took 22 % and
-11 % less."""
+"""With fewer boxes everything is computed in full: the test of three boxes costs what is saved.
+
+On two cores 9 windows of 32 pixels took 6 % (EfficientNet-lite0) and 24 % (GoogLeNet) longer incrementally,
+16 windows 22 % and 11 % less.
+"""
 MORE = 2
-"""Times as many boxes are computed together as pictures in full: the first layers see little of each."""
+"""Factor of the batch size of incremental passes: the first layers compute little of each image."""
 AGREE = 1e-4
-"""How far scores found locally may be from scores in full, as a share of the largest."""
+"""Largest difference of incremental scores from full ones, relative to the largest score."""
 
 
 def occlusion_scores(
@@ -39,17 +41,20 @@ def occlusion_scores(
     positions: int = POSITIONS,
     few: int = FEW,
 ) -> Iterator[tuple[Sequence[Job], Tensor]]:
-    """The targets' values when one box of one input shows the cover instead, batch by batch.
+    """Compute the targets' values while one box of one input shows the cover, batch by batch.
 
-    Layers compute only what a box can change, where that is less; it is tried on the first and the middle
-    box of each input, and left if a score differs from the one computed in full.
+    Layers recompute only what a box can change, where that is less. Three boxes of each input are first
+    computed both ways; if a score differs, that input is computed in full.
 
     Args:
-        question: what is asked.
+        question: the task: network, inputs and targets.
         jobs: what to cover, one box at a time; boxes of one row and one input stand together.
-        cover: for each input, what shows in its place.
-        positions: how many an input must have for anything to be computed locally.
-        few: how many boxes it must have for that.
+        cover: for each input of the network, a tensor `[b ...]` with the values that covered positions show.
+        positions: spatial positions that an input needs for incremental computation.
+        few: number of boxes that it needs for that.
+
+    Yields:
+        Some of the jobs in their order, and their scores `[n]` on the CPU.
     """
     during = plan_folding(question)
     for (row, i), group in groupby(jobs, key=lambda job: job[:2]):
@@ -66,7 +71,15 @@ def occlusion_scores(
 
 
 class OccludedInput:
-    """One input of one row, parts of which are covered."""
+    """One input of one row, of which boxes are covered.
+
+    Args:
+        question: the task: network, inputs and targets.
+        row: the row's index.
+        number: index of the input.
+        cover: what covered positions show, `[1 ...]`.
+        lay: converts the input to the memory format of the passes.
+    """
 
     def __init__(
         self,
@@ -83,7 +96,15 @@ class OccludedInput:
         self.memory = ReferenceCache(PATCH_RULES)
 
     def agrees(self, boxes: Sequence[Box], during: During) -> bool:
-        """Whether the local way gives the same; what it stumbles over, the other way may not."""
+        """Test whether incremental scores equal full ones.
+
+        Args:
+            boxes: to cover, one at a time.
+            during: returns a context for each pass.
+
+        Returns:
+            False also if the incremental pass fails.
+        """
         try:
             found = self.scores(boxes, during, local=True)
         except Exception:  # whatever a network throws at a tensor that is not quite one
@@ -92,13 +113,23 @@ class OccludedInput:
         return float((found - wanted).abs().max()) <= AGREE * float(wanted.abs().max())  # not for NaN
 
     def scores(self, boxes: Sequence[Box], during: During, *, local: bool) -> Tensor:
-        """The target's value with each box covered."""
+        """Compute the target's value with each box covered.
+
+        Args:
+            boxes: to cover, one at a time.
+            during: returns a context for the pass.
+            local: compute incrementally rather than in full.
+
+        Returns:
+            `[n]`, one score for each box.
+        """
         made = [x.expand(len(boxes), *x.shape[1:]) for x in self.inputs]
         made[self.number] = self._changed(boxes) if local else self._covered(boxes)
         with torch.no_grad(), during():
             return self.question.scores(made, [self.row] * len(boxes))
 
     def _covered(self, boxes: Sequence[Box]) -> Tensor:
+        """Return copies of the input with one box covered in each."""
         made = self.lay(self.known.repeat(len(boxes), *[1] * (self.known.dim() - 1)))
         for place, box in enumerate(boxes):
             at = box if made.dim() == 2 else (slice(None), *box)
@@ -106,6 +137,7 @@ class OccludedInput:
         return made
 
     def _changed(self, boxes: Sequence[Box]) -> PatchedTensor:
+        """Return the same as a patched tensor, whose reference is the input."""
         spans = tuple(tuple((side.start, side.stop) for side in box) for box in boxes)
         region = Boxes(spans, tuple(self.known.shape[2:]))
         inside = extract(self.known, region.starts, region.size)

@@ -1,10 +1,11 @@
-"""A batch that is one known input except for a box in each row: layers compute what the box can change.
+"""A batch that equals one reference input except for a box in each row.
 
-Where each layer reads only its neighbourhood, most of what it makes is what it made of the unchanged input.
-`PatchedTensor` holds that, once for the whole batch, and beside it the part that may differ; rules in
-`locally.py`
-say what functions make of both. Everything else gets the whole batch as an ordinary tensor, and goes on with
-it: nothing is guessed, and no network has to be known.
+Layers recompute only what the box can change.
+
+Where a layer reads only a neighbourhood of each position, most of its output equals that for the reference.
+`PatchedTensor` holds the reference once for the whole batch, and beside it the boxes that may differ;
+`rules.py` has what functions make of both. All other functions get the whole batch as an ordinary tensor,
+and their outputs are ordinary tensors, so that any network can be run.
 
 Source: Nakandala, Kumar and Papakonstantinou 2019, "Incremental and Approximate Inference for Faster
 Occlusion-based Deep CNN Explanations", SIGMOD, §3 (there by layers of three known networks).
@@ -20,27 +21,30 @@ from typing_extensions import override
 from convscope.see.attribution.incremental.boxes import Boxes, extract, paste
 
 WHOLE = 0.7
-"""Share of a map from which on it is computed in full: cutting and pasting would cost more than it saves."""
-_FORM_WORDS = """
+"""Share of a map from which on it is computed in full: extracting and pasting would cost more."""
+_METADATA_FIELD_WORDS = """
 shape dtype device ndim layout requires_grad is_cuda is_cpu is_sparse is_quantized is_meta is_mps is_nested
 is_leaf grad_fn names itemsize nbytes
 """
-_FORM = frozenset(_FORM_WORDS.split())
-_ASKING_WORDS = """
+_METADATA_FIELDS = frozenset(_METADATA_FIELD_WORDS.split())
+_METADATA_CALL_WORDS = """
 size dim ndimension numel nelement is_floating_point is_complex element_size __len__ get_device is_signed
 is_inference
 """
-_ASKING = frozenset(_ASKING_WORDS.split())
+_METADATA_CALLS = frozenset(_METADATA_CALL_WORDS.split())
 
 
 Rule = Callable[[Callable[..., Any], Any, Any], Any]
-"""Gets a function and its arguments, returns what it makes, or NotImplemented."""
+"""Gets a function, its positional and its keyword arguments; returns the result, or NotImplemented."""
 
 
 class ReferenceCache:
-    """What was made of the unchanged input, by what it was made with; and the rules to go by.
+    """Results for the unchanged input, by function and arguments; and the rules of functions.
 
-    Keys hold tensors by identity; they are kept alive, so that no identity is given away again.
+    Keys hold tensors by `id`; the tensors are kept alive, so that no `id` is reused.
+
+    Args:
+        rules: by the function's name without underscores.
     """
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
@@ -49,7 +53,17 @@ class ReferenceCache:
         self.kept: list[Any] = []
 
     def recall(self, func: Callable[..., Any], args: Any, kwargs: Any, make: Callable[[], Any]) -> Any:
-        """The result of `make`, computed the first time this is asked."""
+        """Return a cached result, or compute it.
+
+        Args:
+            func: the function.
+            args: its positional arguments; patched tensors stand for their references.
+            kwargs: its keyword arguments.
+            make: computes the result for the references.
+
+        Returns:
+            The result of the first such call.
+        """
         key = (func, _key(args), _key(kwargs))
         if key not in self.known:
             self.known[key] = make()
@@ -58,6 +72,7 @@ class ReferenceCache:
 
 
 def _key(value: Any) -> Hashable:
+    """Return a hashable key of arguments: tensors by `id`, other values with their type."""
     if isinstance(value, Tensor):
         return "tensor", id(value.known if isinstance(value, PatchedTensor) else value)
     if isinstance(value, list | tuple):
@@ -68,13 +83,13 @@ def _key(value: Any) -> Hashable:
 
 
 class PatchedTensor(Tensor):
-    """One known tensor `[1 c *size]`, and boxes `[b c *box]` of a batch that differ from it.
+    """One reference tensor `[1 c *size]`, and boxes `[b c *box]` in which the rows of a batch differ from it.
 
     Args:
-        known: what stands everywhere outside the boxes.
-        inside: what stands in them.
-        region: where they are.
-        memory: of what was made of known tensors.
+        known: the reference, which holds everywhere outside the boxes.
+        inside: the values in the boxes.
+        region: the position of each row's box.
+        memory: results for the reference, and the rules.
     """
 
     known: Tensor
@@ -95,12 +110,19 @@ class PatchedTensor(Tensor):
         self._edition = 0
 
     def replace_(self, other: "PatchedTensor") -> "PatchedTensor":
-        """Take the value of another, as functions that work in place do."""
+        """Take the value of another tensor, as functions that work in place do.
+
+        Args:
+            other: has the same shape.
+
+        Returns:
+            This tensor.
+        """
         self.known, self.inside, self.region, self._full = other.known, other.inside, other.region, None
         return self
 
     def full(self) -> Tensor:
-        """The batch as an ordinary tensor."""
+        """Return the batch as an ordinary tensor `[b c *size]`; it is computed once."""
         if self._full is None:
             corner = [(0,) * len(self.region.extent)] * len(self.inside)
             self._full = extract(self.known, corner, self.region.extent)
@@ -109,14 +131,21 @@ class PatchedTensor(Tensor):
         return self._full
 
     def absorb_writes(self) -> None:
-        """If someone wrote into the ordinary tensor, that is the value from now on."""
+        """Take over the ordinary tensor's values if a function has written into it."""
         if self._full is not None and self._full._version != self._edition:
             self._edition, self.inside = self._full._version, self._full
             everywhere = tuple((0, extent) for extent in self.region.extent)
             self.region = Boxes((everywhere,) * len(self.inside), self.region.extent)
 
     def values_in(self, region: Boxes) -> Tensor:
-        """The values in boxes that hold its own."""
+        """Return the values in larger boxes.
+
+        Args:
+            region: boxes that contain this tensor's own.
+
+        Returns:
+            `[b c *box]`.
+        """
         if region.starts == self.region.starts and region.size == self.region.size:
             return self.inside
         made = extract(self.known, region.starts, region.size)
@@ -124,12 +153,23 @@ class PatchedTensor(Tensor):
         return made
 
     def like(self, known: Tensor, inside: Tensor, region: Boxes | None = None) -> "PatchedTensor":
-        """Another with the same memory."""
+        """Create a patched tensor with the same cache.
+
+        Args:
+            known: its reference.
+            inside: its values in the boxes.
+            region: its boxes; by default this tensor's.
+
+        Returns:
+            The new tensor.
+        """
         return PatchedTensor(known, inside, region or self.region, self.memory)
 
     @override
     def __repr__(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return f"<Changed {tuple(self.known.shape[1:])}: {len(self.inside)} boxes of {self.region.size}>"
+        return (
+            f"<PatchedTensor {tuple(self.known.shape[1:])}: {len(self.inside)} boxes of {self.region.size}>"
+        )
 
     @classmethod
     @override
@@ -139,8 +179,9 @@ class PatchedTensor(Tensor):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         with torch._C.DisableTorchFunctionSubclass():
-            if name in _ASKING or (
-                name == "__get__" and getattr(getattr(func, "__self__", None), "__name__", "") in _FORM
+            if name in _METADATA_CALLS or (
+                name == "__get__"
+                and getattr(getattr(func, "__self__", None), "__name__", "") in _METADATA_FIELDS
             ):
                 return func(*args, **kwargs)
             found = list(_changed((args, kwargs)))
@@ -164,16 +205,31 @@ class PatchedTensor(Tensor):
 
 
 def known(value: Any) -> Any:
-    """Arguments with what was known in the place of every batch."""
+    """Replace patched tensors in arguments by their references.
+
+    Args:
+        value: an argument, or nested lists, tuples and dictionaries.
+
+    Returns:
+        The same structure.
+    """
     return _each(value, lambda changed: changed.known)
 
 
 def full(value: Any) -> Any:
-    """Arguments with ordinary tensors."""
+    """Replace patched tensors in arguments by ordinary ones.
+
+    Args:
+        value: an argument, or nested lists, tuples and dictionaries.
+
+    Returns:
+        The same structure.
+    """
     return _each(value, PatchedTensor.full)
 
 
 def _each(value: Any, change: Callable[[PatchedTensor], Tensor]) -> Any:
+    """Apply a function to every patched tensor in nested arguments."""
     if isinstance(value, PatchedTensor):
         return change(value)
     if type(value) in (list, tuple):
@@ -184,6 +240,7 @@ def _each(value: Any, change: Callable[[PatchedTensor], Tensor]) -> Any:
 
 
 def _changed(value: Any) -> Iterator[PatchedTensor]:
+    """Yield every patched tensor in nested arguments."""
     if isinstance(value, PatchedTensor):
         yield value
     elif isinstance(value, list | tuple):

@@ -1,8 +1,9 @@
-"""What class activation maps share: the layer, its maps, the gradient there, stretching the result.
+"""Class activation maps: weighted sums of one layer's feature maps, at the input's size.
 
-Up to the layer nothing requires a gradient; only what comes after it is part of the graph.
+The autograd graph begins at that layer: nothing before it requires a gradient.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -32,14 +33,33 @@ from convscope.see.features.recording import HALVES
 
 
 class Cam(Method):
-    """Base of the methods that weigh a layer's maps."""
+    """Base class of class activation maps: a setting for the layer whose feature maps are weighted."""
 
     signed = False
     layer: str = Field("", description="whose maps; the last with positions to tell apart if left out")
 
+    def place(self, question: AttributionTask) -> LayerAddress:
+        """Return the address of the layer whose feature maps are weighted.
+
+        Args:
+            question: the task: network, inputs and targets.
+
+        Returns:
+            The layer named in the settings, else the last one with spatial maps before the target.
+
+        Raises:
+            PlaceError: the named layer does not exist, or has no maps.
+            UsageError: no layer before the target has maps.
+        """
+        return resolve_cam_layer(question, self.layer)
+
+
+class GradientCam(Cam):
+    """Base class of class activation maps whose weights come from the target's gradient at the layer."""
+
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The rectified weighted sum of maps, at the input's size."""
+        """Yield the weighted sum of feature maps, interpolated to the input's size."""
         place = self.place(question)
         found = []
         for first in range(0, len(question), question.batch):
@@ -47,22 +67,34 @@ class Cam(Method):
             found.append(self.weigh_maps(*layer_gradient(question, place, rows)))
         yield PartialAttribution(upsample_to_inputs(question, torch.cat(found)), layer=place)
 
+    @abstractmethod
     def weigh_maps(
         self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
     ) -> Float[Tensor, "b 1 *size"]:
-        """One map from a layer's maps and the gradient there."""
-        raise UsageError(f"a way for {self.name} to combine maps")
+        """Combine a layer's feature maps and the target's gradient there into one map.
 
-    def place(self, question: AttributionTask) -> LayerAddress:
-        """The layer whose maps are weighed."""
-        return resolve_cam_layer(question, self.layer)
+        Args:
+            maps: `[b k *size]`.
+            gradient: `[b k *size]`.
+
+        Returns:
+            `[b 1 *size]`, not negative.
+        """
 
 
 def resolve_cam_layer(question: AttributionTask, text: str = "") -> LayerAddress:
-    """A layer by its address, or the last one before the target whose units have a map.
+    """Resolve the layer for a class activation map.
+
+    Args:
+        question: the task: network, inputs and targets.
+        text: an address (`layer4`, `conv#2`), or an activation function after a layer (`c2+relu`). Empty for
+            the last layer before the target that has spatial maps.
+
+    Returns:
+        The address, checked against the network.
 
     Raises:
-        PlaceError: the address leads nowhere, or its units have no maps.
+        PlaceError: the address does not exist, or its units have no maps.
         UsageError: no layer before the target has maps.
     """
     inputs = tuple(x[:1] for x in question.inputs)
@@ -79,6 +111,7 @@ def resolve_cam_layer(question: AttributionTask, text: str = "") -> LayerAddress
 
 
 def _shape(net: Net, inputs: tuple[Tensor, ...], place: LayerAddress) -> tuple[int, ...]:
+    """Return the shape of a layer's output, channels first, without batch axis."""
     parts = layer_shapes(net, *inputs)[place.layer][(place.call or 0) - 1]
     return next(iter(parts.values())) if place.key is None else parts[place.key]
 
@@ -86,10 +119,19 @@ def _shape(net: Net, inputs: tuple[Tensor, ...], place: LayerAddress) -> tuple[i
 def layer_gradient(
     question: AttributionTask, place: LayerAddress, rows: list[int]
 ) -> tuple[Float[Tensor, "b k *size"], Float[Tensor, "b k *size"]]:
-    """A layer's maps, and the gradient of each row's target there.
+    """Compute a layer's feature maps, and the gradient of each row's target there.
+
+    Args:
+        question: the task: network, inputs and targets.
+        place: the layer.
+        rows: row indices, one for each image of the batch.
+
+    Returns:
+        Maps and gradients, `[b k *size]` each, detached.
 
     Raises:
         UsageError: the target does not depend on the layer, or no gradient arrives there.
+        PlaceError: the layer does not have one activation for each row.
     """
     inputs = question.repeated(rows)
     with ordinary(), torch.enable_grad(), start_graph_at(question, place) as made:
@@ -106,7 +148,19 @@ def layer_gradient(
 
 
 def seen_maps(question: AttributionTask, place: LayerAddress) -> Float[Tensor, "b k *size"]:
-    """A layer's maps for every row, without gradients."""
+    """Record a layer's feature maps for every row, in batches, without gradients.
+
+    Args:
+        question: the task: network, inputs and targets.
+        place: the layer.
+
+    Returns:
+        `[b k *size]`.
+
+    Raises:
+        UsageError: the layer does not run before the target is computed.
+        PlaceError: the layer does not have one activation for each row.
+    """
     found = []
     for first in range(0, len(question), question.batch):
         rows = list(range(first, min(first + question.batch, len(question))))
@@ -120,7 +174,16 @@ def seen_maps(question: AttributionTask, place: LayerAddress) -> Float[Tensor, "
 
 
 def mapped(question: AttributionTask, place: LayerAddress, maps: Tensor) -> Float[Tensor, "b k *size"]:
-    """A layer's maps with units first, in float32 or better."""
+    """Move the channel axis of a layer's output to the front.
+
+    Args:
+        question: the task: network, inputs and targets.
+        place: the layer.
+        maps: its output, with channels wherever the layer has them.
+
+    Returns:
+        `[b k *size]`, in float32 or better.
+    """
     if isinstance(place, Activated):
         spots = [spot for spot in last_axes(question.net) if spot[0] == place.layer]
         turned = bool(spots) and tuple(maps.shape[1:]) == _raw(question, place)
@@ -132,7 +195,7 @@ def mapped(question: AttributionTask, place: LayerAddress, maps: Tensor) -> Floa
 
 
 def _raw(question: AttributionTask, place: LayerAddress) -> tuple[int, ...]:
-    """The shape of a layer's output with its units last."""
+    """Return the shape of a layer's output with its channels last, without batch axis."""
     units, *size = _shape(
         question.net, tuple(x[:1] for x in question.inputs), LayerAddress(place.layer, place.call)
     )
@@ -140,6 +203,7 @@ def _raw(question: AttributionTask, place: LayerAddress) -> tuple[int, ...]:
 
 
 def _check_rows(question: AttributionTask, place: LayerAddress, maps: Tensor, rows: list[int]) -> None:
+    """Refuse layers that fold parts of an image into the batch axis."""
     if len(maps) != len(rows):
         raise PlaceError(
             f"a layer with one activation for each image: {len(rows)}",
@@ -149,6 +213,7 @@ def _check_rows(question: AttributionTask, place: LayerAddress, maps: Tensor, ro
 
 
 def _unconnected(question: AttributionTask, place: LayerAddress, row: int) -> UsageError:
+    """Return the error for a layer that the target does not depend on."""
     return UsageError(
         f"a layer that {question.target_names[row]} depends on",
         received=str(place),
@@ -159,7 +224,14 @@ def _unconnected(question: AttributionTask, place: LayerAddress, row: int) -> Us
 def _check_arrival(
     question: AttributionTask, place: LayerAddress, maps: Tensor, row: int, *, everywhere: bool
 ) -> None:
-    """Refuse a row whose gradient at the maps is 0 because none arrives.
+    """Refuse a row whose gradient at the feature maps is 0 because none arrives.
+
+    Args:
+        question: the task: network, inputs and targets.
+        place: the layer.
+        maps: its output for this row, `[1 ...]`.
+        row: the row's index.
+        everywhere: test also whether the target depends on the layer at all.
 
     Raises:
         UsageError: the target does not depend on the layer, or not by operations with gradients.
@@ -170,9 +242,9 @@ def _check_arrival(
         with start_graph_at(question, place, value):
             return question.scores(inputs, [row])
 
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     size = float(maps.abs().max()) or 1.0
-    draws = [torch.randn(maps.shape, generator=chance, dtype=torch.float64) for _ in range(3)]
+    draws = [torch.randn(maps.shape, generator=generator, dtype=torch.float64) for _ in range(3)]
     others = [torch.zeros_like(maps), *((size * draw).to(maps) for draw in draws)]
     with ordinary():
         if everywhere and not depends(run, run(maps).detach(), others):
@@ -187,7 +259,14 @@ def _check_arrival(
 
 
 def upsample_to_inputs(question: AttributionTask, maps: Float[Tensor, "b 1 *size"]) -> tuple[Tensor, ...]:
-    """The maps at the size of each input that has as many axes; zeros for others.
+    """Interpolate maps to the spatial size of each input with as many axes.
+
+    Args:
+        question: the task: network, inputs and targets.
+        maps: `[b 1 *size]`.
+
+    Returns:
+        One tensor for each input: `[b 1 *size]` at its size; zeros in its own shape if it has other axes.
 
     Raises:
         UsageError: no input has as many axes as the maps.
@@ -208,15 +287,20 @@ def upsample_to_inputs(question: AttributionTask, maps: Float[Tensor, "b 1 *size
 def weighted_relu_sum(
     maps: Float[Tensor, "b k *size"], weights: Float[Tensor, "b k"]
 ) -> Float[Tensor, "b 1 *size"]:
-    """The rectified sum of maps, each times its weight."""
+    """Sum feature maps times their weights, and clip negative values to 0.
+
+    Args:
+        maps: `[b k *size]`.
+        weights: `[b k]`.
+
+    Returns:
+        `[b 1 *size]`, not negative.
+    """
     return torch.einsum("bk...,bk->b...", maps, weights).clamp_min(0)[:, None]
 
 
-# A layer's maps, weighed by the mean gradient of the target at each.
-
-
-class GradCam(Cam):
-    """The last layer's maps, each weighed by the mean gradient of the target over it."""
+class GradCam(GradientCam):
+    """A layer's feature maps, weighted by the mean gradient of the target over each."""
 
     name: str = "gradcam"
     title: ClassVar[str] = "Grad-CAM"
@@ -226,19 +310,16 @@ class GradCam(Cam):
     def weigh_maps(
         self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
     ) -> Float[Tensor, "b 1 *size"]:
-        """Rectified."""
+        """Return the ReLU of the sum of maps, weighted by each map's mean gradient."""
         return weighted_relu_sum(maps, gradient.flatten(2).mean(2))
 
 
-# Grad-CAM whose weights look at each position, so that several things of one class all count.
-
-
 TINY = 1e-6
-"""Keeps quotients finite; grad-cam's."""
+"""Keeps quotients finite; the value of the package pytorch-grad-cam."""
 
 
-class GradCamPlusPlus(Cam):
-    """The last layer's maps, weighed by positive gradients, each by its share of second derivatives."""
+class GradCamPlusPlus(GradientCam):
+    """A layer's feature maps, weighted by positive gradients, each times a ratio of higher derivatives."""
 
     name: str = "gradcam++"
     title: ClassVar[str] = "Grad-CAM++"
@@ -248,7 +329,7 @@ class GradCamPlusPlus(Cam):
     def weigh_maps(
         self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
     ) -> Float[Tensor, "b 1 *size"]:
-        """Rectified."""
+        """Return the ReLU of the sum of maps, with the weights of equations 10 and 19."""
         maps_, slope = maps.flatten(2), gradient.flatten(2)
         square = slope.square()
         share = square / (2 * square + maps_.sum(2, keepdim=True) * square * slope + TINY)
@@ -256,11 +337,8 @@ class GradCamPlusPlus(Cam):
         return weighted_relu_sum(maps, (slope.clamp_min(0) * share).sum(2))
 
 
-# A layer's maps, weighed position by position: sharp also in early layers.
-
-
-class LayerCam(Cam):
-    """The last layer's maps, every position of each weighed by its own positive gradient."""
+class LayerCam(GradientCam):
+    """A layer's feature maps, each position weighted by its own positive gradient; sharp in early layers."""
 
     name: str = "layercam"
     title: ClassVar[str] = "Layer-CAM"
@@ -270,5 +348,5 @@ class LayerCam(Cam):
     def weigh_maps(
         self, maps: Float[Tensor, "b k *size"], gradient: Float[Tensor, "b k *size"]
     ) -> Float[Tensor, "b 1 *size"]:
-        """Rectified."""
+        """Return the ReLU of the sum of maps times positive gradients."""
         return (maps * gradient.clamp_min(0)).sum(1, keepdim=True).clamp_min(0)

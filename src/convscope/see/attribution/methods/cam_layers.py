@@ -1,4 +1,4 @@
-"""Which layer's maps a class activation map weighs, found by watching one pass as it runs.
+"""Find the layer for a class activation map, by tracing one forward pass.
 
 Layers are ordered by the ends of their calls, so that a layer that runs several times counts where it runs
 last, and an activation function counts whether it is a module of its own, a shared one or a function.
@@ -29,21 +29,22 @@ from convscope.see.attribution.target import AttributionTask
 from convscope.see.optimize.relu_gradients import RELU_SIGNATURES, by_position
 
 POOLS = ("pool", "dropout", "drop", "flatten", "identity", "softmax", "upsample")
-"""Kinds of modules whose maps are not taken by themselves."""
+"""Parts of class names of modules whose feature maps are not taken."""
 _ACTIVATIONS = """
 relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardsigmoid hardswish hardtanh
 logsigmoid softsign threshold
 """
 ACTIVATIONS = frozenset(_ACTIVATIONS.split())
-"""Functions that count like modules of their own."""
+"""Names of functions that count like activation modules."""
 _NAMED = re.compile(r"(?P<layer>.+)\+(?P<function>[a-z_0-9]+?)(?:#(?P<number>\d+))?")
 
 
 @dataclass(frozen=True)
 class Activated(LayerAddress):
-    """The result of an activation function that is no module: the n-th after a layer's call ended.
+    """Address of an activation function's result that belongs to no module.
 
-    As text: `layer[#call]+function[#number]`, as in `c2+relu`.
+    It is the `number`-th call of `function` after a call of the layer ended. As text:
+    `layer[#call]+function[#number]`, as in `c2+relu`.
     """
 
     function: str = ""
@@ -56,7 +57,18 @@ class Activated(LayerAddress):
 
 
 def activated(net: Net, text: str) -> Activated | None:
-    """The place that a text like `c2+relu` names; None for all other texts."""
+    """Parse the address of an activation function that is no module.
+
+    Args:
+        net: the network.
+        text: such as `c2+relu`.
+
+    Returns:
+        The address; None if the text has another form, or is a layer's own name.
+
+    Raises:
+        PlaceError: what stands before the plus is no address.
+    """
     found = _NAMED.fullmatch(text.strip())
     if not found or text in layer_shapes(net):
         return None
@@ -65,16 +77,18 @@ def activated(net: Net, text: str) -> Activated | None:
 
 
 Ended = Callable[[str, int, nn.Module, Any], Any]
+"""Gets a layer's name, the number of the call, the module and its output; may return another output."""
 Function = Callable[[str, int, str, int, Any], Any]
+"""Gets a layer's name and call, a function's name and number, and its result; may return another result."""
 
 
 class Walk(TorchFunctionMode):
-    """Calls back at the end of every layer's call and after every activation function outside single layers.
+    """Function mode that reports each module's output, and each activation function outside leaf modules.
 
     Args:
         module: the network.
-        ended: gets a layer's name, the number of the call, the layer and its output; what it returns replaces
-            the output unless it is None.
+        ended: gets a layer's name, the number of the call, the module and its output; what it returns
+            replaces the output unless it is None.
         acted: gets the layer and call that ended last, the function's name, its number since then and its
             result; what it returns replaces the result unless it is None.
     """
@@ -109,6 +123,7 @@ class Walk(TorchFunctionMode):
         self.inside.clear()
 
     def _leave(self, name: str, module: nn.Module, output: Any) -> Any:
+        """Count a module's call, and report its output."""
         self.inside.pop()
         if not name or output is None:
             return None
@@ -132,12 +147,13 @@ class Walk(TorchFunctionMode):
 
 
 def _plain_name(func: Callable[..., Any]) -> str:
+    """Return the name of an activation function; clamps count as `relu`."""
     name = str(getattr(func, "__name__", ""))
     return "relu" if "clamp" in name or "clip" in name else name.strip("_")
 
 
 def _activates(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
-    """Whether a function is an activation function; a clamp is one where it is a ReLU."""
+    """Test whether a call is an activation function; a clamp is one if it is a ReLU."""
     name = str(getattr(func, "__name__", "")).strip("_")
     if name in ACTIVATIONS:
         return True
@@ -149,26 +165,28 @@ def _activates(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One tensor that a layer or an activation function made, in the order of a pass."""
+    """One tensor that a layer or an activation function returned, in the order of a forward pass."""
 
     place: LayerAddress
     shape: tuple[int, ...]
-    """Units first, without batch axis."""
+    """Channels first, without batch axis."""
     rows: int
+    """Size of the batch axis."""
     module: nn.Module | None
+    """The module that returned it; None for a function."""
     number: int
-    """Of the tensor: a container that returns what its last layer made has that layer's."""
+    """Number of the tensor object: a container that returns its last layer's output has that layer's."""
     node: Any
-    """Of the autograd graph."""
+    """The autograd node that made it; None without gradients."""
 
     @property
     def single(self) -> bool:
-        """Whether it is a layer without layers inside, or a function."""
+        """Whether it is the output of a leaf module or of a function."""
         return self.module is None or not any(True for _ in self.module.children())
 
     @property
     def pools(self) -> bool:
-        """Whether its maps are not taken by themselves."""
+        """Whether a pooling, dropout or similar module (`POOLS`) returned it, whose maps are not taken."""
         return (
             self.module is not None
             and self.single
@@ -177,7 +195,16 @@ class Seen:
 
 
 def watched(question: AttributionTask) -> tuple[list[Seen], Any]:
-    """What comes before the target is there, in order, and the autograd node of the scores."""
+    """Trace one forward pass up to the target.
+
+    If the pass fails with gradients, it is traced without them, and nodes are None.
+
+    Args:
+        question: the task: network, inputs and targets.
+
+    Returns:
+        The outputs before the target in the order of their calls, and the autograd node of the scores.
+    """
     try:
         return _watched(question, gradients=True)
     except (RuntimeError, ConvscopeError) as error:
@@ -187,6 +214,7 @@ def watched(question: AttributionTask) -> tuple[list[Seen], Any]:
 
 
 def _watched(question: AttributionTask, *, gradients: bool) -> tuple[list[Seen], Any]:
+    """Trace one pass with one row for each set of layers that targets read; see `watched`."""
     net, last, numbers = question.net, last_axes(question.net), _Numbers()
     found: list[Seen] = []
     ends: list[int] = []
@@ -224,10 +252,18 @@ def _watched(question: AttributionTask, *, gradients: bool) -> tuple[list[Seen],
 
 
 def last_spatial_layer(question: AttributionTask) -> LayerAddress:
-    """The last tensor with maps of the axes of an input, before the target is there.
+    """Find the last layer before the target whose feature maps have the axes of an input.
+
+    Layers that the target does not depend on are skipped, and so are pooling, dropout and similar modules.
+
+    Args:
+        question: the task: network, inputs and targets.
+
+    Returns:
+        Its address.
 
     Raises:
-        UsageError: there is none; what the last layers give instead is told.
+        UsageError: there is none; the error says what shape the last layers have instead.
     """
     found, node = watched(question)
     axes = {x.dim() - 2 for x in question.inputs}
@@ -258,7 +294,7 @@ def last_spatial_layer(question: AttributionTask) -> LayerAddress:
 
 
 class _Numbers:
-    """Gives each tensor a number, and the same tensor the same."""
+    """Gives each tensor object a number, and the same object the same number."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[ReferenceType[Tensor], int]] = {}
@@ -273,6 +309,7 @@ class _Numbers:
 
 
 def _reached(node: Any) -> set[Any]:
+    """Return all nodes of the autograd graph behind a node."""
     found, stack = {node}, [node]
     while stack:
         for after, _ in stack.pop().next_functions:
@@ -286,14 +323,18 @@ def _reached(node: Any) -> set[Any]:
 def start_graph_at(
     question: AttributionTask, place: LayerAddress, value: Tensor | None = None
 ) -> Iterator[list[Tensor]]:
-    """The autograd graph begins at what a layer makes; the list holds that after the pass.
+    """Begin the autograd graph at a layer's output: a context for one forward pass.
 
-    From there on gradients are enabled, also where the network itself is run without them up to there.
+    The output becomes a leaf that requires a gradient, which is enabled from there on, also where the
+    network itself disabled it before that layer.
 
     Args:
-        question: what is asked.
+        question: the task: network, inputs and targets.
         place: a layer, or an activation function after it.
-        value: what stands there instead of what the layer makes, as a part of the graph it comes from.
+        value: replaces the output, and keeps its own graph; without it the output is detached.
+
+    Yields:
+        A list that holds the leaf (or `value`) after the pass; empty if the layer did not run.
     """
     usual = len(layer_shapes(question.net, *(x[:1] for x in question.inputs))[place.layer])
     wanted = place.call or usual
@@ -320,6 +361,7 @@ def start_graph_at(
 
 @contextmanager
 def _hooked(net: Net, place: LayerAddress, wanted: int, begin: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Pass one call's output of a module through a function; other calls keep theirs."""
     calls = 0
 
     def passed(_module: nn.Module, _inputs: Any, output: Any) -> Any:

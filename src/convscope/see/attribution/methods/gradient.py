@@ -1,4 +1,4 @@
-"""The gradient itself: what would change the answer if it changed a little."""
+"""Methods made of the input gradient: saliency, input x gradient, guided backprop, deconvnet, SmoothGrad."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -15,7 +15,7 @@ from convscope.see.attribution.target import AttributionTask
 
 
 class Saliency(Method):
-    """The gradient of the target with respect to the input; of a pixel's channels the largest counts."""
+    """Saliency map: the target's input gradient; of a pixel's channels the largest magnitude counts."""
 
     name: str = "saliency"
     title: ClassVar[str] = "Saliency"
@@ -25,15 +25,12 @@ class Saliency(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The gradient, signed."""
+        """Yield the signed gradient."""
         yield PartialAttribution(batched_input_gradients(question))
 
 
-# The gradient times the input: on a linear network, exactly what each value contributes.
-
-
 class InputXGradient(Method):
-    """(input - baseline) times gradient: with the mean as baseline, the normalised input counts."""
+    """(input - baseline) times the gradient: the exact contributions if the network is linear."""
 
     name: str = "inputxgradient"
     title: ClassVar[str] = "Input x gradient"
@@ -44,21 +41,18 @@ class InputXGradient(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """Complete where the network is linear."""
+        """Yield the products; they are complete where the network is linear."""
         found = zip(question.inputs, self.baseline(question), batched_input_gradients(question), strict=True)
-        yield PartialAttribution(tuple((x - nothing) * gradient for x, nothing, gradient in found))
+        yield PartialAttribution(tuple((x - baseline) * gradient for x, baseline, gradient in found))
 
     @override
     def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
-        """What the input is compared with."""
+        """Return the reference input of the setting `compared_with`."""
         return question.baseline(self.compared_with)
 
 
-# The gradient, where ReLUs let only what speaks for the target back.
-
-
 class GuidedBackprop(Method):
-    """The gradient; on its way back each ReLU stops what is negative and what it had not let forward."""
+    """Guided backpropagation: ReLUs pass back only what is positive, and only where they were active."""
 
     name: str = "guided"
     title: ClassVar[str] = "Guided backprop"
@@ -68,16 +62,17 @@ class GuidedBackprop(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """Known to look like edges, whatever the weights (Adebayo et al. 2018): mind that check."""
+        """Yield the gradient with guided ReLUs.
+
+        It resembles edge detection whatever the weights (Adebayo et al. 2018); the randomisation metric
+        shows it.
+        """
         with require_relu(GuidedReluRule(question.net.module)) as mode:
             yield PartialAttribution(batched_input_gradients(question, lambda: mode))
 
 
-# The network run backwards: ReLUs rectify what comes back.
-
-
 class Deconvnet(Method):
-    """The gradient; on its way back each ReLU stops what is negative, whatever its own input was."""
+    """Deconvolutional network: ReLUs pass back only what is positive, whatever their own input was."""
 
     name: str = "deconvnet"
     title: ClassVar[str] = "Deconvnet"
@@ -87,16 +82,13 @@ class Deconvnet(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """What a deconvolutional network of the same weights would paint."""
+        """Yield what a deconvolutional network with the same weights reconstructs."""
         with require_relu(DeconvnetReluRule(question.net.module)) as mode:
             yield PartialAttribution(batched_input_gradients(question, lambda: mode))
 
 
-# The gradient, averaged over noisy copies of the input: grain averages out.
-
-
 class SmoothGrad(Method):
-    """The mean gradient over noisy copies of the input; of a pixel's channels the largest counts."""
+    """Mean gradient over noisy copies of the input; of a pixel's channels the largest magnitude counts."""
 
     name: str = "smoothgrad"
     title: ClassVar[str] = "SmoothGrad"
@@ -112,27 +104,28 @@ class SmoothGrad(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The mean so far, after each batch."""
-        chances = [torch.Generator().manual_seed(self.seed) for _ in range(len(question))]
+        """Yield the mean gradient so far, after each batch."""
+        generators = [torch.Generator().manual_seed(self.seed) for _ in range(len(question))]
         jobs = [row for row in range(len(question)) for _ in range(self.samples)]
         total = zeros(question)
         for first in range(0, len(jobs), question.batch):
             rows = jobs[first : first + question.batch]
-            noisy = tuple(self._noisy(x, rows, chances) for x in question.repeated(rows))
+            noisy = tuple(self._noisy(x, rows, generators) for x in question.repeated(rows))
             at = torch.tensor(rows, device=total[0].device)
             for sums, found in zip(total, input_gradients(question, noisy, rows), strict=True):
                 sums.index_add_(0, at, found)
             done = first + len(rows)
             yield PartialAttribution(tuple(sums / self.samples for sums in total), done / len(jobs))
 
-    def _noisy(self, x: Tensor, rows: list[int], chances: list[torch.Generator]) -> Tensor:
+    def _noisy(self, x: Tensor, rows: list[int], generators: list[torch.Generator]) -> Tensor:
+        """Add Gaussian noise relative to each row's range of values; indices stay as they are."""
         if not x.is_floating_point():
             return x
         span = x.flatten(1).amax(1) - x.flatten(1).amin(1)
-        draws = torch.stack([torch.randn(x.shape[1:], generator=chances[row]) for row in rows])
+        draws = torch.stack([torch.randn(x.shape[1:], generator=generators[row]) for row in rows])
         return x + self.noise * span.view(-1, *[1] * (x.dim() - 1)) * draws.to(x)
 
     @override
     def reduced(self) -> "SmoothGrad":
-        """With 8 copies at most."""
+        """Return a variant with at most 8 copies."""
         return self.model_copy(update={"samples": min(self.samples, 8)})

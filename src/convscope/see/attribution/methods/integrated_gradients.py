@@ -1,4 +1,4 @@
-"""Gradients all along the way from nothing to the input, added up."""
+"""Integrated gradients: the gradient's integral along the line from a baseline to the input."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,16 +23,16 @@ from convscope.see.attribution.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 
 MANY = 16
-"""With fewer points, it does not pay to try whether the first convolution can be passed by."""
+"""Fewest steps at which testing for a linear first layer pays off."""
 SOON = 0.5
-"""Seconds after which what was found so far is told."""
+"""Seconds between two partial results."""
 
 Found = Iterator[tuple[list[Tensor], float]]
-"""Gradients added up so far, and the share of the work that is done."""
+"""Weighted sums of gradients so far, and the finished share of the work."""
 
 
 class IntegratedGradients(Method):
-    """The gradient's integral along the line from a baseline, by Gauss and Legendre; it adds up."""
+    """Integral of the gradient along the line from a baseline to the input, by Gauss-Legendre; complete."""
 
     name: str = "integrated"
     title: ClassVar[str] = "Integrated gradients"
@@ -44,25 +44,25 @@ class IntegratedGradients(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The integral so far, after each batch of points or every half second.
+        """Yield the integral so far, after each batch of points or every half second.
 
-        Where the lean way fails, at whatever row, all is computed plainly.
+        If the fast path fails at any row, everything is computed again by plain passes.
         """
         check_values(question)
-        nothing, fold = self.baseline(question), plan_folding(question)
-        total, told = zeros(question), 0.0
+        baseline, fold = self.baseline(question), plan_folding(question)
+        total, done = zeros(question), 0.0
         try:
-            for total, told in self._fast(question, nothing, fold):
-                yield _part(question, nothing, total, told)
+            for total, done in self._fast(question, baseline, fold):
+                yield _part(question, baseline, total, done)
             self._check(question, total)
         except (RuntimeError, LookupError, ConvscopeError) as error:
             if is_out_of_memory(error):
                 raise
         else:
             return
-        for total, share in self._from_input(question, nothing, fold, fold):
-            if share > told:
-                yield _part(question, nothing, total, share)
+        for total, share in self._from_input(question, baseline, fold, fold):
+            if share > done:
+                yield _part(question, baseline, total, share)
 
     def _check(self, question: AttributionTask, total: list[Tensor]) -> None:
         """Refuse rows whose gradients are 0 all along the line because none arrives."""
@@ -71,51 +71,52 @@ class IntegratedGradients(Method):
                 check_arrival(question, question.inputs, number, row, row)
 
     def points(self) -> tuple[Tensor, Tensor]:
-        """Shares of the line and their weights, which add up to 1."""
+        """Return Gauss-Legendre nodes on [0, 1] and weights that sum to 1, `[steps]` each in float64."""
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         return torch.from_numpy((1 + nodes) / 2), torch.from_numpy(weights / 2)
 
-    def _fast(self, question: AttributionTask, nothing: tuple[Tensor, ...], fold: FoldPlan) -> Found:
+    def _fast(self, question: AttributionTask, baseline: tuple[Tensor, ...], fold: FoldPlan) -> Found:
+        """Accumulate gradients at the first layer if it is linear along the line, else at the inputs."""
         during = InputOnlyBackward(fold)
-        if self.steps >= MANY and first_layer_is_linear(question, nothing, during, fold.first):
-            return self._from_first_layer(question, nothing, fold, during)
-        return self._from_input(question, nothing, fold, lambda: during)
+        if self.steps >= MANY and first_layer_is_linear(question, baseline, during, fold.first):
+            return self._from_first_layer(question, baseline, fold, during)
+        return self._from_input(question, baseline, fold, lambda: during)
 
     def _from_first_layer(
         self,
         question: AttributionTask,
-        nothing: tuple[Tensor, ...],
+        baseline: tuple[Tensor, ...],
         fold: FoldPlan,
         during: InputOnlyBackward,
     ) -> Found:
-        """Row after row, with gradients added up at the first convolution."""
-        total, told = zeros(question), perf_counter()
+        """Accumulate gradients at the first layer's output, row by row."""
+        total, last_yield = zeros(question), perf_counter()
         shares, weights = self.points()
         size = ceil(self.steps / ceil(self.steps / question.batch))
         for row in range(len(question)):
-            line = LinearFirstLayer(question, row, nothing, during, id(fold.first))
+            line = LinearFirstLayer(question, row, baseline, during, id(fold.first))
             if row and not line.holds():
                 raise LookupError("a line that enters as the first row's does")
             for first in range(0, self.steps, size):
                 share, weight = shares[first : first + size], weights[first : first + size]
-                rows, pairs = [row] * len(share), zip(question.inputs, nothing, strict=True)
+                rows, pairs = [row] * len(share), zip(question.inputs, baseline, strict=True)
                 line.add([_between(x, o, rows, share, fold) for x, o in pairs], share, weight)
                 if line.silent:
                     raise LookupError("a gradient from every point of the line")
                 last = first + size >= self.steps
-                if last or perf_counter() - told > SOON:
+                if last or perf_counter() - last_yield > SOON:
                     total[line.number][row] = line.gradient()[0]
-                    told = perf_counter()
+                    last_yield = perf_counter()
                     yield total, (row + (first + len(share)) / self.steps) / len(question)
 
     def _from_input(
         self,
         question: AttributionTask,
-        nothing: tuple[Tensor, ...],
+        baseline: tuple[Tensor, ...],
         fold: FoldPlan,
         during: Callable[[], AbstractContextManager[object]],
     ) -> Found:
-        """Batch after batch, with gradients added up at the inputs."""
+        """Accumulate gradients at the inputs, batch by batch."""
         shares, weights = self.points()
         jobs = [(row, k) for row in range(len(question)) for k in range(self.steps)]
         total = zeros(question)
@@ -124,7 +125,7 @@ class IntegratedGradients(Method):
             rows = [row for row, _ in part]
             share, weight = (values[[k for _, k in part]] for values in (shares, weights))
             between = tuple(
-                _between(x, o, rows, share, fold) for x, o in zip(question.inputs, nothing, strict=True)
+                _between(x, o, rows, share, fold) for x, o in zip(question.inputs, baseline, strict=True)
             )
             found = input_gradients(question, between, rows, during)
             for sums, gradient in zip(total, found, strict=True):
@@ -135,28 +136,31 @@ class IntegratedGradients(Method):
 
     @override
     def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
-        """Where the line begins."""
+        """Return the start of the line, by the setting `compared_with`."""
         return question.baseline(self.compared_with)
 
     @override
     def reduced(self) -> "IntegratedGradients":
-        """With 12 points at most."""
+        """Return a variant with at most 12 points."""
         return self.model_copy(update={"steps": min(self.steps, 12)})
 
 
 def _part(
-    question: AttributionTask, nothing: tuple[Tensor, ...], total: list[Tensor], share: float
+    question: AttributionTask, baseline: tuple[Tensor, ...], total: list[Tensor], share: float
 ) -> PartialAttribution:
-    pairs = zip(question.inputs, nothing, total, strict=True)
+    """Multiply the integral with the difference from the baseline."""
+    pairs = zip(question.inputs, baseline, total, strict=True)
     return PartialAttribution(tuple((x - o) * sums for x, o, sums in pairs), share)
 
 
-def _between(x: Tensor, nothing: Tensor, rows: list[int], share: Tensor, fold: FoldPlan) -> Tensor:
+def _between(x: Tensor, baseline: Tensor, rows: list[int], share: Tensor, fold: FoldPlan) -> Tensor:
+    """Return the points of the line at some shares, for some rows; indices stay as they are."""
     at = torch.tensor(rows, device=x.device)
     if not x.is_floating_point():
         return x[at]
-    return fold.laid_out(nothing[at] + _shaped(share, x) * (x[at] - nothing[at]))
+    return fold.laid_out(baseline[at] + _shaped(share, x) * (x[at] - baseline[at]))
 
 
 def _shaped(values: Tensor, like: Tensor) -> Tensor:
+    """Reshape one value for each row so that it broadcasts over a tensor."""
     return values.to(like).view(-1, *[1] * (like.dim() - 1))

@@ -1,4 +1,4 @@
-"""The answer handed back layer by layer, each value in proportion to what it contributed."""
+"""Layer-wise relevance propagation (LRP)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from convscope.see.features.recording import HALVES
 class Lrp(Method):
     """Layer-wise relevance propagation through convolutions, dense layers, pools, sums and gates.
 
-    Normalisations are folded into the convolutions before them where nothing reads in between.
+    Batch normalisation is folded into the convolution before it where nothing else reads that.
     """
 
     name: str = "lrp"
@@ -32,6 +32,7 @@ class Lrp(Method):
         "Bach et al. 2015, doi:10.1371/journal.pone.0130140; rules: Montavon et al. 2019, ch. 10"
     )
     satisfies_completeness: ClassVar[bool] = True
+    relative_to_baseline: ClassVar[bool] = False
 
     rule: Literal["composite", "epsilon", "gamma", "zplus"] = Field(
         "composite",
@@ -44,7 +45,7 @@ class Lrp(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """(input - mean) times the gradient that the rules make: relevance."""
+        """Yield relevance: (input - mean) times the gradient that the rules define."""
         dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
         rules = RuleMap(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
         precise = _in_full(question)
@@ -61,9 +62,9 @@ class Lrp(Method):
 
 
 def _in_full(question: AttributionTask) -> AttributionTask:
-    """The question to a copy in float32 of a network in half precision.
+    """Return the task for a float32 copy of a network in half precision; others stay as they are.
 
-    Relevance divides by small values: in half precision their rounding would outweigh what is divided.
+    Relevance is divided by small values, whose rounding in half precision would dominate the result.
 
     Raises:
         UsageError: the network cannot be copied.

@@ -1,9 +1,9 @@
-"""Relevance propagation as a gradient: what comes back to a value is its relevance divided by the value.
+"""Rules of layer-wise relevance propagation as modified gradients.
 
-In this form sums, pools, slices, reshapes and everything else that is linear without a bias need no rule:
-their own gradient is right. A rule makes a different function with the same value, whose gradient divides
-relevance as the rule says: `modified * (value / modified).detach()`. Functions that are not known are
-refused, never guessed.
+The gradient that arrives at a value is its relevance divided by the value. In this form sums, pools, slices,
+reshapes and everything else that is linear without a bias need no rule: their own gradient is right. A rule
+replaces a function by another one with the same value, whose gradient distributes relevance as the rule
+demands: `modified * (value / modified).detach()`. Unknown functions are refused.
 
 Source: Montavon et al. 2019, "Layer-Wise Relevance Propagation: An Overview", §10.2; Ali et al. 2022,
 arXiv:2202.07304, §3 (rules as modified gradients).
@@ -23,6 +23,7 @@ from convscope.see.attribution.fast.bn_folding import convolution, normalisation
 from convscope.see.attribution.methods.opaque_operations import Watched, flat
 
 DENSE = (F.linear,)
+"""Functions that take the rule of dense layers."""
 CONVOLUTIONS = (
     torch.conv1d,
     torch.conv2d,
@@ -31,13 +32,14 @@ CONVOLUTIONS = (
     torch.conv_transpose2d,
     torch.conv_transpose3d,
 )
+"""Functions that take the rule of convolutions."""
 _PASSED = """
 relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardsigmoid hardswish
 hardtanh logsigmoid softsign softmax log_softmax clamp clamp_min clamp_max clip threshold rrelu
 tanhshrink softshrink local_response_norm layer_norm group_norm instance_norm normalize
 """
 PASSED = frozenset(_PASSED.split())
-"""Relevance passes these value by value: activation functions and normalisations."""
+"""Element-wise functions and normalisations, through which each value keeps its relevance."""
 _PLAIN = """
 add radd sub rsub sum mean cat concat stack split chunk flatten reshape view view_as reshape_as permute
 transpose t movedim squeeze unsqueeze expand expand_as repeat contiguous clone getitem pad narrow select
@@ -50,16 +52,21 @@ max_pool1d_with_indices max_pool2d_with_indices boolean_dispatch fn where setite
 positive
 """
 PLAIN = frozenset(_PLAIN.split())
-"""Linear without a bias (or with one that keeps its share), or choosing: the gradient is right as it is."""
+"""Functions whose own gradient is right: linear (a bias keeps its share), or selecting values."""
 _PRODUCTS = """
 mul rmul multiply imul div divide truediv itruediv true_divide
 """
 PRODUCTS = frozenset(_PRODUCTS.split())
+"""Products and quotients; relevance of a product of two activations is halved between the factors."""
 
 
 @dataclass(frozen=True)
 class RuleMap:
-    """Which rule holds where: `epsilon`, `gamma` or `zplus`."""
+    """The rule of each kind of layer: `epsilon`, `gamma` or `zplus`.
+
+    `epsilon` keeps denominators away from 0, `gamma` is the extra weight of contributions with the result's
+    own sign.
+    """
 
     dense: str = "epsilon"
     convolution: str = "zplus"
@@ -68,7 +75,12 @@ class RuleMap:
 
 
 class LrpMode(Watched):
-    """Inside, gradients times inputs are relevances."""
+    """Function mode in which gradients times inputs are relevances.
+
+    Args:
+        module: the network, whose layers are named in errors.
+        rules: the rule of each kind of layer.
+    """
 
     def __init__(self, module: nn.Module, rules: RuleMap) -> None:
         super().__init__(module)
@@ -76,6 +88,7 @@ class LrpMode(Watched):
 
     @override
     def handled(self, func: Callable[..., Any], args: Any, kwargs: Any, flows: list[Tensor]) -> Any:
+        """Apply the rule of a function; refuse functions without one."""
         name = getattr(func, "__name__", "").strip("_")
         if _foreign(func):
             raise self.refusal(f"the custom operation {func}")
@@ -100,6 +113,7 @@ class LrpMode(Watched):
         return out
 
     def _linear(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
+        """Apply the epsilon, gamma or z-plus rule to a convolution or dense layer."""
         x, weight, bias, rest, named = convolution(args, kwargs)
         if weight.requires_grad:
             raise self.refusal(f"{func.__name__} with weights that depend on the input")
@@ -117,6 +131,7 @@ class LrpMode(Watched):
         )
 
     def _product(self, func: Callable[..., Any], args: Any, kwargs: Any, name: str) -> Any:
+        """Halve relevance between two factors; of factors of different size the larger one gets all."""
         a, b = (*args, *kwargs.values())[:2]
         both = isinstance(a, Tensor) and isinstance(b, Tensor) and a.requires_grad and b.requires_grad
         if not both:
@@ -138,6 +153,7 @@ class LrpMode(Watched):
 
     @override
     def refusal(self, what: str) -> UsageError:
+        """Create the error for an operation without a rule."""
         return UsageError(
             "layers that relevance has a rule for: convolution, dense, pool, activation, norm, sum, gate",
             received=f"{what} in {self.layer}",
@@ -146,7 +162,7 @@ class LrpMode(Watched):
 
 
 def _foreign(func: Callable[..., Any]) -> bool:
-    """Whether a function is an operation that was registered outside PyTorch, whatever its name."""
+    """Test whether a function is an operator registered outside PyTorch, whatever its name."""
     if isinstance(func, torch._ops.OpOverload):
         return func.namespace != "aten"
     return isinstance(func, torch._ops.OpOverloadPacket) and not func._qualified_op_name.startswith("aten::")
@@ -160,9 +176,10 @@ def _gamma_forward(
     value: Tensor,
     gamma: float | None,
 ) -> Tensor:
-    """What contributes in the result's own direction, counted 1 + gamma times (alone, for z-plus).
+    """Compute the modified layer of the gamma rule, or of z-plus where gamma is None.
 
-    For z-plus, only what is positive counts.
+    Contributions in the direction of the result's sign count 1 + gamma times. For z-plus only positive
+    contributions count, and no bias.
     """
     positive, negative = x.clamp_min(0), x.clamp_max(0)
     up, down = weight.clamp_min(0), weight.clamp_max(0)
@@ -181,7 +198,7 @@ def _gamma_forward(
 
 
 def _surrogate_gradient(value: Tensor, modified: Tensor, epsilon: float) -> Tensor:
-    """The value exactly, with the gradient of `modified` times value / modified."""
+    """Return `value` exactly, with the gradient of `modified` times value / modified."""
     away = torch.where(modified >= 0, epsilon, -epsilon).to(modified) if epsilon else 0.0
     below = (modified + away).detach()
     ratio = torch.where(below == 0, torch.zeros_like(value), value / below)
@@ -190,7 +207,7 @@ def _surrogate_gradient(value: Tensor, modified: Tensor, epsilon: float) -> Tens
 
 
 def _passed(func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
-    """Each value keeps its relevance: the result is the input times a constant."""
+    """Apply a function so that each value keeps its relevance: the input times a constant."""
     x = args[0] if args else kwargs["input"]
     out = (
         func(x.detach().clone(), *args[1:], **kwargs)
@@ -201,11 +218,12 @@ def _passed(func: Callable[..., Any], args: Any, kwargs: Any) -> Tensor:
 
 
 def _inplace(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+    """Test whether a call works in place."""
     name = func.__name__
     by_name = name.endswith("_") and not name.endswith("__")
     return by_name or bool(kwargs.get("inplace")) or (len(args) > 1 and args[-1] is True)
 
 
 def _overwriting(args: Any, out: Tensor) -> Tensor:
-    """What a function that works in place leaves behind."""
+    """Write the result into the first argument, as functions that work in place do."""
     return args[0].copy_(out)

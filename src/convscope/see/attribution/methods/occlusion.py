@@ -1,4 +1,4 @@
-"""What the target loses when a window of the input is covered."""
+"""Occlusion: the drop of the target's value when a window of the input is covered."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -16,11 +16,11 @@ from convscope.see.attribution.method import Baseline, Method, PartialAttributio
 from convscope.see.attribution.target import AttributionTask
 
 WINDOWS = 7
-"""Windows side by side along the shorter axis, where no size is given: 32 pixels of 224."""
+"""Windows side by side along the shorter axis by default: 32 of 224 pixels each."""
 
 
 class Occlusion(Method):
-    """A window covers place after place; each position gets the mean loss of the windows over it."""
+    """A window slides over the input; each position gets the mean drop of the value while it is covered."""
 
     name: str = "occlusion"
     title: ClassVar[str] = "Occlusion"
@@ -33,7 +33,7 @@ class Occlusion(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The mean losses so far."""
+        """Yield the mean drops so far, after each batch of windows."""
         check_values(question)
         boxes = [(i, box) for i in question.differentiable_inputs for box in self.boxes(question.inputs[i])]
         loss, weight = zeros(question), [torch.zeros(x.shape[1:], device=x.device) for x in question.inputs]
@@ -53,7 +53,16 @@ class Occlusion(Method):
             )
 
     def boxes(self, x: Tensor) -> Sequence[Box]:
-        """Where windows lie on an input (the last are cut at the edge); of a vector, each value by itself."""
+        """List the windows of an input; the last ones are cut off at the border.
+
+        Each value of a vector is a window.
+
+        Args:
+            x: `[b c *size]` or `[b n]`.
+
+        Returns:
+            For each window one slice along each spatial axis.
+        """
         if x.dim() == 2:
             return [(slice(k, k + 1),) for k in range(x.shape[1])]
         size = x.shape[2:]
@@ -67,5 +76,5 @@ class Occlusion(Method):
 
     @override
     def reduced(self) -> "Occlusion":
-        """With windows side by side."""
+        """Return a variant whose windows do not overlap, if a window size is set."""
         return self.model_copy(update={"stride": self.window or self.stride})

@@ -1,8 +1,8 @@
-"""Modes that rewrite gradients, and refuse what they cannot see.
+"""Function modes that change how operations are differentiated, and refuse operations that they cannot see.
 
-Every autograd node must come of a call that was seen. Traced and scripted networks, custom autograd
-functions, compiled code and kernels called from C++ add nodes to the graph past any function mode; their
-gradients would go in as they are, without a word.
+Every autograd node has to come from a call that the mode intercepted. Traced and scripted networks, custom
+autograd functions, compiled code and kernels called from C++ add nodes past any function mode; their
+gradients would enter the result unchanged and unnoticed.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from convscope.nets.activations.tree import tree_leaves
 
 
 class Watched(TorchFunctionMode):
-    """Base of modes that change how functions are differentiated.
+    """Base class of function modes that change how operations are differentiated.
 
     Args:
-        module: the network, whose parts are named in errors.
+        module: the network, whose layers are named in errors.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -33,11 +33,28 @@ class Watched(TorchFunctionMode):
         self.passed: set[Any] = set()
 
     def handled(self, func: Callable[..., Any], args: Any, kwargs: Any, flows: list[Tensor]) -> Any:
-        """What a function returns that is called with tensors in the graph."""
+        """Call a function on tensors of the graph; subclasses change its gradient.
+
+        Args:
+            func: the function, as `__torch_function__` gets it.
+            args: its positional arguments.
+            kwargs: its keyword arguments.
+            flows: those tensors among the arguments that require a gradient.
+
+        Returns:
+            What the function returns.
+        """
         return func(*args, **kwargs)
 
     def refusal(self, what: str) -> UsageError:
-        """The error for an operation that the mode cannot treat."""
+        """Create the error for an operation that the mode cannot handle.
+
+        Args:
+            what: the operation, in words.
+
+        Returns:
+            The error, which names the running layer and methods that would do.
+        """
         return UsageError(
             "operations that this method can see into",
             received=f"{what} in {self.layer}",
@@ -46,7 +63,7 @@ class Watched(TorchFunctionMode):
 
     @property
     def layer(self) -> str:
-        """The layer that runs now."""
+        """The name of the layer that is running."""
         return next((name for name in reversed(self.inside) if name), "the network itself")
 
     @override
@@ -55,12 +72,13 @@ class Watched(TorchFunctionMode):
             self._check_compiled(name, part)
         for name, part in self.module.named_modules():
             if name and isinstance(part, torch.jit.ScriptModule):
-                continue  # some take no hooks; the module around them tells what they made
+                continue  # some take no hooks; their outputs are verified by the module around them
             enter = part.register_forward_pre_hook(lambda *_, name=name: self.inside.append(name))
             self.handles += [enter, part.register_forward_hook(self._leave, always_call=True)]
         return super().__enter__()
 
     def _check_compiled(self, name: str, part: nn.Module) -> None:
+        """Refuse modules compiled by `torch.compile`."""
         compiled = getattr(part, "_compiled_call_impl", None) is not None
         if compiled or type(part).__name__ == "OptimizedModule":
             raise UsageError(
@@ -70,6 +88,7 @@ class Watched(TorchFunctionMode):
             )
 
     def _leave(self, module: nn.Module, _inputs: Any, output: Any) -> None:
+        """Verify a module's outputs at the end of its call."""
         try:
             for _, tensor in tree_leaves(output):
                 self.verify(tensor, module)
@@ -103,6 +122,7 @@ class Watched(TorchFunctionMode):
         return out
 
     def _know(self, tensors: list[Tensor], before: set[Any]) -> None:
+        """Add the autograd nodes that a call created, up to those that existed before it."""
         stack = [t.grad_fn for t in tensors]
         while stack:
             node = stack.pop()
@@ -112,10 +132,14 @@ class Watched(TorchFunctionMode):
             stack += [after for after, _ in node.next_functions]
 
     def verify(self, tensor: Tensor, module: nn.Module | None = None) -> None:
-        """Refuse a tensor whose graph has nodes of no call that was seen.
+        """Refuse a tensor whose autograd graph has nodes that no intercepted call created.
+
+        Args:
+            tensor: such as a layer's output or the scores.
+            module: the module that returned it, to describe scripted ones.
 
         Raises:
-            UsageError: there is such a node; it and its layer are named.
+            UsageError: there is such a node; the error names it and its layer.
         """
         stack = [tensor.grad_fn]
         while stack:
@@ -129,6 +153,7 @@ class Watched(TorchFunctionMode):
 
 
 def _described(node: Any, module: nn.Module | None) -> str:
+    """Describe an autograd node that no intercepted call created."""
     name = str(node.name())
     if isinstance(module, torch.jit.ScriptModule):
         return "a traced or scripted network (torch.jit)"
@@ -142,7 +167,14 @@ def _described(node: Any, module: nn.Module | None) -> str:
 
 
 def flat(values: Any) -> list[Tensor]:
-    """Every tensor in nested arguments."""
+    """List the tensors in nested lists, tuples and dictionaries.
+
+    Args:
+        values: anything; what is neither a tensor nor a container is skipped.
+
+    Returns:
+        The tensors in order.
+    """
     if isinstance(values, Tensor):
         return [values]
     if isinstance(values, list | tuple):

@@ -1,4 +1,4 @@
-"""ReLUs that treat gradients in their own way, in modules and functions; the network is not touched."""
+"""ReLUs with another backward rule, in modules and functions; the network itself is not modified."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,10 @@ from convscope.see.optimize.relu_gradients import RELU_SIGNATURES, by_position
 
 
 class _Rectifier(torch.autograd.Function):
-    """Clamps to [0, high]; rectifies what comes back, and stops it where nothing went forward if `guided`."""
+    """Clamp to [0, high] with the backward rule of a deconvolutional network.
+
+    Negative gradients become 0; with `guided` also those where the input was not inside (0, high).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, high: float, inplace: bool, guided: bool) -> Tensor:
@@ -34,13 +37,14 @@ class _Rectifier(torch.autograd.Function):
 
 
 RELUS = ("Relu", "Threshold")
-"""Autograd nodes of ReLUs; one that no function of `RELU_SIGNATURES` made keeps its own gradient."""
+"""Autograd nodes of ReLUs; those not from a function of `RELU_SIGNATURES` would keep their own rule."""
 
 
 class ReluRule(Watched):
-    """Base of both rules; `count` is how many ReLUs the pass met."""
+    """Base class of both rules; `count` is the number of ReLUs that the pass met."""
 
     guided: ClassVar[bool]
+    """Whether gradients are also stopped where the forward input was inactive."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
@@ -58,10 +62,10 @@ class ReluRule(Watched):
         return _Rectifier.apply(x, inf if high is None else float(high), inplace, self.guided)
 
     def _without_relus(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """The result of any other function.
+        """Call any other function.
 
         Raises:
-            UsageError: there is a ReLU in it, which would keep its own gradient.
+            UsageError: there is a ReLU inside it, which would keep its own gradient.
         """
         before = {t.grad_fn for t in flat((args, kwargs))}
         out = func(*args, **kwargs)
@@ -80,13 +84,13 @@ class ReluRule(Watched):
 
 
 class GuidedReluRule(ReluRule):
-    """Guided backpropagation."""
+    """The rule of guided backpropagation: positive gradients, where the input was positive."""
 
     guided = True
 
 
 class DeconvnetReluRule(ReluRule):
-    """The deconvolutional network's rule."""
+    """The rule of deconvolutional networks: positive gradients."""
 
     guided = False
 
@@ -96,10 +100,16 @@ Rule = TypeVar("Rule", bound=ReluRule)
 
 @contextmanager
 def require_relu(mode: Rule) -> Iterator[Rule]:
-    """The mode itself; what was found inside only counts if it met a ReLU.
+    """Check at the end of the context that the mode met a ReLU.
+
+    Args:
+        mode: the mode that passes inside are run with; it is not entered here.
+
+    Yields:
+        The mode.
 
     Raises:
-        UsageError: the network has no ReLU before the target.
+        UsageError: the network has no ReLU before the target, so that the rule changed nothing.
     """
     yield mode
     if mode.count == 0:

@@ -1,4 +1,4 @@
-"""The mean of many random masks, each counted by how well the network knows the target behind it."""
+"""RISE: the mean of random masks, weighted by the target's probability under each."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -16,7 +16,7 @@ from convscope.see.attribution.target import AttributionTask
 
 
 class Rise(Method):
-    """Random coarse masks, weighed by the target's probability (or value): no gradients."""
+    """Random coarse masks, averaged with the target's probability (or value) as weight: no gradients."""
 
     name: str = "rise"
     title: ClassVar[str] = "RISE"
@@ -31,16 +31,20 @@ class Rise(Method):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """The weighted mean so far, its own mean taken off: what a position adds to what the others give."""
+        """Yield the weighted mean so far, after each batch of masks.
+
+        The mean score of all masks is subtracted: what is left is how much seeing a position raises the
+        score.
+        """
         check_values(question)
         during = plan_folding(question)
-        nothing, chance = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
+        baseline, generator = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
         sums = [s.sum(1) if s.dim() > 2 else s for s in zeros(question)]
         total, done = torch.zeros(len(question), device=sums[0].device, dtype=torch.float64), 0
         while done < self.samples:
             count = min(max(1, question.batch // len(question)), self.samples - done)
-            masks = [self._masks(_positions(x), count, chance).to(x.device) for x in question.inputs]
-            for row, degree in self._scored(question, nothing, masks, during):
+            masks = [self._masks(_positions(x), count, generator).to(x.device) for x in question.inputs]
+            for row, degree in self._scored(question, baseline, masks, during):
                 total[row] += degree.sum()
                 for s, mask in zip(sums, masks, strict=True):
                     s[row] += torch.einsum("n,n...->...", degree.to(s), mask.to(s))
@@ -53,15 +57,16 @@ class Rise(Method):
     def _scored(
         self,
         question: AttributionTask,
-        nothing: tuple[Tensor, ...],
+        baseline: tuple[Tensor, ...],
         masks: list[Tensor],
         during: FoldPlan,
     ) -> Iterator[tuple[int, Tensor]]:
+        """Yield each row's index with its scores `[n]` under the masks."""
         count = len(masks[0])
 
         def hidden(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             made = []
-            for i, (x, o, mask) in enumerate(zip(question.inputs, nothing, masks, strict=True)):
+            for i, (x, o, mask) in enumerate(zip(question.inputs, baseline, masks, strict=True)):
                 rows, columns = [n // count for n in numbers], [n % count for n in numbers]
                 m = broadcast_mask(mask[columns], x)
                 made.append(
@@ -78,20 +83,24 @@ class Rise(Method):
         yield from enumerate(found.view(len(question), count))
 
     def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:
-        """Source: the paper's equation 6, as a difference from what any mask gives on average."""
+        """Turn sums over masks into attributions.
+
+        Source: the paper's equation 6, less the mean score over all masks.
+        """
         mean = (total / done).to(sums).view(-1, *[1] * (sums.dim() - 1))
         return broadcast_mask(sums / (done * self.keep_probability) - mean, x)
 
-    def _masks(self, positions: tuple[int, ...], count: int, chance: torch.Generator) -> Tensor:
+    def _masks(self, positions: tuple[int, ...], count: int, generator: torch.Generator) -> Tensor:
+        """Draw masks `[count *positions]`: a binary grid, enlarged linearly and shifted at random."""
         if not positions:
             return torch.ones(count)
         cells = tuple(min(self.grid_size, extent) for extent in positions)
         grid = (
-            torch.rand(count, 1, *(c + 1 for c in cells), generator=chance) < self.keep_probability
+            torch.rand(count, 1, *(c + 1 for c in cells), generator=generator) < self.keep_probability
         ).float()
         sides = tuple(-(-extent // c) for extent, c in zip(positions, cells, strict=True))
         large = interpolate(grid, tuple((c + 1) * side for c, side in zip(cells, sides, strict=True)))
-        moves = [torch.randint(0, side, (count,), generator=chance).tolist() for side in sides]
+        moves = [torch.randint(0, side, (count,), generator=generator).tolist() for side in sides]
         cut = [
             large[(n, 0, *(slice(m[n], m[n] + e) for m, e in zip(moves, positions, strict=True)))]
             for n in range(count)
@@ -100,10 +109,10 @@ class Rise(Method):
 
     @override
     def reduced(self) -> "Rise":
-        """With 128 masks at most."""
+        """Return a variant with at most 128 masks."""
         return self.model_copy(update={"samples": min(self.samples, 128)})
 
 
 def _positions(x: Tensor) -> tuple[int, ...]:
-    """The axes that are masked: of a vector its values."""
+    """Return the size of the axes that are masked; of a vector, its values."""
     return tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])

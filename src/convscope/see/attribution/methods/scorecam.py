@@ -1,4 +1,4 @@
-"""A layer's maps, weighed by how well the network knows the target when it sees only what a map shows."""
+"""Score-CAM: feature maps weighted by the target's value for the input masked with each map."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ from convscope.see.attribution.target import AttributionTask
 
 
 class ScoreCam(Cam):
-    """The last layer's maps, weighed by the target's value for the input masked with each: no gradients."""
+    """A layer's feature maps, weighted by the target's value for the input masked with each: no gradients."""
 
     name: str = "scorecam"
     title: ClassVar[str] = "Score-CAM"
@@ -29,7 +29,7 @@ class ScoreCam(Cam):
 
     @override
     def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
-        """Softmax of the values over the maps; the sum so far after each batch."""
+        """Yield the map weighted by the softmax of the values so far, after each batch of masked inputs."""
         place = self.place(question)
         check_values(question)
         maps = seen_maps(question, place)
@@ -37,11 +37,11 @@ class ScoreCam(Cam):
         maps = torch.stack([m[k] for m, k in zip(maps, kept, strict=True)])
         jobs = [row for row in range(len(question)) for _ in range(maps.shape[1])]
         values = torch.full(maps.shape[:2], -torch.inf, device=maps.device, dtype=maps.dtype)
-        nothing, during = question.baseline("mean"), plan_folding(question)
+        baseline, during = question.baseline("mean"), plan_folding(question)
 
         def masked(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             rows, columns = [n // maps.shape[1] for n in numbers], [n % maps.shape[1] for n in numbers]
-            return _masked(question, nothing, maps[rows, columns][:, None], rows, during)
+            return _masked(question, baseline, maps[rows, columns][:, None], rows, during)
 
         for numbers, found in batched_scores(question, jobs, masked, during=during):
             values.view(-1)[numbers] = found.to(values)
@@ -49,6 +49,7 @@ class ScoreCam(Cam):
             yield PartialAttribution(upsample_to_inputs(question, heat), (numbers[-1] + 1) / len(jobs), place)
 
     def _kept(self, maps: Tensor) -> Tensor:
+        """Return the indices of the maps to use, `[b n]`: all, or those that vary most."""
         count = min(self.channels, maps.shape[1]) or maps.shape[1]
         if count == maps.shape[1]:
             return torch.arange(count, device=maps.device).expand(len(maps), -1)
@@ -56,16 +57,16 @@ class ScoreCam(Cam):
 
     @override
     def reduced(self) -> "ScoreCam":
-        """With 32 maps at most."""
+        """Return a variant with at most 32 maps."""
         return self.model_copy(update={"channels": min(self.channels or 32, 32)})
 
 
 def _masked(
-    question: AttributionTask, nothing: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
+    question: AttributionTask, baseline: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
 ) -> tuple[Tensor, ...]:
-    """Inputs of which as much is left as their maps, stretched and scaled to [0, 1], say."""
+    """Blend inputs with the baseline by their feature maps, interpolated and scaled to [0, 1]."""
     found = []
-    for i, (x, o) in enumerate(zip(question.repeated(rows), nothing, strict=True)):
+    for i, (x, o) in enumerate(zip(question.repeated(rows), baseline, strict=True)):
         if x.dim() != maps.dim() or i not in question.differentiable_inputs:
             found.append(x)
             continue

@@ -1,1 +1,1 @@
-"""One check of faithfulness in each file."""
+"""Faithfulness metrics, one in each file."""

@@ -1,4 +1,4 @@
-"""How much the network still knows when it sees only what is hot."""
+"""Average drop and increase in confidence: the score when only the attributed positions are visible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,23 +12,33 @@ from convscope.see.attribution.target import AttributionTask
 
 @dataclass(frozen=True)
 class AverageDrop:
-    """Of one input; over many, the means are "average drop" and "increase in confidence"."""
+    """Drop and increase of one input; means over many inputs are the published metrics."""
 
     drop: float
-    """The share of the target's probability (or value) that is lost; 0 if it rises."""
+    """The share of the target's probability (or value) that is lost, 0 if it rises."""
     increase: bool
     """Whether it rises."""
 
 
 def average_drop(question: AttributionTask, heats: Sequence[Tensor]) -> tuple[AverageDrop, ...]:
-    """Each row seen through its own heat: negative heat hides, the hottest position shows all.
+    """Compute the drop of each row's probability when its input is multiplied with its own heatmap.
 
-    Source: Chattopadhay et al. 2018, arXiv:1710.11063, §4.1; what is hidden shows the mean.
+    The positive heat, scaled to [0, 1], blends the input with the mean: the hottest position shows the
+    input, one without positive heat the mean.
+
+    Source: Chattopadhay et al. 2018, arXiv:1710.11063, §4.1; hidden positions show the mean.
+
+    Args:
+        question: the task: network, inputs and targets.
+        heats: one heatmap `[b *size]` for each input of the network.
+
+    Returns:
+        Drop and increase of each row.
     """
-    nothing = question.baseline("mean")
+    baseline = question.baseline("mean")
     tops = torch.stack([_top(heats[i]) for i in question.differentiable_inputs]).amax(0)
     seen = []
-    for i, (x, o) in enumerate(zip(question.inputs, nothing, strict=True)):
+    for i, (x, o) in enumerate(zip(question.inputs, baseline, strict=True)):
         if i not in question.differentiable_inputs:
             seen.append(x)
             continue
@@ -43,4 +53,5 @@ def average_drop(question: AttributionTask, heats: Sequence[Tensor]) -> tuple[Av
 
 
 def _top(heat: Tensor) -> Tensor:
+    """Return the largest positive heat of each row, at least 0."""
     return heat.nan_to_num(0).flatten(1).amax(1).clamp_min(0)

@@ -1,4 +1,4 @@
-"""Deletion and insertion: what happens when the hottest positions go first, or come first."""
+"""Deletion and insertion: the score while the hottest positions are removed first, or added first."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,19 @@ from convscope.see.attribution.heatmaps import broadcast_mask, interpolate, rank
 from convscope.see.attribution.target import AttributionTask
 
 POINTS = 17
-"""Shares of positions that are looked at, 0 and 1 included."""
+"""Number of points of a curve, with the shares 0 and 1."""
 COVER = "blur"
-"""What deleted positions show: rankings of methods depend on it, so results name it."""
+"""What deleted positions show; results name it, because it can change how methods rank."""
 CHANCES = 2
-"""Random heats that a curve is compared with."""
+"""Number of random heatmaps that give the chance level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Probability (or value: 0 is the cover's, 1 the input's) against the share of positions."""
+    """Deletion and insertion curves of one row: the score against the share of positions, from 0 to 1.
+
+    The score is the probability for classes; else the value, scaled so that the cover has 0 and the input 1.
+    """
 
     deletion: tuple[float, ...]
     insertion: tuple[float, ...]
@@ -31,18 +34,18 @@ class Curves:
 
     @property
     def deletion_area(self) -> float:
-        """Low is good: what was named hot was needed."""
+        """Area under the deletion curve; low is good: the hottest positions were needed."""
         return _area(self.deletion)
 
     @property
     def insertion_area(self) -> float:
-        """High is good: what was named hot is enough."""
+        """Area under the insertion curve; high is good: the hottest positions suffice."""
         return _area(self.insertion)
 
 
 @dataclass(frozen=True, eq=False)
 class DeletionInsertion:
-    """The curves of a row's heat, and the mean areas of random heats of the same input."""
+    """The curves of one row's heatmap, and the mean areas of random heatmaps on the same input."""
 
     curves: Curves
     chance_deletion: float
@@ -55,9 +58,18 @@ _chances: "WeakKeyDictionary[AttributionTask, list[tuple[float, float]]]" = Weak
 def deletion_insertion(
     question: AttributionTask, heats: Sequence[Tensor]
 ) -> Iterator[tuple[float, tuple[DeletionInsertion, ...]]]:
-    """Both curves of every row.
+    """Compute deletion and insertion curves of every row, and their chance level.
+
+    The chance level is the mean area of `CHANCES` random heatmaps; it is computed once for each task.
 
     Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions are blurred rather than black.
+
+    Args:
+        question: the task: network, inputs and targets.
+        heats: one heatmap `[b *size]` for each input of the network.
+
+    Yields:
+        The finished share, and the curves of each row; the first, at 0.5, has none yet.
     """
     if question not in _chances:
         found = [curves(question, _random(question, seed)) for seed in range(CHANCES)]
@@ -74,7 +86,17 @@ def deletion_insertion(
 
 
 def curves(question: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
-    """Deletion and insertion of every row, in steps of equal shares."""
+    """Compute deletion and insertion curves of every row, at `POINTS` equally spaced shares of positions.
+
+    Positions of all inputs that are not indices are ranked together.
+
+    Args:
+        question: the task: network, inputs and targets.
+        heats: one heatmap `[b *size]` for each input of the network.
+
+    Returns:
+        The curves of each row.
+    """
     cover = question.baseline(COVER)
     orders = [ranked_positions(_flat(question, heats, row)) for row in range(len(question))]
     shares = [k / (POINTS - 1) for k in range(POINTS)]
@@ -106,7 +128,7 @@ def curves(question: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
 
 
 def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
-    """1 where the input shows, 0 where the cover does."""
+    """Return a mask over ranked positions: 1 where the input is visible, 0 where the cover is."""
     mask = torch.full((len(ranking),), 0.0 if insert else 1.0, device=ranking.device)
     mask[ranking[: round(share * len(ranking))]] = 1.0 if insert else 0.0
     return mask
@@ -115,6 +137,7 @@ def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
 def _mixed(
     question: AttributionTask, cover: tuple[Tensor, ...], masks: Tensor, rows: list[int]
 ) -> tuple[Tensor, ...]:
+    """Combine rows of the inputs with the cover, by masks over all positions `[n positions]`."""
     made, first = [], 0
     for i, (x, o) in enumerate(zip(question.inputs, cover, strict=True)):
         if i not in question.differentiable_inputs:
@@ -129,24 +152,25 @@ def _mixed(
 
 
 def _flat(question: AttributionTask, heats: Sequence[Tensor], row: int) -> Float[Tensor, " n"]:
+    """Return the heat of all positions of one row in one vector, without NaN."""
     return torch.cat([heats[i][row].flatten().float() for i in question.differentiable_inputs]).nan_to_num(0)
 
 
 def _random(question: AttributionTask, seed: int) -> list[Tensor]:
-    """Heats without meaning: coarse noise, as smooth as a class activation map."""
-    chance, made = torch.Generator().manual_seed(seed), []
+    """Return random heatmaps: uniform noise on a coarse grid, as smooth as a class activation map."""
+    generator, made = torch.Generator().manual_seed(seed), []
     for x in question.inputs:
         if x.dim() == 2:
-            made.append(torch.rand(x.shape, generator=chance).to(x.device))
+            made.append(torch.rand(x.shape, generator=generator).to(x.device))
             continue
         size = tuple(x.shape[2:])
-        noise = torch.rand((len(x), 1, *(min(7, extent) for extent in size)), generator=chance)
+        noise = torch.rand((len(x), 1, *(min(7, extent) for extent in size)), generator=generator)
         made.append(interpolate(noise, size)[:, 0].to(x.device))
     return made
 
 
 def _area(values: Sequence[float]) -> float:
-    """The trapezoids under a curve whose points are equally far apart, on [0, 1]."""
+    """Integrate a curve on [0, 1] with equally spaced points by the trapezoid rule."""
     return (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
 
 

@@ -1,4 +1,4 @@
-"""The pointing game: does the hottest position lie on the thing?"""
+"""The pointing game: whether the hottest position lies on the object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,34 @@ from torch import Tensor
 from convscope.errors import UsageError
 
 Box = Sequence[float | int]
-"""Left, top, right, bottom."""
+"""Left, top, right, bottom, in pixels of the input."""
 Boxes = Sequence[Sequence[Box]]
 """For each row, its boxes."""
 TOLERANCE = 15 / 224
-"""How far beside a box the hottest position may lie, as a share of the shorter side: 15 of 224."""
+"""Distance from a box within which a hit counts, as a share of the shorter side: 15 of 224 pixels."""
 
 
 @dataclass(frozen=True)
 class Pointing:
-    """Whether the hottest position lies on the thing, and how much of the positive heat does."""
+    """Whether the hottest position of one row lies in a box, and how much of the positive heat does."""
 
     hit: bool
+    """Whether the hottest position lies in a box, or at most `TOLERANCE` beside one."""
     inside: float
+    """Share of the positive heat in the boxes, 0 to 1."""
     area: float
-    """The share of positions that lie in the boxes: what chance would give."""
+    """Share of the positions in the boxes: the chance level of `inside`."""
 
 
 def pointing_game(heat: Tensor, boxes: Boxes) -> tuple[Pointing, ...]:
-    """One for each row.
+    """Play the pointing game for each row.
 
     Args:
         heat: `[b h w]`.
-        boxes: for each row, boxes `(left, top, right, bottom)` in positions of the heat.
+        boxes: for each row, boxes `(left, top, right, bottom)` in positions of the heatmap.
+
+    Returns:
+        The result of each row.
 
     Source: Zhang et al. 2018, doi:10.1007/s11263-017-1059-x, §4.1.
 

@@ -1,4 +1,4 @@
-"""Whether an explanation fades when the network forgets, from its answer down to its input."""
+"""Model parameter randomisation: whether a heatmap changes when the network's weights become random."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,30 +15,45 @@ from convscope.see.attribution.method import Method
 from convscope.see.attribution.target import AttributionTask
 
 STAGES = 4
-"""How often the network forgets more: its last layer, a third, two thirds, all of it."""
+"""Number of steps at most: the last layer, a third of all layers, two thirds, all."""
 FADED = 0.5
-"""Largest rank correlation of what has faded; unrelated smooth heats reach 0.3 by chance."""
+"""Largest rank correlation of a faded heatmap; unrelated smooth heatmaps reach 0.3 by chance."""
 
 
 @dataclass(frozen=True)
 class WeightRandomization:
-    """Rank correlations of absolute heat before and after, and how many layers had forgotten."""
+    """Similarity of one row's heatmaps before and after randomisation.
+
+    `layers` has the number of randomised layers at each step, `correlations` the rank correlation of
+    absolute heat.
+    """
 
     layers: tuple[int, ...]
     correlations: tuple[float, ...]
 
     @property
     def fades(self) -> bool:
-        """Whether little is left when the whole network has forgotten: it should be so."""
+        """Whether little similarity is left once all layers are random, as it should be."""
         return abs(self.correlations[-1]) < FADED
 
 
 def randomization_passes(
     question: AttributionTask, method: Method, heats: Sequence[Tensor]
 ) -> Iterator[tuple[float, tuple[WeightRandomization, ...]]]:
-    """The heat again, after more and more layers have random weights; the network's own come back untouched.
+    """Compute each row's heatmap again while more and more layers, from the output down, have random weights.
+
+    The method's reduced variant is used. The network's own weights are set aside, never written to. A step
+    at which the method refuses the randomised network counts as heat of 0.
 
     Source: Adebayo et al. 2018, arXiv:1810.03292, §3.1 (cascading randomisation).
+
+    Args:
+        question: the task: network, inputs and targets.
+        method: the method to run again.
+        heats: its heatmaps with the trained weights, `[b *size]` for each input of the network.
+
+    Yields:
+        The finished share, and the correlations so far of each row. Nothing for networks without weights.
     """
     light = method.reduced()
     before = heats if light == method else _heats(question, light)
@@ -61,7 +76,15 @@ def randomization_passes(
 
 
 def layers_with_weights(net: Net, question: AttributionTask) -> list[nn.Module]:
-    """Modules that hold parameters of their own, in the order in which they run."""
+    """List the modules with parameters of their own, in the order in which they run.
+
+    Args:
+        net: the network.
+        question: a task of this network, whose first row is run.
+
+    Returns:
+        The modules, each once. Parameters of the network's own module count as its last layer.
+    """
     names = layer_shapes(net, *(x[:1] for x in question.inputs))
     modules = dict(net.module.named_modules())
     running = [modules[name] for name in names if name in modules] + [net.module]
@@ -70,12 +93,20 @@ def layers_with_weights(net: Net, question: AttributionTask) -> list[nn.Module]:
 
 @contextmanager
 def randomized_weights(modules: Sequence[nn.Module], seed: int = 0) -> Iterator[None]:
-    """Inside, these modules have random weights.
+    """Give modules random weights inside the context.
 
-    Matrices and kernels are drawn anew with their own mean and standard deviation, vectors are shuffled,
-    alike within a module. The tensors themselves are set aside, not written to.
+    Tensors with two axes or more are drawn from a normal distribution with their own mean and standard
+    deviation. Vectors are shuffled, those of equal length in one module alike, so that scale, shift and
+    statistics of one channel stay together. The tensors' data is exchanged, not written to.
+
+    Args:
+        modules: whose own parameters and buffers are randomised.
+        seed: of the draws.
+
+    Yields:
+        Nothing; the weights are restored when the context is left.
     """
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     aside: list[tuple[Tensor, Tensor]] = []
     try:
         for module in modules:
@@ -83,29 +114,32 @@ def randomized_weights(modules: Sequence[nn.Module], seed: int = 0) -> Iterator[
             for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
                 if tensor.is_floating_point() and not any(tensor is known for known, _ in aside):
                     aside.append((tensor, tensor.data))
-                    tensor.data = _random(tensor.data, chance, shuffles)
+                    tensor.data = _random(tensor.data, generator, shuffles)
         yield
     finally:
         for tensor, data in aside:
             tensor.data = data
 
 
-def _random(data: Tensor, chance: torch.Generator, shuffles: dict[int, Tensor]) -> Tensor:
+def _random(data: Tensor, generator: torch.Generator, shuffles: dict[int, Tensor]) -> Tensor:
+    """Return a random replacement of one tensor; scalars are copied."""
     if data.dim() < 2:
         if data.dim() == 0:
             return data.clone()
-        shuffle = shuffles.setdefault(len(data), torch.randperm(len(data), generator=chance))
+        shuffle = shuffles.setdefault(len(data), torch.randperm(len(data), generator=generator))
         return data[shuffle.to(data.device)]
     values = data.float()
-    drawn = torch.randn(data.shape, generator=chance).to(data.device)
+    drawn = torch.randn(data.shape, generator=generator).to(data.device)
     return (values.mean() + drawn * values.std()).to(data.dtype)
 
 
 def _heats(question: AttributionTask, method: Method) -> tuple[Tensor, ...]:
+    """Run the method with frozen weights, and return its heatmaps."""
     with frozen(question.net.module):
         part = last_result(method.attributions(question), method.title)
     return tuple(per_position(a.detach(), strongest=method.channel_max) for a in part.attributions)
 
 
 def _row(heats: Sequence[Tensor], row: int) -> Tensor:
+    """Return the absolute heat of one row in one vector, without NaN."""
     return torch.cat([heat[row].flatten().float() for heat in heats]).nan_to_num(0).abs()
