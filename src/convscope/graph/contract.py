@@ -64,7 +64,7 @@ class InputContract:
     std: tuple[float, ...] = (1.0,)
     name: str = "input"
     crop: float = 1.0
-    """Share of the shorter side that a centre crop keeps: 0.875 resizes to size / 0.875, then crops the centre."""
+    """Share of the shorter side that is kept: 0.875 resizes to size / 0.875, then crops the centre."""
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
@@ -153,7 +153,7 @@ class InputContract:
 
 
 MOST = 1e30
-"""Largest magnitude of a number in a contract; larger ones overflow float32 as soon as they are multiplied."""
+"""Largest magnitude of a number; larger ones overflow float32 as soon as they are multiplied."""
 
 
 def _is_finite(value: Any) -> bool:

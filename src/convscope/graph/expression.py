@@ -116,7 +116,7 @@ OPERATIONS: dict[str, Operation] = {
     "max": Operation("max", 2, max, lambda a, b, y: ((1 + _sign(a - b)) / 2, (1 - _sign(a - b)) / 2)),
     "min": Operation("min", 2, min, lambda a, b, y: ((1 - _sign(a - b)) / 2, (1 + _sign(a - b)) / 2)),
 }
-"""The operations that a formula may contain. As in torch `relu` and `abs` have slope 0 at 0; `max` and `min` share a tie."""
+"""Operations of a formula. As in torch `relu` and `abs` have slope 0 at 0; `max` and `min` share a tie."""
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 _FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "max", "min")
