@@ -150,7 +150,7 @@ def format_layer(layer: Layer) -> str:
 
 
 def _is_default(layer: Layer, option: Field[Any]) -> bool:
-    """Whether the option may be left out: its default gives an equal layer."""
+    """Return whether an option may be left out because its default gives an equal layer."""
     try:
         return option.default is not MISSING and replace(layer, **{option.name: option.default}) == layer
     except GraphError:

@@ -105,7 +105,7 @@ class _Numbering:
         self._counts: Counter[str] = Counter()
 
     def next(self, layer: Layer) -> str:
-        """Use up and return the default name of a layer."""
+        """Return the default name of a layer, and mark it as used."""
         name = self._peek(layer)
         self._counts[_family(layer)] += 1
         self._used.add(name)

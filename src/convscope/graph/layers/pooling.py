@@ -63,6 +63,8 @@ class _Pool(Layer):
 
 @dataclass(frozen=True)
 class _MaxPool(_Pool):
+    """Options of max pooling."""
+
     dilation: Extent = 1
     ceil_mode: bool = False
 
@@ -84,6 +86,8 @@ class _MaxPool(_Pool):
 
 @dataclass(frozen=True)
 class _AvgPool(_Pool):
+    """Options of average pooling."""
+
     ceil_mode: bool = False
     count_include_pad: bool = True
 
