@@ -1,4 +1,4 @@
-"""Every error a user can meet, as one small tree.
+"""The exceptions of this package.
 
     ConvscopeError            1   something failed
     ├── UsageError            2   the request makes no sense: an unknown place, a bad option
@@ -6,11 +6,11 @@
     │   └── PlaceError            an address that leads nowhere in this network
     ├── DataError             3   the input is bad: corrupt, empty, truncated, too large, not found
     ├── MissingError          4   something is not here: weights, an optional package, a device
-    ├── TrainingError         1   the numbers went wrong: NaN, Inf
+    ├── TrainingError         1   training diverged: NaN, Inf
     └── Interrupted         130   stopped by the user, after saving
 
-The number is the exit code of the terminal command. A message says what was expected, what was received, and
-the next step.
+The number is the exit code of the terminal command. A message states what was expected, what was received,
+and the next step.
 """
 
 import difflib
@@ -18,12 +18,12 @@ from collections.abc import Iterable
 
 
 class ConvscopeError(Exception):
-    """Base of everything raised on purpose.
+    """Base class of every error that this package raises on purpose.
 
     Args:
         expected: what would have been right, as one sentence.
         received: what came instead; left out of the message when empty.
-        hint: the next step the user can take.
+        hint: the next step the user can take; left out of the message when empty.
     """
 
     exit_code = 1
@@ -39,33 +39,33 @@ class ConvscopeError(Exception):
 
 
 class UsageError(ConvscopeError):
-    """The request makes no sense."""
+    """A request that cannot be carried out as it is: an unknown name, an option that is out of range."""
 
     exit_code = 2
 
 
 class GraphError(UsageError):
-    """A network that cannot exist."""
+    """A network that cannot exist: options or shapes that do not fit, a cycle."""
 
 
 class PlaceError(UsageError):
-    """An address that leads nowhere in this network."""
+    """A layer address that does not exist in this network."""
 
 
 class DataError(ConvscopeError):
-    """The input is bad."""
+    """Unusable input: a file that is missing, corrupt, empty, truncated or too large."""
 
     exit_code = 3
 
 
 class MissingError(ConvscopeError):
-    """Something that is needed is not here."""
+    """Something that is needed is not installed or present: weights, an optional package, a device."""
 
     exit_code = 4
 
 
 class TrainingError(ConvscopeError):
-    """The numbers went wrong while learning."""
+    """Training that diverged: NaN or infinite values."""
 
 
 class Interrupted(ConvscopeError):
@@ -75,7 +75,17 @@ class Interrupted(ConvscopeError):
 
 
 def nearest(name: str, names: Iterable[str], *, most: int = 3) -> str:
-    """A hint that names what is closest to `name`, or what exists: `Did you mean conv2?`."""
+    """Return a hint with the names most similar to a wrong one: `Did you mean conv2?`.
+
+    Args:
+        name: the wrong name.
+        names: the valid names.
+        most: number of similar names to list at most.
+
+    Returns:
+        A sentence with similar names; without any, one that lists the first 12 valid names; empty if there
+        are none.
+    """
     names = list(names)
     close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
     if close:

@@ -1,6 +1,6 @@
-"""Read files that a user names, and write files that appear whole or not at all.
+"""Read files that a user names, and write files atomically.
 
-Whatever comes from outside is opened without waiting (a named pipe has no end), must be a regular file, is
+Whatever comes from outside is opened without blocking (a named pipe has no end), must be a regular file, is
 read up to a limit, and is parsed up to a depth. Whatever is written gets the permissions of the user's umask.
 """
 
@@ -31,10 +31,13 @@ _KINDS = (
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a regular file for reading; never waits.
+    """Open a regular file for reading, without blocking on pipes and devices.
 
     Args:
-        path: links are followed.
+        path: the file; links are followed.
+
+    Returns:
+        The open file, in binary mode.
 
     Raises:
         OSError: it is missing, unreadable, or a folder, pipe, socket or device; the message says which.
@@ -52,21 +55,28 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def _require(mode: int, path: str | Path) -> None:
+    """Raise OSError for the mode of a file that is not regular."""
     if not stat.S_ISREG(mode):
         raise OSError(f"{path} is {kind_of(mode)}, not a regular file")
 
 
 def kind_of(mode: int) -> str:
-    """Return what a file that is not regular is, in words: `a folder`, `a named pipe`, `a device`.
+    """Return the kind of a file that is not regular, in words.
 
     Args:
         mode: `st_mode` of its status.
+
+    Returns:
+        `a folder`, `a named pipe`, `a device`, `a socket`, or `no file` for anything else.
     """
     return next((name for test, name in _KINDS if test(mode)), "no file")
 
 
 def require_regular(path: str | Path) -> int:
     """Check that a library which opens files itself may open this one.
+
+    Args:
+        path: the file; links are followed.
 
     Returns:
         Its size in bytes.
@@ -79,7 +89,14 @@ def require_regular(path: str | Path) -> int:
 
 
 def read_bytes(path: str | Path, limit: int = MAX_TEXT_BYTES) -> bytes:
-    """Read a regular file of at most `limit` bytes.
+    """Read a regular file.
+
+    Args:
+        path: the file; links are followed.
+        limit: largest size in bytes.
+
+    Returns:
+        The content.
 
     Raises:
         OSError: as `open_regular` does, or the file is larger.
@@ -94,7 +111,14 @@ def read_bytes(path: str | Path, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def read_text(path: str | Path, limit: int = MAX_TEXT_BYTES) -> str:
-    """Read a regular UTF-8 file of at most `limit` bytes.
+    """Read a regular UTF-8 file.
+
+    Args:
+        path: the file; links are followed.
+        limit: largest size in bytes.
+
+    Returns:
+        The text; line breaks are left as they are.
 
     Raises:
         OSError, ValueError: as `read_bytes` does, or the content is not UTF-8.
@@ -103,7 +127,16 @@ def read_text(path: str | Path, limit: int = MAX_TEXT_BYTES) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON from outside: finite numbers of 64 bits and Unicode only, nested at most `MAX_DEPTH` deep.
+    """Parse JSON from outside, with limits.
+
+    Numbers must be finite and integers fit into 64 bits, texts must be valid Unicode, and nesting is at most
+    `MAX_DEPTH` deep.
+
+    Args:
+        text: the document.
+
+    Returns:
+        Dicts, lists, texts, numbers, truth values and None.
 
     Raises:
         ValueError: it is no JSON, nests deeper, or holds NaN, Infinity, a larger number or half a surrogate.
@@ -118,7 +151,14 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_json(path: str | Path, limit: int = MAX_TEXT_BYTES) -> Any:
-    """Read and parse a JSON file.
+    """Read and parse a JSON file, with the limits of `parse_json`.
+
+    Args:
+        path: the file; links are followed.
+        limit: largest size in bytes.
+
+    Returns:
+        The parsed value.
 
     Raises:
         OSError, ValueError: as `read_text` and `parse_json` do.
@@ -129,8 +169,16 @@ def read_json(path: str | Path, limit: int = MAX_TEXT_BYTES) -> Any:
 def read_toml(path: str | Path, limit: int = 1 << 20) -> dict[str, Any]:
     """Read and parse a TOML file, nested at most `MAX_DEPTH` deep.
 
+    Args:
+        path: the file; links are followed.
+        limit: largest size in bytes.
+
+    Returns:
+        The values by key; tables are dicts.
+
     Raises:
-        OSError, ValueError: as `read_text` does, or it is no TOML, or nests deeper.
+        OSError, ValueError: as `read_text` does, or it is no TOML, nests deeper, or holds an integer beyond
+            64 bits.
     """
     text = read_text(path, limit)
     if _LONG_KEY.search(text):  # parsing such a key takes gigabytes
@@ -145,11 +193,18 @@ def read_toml(path: str | Path, limit: int = 1 << 20) -> dict[str, Any]:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a hidden path beside `path` to write to; on success it takes the place of `path`, synced to disk.
+    """Write or replace a file atomically, through a hidden temporary file that is renamed on success.
 
     Other programs see the old file or the whole new one. Where the block raises, the hidden file is removed
     and `path` stays as it was. A link at `path` is replaced, never written through; permissions follow the
     umask.
+
+    Args:
+        path: the file to write or replace.
+
+    Yields:
+        The path of the hidden file, in the same folder, for the block to write to; it is synced to disk
+        before it is renamed.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -168,12 +223,18 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 
 PART_PREFIX = ".convscope-part-"
-"""What unfinished files are named: a killed process leaves them, and who owns the folder may remove them."""
+"""Prefix of temporary files; killed processes leave them, and whoever owns the folder may remove them."""
 
 
 @contextmanager
 def create_file(path: Path) -> Iterator[Path]:
-    """Yield a hidden path to write to, as `replace_file` does, for a name where nothing is yet.
+    """Write a new file atomically, as `replace_file` does, but never replace an existing one.
+
+    Args:
+        path: the file to make.
+
+    Yields:
+        The path of a hidden file in the same folder, for the block to write to.
 
     Raises:
         FileExistsError: something has that name by now, be it a link to nothing; it stays as it is.
@@ -183,13 +244,13 @@ def create_file(path: Path) -> Iterator[Path]:
     try:
         with replace_file(whole) as part:
             yield part
-        _name(whole, path)
+        _link_new(whole, path)
     finally:
         whole.unlink(missing_ok=True)
 
 
-def _name(whole: Path, path: Path) -> None:
-    """Give a finished file its name, unless that is taken; a hard link cannot replace anything."""
+def _link_new(whole: Path, path: Path) -> None:
+    """Move a finished file to `path` unless that exists, by a hard link, which cannot replace anything."""
     try:
         os.link(whole, path)
     except FileExistsError:
@@ -201,7 +262,11 @@ def _name(whole: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write or replace a UTF-8 file as a whole.
+    """Write or replace a UTF-8 file atomically.
+
+    Args:
+        path: the file.
+        text: its content.
 
     Raises:
         OSError: as `replace_file` does.
@@ -211,7 +276,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed processes left unfinished directly inside a folder that this program owns."""
+    """Remove the temporary files of `replace_file` that killed processes left directly inside a folder.
+
+    Args:
+        folder: a folder that belongs to this program; files that cannot be removed stay.
+    """
     for part in folder.glob(f"{PART_PREFIX}*"):
         mark = part.name.removeprefix(PART_PREFIX)
         if len(mark) == 32 and not mark.strip("0123456789abcdef") and not part.is_symlink():
@@ -220,7 +289,14 @@ def remove_parts(folder: Path) -> None:
 
 
 def is_full(error: OSError) -> bool:
-    """Tell whether a file could not be written for lack of room: disk, quota or largest size of a file."""
+    """Return whether an error means that there was no room to write: disk, quota or largest size of a file.
+
+    Args:
+        error: the error that writing raised.
+
+    Returns:
+        True for `ENOSPC`, `EDQUOT` and `EFBIG`.
+    """
     return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -229,7 +305,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _check(value: Any) -> None:
-    """Refuse what nests too deep, and integers beyond 64 bits, which are slow or impossible to print."""
+    """Refuse deep nesting, and integers beyond 64 bits, which are slow or impossible to print."""
     level = [value]
     for _depth in range(MAX_DEPTH + 1):
         if any(isinstance(inner, int) and inner.bit_length() > 64 for inner in level):
@@ -242,7 +318,7 @@ def _check(value: Any) -> None:
 
 
 def _check_numbers(value: Any) -> None:
-    """Refuse `1e999`, which JSON's grammar allows and no float holds, and halves of surrogate pairs."""
+    """Refuse `1e999`, which JSON's grammar allows and no float holds, and unpaired surrogates."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a number beyond what 64 bits hold")
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Steps that Ctrl-C cannot cut in two, and stretches that it ends early."""
+"""Context managers that defer Ctrl-C, or turn the first one into a request to stop early."""
 
 import signal
 import threading
@@ -9,7 +9,10 @@ from types import FrameType
 
 @contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Ctrl-C inside waits until the block has ended. Outside the main thread, where none arrives, nothing."""
+    """Defer Ctrl-C inside the block until the block has ended.
+
+    Outside the main thread, which alone receives signals, it has no effect.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -25,18 +28,26 @@ def defer_interrupts() -> Iterator[None]:
 
 
 class InterruptRequest:
-    """Whether Ctrl-C has asked to go on to what comes next."""
+    """Whether Ctrl-C has requested that the block end early.
+
+    Attributes:
+        asked: whether a Ctrl-C was recorded as a request.
+        heard: whether the next Ctrl-C is recorded instead of raised; the caller may set it. Any after the
+            first is raised.
+    """
 
     asked = False
     heard = True
-    """Whether the next Ctrl-C only asks; the one after it is raised as ever."""
 
 
 @contextmanager
 def soft_interrupt() -> Iterator[InterruptRequest]:
-    """The first Ctrl-C inside is noted and not raised, as long as the request is `heard`.
+    """Record the first Ctrl-C inside the block as a request, instead of raising KeyboardInterrupt.
 
-    Outside the main thread, where none arrives, nothing.
+    Outside the main thread, which alone receives signals, it has no effect.
+
+    Yields:
+        The request; the block looks at `asked`, and may set `heard` to False to have Ctrl-C raised.
     """
     request = InterruptRequest()
     if threading.current_thread() is not threading.main_thread():

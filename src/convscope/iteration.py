@@ -1,4 +1,4 @@
-"""The end of a generator that yields results as they grow."""
+"""Exhaust a generator that yields partial results."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,14 +10,17 @@ Item = TypeVar("Item")
 
 
 def last_result(items: Iterable[Item], what: str) -> Item:
-    """Exhaust a generator and return the last of what it yields.
+    """Exhaust an iterable of partial results and return the last.
 
     Args:
         items: a generator, each result of which replaces the one before.
-        what: what makes the results, for the error.
+        what: name of what makes the results, for the error.
+
+    Returns:
+        The last item.
 
     Raises:
-        UsageError: it yields nothing.
+        UsageError: there is no item.
     """
     found: deque[Item] = deque(items, maxlen=1)
     if not found:

@@ -1,8 +1,8 @@
-"""Text of users as a terminal may show it: control characters become visible escapes.
+"""Escape text of users for a terminal: control characters become visible.
 
-A terminal obeys what it is sent: ESC begins commands that move the cursor, change the title or write to the
-clipboard (ECMA-48; xterm's OSC), U+0080 to U+009F are the same commands in one character, and U+202E reverses
-the reading direction (Unicode Technical Report 36; CVE-2021-42574).
+A terminal executes what it receives: ESC begins commands that move the cursor, change the title or write to
+the clipboard (ECMA-48; xterm's OSC), U+0080 to U+009F are the same commands in one character, and U+202E
+reverses the reading direction (Unicode Technical Report 36; CVE-2021-42574).
 """
 
 import re
@@ -21,24 +21,37 @@ _LINE = re.compile(rf"[\n{_CONTROLS}{_INVISIBLE}]")
 
 
 def printable(text: object) -> str:
-    r"""Escape what a terminal would obey or hide, and line breaks: one line, as in `a\x1b[31mb\n`.
+    r"""Escape control, invisible and reordering characters, and line breaks, so that one line remains.
 
     Args:
         text: anything; its `str` is taken.
+
+    Returns:
+        The text with these characters as Python's escapes, as in `a\x1b[31mb\n`.
     """
     return _LINE.sub(_escaped, str(text))
 
 
 def printable_lines(text: str) -> str:
-    """Escape what a terminal would obey or hide; line breaks stay."""
+    r"""Escape control, invisible and reordering characters; line breaks are kept.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The text with these characters as Python's escapes, `\x1b`.
+    """
     return _TEXT.sub(_escaped, text)
 
 
 def printable_json(document: str) -> str:
-    r"""Escape the same characters in a JSON document as `\uXXXX`, so that it keeps its value.
+    r"""Escape control, invisible and reordering characters in a JSON document, without changing its value.
 
     Args:
         document: valid JSON; outside strings it holds none of these characters but line breaks.
+
+    Returns:
+        The document with these characters as `\uXXXX`.
     """
     return _TEXT.sub(_in_json, document)
 

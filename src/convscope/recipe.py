@@ -1,7 +1,7 @@
-"""A recipe: everything that decides a result, as frozen data.
+"""Recipes: every setting that decides a result, as frozen data.
 
-One schema per verb. The same schema makes the terminal's flags, the TOML file and the report's "how this was
-made", and travels inside every result, so that `convscope replay` can make it again.
+There is one schema per verb. It defines the terminal's flags and the TOML file, and its values travel inside
+every result, so that `convscope replay` can make the result again.
 """
 
 import json
@@ -23,14 +23,18 @@ _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2*
 
 
 MOST_MEMORY = 2**60
-"""Bytes; a larger amount of memory is a slip of the pen."""
+"""Largest amount of memory in bytes; a larger one is taken for a typing error."""
 
 
 def in_bytes(text: str) -> int:
-    """Return what `4GB`, `512 MiB` or `1e9` means in bytes; 0 where it means nothing or over `MOST_MEMORY`.
+    """Parse an amount of memory such as `4GB`, `512 MiB` or `1e9`.
 
     Args:
-        text: a decimal number in ASCII digits, and a unit of powers of 1000 or (with `i`) of 1024.
+        text: a decimal number in ASCII digits, and a unit of powers of 1000 or (with `i`) of 1024, in upper
+            or lower case; bytes without one.
+
+    Returns:
+        The number of bytes; 0 if the text is of another form, or the amount exceeds `MOST_MEMORY`.
     """
     found = re.fullmatch(
         r"\s*([0-9.]{1,30}(?:e[0-9]{1,3})?)\s*([KMG]?I?B?)\s*", text.upper().replace("E", "e")
@@ -47,6 +51,7 @@ def in_bytes(text: str) -> int:
 
 
 def _readable(memory: str) -> str:
+    """Refuse an amount of memory that `in_bytes` cannot parse; for pydantic."""
     if memory and not in_bytes(memory):
         raise ValueError("a number and a unit, as in 4GB or 512MB")
     return memory
@@ -58,21 +63,22 @@ Memory = Annotated[str, AfterValidator(_readable)]
 
 @dataclass(frozen=True, eq=False)
 class OnlyWith:
-    """A setting that has an effect only together with others; without them it is refused, not ignored.
+    """A validation rule: a setting is valid only together with others.
 
-    A rule applies where the setting differs from its default: recipes that travel inside results name every
-    field. Of the conditions one must hold.
+    Without them it would have no effect, so it is refused and not ignored. A rule applies where the setting
+    differs from its default: recipes that travel inside results name every field. One of the conditions must
+    hold.
 
         OnlyWith("decay", canvas="fourier")                   # one value of another field
         OnlyWith("start", canvas=("fourier", "pixels"))       # one of several
-        OnlyWith("split", data=GIVEN)                         # any value but none, empty, 0 or False
+        OnlyWith("split", data=GIVEN)                         # any value but None, empty, 0 or False
         OnlyWith("diversity", variants=AtLeast(2))
 
     Args:
-        field: the setting.
-        values: those of its values that the rule is about; all but the default if left out.
-        hint: the next step, where it is not to change the other field.
-        **others: other fields, each with what it has to be.
+        field: name of the setting.
+        values: the values of the setting to which the rule applies; all but the default if left out.
+        hint: the next step for the user, where it is not to change the other field.
+        **others: other fields by name, each with the condition that its value must meet.
     """
 
     field: str
@@ -87,21 +93,34 @@ class OnlyWith:
         object.__setattr__(self, "others", tuple(others.items()))
 
     def broken(self, recipe: "Recipe") -> str:
-        """What is wrong, as a sentence; empty where the setting has an effect or is the default."""
+        """Check the rule on a recipe.
+
+        Args:
+            recipe: the recipe, of a schema that has the fields of this rule.
+
+        Returns:
+            What is wrong, as a sentence; empty where a condition holds or the rule does not apply.
+        """
         value = getattr(recipe, self.field)
         default = type(recipe).model_fields[self.field].get_default(call_default_factory=True)
         about = value in self.values if self.values else value != default
         if not about or any(_holds(getattr(recipe, name), wanted) for name, wanted in self.others):
             return ""
-        needed = " or ".join(f"{_flag(name)} {_said(wanted)}" for name, wanted in self.others)
-        now = " and ".join(f"{_flag(name)} is {_shown(getattr(recipe, name))}" for name, _ in self.others)
+        needed = " or ".join(f"{_flag(name)} {_in_words(wanted)}" for name, wanted in self.others)
+        now = " and ".join(
+            f"{_flag(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
+        )
         hint = f" {self.hint}" if self.hint else ""
-        return f"{self.field} ({_shown(value)}) has an effect only with {needed}, and {now}.{hint}"
+        return f"{self.field} ({_value_in_words(value)}) has an effect only with {needed}, and {now}.{hint}"
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A condition on the size of a number, of the largest number in a list, or of a list of texts."""
+    """A condition on a number, the largest number in a list, or the length of a list of texts.
+
+    Attributes:
+        least: the smallest value that meets it.
+    """
 
     least: int
 
@@ -111,6 +130,7 @@ GIVEN = object()
 
 
 def _holds(value: Any, wanted: object) -> bool:
+    """Return whether a value meets a condition of `OnlyWith`."""
     if wanted is GIVEN:
         return bool(value)
     if isinstance(wanted, AtLeast):
@@ -121,19 +141,22 @@ def _holds(value: Any, wanted: object) -> bool:
     return value in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
-def _said(wanted: object) -> str:
+def _in_words(wanted: object) -> str:
+    """Return a condition in words, for an error."""
     if wanted is GIVEN:
         return "given"
     if isinstance(wanted, AtLeast):
         return f"of {wanted.least} or more"
-    return " or ".join(map(_shown, wanted if isinstance(wanted, tuple) else (wanted,)))
+    return " or ".join(map(_value_in_words, wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
 def _flag(name: str) -> str:
+    """Return the terminal's flag of a field."""
     return "--" + name.replace("_", "-")
 
 
-def _shown(value: object) -> str:
+def _value_in_words(value: object) -> str:
+    """Return a value as the user sees it, for an error."""
     if value is None or value == []:
         return "left out"
     if isinstance(value, bool):
@@ -142,14 +165,18 @@ def _shown(value: object) -> str:
 
 
 class Recipe(BaseModel):
-    """Base of every verb's schema. Field descriptions become the help of the flags."""
+    """Base class of the schemas of all verbs. Field descriptions become the help of the flags.
+
+    Attributes:
+        verb: the terminal's verb that takes these settings.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     verb: ClassVar[str] = ""
     positional: ClassVar[tuple[str, ...]] = ()
     """Fields that the terminal takes without a flag, in this order."""
     only_with: ClassVar[tuple[OnlyWith, ...]] = ()
-    """Settings that need others to have an effect; those of the classes above hold too."""
+    """Rules for settings that need others to have an effect; those of base classes hold too."""
 
     device: Device = Field(default="auto", description="where to compute")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
@@ -163,16 +190,23 @@ class Recipe(BaseModel):
 
     @classmethod
     def rules(cls) -> tuple[OnlyWith, ...]:
-        """Every `only_with` of this schema and of those above it."""
+        """Return the rules `only_with` of this schema and of its base classes."""
         own = [part.__dict__.get("only_with", ()) for part in cls.__mro__]
         return tuple(rule for rules in own for rule in rules)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
-        """A recipe from plain values.
+        """Build and validate a recipe from plain values.
+
+        Args:
+            values: values by field, as in TOML or JSON; texts are converted to numbers where a field is one.
+
+        Returns:
+            The recipe, with defaults for fields that are left out.
 
         Raises:
-            UsageError: a field is unknown, missing or out of range; all of them are named.
+            UsageError: a field is unknown, missing or out of range, or a rule is broken; all of them are
+                named.
         """
         try:
             return cls(**values)
@@ -185,7 +219,13 @@ class Recipe(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> dict[str, Any]:
-        """The values of a TOML file, not yet validated, so that flags can override them.
+        """Read the values in a TOML file without validating them, so that flags can override them.
+
+        Args:
+            path: the file.
+
+        Returns:
+            Values by field, to be handed to `parse`.
 
         Raises:
             DataError: the file is missing, not a regular file, too large, or not TOML.
@@ -196,11 +236,11 @@ class Recipe(BaseModel):
             raise DataError(f"a TOML file at {path}", received=str(error)) from None
 
     def chosen(self) -> dict[str, Any]:
-        """The values that differ from the defaults, JSON-ready."""
+        """Return the values that differ from their defaults, JSON-ready."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def command(self) -> str:
-        """The terminal line that does the same."""
+        """Return the shell command with the same effect: `convscope VERB ...`, quoted, without defaults."""
         values = self.model_dump(mode="json")
         words = ["convscope", self.verb]
         for name in self.positional:
@@ -218,12 +258,12 @@ class Recipe(BaseModel):
         return " ".join(words)
 
     def json(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Verb and values as one JSON document."""
+        """Return the verb and all values as one JSON document."""
         return json.dumps({"verb": self.verb, **self.model_dump(mode="json")}, ensure_ascii=False)
 
 
 class OnNetwork(Recipe):
-    """Base of the schemas of verbs that look into a network, or ask it."""
+    """Base class of the schemas of verbs that load a network."""
 
     weights: str = Field(
         default="packaged",
@@ -234,12 +274,26 @@ class OnNetwork(Recipe):
 
 
 def whole_number(text: str) -> int | None:
-    """Return a whole number of 1 to 18 ASCII digits, or None; other digits are letters here."""
+    """Parse a whole number of 1 to 18 ASCII digits.
+
+    Args:
+        text: the number; space around it is ignored.
+
+    Returns:
+        The number; None if the text is of another form, or has a sign or digits that are not ASCII.
+    """
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text.strip()) else None
 
 
 def real_number(text: str) -> float | None:
-    """Return a finite decimal number in ASCII, or None."""
+    """Parse a finite decimal number in ASCII.
+
+    Args:
+        text: the number, as Python's `float` takes it, without underscores.
+
+    Returns:
+        The number; None if the text is of another form, or NaN or infinite.
+    """
     try:
         value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
@@ -248,6 +302,7 @@ def real_number(text: str) -> float | None:
 
 
 def _complaint(error: Any, fields: Iterable[str]) -> str:
+    """Return one of pydantic's errors as a sentence."""
     where = ".".join(str(part) for part in error["loc"]) or "the whole"
     if error["type"] == "missing":
         return f"{where} is missing"
@@ -259,7 +314,15 @@ def _complaint(error: Any, fields: Iterable[str]) -> str:
 
 
 def shortened(value: object, most: int = 80) -> str:
-    """Return a value as Python writes it, cut to `most` characters; never fails."""
+    """Return the `repr` of a value, shortened; never fails.
+
+    Args:
+        value: any value.
+        most: number of characters after which the text is cut.
+
+    Returns:
+        The text, with `...` after it where it was cut.
+    """
     try:
         text = repr(value)
     except ValueError:  # an integer of thousands of digits

@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM from the first moment: exit code 130 and one message, whatever is being imported.
+"""Handlers of Ctrl-C and SIGTERM for the command line: exit code 130 and one message, also during imports.
 
 While modules are imported a KeyboardInterrupt can be swallowed or turned into another error by the code that
-runs for the first time, and can leave it half made. So there a stop ends the process at once as long as no
-work has begun, and waits for the end of the import afterwards. Everywhere else it is a KeyboardInterrupt.
+runs for the first time, and can leave it half initialised. So during an import a signal ends the process at
+once as long as no work has begun; afterwards it is sent again until the import has ended. Everywhere else it
+raises KeyboardInterrupt, or ends the process at once if nothing catches that yet.
 
-This file imports next to nothing: until it is there, Python itself answers a stop, with a traceback.
+This file imports next to nothing: until it is loaded, Python itself handles signals, with a traceback.
 """
 
 import os
@@ -15,7 +16,7 @@ from types import FrameType
 CODE = 130
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 AGAIN = 0.05
-"""Seconds after which a stop that came while something was imported is tried again."""
+"""Seconds after which a signal that came during an import is sent again."""
 EXPECTED, HINT = "stopped before a result was saved", "Run the same command again."
 DOCUMENT = f"""{{
   "error": {{
@@ -26,24 +27,24 @@ DOCUMENT = f"""{{
   }}
 }}
 """
-"""What `leave` answers with `--json`."""
+"""The message of `leave` with `--json`."""
 
 
 class _State:
-    """What the handler goes by; one for each process."""
+    """The state that the handlers depend on, one for each process."""
 
     words: list[str] = []  # noqa: RUF012
     installed = False
     started = False
-    """Whether a KeyboardInterrupt would be caught and told."""
+    """Whether a KeyboardInterrupt would be caught and reported."""
     working = False
-    """Whether something could be lost: a result is being made."""
-    heard = False
-    """Whether a stop has come while the answer was being printed."""
+    """Whether a result is being made, which could be lost."""
+    signalled = False
+    """Whether a signal has come while the result was being printed."""
 
 
 def is_program() -> bool:
-    """Whether this process is the command line: the installed script, or `python -m convscope`."""
+    """Return whether this process is the command line: the installed script, or `python -m convscope`."""
     name = sys.argv[0].replace("\\", "/").rpartition("/")[2] if sys.argv else ""
     if name != "-m":  # what it is until the module has been found
         return name in ("convscope", "convscope.exe")
@@ -52,10 +53,10 @@ def is_program() -> bool:
 
 
 def install(words: list[str]) -> None:
-    """Handle Ctrl-C and SIGTERM from now on, unless whoever started this process has them ignored.
+    """Install the handlers of Ctrl-C and SIGTERM, unless the parent process has them ignored.
 
     Args:
-        words: the command line, which says how to answer.
+        words: arguments of the command line; `--json` among them decides the form of the message.
     """
     _State.words, _State.installed = words, True
     for number in NUMBERS:
@@ -64,17 +65,17 @@ def install(words: list[str]) -> None:
 
 
 def starting() -> None:
-    """Say that a KeyboardInterrupt is caught and told from now on."""
+    """Mark the point from which a KeyboardInterrupt is caught and reported by the command line."""
     _State.started = True
 
 
 def working() -> None:
-    """Say that something could be lost from now on."""
+    """Mark the point from which a result is being made, so that the process must not end at once."""
     _State.started = _State.working = True
 
 
 def answering() -> None:
-    """Let the answer be printed whole: the first stop from now on is ignored, the second ends the process."""
+    """Install handlers for printing the result: the first signal is ignored, the second ends the process."""
     if _State.installed:
         for number in NUMBERS:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -82,13 +83,13 @@ def answering() -> None:
 
 
 def done() -> None:
-    """Ignore further stops: all is said, and Python, as it ends, would restore the handlers that kill it."""
+    """Ignore further signals, for which Python, as it ends, would restore the default handlers."""
     for number in NUMBERS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def leave() -> None:
-    """End the process at once with the exit code and the message of a stop."""
+    """End the process at once, with exit code 130 and the message of an interrupted command."""
     descriptor, text = 2, f"stopped: {EXPECTED}\n  next: {HINT}\n"
     if "--json" in _State.words:
         descriptor, text = 1, DOCUMENT
@@ -99,6 +100,7 @@ def leave() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    """Handle a signal before the result is printed."""
     importing = _is_importing(frame)
     if not _State.started or (importing and not _State.working):
         leave()
@@ -112,13 +114,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _stop_answering(_number: int, _frame: FrameType | None) -> None:
-    if _State.heard:
+    """Handle a signal while the result is printed."""
+    if _State.signalled:
         os._exit(CODE)
-    _State.heard = True
+    _State.signalled = True
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Whether some module is being imported in the main thread."""
+    """Return whether a module is being imported in the main thread."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True

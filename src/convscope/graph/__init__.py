@@ -1,4 +1,4 @@
-"""A network as frozen data: layers, connections, shapes, costs, receptive fields. No torch, no numpy."""
+"""A network as frozen data: layers, connections, shapes, costs, receptive fields. Neither torch nor numpy."""
 
 from convscope.graph.arithmetic import compare as compare
 from convscope.graph.arithmetic import output_size as output_size

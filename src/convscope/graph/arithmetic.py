@@ -1,4 +1,4 @@
-"""The lecture's arithmetic: why a convolution needs so few weights."""
+"""Cost of convolution against locally connected and dense layers: why a convolution needs few weights."""
 
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -12,12 +12,12 @@ from convscope.graph.window_geometry import WindowGeometry
 
 @dataclass(frozen=True)
 class Cost:
-    """Numbers to be learned, and connections to be computed.
+    """Number of trainable values, and of multiplications, of one layer.
 
     Attributes:
-        weights: numbers on connections; connections that share one count once.
-        biases: one for each output, or for each filter where it is shared.
-        connections: multiplications for one example.
+        weights: number of weights; a weight that several connections share counts once.
+        biases: one for each output, or one for each filter where positions share it.
+        connections: multiplications for one example, without biases.
     """
 
     weights: int
@@ -26,18 +26,18 @@ class Cost:
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """Number of trainable values: weights and biases."""
         return self.weights + self.biases
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same layer three ways.
+    """The costs of three layers with the same input and output shapes.
 
     Attributes:
-        dense: every output reads every input.
-        local: every output reads its window, with weights of its own.
-        shared: every output reads its window, with the weights of its filter: the convolution.
+        dense: fully connected: every output reads every input.
+        local: locally connected: every output reads its window, with weights of its own.
+        shared: the convolution: every output reads its window, with the weights of its filter.
     """
 
     dense: Cost
@@ -54,18 +54,23 @@ def output_size(
     *,
     ceil_mode: bool = False,
 ) -> int:
-    """Positions of a kernel: `floor((size + before + after - dilation (kernel - 1) - 1) / stride) + 1`.
+    """Return the output size of a convolution or pooling along one axis.
+
+    It is `floor((size + before + after - dilation (kernel_size - 1) - 1) / stride) + 1`.
 
     Args:
-        size: length of the axis.
+        size: length of the axis, in positions.
         kernel_size: length of the kernel.
-        stride: distance between positions.
-        padding: zeros at each end, or `(before, after)`.
-        dilation: distance between the taps of the kernel.
-        ceil_mode: the last window may end beyond the input.
+        stride: distance between neighbouring positions of the kernel.
+        padding: number of zeros at each end, or `(before, after)`.
+        dilation: distance between neighbouring taps of the kernel.
+        ceil_mode: round up instead of down: the last window may end beyond the padded input.
+
+    Returns:
+        The number of positions of the kernel, at least 1.
 
     Raises:
-        GraphError: the kernel does not fit.
+        GraphError: the kernel does not fit into the padded input.
     """
     pads = (padding, padding) if isinstance(padding, int) else padding
     found = WindowGeometry((kernel_size,), (stride,), pads, (dilation,), ceil_mode).sizes((size,))[0]
@@ -76,34 +81,88 @@ def output_size(
 
 
 def dense_cost(inputs: int | Shape, outputs: int | Shape, *, bias: bool = True) -> Cost:
-    """A layer in which every output reads every input: 100x100x3 to 1000 takes 30,000,000 weights."""
-    read, made = (n if isinstance(n, int) else prod(n) for n in (inputs, outputs))
-    return Cost(read * made, made * bias, read * made)
+    """Return the cost of a fully connected layer, in which every output reads every input.
+
+    From 100x100x3 to 1000 it has 30,000,000 weights.
+
+    Args:
+        inputs: number of inputs, or their shape without batch axis.
+        outputs: number of outputs, or their shape without batch axis.
+        bias: whether every output has a bias.
+
+    Returns:
+        Weights, biases and multiplications of the layer.
+    """
+    sources, targets = (n if isinstance(n, int) else prod(n) for n in (inputs, outputs))
+    return Cost(sources * targets, targets * bias, sources * targets)
 
 
 def local_cost(inputs: Shape, layer: Conv1d | Conv2d) -> Cost:
-    """The layer's windows with weights of their own at every position."""
+    """Return the cost of a locally connected layer: the windows of a convolution, without weight sharing.
+
+    Args:
+        inputs: shape of the input, `(channels, *spatial)`.
+        layer: the convolution that gives windows, channels and bias.
+
+    Returns:
+        The cost, with a filter and a bias of its own for every output.
+
+    Raises:
+        GraphError: the layer cannot take this shape.
+    """
     made, window = prod(layer.output_shape(inputs)), layer.filter_weights(inputs)
     return Cost(made * window, made * layer.bias, made * window)
 
 
 def shared_cost(inputs: Shape, layer: Conv1d | Conv2d) -> Cost:
-    """The convolution itself."""
+    """Return the cost of a convolution, whose positions share the weights of each filter.
+
+    Args:
+        inputs: shape of the input, `(channels, *spatial)`.
+        layer: the convolution.
+
+    Returns:
+        The cost, with one filter and one bias for each output channel.
+
+    Raises:
+        GraphError: the layer cannot take this shape.
+    """
     weights = layer.out_channels * layer.filter_weights(inputs)
     return Cost(weights, layer.out_channels * layer.bias, layer.macs(inputs))
 
 
 def compare(inputs: Shape, layer: Conv1d | Conv2d) -> Comparison:
-    """What a convolution costs, and what the same outputs would cost without sharing and without windows.
+    """Compare the cost of a convolution with those of a locally connected and a dense layer.
 
-    One 3x3 filter on the 6x6 image of the lecture: 9 weights shared, 16 x 9 = 144 local, 36 x 16 = 576 dense.
+    All three have the same outputs. One 3x3 filter on the 6x6 image of the lecture: 9 weights shared, 16 x 9
+    = 144 local, 36 x 16 = 576 dense.
+
+    Args:
+        inputs: shape of the input, `(channels, *spatial)`.
+        layer: the convolution.
+
+    Returns:
+        The three costs; all have a bias where the convolution has one.
+
+    Raises:
+        GraphError: the layer cannot take this shape.
     """
     dense = dense_cost(inputs, layer.output_shape(inputs), bias=layer.bias)
     return Comparison(dense, local_cost(inputs, layer), shared_cost(inputs, layer))
 
 
 def mlp_cost(*widths: int, bias: bool = True) -> Cost:
-    """Dense layers one after another: 100, 200, 200, 200 takes 100,000 weights."""
+    """Return the cost of a multilayer perceptron: dense layers one after another.
+
+    Widths of 100, 200, 200, 200 take 100,000 weights.
+
+    Args:
+        *widths: number of inputs, then number of outputs of each layer.
+        bias: whether every output of every layer has a bias.
+
+    Returns:
+        The sums over all layers; zeros for fewer than two widths.
+    """
     layers = [dense_cost(read, made, bias=bias) for read, made in pairwise(widths)]
     return Cost(
         sum(c.weights for c in layers), sum(c.biases for c in layers), sum(c.connections for c in layers)
@@ -111,10 +170,20 @@ def mlp_cost(*widths: int, bias: bool = True) -> Cost:
 
 
 def read_by(inputs: Shape, layer: Conv1d | Conv2d) -> tuple[tuple[int, ...], ...]:
-    """For each output of one filter, the inputs it reads in each channel, counted from 1, row by row.
+    """Return the inputs that each output of a convolution reads: its connections as a sparse dense layer.
 
-    That is the convolution seen as a dense layer with most connections cut. On the lecture's 6x6 image the
-    first output of a 3x3 filter reads 1, 2, 3, 7, 8, 9, 13, 14, 15.
+    On the lecture's 6x6 image the first output of a 3x3 filter reads 1, 2, 3, 7, 8, 9, 13, 14, 15.
+
+    Args:
+        inputs: shape of the input, `(channels, *spatial)`.
+        layer: the convolution.
+
+    Returns:
+        For each output position of one filter, in row-major order, the positions it reads in each input
+        channel, counted from 1, in row-major order; padding is left out.
+
+    Raises:
+        GraphError: the layer cannot take this shape.
     """
     sizes, outputs = inputs[1:], layer.output_shape(inputs)[1:]
     windows = layer.sweep.windows(sizes)
@@ -126,6 +195,7 @@ def read_by(inputs: Shape, layer: Conv1d | Conv2d) -> tuple[tuple[int, ...], ...
 
 
 def _row_major(place: tuple[int, ...], sizes: Shape) -> int:
+    """Return the flat index of a position in an array of the given sizes, last axis fastest."""
     index = 0
     for k, n in zip(place, sizes, strict=True):
         index = index * n + k

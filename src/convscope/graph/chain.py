@@ -1,4 +1,4 @@
-"""A chain of layers as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`."""
+"""Sequential networks as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`."""
 
 import re
 from dataclasses import MISSING, Field, dataclass, fields, replace
@@ -12,23 +12,28 @@ from convscope.graph.names import NAME, is_chainable, kind_of, named, short, unn
 from convscope.recipe import real_number
 
 INPUT = "input"
-"""What a chain calls its input."""
+"""Name of the only input of a chain."""
 MOST_LAYERS = 10_000
-"""Longest chain that is read; networks that somebody has trained have a tenth of that."""
+"""Most layers that are parsed; networks that somebody has trained have a tenth of that."""
 MOST_SHOWN = 120
-"""Characters of a wrong word that an error repeats."""
+"""Characters of a wrong token that an error repeats."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of the text and the column where it starts, counted from 1."""
+    """A token of the text.
+
+    Attributes:
+        text: the token.
+        column: where it starts, counted from 1 over the whole text.
+    """
 
     text: str
     column: int
 
 
 def chain(shape: str | Shape, text: str) -> Graph:
-    """The graph of layers that each read the one before.
+    """Build a sequential graph, in which each layer reads the one before, from text.
 
     Layers stand between commas (or on lines of their own): a kind, its main options in order, the others as
     `name=value`. `c1 = conv 6 5x5` names a layer; the rest are named by kind and number. `3x5` is a value for
@@ -37,10 +42,14 @@ def chain(shape: str | Shape, text: str) -> Graph:
 
     Args:
         shape: channels, then the spatial extent: `"1x28x28"` or `(1, 28, 28)`.
-        text: the layers.
+        text: the layers, at most `MOST_LAYERS`.
+
+    Returns:
+        The graph; its only input is called `input`, its only output is the last layer.
 
     Raises:
-        GraphError: a word means nothing, an option is wrong, or shapes do not fit; the column is named.
+        GraphError: a token is unknown, an option is wrong, a name is taken, or shapes do not fit; the message
+            names the column.
     """
     incoming = read_shape(shape) if isinstance(shape, str) else tuple(shape)
     given: list[str | None] = []
@@ -51,9 +60,9 @@ def chain(shape: str | Shape, text: str) -> Graph:
         raise GraphError(f"a chain of at most {MOST_LAYERS:,} layers", received=f"{len(clauses):,}")
     for clause in clauses:
         name, layer = _layer(clause, len(before) - 1)
-        before = _through(layer, before, clause[0])
+        before = _checked_output_shape(layer, before, clause[0])
         if name in {INPUT, *given} - {None}:
-            raise _at(clause[0], "every layer has a name of its own", str(name))
+            raise _error_at(clause[0], "every layer has a name of its own", str(name))
         given.append(name)
         layers.append(layer)
     if not layers:
@@ -65,10 +74,16 @@ def chain(shape: str | Shape, text: str) -> Graph:
 
 
 def read_shape(text: str) -> Shape:
-    """`1x28x28` as numbers.
+    """Parse an input shape such as `1x28x28`.
+
+    Args:
+        text: positive whole numbers of at most 9 digits, separated by `x`; spaces are ignored.
+
+    Returns:
+        The numbers, `(1, 28, 28)`.
 
     Raises:
-        GraphError: it is something else.
+        GraphError: the text is not of this form.
     """
     numbers = text.replace(" ", "").split("x")
     if not all(re.fullmatch(r"[1-9]\d{0,8}", n, re.ASCII) for n in numbers):
@@ -79,18 +94,25 @@ def read_shape(text: str) -> Shape:
 
 
 def text(graph: Graph) -> str:
-    """The chain that makes this graph again; the inverse of `chain`.
+    """Format a sequential graph as text; the inverse of `chain`.
+
+    Args:
+        graph: one input called `input`, and layers that each read the one before.
+
+    Returns:
+        The layers on one line, without options at their default and without names that `chain` gives anyway.
+        The input shape is not part of it.
 
     Raises:
-        GraphError: the graph is not a chain.
+        GraphError: the graph is not sequential, or holds a layer or a name that a chain cannot express.
     """
     names = tuple(node.name for node in graph.nodes)
     layers = [node.layer for node in graph.nodes]
-    line = tuple(graph.inputs) == (INPUT,) and graph.outputs == names[-1:]
-    line = line and all(
+    sequential = tuple(graph.inputs) == (INPUT,) and graph.outputs == names[-1:]
+    sequential = sequential and all(
         n.inputs == (before,) for n, before in zip(graph.nodes, (INPUT, *names), strict=False)
     )
-    if not (line and all(map(NAME.fullmatch, names)) and all(map(is_chainable, layers))):
+    if not (sequential and all(map(NAME.fullmatch, names)) and all(map(is_chainable, layers))):
         raise GraphError(
             f"a chain: one input called {INPUT}, and layers that each read the one before",
             received=f"inputs {', '.join(graph.inputs)}; outputs {', '.join(graph.outputs)}",
@@ -104,13 +126,20 @@ def text(graph: Graph) -> str:
 
 
 def format_layer(layer: Layer) -> str:
-    """One layer as a chain has it: `conv 25 3 padding=same`."""
+    """Format one layer in the syntax of chains: `conv 25 3 padding=same`.
+
+    Args:
+        layer: the layer.
+
+    Returns:
+        Its kind without the number of axes, and the options that differ from their defaults.
+    """
     options = {f.name: f for f in fields(layer)}
     parts = [short(layer.kind)]
     leading = list(layer.positional)
     for name, option in options.items():
         value = getattr(layer, name)
-        if _goes_without_saying(layer, option):
+        if _is_default(layer, option):
             leading = [] if name in leading else leading
         elif leading[:1] == [name]:
             leading = leading[1:]
@@ -120,8 +149,8 @@ def format_layer(layer: Layer) -> str:
     return " ".join(parts)
 
 
-def _goes_without_saying(layer: Layer, option: Field[Any]) -> bool:
-    """Whether leaving the option out gives the same layer."""
+def _is_default(layer: Layer, option: Field[Any]) -> bool:
+    """Return whether an option may be left out because its default gives an equal layer."""
     try:
         return option.default is not MISSING and replace(layer, **{option.name: option.default}) == layer
     except GraphError:
@@ -129,14 +158,16 @@ def _goes_without_saying(layer: Layer, option: Field[Any]) -> bool:
 
 
 def _clauses(text: str) -> list[list[Word]]:
-    """The words of each layer."""
+    """Return the tokens of each layer; comments are dropped."""
     text = re.sub(r"#[^\n]*", lambda comment: " " * len(comment[0]), text)
     clauses, last = [], None
     for piece in re.finditer(r"[^,\n;]+|[,;\n]", text):
         parts = [Word(w[0], piece.start() + w.start() + 1) for w in re.finditer(r"=|[^\s=]+", piece[0])]
         if piece[0] in ",;":
             if last in (None, ","):
-                raise _at(Word(piece[0], piece.start() + 1), "a layer before every comma", repr(piece[0]))
+                raise _error_at(
+                    Word(piece[0], piece.start() + 1), "a layer before every comma", repr(piece[0])
+                )
             last = ","
         elif parts:
             clauses.append(parts)
@@ -145,18 +176,18 @@ def _clauses(text: str) -> list[list[Word]]:
 
 
 def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
-    """One layer from its words, and the name it was given."""
+    """Return the name that the tokens of a layer give it, if any, and the layer."""
     name = None
     if len(clause) > 1 and clause[1].text == "=":
         if not NAME.fullmatch(clause[0].text):
-            raise _at(clause[0], "a name of letters, digits and _", repr(clause[0].text))
+            raise _error_at(clause[0], "a name of letters, digits and _", repr(clause[0].text))
         name, clause = clause[0].text, clause[2:] or [Word("", clause[1].column + 1)]
     head = clause[0]
     kind = kind_of(head.text, axes)
     if kind is None:
-        raise _at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
+        raise _error_at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
     if not is_chainable(kind):
-        raise _at(
+        raise _error_at(
             head,
             "a layer that reads the one before",
             repr(head.text),
@@ -166,43 +197,53 @@ def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
     try:
         return name, kind(**options)
     except GraphError as error:
-        raise _at(head, error.expected, error.received, error.hint) from None
+        raise _error_at(head, error.expected, error.received, error.hint) from None
 
 
 def _options(kind: type[Layer], clause: list[Word]) -> dict[str, Any]:
-    """Options by name, from words in order and from `name=value`."""
+    """Return the options of a layer by name, from positional tokens and from `name=value`."""
     head, *parts = clause
     options: dict[str, Any] = {}
     known = {f.name: f for f in fields(kind)}
-    waiting = [name for name in kind.positional if name in known]
+    positional = [name for name in kind.positional if name in known]
     while parts:
         word, *parts = parts
         if parts and parts[0].text == "=":
             if word.text not in known:
-                raise _at(word, f"an option of {kind.kind}", repr(word.text), nearest(word.text, known))
+                raise _error_at(word, f"an option of {kind.kind}", repr(word.text), nearest(word.text, known))
             name, word, parts = word.text, *(parts[1:2] or [Word("", parts[0].column + 1)]), parts[2:]
-        elif waiting:
-            name = waiting[0]
+        elif positional:
+            name = positional[0]
         else:
             takes = " ".join(kind.positional) or "no values"
-            raise _at(
+            raise _error_at(
                 word,
                 f"{kind.kind} takes {takes}, and options as name=value",
                 repr(word.text),
                 nearest(word.text, known) if known else "",
             )
         if name in options:
-            raise _at(word, f"{name} once", repr(word.text))
-        waiting = [w for w in waiting if w != name]
+            raise _error_at(word, f"{name} once", repr(word.text))
+        positional = [w for w in positional if w != name]
         options[name] = _value(word, name)
     missing = [n for n, f in known.items() if f.default is MISSING and n not in options]
     if missing:
-        raise _at(head, f"{kind.kind} needs {' and '.join(missing)}", hint=f"Write: {layer_usage(kind)}")
+        raise _error_at(
+            head, f"{kind.kind} needs {' and '.join(missing)}", hint=f"Write: {layer_usage(kind)}"
+        )
     return options
 
 
 def layer_usage(kind: type[Layer]) -> str:
-    """How a chain writes this kind: `conv2d OUT_CHANNELS KERNEL_SIZE [stride=1] ...`."""
+    """Return the syntax of one kind of layer: `conv2d OUT_CHANNELS KERNEL_SIZE [stride=1] ...`.
+
+    Args:
+        kind: the class of the layer.
+
+    Returns:
+        The kind, then its options in the order of the class: required ones in capitals, the others in
+        brackets with their defaults.
+    """
     parts = [kind.kind]
     for f in fields(kind):
         if f.default is MISSING:
@@ -213,7 +254,7 @@ def layer_usage(kind: type[Layer]) -> str:
 
 
 def _value(word: Word, name: str) -> Any:
-    """A number, numbers for each axis, true or false, a table `0+1/1+2`, or a word."""
+    """Parse an option's value: a number, one for each axis, true or false, a table `0+1/1+2`, or a word."""
     text = word.text
     if text in ("true", "false"):
         return text == "true"
@@ -227,12 +268,19 @@ def _value(word: Word, name: str) -> Any:
     if number is not None:
         return number
     if not re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII):
-        raise _at(word, f"a value for {name}: a number, 3x3, true, false or a word", repr(text))
+        raise _error_at(word, f"a value for {name}: a number, 3x3, true, false or a word", repr(text))
     return text
 
 
 def write(value: Any) -> str:
-    """A value as a chain has it; the inverse of reading."""
+    """Format an option's value in the syntax of chains; the inverse of parsing.
+
+    Args:
+        value: a number, a truth value, a word, a tuple of numbers (one for each axis) or a table of numbers.
+
+    Returns:
+        The text: `3` for `(3, 3)`, `3x5` for `(3, 5)`, `0+1/1+2` for `((0, 1), (1, 2))`.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple) and all(isinstance(row, tuple) for row in value):
@@ -242,13 +290,15 @@ def write(value: Any) -> str:
     return str(value)
 
 
-def _through(layer: Layer, before: Shape, head: Word) -> Shape:
+def _checked_output_shape(layer: Layer, before: Shape, head: Word) -> Shape:
+    """Return the layer's output shape; a refusal names the column of the token `head`."""
     try:
         return layer.output_shape(before)
     except GraphError as error:
-        raise _at(head, error.expected, error.received, error.hint) from None
+        raise _error_at(head, error.expected, error.received, error.hint) from None
 
 
-def _at(word: Word, expected: str, received: str = "", hint: str = "") -> GraphError:
+def _error_at(word: Word, expected: str, received: str = "", hint: str = "") -> GraphError:
+    """Return the error for a token, with its column and a shortened copy of what was received."""
     shown = received if len(received) <= MOST_SHOWN else f"{received[:MOST_SHOWN]}..."
     return GraphError(f"column {word.column}: {expected}", received=shown, hint=hint)

@@ -1,7 +1,7 @@
-"""What a network expects at an input.
+"""The input contract: shape, value range and normalisation that a network expects at an input.
 
 A wrong value range is the commonest silent bug of this field, so every network states its own, and every
-world converts to it.
+data set is converted to it.
 """
 
 from dataclasses import dataclass
@@ -18,25 +18,42 @@ DIGIT = "digit"
 
 
 def is_rgb(shape: Shape) -> bool:
-    """Return whether an input of this shape is taken for a colour image: 3 channels over height and width.
+    """Return whether an input of this shape is taken for an RGB image: 3 channels over height and width.
 
-    The one rule by which colour is decided: where canvases decorrelate channels as Lucid does for the colours
-    of photographs, and where pictures are drawn in colour. Three channels of a signal `(3, n)`, or three
-    features, are no colours: their statistics are not those of photographs.
+    The one rule by which colour is decided: where image parameterizations decorrelate channels as Lucid does
+    for the colours of photographs, and where results are drawn in colour. Three channels of a signal `(3,
+    n)`, or three features, are not colours: their statistics are not those of photographs.
 
     Args:
-        shape: of the input, without the batch axis.
+        shape: shape of the input, without the batch axis.
+
+    Returns:
+        True for `(3, height, width)`.
     """
     return len(shape) == 3 and shape[0] == 3
 
 
 @dataclass(frozen=True)
 class InputContract:
-    """Channels, size, value range and normalisation of one input.
+    """Shape, value range and normalisation of one input of a network.
 
     A tensor "in the contract's range" holds values in `value_range`; the network subtracts `mean` and divides
     by `std` itself. Leave out `height` for signals in one dimension, and both `height` and `width` for plain
     vectors.
+
+    Attributes:
+        channels: number of channels, or of features of a plain vector.
+        height: height in pixels; None for signals and vectors.
+        width: width in pixels, or length of a signal; None for vectors.
+        value_range: lowest and highest value of a tensor that is handed to the network, before normalisation.
+        mean: subtracted from each channel: one number, or one for each channel.
+        std: divides each channel, after the mean is subtracted: one positive number, or one for each channel.
+        name: name of the input; `digit` means one handwritten digit, see `is_digit`.
+        interpolation: filter with which images are resized: `nearest`, `bilinear`, `bicubic`, `lanczos`,
+            `box` or `hamming`.
+
+    Raises:
+        GraphError: an extent, a number or a text is of the wrong type or out of range.
     """
 
     channels: int = 3
@@ -74,7 +91,7 @@ class InputContract:
             raise GraphError("a crop from 0.01 to 10", received=f"{self.crop}")
 
     def _check_numbers(self) -> None:
-        """Refuse what is no finite number: NaN compares with nothing, so it would pass every later test."""
+        """Refuse values that are not finite: NaN compares as False, so it would pass every later test."""
         for name in ("value_range", "mean", "std"):
             values: Any = getattr(self, name)
             if not isinstance(values, tuple) or not values or not all(map(_is_finite, values)):
@@ -96,41 +113,51 @@ class InputContract:
 
     @property
     def shape(self) -> Shape:
-        """Extent without the batch axis, channels first."""
+        """Shape without the batch axis, channels first."""
         return (self.channels, *self.size)
 
     @property
     def is_rgb(self) -> bool:
-        """Whether inputs are colour images; see the function of this name."""
+        """Whether inputs are RGB images; see the function of this name."""
         return is_rgb((self.channels, *(1 for _ in self.size)))
 
     @property
     def is_digit(self) -> bool:
-        """Whether inputs are single handwritten digits in MNIST's form, which is what the name `digit` says.
+        """Whether inputs are single handwritten digits in MNIST's form, which the name `digit` declares.
 
-        The one rule by which files are read as digits. A shape of 1x28x28 does not tell: Fashion-MNIST has
-        it too.
+        The one rule by which image files are preprocessed as digits. The shape 1x28x28 alone cannot decide
+        it: Fashion-MNIST has the same.
         """
         return self.name == DIGIT and self.channels == 1 and len(self.size) == 2
 
     @property
     def axes(self) -> str:
-        """Axis names: `c h w`, `c w` or `c`."""
+        """Names of the axes: `c h w`, `c w` or `c`."""
         return {2: "c h w", 1: "c w", 0: "c"}[len(self.size)]
 
     def resized(self, *size: int) -> "InputContract":
-        """The same contract for another spatial extent."""
+        """Return this contract with another spatial extent.
+
+        Args:
+            *size: `height, width`, or `width` alone for a signal, in pixels.
+
+        Returns:
+            A copy in which only the given extents differ.
+
+        Raises:
+            GraphError: an extent is not a positive whole number.
+        """
         from dataclasses import replace
 
         return replace(self, **dict(zip(("height", "width")[-len(size) :], size, strict=True)))
 
 
 MOST = 1e30
-"""Larger numbers leave float32 as soon as they are multiplied."""
+"""Largest magnitude of a number; larger ones overflow float32 as soon as they are multiplied."""
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether a value is a number (of Python's or NumPy's) that float32 can work with."""
+    """Return whether a value is a number (of Python's or NumPy's) that float32 can represent."""
     try:
         return not isinstance(value, bool | str) and isfinite(value) and abs(value) <= MOST
     except (TypeError, OverflowError):

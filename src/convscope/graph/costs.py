@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates, memory."""
+"""Cost of a network: parameters, multiply-accumulates (MACs), activation memory."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
 
 BYTES = 4
-"""Of one value in single precision."""
+"""Size of one value in single precision."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,18 @@ class LayerCost:
     """The cost of one layer, for one example.
 
     Attributes:
-        parameters: trainable values.
+        name: name of the layer in the graph.
+        kind: kind of the layer, `conv2d`.
+        input_shapes: shapes that the layer reads, without batch axis.
+        output_shape: shape that it returns, without batch axis.
+        parameters: number of trainable values.
         parameters_per_filter: weights of one filter without its bias, as people count them (9, 225); 0 for
             layers without filters, the largest filter's where they differ.
         macs: multiply-accumulates of convolutions, dense layers, attention, recurrent layers and every other
             kernel that adds products up; biases, activations, normalisation, pooling, interpolation and value
             by value arithmetic count as none.
         connections: multiply-accumulates and uses of biases, as LeNet-5's paper counts.
-        activation_bytes: of the output, in single precision.
+        activation_bytes: size of the output in single precision, in bytes.
         uncounted: names of kernels whose multiply-accumulates are not in `macs`, for want of a formula.
     """
 
@@ -42,16 +46,20 @@ class LayerCost:
 
     @property
     def parameter_bytes(self) -> int:
-        """Of everything that is trained, in single precision."""
+        """Size of all trainable values in single precision, in bytes."""
         return BYTES * self.parameters
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all layers.
+    """Sums over all layers, for one example.
 
     Attributes:
-        activation_bytes: of all outputs together, as training keeps them.
+        parameters: number of trainable values.
+        macs: multiply-accumulates.
+        connections: multiply-accumulates and uses of biases.
+        activation_bytes: size of all outputs together, as training keeps them, in bytes of single precision.
+        parameter_bytes: size of all trainable values, in bytes of single precision.
         uncounted: names of kernels whose multiply-accumulates are not in `macs`.
     """
 
@@ -64,7 +72,14 @@ class Totals:
 
 
 def costs(graph: Graph) -> tuple[LayerCost, ...]:
-    """The cost of each layer, in the order of the graph."""
+    """Return parameters, multiply-accumulates and memory of every layer.
+
+    Args:
+        graph: the network.
+
+    Returns:
+        One row for each layer, in the order of the graph.
+    """
     return tuple(_cost(graph, node.name) for node in graph.nodes)
 
 
@@ -86,7 +101,14 @@ def _cost(graph: Graph, name: str) -> LayerCost:
 
 
 def totals(rows: Iterable[LayerCost]) -> Totals:
-    """The sums."""
+    """Return the sums of the costs of layers.
+
+    Args:
+        rows: what `costs` returns, or some of it.
+
+    Returns:
+        The sums; names of uncounted kernels are sorted, each once.
+    """
     rows = tuple(rows)
     return Totals(
         parameters=sum(row.parameters for row in rows),
@@ -99,9 +121,16 @@ def totals(rows: Iterable[LayerCost]) -> Totals:
 
 
 def peak_bytes(graph: Graph) -> int:
-    """Largest sum of activations alive at once in a forward pass that frees what nobody reads any more.
+    """Return the peak activation memory of a forward pass that frees each output after its last reader.
 
-    In bytes, for one example in single precision; inputs are counted while they are read, parameters are not.
+    It is the largest sum of activations that are alive at once. Inputs count until their last reader has run,
+    outputs of the graph to the end; parameters do not count.
+
+    Args:
+        graph: the network.
+
+    Returns:
+        Bytes for one example in single precision.
     """
     readers = Counter(source for node in graph.nodes for source in {*node.inputs})
     alive = {name: prod(shape) for name, shape in graph.inputs.items()}

@@ -1,4 +1,4 @@
-"""A graph as a JSON document, and back."""
+"""JSON serialisation of graphs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,14 @@ FORMAT = "convscope.graph/1"
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
-    """Inputs, layers with all options, and outputs, as plain values; `from_json` gives an equal graph."""
+    """Convert a graph to a JSON-ready document; `from_json` gives an equal graph.
+
+    Args:
+        graph: the graph.
+
+    Returns:
+        Format, inputs, layers with all their options, and outputs, as plain dicts, lists, numbers and texts.
+    """
     layers = [
         {"name": n.name, "kind": n.layer.kind, "inputs": list(n.inputs), "options": n.layer.options()}
         for n in graph.nodes
@@ -21,10 +28,17 @@ def to_json(graph: Graph) -> dict[str, Any]:
 
 
 def from_json(document: Any) -> Graph:
-    """The graph that a document describes.
+    """Build the graph that a JSON document describes.
+
+    Args:
+        document: what `to_json` returns, or the same read from a file; it is validated in full.
+
+    Returns:
+        The graph.
 
     Raises:
-        GraphError: the document is no graph: a field or kind is unknown, missing or of the wrong type.
+        GraphError: the document is no graph: a field or kind is unknown, missing or of the wrong type, a name
+            is taken twice, or shapes do not fit.
     """
     _fields(document, "a graph", {"format": str, "inputs": dict, "layers": list, "outputs": list})
     if document["format"] != FORMAT:
@@ -61,6 +75,7 @@ def _names(values: list[Any]) -> tuple[str, ...]:
 
 
 def _fields(value: Any, what: str, types: Mapping[str, type]) -> None:
+    """Check that a value is an object with exactly these fields, each of its type."""
     _check(what, value, dict)
     for name in value:
         if name not in types:
@@ -72,6 +87,7 @@ def _fields(value: Any, what: str, types: Mapping[str, type]) -> None:
 
 
 def _check(what: str, value: Any, kind: type) -> None:
+    """Check that a value is of a type; `what` names it in the error."""
     if not isinstance(value, kind):
         wanted = {dict: "an object", list: "a list", str: "a text"}[kind]
         raise GraphError(f"{what} is {wanted}", received=repr(value)[:80])

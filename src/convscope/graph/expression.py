@@ -1,6 +1,7 @@
-"""A formula as a computation graph, with the value of every node and the exact gradient of the result.
+"""Scalar formulas as computation graphs, with every intermediate value and exact gradients (autodiff).
 
-Reverse mode: each node passes its gradient on to what it reads, times its local derivative (the chain rule).
+Reverse mode (backpropagation): each node adds its gradient, times its local derivative, to the gradients of
+its inputs (the chain rule).
 """
 
 import ast
@@ -12,20 +13,20 @@ from dataclasses import dataclass, replace
 from convscope.errors import UsageError, nearest
 
 LONGEST = 2000
-"""Characters of a formula."""
+"""Most characters of a formula."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One node of a computation.
+    """One node of a computation graph.
 
     Attributes:
         name: the variable's name, the number (`1`, then `1#2`), or the operation with a count: `mul1`.
         operation: `variable`, `constant`, or one of the keys of `OPERATIONS`.
-        inputs: names of what it reads, in order.
-        value: what it computes.
-        derivatives: of this value in each input.
-        gradient: derivative of the result in this value.
+        inputs: names of the nodes it reads, in order.
+        value: the value it computes.
+        derivatives: local derivative of the value with respect to each input; NaN where it is not defined.
+        gradient: derivative of the final result with respect to this value.
     """
 
     name: str
@@ -38,7 +39,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Computation:
-    """The nodes of a formula, each after what it reads; the last one is the result."""
+    """The computation graph of a formula, evaluated and differentiated.
+
+    Attributes:
+        text: the formula.
+        nodes: the nodes in topological order; the last one is the result.
+    """
 
     text: str
     nodes: tuple[Step, ...]
@@ -58,13 +64,20 @@ class Computation:
 
     @property
     def gradients(self) -> dict[str, float]:
-        """Derivative of the result in each variable."""
+        """Derivative of the result with respect to each variable, by name."""
         return {node.name: node.gradient for node in self.nodes if node.operation == "variable"}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """How to compute a value from the inputs, and its derivatives from the inputs and the value."""
+    """A differentiable operation on numbers.
+
+    Attributes:
+        symbol: how a formula writes it.
+        inputs: number of inputs.
+        value: function of the inputs that returns the value.
+        derivatives: function of the inputs and the value that returns the derivative in each input.
+    """
 
     symbol: str
     inputs: int
@@ -81,6 +94,7 @@ def _sign(x: float) -> float:
 
 
 def _power_derivatives(base: float, exponent: float, value: float) -> tuple[float, float]:
+    """Return the derivatives of `base ** exponent` in both; the second is NaN for a base up to 0."""
     slope = 0.0 if exponent == 0 else exponent * math.pow(base, exponent - 1)
     return slope, value * math.log(base) if base > 0 else math.nan
 
@@ -102,23 +116,26 @@ OPERATIONS: dict[str, Operation] = {
     "max": Operation("max", 2, max, lambda a, b, y: ((1 + _sign(a - b)) / 2, (1 - _sign(a - b)) / 2)),
     "min": Operation("min", 2, min, lambda a, b, y: ((1 - _sign(a - b)) / 2, (1 + _sign(a - b)) / 2)),
 }
-"""What a formula may contain. As in torch `relu` and `abs` have slope 0 at 0; `max` and `min` share a tie."""
+"""Operations of a formula. As in torch `relu` and `abs` have slope 0 at 0; `max` and `min` share a tie."""
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 _FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sigmoid", "relu", "abs", "max", "min")
 
 
 def computation(text: str, values: Mapping[str, float]) -> Computation:
-    """Compute a formula and the gradient of its result in every node.
+    """Evaluate a formula and compute the gradient of its result with respect to every node.
 
     Args:
         text: numbers, names, `+ - * / **`, and exp log sqrt tanh sigmoid relu abs max min:
-            `"1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))"`.
+            `"1 / (1 + exp(-(w0*x0 + w1*x1 + w2)))"`; at most `LONGEST` characters.
         values: one finite number for each name.
 
+    Returns:
+        The computation graph with values and gradients.
+
     Raises:
-        UsageError: the formula contains anything else, a name has no value, a value no name, or a result is
-            not finite.
+        UsageError: the formula contains anything else, a name has no value, a value no name, or a result or a
+            derivative is not finite.
     """
     reader = _Reader(values)
     try:
@@ -138,7 +155,7 @@ def computation(text: str, values: Mapping[str, float]) -> Computation:
 
 
 def _backward(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Gradients, from the result back."""
+    """Return the steps with their gradients, computed from the result backwards."""
     gradients = dict.fromkeys((step.name for step in steps), 0.0)
     gradients[steps[-1].name] = 1.0
     constants = {step.name for step in steps if step.operation == "constant"}
@@ -155,7 +172,7 @@ def _backward(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 class _Reader:
-    """Walks a syntax tree from the leaves up and records a step for every operation."""
+    """Traverses a syntax tree from the leaves up and records a step for every operation."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self._values = values
@@ -163,7 +180,7 @@ class _Reader:
         self.steps: dict[str, Step] = {}
 
     def read(self, tree: ast.expr) -> str:
-        """Record the steps of a tree; the name of the last."""
+        """Record the steps of a tree; return the name of the last."""
         match tree:
             case ast.Name(id=name):
                 return self._variable(name)
@@ -201,7 +218,7 @@ class _Reader:
         return float(value)
 
     def _call(self, name: str, args: list[ast.expr]) -> str:
-        """A function; `max` and `min` of several are taken two at a time."""
+        """Record a function call; `max` and `min` of more than two values are nested, two at a time."""
         operation = OPERATIONS[name]
         if len(args) != operation.inputs and (operation.inputs == 1 or len(args) < 2):
             raise UsageError(f"{name} of {operation.inputs} value(s)", received=f"{len(args)}")
@@ -226,13 +243,14 @@ class _Reader:
         return self._record(Step(self._fresh(operation), operation, tuple(inputs), value, slopes))
 
     def _slopes(self, rule: Operation, read: list[float], value: float) -> tuple[float, ...]:
+        """Return the local derivatives, NaN where computing them fails."""
         try:
             return tuple(map(float, rule.derivatives(*read, value)))
         except (ArithmeticError, ValueError):
             return (math.nan,) * len(read)
 
     def _fresh(self, operation: str) -> str:
-        """The operation and a number that no variable has taken."""
+        """Return the operation with a number, a name that no variable has."""
         while True:
             self._counts[operation] = self._counts.get(operation, 0) + 1
             name = f"{operation}{self._counts[operation]}"

@@ -1,4 +1,4 @@
-"""A network as frozen data: named layers, what each reads, what goes in and what comes out."""
+"""A network as a directed acyclic graph of named layers, as frozen data."""
 
 import heapq
 from collections import Counter
@@ -14,7 +14,13 @@ from convscope.graph.layer import Layer
 
 @dataclass(frozen=True)
 class Node:
-    """A layer with a name and the names of what it reads."""
+    """A layer in a graph.
+
+    Attributes:
+        name: name of the layer, unique in the graph.
+        layer: the kind of layer and its options.
+        inputs: names of the layers or graph inputs that it reads, in order.
+    """
 
     name: str
     layer: Layer
@@ -23,13 +29,20 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Any directed acyclic graph of layers.
+    """A network: any directed acyclic graph of layers.
 
-    Nodes may come in any order; they are stored so that each follows what it reads.
+    Nodes may be given in any order; they are stored in topological order. Shapes are inferred and checked
+    when the graph is made.
+
+    Attributes:
+        inputs: name and shape of every input, without batch axis.
+        nodes: the layers.
+        outputs: names of the layers whose values the network returns; those that no other layer reads if left
+            out.
 
     Raises:
-        GraphError: a name is taken twice or unknown, there is a cycle, or shapes do not fit; the layer is
-            named.
+        GraphError: a name is taken twice or unknown, there is a cycle, or shapes do not fit; the message
+            names the layer.
     """
 
     inputs: Mapping[str, Shape]
@@ -41,7 +54,7 @@ class Graph:
         for name, shape in self.inputs.items():
             if not shape or not all(type(n) is int and n > 0 for n in shape):
                 raise GraphError("inputs of positive extent", received=f"{name}: {shape}")
-        object.__setattr__(self, "nodes", _in_order(tuple(self.inputs), tuple(self.nodes)))
+        object.__setattr__(self, "nodes", _topological_order(tuple(self.inputs), tuple(self.nodes)))
         if not self.outputs:
             read = {name for node in self.nodes for name in node.inputs}
             object.__setattr__(self, "outputs", tuple(n.name for n in self.nodes if n.name not in read))
@@ -78,7 +91,7 @@ class Graph:
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
-        """The exact shape at every input and after every layer, without batch axis."""
+        """The exact shape of every input and of every layer's output by name, without batch axis."""
         shapes: dict[str, Shape] = dict(self.inputs)
         for node in self.nodes:
             read = [shapes[name] for name in node.inputs]
@@ -92,11 +105,22 @@ class Graph:
         return MappingProxyType(shapes)
 
     def input_shapes(self, name: str) -> tuple[Shape, ...]:
-        """The shapes that go into one layer."""
+        """Return the shapes that a layer reads.
+
+        Args:
+            name: name of a layer of this graph.
+
+        Returns:
+            The shape of each input of the layer in order, without batch axis.
+
+        Raises:
+            GraphError: there is no layer of this name.
+        """
         return tuple(self.shapes[source] for source in self[name].inputs)
 
 
 def _check_arity(node: Node) -> None:
+    """Check that a layer has as many inputs as its kind allows."""
     fewest, most = node.layer.inputs
     if len(node.inputs) < fewest or (most is not None and len(node.inputs) > most):
         wanted = (
@@ -107,8 +131,8 @@ def _check_arity(node: Node) -> None:
         )
 
 
-def _in_order(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Each node after everything it reads; of those that are ready, the first as given."""
+def _topological_order(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Return the nodes in topological order; of those that are ready, the first as given."""
     _check_names(inputs, nodes)
     position = {node.name: i for i, node in enumerate(nodes)}
     missing = [len({*node.inputs}.difference(inputs)) for node in nodes]
@@ -132,6 +156,7 @@ def _in_order(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tuple[Node, .
 
 
 def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
+    """Check that every name is unique and that every layer reads inputs or layers of the graph."""
     counts = Counter([*inputs, *(node.name for node in nodes)])
     twice = [name for name, count in counts.items() if count > 1]
     if twice:

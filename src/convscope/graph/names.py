@@ -1,4 +1,4 @@
-"""Names for layers, and kinds for words."""
+"""Default names of layers, and the kinds that words in a chain stand for."""
 
 import re
 from collections import Counter
@@ -8,30 +8,51 @@ from convscope.graph.layer import Layer
 from convscope.graph.layers import LAYERS
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*", re.ASCII)
-"""What a chain may call a layer."""
+"""Valid names of layers in a chain: letters, digits and `_`, in parts joined by dots."""
 
 
 def short(kind: str) -> str:
-    """The kind without its number of axes: `conv2d` is `conv`."""
+    """Return a kind without its number of axes: `conv` for `conv2d`.
+
+    Args:
+        kind: name of a kind of layer.
+
+    Returns:
+        The kind without a final `1d` or `2d`.
+    """
     return kind[:-2] if kind.endswith(("1d", "2d")) else kind
 
 
 def is_chainable(layer: Layer | type[Layer]) -> bool:
-    """Whether a chain can hold it: it can be built, and reads one layer."""
+    """Return whether a layer can stand in a chain: it can be built, and reads exactly one layer.
+
+    Args:
+        layer: a layer, or its class.
+
+    Returns:
+        False for layers with several inputs and for foreign ones.
+    """
     return layer.implementation != "" and layer.inputs == (1, 1)
 
 
 def words() -> tuple[str, ...]:
-    """Every word that names a kind which can stand in a chain."""
+    """Return every word that names a chainable kind: each kind, and its short form."""
     kinds = [kind for kind, layer in LAYERS.items() if is_chainable(layer)]
     return tuple(dict.fromkeys(word for kind in kinds for word in (short(kind), kind)))
 
 
 def kind_of(word: str, axes: int) -> type[Layer] | None:
-    """The kind a word means for an input with so many spatial axes; None for a word that names nothing.
+    """Return the kind of layer that a word names.
 
-    Without a kind for exactly that many axes, the closest one answers, so that its own complaint can be
-    shown.
+    Without a kind for exactly this number of axes the one with the closest number is returned, so that its
+    own error can be shown.
+
+    Args:
+        word: a kind with or without its number of axes: `conv2d`, `conv`.
+        axes: number of spatial axes of the input, which completes a word without.
+
+    Returns:
+        The class of the layer; None for an unknown word.
     """
     if word in LAYERS:
         return LAYERS[word]
@@ -40,37 +61,58 @@ def kind_of(word: str, axes: int) -> type[Layer] | None:
 
 
 def named(layers: Sequence[Layer], given: Sequence[str | None], taken: Iterable[str] = ()) -> tuple[str, ...]:
-    """A name for each layer: the given one, or its family and a number, `conv1 relu1 pool1 conv2`.
+    """Return a name for each layer: the given one, or its family and a number, `conv1 relu1 pool1 conv2`.
 
-    A family of which there is one, and that needs no number (`flatten`, `softmax`), has none.
+    The only layer of a family that needs no number (`flatten`, `softmax`) gets none.
+
+    Args:
+        layers: the layers, in order.
+        given: the name of each layer, or None for a default one.
+        taken: names that defaults must avoid, besides the given ones.
+
+    Returns:
+        One name for each layer.
     """
     numbering = _Numbering(layers, {*taken, *(name for name in given if name)})
     return tuple(name or numbering.next(layer) for layer, name in zip(layers, given, strict=True))
 
 
 def unnamed(layers: Sequence[Layer], names: Sequence[str], taken: Iterable[str] = ()) -> list[str | None]:
-    """The inverse of `named`: None for every name that comes about by itself."""
+    """Return the names that differ from the default ones; the inverse of `named`.
+
+    Args:
+        layers: the layers, in order.
+        names: the name of each layer.
+        taken: names that defaults must avoid.
+
+    Returns:
+        For each layer None if `named` gives it this name anyway, else the name; all names where leaving some
+        out would not restore the same ones.
+    """
     numbering = _Numbering(layers, set(taken))
     given = [
-        None if numbering.meets(layer, name) else name for layer, name in zip(layers, names, strict=True)
+        None if numbering.matches(layer, name) else name for layer, name in zip(layers, names, strict=True)
     ]
     return given if named(layers, given, taken) == tuple(names) else list(names)
 
 
 class _Numbering:
+    """Counts layers by family to give out default names that are not used yet."""
+
     def __init__(self, layers: Sequence[Layer], used: set[str]) -> None:
         self._families = Counter(map(_family, layers))
         self._used = used
         self._counts: Counter[str] = Counter()
 
     def next(self, layer: Layer) -> str:
+        """Return the default name of a layer, and mark it as used."""
         name = self._peek(layer)
         self._counts[_family(layer)] += 1
         self._used.add(name)
         return name
 
-    def meets(self, layer: Layer, name: str) -> bool:
-        """Whether the next name is this one; if so it is taken, if not `name` is."""
+    def matches(self, layer: Layer, name: str) -> bool:
+        """Return whether the default name is `name`; either way `name` is used from now on."""
         if self._peek(layer) == name:
             self.next(layer)
             return True
@@ -78,6 +120,7 @@ class _Numbering:
         return False
 
     def _peek(self, layer: Layer) -> str:
+        """Return the default name of a layer without using it up."""
         family = _family(layer)
         if not layer.numbered and self._families[family] == 1 and family not in self._used:
             return family

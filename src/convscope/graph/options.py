@@ -1,4 +1,7 @@
-"""Checks and normal forms of layer options: a wrong one is refused where it is written."""
+"""Validation and normalisation of layer options, so that a wrong one is refused where it is written.
+
+The functions take a layer that is being made (they are called from `__post_init__`) and names of its options.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,17 +16,35 @@ Padding = int | tuple[int, ...] | str
 
 
 LARGEST = 2.0**127
-"""Beyond this a number leaves float32, in which networks run."""
+"""Largest number of an option; larger ones overflow float32, in which networks run."""
 
 
 def wrong(layer: Any, name: str, expected: str) -> GraphError:
-    """The error for an option that holds something else."""
+    """Return the error for an option with an invalid value.
+
+    Args:
+        layer: the layer.
+        name: the option, whose value the error shows.
+        expected: what it should be, to follow "is".
+
+    Returns:
+        The error, to be raised.
+    """
     value = getattr(layer, name)
     return GraphError(f"{layer.kind}: {name} is {expected}", received=f"{name}={value!r}")
 
 
 def whole(layer: Any, *names: str, least: int = 1) -> None:
-    """Each named option is a whole number of at least `least`."""
+    """Check that options are whole numbers.
+
+    Args:
+        layer: the layer.
+        *names: the options.
+        least: smallest valid number.
+
+    Raises:
+        GraphError: one is not a whole number, or smaller.
+    """
     for name in names:
         value = getattr(layer, name)
         if type(value) is not int or value < least:
@@ -31,14 +52,32 @@ def whole(layer: Any, *names: str, least: int = 1) -> None:
 
 
 def flag(layer: Any, *names: str) -> None:
-    """Each named option is true or false."""
+    """Check that options are true or false.
+
+    Args:
+        layer: the layer.
+        *names: the options.
+
+    Raises:
+        GraphError: one is neither.
+    """
     for name in names:
         if type(getattr(layer, name)) is not bool:
             raise wrong(layer, name, "true or false")
 
 
 def number(layer: Any, name: str, low: float = float("-inf"), high: float = float("inf")) -> None:
-    """The option is a number from `low` to `high`; it is stored as a float."""
+    """Check that an option is a number in a range, and store it as a float.
+
+    Args:
+        layer: the layer.
+        name: the option.
+        low: smallest valid number.
+        high: largest valid number.
+
+    Raises:
+        GraphError: it is not a number, NaN, outside of the range, or beyond float32 (`LARGEST`).
+    """
     value = getattr(layer, name)
     if type(value) not in (int, float) or not low <= value <= high or abs(value) > LARGEST:
         raise wrong(layer, name, f"a number from {low:g} to {high:g}")
@@ -46,7 +85,16 @@ def number(layer: Any, name: str, low: float = float("-inf"), high: float = floa
 
 
 def choice(layer: Any, name: str, allowed: Iterable[str]) -> None:
-    """The option is one of the words."""
+    """Check that an option is one of some words.
+
+    Args:
+        layer: the layer.
+        name: the option.
+        allowed: the valid words.
+
+    Raises:
+        GraphError: it is something else.
+    """
     allowed = tuple(allowed)
     value = getattr(layer, name)
     if value not in allowed:
@@ -58,7 +106,17 @@ def choice(layer: Any, name: str, allowed: Iterable[str]) -> None:
 
 
 def per_axis(layer: Any, rank: int, *names: str, least: int = 1) -> None:
-    """Each named option is one whole number, or one for each of `rank` axes; it is stored as a tuple."""
+    """Check that options are whole numbers, one or one for each spatial axis, and store them as tuples.
+
+    Args:
+        layer: the layer.
+        rank: number of spatial axes.
+        *names: the options.
+        least: smallest valid number.
+
+    Raises:
+        GraphError: one is something else.
+    """
     for name in names:
         value = getattr(layer, name)
         values = (value,) * rank if type(value) is int else value
@@ -68,12 +126,29 @@ def per_axis(layer: Any, rank: int, *names: str, least: int = 1) -> None:
 
 
 def numbers(value: Extent | None) -> tuple[int, ...]:
-    """An option that was stored by `per_axis`, with the type it has since."""
+    """Return an option that `per_axis` has stored, as a tuple for the type checker.
+
+    Args:
+        value: the option.
+
+    Returns:
+        The tuple; a single number as a tuple of one, None as an empty one.
+    """
     return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def padding(layer: Any, rank: int) -> None:
-    """`padding` in its shortest form: `"same"`, one number for each axis, or before and after for each."""
+    """Check the option `padding`, and store it in its shortest form.
+
+    That is `"same"`, a tuple of one number for each axis, or of two (before and after) where they differ.
+
+    Args:
+        layer: the layer.
+        rank: number of spatial axes.
+
+    Raises:
+        GraphError: it is none of them.
+    """
     value = layer.padding
     if value == "same":
         return

@@ -1,4 +1,4 @@
-"""Receptive fields: which part of the input a unit of a layer can see."""
+"""Receptive fields: the part of the input that one unit of a layer depends on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,37 +13,62 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import SAME, Window
 
 Interval = tuple[int, int] | None
-"""First and last position that is read; None where nothing is."""
+"""First and last position that is read; None where nothing is read."""
 
 LONGEST_PERIOD = 4096
-"""Patterns that repeat more rarely are described by what they do inside the input."""
+"""Longest period of a pattern; without one, fields are those inside the input only."""
 
 
 def hull(intervals: Sequence[Interval]) -> Interval:
-    """The smallest interval that holds all."""
+    """Return the smallest interval that contains all of them.
+
+    Args:
+        intervals: first and last position of each; None for an empty one.
+
+    Returns:
+        First and last position; None if all are empty.
+    """
     some = [interval for interval in intervals if interval]
     return (min(low for low, _ in some), max(high for _, high in some)) if some else None
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """What the outputs along an axis read of an input that never ends, padding included.
+    """The periodic receptive fields along an axis of an infinitely long input, padding included.
 
     Output `k + period` reads what output `k` reads, `shift` positions further; `period` is the length of
     `intervals`.
+
+    Attributes:
+        intervals: what outputs 0 to `period - 1` read, as first and last position of the input.
+        shift: positions of the input from one period to the next.
     """
 
     intervals: tuple[Interval, ...]
     shift: int
 
     def at(self, k: int) -> Interval:
-        """What output `k` reads."""
+        """Return what an output reads.
+
+        Args:
+            k: index of the output, also a negative one.
+
+        Returns:
+            First and last position of the input; None where it reads nothing.
+        """
         turns, phase = divmod(k, len(self.intervals))
         interval = self.intervals[phase]
         return interval and (interval[0] + turns * self.shift, interval[1] + turns * self.shift)
 
     def through(self, window: Window) -> "Pattern | None":
-        """The pattern after a layer with this window."""
+        """Return the pattern after one more layer.
+
+        Args:
+            window: what an output of that layer reads of this one.
+
+        Returns:
+            The pattern; None where its period would exceed `LONGEST_PERIOD`.
+        """
         grid = window.up * len(self.intervals)
         period = grid // gcd(window.stride, grid)
         if period > LONGEST_PERIOD:
@@ -52,7 +77,14 @@ class Pattern:
         return Pattern(after, period * window.stride // grid * self.shift)
 
     def joined(self, other: "Pattern | None") -> "Pattern | None":
-        """The hull with another pattern; None if one moves faster than the other."""
+        """Return the pattern of the hulls, for two branches that meet.
+
+        Args:
+            other: the pattern of the other branch, or None for none.
+
+        Returns:
+            The pattern; None without another one, or if their strides differ.
+        """
         if other is None or len(self.intervals) * other.shift != len(other.intervals) * self.shift:
             return None
         period = lcm(len(self.intervals), len(other.intervals))
@@ -66,9 +98,10 @@ class Axis:
 
     Attributes:
         extent: length of the input.
-        intervals: what each output reads, inside the input; a single one where all read the same.
-        pattern: what they read where the input never ends; None where there is no such regularity.
-        follows: whether `intervals` goes by the position along this axis.
+        intervals: first and last position that each output reads, inside the input; a single interval where
+            all outputs read the same.
+        pattern: what they read where the input is infinitely long; None where that is not periodic.
+        follows: whether `intervals` is indexed by the output's position along this axis.
     """
 
     extent: int
@@ -78,7 +111,14 @@ class Axis:
 
     @classmethod
     def start(cls, extent: int) -> "Axis":
-        """The input itself."""
+        """Return the receptive fields of the input itself: position `k` reads `k`.
+
+        Args:
+            extent: length of the input.
+
+        Returns:
+            The fields along this axis.
+        """
         return cls(extent, tuple((k, k) for k in range(extent)), Pattern(((0, 0),), 1), True)
 
     @cached_property
@@ -87,11 +127,20 @@ class Axis:
         return None not in self.intervals and all(a[0] <= b[0] and a[1] <= b[1] for a, b in steps if a and b)
 
     def fixed(self) -> "Axis":
-        """The field of a layer whose every unit reads all that this layer's units read."""
+        """Return the fields of a layer of which every unit reads everything that this layer's units read."""
         return Axis(self.extent, (hull(self.intervals),), None, False) if self.follows else self
 
     def through(self, window: Window | None, inputs: int, outputs: int) -> "Axis":
-        """The fields after a layer with this window, from `inputs` positions to `outputs`."""
+        """Return the receptive fields after one more layer.
+
+        Args:
+            window: what an output of that layer reads of this one; None for all of it.
+            inputs: number of positions of this layer.
+            outputs: number of positions of that layer.
+
+        Returns:
+            The fields of that layer along the same axis of the input.
+        """
         if window is None:
             return self.fixed()
         if window == SAME and inputs == outputs:
@@ -106,12 +155,20 @@ class Axis:
         return Axis(self.extent, intervals, self.pattern and self.pattern.through(window), True)
 
     def _hull(self, reads: Sequence[int]) -> Interval:
+        """Return the hull of the fields at some positions; if monotonic, that of the first and last."""
         if self._monotone and reads:
             reads = (reads[0], reads[-1])
         return hull([self.intervals[i] for i in reads])
 
     def joined(self, other: "Axis") -> "Axis":
-        """The hull of two branches, position by position."""
+        """Return the hulls, position by position, for two branches that meet.
+
+        Args:
+            other: the fields of the other branch along the same axis of the input.
+
+        Returns:
+            The fields of the layer that reads both.
+        """
         if self == other:
             return self
         count = max(len(self.intervals), len(other.intervals))
@@ -120,11 +177,12 @@ class Axis:
         return Axis(self.extent, tuple(map(hull, pairs)), pattern, self.follows or other.follows)
 
     def _spread(self, count: int) -> tuple[Interval, ...]:
+        """Return one interval for each of `count` positions."""
         return self.intervals if self.follows else self.intervals * count
 
     @property
     def size(self) -> int:
-        """Positions from the first to the last that a unit reads; the most where units differ."""
+        """Extent of a receptive field in input positions, padding included; the largest if units differ."""
         known = self.pattern.intervals if self.pattern else self.intervals
         return max((high - low + 1 for low, high in filter(None, known)), default=0)
 
@@ -140,22 +198,22 @@ class Axis:
 
     @property
     def offset(self) -> int:
-        """The first position that unit 0 reads; negative inside the padding."""
+        """First position that unit 0 reads; negative inside the padding."""
         known = self.pattern.intervals if self.pattern else self.intervals
         return known[0][0] if known[0] else 0
 
     @property
     def covers_all(self) -> bool:
-        """Whether every unit sees the input from end to end."""
+        """Whether every unit reads the input from end to end."""
         return all(interval == (0, self.extent - 1) for interval in self.intervals)
 
 
 @dataclass(frozen=True)
 class Field:
-    """The receptive fields of one layer in one input; numbers are pixels of that input, one for each axis.
+    """The receptive fields of one layer in one input; lengths are pixels of that input, one for each axis.
 
     Attributes:
-        source: the name of the input.
+        source: name of the input.
         axes: the fields along each spatial axis of the input.
         positions: spatial extent of the layer's output.
     """
@@ -166,29 +224,36 @@ class Field:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Extent of what one unit sees, padding included; the largest where units differ."""
+        """Extent of one unit's receptive field, padding included; the largest where units differ."""
         return tuple(axis.size for axis in self.axes)
 
     @property
     def stride(self) -> tuple[Fraction, ...]:
-        """Distance between neighbouring units: below 1 after upsampling, 0 where all see the same."""
+        """Distance between neighbouring units: below 1 after upsampling, 0 where all read the same."""
         return tuple(axis.stride for axis in self.axes)
 
     @property
     def offset(self) -> tuple[int, ...]:
-        """The first position that unit 0 reads; negative inside the padding."""
+        """First position that unit 0 reads; negative inside the padding."""
         return tuple(axis.offset for axis in self.axes)
 
     @property
     def covers_all(self) -> tuple[bool, ...]:
-        """Whether every unit sees the input from end to end."""
+        """Whether every unit reads the input from end to end, for each axis."""
         return tuple(axis.covers_all for axis in self.axes)
 
     def box(self, position: Sequence[int] = ()) -> tuple[tuple[int, int], ...] | None:
-        """What the unit at `position` sees: the first pixel and the one after the last, axis by axis.
+        """Return the bounding box of the receptive field of one unit, inside the input.
 
-        It is the exact hull: dilation may leave holes in it, padding lies outside. None if the unit reads
-        only padding. A position along an axis that the layer's units all see in full makes no difference.
+        The box is exact at its borders; dilation may leave holes in it. Padding is left out.
+
+        Args:
+            position: indices of the unit in the layer's output, `(y, x)` for images. They make no difference
+                along an axis that all units read in full, and may be left out if that holds for every axis.
+
+        Returns:
+            For each axis of the input the first pixel and the one after the last; None if the unit reads only
+            padding.
 
         Raises:
             GraphError: the layer has no such position.
@@ -203,10 +268,18 @@ class Field:
 
 
 def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Field]:
-    """The receptive field of every layer that sees the input `source` (the graph's first if not given).
+    """Compute the receptive fields of every layer that depends on an input.
 
-    Branches that meet are joined to the hull of what they see. What training-time statistics see (batch
-    norm), and neighbours in the channel axis, do not count; norms over space see everything.
+    Where branches meet, the hull of their fields is taken. Dependencies through the statistics of batch
+    normalisation in training, and through neighbouring channels, do not count; normalisation over space makes
+    a field cover the whole input.
+
+    Args:
+        graph: the network.
+        source: name of the input; the graph's first if None.
+
+    Returns:
+        The fields by name of the layer; layers that do not depend on the input are left out.
 
     Raises:
         GraphError: the graph has no such input.
@@ -216,7 +289,7 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
         raise GraphError("the name of an input", received=source, hint=nearest(source, graph.inputs))
     axes: dict[str, tuple[Axis, ...]] = {source: tuple(map(Axis.start, graph.inputs[source][1:]))}
     for node in graph.nodes:
-        found = _through(graph, node, axes)
+        found = _fields_after(graph, node, axes)
         if found is not None:
             axes[node.name] = found
     return MappingProxyType(
@@ -224,8 +297,8 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
     )
 
 
-def _through(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
-    """The axes after a layer, joined over all it reads; None if it does not see the input."""
+def _fields_after(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
+    """Return the fields after a layer, joined over its inputs; None if it does not depend on the source."""
     shapes, positions = graph.input_shapes(node.name), graph.shapes[node.name][1:]
     joined: tuple[Axis, ...] | None = None
     for name, shape, windows in zip(node.inputs, shapes, node.layer.windows(*shapes), strict=True):

@@ -1,4 +1,4 @@
-"""How a kernel moves over space: the one place where sizes of convolutions and poolings are computed."""
+"""Convolution arithmetic: the one place where output sizes of convolutions and poolings are computed."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,13 +13,16 @@ Pairs = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class WindowGeometry:
-    """Kernel, stride, padding and dilation, one number for each spatial axis.
+    """Kernel size, stride, padding and dilation of a sliding window, one number for each spatial axis.
 
     Attributes:
+        kernel: length of the kernel.
+        stride: distance between neighbouring positions of the kernel.
         padding: `"same"` as Keras and TensorFlow have it (the output has `ceil(size / stride)` positions; an
             odd number of padded positions puts the extra one at the end), one number for each axis, or before
             and after for each.
-        ceil: the last window may start inside the input and end beyond it (`torch`'s `ceil_mode`).
+        dilation: distance between neighbouring taps of the kernel.
+        ceil: whether the last window may start inside the input and end beyond it (`torch`'s `ceil_mode`).
     """
 
     kernel: tuple[int, ...]
@@ -32,24 +35,42 @@ class WindowGeometry:
     def of(
         cls, kernel: Extent, stride: Extent | None, padding: Padding, dilation: Extent, ceil: bool = False
     ) -> Self:
-        """From options that were checked and stored by `per_axis`."""
+        """Build the geometry from layer options that `per_axis` and `padding` have checked and stored.
+
+        Args:
+            kernel: the option `kernel_size`.
+            stride: the option `stride`, with its default filled in.
+            padding: the option `padding`.
+            dilation: the option `dilation`.
+            ceil: the option `ceil_mode`.
+
+        Returns:
+            The geometry.
+        """
         pads = padding if isinstance(padding, str) else numbers(padding)
         return cls(numbers(kernel), numbers(stride), pads, numbers(dilation), ceil)
 
     @property
     def reach(self) -> tuple[int, ...]:
-        """Extent of the dilated kernel."""
+        """Extent of the dilated kernel along each axis."""
         return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     @property
     def symmetric(self) -> bool:
-        """Whether both ends are padded alike for inputs of every size."""
+        """Whether both ends of each axis are padded alike, for inputs of every size."""
         if self.padding == "same":
             return all(s == 1 and r % 2 == 1 for s, r in zip(self.stride, self.reach, strict=True))
         return len(self.padding) == len(self.kernel)
 
     def pads(self, sizes: Shape) -> Pairs:
-        """Padded positions before and after, for each axis."""
+        """Return the padding at both ends of each axis.
+
+        Args:
+            sizes: spatial extent of the input, on which `"same"` depends.
+
+        Returns:
+            Number of padded positions before and after, for each axis.
+        """
         if isinstance(self.padding, str):
             totals = (
                 max((-(-n // s) - 1) * s + r - n, 0)
@@ -61,7 +82,16 @@ class WindowGeometry:
         return tuple(zip(self.padding[::2], self.padding[1::2], strict=True))
 
     def sizes(self, sizes: Shape) -> Shape:
-        """Outputs along each axis: `floor((n + before + after - reach) / stride) + 1`, or as `ceil` says.
+        """Return the output size along each axis.
+
+        It is `floor((n + before + after - reach) / stride) + 1`, rounded up instead if `ceil` is set, but
+        never so that the last window would start beyond the input and its padding before.
+
+        Args:
+            sizes: spatial extent of the input.
+
+        Returns:
+            Number of positions for each axis; 0 or less where the kernel does not fit.
 
         Source: Dumoulin and Visin 2016, A guide to convolution arithmetic, relationship 6 and section 5.1,
             arXiv:1603.07285; `ceil` as in `pooling_output_shape` of PyTorch.
@@ -77,12 +107,23 @@ class WindowGeometry:
         return size - 1 if (size - 1) * stride >= n + before else size
 
     def windows(self, sizes: Shape) -> tuple[Window, ...]:
-        """What one output reads along each axis."""
+        """Return the window that one output reads along each axis.
+
+        Args:
+            sizes: spatial extent of the input.
+
+        Returns:
+            One window for each axis; it starts before 0 where there is padding.
+        """
         axes = zip(self.kernel, self.stride, self.pads(sizes), self.dilation, strict=True)
         return tuple(Window(k, s, -before, d) for k, s, (before, _), d in axes)
 
     def arguments(self) -> dict[str, object]:
-        """Constructor arguments: for a module of `torch` where padding is symmetric, for ours where not."""
+        """Return `kernel_size`, `stride` and `padding` for the constructor of a module.
+
+        Symmetric `"same"` padding becomes numbers, as torch's modules take it. For asymmetric padding the
+        arguments are those of the package's own modules: `"same"`, or before and after for each axis.
+        """
         kept = self.padding
         if self.padding == "same" and self.symmetric:
             kept = tuple(r // 2 for r in self.reach)
@@ -93,7 +134,15 @@ AXES = {0: "features", 1: "channels x width", 2: "channels x height x width"}
 
 
 def spatial(layer: Layer, rank: int, shape: Shape) -> tuple[int, Shape]:
-    """Channels and spatial extent of an input with `rank` spatial axes.
+    """Split a shape into channels and spatial extent, and check its number of axes.
+
+    Args:
+        layer: the layer that reads it, for the error.
+        rank: number of spatial axes that the layer needs.
+        shape: shape of the input, without batch axis.
+
+    Returns:
+        Number of channels, and the spatial extent.
 
     Raises:
         GraphError: the input has another number of axes.
@@ -105,7 +154,15 @@ def spatial(layer: Layer, rank: int, shape: Shape) -> tuple[int, Shape]:
 
 
 def fitting(layer: Layer, sizes: Shape, before: Shape) -> Shape:
-    """The sizes, if each is positive.
+    """Check that output sizes are positive.
+
+    Args:
+        layer: the layer, for the error.
+        sizes: spatial extent of the output.
+        before: spatial extent of the input, for the error.
+
+    Returns:
+        `sizes`.
 
     Raises:
         GraphError: the kernel is larger than the padded input.
@@ -120,5 +177,12 @@ def fitting(layer: Layer, sizes: Shape, before: Shape) -> Shape:
 
 
 def times(shape: Shape) -> str:
-    """`(1, 28, 28)` as people write it: `1x28x28`."""
+    """Format a shape for people: `1x28x28`.
+
+    Args:
+        shape: the extents.
+
+    Returns:
+        The extents with `x` between them; `a single number` for an empty shape.
+    """
     return "x".join(map(str, shape)) or "a single number"

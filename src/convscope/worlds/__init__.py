@@ -1,4 +1,4 @@
-"""What networks look at: photographs and handwritten digits, and sets of them."""
+"""Data for networks: reading photographs and handwritten digits from files, and data sets of them."""
 
 import lazy_loader as lazy
 

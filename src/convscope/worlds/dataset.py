@@ -1,4 +1,4 @@
-"""Labelled pictures that a network can learn from, wherever they come from."""
+"""Labelled image data sets, in memory or read from files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.graph.contract import InputContract, Shape
@@ -20,7 +21,10 @@ Picture = UInt8[Tensor, "b c h w"]
 class Problem:
     """A file that could not be used.
 
-    `kind` is one word of `photos.KINDS`; `reason` says it to a person.
+    Attributes:
+        path: the file, as printable text.
+        kind: one of `photos.KINDS`, `small` for photographs below a minimum size.
+        reason: what is wrong, in words.
     """
 
     path: str
@@ -29,10 +33,14 @@ class Problem:
 
 
 class LabelledImages(ABC):
-    """Labelled pictures of one shape.
+    """Base class of data sets of labelled images of one shape.
 
-    `labels[i]` is the class of picture `i`, an index into `classes`. A network that looks at these pictures
-    without saying otherwise expects `contract`.
+    Attributes:
+        name: name of the data set, shown in tables and results.
+        classes: names of the classes.
+        labels: `labels[i]` is the class of image `i`, an index into `classes`.
+        contract: shape and value range of the images, and so the input contract of a network trained on them
+            without another one.
     """
 
     name: str
@@ -42,12 +50,12 @@ class LabelledImages(ABC):
 
     @property
     def shape(self) -> Shape:
-        """Extent of one picture: (channels, height, width)."""
+        """Shape of one image: (channels, height, width)."""
         return self.contract.shape
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Files that could not be used, as far as they have been met."""
+        """Files that could not be used, as far as they have been tried."""
         return ()
 
     @property
@@ -64,32 +72,60 @@ class LabelledImages(ABC):
 
     @abstractmethod
     def batch(self, indices: Indices) -> Picture:
-        """The pictures at `indices`, in that order, uint8.
+        """Return a batch of images.
 
-        0 and 255 stand for the two ends of `contract.value_range`; `scaled` converts. One picture comes
-        back for every index, whatever happens.
+        Args:
+            indices: which images, from 0 to `len(self) - 1`, in any order, also repeated.
+
+        Returns:
+            uint8 images `[b c h w]`, one for every index, in that order. 0 and 255 stand for the two ends of
+            `contract.value_range`; `scaled` converts.
+
+        Raises:
+            UsageError: an index is out of range.
         """
 
     @abstractmethod
     def take(self, indices: Indices) -> Self:
-        """Only the pictures at `indices`, in that order."""
+        """Return the subset of some images.
+
+        Args:
+            indices: which images, from 0 to `len(self) - 1`; this becomes their order.
+
+        Returns:
+            A data set of the same classes.
+
+        Raises:
+            UsageError: an index is out of range.
+        """
 
     def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
-        """Pictures and labels at `indices`, `size` at a time; the last may be smaller. The order is kept."""
+        """Iterate over batches of images and labels, in the given order.
+
+        Args:
+            indices: which images, from 0 to `len(self) - 1`.
+            size: number of images in a batch; the last may have fewer.
+
+        Yields:
+            uint8 images `[b c h w]`, as `batch` returns them, and their labels `[b]`.
+
+        Raises:
+            UsageError: an index is out of range.
+        """
         chosen = checked(indices, len(self))
         for part in chosen.split(size) if len(chosen) else ():
             yield self.batch(part), self.labels[part]
 
 
 class ImageTensorDataset(LabelledImages):
-    """Pictures held as one uint8 tensor.
+    """A data set of labelled images held in memory as one uint8 tensor.
 
     Args:
-        images: pictures, 0 to 255 for the two ends of the contract's range.
-        labels: class of each picture.
-        classes: names; label k is `classes[k]`.
-        contract: taken from the extent of the pictures when left out, range [0, 1].
-        name: shown in tables and results.
+        images: images `[n c h w]`; 0 and 255 stand for the two ends of the contract's value range.
+        labels: class of each image, `[n]`.
+        classes: names of the classes; label k is `classes[k]`.
+        contract: shape and value range; taken from the images when left out, with the range [0, 1].
+        name: name of the data set, shown in tables and results.
 
     Raises:
         DataError: sizes, labels and classes do not fit each other.
@@ -121,30 +157,52 @@ class ImageTensorDataset(LabelledImages):
         if self.contract.shape != tuple(images.shape[1:]):
             raise DataError(f"pictures of {self.contract.shape}", received=f"{tuple(images.shape[1:])}")
 
+    @override
     def batch(self, indices: Indices) -> Picture:
-        """The pictures at `indices`, in that order, uint8."""
+        """Return a batch of images."""
         return self.images[checked(indices, len(self))]
 
+    @override
     def take(self, indices: Indices) -> Self:
-        """Only the pictures at `indices`, in that order."""
+        """Return the subset of some images, copied."""
         indices = checked(indices, len(self))
         return type(self)(self.images[indices], self.labels[indices], self.classes, self.contract, self.name)
 
 
 def scaled(pictures: UInt8[Tensor, "*b c h w"], contract: InputContract) -> Float[Tensor, "*b c h w"]:
-    """Bytes as numbers in the contract's range: 0 becomes its low end, 255 its high end."""
+    """Convert bytes to floats in the contract's value range: 0 becomes its low end, 255 its high end.
+
+    Args:
+        pictures: uint8 images, `[c h w]` or `[b c h w]`.
+        contract: the input contract; only its value range is used.
+
+    Returns:
+        float32 images of the same shape.
+    """
     low, high = contract.value_range
     unit = pictures.to(torch.float32).div_(255)
     return unit if (low, high) == (0.0, 1.0) else unit.mul_(high - low).add_(low)
 
 
 def _plain(images: UInt8[Tensor, "n c h w"]) -> InputContract:
+    """Return the contract of images with values in [0, 1]."""
     channels, height, width = images.shape[1:]
     return InputContract(channels, height, width)
 
 
 def checked(indices: Indices, length: int) -> Int64[Tensor, " b"]:
-    """Raises UsageError for indices outside 0 to length - 1."""
+    """Convert indices to a tensor, and check that they are in range.
+
+    Args:
+        indices: whole numbers, as a sequence or a tensor of any shape.
+        length: number of items.
+
+    Returns:
+        The indices as a flat int64 tensor.
+
+    Raises:
+        UsageError: an index is negative, or not below `length`.
+    """
     chosen = torch.as_tensor(indices, dtype=torch.int64).flatten()
     if len(chosen) and not 0 <= int(chosen.min()) <= int(chosen.max()) < length:
         raise UsageError(

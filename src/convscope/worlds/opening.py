@@ -1,7 +1,7 @@
-"""How a file is read for a network: the one function that decides it, for every verb.
+"""Read an image file as input of a network: the one function that decides how, for every verb.
 
-What an input holds is written in its contract. Inputs called `digit` hold one handwritten digit, so that
-paper and ink are told apart, and the digit is centred as in MNIST; all other inputs hold the picture itself.
+The input contract decides. For inputs called `digit`, ink and paper are separated and the digit is centred as
+in MNIST; for all others the image itself is resized and cropped.
 """
 
 from pathlib import Path
@@ -17,18 +17,18 @@ from convscope.worlds.images.adapt import fitted
 
 
 def as_input(source: str | Path | Image.Image, contract: InputContract) -> Float[Tensor, "c h w"]:
-    """Read a picture as one input of a network, in the range and at the size of its contract.
+    """Read an image as one input of a network, in the range and at the size of its contract.
 
     Args:
-        source: a file, or an opened image.
-        contract: of the network's input; `InputContract.is_digit` decides how the picture is read.
+        source: an image file, or an opened image.
+        contract: contract of the network's input; `InputContract.is_digit` decides how the image is read.
 
     Returns:
         `[c h w]` in the contract's value range.
 
     Raises:
-        DataError: the file is missing or no picture; for a digit, nothing is drawn.
-        UsageError: the contract is not for pictures.
+        DataError: the file is missing or not an image; for a digit, nothing is drawn.
+        UsageError: the contract is not for images.
     """
     photo = source if isinstance(source, Image.Image) else photos.open_photo(source)
     if not contract.is_digit:

@@ -1,4 +1,4 @@
-"""The schemas of the verbs that only look at data. No torch here."""
+"""Recipes of the verbs that only read data. Torch is not imported here."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The kinds of layers, a small file for each family. This table is the register."""
+"""The registry of layer kinds, which live in one small file for each family."""
 
 from convscope.graph.layer import Layer
 from convscope.graph.layers import (

@@ -1,6 +1,8 @@
-"""Activation functions: each value on its own, except where said otherwise."""
+"""Activation functions, which act on each value by itself unless stated otherwise."""
 
 from dataclasses import dataclass
+
+from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
@@ -10,16 +12,17 @@ from convscope.graph.options import number, whole
 
 @dataclass(frozen=True)
 class Elementwise(Layer):
-    """A layer that leaves the shape as it is."""
+    """Base class of layers whose output has the shape of the input."""
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same."""
+        """Return the shape of the input."""
         return shapes[0]
 
 
 @dataclass(frozen=True)
 class Identity(Elementwise):
-    """x."""
+    """Identity function: the input unchanged."""
 
     kind = "identity"
     implementation = "torch.nn.Identity"
@@ -27,7 +30,7 @@ class Identity(Elementwise):
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
-    """1 / (1 + exp(-x))."""
+    """Logistic sigmoid: 1 / (1 + exp(-x))."""
 
     kind = "sigmoid"
     implementation = "torch.nn.Sigmoid"
@@ -43,7 +46,7 @@ class Tanh(Elementwise):
 
 @dataclass(frozen=True)
 class ReLU(Elementwise):
-    """max(0, x)."""
+    """Rectified linear unit: max(0, x)."""
 
     kind = "relu"
     implementation = "torch.nn.ReLU"
@@ -51,7 +54,7 @@ class ReLU(Elementwise):
 
 @dataclass(frozen=True)
 class ReLU6(Elementwise):
-    """min(max(0, x), 6)."""
+    """Rectified linear unit with an upper limit: min(max(0, x), 6)."""
 
     kind = "relu6"
     implementation = "torch.nn.ReLU6"
@@ -59,7 +62,7 @@ class ReLU6(Elementwise):
 
 @dataclass(frozen=True)
 class LeakyReLU(Elementwise):
-    """x where it is positive, `negative_slope` times x where it is not."""
+    """Leaky rectified linear unit: x where it is positive, `negative_slope` x elsewhere."""
 
     negative_slope: float = 0.01
     kind = "leakyrelu"
@@ -72,7 +75,7 @@ class LeakyReLU(Elementwise):
 
 @dataclass(frozen=True)
 class ELU(Elementwise):
-    """x where it is positive, `alpha` (exp(x) - 1) where it is not."""
+    """Exponential linear unit: x where it is positive, `alpha` (exp(x) - 1) elsewhere."""
 
     alpha: float = 1.0
     kind = "elu"
@@ -85,7 +88,7 @@ class ELU(Elementwise):
 
 @dataclass(frozen=True)
 class GELU(Elementwise):
-    """x times the probability that a standard normal variable is below x."""
+    """Gaussian error linear unit: x times the probability that a standard normal variable is below x."""
 
     kind = "gelu"
     implementation = "torch.nn.GELU"
@@ -93,7 +96,7 @@ class GELU(Elementwise):
 
 @dataclass(frozen=True)
 class SiLU(Elementwise):
-    """x sigmoid(x), also called swish."""
+    """Sigmoid linear unit, also called swish: x sigmoid(x)."""
 
     kind = "silu"
     implementation = "torch.nn.SiLU"
@@ -101,7 +104,7 @@ class SiLU(Elementwise):
 
 @dataclass(frozen=True)
 class Hardswish(Elementwise):
-    """x relu6(x + 3) / 6."""
+    """Piecewise approximation of swish: x relu6(x + 3) / 6."""
 
     kind = "hardswish"
     implementation = "torch.nn.Hardswish"
@@ -109,7 +112,7 @@ class Hardswish(Elementwise):
 
 @dataclass(frozen=True)
 class Hardsigmoid(Elementwise):
-    """relu6(x + 3) / 6."""
+    """Piecewise linear approximation of the sigmoid: relu6(x + 3) / 6."""
 
     kind = "hardsigmoid"
     implementation = "torch.nn.Hardsigmoid"
@@ -117,7 +120,7 @@ class Hardsigmoid(Elementwise):
 
 @dataclass(frozen=True)
 class Softplus(Elementwise):
-    """log(1 + exp(x))."""
+    """Smooth approximation of ReLU: log(1 + exp(x))."""
 
     kind = "softplus"
     implementation = "torch.nn.Softplus"
@@ -125,20 +128,23 @@ class Softplus(Elementwise):
 
 @dataclass(frozen=True)
 class Softmax(Elementwise):
-    """Positive values that sum to 1 over the channels, at every position."""
+    """Softmax over the channels at every position: positive values that sum to 1."""
 
     kind = "softmax"
     implementation = "torch.nn.Softmax"
     numbered = False
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """As `torch.nn.Softmax`, over the channels."""
+        """Return those of `torch.nn.Softmax`, over the channels."""
         return {"dim": 1}
 
 
 @dataclass(frozen=True)
 class ScaledTanh(Elementwise):
-    """`amplitude` tanh(`slope` x), with f(1) = 1 and f(-1) = -1 for the values of LeNet-5.
+    """Scaled hyperbolic tangent of LeNet-5: `amplitude` tanh(`slope` x).
+
+    With the default values f(1) = 1 and f(-1) = -1.
 
     Source: LeCun et al. 1998, Gradient-based learning applied to document recognition, appendix A.
     """
@@ -156,7 +162,7 @@ class ScaledTanh(Elementwise):
 
 @dataclass(frozen=True)
 class Maxout(Layer):
-    """The largest of `pieces` consecutive channels (or features): a learned piecewise linear function.
+    """Maxout, a learned piecewise linear function: the largest of `pieces` consecutive channels or features.
 
     Source: Goodfellow et al. 2013, Maxout networks, section 3, arXiv:1302.4389.
     """
@@ -169,8 +175,9 @@ class Maxout(Layer):
     def __post_init__(self) -> None:
         whole(self, "pieces")
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """`pieces` times fewer channels."""
+        """Return the input's shape with the channels divided by `pieces`."""
         channels = shapes[0][0]
         if channels % self.pieces:
             raise GraphError(

@@ -1,8 +1,10 @@
-"""A layer that was read from somebody's network and that this package has no kind for."""
+"""Layers read from somebody's network for which the package has no kind of its own."""
 
 from collections.abc import ItemsView, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
@@ -14,15 +16,19 @@ Windows = tuple[tuple[Window | None, ...], ...]
 
 @dataclass(frozen=True)
 class Foreign(Layer):
-    """What a layer was seen to do: it can be described and counted, not built.
+    """An opaque layer, recorded from a pass of a network: it can be described and counted, but not built.
 
     Attributes:
-        path: what it is, as an import path or the name of a function: `torch.roll`.
-        shape: what came out, without batch axis.
+        path: an import path or the name of a function: `torch.roll`.
+        shape: shape of the recorded output, without batch axis.
         weights: name and shape of every trainable tensor.
         products: multiply-accumulates for one example.
-        reads: for each input, what one output reads along each spatial axis of it; empty for "everything".
+        reads: for each input, the window that one output reads along each spatial axis, None for a whole
+            axis; empty if every output may read everything.
         uncounted: names of the kernels whose multiply-accumulates are not in `products`.
+
+    Raises:
+        GraphError: an option is of the wrong type.
     """
 
     path: str
@@ -55,20 +61,28 @@ class Foreign(Layer):
         object.__setattr__(self, "reads", tuple(map(tuple, self.reads)))
         object.__setattr__(self, "uncounted", tuple(self.uncounted))
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """What was seen."""
+        """Return the recorded shape, whatever the inputs."""
         return self.shape
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """What was seen."""
+        """Return the recorded names and shapes."""
         return dict(self.weights)
 
+    @override
     def macs(self, *shapes: Shape) -> int:
-        """What was counted."""
+        """Return the recorded number."""
         return self.products
 
+    @override
     def windows(self, *shapes: Shape) -> Windows:
-        """What was stated, or everything."""
+        """Return the recorded windows, or the whole of every axis where there are none.
+
+        Raises:
+            GraphError: the recorded windows do not fit the number of inputs or of their axes.
+        """
         if not self.reads:
             return tuple((EVERYTHING,) * max(len(shape) - 1, 0) for shape in shapes)
         if [len(axes) for axes in self.reads] != [max(len(shape) - 1, 0) for shape in shapes]:
@@ -78,8 +92,9 @@ class Foreign(Layer):
             )
         return self.reads
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """Nobody can build this.
+        """Refuse: a foreign layer cannot be built.
 
         Raises:
             GraphError: always.
@@ -87,15 +102,17 @@ class Foreign(Layer):
         hint = "Use the network it was read from."
         raise GraphError("a layer that can be built", received=f"foreign layer {self.path}", hint=hint)
 
+    @override
     def options(self) -> dict[str, Any]:
-        """JSON-ready, with windows as objects."""
+        """Return every option by name, JSON-ready, with windows as dicts."""
         return super().options() | {
             "reads": [[w and asdict(w) for w in axes] for axes in self.reads],
         }
 
     @classmethod
+    @override
     def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """The inverse of `options`."""
+        """Build the layer from what `options` returns."""
         reads = options.get("reads", [])
         if _is_list(reads) and all(map(_is_list, reads)):
             reads = [[_window(axis) for axis in axes] for axes in reads]
@@ -122,6 +139,6 @@ def _is_window(value: Any) -> bool:
 
 
 def _window(value: Any) -> Any:
-    """A window from its numbers; anything else as it is, to be refused later."""
+    """Convert a dict of fields to a `Window`; return anything else unchanged, to be refused later."""
     known = Window.__dataclass_fields__
     return Window(**value) if isinstance(value, dict) and value.keys() <= known.keys() else value

@@ -1,4 +1,4 @@
-"""The layers that only LeNet-5 has.
+"""Layers that only LeNet-5 uses: partially connected convolution, trainable subsampling, RBF outputs.
 
 Source: LeCun et al. 1998, Gradient-based learning applied to document recognition, section II.B.
 """
@@ -6,6 +6,8 @@ Source: LeCun et al. 1998, Gradient-based learning applied to document recogniti
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import ClassVar
+
+from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
@@ -40,11 +42,14 @@ C3: Table = (
 
 @dataclass(frozen=True)
 class PartialConv2d(Layer):
-    """A convolution whose output maps read only some of the input maps.
+    """Convolution over height and width whose output channels read only some of the input channels.
 
     Attributes:
-        table: for each output map the input maps it reads; LeNet-5's C3 if not given. A chain writes it as
-            `0+1+2/1+2+3/...`.
+        kernel_size: extent of the kernel: one number, or `(height, width)`.
+        stride: distance between neighbouring positions of the kernel.
+        padding: zeros at both ends of each axis: one number, or `(height, width)`.
+        table: for each output channel the input channels it reads, counted from 0; LeNet-5's C3 if not given.
+            A chain writes it as `0+1+2/1+2+3/...`.
     """
 
     kernel_size: Extent
@@ -67,11 +72,12 @@ class PartialConv2d(Layer):
 
     @property
     def sweep(self) -> WindowGeometry:
-        """How the kernel moves."""
+        """Geometry of the sliding kernel."""
         return WindowGeometry.of(self.kernel_size, self.stride, self.padding, (1, 1))
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """A map for each row of the table."""
+        """Return one channel for each row of the table, and the output size along each axis."""
         channels, sizes = spatial(self, 2, shapes[0])
         highest = max(map(max, self.table))
         if highest >= channels:
@@ -81,26 +87,31 @@ class PartialConv2d(Layer):
             )
         return (len(self.table), *fitting(self, self.sweep.sizes(sizes), sizes))
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`links`, one kernel for each link in the table's order, and `bias` (out)."""
+        """Return `links` (link, *kernel), one kernel for each link in the table's order, and `bias` (out)."""
         links = sum(map(len, self.table))
         return {"links": (links, *numbers(self.kernel_size)), "bias": (len(self.table),)}
 
+    @override
     def filter_weights(self, *shapes: Shape) -> int:
-        """The kernel in as many maps as the best connected filter reads."""
+        """Return the size of the kernel times the most input channels that one filter reads."""
         return max(map(len, self.table)) * prod(numbers(self.kernel_size))
 
+    @override
     def macs(self, *shapes: Shape) -> int:
-        """Only existing links."""
+        """Return the number of multiplications over the links of the table."""
         links = sum(map(len, self.table))
         return prod(self.output_shape(*shapes)[1:]) * links * prod(numbers(self.kernel_size))
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """The sweep's."""
+        """Return the windows of the sliding kernel."""
         return (self.sweep.windows(shapes[0][1:]),)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """Options, with the number of maps."""
+        """Return the options, `in_channels` and `out_channels`."""
         return {"in_channels": shapes[0][0], "out_channels": len(self.table), **asdict(self)}
 
 
@@ -112,7 +123,12 @@ def _distinct_maps(row: object) -> bool:
 
 @dataclass(frozen=True)
 class Subsample(Layer):
-    """The sum of each window, times a trainable coefficient, plus a trainable bias, one of each per map."""
+    """Trainable subsampling: the sum of each window, times a coefficient, plus a bias, both per channel.
+
+    Attributes:
+        kernel_size: extent of the window: one number, or `(height, width)`.
+        stride: distance between neighbouring windows; `kernel_size` if None.
+    """
 
     kernel_size: Extent = 2
     stride: Extent | None = None
@@ -128,38 +144,50 @@ class Subsample(Layer):
 
     @property
     def sweep(self) -> WindowGeometry:
-        """How the window moves."""
+        """Geometry of the sliding window."""
         return WindowGeometry.of(self.kernel_size, self.stride, (0, 0), (1, 1))
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same maps, and what the sweep leaves of the space."""
+        """Return the channels of the input and the output size along each axis."""
         channels, sizes = spatial(self, 2, shapes[0])
         return (channels, *fitting(self, self.sweep.sizes(sizes), sizes))
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (the coefficient) and `bias`, one for each map."""
+        """Return `weight` (the coefficient) and `bias`, one for each channel."""
         return {"weight": shapes[0][:1], "bias": shapes[0][:1]}
 
+    @override
     def filter_weights(self, *shapes: Shape) -> int:
-        """The coefficient."""
+        """Return 1, the coefficient."""
         return 1
 
+    @override
     def macs(self, *shapes: Shape) -> int:
-        """Every input of a window counts, as in the paper's count of connections."""
+        """Return the number of inputs in all windows, as in the paper's count of connections."""
         return prod(self.output_shape(*shapes)) * prod(numbers(self.kernel_size))
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """The sweep's."""
+        """Return the windows of the sliding kernel."""
         return (self.sweep.windows(shapes[0][1:]),)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """Options, with the number of maps."""
+        """Return the options and the number of channels."""
         return {"channels": shapes[0][0], **asdict(self)}
 
 
 @dataclass(frozen=True)
 class RBF(Layer):
-    """Distance of the input to a fixed pattern for each class: the patterns are data, not trained."""
+    """Radial basis functions: minus the squared distance of the input to a fixed pattern for each class.
+
+    The patterns are data and not trained.
+
+    Attributes:
+        out_features: number of classes.
+    """
 
     out_features: int
     kind = "rbf"
@@ -170,15 +198,18 @@ class RBF(Layer):
     def __post_init__(self) -> None:
         whole(self, "out_features")
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """A vector of `out_features`."""
+        """Return `(out_features,)`."""
         features(self, shapes[0])
         return (self.out_features,)
 
+    @override
     def macs(self, *shapes: Shape) -> int:
-        """One squared difference for each input and class."""
+        """Return the number of squared differences: inputs times classes."""
         return self.out_features * features(self, shapes[0])
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """The two extents."""
+        """Return `in_features` and `out_features`."""
         return {"in_features": features(self, shapes[0]), "out_features": self.out_features}

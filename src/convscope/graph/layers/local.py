@@ -1,8 +1,10 @@
-"""Locally connected: windows as in a convolution, but every position has filters of its own."""
+"""Locally connected layers: windows as in a convolution, but with separate filters at every position."""
 
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
+
+from typing_extensions import override
 
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
@@ -12,6 +14,8 @@ from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
 
 @dataclass(frozen=True)
 class _Local(Layer):
+    """Options and arithmetic of locally connected layers; the number of spatial axes is `rank`."""
+
     out_channels: int
     kernel_size: Extent
     stride: Extent = 1
@@ -29,41 +33,58 @@ class _Local(Layer):
 
     @property
     def sweep(self) -> WindowGeometry:
-        """How the window moves."""
+        """Geometry of the sliding window."""
         return WindowGeometry.of(self.kernel_size, self.stride, self.padding, self.dilation)
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Output channels, and what the sweep leaves of the space."""
+        """Return `out_channels` and the output size along each axis."""
         _, sizes = spatial(self, self.rank, shapes[0])
         return (self.out_channels, *fitting(self, self.sweep.sizes(sizes), sizes))
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (*positions, in * kernel, out), channel by channel, and `bias` (*positions, out)."""
+        """Return `weight` (*positions, in * kernel, out), channel by channel, `bias` (*positions, out)."""
         positions = self.output_shape(*shapes)[1:]
         weight = {"weight": (*positions, self.filter_weights(*shapes), self.out_channels)}
         return weight | ({"bias": (*positions, self.out_channels)} if self.bias else {})
 
+    @override
     def filter_weights(self, *shapes: Shape) -> int:
-        """The weights of one output at one position."""
+        """Return the number of weights of one output at one position."""
         return shapes[0][0] * prod(numbers(self.kernel_size))
 
+    @override
     def macs(self, *shapes: Shape) -> int:
-        """Every weight is used once."""
+        """Return the number of weights, each of which is used once."""
         return prod(self.output_shape(*shapes)) * self.filter_weights(*shapes)
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """The sweep's."""
+        """Return the windows of the sliding kernel."""
         return (self.sweep.windows(shapes[0][1:]),)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """Options, with the extents that fix how many weights there are."""
+        """Return the options, and the extents of the input, on which the number of weights depends."""
         channels, sizes = spatial(self, self.rank, shapes[0])
         return {"in_channels": channels, "input_size": sizes, **super().arguments(*shapes)}
 
 
 @dataclass(frozen=True)
 class Local1d(_Local):
-    """A convolution along one axis without weight sharing. Weights lie as in flax's `ConvLocal`."""
+    """Locally connected layer along one axis: a convolution without weight sharing.
+
+    Weights are stored as in flax's `ConvLocal`.
+
+    Attributes:
+        out_channels: number of filters at each position.
+        kernel_size: length of the window.
+        stride: distance between neighbouring windows.
+        padding: one number, before and after `(left, right)`, or `"same"` as Keras has it.
+        dilation: distance between neighbouring taps of the window.
+        bias: whether each filter at each position has a bias.
+    """
 
     kind = "local1d"
     implementation = "convscope.nets.modules.local.Local1d"
@@ -72,7 +93,18 @@ class Local1d(_Local):
 
 @dataclass(frozen=True)
 class Local2d(_Local):
-    """A convolution without weight sharing. Weights lie as in flax's `ConvLocal`."""
+    """Locally connected layer over height and width: a convolution without weight sharing.
+
+    Weights are stored as in flax's `ConvLocal`.
+
+    Attributes:
+        out_channels: number of filters at each position.
+        kernel_size: extent of the window: one number, or `(height, width)`.
+        stride: distance between neighbouring windows.
+        padding: one number, `(height, width)`, `(top, bottom, left, right)`, or `"same"` as Keras has it.
+        dilation: distance between neighbouring taps of the window.
+        bias: whether each filter at each position has a bias.
+    """
 
     kind = "local2d"
     implementation = "convscope.nets.modules.local.Local2d"

@@ -1,6 +1,8 @@
-"""Layers that join several others."""
+"""Layers that combine several inputs: addition, multiplication, concatenation."""
 
 from dataclasses import dataclass
+
+from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
@@ -10,10 +12,13 @@ from convscope.graph.window_geometry import times
 
 @dataclass(frozen=True)
 class _Pointwise(Layer):
+    """Base class of elementwise operations on two or more inputs, with broadcasting."""
+
     inputs = (2, None)
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The common shape; an axis of extent 1 is repeated to fit."""
+        """Return the common shape; an axis of extent 1 is broadcast."""
         fits = len({len(shape) for shape in shapes}) == 1
         if not fits or any(len({*axis} - {1}) > 1 for axis in zip(*shapes, strict=True)):
             raise GraphError(
@@ -22,8 +27,9 @@ class _Pointwise(Layer):
             )
         return tuple(max(axis) for axis in zip(*shapes, strict=True))
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """The same position of each, or the only one."""
+        """Return the same position of each input, or the whole of an axis that is broadcast."""
         whole = self.output_shape(*shapes)[1:]
         return tuple(
             tuple(SAME if n == m else EVERYTHING for n, m in zip(shape[1:], whole, strict=True))
@@ -33,7 +39,7 @@ class _Pointwise(Layer):
 
 @dataclass(frozen=True)
 class Add(_Pointwise):
-    """The sum of what comes in, value by value: a residual connection."""
+    """Elementwise sum of the inputs: a residual connection."""
 
     kind = "add"
     implementation = "convscope.nets.modules.merge.Add"
@@ -41,7 +47,7 @@ class Add(_Pointwise):
 
 @dataclass(frozen=True)
 class Multiply(_Pointwise):
-    """The product of what comes in, value by value: a gate."""
+    """Elementwise product of the inputs: a gate."""
 
     kind = "multiply"
     implementation = "convscope.nets.modules.merge.Multiply"
@@ -49,14 +55,15 @@ class Multiply(_Pointwise):
 
 @dataclass(frozen=True)
 class Concat(Layer):
-    """The channels of what comes in, one after another."""
+    """Concatenation of the inputs along the channel axis."""
 
     kind = "concat"
     implementation = "convscope.nets.modules.merge.Concat"
     inputs = (1, None)
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The sum of the channels; the space is the same."""
+        """Return the sum of the channels, and the common spatial extent."""
         if len({shape[1:] for shape in shapes}) > 1:
             raise GraphError(
                 "concat joins channels of equal spatial extent", received=" and ".join(map(times, shapes))

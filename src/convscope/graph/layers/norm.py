@@ -1,7 +1,9 @@
-"""Normalisation, and dropout."""
+"""Normalisation layers, and dropout."""
 
 from dataclasses import asdict, dataclass
 from typing import ClassVar
+
+from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
@@ -13,6 +15,8 @@ from convscope.graph.window_geometry import spatial, times
 
 @dataclass(frozen=True)
 class _BatchNorm(Elementwise):
+    """Options and arithmetic of batch normalisation; `ranks` are the numbers of spatial axes it accepts."""
+
     eps: float = 1e-5
     momentum: float = 0.1
     affine: bool = True
@@ -23,24 +27,32 @@ class _BatchNorm(Elementwise):
         number(self, "momentum", 0, 1)
         flag(self, "affine")
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same."""
+        """Return the shape of the input, after a check of its number of axes."""
         if len(shapes[0]) - 1 not in self.ranks:
             spatial(self, self.ranks[-1], shapes[0])
         return shapes[0]
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (gamma) and `bias` (beta), one per channel; the running statistics are not trained."""
+        """Return `weight` (gamma) and `bias` (beta), one per channel; running statistics are not trained."""
         return {"weight": shapes[0][:1], "bias": shapes[0][:1]} if self.affine else {}
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """As `torch.nn.BatchNorm2d`."""
+        """Return those of `torch.nn.BatchNorm2d`."""
         return {"num_features": shapes[0][0], **asdict(self)}
 
 
 @dataclass(frozen=True)
 class BatchNorm1d(_BatchNorm):
-    """Each channel, or feature, to mean 0 and variance 1 over batch and space, then scaled and shifted.
+    """Batch normalisation of each channel, or feature, over the batch and one axis, then scale and shift.
+
+    Attributes:
+        eps: added to the variance.
+        momentum: weight of the current batch in the running statistics, from 0 to 1.
+        affine: whether scale and shift are trained; left out otherwise.
 
     Source: Ioffe and Szegedy 2015, algorithm 1, arXiv:1502.03167.
     """
@@ -52,7 +64,12 @@ class BatchNorm1d(_BatchNorm):
 
 @dataclass(frozen=True)
 class BatchNorm2d(_BatchNorm):
-    """Each channel to mean 0 and variance 1 over the batch and space, then scaled and shifted.
+    """Batch normalisation of each channel over the batch, height and width, then scale and shift.
+
+    Attributes:
+        eps: added to the variance.
+        momentum: weight of the current batch in the running statistics, from 0 to 1.
+        affine: whether scale and shift are trained; left out otherwise.
 
     Source: Ioffe and Szegedy 2015, section 3.2, arXiv:1502.03167.
     """
@@ -64,7 +81,11 @@ class BatchNorm2d(_BatchNorm):
 
 @dataclass(frozen=True)
 class LayerNorm(Elementwise):
-    """Each example to mean 0 and variance 1 over channels and space, then scaled and shifted value by value.
+    """Layer normalisation of each example over channels and space, then scale and shift value by value.
+
+    Attributes:
+        eps: added to the variance.
+        affine: whether scale and shift are trained; left out otherwise.
 
     Source: Ba et al. 2016, section 3, arXiv:1607.06450.
     """
@@ -78,27 +99,32 @@ class LayerNorm(Elementwise):
         number(self, "eps", 0)
         flag(self, "affine")
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` and `bias`, each as large as the input."""
+        """Return `weight` and `bias`, each of the shape of the input."""
         return {"weight": shapes[0], "bias": shapes[0]} if self.affine else {}
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """The statistics depend on every value."""
+        """Return the whole of every axis: mean and variance depend on every value."""
         return ((EVERYTHING,) * (len(shapes[0]) - 1),)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """As `torch.nn.LayerNorm`."""
+        """Return those of `torch.nn.LayerNorm`."""
         return {"normalized_shape": shapes[0], "eps": self.eps, "elementwise_affine": self.affine}
 
 
 @dataclass(frozen=True)
 class LRN(Elementwise):
-    """Each value divided by the energy of the channels around it: x / (k + alpha / size * sum x^2)^beta.
+    """Local response normalisation across channels: x / (k + alpha / size * sum x^2)^beta.
 
     Attributes:
         size: number of neighbouring channels in the sum.
         alpha: as in PyTorch, **divided by `size`**. AlexNet's alpha = 1e-4 over 5 channels is `alpha=5e-4`
             here.
+        beta: exponent of the divisor.
+        k: constant in the divisor.
 
     Source: Krizhevsky et al. 2012, section 3.3, where k = 2, n = 5, alpha = 1e-4, beta = 0.75.
     """
@@ -116,8 +142,9 @@ class LRN(Elementwise):
         for name in ("alpha", "beta", "k"):
             number(self, name, 0)
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same."""
+        """Return the shape of the input, which must have a spatial axis."""
         if len(shapes[0]) < 2:
             raise GraphError("lrn reads channels with at least one spatial axis", received=times(shapes[0]))
         return shapes[0]
@@ -125,7 +152,7 @@ class LRN(Elementwise):
 
 @dataclass(frozen=True)
 class Dropout(Elementwise):
-    """While training, each value is zero with probability `p`, and the others grow by 1 / (1 - p).
+    """Dropout: in training, each value becomes 0 with probability `p`, and the others are divided by 1 - p.
 
     Source: Srivastava et al. 2014, section 4.
     """

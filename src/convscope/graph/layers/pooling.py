@@ -4,6 +4,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, wrong
@@ -12,6 +14,8 @@ from convscope.graph.window_geometry import WindowGeometry, fitting, spatial, ti
 
 @dataclass(frozen=True)
 class _Pool(Layer):
+    """Options and arithmetic of pooling; the number of spatial axes is `rank`."""
+
     kernel_size: Extent
     stride: Extent | None = None
     padding: Padding = 0
@@ -35,27 +39,32 @@ class _Pool(Layer):
     @property
     @abstractmethod
     def sweep(self) -> WindowGeometry:
-        """How the window moves."""
+        """Geometry of the sliding window."""
 
     @property
+    @override
     def module(self) -> str:
-        """PyTorch's own where both ends are padded alike, ours where they are not."""
+        """PyTorch's module for symmetric padding, the package's own for asymmetric padding."""
         name = self.implementation.rpartition(".")[2]
         plain = self.sweep.symmetric and (self.padding != "same" or self.sweep.reach == self.sweep.kernel)
         return self.implementation if plain else f"convscope.nets.modules.same.{name}"
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same channels, and what the sweep leaves of the space."""
+        """Return the channels of the input and the output size along each axis."""
         channels, sizes = spatial(self, self.rank, shapes[0])
         return (channels, *fitting(self, self.sweep.sizes(sizes), sizes))
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """The sweep's."""
+        """Return the windows of the sliding kernel."""
         return (self.sweep.windows(shapes[0][1:]),)
 
 
 @dataclass(frozen=True)
 class _MaxPool(_Pool):
+    """Options of max pooling."""
+
     dilation: Extent = 1
     ceil_mode: bool = False
 
@@ -64,15 +73,21 @@ class _MaxPool(_Pool):
         super().__post_init__()
 
     @property
+    @override
     def sweep(self) -> WindowGeometry:
+        """Geometry of the sliding window."""
         return WindowGeometry.of(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """Return those of `torch.nn.MaxPool2d`."""
         return self.sweep.arguments() | {"dilation": self.dilation, "ceil_mode": self.ceil_mode}
 
 
 @dataclass(frozen=True)
 class _AvgPool(_Pool):
+    """Options of average pooling."""
+
     ceil_mode: bool = False
     count_include_pad: bool = True
 
@@ -81,18 +96,30 @@ class _AvgPool(_Pool):
         super().__post_init__()
 
     @property
+    @override
     def sweep(self) -> WindowGeometry:
+        """Geometry of the sliding window."""
         ones = (1,) * self.rank
         return WindowGeometry.of(self.kernel_size, self.stride, self.padding, ones, self.ceil_mode)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """Return those of `torch.nn.AvgPool2d`; padding of `"same"` never counts in the mean."""
         counted = self.count_include_pad and self.padding != "same"
         return self.sweep.arguments() | {"ceil_mode": self.ceil_mode, "count_include_pad": counted}
 
 
 @dataclass(frozen=True)
 class MaxPool1d(_MaxPool):
-    """The largest value of each window along one axis; padding never wins."""
+    """Max pooling along one axis; padding is never the maximum.
+
+    Attributes:
+        kernel_size: length of the window.
+        stride: distance between neighbouring windows; `kernel_size` if None.
+        padding: one number, before and after `(left, right)`, or `"same"` as Keras has it.
+        dilation: distance between neighbouring positions in a window.
+        ceil_mode: whether the last window may end beyond the input.
+    """
 
     kind = "maxpool1d"
     implementation = "torch.nn.MaxPool1d"
@@ -101,7 +128,15 @@ class MaxPool1d(_MaxPool):
 
 @dataclass(frozen=True)
 class MaxPool2d(_MaxPool):
-    """The largest value of each window; padding never wins."""
+    """Max pooling over height and width; padding is never the maximum.
+
+    Attributes:
+        kernel_size: extent of the window: one number, or `(height, width)`.
+        stride: distance between neighbouring windows; `kernel_size` if None.
+        padding: one number, `(height, width)`, `(top, bottom, left, right)`, or `"same"` as Keras has it.
+        dilation: distance between neighbouring positions in a window.
+        ceil_mode: whether the last window may end beyond the input.
+    """
 
     kind = "maxpool2d"
     implementation = "torch.nn.MaxPool2d"
@@ -110,10 +145,14 @@ class MaxPool2d(_MaxPool):
 
 @dataclass(frozen=True)
 class AvgPool1d(_AvgPool):
-    """The mean of each window along one axis.
+    """Average pooling along one axis.
 
     Attributes:
-        count_include_pad: padded zeros count in the mean, as in PyTorch. They never do under
+        kernel_size: length of the window.
+        stride: distance between neighbouring windows; `kernel_size` if None.
+        padding: one number, before and after `(left, right)`, or `"same"` as Keras has it.
+        ceil_mode: whether the last window may end beyond the input.
+        count_include_pad: whether padded zeros count in the mean, as in PyTorch. They never do with
             `padding="same"`.
     """
 
@@ -124,10 +163,14 @@ class AvgPool1d(_AvgPool):
 
 @dataclass(frozen=True)
 class AvgPool2d(_AvgPool):
-    """The mean of each window.
+    """Average pooling over height and width.
 
     Attributes:
-        count_include_pad: padded zeros count in the mean, as in PyTorch. They never do under
+        kernel_size: extent of the window: one number, or `(height, width)`.
+        stride: distance between neighbouring windows; `kernel_size` if None.
+        padding: one number, `(height, width)`, `(top, bottom, left, right)`, or `"same"` as Keras has it.
+        ceil_mode: whether the last window may end beyond the input.
+        count_include_pad: whether padded zeros count in the mean, as in PyTorch. They never do with
             `padding="same"`.
     """
 

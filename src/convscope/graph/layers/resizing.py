@@ -1,8 +1,10 @@
-"""Pooling to a given size, pooling over everything, and upsampling."""
+"""Adaptive pooling, global pooling, and upsampling."""
 
 from dataclasses import dataclass
 from math import gcd
 from typing import ClassVar
+
+from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.contract import Shape
@@ -13,6 +15,8 @@ from convscope.graph.window_geometry import spatial, times
 
 @dataclass(frozen=True)
 class _AdaptivePool(Layer):
+    """Options and arithmetic of adaptive pooling; the number of spatial axes is `rank`."""
+
     output_size: Extent
     rank: ClassVar[int]
     family = "pool"
@@ -21,16 +25,19 @@ class _AdaptivePool(Layer):
     def __post_init__(self) -> None:
         per_axis(self, self.rank, "output_size")
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same channels, `output_size` in space."""
+        """Return the channels of the input, and `output_size` as spatial extent."""
         return (spatial(self, self.rank, shapes[0])[0], *numbers(self.output_size))
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """Output k of m reads positions floor(k n / m) to ceil((k + 1) n / m) - 1 of n."""
+        """Return the windows: output k of m reads positions floor(k n / m) to ceil((k + 1) n / m) - 1."""
         return (tuple(map(_share, shapes[0][1:], numbers(self.output_size))),)
 
 
 def _share(extent: int, outputs: int) -> Window:
+    """Return the window of adaptive pooling along one axis."""
     common = gcd(extent, outputs)
     n, m = extent // common, outputs // common
     return Window(size=n + m - 1, stride=n, start=1 - m, up=m)
@@ -38,7 +45,7 @@ def _share(extent: int, outputs: int) -> Window:
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """The mean of each of `output_size` equal parts."""
+    """Adaptive average pooling along one axis: the mean of each of `output_size` equal parts."""
 
     kind = "adaptiveavgpool1d"
     implementation = "torch.nn.AdaptiveAvgPool1d"
@@ -47,7 +54,7 @@ class AdaptiveAvgPool1d(_AdaptivePool):
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool2d(_AdaptivePool):
-    """The mean of each of `output_size` equal parts."""
+    """Adaptive average pooling over height and width: the mean of each of `output_size` equal parts."""
 
     kind = "adaptiveavgpool2d"
     implementation = "torch.nn.AdaptiveAvgPool2d"
@@ -56,7 +63,7 @@ class AdaptiveAvgPool2d(_AdaptivePool):
 
 @dataclass(frozen=True)
 class AdaptiveMaxPool1d(_AdaptivePool):
-    """The largest value of each of `output_size` equal parts."""
+    """Adaptive max pooling along one axis: the largest value of each of `output_size` equal parts."""
 
     kind = "adaptivemaxpool1d"
     implementation = "torch.nn.AdaptiveMaxPool1d"
@@ -65,7 +72,7 @@ class AdaptiveMaxPool1d(_AdaptivePool):
 
 @dataclass(frozen=True)
 class AdaptiveMaxPool2d(_AdaptivePool):
-    """The largest value of each of `output_size` equal parts."""
+    """Adaptive max pooling over height and width: the largest value of each of `output_size` equal parts."""
 
     kind = "adaptivemaxpool2d"
     implementation = "torch.nn.AdaptiveMaxPool2d"
@@ -74,23 +81,27 @@ class AdaptiveMaxPool2d(_AdaptivePool):
 
 @dataclass(frozen=True)
 class _GlobalPool(Layer):
+    """Arithmetic of global pooling over any number of spatial axes."""
+
     family = "pool"
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """One value for each channel."""
+        """Return one value for each channel, as a vector."""
         if len(shapes[0]) < 2:
             received = times(shapes[0])
             raise GraphError(f"{self.kind} reads channels with at least one spatial axis", received=received)
         return shapes[0][:1]
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """All of space."""
+        """Return the whole of every axis."""
         return ((EVERYTHING,) * (len(shapes[0]) - 1),)
 
 
 @dataclass(frozen=True)
 class GlobalAvgPool(_GlobalPool):
-    """The mean of each channel."""
+    """Global average pooling: the mean of each channel."""
 
     kind = "globalavgpool"
     implementation = "convscope.nets.modules.pool.GlobalAvgPool"
@@ -98,7 +109,7 @@ class GlobalAvgPool(_GlobalPool):
 
 @dataclass(frozen=True)
 class GlobalMaxPool(_GlobalPool):
-    """The largest value of each channel."""
+    """Global max pooling: the largest value of each channel."""
 
     kind = "globalmaxpool"
     implementation = "convscope.nets.modules.pool.GlobalMaxPool"
@@ -106,7 +117,7 @@ class GlobalMaxPool(_GlobalPool):
 
 @dataclass(frozen=True)
 class Upsample(Layer):
-    """Space `scale_factor` times as large.
+    """Upsampling of the spatial axes by a whole factor.
 
     Attributes:
         scale_factor: a whole number, or one for each axis.
@@ -129,6 +140,7 @@ class Upsample(Layer):
         choice(self, "mode", ("nearest", "linear", "bilinear"))
 
     def _factors(self, shape: Shape) -> tuple[int, ...]:
+        """Return one factor for each spatial axis of the input, and check that the mode fits their number."""
         rank = len(shape) - 1
         if rank not in (1, 2) or (self.mode, rank) in (("linear", 2), ("bilinear", 1)):
             wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
@@ -142,18 +154,25 @@ class Upsample(Layer):
             )
         return factors
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """The same channels, each axis as many times longer."""
+        """Return the channels of the input, and its spatial extent times the factors."""
         grown = (n * f for n, f in zip(shapes[0][1:], self._factors(shapes[0]), strict=True))
         return (shapes[0][0], *grown)
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """`nearest` reads input floor(k / f), the others all less than 1 away from (k + 1/2) / f - 1/2."""
+        """Return the windows of the interpolation.
+
+        With factor f, `nearest` reads input floor(k / f), the others read the inputs less than 1 away from
+        (k + 1/2) / f - 1/2.
+        """
         factors = self._factors(shapes[0])
         if self.mode == "nearest":
             return (tuple(Window(size=f, start=1 - f, up=f) for f in factors),)
         return (tuple(Window(size=4 * f - 1, stride=2, start=2 - 3 * f, up=2 * f) for f in factors),)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """As `torch.nn.Upsample`."""
+        """Return those of `torch.nn.Upsample`."""
         return {"scale_factor": tuple(map(float, self._factors(shapes[0]))), "mode": self.mode}

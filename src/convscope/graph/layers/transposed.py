@@ -1,8 +1,10 @@
-"""Transposed convolution: the adjoint of a convolution, which makes maps larger."""
+"""Transposed convolution: the adjoint of a convolution, which enlarges feature maps."""
 
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
+
+from typing_extensions import override
 
 from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
@@ -13,6 +15,8 @@ from convscope.graph.window_geometry import fitting
 
 @dataclass(frozen=True)
 class _ConvTranspose(Layer):
+    """Options and arithmetic of transposed convolutions; the number of spatial axes is `rank`."""
+
     out_channels: int
     kernel_size: Extent
     stride: Extent = 1
@@ -32,11 +36,16 @@ class _ConvTranspose(Layer):
             raise wrong(self, "output_padding", "smaller than stride or dilation")
 
     def _axes(self) -> list[tuple[int, ...]]:
+        """Return kernel, stride, padding, output padding and dilation of each axis."""
         options = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
         return list(zip(*map(numbers, options), strict=True))
 
+    @override
     def output_shape(self, *shapes: Shape) -> Shape:
-        """`(n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1` along each axis."""
+        """Return `out_channels` and the output size along each axis.
+
+        It is `(n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1`.
+        """
         grouped_channels(self, shapes[0])
         sizes = shapes[0][1:]
         grown = tuple(
@@ -45,32 +54,52 @@ class _ConvTranspose(Layer):
         )
         return (self.out_channels, *fitting(self, grown, sizes))
 
+    @override
     def parameters(self, *shapes: Shape) -> dict[str, Shape]:
-        """`weight` (in, out / groups, *kernel) and `bias` (out)."""
+        """Return `weight` (in, out / groups, *kernel) and `bias` (out)."""
         kernel = numbers(self.kernel_size)
         weight = (grouped_channels(self, shapes[0]), self.out_channels // self.groups, *kernel)
         return {"weight": weight} | ({"bias": (self.out_channels,)} if self.bias else {})
 
+    @override
     def filter_weights(self, *shapes: Shape) -> int:
-        """The kernel in every channel that the filter reads."""
+        """Return the size of the kernel times the number of input channels in a group."""
         return grouped_channels(self, shapes[0]) // self.groups * prod(numbers(self.kernel_size))
 
+    @override
     def macs(self, *shapes: Shape) -> int:
-        """Every input meets every weight of its channel; what falls on the padding is counted too."""
+        """Return the number of input positions times the number of weights.
+
+        Products that fall outside of the output, on its padding, are counted too.
+        """
         return prod(shapes[0][1:]) * prod(self.parameters(*shapes)["weight"])
 
+    @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """Inputs lie `stride` apart under the kernel."""
+        """Return the windows of the kernel over inputs spread out on a grid, `stride` positions apart."""
         return (tuple(Window(k, 1, p - d * (k - 1), d, up=s) for k, s, p, _, d in self._axes()),)
 
+    @override
     def arguments(self, *shapes: Shape) -> dict[str, object]:
-        """As `torch.nn.ConvTranspose2d`."""
+        """Return those of `torch.nn.ConvTranspose2d`."""
         return {"in_channels": grouped_channels(self, shapes[0]), **super().arguments(*shapes)}
 
 
 @dataclass(frozen=True)
 class ConvTranspose1d(_ConvTranspose):
-    """Each input puts a scaled copy of the kernel into the output, `stride` apart; overlapping copies add up.
+    """Transposed convolution along one axis.
+
+    Each input adds a copy of the kernel, scaled by its value, to the output; the copies lie `stride` apart.
+
+    Attributes:
+        out_channels: number of output channels.
+        kernel_size: length of the kernel.
+        stride: distance between neighbouring copies of the kernel in the output.
+        padding: number of positions cut off at each end of the output.
+        output_padding: number of positions added at the end of the output, below `stride` or `dilation`.
+        groups: number of groups of channels.
+        bias: whether each output channel has a bias.
+        dilation: distance between neighbouring taps of the kernel.
 
     Source: Dumoulin and Visin 2016, chapter 4, arXiv:1603.07285.
     """
@@ -82,7 +111,19 @@ class ConvTranspose1d(_ConvTranspose):
 
 @dataclass(frozen=True)
 class ConvTranspose2d(_ConvTranspose):
-    """Each input puts a scaled copy of the kernel into the output, `stride` apart; overlapping copies add up.
+    """Transposed convolution over height and width.
+
+    Each input adds a copy of the kernel, scaled by its value, to the output; the copies lie `stride` apart.
+
+    Attributes:
+        out_channels: number of output channels.
+        kernel_size: extent of the kernel: one number, or `(height, width)`.
+        stride: distance between neighbouring copies of the kernel in the output.
+        padding: number of positions cut off at both ends of each axis of the output.
+        output_padding: number of positions added at the end of each axis, below `stride` or `dilation`.
+        groups: number of groups of channels.
+        bias: whether each output channel has a bias.
+        dilation: distance between neighbouring taps of the kernel.
 
     Source: Dumoulin and Visin 2016, chapter 4, arXiv:1603.07285.
     """

@@ -1,4 +1,4 @@
-"""Data sets that ship or load by name."""
+"""Data sets that ship with the package or load by name."""
 
 import lazy_loader as lazy
 

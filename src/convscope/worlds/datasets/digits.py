@@ -1,13 +1,13 @@
-"""Handwritten digits: 10,000 real ones that ship with the package.
+"""MNIST subset that ships with the package: 10,000 handwritten digits.
 
-They are the first 10,000 pictures of MNIST's official training set, all of them, byte for byte. So:
+They are the first 10,000 images of MNIST's official training set, all of them, byte for byte. So:
 
-- `train()` (8,000) and `test()` (2,000, 200 of each digit) share no picture, and no two pictures are equal;
-- neither shares a picture with MNIST's official test set: a network that learned here may be tested there;
-- both lie inside MNIST's official training set: a network that learned from the official training set has
-  seen every picture of `test()`. Never test such a network here.
+- `train()` (8,000) and `test()` (2,000, 200 of each digit) share no image, and no two images are equal;
+- neither shares an image with MNIST's official test set: a network trained on them may be tested there;
+- both lie inside MNIST's official training set: a network trained on the official training set has
+  seen every image of `test()`. Never test such a network here.
 
-Pictures are CC BY-SA 3.0 (LeCun, Cortes, Burges); `provenance()` has the details.
+The images are CC BY-SA 3.0 (LeCun, Cortes, Burges); `provenance()` has the details.
 """
 
 import json
@@ -29,16 +29,16 @@ from convscope.worlds.images.photos import open_photo
 
 CLASSES = tuple("0123456789")
 CONTRACT = InputContract(channels=1, height=28, width=28, name=DIGIT)
-"""One grey channel in [0, 1]: the paper is 0, the ink 1."""
+"""One grey channel in [0, 1]: paper is 0, ink 1."""
 
 
 def train() -> ImageTensorDataset:
-    """8,000 digits to learn from, in a shuffled order: any first n are a fair sample."""
+    """Return the training set: 8,000 digits in a shuffled order, so that any first n are a fair sample."""
     return _part("train")
 
 
 def test() -> ImageTensorDataset:
-    """2,000 digits, 200 of each, none of them in `train()`, in a shuffled order."""
+    """Return the test set: 2,000 digits, 200 of each, none of them in `train()`, in a shuffled order."""
     return _part("test")
 
 
@@ -46,28 +46,40 @@ test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]  # a part o
 
 
 def to_tensor(image: Image.Image) -> Float[Tensor, "1 28 28"]:
-    """A photograph or drawing of one digit in MNIST's form, in [0, 1]: paper 0, ink 1.
+    """Convert a photograph or drawing of one digit to MNIST's form.
 
-    The ink fills a 20x20 box, its centre of mass in the middle of 28x28. Dark on light or light on dark; a
-    picture of 28x28 with a dark edge is kept as it is.
+    The ink fills a 20x20 box, its centre of mass in the middle of 28x28. It may be dark on light or light on
+    dark; an image of 28x28 with a dark edge is kept as it is.
+
+    Args:
+        image: the image, of any size and colour mode.
+
+    Returns:
+        `[1 28 28]` in [0, 1]: paper 0, ink 1.
 
     Raises:
-        DataError: there is nothing drawn.
+        DataError: nothing is drawn.
     """
     return to_mnist(image)
 
 
 def open(path: str | Path) -> Float[Tensor, "1 28 28"]:  # digits.open, like Image.open
-    """`to_tensor` of the picture in a file.
+    """Read an image file of one digit in MNIST's form, as `to_tensor` does.
+
+    Args:
+        path: the image file.
+
+    Returns:
+        `[1 28 28]` in [0, 1]: paper 0, ink 1.
 
     Raises:
-        DataError: the file is no readable picture, or there is nothing drawn.
+        DataError: the file is not a readable image, or nothing is drawn.
     """
     return to_mnist(open_photo(path))
 
 
 def provenance() -> dict[str, str]:
-    """Where the bundled digits come from, under which licence, and what was done to them."""
+    """Return source, licence and processing of the bundled digits."""
     with as_file(_FILE) as path, zipfile.ZipFile(path) as archive:
         return json.loads(archive.read("provenance.json"))
 

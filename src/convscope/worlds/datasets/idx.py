@@ -1,4 +1,4 @@
-"""The file format of MNIST and its relatives, plain or gzipped.
+"""Reader of IDX, the file format of MNIST and its relatives, plain or gzipped.
 
 Source: LeCun, Cortes, Burges, the data set's page.
 """
@@ -27,6 +27,9 @@ def read_idx(path: Path) -> np.ndarray:
     Args:
         path: a regular file of at most `MOST_VALUES` bytes and a header; unpacked where it ends in `.gz`.
 
+    Returns:
+        The array, of 1 to 4 axes as the header states: `[n h w]` for images, `[n]` for labels.
+
     Raises:
         DataError: the file is unreadable or not regular, is not IDX, holds no bytes, or does not have the
             length it states.
@@ -54,7 +57,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _source(content: bytes, *, packed: bool) -> Callable[[int], bytes]:
-    """What gives the next so many bytes, fewer at the end, and never unpacks more than it was asked for."""
+    """Return a reader of the next `count` bytes, fewer at the end, which unpacks no more than that."""
     rest = content
     stream = zlib.decompressobj(_GZIP)
 

@@ -1,4 +1,4 @@
-"""Sets of pictures by name: `digits`, `mnist`, `fashion-mnist`, `cifar10`, or a folder."""
+"""Open data sets by name, `digits`, `mnist`, `fashion-mnist`, `cifar10`, or from a folder."""
 
 import filecmp
 import hashlib
@@ -21,7 +21,7 @@ from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 
 MOST_BYTES = 2**26
-"""Largest file of CIFAR-10 that is read."""
+"""Bytes of the largest file of CIFAR-10 that is read."""
 SPLIT_NAMES = ("train", "test")
 FASHION = (
     "T-shirt/top",
@@ -40,7 +40,17 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A published set: what it is called in torchvision, its classes, and how its files are read."""
+    """A published data set.
+
+    Attributes:
+        torchvision: name of its class in `torchvision.datasets`.
+        classes: names of the classes.
+        extent: channels, height and width of an image.
+        layout: the files that are expected in a folder, as a sentence for errors.
+        licence: licence of the images.
+        read: function of this set, a folder and a split that returns uint8 images `[n c h w]` and labels
+            `[n]`, or None if the folder does not hold the set.
+    """
 
     torchvision: str
     classes: tuple[str, ...]
@@ -53,7 +63,7 @@ class NamedSet:
 def named(
     name: str, root: str | Path | None, split: str = "train", *, download: bool = False
 ) -> LabelledImages:
-    """A published set from a folder, or downloaded into it when asked; otherwise the folder is only read.
+    """Read a published data set from a folder, or download it into that folder.
 
     MNIST and Fashion-MNIST are IDX files, gzipped or not, in the folder itself, in `raw`, or where
     torchvision puts them (`MNIST/raw`, `FashionMNIST/raw`). CIFAR-10 is its binary version
@@ -64,11 +74,14 @@ def named(
         name: `mnist`, `fashion-mnist` or `cifar10`.
         root: the folder.
         split: `train` or `test`.
-        download: fetch what is missing into `root`, with torchvision.
+        download: download what is missing into `root`, with torchvision; otherwise the folder is only read.
+
+    Returns:
+        The data set, in memory.
 
     Raises:
-        UsageError: there is no such set or split.
-        MissingError: the folder does not hold the set, or it could not be downloaded.
+        UsageError: there is no such data set or split.
+        MissingError: the folder does not hold the data set, or it could not be downloaded.
         DataError: its files are damaged.
     """
     if name not in NAMED:
@@ -120,20 +133,24 @@ def open(  # worlds.open, like Image.open
     download: bool = False,
     contract: InputContract | None = None,
 ) -> LabelledImages:
-    """The pictures that a word means: `digits`, the name of a published set, or a folder.
+    """Open a data set: the bundled `digits`, a published one by its name, or a folder of images.
 
     Args:
-        ref: `digits`, `mnist`, `fashion-mnist`, `cifar10`, or the path of a folder. A folder that bears one
+        ref: `digits`, `mnist`, `fashion-mnist`, `cifar10`, or the path of a folder. A folder that has one
             of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
-        root: the folder of a published set.
-        download: fetch a published set that `root` does not hold.
-        contract: the form in which a folder's pictures come out; 3x224x224 when left out.
+        root: the folder of a published data set.
+        download: download a published data set that `root` does not hold.
+        contract: shape and value range of the images of a folder; 3x224x224 in [0, 1] when left out. The
+            others have their own.
+
+    Returns:
+        The data set; images of a folder are decoded when they are needed.
 
     Raises:
         UsageError: there is no such name, folder or split.
-        MissingError: the published set is not there.
-        DataError: the folder holds no pictures, or the files are damaged.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no images, or the files are damaged.
     """
     if root is not None and ref not in NAMED:
         raise UsageError(
@@ -170,7 +187,7 @@ def _read_idx(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.n
 
 
 def _first(folder: Path, name: str) -> Path | None:
-    """The file of that name, plain or gzipped; some copies have a dot before idx."""
+    """Return the file of that name, plain or gzipped; some copies have a dot before idx."""
     spellings = [name, name + ".gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"]
     return next((folder / spelling for spelling in spellings if os.path.lexists(folder / spelling)), None)
 
@@ -187,10 +204,13 @@ def _read_cifar(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np
 
 
 def _read_cifar_binary(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of one label and 3072 bytes. Source: Krizhevsky, the data's page, "Binary version"."""
+    """Read files whose rows are one label and 3072 bytes.
+
+    Source: Krizhevsky, the data set's page, "Binary version".
+    """
     rows = []
     for path in paths:
-        content = _bounded(path)
+        content = _read_limited(path)
         if not content or len(content) % 3073 or max(content[::3073]) > 9:
             raise DataError(
                 f"rows of 3073 bytes that start with a label from 0 to 9 in {path}",
@@ -202,8 +222,8 @@ def _read_cifar_binary(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 1:].reshape(-1, 3, 32, 32).copy(), table[:, 0]
 
 
-def _bounded(path: Path) -> bytes:
-    """The content of one of CIFAR-10's files, each of which has 31 MB."""
+def _read_limited(path: Path) -> bytes:
+    """Read one of CIFAR-10's files, each of which has 31 MB."""
     try:
         return read_bytes(path, MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -213,6 +233,7 @@ def _bounded(path: Path) -> bytes:
 
 
 def _read_cifar_pickles(root: Path, split: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Read CIFAR-10's Python version, after a check that every file is the published one."""
     from torchvision.datasets import CIFAR10 as Published
 
     folder = root / Published.base_folder
@@ -221,7 +242,7 @@ def _read_cifar_pickles(root: Path, split: str, names: list[str]) -> tuple[np.nd
     for name in expected:
         path = folder / name
         there = os.path.lexists(path)
-        if not there or hashlib.md5(_bounded(path), usedforsecurity=False).hexdigest() != expected[name]:
+        if not there or hashlib.md5(_read_limited(path), usedforsecurity=False).hexdigest() != expected[name]:
             raise DataError(
                 f"the published file {path}, byte for byte, since it is a pickle that could run anything",
                 received="another one" if there else "nothing",
@@ -253,10 +274,10 @@ def _download(name: str, known: NamedSet, root: Path) -> None:
 
 
 def _move_new(source: Path, target: Path) -> None:
-    """Move files into a folder, below the folders of the same names; what is there already stays.
+    """Move files into a folder, into the subfolders of the same names; what is there already stays.
 
     Raises:
-        FileExistsError: something else has the name of a file; nothing has been moved.
+        FileExistsError: another file has the name of one of them; nothing has been moved.
     """
     files = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
     there = [file for file in files if os.path.lexists(target / file)]

@@ -1,4 +1,4 @@
-"""Pictures made to match what a network expects."""
+"""Convert images to what a network expects: channels, size and value range."""
 
 import torch
 from torch import Tensor
@@ -9,36 +9,43 @@ from convscope.graph.contract import InputContract
 from convscope.worlds.dataset import scaled
 
 FRAME = 1 / 8
-"""Largest share of a side that is added as a frame instead of enlarging: LeNet-5 sets 28 pixels into 32."""
+"""Largest share of a side that is padded instead of enlarging: LeNet-5 pads 28 pixels to 32."""
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green, blue. Source: ITU-R BT.601."""
 
 
 def to_contract(pictures: Tensor, contract: InputContract) -> Tensor:
-    """Bytes as numbers in the contract's range, with its channels and size.
+    """Convert uint8 images to the channels, size and value range of an input contract.
 
-    Grey is repeated for three channels, colour becomes luminance for one. Slightly smaller pictures get a
-    frame of the range's low end; all others are resized.
+    Grey is repeated for three channels, colour becomes luminance for one. Images that are smaller by at most
+    `FRAME` of the contract's size are padded with the low end of the range; all others are resized (bilinear,
+    antialiased).
 
     Args:
-        pictures: `[b c h w]`, uint8.
-        contract: of the network's input. For a plain vector, pictures of as many numbers are flattened.
+        pictures: `[b c h w]`, uint8; 0 and 255 stand for the ends of the contract's value range.
+        contract: contract of the network's input. For a plain vector, images of as many values are flattened.
+
+    Returns:
+        `[b c h w]`, or `[b c]` for a plain vector, in the contract's value range.
 
     Raises:
-        UsageError: there is no way from these pictures to that input.
+        UsageError: the images cannot be converted to that input.
     """
     return fitted(scaled(pictures, contract), contract)
 
 
 def fitted(pictures: Tensor, contract: InputContract) -> Tensor:
-    """Pictures in the contract's range, with its channels and size; as `matched`, which takes bytes.
+    """Convert images in the contract's value range to its channels and size, as `to_contract` does for bytes.
 
     Args:
-        pictures: `[b c h w]` in the contract's range.
-        contract: of the network's input.
+        pictures: `[b c h w]` in the contract's value range.
+        contract: contract of the network's input.
+
+    Returns:
+        `[b c h w]`, or `[b c]` for a plain vector, in the contract's value range.
 
     Raises:
-        UsageError: there is no way from these pictures to that input.
+        UsageError: the images cannot be converted to that input.
     """
     size = contract.size
     if len(size) != 2:

@@ -1,9 +1,9 @@
-"""Pictures of more than eight bits -> eight, where it is known which value is white.
+"""Conversion of images of more than 8 bits to 8 bits, where it is known which value is white.
 
-Files of 16 bits often hold the 10, 12 or 14 bits of a camera in their low bits, and most do not say so: as
+Files of 16 bits often hold the 10, 12 or 14 bits of a camera in their low bits, and most do not state it: as
 they are, they come out nearly black; brightened by guess, what is meant to be dark comes out wrong. So white
-is what the file states, or what follows from its values; where neither decides and nothing would be seen, the
-picture is refused with the next step.
+is what the file states, or what follows from its values; where neither decides and nothing would be visible,
+the image is refused with the next step.
 """
 
 import io
@@ -15,43 +15,54 @@ from jaxtyping import UInt8
 from PIL import Image
 
 WHITE = 65535
-"""White of 16 bits."""
+"""White of 16 bits, as a value."""
 NOTHING_SEEN = 1 << 12
-"""Largest values below this are levels 0 to 15 of 255: nobody sees a picture."""
+"""Largest values below this are levels 0 to 15 of 255: nothing is visible."""
 DARK = 1 << 14
-"""Largest values below this are levels 0 to 63 of 255: dark, which is said."""
+"""Largest values below this are levels 0 to 63 of 255: dark, of which a warning is given."""
 DISTINCT = 16
-"""Values from which on a common factor is no accident."""
+"""Number of distinct values from which on a common factor is no accident."""
 BITS_PER_SAMPLE = 258
 """Tag of TIFF 6.0, section 8."""
 _OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if np.little_endian else ";16L"}
 
 
 class PictureWarning(UserWarning):
-    """A picture that is shown as it is stored, and may be meant otherwise."""
+    """Warns of an image that is decoded as it is stored, which may not be what is meant."""
 
 
 class UnclearRangeError(ValueError):
-    """Nothing tells which value of a picture is white."""
+    """Raised where nothing states which value of an image is white."""
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether a picture is grey of 16 or 32 bits or of floating point."""
+    """Return whether an image is grey of 16 or 32 bits or of floating point.
+
+    Args:
+        image: an image of any mode.
+
+    Returns:
+        True for Pillow's modes `I`, `F` and those that begin with `I;16`.
+    """
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
 def narrow(image: Image.Image, white: int | None = None) -> UInt8[np.ndarray, "h w"]:
-    """Scale grey of 16 bits, 32 bits or floating point to `[0, 255]`.
+    """Convert grey of 16 bits, 32 bits or floating point to 8 bits.
 
-    Integers are 0 to 65535 whatever their width; floating point is [0, 1], or [0, 255] where values reach 16.
+    Integers range from 0 to 65535 whatever their width; floating point is [0, 1], or [0, 255] where values
+    reach 16.
 
     Args:
-        image: of a mode for which `is_deep` holds.
-        white: the value that the file states for white; by default what its format has.
+        image: an image for which `is_deep` holds.
+        white: the value that the file states for white; 65535 if None.
+
+    Returns:
+        Levels from 0 to 255; a transparent level of integer grey becomes white.
 
     Raises:
-        UnclearRangeError: values lie outside of these ranges, or are so low that nothing would be seen and
-            nothing says that this is meant.
+        UnclearRangeError: values lie outside of these ranges, or are so low that nothing would be visible and
+            nothing suggests that this is meant.
     """
     stored = np.asarray(image)
     if image.mode == "F":
@@ -84,7 +95,7 @@ def _from_floating(values: np.ndarray) -> UInt8[np.ndarray, "h w"]:
 
 
 def require_seen(values: np.ndarray) -> None:
-    """Refuse 16-bit values that give a picture in which nothing is seen, unless they are evidently scaled.
+    """Refuse 16-bit values of which nothing would be visible, unless they are evidently scaled.
 
     Args:
         values: uint16, of any shape.
@@ -94,7 +105,7 @@ def require_seen(values: np.ndarray) -> None:
             scaling from fewer bits leaves (16 by a shift from 12 bits, 257 by repeating 8).
 
     Warns:
-        PictureWarning: the picture is dark, and it is as likely that fewer bits are stored in it.
+        PictureWarning: the image is dark, and it is as likely that fewer bits are stored in it.
     """
     high = int(values.max(initial=0))
     if not 0 < high < DARK or _is_scaled(values):
@@ -113,6 +124,7 @@ def require_seen(values: np.ndarray) -> None:
 
 
 def _is_scaled(values: np.ndarray) -> bool:
+    """Return whether the values have a common factor that scaling from fewer bits leaves."""
     there = np.bincount(values.ravel(), minlength=1)
     distinct = there.nonzero()[0]
     factor = int(np.gcd.reduce(distinct))
@@ -120,14 +132,18 @@ def _is_scaled(values: np.ndarray) -> bool:
 
 
 def stated_white(image: Image.Image, content: bytes) -> int | None:
-    """Return the value that is white by what a file of grey states; None where it states nothing.
+    """Return the value that is white according to the metadata of a grey image file.
 
     TIFF's BitsPerSample of 12 is unpacked into the low bits. A PNG's sBIT names the bits that were there
     before scaling to 16; where the values are not scaled, it names the bits they have.
 
     Args:
-        image: decoded, as it is stored.
-        content: the file.
+        image: the decoded image, as it is stored.
+        content: the bytes of its file.
+
+    Returns:
+        The value of white, at most 65535; None where the file states nothing, or something that its values
+        contradict.
 
     Source: TIFF 6.0, section 8; PNG specification, 11.3.2.7 (sBIT) and 12.4 (sample depth scaling).
     """
@@ -146,12 +162,13 @@ def stated_white(image: Image.Image, content: bytes) -> int | None:
 
 
 def _first(value: object) -> int:
+    """Return the first number of a TIFF tag, 0 where it has none."""
     value = value[0] if isinstance(value, tuple) and value else value
     return value if isinstance(value, int) else 0
 
 
 def _significant_bits(content: bytes) -> int:
-    """The first number of a PNG's sBIT chunk, which stands before the pixels; 0 where there is none."""
+    """Return the first number of a PNG's sBIT chunk, which precedes the pixels; 0 where there is none."""
     at = 8
     while at + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
@@ -164,11 +181,11 @@ def _significant_bits(content: bytes) -> int:
 
 
 def require_colour_seen(image: Image.Image, content: bytes) -> None:
-    """Refuse colour of 16 bits in which nothing is seen: Pillow keeps only the upper byte of each value.
+    """Refuse colour of 16 bits of which nothing is visible: Pillow keeps only the upper byte of each value.
 
     Args:
-        image: decoded, as it is stored, of which `content` is the file.
-        content: the file.
+        image: the decoded image, as it is stored.
+        content: the bytes of its file.
 
     Raises:
         UnclearRangeError: as `require_seen`.
@@ -193,12 +210,13 @@ def _has_16_bits(image: Image.Image, content: bytes) -> bool:
 
 
 def _colours(image: Image.Image) -> np.ndarray:
+    """Return the pixels without the alpha channel."""
     pixels = np.asarray(image)
     return pixels if image.mode == "RGB" else pixels[..., :-1]
 
 
 def _lower_bytes(content: bytes, image: Image.Image) -> np.ndarray | None:
-    """The lower byte of each value: the file decoded again, as if its bytes were the other way round."""
+    """Return the lower byte of each value, by decoding the file again with the other byte order."""
     again = Image.open(io.BytesIO(content), formats=[str(image.format)])
     tiles = []
     for tile in again.tile:

@@ -1,4 +1,4 @@
-"""What is in a folder of pictures, and what is wrong with it."""
+"""Validation of a folder of images: broken files, duplicates, empty classes."""
 
 import hashlib
 from collections import Counter
@@ -13,9 +13,12 @@ from convscope.worlds.images.listing import Listing, in_text, in_threads, list_f
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Files that show the same picture, pixel for pixel.
+    """Files that hold the same image, pixel for pixel.
 
-    Across splits, a network is tested on what it has learned; across classes, one picture has two labels.
+    Attributes:
+        paths: the files, relative to the checked folder.
+        across_splits: whether they lie in several splits, so that a network is tested on training images.
+        across_classes: whether they lie in several classes, so that one image has two labels.
     """
 
     paths: tuple[str, ...]
@@ -25,7 +28,13 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class BadFile:
-    """A file that cannot be used; `kind` is one of photos.KINDS."""
+    """A file that cannot be used.
+
+    Attributes:
+        path: the file, relative to the checked folder.
+        kind: one of `photos.KINDS`.
+        reason: what is wrong, in words.
+    """
 
     path: str
     kind: str
@@ -34,12 +43,21 @@ class BadFile:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What `check` found.
+    """The result of `check`.
 
-    `pictures` counts readable pictures by split ("" where there are none) and class. `sizes` counts
-    "WIDTHxHEIGHT" as stored, most frequent first, `modes` Pillow's colour modes and `formats` the file
-    formats. `hidden` counts ignored names; `stray` lists files that lie outside every class. `faults` are
-    what makes labels wrong or results meaningless, `remarks` what one should know, both as sentences.
+    Attributes:
+        folder: the folder that was checked.
+        pictures: number of readable images, by split ("" where there are none) and class.
+        problems: files that cannot be used.
+        duplicates: groups of equal images.
+        empty_classes: classes without a readable image in some split, as `split/class`.
+        stray: files that lie outside every class.
+        hidden: number of ignored names.
+        sizes: number of images by "WIDTHxHEIGHT" as stored, most frequent first.
+        modes: number of images by Pillow's colour mode, most frequent first.
+        formats: number of images by file format, most frequent first.
+        faults: what makes labels wrong or results meaningless, as sentences.
+        remarks: what else one should know, as sentences.
     """
 
     folder: str
@@ -57,24 +75,24 @@ class DatasetReport:
 
     @property
     def total(self) -> int:
-        """Number of readable pictures."""
+        """Number of readable images."""
         return sum(count for classes in self.pictures.values() for count in classes.values())
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many files are bad, by kind; kinds that do not occur are left out."""
+        """Number of bad files by kind; kinds that do not occur are left out."""
         found = Counter(problem.kind for problem in self.problems)
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
     @property
     def ok(self) -> bool:
-        """Whether there are pictures of several classes, all usable and none twice. Strays may be."""
+        """Whether there are images, all usable, none twice, no class empty, no fault; strays are allowed."""
         return bool(
             self.total and not (self.problems or self.duplicates or self.empty_classes or self.faults)
         )
 
     def to_json(self) -> dict[str, object]:
-        """Everything, as plain values."""
+        """Return all fields, and `ok`, `total` and `kinds`, as plain values."""
         return {"ok": self.ok, "total": self.total, "kinds": self.kinds, **asdict(self)}
 
     def __str__(self) -> str:
@@ -95,8 +113,8 @@ class DatasetReport:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """One file, looked at: its kind of badness, or the digest of its pixels."""
+class _FileResult:
+    """The result of checking one file: what is wrong with it, or its properties and a hash of its pixels."""
 
     path: str
     split: str
@@ -115,42 +133,47 @@ def check(
     most_pixels: int = MOST_PIXELS,
     workers: int | None = None,
 ) -> DatasetReport:
-    """Look at every file of a folder of pictures: decode it, count it, compare it with all others.
+    """Validate a folder of images: decode every file, count it, and compare it with all others.
 
-    Bad files are counted, never raised. Pictures are the same when their upright RGB pixels are.
+    Bad files are counted and raise nothing. Images are equal when their upright RGB pixels are.
 
     Args:
-        folder: in ImageFolder's layout, with or without train/val/test.
-        duplicates: also compare the pictures.
-        most_pixels: larger pictures count as too large and are not decoded.
-        workers: threads; one for each core, at most 8, when left out.
+        folder: a folder in ImageFolder's layout, with or without train/val/test.
+        duplicates: whether to look for equal images.
+        most_pixels: number of pixels above which an image counts as too large and is not decoded.
+        workers: number of threads; one for each core, at most 8, when left out.
+
+    Returns:
+        Counts, problems, duplicates and remarks.
 
     Raises:
         DataError: the folder is missing, or is not a folder.
     """
     listing = list_folder(folder)
     files = listing.files()
-    looks = list(in_threads(lambda file: _look(file, listing.root, duplicates, most_pixels), files, workers))
-    good = [look for look in looks if look.bad is None]
+    results = list(
+        in_threads(lambda file: _check_file(file, listing.root, duplicates, most_pixels), files, workers)
+    )
+    good = [result for result in results if result.bad is None]
     pictures = _counts(listing, good)
     return DatasetReport(
         folder=in_text(folder),
         pictures=pictures,
-        problems=(*(look.bad for look in looks if look.bad is not None), *_unlistable(listing)),
+        problems=(*(result.bad for result in results if result.bad is not None), *_unlistable(listing)),
         duplicates=_duplicates(good) if duplicates else (),
         empty_classes=tuple(_empty(pictures)),
         stray=tuple(_relative(path, listing.root) for path in listing.stray),
         hidden=listing.hidden,
-        sizes=_most_common(look.size for look in good),
-        modes=_most_common(look.mode for look in good),
-        formats=_most_common(look.format for look in good),
+        sizes=_most_common(result.size for result in good),
+        modes=_most_common(result.mode for result in good),
+        formats=_most_common(result.format for result in good),
         faults=tuple(map(in_text, _faults(listing, pictures))),
         remarks=tuple(map(in_text, _remarks(listing, pictures))),
     )
 
 
 def _faults(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """What makes labels wrong or results meaningless."""
+    """Yield what makes labels wrong or results meaningless, as sentences."""
     sums = _per_class(pictures)
     if not any(sums.values()):
         yield "no picture that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
@@ -168,7 +191,7 @@ def _faults(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iter
 
 
 def _remarks(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """What one should know."""
+    """Yield what one should know besides, as sentences."""
     single = [name for name, count in _per_class(pictures).items() if count == 1]
     if single:
         shown = ", ".join(single[:5]) + ", ..." * (len(single) > 5)
@@ -178,43 +201,44 @@ def _remarks(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Ite
 
 
 def _per_class(pictures: Mapping[str, Mapping[str, int]]) -> Counter[str]:
-    """Readable pictures of each class, over all splits."""
+    """Return the number of readable images of each class, over all splits."""
     sums: Counter[str] = Counter()
     for classes in pictures.values():
         sums.update(classes)
     return sums
 
 
-def _counts(listing: Listing, looks: Iterable[_Look]) -> dict[str, dict[str, int]]:
-    counts = Counter((look.split, look.label) for look in looks)
+def _counts(listing: Listing, results: Iterable[_FileResult]) -> dict[str, dict[str, int]]:
+    counts = Counter((result.split, result.label) for result in results)
     return {split: {name: counts[split, name] for name in names} for split, names in listing.splits.items()}
 
 
-def _look(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> _Look:
+def _check_file(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> _FileResult:
+    """Decode one file and return what it holds, or what is wrong with it."""
     split, label, path = file
     where = _relative(path, root)
     try:
         content = read_bytes(path)
         header = read_header(content, where, most_pixels)
         size, mode, kind = "{}x{}".format(*header.size), header.mode, header.format or ""
-        picture = decode(content, where, most_pixels)
+        image = decode(content, where, most_pixels)
     except PhotoError as error:
-        return _Look(where, split, label, bad=BadFile(where, error.kind, error.reason))
-    pixels = hashlib.blake2b(repr(picture.size).encode(), digest_size=16)
+        return _FileResult(where, split, label, bad=BadFile(where, error.kind, error.reason))
+    pixels = hashlib.blake2b(repr(image.size).encode(), digest_size=16)
     if digest:
-        pixels.update(picture.tobytes())
-    return _Look(where, split, label, None, size, mode, kind, pixels.hexdigest())
+        pixels.update(image.tobytes())
+    return _FileResult(where, split, label, None, size, mode, kind, pixels.hexdigest())
 
 
-def _duplicates(looks: Iterable[_Look]) -> tuple[Duplicate, ...]:
-    groups: dict[str, list[_Look]] = {}
-    for look in looks:
-        groups.setdefault(look.digest, []).append(look)
+def _duplicates(results: Iterable[_FileResult]) -> tuple[Duplicate, ...]:
+    groups: dict[str, list[_FileResult]] = {}
+    for result in results:
+        groups.setdefault(result.digest, []).append(result)
     return tuple(
         Duplicate(
-            tuple(look.path for look in group),
-            across_splits=len({look.split for look in group}) > 1,
-            across_classes=len({look.label for look in group}) > 1,
+            tuple(result.path for result in group),
+            across_splits=len({result.split for result in group}) > 1,
+            across_classes=len({result.label for result in group}) > 1,
         )
         for group in groups.values()
         if len(group) > 1
@@ -222,7 +246,7 @@ def _duplicates(looks: Iterable[_Look]) -> tuple[Duplicate, ...]:
 
 
 def _empty(pictures: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Classes without a readable picture in some split, also those that only other splits have."""
+    """Return classes without a readable image in some split, also those that only other splits have."""
     every = dict.fromkeys(name for classes in pictures.values() for name in classes)
     return [
         "/".join(filter(None, (split, name)))

@@ -1,4 +1,4 @@
-"""Files that claim to be pictures -> pixels, or one clear error."""
+"""Decoding of image files, safely: pixels, or one clear error."""
 
 import functools
 import io
@@ -17,9 +17,9 @@ from convscope.files import kind_of, open_regular
 from convscope.worlds.images import bit_depth
 
 MOST_PIXELS = 120_000_000
-"""Largest picture that is decoded, in pixels (a 108-megapixel camera fits). It takes 0.5 GB."""
+"""Pixels of the largest image that is decoded (a 108-megapixel camera fits). It takes 0.5 GB."""
 MOST_BYTES = 2**29
-"""Largest file that is read: 512 MiB."""
+"""Bytes of the largest file that is read: 512 MiB."""
 
 HINTS = {
     "missing": "Check the path.",
@@ -33,11 +33,11 @@ HINTS = {
     "unclear range": "Scale its values to the whole range (12 bits in 16: times 16), or save it with 8 bits.",
     "too large": "Make the picture smaller first.",
 }
-"""Every kind of bad file, and what to do about it."""
+"""Every kind of bad file, and what the user can do about it."""
 
 KINDS = tuple(HINTS)
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-"""What is opened. Formats that run other programs (EPS, WMF) or have no signature (TGA) are not."""
+"""Formats that are opened. Those that run other programs (EPS, WMF) or have no signature (TGA) are not."""
 
 _SIGNATURES = {
     "JPEG": (0, (b"\xff\xd8\xff",)),
@@ -67,13 +67,19 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation -> what turns the picture upright (EXIF 2.3, tag 0x0112)."""
+"""EXIF orientation -> what turns the image upright (EXIF 2.3, tag 0x0112)."""
 _QUIET = threading.Lock()
 """Held while warnings are silenced, which is a state of the whole process."""
 
 
 class PhotoError(DataError):
-    """A file that is not a usable picture; `kind` is one of KINDS, `reason` says what is wrong."""
+    """A file that is not a usable image.
+
+    Attributes:
+        kind: one of `KINDS`.
+        where: the file, or what else was read.
+        reason: what is wrong, in words.
+    """
 
     def __init__(self, kind: str, where: str, reason: str) -> None:
         self.kind, self.where, self.reason = kind, where, reason
@@ -81,7 +87,15 @@ class PhotoError(DataError):
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The content of a regular file; pipes, devices and folders are refused without being opened.
+    """Read a regular file of at most `MOST_BYTES` bytes.
+
+    Pipes, devices and folders are refused without being opened.
+
+    Args:
+        path: the file; links are followed.
+
+    Returns:
+        The content.
 
     Raises:
         PhotoError: it is missing, not a file, unreadable, empty or too large.
@@ -90,13 +104,19 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_start(path: str | Path) -> bytes:
-    """The first bytes of what looks like a picture, for a quick look at many files.
+    """Read the first bytes of an image file, and check its signature: a quick test of many files.
+
+    Args:
+        path: the file; links are followed.
+
+    Returns:
+        The first 32 bytes, or fewer if the file is shorter.
 
     Raises:
-        PhotoError: like `read_bytes`, or the bytes are no picture's.
+        PhotoError: as `read_bytes`, or the bytes do not begin an image of a known format.
     """
     content = _read(path, 32)
-    if _family(content, _SIGNATURES) is None:
+    if _format_of(content, _SIGNATURES) is None:
         raise PhotoError(*_unidentified(content, str(path)))
     return content
 
@@ -116,14 +136,22 @@ def _read(path: str | Path, count: int) -> bytes:
     except FileNotFoundError:
         raise PhotoError("missing", where, "there is no such file") from None
     except (OSError, ValueError) as error:
-        raise PhotoError("unreadable", where, _said(error)) from None
+        raise PhotoError("unreadable", where, _message(error)) from None
 
 
 def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
-    """The picture with its size and mode known and no pixel decoded.
+    """Read the header of an image: size and mode are known afterwards, and no pixel is decoded.
+
+    Args:
+        content: the bytes of the file.
+        where: the file, for errors.
+        most_pixels: largest number of pixels.
+
+    Returns:
+        The image, not yet loaded.
 
     Raises:
-        PhotoError: it is not a picture, its header is damaged, or it claims more than `most_pixels` pixels.
+        PhotoError: it is not an image, its header is damaged, or it claims more than `most_pixels` pixels.
     """
     try:
         with _QUIET, warnings.catch_warnings():
@@ -134,7 +162,7 @@ def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> I
     except UnidentifiedImageError:
         raise PhotoError(*_unidentified(content, where)) from None
     except Exception as error:  # parsers of hostile headers raise anything
-        raise PhotoError(_damage(content, error), where, _said(error)) from None
+        raise PhotoError(_kind_of_damage(content, error), where, _message(error)) from None
     width, height = image.size
     if width * height > most_pixels:
         raise PhotoError(
@@ -144,32 +172,48 @@ def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> I
 
 
 def open_stored(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
-    """Decode the first frame in its own colour mode, as it is stored.
+    """Decode the first frame of an image in its own colour mode, as it is stored.
+
+    Args:
+        content: the bytes of the file.
+        where: the file, for errors.
+        most_pixels: largest number of pixels that is decoded.
+
+    Returns:
+        The loaded image, neither turned upright nor converted.
 
     Raises:
         PhotoError: see `KINDS`.
     """
     image = read_header(content, where, most_pixels)
-    with _explained(content, where, image.size):
+    with _as_photo_error(content, where, image.size):
         image.load()
     return image
 
 
 def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
-    """Decode the first frame as RGB, upright, on white.
+    """Decode the first frame of an image as RGB, turned upright, transparency composed on white.
+
+    Args:
+        content: the bytes of the file.
+        where: the file, for errors.
+        most_pixels: largest number of pixels that is decoded.
+
+    Returns:
+        The image in mode RGB, 8 bits.
 
     Raises:
         PhotoError: see `KINDS`.
     """
     image = open_stored(content, where, most_pixels)
-    with _explained(content, where, image.size):
+    with _as_photo_error(content, where, image.size):
         bit_depth.require_colour_seen(image, content)
         return as_rgb(_upright(image), bit_depth.stated_white(image, content))
 
 
 @contextmanager
-def _explained(content: bytes, where: str, size: tuple[int, int]) -> Iterator[None]:
-    """Turn what decoders of hostile files raise, which is anything, into a `PhotoError`."""
+def _as_photo_error(content: bytes, where: str, size: tuple[int, int]) -> Iterator[None]:
+    """Convert the exceptions of decoders, which hostile files make raise anything, to `PhotoError`."""
     try:
         yield
     except PhotoError as error:
@@ -181,20 +225,25 @@ def _explained(content: bytes, where: str, size: tuple[int, int]) -> Iterator[No
     except bit_depth.PictureWarning:  # where the caller makes errors of warnings
         raise
     except Exception as error:
-        raise PhotoError(_damage(content, error), where, _said(error)) from None
+        raise PhotoError(_kind_of_damage(content, error), where, _message(error)) from None
 
 
 def as_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
-    """Any mode as 8-bit RGB: 16 bits scaled down, transparency composed on white, CMYK converted.
+    """Convert an image of any mode to 8-bit RGB.
 
-    Colour profiles are not applied. Floating point is [0, 1] where it stays there, else [0, 255].
+    16 bits are scaled down, transparency is composed on white, CMYK is converted. Colour profiles are not
+    applied. Floating point is [0, 1] where it stays there, else [0, 255].
 
     Args:
-        image: of any mode.
-        white: the value of 16-bit grey that is white, where the file states one; see `worlds.depth`.
+        image: the image.
+        white: the value of 16-bit grey that is white, where the file states one; see
+            `worlds.images.bit_depth`.
+
+    Returns:
+        The image in mode RGB; the same object if it is already.
 
     Raises:
-        PhotoError: the colour mode is none that can be shown (LAB), or nothing tells which value is white.
+        PhotoError: the colour mode cannot be converted (LAB), or nothing states which value is white.
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
@@ -216,11 +265,12 @@ def as_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image upright by its EXIF orientation."""
     try:
         with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             turn = _TURNS.get(image.getexif().get(0x0112, 1))
-    except Exception:  # damaged EXIF data says nothing about the pixels
+    except Exception:  # damaged EXIF data does not concern the pixels
         return image
     if turn is None:
         return image
@@ -235,7 +285,8 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _family(content: bytes, families: dict[str, tuple[int, tuple[bytes, ...]]]) -> str | None:
+def _format_of(content: bytes, families: dict[str, tuple[int, tuple[bytes, ...]]]) -> str | None:
+    """Return the file format whose signature the content has."""
     for name, (start, marks) in families.items():
         if content.startswith(marks, start):
             return name
@@ -243,25 +294,26 @@ def _family(content: bytes, families: dict[str, tuple[int, tuple[bytes, ...]]]) 
 
 
 def _unidentified(content: bytes, where: str) -> tuple[str, str, str]:
-    if family := _family(content, _SIGNATURES):
-        return _damage(content), where, f"a {family} file whose header makes no sense"
-    if refused := _family(content, _REFUSED):
+    """Return the arguments of the `PhotoError` for a file that Pillow does not recognise."""
+    if image_format := _format_of(content, _SIGNATURES):
+        return _kind_of_damage(content), where, f"a {image_format} file whose header makes no sense"
+    if refused := _format_of(content, _REFUSED):
         return "unsupported", where, f"a {refused} file"
     return "not an image", where, f"a file that starts with {content[:8]!r}"
 
 
-def _damage(content: bytes, error: Exception | None = None) -> str:
-    """`truncated` when the file's end is missing, else `corrupt`."""
+def _kind_of_damage(content: bytes, error: Exception | None = None) -> str:
+    """Return `truncated` when the file's end is missing, else `corrupt`."""
     if isinstance(error, EOFError) or "truncat" in str(error).lower():
         return "truncated"
-    family = _family(content, _SIGNATURES)
-    if family == "WEBP":
+    image_format = _format_of(content, _SIGNATURES)
+    if image_format == "WEBP":
         return "truncated" if len(content) < int.from_bytes(content[4:8], "little") + 8 else "corrupt"
-    end = _ENDS.get(family or "")
+    end = _ENDS.get(image_format or "")
     return "truncated" if end and end not in content[-64:] else "corrupt"
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())[:200] or type(error).__name__

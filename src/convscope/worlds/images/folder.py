@@ -1,4 +1,4 @@
-"""Pictures in a folder, one folder for each class, decoded when they are needed."""
+"""Image classification data set in a folder, one subfolder for each class, decoded when needed."""
 
 import copy
 import os
@@ -13,6 +13,7 @@ from typing import Self
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+from typing_extensions import override
 
 from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.contract import InputContract
@@ -22,30 +23,31 @@ from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
 
 CACHE_BYTES = 2**29
-"""Decoded pictures are kept when all of them fit into this much memory: 512 MiB, 3,500 of 3x224x224."""
+"""Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
 AHEAD = 2
 """Batches that are decoded while the current one is in use."""
 
 
 class ImageFolder(LabelledImages):
-    """Pictures in `root/<class>/*` or `root/{train,val,test}/<class>/*`.
+    """Data set of images in `root/<class>/*` or `root/{train,val,test}/<class>/*`.
 
-    Classes are sorted naturally (`2` before `10`), over all splits together. Files are taken by content,
-    whatever their name. What is plainly no picture is left out at once; a file that turns out to be damaged
-    when it is decoded is replaced by the next readable one of its class (by white paper, where the class has
-    none), so that batches stay whole and labels right. Both are listed in `problems`. Nothing is ever
-    written.
+    Classes are sorted naturally (`2` before `10`), over all splits together. The format of a file is
+    recognised by its content, whatever its name. Files without the signature of an image are left out at
+    once; a file that turns out to be damaged when it is decoded is replaced by the next readable one of its
+    class (by a white image, where the class has none), so that batches stay whole and labels right. Both are
+    listed in `problems`. Nothing is ever written.
 
     Args:
         root: the folder.
-        split: which part, where there are parts; `train` when left out.
-        contract: the form in which pictures come out.
-        cache_bytes: keep decoded pictures when all fit into this many bytes.
-        workers: decoding threads; one for each core, at most 8, when left out.
+        split: which of the splits, where the folder has some; `train` when left out, or the first without
+            one.
+        contract: shape and value range of the images; they are resized and cropped to it.
+        cache_bytes: keep decoded images when all fit into this many bytes.
+        workers: number of decoding threads; one for each core, at most 8, when left out.
 
     Raises:
-        DataError: there is no such folder, or no picture in it.
-        UsageError: there is no such split, or the contract is not for pictures.
+        DataError: there is no such folder, or no image in it.
+        UsageError: there is no such split, or the contract is not for images.
     """
 
     def __init__(
@@ -58,21 +60,21 @@ class ImageFolder(LabelledImages):
         workers: int | None = None,
     ) -> None:
         listing = list_folder(root)
-        split = _split(listing, split)
+        split = _choose_split(listing, split)
         self.name = "/".join(filter(None, (in_text(Path(root).resolve().name), split)))
         self.classes, self.contract = listing.classes, contract
         self._notes = listing.faults
         photos.picture_size(contract)
         files = [(path, name) for name, paths in listing.splits[split].items() for path in paths]
         workers = workers or min(8, os.cpu_count() or 1)
-        complaints = list(in_threads(_sniff, [path for path, _ in files], workers))
-        good = [file for file, complaint in zip(files, complaints, strict=True) if complaint is None]
+        problems = list(in_threads(_check_signature, [path for path, _ in files], workers))
+        good = [file for file, problem in zip(files, problems, strict=True) if problem is None]
         index = {name: k for k, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[name] for _, name in good], dtype=torch.int64)
         self._rows = torch.arange(len(good))
         self._store = _Store([path for path, _ in good], self.labels, contract, cache_bytes, workers)
-        self._store.problems += [complaint for complaint in complaints if complaint is not None]
-        self._store.problems += [_unlisted(folder) for folder in listing.unreadable]
+        self._store.problems += [problem for problem in problems if problem is not None]
+        self._store.problems += [_unlistable(folder) for folder in listing.unreadable]
         if not good:
             raise DataError(
                 f"pictures in {listing.root / split}",
@@ -81,31 +83,36 @@ class ImageFolder(LabelledImages):
             )
 
     @property
+    @override
     def problems(self) -> tuple[Problem, ...]:
-        """Files that could not be used, as far as they have been met, in the order of their paths."""
+        """Files that could not be used, as far as they have been tried, in the order of their paths."""
         return tuple(sorted(self._store.problems, key=lambda problem: problem.path))
 
     @property
+    @override
     def notes(self) -> tuple[str, ...]:
-        """A single class, folders below classes, classes that are written alike, as sentences."""
+        """What makes labels wrong: a single class, folders below classes, classes that are written alike."""
         return self._notes
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The file of each picture."""
+        """The file of each image."""
         return tuple(self._store.paths[row] for row in self._rows.tolist())
 
+    @override
     def batch(self, indices: Indices) -> Picture:
-        """The pictures at `indices`, in that order, uint8.
+        """Return a batch of images, decoded in threads.
 
         Raises:
             DataError: every file of this folder has turned out to be damaged.
+            UsageError: an index is out of range.
         """
         rows = self._rows[checked(indices, len(self))].tolist()
-        return _stacked(list(in_threads(self._store.picture, rows, self._store.workers)), self.contract)
+        return _stack(list(in_threads(self._store.image, rows, self._store.workers)), self.contract)
 
+    @override
     def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
-        """Pictures and labels at `indices`, `size` at a time, in order; the next are decoded meanwhile."""
+        """Iterate over batches of images and labels; the next batches are decoded meanwhile."""
         chosen = checked(indices, len(self))
         parts = iter(chosen.split(size) if len(chosen) else ())
         pool = ThreadPoolExecutor(self._store.workers)
@@ -114,26 +121,27 @@ class ImageFolder(LabelledImages):
         def start(count: int) -> None:
             for part in islice(parts, count):
                 rows = self._rows[part].tolist()
-                waiting.append((part, [pool.submit(self._store.picture, row) for row in rows]))
+                waiting.append((part, [pool.submit(self._store.image, row) for row in rows]))
 
         try:
             start(AHEAD + 1)
             while waiting:
-                part, pictures = waiting.popleft()
-                yield _stacked([picture.result() for picture in pictures], self.contract), self.labels[part]
+                part, images = waiting.popleft()
+                yield _stack([image.result() for image in images], self.contract), self.labels[part]
                 start(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    @override
     def take(self, indices: Indices) -> Self:
-        """Only the pictures at `indices`, in that order; decoded pictures and problems are shared."""
+        """Return the subset of some images; decoded images and problems are shared with it."""
         indices = checked(indices, len(self))
         part = copy.copy(self)
         part._rows, part.labels = self._rows[indices], self.labels[indices]
         return part
 
     def readable(self) -> Self:
-        """Only the pictures that can be decoded: decodes every one of them once.
+        """Return the subset of images that can be decoded; decodes every one of them once.
 
         Raises:
             DataError: there is none.
@@ -141,12 +149,12 @@ class ImageFolder(LabelledImages):
         rows = self._rows.tolist()
         good = list(in_threads(self._store.is_readable, rows, self._store.workers))
         if not any(good):
-            raise self._store.nothing_left()
+            raise self._store.no_readable_error()
         return self.take(torch.tensor(good).nonzero().flatten())
 
 
 class _Store:
-    """Decoded pictures of some files, shared by all parts of a folder; every method may run in threads."""
+    """Cache of the decoded images of some files, shared by all subsets of a folder; thread-safe."""
 
     def __init__(
         self, paths: list[Path], labels: Tensor, contract: InputContract, cache_bytes: int, workers: int
@@ -163,41 +171,43 @@ class _Store:
         self._cached = [False] * len(paths)
 
     def is_readable(self, row: int) -> bool:
+        """Return whether the image in a row can be decoded."""
         return self._own(row) is not None
 
-    def picture(self, row: int) -> UInt8[Tensor, "c h w"]:
-        """The picture in a row, or the next readable one of its class, or white where its class has none.
+    def image(self, row: int) -> UInt8[Tensor, "c h w"]:
+        """Return the image in a row, or the next readable one of its class, or white without any.
 
         Raises:
             DataError: every file is damaged.
         """
-        picture = self._own(row)
-        if picture is not None:
-            return picture
+        image = self._own(row)
+        if image is not None:
+            return image
         members = self._members[self._labels[row]]
         at = members.index(row)
         for other in members[at + 1 :] + members[:at]:
-            picture = self._own(other)
-            if picture is not None:
-                return picture
+            image = self._own(other)
+            if image is not None:
+                return image
         if not any(map(self.is_readable, range(len(self.paths)))):
-            raise self.nothing_left()
+            raise self.no_readable_error()
         return torch.full(self.contract.shape, 255, dtype=torch.uint8)
 
-    def nothing_left(self) -> DataError:
+    def no_readable_error(self) -> DataError:
+        """Return the error for a folder of which every file is damaged."""
         return DataError(
             "at least one readable picture", received=_summary(tuple(self.problems)), hint=LAYOUT
         )
 
     def _own(self, row: int) -> Tensor | None:
-        """The picture of this very row, or None when its file is bad."""
+        """Return the image of this very row, or None when its file is bad."""
         if row in self._bad:
             return None
         if self._cache is not None and self._cached[row]:
             return self._cache[row]
         path = self.paths[row]
         try:
-            picture = photos.to_bytes(decode(read_bytes(path), str(path)), self.contract)
+            image = photos.to_bytes(decode(read_bytes(path), str(path)), self.contract)
         except PhotoError as error:
             with self._lock:
                 if row not in self._bad:
@@ -205,16 +215,17 @@ class _Store:
                     self.problems.append(Problem(in_text(path), error.kind, error.reason))
             return None
         if self._cache is not None:
-            self._cache[row] = picture
+            self._cache[row] = image
             self._cached[row] = True
-        return picture
+        return image
 
 
-def _stacked(pictures: list[Tensor], contract: InputContract) -> Picture:
-    return torch.stack(pictures) if pictures else torch.empty((0, *contract.shape), dtype=torch.uint8)
+def _stack(images: list[Tensor], contract: InputContract) -> Picture:
+    return torch.stack(images) if images else torch.empty((0, *contract.shape), dtype=torch.uint8)
 
 
-def _split(listing: Listing, split: str | None) -> str:
+def _choose_split(listing: Listing, split: str | None) -> str:
+    """Return the split to read: the given one, or the default."""
     there = list(listing.splits)
     if there == [""]:
         if split in (None, ""):
@@ -231,8 +242,8 @@ def _split(listing: Listing, split: str | None) -> str:
     return split
 
 
-def _sniff(path: Path) -> Problem | None:
-    """What is wrong with a file as far as its first bytes tell."""
+def _check_signature(path: Path) -> Problem | None:
+    """Return what is wrong with a file by its first bytes, if anything."""
     try:
         read_start(path)
     except PhotoError as error:
@@ -240,7 +251,7 @@ def _sniff(path: Path) -> Problem | None:
     return None
 
 
-def _unlisted(folder: Path) -> Problem:
+def _unlistable(folder: Path) -> Problem:
     return Problem(in_text(folder), "unreadable", "the folder may not be listed")
 
 

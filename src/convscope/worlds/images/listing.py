@@ -1,4 +1,4 @@
-"""What lies in a folder of pictures: `root/<class>/*`, or `root/{train,val,test}/<class>/*`."""
+"""List the files of a folder of images: `root/<class>/*`, or `root/{train,val,test}/<class>/*`."""
 
 import os
 import re
@@ -24,10 +24,15 @@ Out = TypeVar("Out")
 
 @dataclass
 class Listing:
-    """The files of a folder, by split ("" where there are none) and class, all in natural order.
+    """The files of a folder of images.
 
-    `hidden` counts ignored names, `stray` lists files outside any class, `unreadable` folders that may not be
-    listed, `unfollowed` links to folders below a class, whose files are left out.
+    Attributes:
+        root: the folder.
+        splits: files by split ("" where there are none) and class, all in natural order.
+        hidden: number of ignored names.
+        stray: files that lie outside any class.
+        unreadable: folders that may not be listed.
+        unfollowed: links to folders below a class, whose files are left out.
     """
 
     root: Path
@@ -39,12 +44,12 @@ class Listing:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of all classes of all splits, naturally sorted, so that a label means the same in each."""
+        """Names of the classes of all splits, naturally sorted; a label means the same in each split."""
         return tuple(sorted({name for split in self.splits.values() for name in split}, key=natural))
 
     @property
     def nested(self) -> dict[str, tuple[str, ...]]:
-        """Path of a class's folder -> the folders in it that hold files, which count as that class."""
+        """Folders with files inside the folder of a class, by the path of that class, to which they count."""
         found: dict[str, dict[str, None]] = {}
         for split, name, path in self.files():
             inner = path.relative_to(self.root).parts[1 + bool(split) : -1]
@@ -54,7 +59,7 @@ class Listing:
 
     @property
     def alike(self) -> tuple[tuple[str, ...], ...]:
-        """Names of classes that differ only in upper and lower case or in how Unicode writes them."""
+        """Groups of classes whose names differ only in upper and lower case or in how Unicode writes them."""
         groups: dict[str, list[str]] = {}
         for name in self.classes:
             groups.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), []).append(name)
@@ -78,7 +83,7 @@ class Listing:
         return tuple(found)
 
     def files(self) -> Iterator[tuple[str, str, Path]]:
-        """Split, class and path of every file."""
+        """Iterate over split, class and path of every file."""
         for split, classes in self.splits.items():
             for name, paths in classes.items():
                 for path in paths:
@@ -86,23 +91,45 @@ class Listing:
 
 
 def natural(name: str) -> tuple[object, ...]:
-    """Sort key under which `img2` comes before `img10`."""
+    """Return a sort key for natural order: `img2` before `img10`.
+
+    Args:
+        name: the text to sort.
+
+    Returns:
+        A key that compares numbers by value and other text without regard to case; equal ones by the text
+        itself.
+    """
     parts = re.split(r"([0-9]+)", name)
     return tuple(part.casefold() if i % 2 == 0 else int(part) for i, part in enumerate(parts)), name
 
 
 def in_text(name: str | Path) -> str:
-    """Return a file's name as text that any file and terminal takes: bytes that are no UTF-8 are escaped."""
+    """Return a file's name as text that can be printed and stored: bytes that are not UTF-8 are escaped.
+
+    Args:
+        name: the name or path; Python represents such bytes by surrogates.
+
+    Returns:
+        The name as valid Unicode.
+    """
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def list_folder(root: str | Path) -> Listing:
-    """The files of a folder of pictures; links to folders below a class are not followed.
+    """List the files of a folder of images; links to folders below a class are not followed.
 
-    A folder counts as split when all its folders are named in SPLITS and one of them holds folders.
+    The folder is taken to have splits when all its subfolders are named in `SPLITS` and one of them holds
+    folders.
+
+    Args:
+        root: the folder.
+
+    Returns:
+        The files by split and class. They are not opened.
 
     Raises:
-        DataError: it is missing, or not a folder.
+        DataError: it is missing, or not a folder; or two classes have the same name once escaped.
     """
     root = Path(root)
     if not root.is_dir():
@@ -121,7 +148,13 @@ def list_folder(root: str | Path) -> Listing:
 
 
 def files_below(root: Path) -> list[Path]:
-    """Every file below a folder, in natural order, classes or not.
+    """List every file below a folder, whatever its subfolders.
+
+    Args:
+        root: the folder; hidden names (see `HIDDEN`) and links to subfolders are left out.
+
+    Returns:
+        The files, those of a folder before those of its subfolders, in natural order.
 
     Raises:
         DataError: it is missing, or not a folder.
@@ -133,7 +166,17 @@ def files_below(root: Path) -> list[Path]:
 
 
 def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | None = None) -> Iterator[Out]:
-    """`map` by threads, in order; Ctrl-C and closing the iterator drop what has not begun."""
+    """Apply a function to items in threads, as `map` does, in order.
+
+    Args:
+        work: the function; it must be thread-safe.
+        items: its arguments.
+        workers: number of threads; one for each core, at most 8, when left out.
+
+    Yields:
+        The results, in the order of the items. Ctrl-C and closing the iterator drop calls that have not
+        begun.
+    """
     pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
     try:
         yield from pool.map(work, items)
@@ -142,7 +185,7 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | No
 
 
 def _classes(folders: list[Path], listing: Listing) -> dict[str, list[Path]]:
-    """The files of each class; names that are no text are escaped, as two names must not become one."""
+    """Return the files of each class; names that are not UTF-8 are escaped, and must remain different."""
     names = [in_text(folder.name) for folder in folders]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
@@ -155,6 +198,7 @@ def _classes(folders: list[Path], listing: Listing) -> dict[str, list[Path]]:
 
 
 def _below(folder: Path, listing: Listing) -> Iterator[Path]:
+    """Yield every file below a folder, except those behind links to folders."""
     folders, files = _visible(folder, listing)
     yield from files
     for inner in folders:
@@ -165,7 +209,7 @@ def _below(folder: Path, listing: Listing) -> Iterator[Path]:
 
 
 def _visible(folder: Path, listing: Listing) -> tuple[list[Path], list[Path]]:
-    """Folders and files that are not hidden; what is hidden or may not be listed is counted."""
+    """Return folders and files that are not hidden; count hidden ones, and folders that may not be listed."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: natural(entry.name))
     except OSError:

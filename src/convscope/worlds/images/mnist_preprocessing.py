@@ -1,4 +1,4 @@
-"""Photographs of handwritten digits in MNIST's form: light on dark, 20x20 inside 28x28, centred by mass."""
+"""Preprocessing of photographed digits to MNIST's form: light on dark, 20x20 in 28x28, centred by mass."""
 
 import numpy as np
 import torch
@@ -20,13 +20,19 @@ THINNEST = 0.09
 
 
 def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
-    """One digit on paper, or drawn on a canvas, in [0, 1]: paper 0, ink 1.
+    """Convert an image of one digit to MNIST's form.
 
     Ink is what differs from the paper, darker or lighter; a smooth change of light across the paper is
-    removed. A picture of 28x28 with a dark edge is taken as already in MNIST's form, and kept as it is.
+    removed. An image of 28x28 with a dark edge is taken to be in MNIST's form already, and kept as it is.
+
+    Args:
+        image: one digit on paper, or drawn on a canvas, of any size and colour mode.
+
+    Returns:
+        `[1 28 28]` in [0, 1]: paper 0, ink 1.
 
     Raises:
-        DataError: there is nothing drawn.
+        DataError: nothing is drawn.
     """
     grey = as_rgb(image).convert("L")
     edge = np.asarray(grey)
@@ -38,13 +44,14 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
 
 
 def _edge_median(grey: np.ndarray) -> float:
+    """Return the median level of the image's border."""
     ring = max(1, min(grey.shape) // 20)
     edges = (grey[:ring], grey[-ring:], grey[:, :ring], grey[:, -ring:])
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 
 
 def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
-    """How far each pixel is on the ink's side of the paper, in levels, and from where on it is ink."""
+    """Return how many levels each pixel differs from the paper towards the ink, and the ink's threshold."""
     paper = _paper(grey)
     difference = grey - paper
     dark = float((difference**3).sum()) < 0  # the long tail is the ink's
@@ -61,7 +68,7 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _paper(grey: np.ndarray) -> np.ndarray:
-    """The light on the paper: a quadratic surface fitted to what is not ink, in six rounds."""
+    """Estimate the paper's illumination: a quadratic surface fitted to what is not ink, in six rounds."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1).reshape(-1, 6)
     every = max(1, grey.size // 20_000)
@@ -77,7 +84,10 @@ def _paper(grey: np.ndarray) -> np.ndarray:
 
 
 def _otsu(ink: np.ndarray) -> float:
-    """The threshold that separates two groups best. Source: Otsu 1979, IEEE Trans. SMC 9(1)."""
+    """Return Otsu's threshold, which maximises the variance between two groups.
+
+    Source: Otsu 1979, IEEE Trans. SMC 9(1).
+    """
     counts, edges = np.histogram(ink, bins=256, range=(0, float(ink.max())))
     below = np.cumsum(counts)
     above = below[-1] - below
@@ -93,7 +103,7 @@ def _otsu(ink: np.ndarray) -> float:
 
 
 def _boxed(ink: np.ndarray, threshold: float) -> np.ndarray:
-    """The ink in [0, 1], cut to its bounding box, its longer side 20 pixels."""
+    """Return the ink in [0, 1], cropped to its bounding box and resized to a longer side of 20 pixels."""
     drawn = ink > threshold
     if min(drawn.shape) > 2 * SIDE:  # specks of dust do not count
         drawn = np.asarray(Image.fromarray(drawn.astype(np.uint8)).filter(ImageFilter.MedianFilter(3))) > 0
@@ -102,31 +112,31 @@ def _boxed(ink: np.ndarray, threshold: float) -> np.ndarray:
     window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     peak, floor = float(np.median(ink[drawn])), threshold / 2
     level = np.clip((ink[window] - floor) / max(peak - floor, 1e-6), 0, 1)
-    picture = _widened(Image.fromarray((255 * level).astype(np.uint8)), drawn[window])
-    scale = BOX / max(picture.size)
-    across, down = (max(1, round(side * scale)) for side in picture.size)
-    small = np.asarray(picture.resize((across, down), Image.Resampling.BILINEAR), dtype=np.float32)
+    image = _widened(Image.fromarray((255 * level).astype(np.uint8)), drawn[window])
+    scale = BOX / max(image.size)
+    across, down = (max(1, round(side * scale)) for side in image.size)
+    small = np.asarray(image.resize((across, down), Image.Resampling.BILINEAR), dtype=np.float32)
     return small / max(float(small.max()), 1.0)
 
 
-def _widened(picture: Image.Image, drawn: np.ndarray) -> Image.Image:
-    """Thin strokes made as wide as a pen's in MNIST, so that they do not fade when the picture shrinks."""
+def _widened(image: Image.Image, drawn: np.ndarray) -> Image.Image:
+    """Dilate thin strokes to the width of MNIST's, so that they do not fade when the image is reduced."""
     inside = np.pad(drawn, 1)
     inner = inside[1:-1, :-2] & inside[1:-1, 2:] & inside[:-2, 1:-1] & inside[2:, 1:-1] & drawn
     outline = max(int(drawn.sum() - inner.sum()), 1)
     missing = THINNEST * max(drawn.shape) - 2 * float(drawn.sum()) / outline
     if missing < 1:
-        return picture
+        return image
     reach = round(missing / 2)
     if reach < 1:
-        return picture
-    wide = Image.new("L", (picture.width + 2 * reach, picture.height + 2 * reach))
-    wide.paste(picture, (reach, reach))
+        return image
+    wide = Image.new("L", (image.width + 2 * reach, image.height + 2 * reach))
+    wide.paste(image, (reach, reach))
     return wide.filter(ImageFilter.MaxFilter(2 * reach + 1))
 
 
 def _centred(small: np.ndarray) -> np.ndarray:
-    """28x28 with the centre of mass as near to the centre as whole pixels, and the frame, allow."""
+    """Return 28x28 pixels with the centre of mass as near to the middle as whole pixels allow."""
     field = np.zeros((SIDE, SIDE), dtype=np.float32)
     corner = []
     for axis, extent in enumerate(small.shape):

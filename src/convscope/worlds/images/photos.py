@@ -1,4 +1,4 @@
-"""Photographs: a file -> a picture -> a tensor in a network's range -> a picture again."""
+"""Photographs: read a file as an image, convert it to a tensor in a network's range, and back to an image."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from convscope.worlds.images.decode import PhotoError as PhotoError
 from convscope.worlds.images.decode import as_rgb, decode, read_bytes
 
 CONTRACT = InputContract(channels=3, height=224, width=224, crop=0.875)
-"""What a photograph becomes where no network says otherwise: RGB in [0, 1]."""
+"""The contract of photographs where no network states another: RGB in [0, 1], 224x224."""
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -31,16 +31,23 @@ _RESAMPLING = {
 
 
 def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
-    """The photograph in a file (or in its bytes) as 8-bit RGB.
+    """Read a photograph from a file (or its bytes) as 8-bit RGB.
 
     EXIF orientation is applied; transparency is composed on white; CMYK (Adobe's inverted one too), 16 bits,
-    palettes, grey and black-and-white are converted; of an animation or a multi-picture file the first frame
-    is taken. Colour profiles are not applied. Nothing is decoded before the header's size has been found to
-    be at most `most_pixels`.
+    palettes, grey and black-and-white are converted; of an animation or a file of several images the first
+    frame is taken. Colour profiles are not applied. Nothing is decoded before the header's size has been
+    found to be at most `most_pixels`.
+
+    Args:
+        source: path of the file, or its content.
+        most_pixels: largest number of pixels that is decoded.
+
+    Returns:
+        The image in mode RGB.
 
     Raises:
         PhotoError: (a DataError) the file is missing, not a file, unreadable, empty, not an image, corrupt,
-            truncated or too large; `error.kind` says which.
+            truncated or too large; `error.kind` is the reason.
     """
     if isinstance(source, bytes):
         if not source:
@@ -50,23 +57,38 @@ def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) ->
 
 
 def to_tensor(photo: Image.Image, contract: InputContract = CONTRACT) -> Float[Tensor, "c h w"]:
-    """The photograph in the contract's range and size; normalising is left to the network.
+    """Convert a photograph to a tensor of the contract's size and value range, without normalisation.
 
-    Its shorter side becomes `round(size / crop)` (antialiased), then the centre is cropped; where the
-    contract is not square the picture is made to cover it. A contract of one channel gets the luminance
+    The shorter side becomes `round(size / crop)` (antialiased), then the centre is cropped; where the
+    contract is not square the resized image covers it. A contract of one channel gets the luminance
     (ITU-R 601-2). Equal, bit for bit, to torchvision's Resize, CenterCrop, ToTensor.
 
+    Args:
+        photo: the image, of any mode.
+        contract: shape, value range, crop and interpolation; `mean` and `std` are not applied, since the
+            network normalises.
+
+    Returns:
+        float32 `[c h w]` in the contract's value range.
+
     Raises:
-        UsageError: the contract is not for pictures: no height, or neither 1 nor 3 channels.
+        UsageError: the contract is not for images: no height, or neither 1 nor 3 channels.
     """
     return scaled(to_bytes(photo, contract), contract)
 
 
 def to_bytes(photo: Image.Image, contract: InputContract = CONTRACT) -> UInt8[Tensor, "c h w"]:
-    """Like `to_tensor`, as the bytes before scaling: 0 and 255 stand for the ends of the contract's range.
+    """Convert a photograph as `to_tensor` does, without scaling to the value range.
+
+    Args:
+        photo: the image, of any mode.
+        contract: shape, crop and interpolation.
+
+    Returns:
+        uint8 `[c h w]`; 0 and 255 stand for the ends of the contract's value range.
 
     Raises:
-        UsageError: the contract is not for pictures.
+        UsageError: the contract is not for images.
     """
     height, width = picture_size(contract)
     photo = as_rgb(photo)
@@ -79,15 +101,19 @@ def to_bytes(photo: Image.Image, contract: InputContract = CONTRACT) -> UInt8[Te
 def to_tensor_uncropped(
     picture: Image.Image, contract: InputContract = CONTRACT, *, longest: int | None = None
 ) -> Float[Tensor, "c h w"]:
-    """A picture in the contract's range at its own size, all of it: neither cropped nor made square.
+    """Convert an image to a tensor in the contract's value range at its own size, without cropping.
 
     Args:
-        picture: what `open_photo` gives.
+        picture: the image, as `open_photo` returns it.
         contract: channels and value range; a contract of one channel gets the luminance.
-        longest: the longer side in pixels, if not the picture's own; the shorter one goes with it.
+        longest: resize so that the longer side has this many pixels, with the same proportions; no resizing
+            if None.
+
+    Returns:
+        float32 `[c h w]` in the contract's value range.
 
     Raises:
-        UsageError: the contract is not for pictures: no height, or neither 1 nor 3 channels.
+        UsageError: the contract is not for images: no height, or neither 1 nor 3 channels.
     """
     picture_size(contract)
     picture = as_rgb(picture)
@@ -100,12 +126,28 @@ def to_tensor_uncropped(
 
 
 def to_uint8(photo: Image.Image) -> UInt8[Tensor, "3 h w"]:
-    """The photograph as it is, without scaling or cropping."""
+    """Convert an image to a uint8 tensor, without scaling or cropping.
+
+    Args:
+        photo: the image, of any mode.
+
+    Returns:
+        uint8 `[3 h w]`, RGB.
+    """
     return torch.from_numpy(np.array(as_rgb(photo))).permute(2, 0, 1).contiguous()
 
 
 def to_pil(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -> Image.Image:
-    """A tensor in the contract's range as a picture; what lies outside is clipped, NaN becomes black.
+    """Convert a tensor in the contract's value range to an image.
+
+    Values outside are clipped, NaN becomes black.
+
+    Args:
+        tensor: `[1 h w]` or `[3 h w]`.
+        contract: only its value range is used.
+
+    Returns:
+        An 8-bit image in mode L or RGB.
 
     Raises:
         UsageError: the tensor is not [1 h w] or [3 h w].
@@ -119,7 +161,13 @@ def to_pil(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -
 
 
 def picture_size(contract: InputContract) -> tuple[int, int]:
-    """Height and width of a contract for pictures.
+    """Return height and width of a contract, and check that it is for images.
+
+    Args:
+        contract: the input contract.
+
+    Returns:
+        Height and width in pixels.
 
     Raises:
         UsageError: it has no height, or neither 1 nor 3 channels.

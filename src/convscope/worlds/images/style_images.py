@@ -1,4 +1,4 @@
-"""Paintings whose style is taken: a file -> an image in [0, 1] that is large enough to have one."""
+"""Paintings for style transfer, read from files as images in [0, 1]."""
 
 from pathlib import Path
 
@@ -10,14 +10,21 @@ from convscope.errors import DataError
 from convscope.worlds.images import photos
 
 SMALLEST = 64
-"""Pixels of a painting's shorter side below which it has no style to learn."""
+"""Smallest shorter side of a painting in pixels; below this there is too little to take a style from."""
 
 
 def painting(path: str | Path, size: int) -> Float[Tensor, "1 3 h w"]:
-    """A painting in [0, 1], its longer side at most `size` pixels: what is small in it stays small.
+    """Read a painting, reduced to a longer side of at most `size` pixels; smaller ones are not enlarged.
+
+    Args:
+        path: the image file.
+        size: largest length of the longer side in pixels; the shorter side keeps at least `SMALLEST`.
+
+    Returns:
+        float32 `[1 3 h w]` in [0, 1], RGB.
 
     Raises:
-        DataError: the file is missing, no picture, damaged, or too small to have a style.
+        DataError: the file is missing, not an image, damaged, or smaller than `SMALLEST` pixels on one side.
     """
     photo = photos.open_photo(path)
     if min(photo.size) < SMALLEST:
