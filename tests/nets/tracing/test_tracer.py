@@ -131,8 +131,8 @@ def test_counts_are_torch_s_for_many_families(ref):
     "text",
     [
         "conv 8 3x3 padding=1, batchnorm, relu, maxpool 3 stride=2 padding=1, "
-        "conv 6 3x1 groups=2 dilation=2, sigmoid, avgpool 2 stride=1, flatten, dense 12 bias=false, leakyrelu 0.2, dropout 0.3, dense 5, "
-        "softmax",
+        "conv 6 3x1 groups=2 dilation=2, sigmoid, avgpool 2 stride=1, flatten, "
+        "dense 12 bias=false, leakyrelu 0.2, dropout 0.3, dense 5, softmax",
         "conv 4 5x5 stride=2, elu, lrn 3, convtranspose 3 4x4 stride=2 padding=1, upsample 2, gelu, "
         "globalavgpool, dense 4",
         "conv 4 3x3, silu, adaptiveavgpool 3, hardswish, layernorm, flatten, dense 3, tanh",

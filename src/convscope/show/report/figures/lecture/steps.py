@@ -33,7 +33,8 @@ def figure() -> Figure:
     return Figure(
         "convolution.steps",
         body,
-        'python -c "from convscope.show.report import worked_examples as l; print(l.correlate(l.IMAGE, l.DIAGONAL))"',
+        'python -c "from convscope.show.report import worked_examples as l; '
+        'print(l.correlate(l.IMAGE, l.DIAGONAL))"',
         "Hung-yi Lee, Machine Learning, lecture “Convolutional Neural Network” (National Taiwan University)",
         {"count": sum(len(row) for row in out), "first": written(out[0][0])},
     )
