@@ -1,4 +1,4 @@
-"""From a plan to what it names: the network, the pictures to learn from and to test on."""
+"""Load what a recipe of a classifier's training names: the network, training and test data, the device."""
 
 import os
 from collections.abc import Sequence
@@ -20,29 +20,42 @@ from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
 HELD_OUT = 5
-"""Where a folder has no part to test on, every fifth picture of each class is kept for that."""
+"""Where a folder has no part to test on, one of so many images of each class is held out."""
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a training needs beside its plan."""
+    """Hold what a training needs beside its recipe.
+
+    Attributes:
+        net: network to train, on the recipe's device.
+        train: labelled images to learn from.
+        test: labelled images to test on.
+    """
 
     net: Net
     train: LabelledImages
     test: LabelledImages
     notes: tuple[str, ...] = ()
-    """What somebody should know of the data before believing a number."""
+    """Sentences on what is odd about the data, such as test images that are also in the training part."""
 
 
 def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
-    """Load what a plan names, on its device.
+    """Load the network and the data that a recipe names, the network on its device.
 
-    A chain of layers in place of a network's name takes its input from the data.
+    In place of a network's name, `plan.network` may be a chain of layers; its input contract is then the
+    data's.
+
+    Args:
+        plan: recipe with network, data, device and seed.
+
+    Returns:
+        Network, training data, test data, and notes on the data.
 
     Raises:
         UsageError: nothing has that name.
-        MissingError: the device, the data or a package is not here.
-        DataError: the data is damaged, or what is tested on is all learned from.
+        MissingError: the device, the data or a package is not available.
+        DataError: the data is damaged, or all test images are in the training part too.
     """
     device = find_device(plan.device)
     if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
@@ -57,7 +70,13 @@ def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that a name means here; `auto` is the fastest there is.
+    """Return the torch device of a name.
+
+    Args:
+        name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
+
+    Returns:
+        The device.
 
     Raises:
         MissingError: there is no such device.
@@ -75,6 +94,11 @@ def find_device(name: str) -> torch.device:
 def _data(
     plan: ClassificationRecipe, contract: InputContract | None
 ) -> tuple[LabelledImages, LabelledImages]:
+    """Open the training and test data of a recipe.
+
+    A folder with a part `train` and another part is used as it is divided; any other folder is divided by
+    class.
+    """
     where = Path(plan.data)
     if plan.data == "digits" or not os.path.isdir(plan.data):  # noqa: PTH112  # takes text of any length
         return _part(plan, "train"), _part(plan, "test")
@@ -92,7 +116,7 @@ def _part(plan: ClassificationRecipe, split: str) -> LabelledImages:
 
 
 def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Train and test, class by class."""
+    """Split labelled images into training and test part, class by class, at random by a seed."""
     generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
     kept, held = [], []
     for label in range(len(samples.classes)):
@@ -109,10 +133,10 @@ def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, Labell
 
 
 def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
-    """What is odd about the two parts, as sentences.
+    """Describe what is odd about training and test data, as sentences.
 
     Raises:
-        DataError: every picture of the test is learned from too, so that the test would test memory.
+        DataError: every test image is also in the training part, so that the test would measure memory.
     """
     notes = []
     if isinstance(train, ImageFolder) and isinstance(test, ImageFolder):
@@ -140,7 +164,17 @@ def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
 
 
 def same_files(paths: Sequence[Path], others: Sequence[Path]) -> list[bool]:
-    """Tell of each file whether its content is among others. Only files of equal size are read."""
+    """Return for each file whether another list has a file with the same content.
+
+    Only files of equal size are read; their SHA-256 digests are compared.
+
+    Args:
+        paths: files to look for.
+        others: files to compare with.
+
+    Returns:
+        One flag for each of `paths`.
+    """
     sizes: dict[int, list[Path]] = {}
     for other in others:
         sizes.setdefault(other.stat().st_size, []).append(other)

@@ -1,4 +1,6 @@
-"""The loop that optimises weights. It yields; whoever iterates prints, plots and saves."""
+"""The loop that optimises weights, as an iterator of events; printing, plotting and saving are the
+caller's.
+"""
 
 import contextlib
 import math
@@ -28,29 +30,29 @@ from convscope.learn.trainer.state_checks import check_state
 from convscope.nets import Net
 
 NEWS = 0.3
-"""Seconds between two `Progress`."""
+"""Seconds between two `TrainProgress`."""
 
 
 class Trainer:
-    """A training that can be iterated, paused at any batch, stored and continued exactly.
+    """Train a network, as an iterable that can be paused at any batch, stored and resumed exactly.
 
-    Iterating yields `Progress` within an epoch and an `Epoch` after each. Between two events the network may
-    be used, and `state()` is what `Trainer(..., state=...)` continues from: on a CPU with as many threads,
-    bit for bit as if it had never been interrupted. Where the iteration ends, the network is in the mode in
-    which it was found.
+    Iterating yields `TrainProgress` within an epoch and an `Epoch` after each. Between two events the network
+    may be used, and `state()` returns what `Trainer(..., state=...)` continues from: on a CPU with the same
+    number of threads, bit for bit as if the training had never been interrupted. When the iteration ends, the
+    modules are back in the training or evaluation mode that they were in.
 
     Args:
-        net: its weights change. The labels of a classifier become the names of the data's classes.
+        net: its weights are changed. The labels of a classifier become the names of the data's classes.
         train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
             contract's range; else what the task learns from.
-        test: what to test on after each epoch.
-        plan: everything that decides the training; `network`, `data` and the like are not looked at here.
-        state: where to go on.
-        task: what a batch costs, what is measured, what a step moves; `Classification` if left out.
+        test: what to evaluate on after each epoch; nothing if left out.
+        plan: recipe of the training; fields that name network, data and device are not read here.
+        state: state to resume from.
+        task: defines loss, metrics, and the weights that a step updates; `Classification` if left out.
 
     Raises:
         UsageError: network and data do not fit each other.
-        DataError: there is no data, or the state is of another network.
+        DataError: there is no data, or the state is of another training.
     """
 
     def __init__(
@@ -94,15 +96,16 @@ class Trainer:
                 yield from self._pass()
 
     def pause(self) -> None:
-        """Ask for an event at the end of the batch under way. May be called from a signal handler."""
+        """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
 
     def state(self) -> State:
-        """Return where the training stands, as copies.
+        """Return a copy of all that is needed to resume: weights, optimizer, random streams, position,
+        history.
 
         Raises:
-            TrainingError: a weight or an entry of the optimizer is NaN or infinite: nothing can be continued
-                from there.
+            TrainingError: a weight, an entry of the optimizer or a sum is NaN or infinite, so that nothing
+                could be resumed from there.
         """
         streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
         tensors = state_tensors(self.net.module, self.optimizer, streams)
@@ -127,7 +130,7 @@ class Trainer:
         return State(tensors, values)
 
     def _check(self, state: State) -> None:
-        """Refuse a state that is not one of this training, before anything is changed."""
+        """Refuse a state that does not belong to this training, before anything is changed."""
         check_state(
             state,
             self.net,
@@ -161,6 +164,9 @@ class Trainer:
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
+        """Put the modules into training mode; afterwards restore modes and memory format, and drop
+        gradients.
+        """
         module = self.net.module
         modes = [(part, part.training) for part in module.modules()]
         module.train()
@@ -174,7 +180,7 @@ class Trainer:
             self.optimizer.zero_grad()
 
     def _pass(self) -> Iterator[TrainProgress | Epoch]:
-        """The rest of the epoch under way."""
+        """Run the rest of the current epoch, yielding its events."""
         if self.step == 0:
             self._epoch_streams = self.random.streams
         batches = self._batches()
@@ -194,7 +200,11 @@ class Trainer:
         yield self._finish()
 
     def _batches(self) -> Iterator[Batch]:
-        """The batches that are left of this epoch; a loader draws its order from the epoch's own stream."""
+        """Return the remaining batches of this epoch.
+
+        A loader draws its order from torch's generator, so its first batches are drawn again from the
+        random stream as it was at the beginning of the epoch.
+        """
         batches = self.feed.batches(self.epoch, self.step)
         if self.step == 0 or not isinstance(self.feed, LoaderBatches):
             return batches
@@ -205,6 +215,7 @@ class Trainer:
         return chain(first, batches)
 
     def _learn(self, batch: Batch) -> None:
+        """Take one step: forward, backward, clip, update, add up the metrics."""
         lr, device = self._set_rate(self._done), batch[0].device
         cost = self._cost(batch)
         if device.type == "cpu" and not math.isfinite(cost.loss.item()):
@@ -233,12 +244,14 @@ class Trainer:
         return self.epoch * self.feed.steps + self.step
 
     def _set_rate(self, step: int) -> float:
+        """Set the learning rate of a step in all parameter groups, and return it."""
         lr = self.peak * rate(self.plan, step, self.plan.epochs * self.feed.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         return lr
 
     def _broken(self, batch: Batch, lr: float) -> Exception:
+        """Return the error for a batch whose loss is not finite, with the layer where that began."""
         when = f"epoch {self.epoch + 1}, step {self.step + 1}"
         inputs, rest = batch
         return nan_diagnosis(
@@ -246,6 +259,7 @@ class Trainer:
         )
 
     def _lost(self, where: str) -> TrainingError:
+        """Return the error for weights, optimizer or sums that are not finite."""
         lr = self._lr
         return TrainingError(
             "finite numbers in weights and optimizer",
@@ -270,6 +284,7 @@ class Trainer:
         )
 
     def _finish(self) -> Epoch:
+        """Evaluate on the test data, and return the event of the finished epoch."""
         if not bool(torch.isfinite(self._sums).all()):
             raise self._lost("the sums of the epoch")
         means = self._means()
@@ -301,10 +316,10 @@ class Trainer:
 
     @property
     def head(self) -> ClassifierHead:
-        """How a classifier's answer is read.
+        """How a classifier's output is read.
 
         Raises:
-            UsageError: the task is another one.
+            UsageError: the task is not `Classification`.
         """
         if not isinstance(self.task, Classification):
             raise UsageError("a training of a classifier", received=type(self.task).__name__)
@@ -318,19 +333,32 @@ class Trainer:
         return dict(self.task.metrics(self._sums.tolist(), self._seen))
 
     def _zeros(self) -> Tensor:
-        """Where the task's sums begin."""
+        """Return zero-initialised sums of the task's metrics, in fp64 where the device has it."""
         exact = torch.float32 if self.net.device.type == "mps" else torch.float64
         return torch.zeros(self.task.metric_sums, dtype=exact, device=self.net.device)
 
 
 def _finite(value: float | None) -> float | None:
-    """The number, or None where it is none: files hold numbers only."""
+    """Return the number, or None where it is NaN or infinite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def iter_train(net: Net, train: Any, test: Any = None, plan: ClassificationRecipe | None = None) -> Trainer:
-    """Optimise the weights of `net`, as an iterator of `Progress` and `Epoch`.
+    """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
-    See `Trainer`: `for event in fitting(net, digits.train(), digits.test(), Plan(epochs=2)): ...`
+    For example: `for event in iter_train(net, digits.train(), digits.test()): ...`
+
+    Args:
+        net: its weights are changed.
+        train: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the contract's range.
+        test: what to evaluate on after each epoch; nothing if left out.
+        plan: recipe of the training; the defaults of `ClassificationRecipe` if left out.
+
+    Returns:
+        A `Trainer`, which can also be paused, stored and resumed.
+
+    Raises:
+        UsageError: network and data do not fit each other.
+        DataError: there is no data.
     """
     return Trainer(net, train, test, plan)
