@@ -1,4 +1,4 @@
-"""From names and files to what a training of a painting network needs."""
+"""Set up the training of a style network from names and files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ from convscope.worlds import UnlabelledImages
 from convscope.worlds.images.style_images import SMALLEST, painting
 
 CONTRACT = InputContract(3, 256, 256, mean=(MEAN,), std=(STD,), name="photo")
-"""Photographs in [0, 1], of any size."""
+"""Input of style networks: RGB photographs in [0, 1], of any size."""
 HELD_OUT, MOST_HELD_OUT = 20, 16
-"""Every 20th photograph is kept to test on, where no folder is given for that; 16 at most."""
+"""Every 20th photograph, but 16 at most, is held out for the test where no folder is given for that."""
 PAPERS = {
     "stylebank": "Chen et al. 2017, arXiv:1703.09210",
     "johnson": "Johnson et al. 2016, arXiv:1603.08155",
@@ -33,7 +33,14 @@ PAPERS = {
 
 @dataclass(frozen=True)
 class StyleTrainingSetup:
-    """What a training needs beside its plan."""
+    """Hold what the training of a style network needs beside its recipe.
+
+    Attributes:
+        net: network to train.
+        task: losses and batches of the training.
+        train: photographs to learn from.
+        test: photographs to test on.
+    """
 
     net: Net
     task: StyleTransferTask
@@ -43,7 +50,14 @@ class StyleTrainingSetup:
 
 @dataclass(frozen=True)
 class PerceptualConfig:
-    """Which network judges, by which layers, and whether it may be one that has learned nothing."""
+    """Configure the perceptual loss.
+
+    Attributes:
+        network: name of the loss network.
+        content: layer whose features are compared for content.
+        style: layers whose Gram matrices are compared for style.
+        untrained: whether a loss network without trained weights is accepted.
+    """
 
     network: str = LOSS_NETWORK
     content: str = CONTENT
@@ -54,10 +68,16 @@ class PerceptualConfig:
 
 
 def named(words: Sequence[str]) -> dict[str, str]:
-    """Styles and the files of their paintings, from `NAME=FILE` or `FILE`, whose own name then counts.
+    """Parse styles from `NAME=FILE`, or `FILE`, whose name without extension is then the style's.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        The file of each style's painting, by name.
 
     Raises:
-        UsageError: a name is not usable, or there twice.
+        UsageError: a name occurs twice, or there is no painting.
     """
     found: dict[str, str] = {}
     for word in words:
@@ -89,20 +109,24 @@ def setup_style_training(
     seed: int = 0,
     width: int = 16,
 ) -> StyleTrainingSetup:
-    """A fresh network of a kind, and what teaches it styles.
+    """Build an untrained style network, and the task and data to train it.
 
     Args:
-        kind: `stylebank`, `johnson` for a network of one style, `adain` for one that takes any.
-        photographs: a folder; pictures anywhere below it are learned from.
-        styles: names, and the files of the paintings.
-        test: a folder of other photographs; every 20th is held out where it is left out.
-        scales: how much each wish counts.
-        judging: the network that judges.
-        seed: of the fresh weights.
-        width: maps at full size.
+        kind: `stylebank`, `johnson` for a network of one style, `adain` for one of arbitrary styles.
+        photographs: a folder; all pictures below it are learned from.
+        styles: files of the paintings, by the names of their styles.
+        test: a folder of other photographs; every 20th of `photographs` is held out where it is left out.
+        scales: weights of the loss terms.
+        judging: loss network and layers; not used for `adain`.
+        seed: seed of the initial weights.
+        width: channels of the feature maps at full resolution; not used for `adain`.
+
+    Returns:
+        Network, task, training and test photographs.
 
     Raises:
-        UsageError: a kind, layer or name does not exist, or the judge has learned nothing.
+        UsageError: a kind, layer or name does not exist.
+        MissingError: the loss network has no trained weights, and `judging.untrained` is not set.
         DataError: there are no photographs, or a painting cannot be used.
     """
     scales, names = scales or StyleLossWeights(), tuple(styles)
@@ -126,10 +150,25 @@ def setup_added_style(
     scales: StyleLossWeights | None = None,
     judging: PerceptualConfig | None = None,
 ) -> StyleTrainingSetup:
-    """A StyleBank with one more bank, which alone learns: encoder, decoder and the other banks are frozen.
+    """Add a bank for each new style to a StyleBank, and set up its training.
+
+    Only the new banks are trained: encoder, decoder and the other banks are frozen, and there are no
+    reconstruction steps. `net` itself is not changed.
+
+    Args:
+        net: a StyleBank.
+        photographs: a folder; all pictures below it are learned from.
+        styles: files of the paintings, by the names of the new styles.
+        test: a folder of other photographs; every 20th of `photographs` is held out where it is left out.
+        scales: weights of the loss terms; `alternation` is not used.
+        judging: loss network and layers.
+
+    Returns:
+        The extended network, task, training and test photographs.
 
     Raises:
-        UsageError: the network is no StyleBank, has such a style already, or the judge has learned nothing.
+        UsageError: the network is no StyleBank, or has such a style already, or a layer does not exist.
+        MissingError: the loss network has no trained weights, and `judging.untrained` is not set.
         DataError: there are no photographs, or a painting cannot be used.
     """
     bank = net.module
@@ -155,11 +194,18 @@ def setup_added_style(
 
 
 def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> PerceptualLoss:
-    """The judge of these paintings.
+    """Build the perceptual loss of some paintings.
+
+    Args:
+        judging: loss network, layers, and size of the paintings.
+        styles: files of the paintings, by the names of their styles.
+
+    Returns:
+        The perceptual loss, with its network frozen; styles are numbered in the order of `styles`.
 
     Raises:
         UsageError: the network or a layer does not exist.
-        MissingError: it has learned nothing, and nobody said that this is all right.
+        MissingError: the network has no trained weights, and `judging.untrained` is not set.
         DataError: a painting cannot be used.
     """
     paintings = [painting(file, judging.paintings) for file in styles.values()]
@@ -180,6 +226,7 @@ def _any_style(
     scales: StyleLossWeights,
     seed: int,
 ) -> StyleTrainingSetup:
+    """Set up the training of an AdaIN network."""
     train, held = _divided(photographs, test, scales.side)
     paintings = UnlabelledImages.of(styles.values(), least=SMALLEST)
     net = fresh(train, seed)
@@ -193,6 +240,7 @@ def _any_style(
 def _fresh(
     kind: str, names: tuple[str, ...], width: int, judge: PerceptualLoss, scales: StyleLossWeights
 ) -> tuple[nn.Module, StyleTransferTask]:
+    """Build an untrained StyleBank or Johnson network, and its task."""
     if kind == "stylebank":
         return StyleBank(StyleBankConfig(names, width)), StyleBankTask(judge, scales)
     if kind != "johnson":
@@ -209,6 +257,7 @@ def _fresh(
 def _divided(
     photographs: str | Path, test: str | Path | None, side: int
 ) -> tuple[UnlabelledImages, UnlabelledImages]:
+    """Return the photographs to learn from and to test on; a single one serves for both."""
     found = UnlabelledImages(photographs)
     if test is not None:
         tested = UnlabelledImages(test)
@@ -219,5 +268,6 @@ def _divided(
 
 
 def _plain(stem: str) -> str:
+    """Make a style's name of a file's: lower case, digits and hyphens, beginning with a letter."""
     plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
     return plain[:40].strip("-") or "style"

@@ -56,17 +56,13 @@ class Evaluation:
 
     @property
     def confusion(self) -> Tensor:
-        """Confusion matrix `[classes classes]`: number of images of each true class (row) by prediction
-        (column).
-        """
+        """Confusion matrix `[classes classes]`: counts by true class (row) and prediction (column)."""
         count = len(self.classes)
         return torch.bincount(self.labels * count + self.predictions, minlength=count**2).view(count, count)
 
     @property
     def class_accuracy(self) -> Tensor:
-        """Share of correct predictions for each true class (recall) `[classes]`; NaN for a class without
-        images.
-        """
+        """Recall of each class `[classes]`: its share of correct predictions; NaN for one without images."""
         confusion = self.confusion.double()
         return confusion.diagonal() / confusion.sum(1)
 
@@ -105,8 +101,9 @@ class Evaluation:
         return self.losses.argsort(descending=True, stable=True)[:count]
 
     def to_json(self) -> dict[str, Any]:
-        """Return all metrics, the confusion matrix and the 16 hardest images, JSON-ready; images are named
-        by index.
+        """Return all metrics and the hardest images, JSON-ready.
+
+        Beside the metrics: confusion matrix, and the 16 images with the largest loss, by index.
         """
         shares = [None if share != share else share for share in self.class_accuracy.tolist()]
         hardest = [
@@ -175,8 +172,9 @@ def evaluate(
 
 
 def class_names(data: Any, net: Net) -> tuple[str, ...]:
-    """Return the names of the classes: the data's, else the network's labels, else those of a loader's data
-    set.
+    """Return the names of the classes.
+
+    They are the data's, else the network's labels, else those of a loader's data set.
 
     Args:
         data: its `classes`, or those of its `dataset`, are looked up.

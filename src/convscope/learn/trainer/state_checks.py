@@ -1,6 +1,6 @@
-"""Check a state, value by value and tensor by tensor, before anything of it reaches torch.
+"""Check a stored state, value by value and tensor by tensor, before anything of it is passed to torch.
 
-A checksum tells what has changed by accident. These checks hold also where somebody has computed it anew: a
+A checksum detects accidental damage only. These checks also hold where somebody has recomputed it: a
 tensor of another shape in an optimizer makes its compiled code write beyond the end of memory.
 """
 
@@ -22,9 +22,9 @@ from convscope.nets import Net
 from convscope.nets.inference.execution import DTYPES
 
 NEVER_NEGATIVE = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta"})
-"""Entries of optimizers that are averages of squares."""
+"""Optimizer entries that are averages of squares."""
 FREE = frozenset({"epochs", "resume"})
-"""Settings that may differ between a recipe and its state."""
+"""Settings that may differ between a run's recipe and its state."""
 MERSENNE = struct.Struct("<QiiQ624Qdddi4xfB3x")
 """torch's state of a CPU generator: seed, left, seeded, next, 624 words, three numbers of the normal
 distribution, and whether one is left over. Source: aten/src/ATen/CPUGeneratorImpl.cpp."""
@@ -43,18 +43,18 @@ def check_state(
     scaler: Mapping[str, Any],
     streams: Mapping[str, Tensor],
 ) -> None:
-    """Compare a state with the training that it shall continue; nothing is changed.
+    """Check that a state fits the training that it shall resume; nothing is changed.
 
     Args:
-        state: what was read.
-        net: of the training.
-        plan: of the training.
-        optimizer: of the training, fresh.
+        state: state, as read.
+        net: network of the training.
+        plan: recipe of the training.
+        optimizer: a fresh optimizer of the training.
         task: name of the task.
-        sums: how many numbers the task adds up.
+        sums: how many values the task sums over an epoch.
         steps: batches of an epoch.
-        scaler: the fresh loss scaler's own state.
-        streams: the fresh random streams.
+        scaler: state of a fresh loss scaler for fp16.
+        streams: fresh random streams.
 
     Raises:
         DataError: a value or tensor is missing, unknown, or of another type, shape or range.
@@ -95,7 +95,7 @@ def check_state(
 
 
 def _same_plan(stored: Any, plan: TrainRecipe) -> None:
-    """The recipe of the run is the one that the state was made with; only epochs may have been added."""
+    """Check that the state was made with the run's recipe; only `epochs` may have been raised since."""
     if not isinstance(stored, dict):
         raise ValueError(f"plan: a table was expected, not {check.shown(stored)}")
     try:
@@ -138,7 +138,7 @@ def _choice(choice: Any, plan: TrainRecipe) -> None:
 
 
 def _scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
-    """The loss scaler of fp16; its constants are those of torch."""
+    """Check the state of the fp16 loss scaler; its constants must be torch's."""
     if precision != "fp16":
         check.fields("scaler", scaler, ())
         return
@@ -170,7 +170,7 @@ def _weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
 def _entries(
     tensors: Mapping[str, Tensor], moved: Any, optimizer: optim.Optimizer, plan: TrainRecipe, done: int
 ) -> None:
-    """The entries of an optimizer: those of every weight that has been moved, complete, and no others."""
+    """Check the optimizer entries: complete for every weight that has been updated, none for the others."""
     weights = weights_of(optimizer)
     numbers = [check.integer("moved", index, 0, len(weights) - 1) for index in check.items("moved", moved)]
     if numbers != sorted(set(numbers)) or (numbers and not done):
@@ -191,9 +191,10 @@ def _entries(
 
 
 def _kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
-    """What this optimizer remembers of a weight: name, whether it is of the weight's shape, and dtype.
+    """Return the entries that this optimizer keeps for a weight: name, whether of its shape, and dtype.
 
-    Found by one step of the same optimizer on two numbers, so that it is what this version of torch does.
+    They are found by one step of the same optimizer on two numbers, so they are right for this version of
+    torch.
     """
     probe = nn.Parameter(torch.zeros(2, dtype=weight.dtype))
     probe.grad = torch.zeros_like(probe)
@@ -204,7 +205,7 @@ def _kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dty
 
 
 def _streams(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Random streams: each as it is now, and as it was at the beginning of the epoch."""
+    """Check the random streams: the current states, and those of the beginning of the epoch."""
     _names("random", tensors, {*own, *(f"epoch-{name}" for name in own)})
     for name, found in tensors.items():
         wanted = own[name.removeprefix("epoch-")]
@@ -219,7 +220,7 @@ def _streams(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
 
 
 def _mersenne(name: str, content: bytes) -> None:
-    """A Mersenne twister whose place is within its words: torch reads beyond them where it is not."""
+    """Check that the position of a Mersenne twister is within its words; torch would read beyond them."""
     _seed, left, seeded, place, *rest = MERSENNE.unpack(content)
     words, normal, whether = rest[:WORDS], (*rest[WORDS : WORDS + 3], rest[WORDS + 4]), rest[WORDS + 3]
     fresh = left == 1 and place == 0

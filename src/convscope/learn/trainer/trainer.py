@@ -1,5 +1,6 @@
-"""The loop that optimises weights, as an iterator of events; printing, plotting and saving are the
-caller's.
+"""The loop that optimises weights, as an iterator of events.
+
+Printing, plotting and saving are left to whoever iterates.
 """
 
 import contextlib
@@ -100,8 +101,9 @@ class Trainer:
         self._pause = True
 
     def state(self) -> State:
-        """Return a copy of all that is needed to resume: weights, optimizer, random streams, position,
-        history.
+        """Return a copy of all that is needed to resume.
+
+        That is weights, optimizer entries, random streams, position, sums and history.
 
         Raises:
             TrainingError: a weight, an entry of the optimizer or a sum is NaN or infinite, so that nothing
@@ -164,8 +166,9 @@ class Trainer:
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Put the modules into training mode; afterwards restore modes and memory format, and drop
-        gradients.
+        """Put the modules into training mode; afterwards restore their modes.
+
+        The weights end in contiguous memory format, and without gradients.
         """
         module = self.net.module
         modes = [(part, part.training) for part in module.modules()]
