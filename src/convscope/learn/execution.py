@@ -85,23 +85,23 @@ def measure(net: Net, batch: int, candidates: list[ExecutionConfig]) -> dict[Exe
     seconds = dict.fromkeys(candidates, math.inf)
     with torch.random.fork_rng(devices=[], enabled=True):
         try:
-            trials = {choice: deepcopy(net.module).train() for choice in candidates}
+            copies = {choice: deepcopy(net.module).train() for choice in candidates}
         except RuntimeError:  # a module that cannot be copied
             return {choice: float(i) for i, choice in enumerate(candidates)}
-        for choice, module in trials.items():
+        for choice, module in copies.items():
             choice.format(module)
         started = time.perf_counter()
-        for turn in range(ROUNDS + 1):
-            if turn > 1 and time.perf_counter() - started > PATIENCE:
+        for round_index in range(ROUNDS + 1):
+            if round_index > 1 and time.perf_counter() - started > PATIENCE:
                 break
-            for choice, module in trials.items():
-                taken = _step(module, choice, net.normalise(inputs))
-                if turn or taken == math.inf:  # the first round warms up
-                    seconds[choice] = min(seconds[choice], taken)
+            for choice, module in copies.items():
+                elapsed = _time_step(module, choice, net.normalise(inputs))
+                if round_index or elapsed == math.inf:  # the first round warms up
+                    seconds[choice] = min(seconds[choice], elapsed)
     return seconds
 
 
-def _step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]) -> float:
+def _time_step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]) -> float:
     """Return the seconds of one forward and backward pass; infinite where the loss is not finite."""
     device = inputs[0].device
     started = time.perf_counter()

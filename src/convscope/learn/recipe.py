@@ -129,7 +129,7 @@ class ClassificationRecipe(TrainRecipe):
 
     @field_validator("augment")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in AUGMENTATION_NAMES:
                 raise ValueError(f"no augmentation {name}. {nearest(name, AUGMENTATION_NAMES)}")
@@ -148,16 +148,16 @@ def refuse_unused(plan: TrainRecipe) -> None:
         UsageError: there are such settings; the message names their flags and the reasons.
     """
     fields = type(plan).model_fields
-    idle = {
+    unused = {
         name: reason
         for name, reason in plan.unused().items()
         if name in plan.model_fields_set and getattr(plan, name) != fields[name].default
     }
-    if idle:
-        flags = [f"--{name.replace('_', '-')}" for name in idle]
+    if unused:
+        flags = [f"--{name.replace('_', '-')}" for name in unused]
         raise UsageError(
             "settings that count",
-            received="; ".join(f"{f} ({r})" for f, r in zip(flags, idle.values(), strict=True)),
+            received="; ".join(f"{f} ({r})" for f, r in zip(flags, unused.values(), strict=True)),
             hint=f"Leave out {', '.join(flags)}.",
         )
 

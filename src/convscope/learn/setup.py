@@ -59,14 +59,14 @@ def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
     """
     device = find_device(plan.device)
     if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
-        train, test = _data(plan, None)
+        train, test = _open_data(plan, None)
         contract = train.contract
         graph = chain("x".join(map(str, contract.shape)), plan.network)
         net = nets.wrap(nets.build(graph, seed=plan.seed), contract, train.classes, name="chain")
     else:
         net = nets.load(plan.network, weights="packaged", seed=plan.seed)
-        train, test = _data(plan, net.contract)
-    return TrainingSetup(net.to(device), train, test, _notes(train, test))
+        train, test = _open_data(plan, net.contract)
+    return TrainingSetup(net.to(device), train, test, _data_notes(train, test))
 
 
 def find_device(name: str) -> torch.device:
@@ -81,17 +81,17 @@ def find_device(name: str) -> torch.device:
     Raises:
         MissingError: there is no such device.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, here in there.items() if here))
-    if not there.get(name, False):
+        return torch.device(next(kind for kind, is_available in available.items() if is_available))
+    if not available.get(name, False):
         raise MissingError(
             "a device of this machine", received=name, hint="Use --device auto, or see: convscope doctor"
         )
     return torch.device(name)
 
 
-def _data(
+def _open_data(
     plan: ClassificationRecipe, contract: InputContract | None
 ) -> tuple[LabelledImages, LabelledImages]:
     """Open the training and test data of a recipe.
@@ -99,23 +99,24 @@ def _data(
     A folder with a part `train` and another part is used as it is divided; any other folder is divided by
     class.
     """
-    where = Path(plan.data)
+    folder = Path(plan.data)
     if plan.data == "digits" or not os.path.isdir(plan.data):  # noqa: PTH112  # takes text of any length
-        return _part(plan, "train"), _part(plan, "test")
-    known = contract if contract is not None and len(contract.size) == 2 else None
-    splits = [name for name in SPLITS if name in list_folder(where).splits]
-    held = next((name for name in reversed(splits) if name != "train"), None)
-    if "train" in splits and held:
-        return worlds.open(where, "train", contract=known), worlds.open(where, held, contract=known)
-    everything = worlds.open(where, splits[0] if splits else None, contract=known)
-    return _divided(everything, plan.seed)
+        return _open_part(plan, "train"), _open_part(plan, "test")
+    image_contract = contract if contract is not None and len(contract.size) == 2 else None
+    splits = [name for name in SPLITS if name in list_folder(folder).splits]
+    test_split = next((name for name in reversed(splits) if name != "train"), None)
+    if "train" in splits and test_split:
+        train = worlds.open(folder, "train", contract=image_contract)
+        return train, worlds.open(folder, test_split, contract=image_contract)
+    everything = worlds.open(folder, splits[0] if splits else None, contract=image_contract)
+    return _split_by_class(everything, plan.seed)
 
 
-def _part(plan: ClassificationRecipe, split: str) -> LabelledImages:
+def _open_part(plan: ClassificationRecipe, split: str) -> LabelledImages:
     return worlds.open(plan.data, split, root=plan.root, download=plan.download)
 
 
-def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
+def _split_by_class(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
     """Split labelled images into training and test part, class by class, at random by a seed."""
     generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
     kept, held = [], []
@@ -132,7 +133,7 @@ def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, Labell
     return samples.take(torch.cat(kept)), samples.take(torch.cat(held))
 
 
-def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
+def _data_notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
     """Describe what is odd about training and test data, as sentences.
 
     Raises:
@@ -140,19 +141,22 @@ def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
     """
     notes = []
     if isinstance(train, ImageFolder) and isinstance(test, ImageFolder):
-        known = [
-            path for path, same in zip(test.paths, same_files(test.paths, train.paths), strict=True) if same
+        duplicates = [
+            path
+            for path, is_duplicate in zip(test.paths, same_files(test.paths, train.paths), strict=True)
+            if is_duplicate
         ]
-        if len(known) == len(test):
+        if len(duplicates) == len(test):
             raise DataError(
                 "pictures to test on that are not learned from",
-                received=f"all {len(known)} of {test.name} are in {train.name} too",
+                received=f"all {len(duplicates)} of {test.name} are in {train.name} too",
                 hint="Put other pictures into the part to test on, or leave it out: then every "
                 f"{HELD_OUT}th picture is held out.",
             )
-        if known:
+        if duplicates:
             notes.append(
-                f"{len(known)} of {len(test)} test pictures are learned from too, such as {known[0]}."
+                f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
+                f"such as {duplicates[0]}."
             )
     missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
     if missing:

@@ -87,13 +87,16 @@ def classifying(
             "a network with one input, and top and batch of 1 or more",
             received=f"{len(net.contracts)} inputs, top={top}, batch={batch}",
         )
-    waiting = iter(pictures)
-    while chunk := list(islice(waiting, batch)):
-        read = [_read(net, picture) for picture in chunk]
-        images = [image for image in read if isinstance(image, Tensor)]
+    remaining = iter(pictures)
+    while chunk := list(islice(remaining, batch)):
+        inputs = [_read_image(net, picture) for picture in chunk]
+        images = [image for image in inputs if isinstance(image, Tensor)]
         rows = iter(probabilities(net, torch.stack(images)) if images else ())
-        for picture, image in zip(chunk, read, strict=True):
-            yield image if isinstance(image, DataError) else _answer(net, _named(picture), next(rows), top)
+        for picture, image in zip(chunk, inputs, strict=True):
+            if isinstance(image, DataError):
+                yield image
+            else:
+                yield _to_classification(net, _source_name(picture), next(rows), top)
 
 
 def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b classes"]:
@@ -124,7 +127,9 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
     return log_probabilities(result).exp().cpu()
 
 
-def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> Classification | DataError:
+def _to_classification(
+    net: Net, source: str, row: Float[Tensor, " classes"], top: int
+) -> Classification | DataError:
     """Return the most probable classes of one row of probabilities; an error where it is not finite."""
     if not bool(row.isfinite().all()):
         return DataError(
@@ -138,7 +143,7 @@ def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> 
     return Classification(source, chosen, labels, tuple(values.tolist()), len(row))
 
 
-def _read(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
+def _read_image(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
     """Read one image as an input of the network; return the error for one that cannot be read."""
     if isinstance(picture, Tensor):
         image = picture[0] if picture.dim() == len(net.contract.shape) + 1 and len(picture) == 1 else picture
@@ -151,7 +156,7 @@ def _read(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
         return error
 
 
-def _named(picture: Picture) -> str:
+def _source_name(picture: Picture) -> str:
     """Return the name of an image, for its result."""
     if isinstance(picture, (str, Path)):
         return str(picture)

@@ -29,10 +29,10 @@ def shift(pictures: Tensor, generator: Generator) -> Tensor:
     """
     height, width = pictures.shape[-2:]
     vertical, horizontal = max(1, round(REACH * height)), max(1, round(REACH * width))
-    rows = _moved(len(pictures), height, vertical, generator)
-    columns = _moved(len(pictures), width, horizontal, generator)
-    which = torch.arange(len(pictures))[:, None, None]
-    moved = pictures.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]
+    rows = _shifted_indices(len(pictures), height, vertical, generator)
+    columns = _shifted_indices(len(pictures), width, horizontal, generator)
+    index = torch.arange(len(pictures))[:, None, None]
+    moved = pictures.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]
     return moved.permute(0, 3, 1, 2)
 
 
@@ -116,7 +116,7 @@ def augmented(pictures: Tensor, names: tuple[str, ...], seed: int) -> Tensor:
     return pictures
 
 
-def _moved(count: int, size: int, reach: int, generator: Generator) -> Tensor:
+def _shifted_indices(count: int, size: int, reach: int, generator: Generator) -> Tensor:
     """Return for each image the source index of each position along one axis, `[count size]`."""
     offset = torch.randint(-reach, reach + 1, (count, 1), generator=generator)
     return (torch.arange(size) + offset).clamp_(0, size - 1)

@@ -101,10 +101,10 @@ class DatasetBatches:
         if not len(samples):
             raise DataError("pictures to learn from", received=f"{samples.name} holds none")
         self.samples, self.net, self.plan = samples, net, plan
-        alone = len(samples) > plan.batch and len(samples) % plan.batch == 1
-        self._used = len(samples) - alone  # a batch of one has no variance to normalise by
+        single_left = len(samples) > plan.batch and len(samples) % plan.batch == 1
+        self._used = len(samples) - single_left  # a batch of one has no variance to normalise by
         self.steps = -(-self._used // plan.batch)
-        self._images = _on_device(samples, net) if not plan.augment else None
+        self._images = _images_on_device(samples, net) if not plan.augment else None
         self._labels = samples.labels.to(net.device)
 
     @property
@@ -126,14 +126,14 @@ class DatasetBatches:
         order = torch.randperm(len(self.samples), generator=generator)[: self._used]
         contract, size = self.net.contract, self.plan.batch
         if self._images is not None:
-            for part in order.to(self._labels.device)[skip * size :].split(size):
+            for indices in order.to(self._labels.device)[skip * size :].split(size):
                 yield (
-                    to_contract(self._images.index_select(0, part), contract),
-                    self._labels.index_select(0, part),
+                    to_contract(self._images.index_select(0, indices), contract),
+                    self._labels.index_select(0, indices),
                 )
             return
-        rest = self.samples.batches(order[skip * size :], size)
-        for step, (pictures, labels) in enumerate(rest, start=skip):
+        remaining = self.samples.batches(order[skip * size :], size)
+        for step, (pictures, labels) in enumerate(remaining, start=skip):
             if self.plan.augment:
                 pictures = augmented(pictures, self.plan.augment, seed_of(self.plan.seed, epoch, step))
             yield to_contract(pictures.to(self._labels.device), contract), labels.to(self._labels.device)
@@ -210,7 +210,7 @@ def checked(batch: Any, net: Net) -> Batch:
             pass
         case _:
             wanted = "pairs of inputs [b c ...] and class numbers [b] from the loader"
-            raise DataError(wanted, received=_form(batch))
+            raise DataError(wanted, received=_describe(batch))
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.labels), 1):
         raise DataError(
             f"class numbers from 0 to {len(net.labels) - 1}",
@@ -220,15 +220,15 @@ def checked(batch: Any, net: Net) -> Batch:
     return ready.to(net.device), labels.to(net.device, torch.int64)
 
 
-def _on_device(samples: LabelledImages, net: Net) -> Tensor | None:
+def _images_on_device(samples: LabelledImages, net: Net) -> Tensor | None:
     """Return all images as one tensor on the network's device; None if they are files, or too many for it."""
     if not isinstance(samples, ImageTensorDataset):
         return None
-    there = net.device.type == "cpu" or samples.images.numel() <= ROOM_ON_DEVICE
-    return samples.images.to(net.device) if there else None
+    fits = net.device.type == "cpu" or samples.images.numel() <= ROOM_ON_DEVICE
+    return samples.images.to(net.device) if fits else None
 
 
-def _form(batch: Any) -> str:
+def _describe(batch: Any) -> str:
     """Describe the form of a batch, for a message."""
     if isinstance(batch, list | tuple):
         return ", ".join(

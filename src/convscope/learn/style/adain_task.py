@@ -63,10 +63,12 @@ class ContentStylePairs(RandomCrops):
         """
         for step, (squares, _) in enumerate(super().batches(epoch, skip), start=skip):
             generator = self._generator("styles", epoch, step)
-            made = [self._style(step * self.batch + row, generator) for row in range(len(squares))]
-            yield squares, torch.stack(made).to(self.device).float() / 255
+            style_crops = [
+                self._style_crop(step * self.batch + row, generator) for row in range(len(squares))
+            ]
+            yield squares, torch.stack(style_crops).to(self.device).float() / 255
 
-    def _style(self, number: int, generator: Generator) -> Tensor:
+    def _style_crop(self, number: int, generator: Generator) -> Tensor:
         source = self.photographs if number % EVERY == 0 else self.paintings
         index = int(torch.randint(len(source), (1,), generator=generator))
         square = source.squares([index], self.side, generator)[0]
@@ -103,7 +105,7 @@ class AdaINTask(StyleTransferTask):
             UsageError: the network is no AdaIN.
             DataError: `data` is something else.
         """
-        _adain(net)
+        _require_adain(net)
         if not isinstance(data, UnlabelledImages):
             raise DataError("Photographs to learn from", received=type(data).__name__)
         return ContentStylePairs(data, self.paintings, plan, self.scales.side, net.device)
@@ -148,12 +150,12 @@ class AdaINTask(StyleTransferTask):
         Returns:
             Mean squared errors `[b]`; gradients flow to the decoder only.
         """
-        module = _adain(net)
+        module = _require_adain(net)
         with choice.autocast(squares.device):
             with torch.no_grad():
                 features = module.encode(*net.normalise(choice.to_memory_format(squares)))
-            again = module.decode(features)
-        return _mean((again.float() - squares).square())
+            decoded = module.decode(features)
+        return _mean_per_image((decoded.float() - squares).square())
 
     def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig) -> StyleStep:
         """Stylize a batch and compute its loss.
@@ -171,17 +173,19 @@ class AdaINTask(StyleTransferTask):
             Loss and sums of the batch.
         """
         photographs, paintings = batch
-        module, scales = _adain(net), self.scales
+        module, scales = _require_adain(net), self.scales
         with choice.autocast(photographs.device):
             with torch.no_grad():
                 features = module.encode(*net.normalise(choice.to_memory_format(photographs)))
-                wanted = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
-                target = module.exchange(features.float(), wanted[-1])
+                style_statistics = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
+                target = module.exchange(features.float(), style_statistics[-1])
             painted = module.decode(target)
-            again = module.levels(*net.normalise(choice.to_memory_format(painted.float())))
-        content = _mean(functional.mse_loss(again[-1].float(), target, reduction="none"))
-        content = content / (_mean(target.square()) + TINY)
-        style = torch.stack([_apart(statistics(a), w) for a, w in zip(again, wanted, strict=True)]).mean(0)
+            levels = module.levels(*net.normalise(choice.to_memory_format(painted.float())))
+        content = _mean_per_image(functional.mse_loss(levels[-1].float(), target, reduction="none"))
+        content = content / (_mean_per_image(target.square()) + TINY)
+        style = torch.stack(
+            [_relative_distance(statistics(a), w) for a, w in zip(levels, style_statistics, strict=True)]
+        ).mean(0)
         painted = painted.float()
         rough = roughness(painted)
         loss = scales.content * content + scales.style * style + scales.smooth * rough
@@ -203,11 +207,11 @@ class AdaINTask(StyleTransferTask):
         sums, error = torch.zeros(self.metric_sums, dtype=torch.float64), 0.0
         with torch.no_grad(), frozen(net.module):
             for index in range(len(data)):
-                square = data.middles([index], self.scales.side).to(net.device).float() / 255
+                crop = data.middles([index], self.scales.side).to(net.device).float() / 255
                 other = self.paintings.middles([index % len(self.paintings)], self.scales.side)
-                price = self.priced(net, (square, other.to(net.device).float() / 255), choice)
-                sums += price.sums.double().cpu()
-                error += float(self.identity_error(net, square, choice)) / len(data)
+                cost = self.priced(net, (crop, other.to(net.device).float() / 255), choice)
+                sums += cost.sums.double().cpu()
+                error += float(self.identity_error(net, crop, choice)) / len(data)
         return StyleEval({**self.metrics(sums.tolist(), len(data)), "psnr": decibels(error)})
 
     def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
@@ -216,7 +220,7 @@ class AdaINTask(StyleTransferTask):
         first, second = example.to(net.device).split(batch)
         return first, second
 
-    def _judged_by(self) -> str:
+    def _loss_network_name(self) -> str:
         return LOSS_NETWORK
 
 
@@ -236,13 +240,13 @@ def fresh(photographs: UnlabelledImages, seed: int) -> Net:
     Raises:
         UsageError: `hed-vgg16` lacks a weight of the encoder.
     """
-    trunk = nets.load(LOSS_NETWORK)
+    pretrained = nets.load(LOSS_NETWORK)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = AdaIN()
-    source = trunk.module.state_dict()
-    own = module.encoder.state_dict()
-    module.encoder.load_state_dict({name: source[_there(name, source)] for name in own})
+    weights = pretrained.module.state_dict()
+    encoder_state = module.encoder.state_dict()
+    module.encoder.load_state_dict({name: weights[_pretrained_name(name, weights)] for name in encoder_state})
     net = nets.wrap(module, ADAIN.contract, name="adain")
     images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
     with torch.no_grad():
@@ -252,7 +256,7 @@ def fresh(photographs: UnlabelledImages, seed: int) -> Net:
     return net
 
 
-def _there(name: str, source: dict[str, Tensor]) -> str:
+def _pretrained_name(name: str, source: dict[str, Tensor]) -> str:
     """Find the pretrained network's name of a weight such as `conv1_1.weight`, whatever its prefix."""
     found = [other for other in source if other == name or other.endswith(f".{name}")]
     if len(found) != 1:
@@ -260,18 +264,20 @@ def _there(name: str, source: dict[str, Tensor]) -> str:
     return found[0]
 
 
-def _adain(net: Net) -> AdaIN:
+def _require_adain(net: Net) -> AdaIN:
     if not isinstance(net.module, AdaIN):
         raise UsageError("an AdaIN network", received=net.name)
     return net.module
 
 
-def _mean(values: Tensor) -> Tensor:
+def _mean_per_image(values: Tensor) -> Tensor:
     """Return the mean over all axes but the first."""
     return values.flatten(1).mean(1)
 
 
-def _apart(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+def _relative_distance(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
     """Compute the squared distance of means and deviations, relative to the sum of their squares, `[b]`."""
     one, other = torch.cat(here, 1), torch.cat(wanted, 1)
-    return _mean((one - other).square()) / (_mean(one.square()) + _mean(other.square()) + TINY)
+    return _mean_per_image((one - other).square()) / (
+        _mean_per_image(one.square()) + _mean_per_image(other.square()) + TINY
+    )

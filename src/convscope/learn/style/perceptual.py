@@ -72,10 +72,12 @@ class PerceptualLoss:
         if not paintings or not style:
             raise UsageError("at least one painting and one layer of style", received="none")
         with torch.no_grad():
-            seen = [record(net, image.to(net.device), self.style) for image in paintings]
+            features = [record(net, image.to(net.device), self.style) for image in paintings]
             palettes = [palette(image.to(net.device)) for image in paintings]
         self.palettes = torch.cat(palettes)
-        self.grams = {place: torch.cat([gram(one[place].float()) for one in seen]) for place in self.style}
+        self.grams = {
+            place: torch.cat([gram(one[place].float()) for one in features]) for place in self.style
+        }
         self.blank = {place: style_loss(torch.zeros_like(g), g) + TINY for place, g in self.grams.items()}
 
     def features(self, images: Images, choice: ExecutionConfig = PLAIN) -> dict[LayerAddress, Tensor]:
@@ -90,8 +92,8 @@ class PerceptualLoss:
         """
         places = (*self.style, self.content)
         with choice.autocast(images.device):
-            seen = record(self.net, choice.to_memory_format(images), places)
-        return {place: maps.float() for place, maps in seen.items()}
+            recorded = record(self.net, choice.to_memory_format(images), places)
+        return {place: maps.float() for place, maps in recorded.items()}
 
     def judge(
         self,
@@ -114,11 +116,11 @@ class PerceptualLoss:
             Both distances of each image, `[b]`.
         """
         with torch.no_grad(), choice.autocast(photographs.device):
-            seen = record(self.net, choice.to_memory_format(photographs), [self.content])
-            wanted = seen[self.content].float()
-        answer = self.features(painted, choice)
-        content = content_loss(answer[self.content], wanted) / (wanted.square().flatten(1).mean(1) + TINY)
-        return PerceptualDistances(content, self.style_of(answer, styles))
+            recorded = record(self.net, choice.to_memory_format(photographs), [self.content])
+            target = recorded[self.content].float()
+        features = self.features(painted, choice)
+        content = content_loss(features[self.content], target) / (target.square().flatten(1).mean(1) + TINY)
+        return PerceptualDistances(content, self.style_of(features, styles))
 
     def style_of(
         self, answer: dict[LayerAddress, Tensor], styles: Int64[Tensor, " b"]
@@ -138,9 +140,9 @@ class PerceptualLoss:
         """
         parts = []
         for place in self.style:
-            here, wanted = gram(answer[place]), self.grams[place][styles]
-            both = style_loss(here, torch.zeros_like(here)) + self.blank[place][styles]
-            parts.append(style_loss(here, wanted) / both)
+            grams, targets = gram(answer[place]), self.grams[place][styles]
+            scale = style_loss(grams, torch.zeros_like(grams)) + self.blank[place][styles]
+            parts.append(style_loss(grams, targets) / scale)
         return torch.stack(parts).mean(0)
 
     def palette_of(self, painted: Images, styles: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
@@ -153,10 +155,10 @@ class PerceptualLoss:
         Returns:
             Distances `[b]`: 0 for equal palettes, 1 for an image of one colour.
         """
-        here, wanted = palette(painted), self.palettes.to(painted.device)[styles]
-        apart = (here - wanted).square().sum((-2, -1))
-        both = (here.square() + wanted.square()).sum((-2, -1)) + TINY
-        return (apart / both).mean(1)
+        palettes, targets = palette(painted), self.palettes.to(painted.device)[styles]
+        distance = (palettes - targets).square().sum((-2, -1))
+        scale = (palettes.square() + targets.square()).sum((-2, -1)) + TINY
+        return (distance / scale).mean(1)
 
 
 def palette(images: Images) -> Float[Tensor, "b s 3 3"]:

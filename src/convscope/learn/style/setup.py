@@ -83,7 +83,7 @@ def named(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, file = word.partition("=")
         if not equals or not NAME.fullmatch(name):
-            name, file = _plain(Path(word).stem), word
+            name, file = _slug(Path(word).stem), word
         if name in found:
             raise UsageError(
                 "a name of its own for each style",
@@ -131,14 +131,14 @@ def setup_style_training(
     """
     scales, names = scales or StyleLossWeights(), tuple(styles)
     if kind == "adain":
-        return _any_style(photographs, styles, test, scales, seed)
-    judge = perceptual_loss(judging or PerceptualConfig(), styles)
+        return _setup_adain(photographs, styles, test, scales, seed)
+    loss = perceptual_loss(judging or PerceptualConfig(), styles)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module, task = _fresh(kind, names, width, judge, scales)
+        module, task = _build_network(kind, names, width, loss, scales)
     source = Source(kind, PAPERS[kind], "Apache-2.0; see the photographs' and paintings' own", "trained here")
     net = nets.wrap(module, CONTRACT, name=kind, source=replace(source, note=f"Styles: {', '.join(names)}."))
-    return StyleTrainingSetup(net, task, *_divided(photographs, test, scales.side))
+    return StyleTrainingSetup(net, task, *_split_photographs(photographs, test, scales.side))
 
 
 def setup_added_style(
@@ -190,7 +190,7 @@ def setup_added_style(
     task = StyleBankTask(
         perceptual_loss(judging or PerceptualConfig(), styles), replace(scales, alternation=0), tuple(styles)
     )
-    return StyleTrainingSetup(grown, task, *_divided(photographs, test, scales.side))
+    return StyleTrainingSetup(grown, task, *_split_photographs(photographs, test, scales.side))
 
 
 def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> PerceptualLoss:
@@ -219,7 +219,7 @@ def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> Per
     return PerceptualLoss(frozen_copy(net), paintings, judging.content, judging.style)
 
 
-def _any_style(
+def _setup_adain(
     photographs: str | Path,
     styles: Mapping[str, str],
     test: str | Path | None,
@@ -227,7 +227,7 @@ def _any_style(
     seed: int,
 ) -> StyleTrainingSetup:
     """Set up the training of an AdaIN network."""
-    train, held = _divided(photographs, test, scales.side)
+    train, held = _split_photographs(photographs, test, scales.side)
     paintings = UnlabelledImages.of(styles.values(), least=SMALLEST)
     net = fresh(train, seed)
     note = f"Encoder: {LOSS_NETWORK}. Learned on the styles of {len(styles)} paintings and of photographs."
@@ -237,12 +237,12 @@ def _any_style(
     return StyleTrainingSetup(net, AdaINTask(paintings, scales), train, held)
 
 
-def _fresh(
-    kind: str, names: tuple[str, ...], width: int, judge: PerceptualLoss, scales: StyleLossWeights
+def _build_network(
+    kind: str, names: tuple[str, ...], width: int, loss: PerceptualLoss, scales: StyleLossWeights
 ) -> tuple[nn.Module, StyleTransferTask]:
     """Build an untrained StyleBank or Johnson network, and its task."""
     if kind == "stylebank":
-        return StyleBank(StyleBankConfig(names, width)), StyleBankTask(judge, scales)
+        return StyleBank(StyleBankConfig(names, width)), StyleBankTask(loss, scales)
     if kind != "johnson":
         raise UsageError("stylebank, johnson or adain", received=kind)
     if len(names) != 1:
@@ -251,23 +251,23 @@ def _fresh(
             received=", ".join(names),
             hint="--kind stylebank learns several.",
         )
-    return Johnson(Size(names[0], width)), StyleTransferTask(judge, scales)
+    return Johnson(Size(names[0], width)), StyleTransferTask(loss, scales)
 
 
-def _divided(
+def _split_photographs(
     photographs: str | Path, test: str | Path | None, side: int
 ) -> tuple[UnlabelledImages, UnlabelledImages]:
     """Return the photographs to learn from and to test on; a single one serves for both."""
     found = UnlabelledImages(photographs)
     if test is not None:
-        tested = UnlabelledImages(test)
-        return found, tested.take(range(min(len(tested), MOST_HELD_OUT)))
+        test_photographs = UnlabelledImages(test)
+        return found, test_photographs.take(range(min(len(test_photographs), MOST_HELD_OUT)))
     held = range(0, len(found), HELD_OUT)[:MOST_HELD_OUT] if len(found) > 1 else range(1)
-    rest = [index for index in range(len(found)) if index not in held or len(found) == 1]
-    return found.take(rest), found.take(held)
+    kept = [index for index in range(len(found)) if index not in held or len(found) == 1]
+    return found.take(kept), found.take(held)
 
 
-def _plain(stem: str) -> str:
+def _slug(stem: str) -> str:
     """Make a style's name of a file's: lower case, digits and hyphens, beginning with a letter."""
-    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
-    return plain[:40].strip("-") or "style"
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
+    return slug[:40].strip("-") or "style"

@@ -131,9 +131,9 @@ class StyleTransferTask:
         if not isinstance(data, UnlabelledImages):
             raise DataError("Photographs to learn from", received=type(data).__name__)
         styles = self.styles(net)
-        there = len(next(iter(self.judge.grams.values())))
-        if len(styles) != there:
-            raise UsageError(f"a painting for each of {', '.join(styles)}", received=f"{there} paintings")
+        paintings = len(next(iter(self.judge.grams.values())))
+        if len(styles) != paintings:
+            raise UsageError(f"a painting for each of {', '.join(styles)}", received=f"{paintings} paintings")
         self.judge.net.to(net.device)
         return RandomCrops(
             data, len(styles), batch=plan.batch, side=self.scales.side, seed=plan.seed, device=net.device
@@ -214,7 +214,7 @@ class StyleTransferTask:
         photographs, styles = batch
         with choice.autocast(photographs.device):
             painted = self.paint(net, choice.to_memory_format(photographs), styles)
-        return self._judged(painted.float(), photographs, styles, choice)
+        return self._stylized_cost(painted.float(), photographs, styles, choice)
 
     def paint(self, net: Net, photographs: Images, styles: Int64[Tensor, " b"]) -> Images:
         """Stylize photographs.
@@ -229,17 +229,18 @@ class StyleTransferTask:
         """
         return net(photographs)
 
-    def _judged(
+    def _stylized_cost(
         self, painted: Images, photographs: Images, styles: Int64[Tensor, " b"], choice: ExecutionConfig
     ) -> StyleStep:
         """Compute the loss of stylized photographs."""
-        scales, verdict = self.scales, self.judge.judge(painted, photographs, styles, choice)
-        rough = roughness(painted)
-        loss = scales.content * verdict.content + scales.style * verdict.style + scales.smooth * rough
+        scales, distances = self.scales, self.judge.judge(painted, photographs, styles, choice)
+        smooth = roughness(painted)
+        loss = scales.content * distances.content + scales.style * distances.style + scales.smooth * smooth
         loss = loss + OUTSIDE * range_penalty(painted)
         if scales.palette:
             loss = loss + scales.palette * self.judge.palette_of(painted, styles)
-        parts = [loss, verdict.content, verdict.style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
+        error, stylized = torch.zeros_like(smooth), torch.ones_like(smooth)
+        parts = [loss, distances.content, distances.style, smooth, error, stylized]
         return StyleStep(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
     def metrics(self, sums: Sequence[float], seen: int) -> dict[str, float]:
@@ -273,23 +274,27 @@ class StyleTransferTask:
         Returns:
             Metrics, and the style that is furthest from its painting.
         """
-        names, totals, perfect = self.styles(net), [], []
+        names, totals, identity_errors = self.styles(net), [], []
         with torch.no_grad(), frozen(net.module):
             for start in range(0, len(data), 4):
                 indices = range(start, min(start + 4, len(data)))
                 squares = data.middles(indices, self.scales.side).to(net.device).float() / 255
                 for style in range(len(names)):
-                    wanted = torch.full((len(squares),), style, device=net.device)
-                    price = self.priced(net, (squares, wanted), choice)
-                    totals.append((style, price.sums.double().cpu()))
-                perfect.append(self.identity_error(net, squares, choice))
+                    styles = torch.full((len(squares),), style, device=net.device)
+                    cost = self.priced(net, (squares, styles), choice)
+                    totals.append((style, cost.sums.double().cpu()))
+                identity_errors.append(self.identity_error(net, squares, choice))
         sums = torch.stack([row for _, row in totals]).sum(0).tolist()
         found = self.metrics(sums, int(sums[-1]))
-        if perfect[0] is not None:
-            found["psnr"] = decibels(float(torch.cat([row for row in perfect if row is not None]).mean()))
-        each = [sum(float(row[2]) for style, row in totals if style == index) for index in range(len(names))]
-        furthest = max(range(len(names)), key=lambda index: each[index])
-        share = each[furthest] / len(data)
+        if identity_errors[0] is not None:
+            found["psnr"] = decibels(
+                float(torch.cat([row for row in identity_errors if row is not None]).mean())
+            )
+        distances = [
+            sum(float(row[2]) for style, row in totals if style == index) for index in range(len(names))
+        ]
+        furthest = max(range(len(names)), key=lambda index: distances[index])
+        share = distances[furthest] / len(data)
         return StyleEval(found, f"furthest from its painting: {names[furthest]} ({share:.2f})")
 
     def identity_error(
@@ -314,10 +319,10 @@ class StyleTransferTask:
         least = math.inf
         for _ in range(3):
             started = time.perf_counter()
-            price = self.priced(net, example, choice)
-            price.loss.backward()
+            cost = self.priced(net, example, choice)
+            cost.loss.backward()
             net.module.zero_grad()
-            finite = math.isfinite(price.loss.item())
+            finite = math.isfinite(cost.loss.item())
             least = min(least, time.perf_counter() - started if finite else math.inf)
         return least
 
@@ -327,7 +332,7 @@ class StyleTransferTask:
         squares = torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(0))
         return squares.to(net.device), torch.arange(batch, device=net.device) % len(self.styles(net))
 
-    def _judged_by(self) -> str:
+    def _loss_network_name(self) -> str:
         """Return the name of the loss network, for the cache key."""
         return self.judge.net.name
 
@@ -336,7 +341,7 @@ class StyleTransferTask:
         facts = (
             type(net.module).__name__,
             net.module.options,
-            self._judged_by(),
+            self._loss_network_name(),
             self.scales.side,
             plan.batch,
             plan.memory_format,
@@ -400,7 +405,7 @@ class StyleBankTask(StyleTransferTask):
         if self.scales.paints(step):
             self.corner = STRIDE[0] * step, STRIDE[1] * step
             return self.priced(net, batch, choice)
-        moved = [weight for weight in _bank(net).shared() if weight.requires_grad]
+        moved = [weight for weight in _require_bank(net).shared() if weight.requires_grad]
         return reconstruction_cost(self.identity_error(net, batch[0], choice), self.scales, moved)
 
     def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
@@ -428,7 +433,7 @@ class StyleBankTask(StyleTransferTask):
         Returns:
             Stylized photographs `[b 3 h w]`, in [0, 1] but not clipped.
         """
-        bank = _bank(net)
+        bank = _require_bank(net)
         places = torch.tensor([bank.styles.index(name) for name in self.styles(net)], device=styles.device)
         rows = functional.one_hot(places[styles], len(bank.styles)).to(photographs.dtype)
         return bank(net.normalise(photographs)[0], rows, None, self.corner)
@@ -445,8 +450,8 @@ class StyleBankTask(StyleTransferTask):
             Mean squared errors `[b]`.
         """
         with choice.autocast(squares.device):
-            again = _bank(net).identity(*net.normalise(choice.to_memory_format(squares)))
-        return (again.float() - squares).square().flatten(1).mean(1)
+            decoded = _require_bank(net).identity(*net.normalise(choice.to_memory_format(squares)))
+        return (decoded.float() - squares).square().flatten(1).mean(1)
 
 
 def reconstruction_cost(
@@ -485,7 +490,7 @@ def decibels(error: float) -> float:
     return -10 * math.log10(max(error, 1e-12))
 
 
-def _bank(net: Net) -> StyleBank:
+def _require_bank(net: Net) -> StyleBank:
     if not isinstance(net.module, StyleBank):
         raise UsageError("a StyleBank", received=net.name)
     return net.module

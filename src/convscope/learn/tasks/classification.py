@@ -84,9 +84,9 @@ class Classification:
             logits = self.head.logits(net(choice.to_memory_format(inputs)))
         loss = self.head.loss(logits, labels, self.smoothing)
         with torch.no_grad():
-            right = (logits.argmax(1) == labels).sum()
-            plain = self.head.loss(logits, labels)
-            return StepOutput(loss, torch.stack((plain * len(labels), right)))
+            correct = (logits.argmax(1) == labels).sum()
+            unsmoothed = self.head.loss(logits, labels)
+            return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
 
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
         """Compute mean loss and accuracy.
@@ -111,17 +111,19 @@ class Classification:
         Returns:
             `loss` in nats, `accuracy` from 0 to 1, and the most frequent confusion of two classes.
         """
-        found = evaluate(net, data, choice=choice, head=self.head)
-        return EvalResult({"loss": found.loss, "accuracy": found.accuracy}, found.worst)
+        evaluation = evaluate(net, data, choice=choice, head=self.head)
+        return EvalResult({"loss": evaluation.loss, "accuracy": evaluation.accuracy}, evaluation.worst)
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:
     """Refuse data of a single class, on which every network would be right."""
     labels = getattr(data, "labels", None)
-    there = sorted(set(labels.tolist())) if isinstance(labels, Tensor) and len(labels) else range(len(names))
-    if len(names) < 2 or len(there) < 2:
+    present = (
+        sorted(set(labels.tolist())) if isinstance(labels, Tensor) and len(labels) else range(len(names))
+    )
+    if len(names) < 2 or len(present) < 2:
         raise DataError(
             "pictures of two classes or more, to tell them apart",
-            received=f"{getattr(data, 'name', 'the data')}, all of the class {names[next(iter(there))]}",
+            received=f"{getattr(data, 'name', 'the data')}, all of the class {names[next(iter(present))]}",
             hint="A folder of pictures has one folder for each class: FOLDER/<class>/<pictures>.",
         )

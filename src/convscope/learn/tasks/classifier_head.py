@@ -95,18 +95,18 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
         raise UsageError("a network with one input to learn classes", received=f"{len(net.contracts)} inputs")
     example = sized_example(net)
     with torch.no_grad(), frozen(net.module):
-        answer = first_tensor(net(example)).flatten(1).float()
-    if answer.shape[1] != classes:
+        output = first_tensor(net(example)).flatten(1).float()
+    if output.shape[1] != classes:
         raise UsageError(
             f"a network with {classes} outputs, one for each class of {source}",
-            received=f"{net.name} has {answer.shape[1]}",
+            received=f"{net.name} has {output.shape[1]}",
             hint="Choose a network or data of the same number of classes.",
         )
-    summed = answer.sum(1)
+    totals = output.sum(1)
     is_distribution = (
         classes > 1
-        and bool((answer >= 0).all())
-        and torch.allclose(summed, torch.ones_like(summed), atol=1e-3)
+        and bool((output >= 0).all())
+        and torch.allclose(totals, torch.ones_like(totals), atol=1e-3)
     )
     return ClassifierHead(classes, is_distribution)
 

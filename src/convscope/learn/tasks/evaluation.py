@@ -70,9 +70,9 @@ class Evaluation:
     def worst(self) -> str:
         """The most frequent confusion, as `9 taken for 7 (10 times)`; empty if there is none."""
         wrong = self.confusion.fill_diagonal_(0)
-        label, answer = divmod(int(wrong.argmax()), len(self.classes))
-        times = int(wrong[label, answer])
-        return f"{self.classes[label]} taken for {self.classes[answer]} ({times} times)" if times else ""
+        label, prediction = divmod(int(wrong.argmax()), len(self.classes))
+        count = int(wrong[label, prediction])
+        return f"{self.classes[label]} taken for {self.classes[prediction]} ({count} times)" if count else ""
 
     @property
     def majority(self) -> float:
@@ -105,7 +105,7 @@ class Evaluation:
 
         Beside the metrics: confusion matrix, and the 16 images with the largest loss, by index.
         """
-        shares = [None if share != share else share for share in self.class_accuracy.tolist()]
+        recalls = [None if share != share else share for share in self.class_accuracy.tolist()]
         hardest = [
             {
                 "index": i,
@@ -122,7 +122,7 @@ class Evaluation:
             "accuracy": self.accuracy,
             "majority": self.majority,
             "caveat": self.caveat,
-            "class_accuracy": dict(zip(self.classes, shares, strict=True)),
+            "class_accuracy": dict(zip(self.classes, recalls, strict=True)),
             "confusion": self.confusion.tolist(),
             "worst": self.worst,
             "hardest": hardest,
@@ -158,16 +158,16 @@ def evaluate(
     head = head or read_head(net, len(class_names(data, net)), getattr(data, "name", "the data"))
     logits, labels = [], []
     with torch.inference_mode(), frozen(net.module), choice.autocast(net.device):
-        for inputs, wanted in _batches(net, data, batch):
+        for inputs, targets in _batches(net, data, batch):
             logits.append(head.logits(net(choice.to_memory_format(inputs))))
-            labels.append(wanted)
+            labels.append(targets)
         if not labels:
             raise DataError("pictures to evaluate on", received="none")
-        scores, wanted = torch.cat(logits), torch.cat(labels)
-        losses = functional.cross_entropy(scores, wanted, reduction="none")
+        scores, targets = torch.cat(logits), torch.cat(labels)
+        losses = functional.cross_entropy(scores, targets, reduction="none")
         probabilities = scores.softmax(1)
     return Evaluation(
-        class_names(data, net), wanted.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone()
+        class_names(data, net), targets.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone()
     )
 
 

@@ -57,8 +57,8 @@ class Run:
         plan = run_files.validated(schema, values, folder)
         epochs = run_files.read_epochs(folder, plan.epochs)
         run_files.check_files(folder)
-        own = schema.tasks[0] if len(schema.tasks) == 1 else ""
-        return cls(folder, plan, epochs or (), task or own)
+        default_task = schema.tasks[0] if len(schema.tasks) == 1 else ""
+        return cls(folder, plan, epochs or (), task or default_task)
 
     @property
     def finished(self) -> bool:
@@ -101,10 +101,10 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
     if asked.resume is None:
         raise UsageError("a run to resume", received="none")
     run = Run.open(asked.resume, type(asked))
-    _refuse_settled(asked, run)
+    _refuse_other_settings(asked, run)
     _check_task(run, task, asked.tasks)
     if "epochs" in asked.model_fields_set and asked.epochs != run.plan.epochs:
-        return replace(run, plan=_longer(run, asked.epochs))
+        return replace(run, plan=_with_more_epochs(run, asked.epochs))
     if run.finished:
         raise UsageError(
             "a run with epochs left",
@@ -114,12 +114,12 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
     return run
 
 
-def _refuse_settled(asked: TrainRecipe, run: Run) -> None:
+def _refuse_other_settings(asked: TrainRecipe, run: Run) -> None:
     """Refuse settings beside `resume` and `epochs`: the run's own recipe decides them."""
     given = [name for name in type(asked).model_fields if name in asked.model_fields_set]
-    settled = [name for name in given if name not in ("resume", "epochs")]
-    if settled:
-        words = [n.upper() if n in asked.positional else f"--{n.replace('_', '-')}" for n in settled]
+    refused = [name for name in given if name not in ("resume", "epochs")]
+    if refused:
+        words = [n.upper() if n in asked.positional else f"--{n.replace('_', '-')}" for n in refused]
         raise UsageError(
             "no settings but --epochs beside --resume: the run's own recipe counts",
             received=", ".join(words),
@@ -143,7 +143,7 @@ def _check_task(run: Run, task: str | None, tasks: tuple[str, ...]) -> None:
     )
 
 
-def _longer(run: Run, epochs: int) -> TrainRecipe:
+def _with_more_epochs(run: Run, epochs: int) -> TrainRecipe:
     """Return the run's recipe with more epochs.
 
     Raises:
@@ -157,11 +157,11 @@ def _longer(run: Run, epochs: int) -> TrainRecipe:
             hint="Leave it out; Ctrl-C ends a run early, and saves.",
         )
     if not extends(plan):
-        warm = " with a warm-up" if plan.schedule == "constant" else ""
+        with_warmup = " with a warm-up" if plan.schedule == "constant" else ""
         raise UsageError(
             "a schedule without an end, to get more epochs",
-            received=f"--schedule {plan.schedule}{warm}, whose learning rates follow from {plan.epochs} "
-            f"epochs: of a run of {epochs}, those of the epochs behind would have been others",
+            received=f"--schedule {plan.schedule}{with_warmup}, whose learning rates follow from "
+            f"{plan.epochs} epochs: of a run of {epochs}, those of the epochs behind would have been others",
             hint=_next_step(run),
         )
     return plan.model_copy(update={"epochs": epochs})

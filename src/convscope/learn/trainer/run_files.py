@@ -145,9 +145,9 @@ def check_files(folder: Path) -> None:
                 raise ValueError("no table")
         except (OSError, ValueError) as error:
             raise DataError(f"the file of a run at {path}", received=str(error)) from None
-    place = folder / STATE
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise DataError(f"the folder of a run's state at {place}", received="a link or a file")
+    state_folder = folder / STATE
+    if state_folder.is_symlink() or (state_folder.exists() and not state_folder.is_dir()):
+        raise DataError(f"the folder of a run's state at {state_folder}", received="a link or a file")
 
 
 def read_state(folder: Path) -> "state.State | None":
@@ -179,11 +179,11 @@ def check_free(folder: Path) -> None:
         UsageError: a file of such a name is there.
     """
     names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS)
-    there = [name for name in names if os.path.lexists(folder / name)]
-    if there:
+    present = [name for name in names if os.path.lexists(folder / name)]
+    if present:
         raise UsageError(
             "a folder without a run",
-            received=f"{folder}, with {', '.join(there)}",
+            received=f"{folder}, with {', '.join(present)}",
             hint=f"Continue it with --resume {folder}, or choose another.",
         )
 

@@ -88,19 +88,19 @@ def iter_train_run(
     if source is not None:
         run = resumed(plan, "Classification" if task is None else task_name(task))
         plan, state = run.plan, run.state()
-    loop = Trainer(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
-    files = _Files(out, place or out, loop)
-    files.begin(fresh=source is None or not _same(source, out))
+    trainer = Trainer(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
+    files = _Files(out, place or out, trainer)
+    files.create_folder(fresh=source is None or not _same_folder(source, out))
     with run_files.alone(out):
-        files.first(whole=state is not None)
-        yield from _watched(loop, files)
+        files.write_all(whole=state is not None)
+        yield from _stored_events(trainer, files)
 
 
-def _watched(loop: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
+def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
     """Yield the events of a training, storing the state before an event where one is due."""
     saved = time.monotonic()
-    with _signals(loop) as stop:
-        for event in loop:
+    with _signals(trainer) as stop:
+        for event in trainer:
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
                 files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
@@ -139,13 +139,13 @@ def train(
         Interrupted, TrainingError, UsageError, DataError: as `iter_train_run` does.
     """
     if resume is not None:
-        ready, out = ClassificationRecipe.parse({**plan, "resume": Path(resume)}), out or resume
+        recipe, out = ClassificationRecipe.parse({**plan, "resume": Path(resume)}), out or resume
     else:
         named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
-        ready = ClassificationRecipe.parse({**named, **plan})
-        refuse_unused(ready)
+        recipe = ClassificationRecipe.parse({**named, **plan})
+        refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
-    for _event in iter_train_run(net, train, test, ready, out=folder, task=task):
+    for _event in iter_train_run(net, train, test, recipe, out=folder, task=task):
         pass
     return Run.open(folder)
 
@@ -159,23 +159,23 @@ def free_folder(name: str) -> Path:
     Returns:
         `runs/<date>-<name>`, with `-2`, `-3` and so on where that exists. Nothing is created.
     """
-    plain = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip("-.")[:60] or "net"
-    first = Path("runs") / f"{date.today().isoformat()}-{plain}"
-    number, found = 1, first
-    while found.exists():
+    slug = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip("-.")[:60] or "net"
+    first = Path("runs") / f"{date.today().isoformat()}-{slug}"
+    number, folder = 1, first
+    while folder.exists():
         number += 1
-        found = first.with_name(f"{first.name}-{number}")
-    return found
+        folder = first.with_name(f"{first.name}-{number}")
+    return folder
 
 
 class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(self, out: Path, place: Path, loop: Trainer) -> None:
-        self.out, self.place, self.loop, self.plan = out, place, loop, loop.plan
-        self.task = task_name(loop.task)
+    def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
+        self.out, self.place, self.trainer, self.plan = out, place, trainer, trainer.plan
+        self.task = task_name(trainer.task)
 
-    def begin(self, *, fresh: bool) -> None:
+    def create_folder(self, *, fresh: bool) -> None:
         """Create the run's folder.
 
         Args:
@@ -189,9 +189,9 @@ class _Files:
             if fresh:
                 run_files.check_free(self.out)
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._folder_error(error) from None
 
-    def first(self, *, whole: bool) -> None:
+    def write_all(self, *, whole: bool) -> None:
         """Write all files for the first time, after removing what killed processes left.
 
         Args:
@@ -202,7 +202,7 @@ class _Files:
             remove_parts(self.out)
             write_text(self.out / RECIPE, run_files.written_toml(self.plan, self.task))
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._folder_error(error) from None
         self.store(environment=True, weights=True, metrics=whole)
 
     def store(self, *, weights: bool, environment: bool = False, metrics: bool = True) -> None:
@@ -217,22 +217,22 @@ class _Files:
             TrainingError: a weight or sum is NaN or infinite; the files stay as they were.
             ConvscopeError: the disk is full; each file is the old or the new one.
         """
-        loop, out = self.loop, self.out
-        state = loop.state()
+        trainer, out = self.trainer, self.out
+        state = trainer.state()
         try:
             state.write(out / STATE)
             if environment:
                 write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
             if weights:
                 self._save_network()
-                lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in loop.history]
+                lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]
                 if metrics:
                     write_text(out / METRICS, "".join(lines))
         except ConvscopeError as error:
-            raise self._unsaved(error.received, full=not isinstance(error, UsageError)) from None
+            raise self._save_error(error.received, full=not isinstance(error, UsageError)) from None
         except (OSError, ValueError) as error:
             full = isinstance(error, OSError) and is_full(error)
-            raise self._unsaved(str(error), full=full) from None
+            raise self._save_error(str(error), full=full) from None
 
     def interrupted(self, event: TrainProgress | Epoch) -> Interrupted:
         """Return the exception for a training that was stopped, with the command that resumes it.
@@ -255,14 +255,14 @@ class _Files:
         return f"train(net, data, resume={json.dumps(str(self.place))}, task={self.task}(...))"
 
     def _save_network(self) -> None:
-        loop = self.loop
-        if loop.history or loop.step:
-            done = f"{len(loop.history)} of {self.plan.epochs} epochs"
-            loop.net.source = replace(loop.net.source, weights=f"trained here, {done}")
+        trainer = self.trainer
+        if trainer.history or trainer.step:
+            done = f"{len(trainer.history)} of {self.plan.epochs} epochs"
+            trainer.net.source = replace(trainer.net.source, weights=f"trained here, {done}")
         recipe = {"verb": self.plan.verb, "task": self.task, **json.loads(self.plan.json())}
-        nets.save(loop.net, self.out, recipe=recipe)
+        nets.save(trainer.net, self.out, recipe=recipe)
 
-    def _unwritable(self, error: OSError) -> ConvscopeError:
+    def _folder_error(self, error: OSError) -> ConvscopeError:
         if is_full(error):
             return ConvscopeError(
                 f"room on the disk for a run in {self.out}",
@@ -271,7 +271,7 @@ class _Files:
             )
         return UsageError("a folder that can be written to", received=str(error))
 
-    def _unsaved(self, received: str, *, full: bool) -> ConvscopeError:
+    def _save_error(self, received: str, *, full: bool) -> ConvscopeError:
         step = "Free some space" if full else "Make the folder writable again"
         return ConvscopeError(
             f"a state saved in {self.out}",
@@ -280,7 +280,7 @@ class _Files:
         )
 
 
-def _same(first: Path, second: Path) -> bool:
+def _same_folder(first: Path, second: Path) -> bool:
     try:
         return first.samefile(second)
     except OSError:
@@ -288,7 +288,7 @@ def _same(first: Path, second: Path) -> bool:
 
 
 @contextmanager
-def _signals(loop: Trainer) -> Iterator[list[int]]:
+def _signals(trainer: Trainer) -> Iterator[list[int]]:
     """Pause the training at the next batch boundary when SIGINT or SIGTERM arrives.
 
     Handlers can be installed in the main thread only; in others nothing is done.
@@ -301,17 +301,17 @@ def _signals(loop: Trainer) -> Iterator[list[int]]:
         yield received
         return
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        loop.pause()
+        trainer.pause()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 

@@ -123,9 +123,9 @@ class State:
         expected = f"the state of a training at {path}"
         try:
             document = parse_json(read_text(path, LARGEST))
-            values = _opened(document)
+            values = _checked_values(document)
             return cls(_read_tensors(folder, document), values)
-        except _Format as error:
+        except _UnsupportedFormat as error:
             raise DataError(
                 f"a state of format {FORMAT} at {path}",
                 received=str(error),
@@ -138,7 +138,7 @@ class State:
 DAMAGED = "The run cannot be continued: start another one."
 
 
-class _Format(ValueError):
+class _UnsupportedFormat(ValueError):
     """A format that this version does not read."""
 
 
@@ -155,10 +155,10 @@ def checksum(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _opened(document: Any) -> dict[str, Any]:
+def _checked_values(document: Any) -> dict[str, Any]:
     """Return the values of a state, after checking its keys, format and checksum."""
     if isinstance(document, dict) and type(document.get("format")) is int and document["format"] != FORMAT:
-        raise _Format(f"format {check.shown(document['format'])}")
+        raise _UnsupportedFormat(f"format {check.shown(document['format'])}")
     found = check.fields("the state", document, VALUES | CONTAINER)
     check.integer("format", found["format"], FORMAT, FORMAT)
     if found["checksum"] != checksum(found):
@@ -254,7 +254,7 @@ def restore(state: State, module: nn.Module, optimizer: optim.Optimizer) -> dict
     for name, value in state.part("optimizer").items():
         index, _, key = name.partition("/")
         weight = weights[int(index)]
-        optimizer.state[weight][key] = _like(value, weight, optimizer)
+        optimizer.state[weight][key] = _match_layout(value, weight, optimizer)
     return state.part("random")
 
 
@@ -283,7 +283,7 @@ def weights_of(optimizer: optim.Optimizer) -> list[Tensor]:
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
-def _like(value: Tensor, weight: Tensor, optimizer: optim.Optimizer) -> Tensor:
+def _match_layout(value: Tensor, weight: Tensor, optimizer: optim.Optimizer) -> Tensor:
     """Return a copy of an optimizer entry in the layout that the optimizer relies on.
 
     Fused implementations rely on the strides of the weight; step counters stay on the CPU otherwise.

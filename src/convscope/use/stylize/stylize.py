@@ -81,10 +81,12 @@ def stylize(
         styles = styles_of(net)
         mixture = {style_named(n, styles): w for n, w in mixture.items()} if mixture else {styles[0]: 1.0}
     choice = choice or fastest(net)
-    ready = _ready(net, choice)
+    fast_net = _inference_net(net, choice)
     with torch.inference_mode():
-        brush = _brush(ready, dict(mixture or {}), regions)
-        painted = stylize_tiled(ready, photos.to_uint8(photo), brush, in_bytes(memory) or in_bytes(MEMORY))
+        painter = _painter_for(fast_net, dict(mixture or {}), regions)
+        painted = stylize_tiled(
+            fast_net, photos.to_uint8(photo), painter, in_bytes(memory) or in_bytes(MEMORY)
+        )
     return Image.fromarray(painted.permute(1, 2, 0).numpy())
 
 
@@ -154,8 +156,8 @@ def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
         name = style_named(match[1] if match else word, styles)
         if name in given:
             raise UsageError("each style once", received=f"{name}, twice")
-        given[name] = None if match is None or match[2] is None else _number(match[2], word)
-    return _filled(given)
+        given[name] = None if match is None or match[2] is None else _parse_weight(match[2], word)
+    return _fill_weights(given)
 
 
 def paintings_of(words: Sequence[str]) -> dict[str, float]:
@@ -183,12 +185,12 @@ def paintings_of(words: Sequence[str]) -> dict[str, float]:
     given: dict[str, float | None] = {}
     for word in words:
         file, colon, weight = word.rpartition(":")
-        known = bool(colon) and not _there(word)
-        name = file if known else word
+        has_weight = bool(colon) and not _is_file(word)
+        name = file if has_weight else word
         if name in given:
             raise UsageError("each painting once", received=f"{name}, twice")
-        given[name] = _number(weight, word) if known else None
-    return _filled(given)
+        given[name] = _parse_weight(weight, word) if has_weight else None
+    return _fill_weights(given)
 
 
 def is_painting(word: str) -> bool:
@@ -206,24 +208,24 @@ def is_painting(word: str) -> bool:
     if word.partition(":")[0] == PLAIN:
         return False
     names = word, word.rpartition(":")[0]
-    return any(Path(name).suffix[1:2].isalpha() or _there(name) for name in names)
+    return any(Path(name).suffix[1:2].isalpha() or _is_file(name) for name in names)
 
 
-def _there(name: str) -> bool:
+def _is_file(name: str) -> bool:
     try:
         return Path(name).is_file()
     except (OSError, ValueError):  # a name that no file can have
         return False
 
 
-def _filled(given: Mapping[str, float | None]) -> dict[str, float]:
+def _fill_weights(given: Mapping[str, float | None]) -> dict[str, float]:
     """Give styles without a weight equal shares of what the others leave of 1."""
-    open_ones = [name for name, weight in given.items() if weight is None]
-    rest = 1 - sum(weight for weight in given.values() if weight is not None)
-    return {name: rest / len(open_ones) if weight is None else weight for name, weight in given.items()}
+    unweighted = [name for name, weight in given.items() if weight is None]
+    remaining = 1 - sum(weight for weight in given.values() if weight is not None)
+    return {name: remaining / len(unweighted) if weight is None else weight for name, weight in given.items()}
 
 
-def _number(text: str, word: str) -> float:
+def _parse_weight(text: str, word: str) -> float:
     value = real_number(text)
     if value is None or not -10 <= value <= 10:
         raise UsageError("a weight from -10 to 10 after the colon", received=word)
@@ -245,7 +247,7 @@ def regions_of(net: Net, words: Sequence[str]) -> list[Region]:
         DataError: a file is no picture.
     """
     if words and isinstance(net.module, AdaIN):
-        raise _paintings_only(f"--mask {words[0]}")
+        raise _paintings_only_error(f"--mask {words[0]}")
     return [region_of(word, styles_of(net)) for word in words]
 
 
@@ -314,15 +316,15 @@ def _timed(net: Net, choice: ExecutionConfig) -> float:
     return min(taken[1:])
 
 
-def _ready(net: Net, choice: ExecutionConfig) -> Net:
+def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
     """Return an inference copy of the network, cached with it until a weight changes."""
-    stamp = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
+    versions = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
     kept = net._cache.get(("stylize", choice))
-    if kept is None or kept[0] != stamp:
+    if kept is None or kept[0] != versions:
         copy = inference_copy(
             net, net.example(), [], dtype=_dtype(choice), channels_last=choice.channels_last
         )
-        kept = net._cache["stylize", choice] = stamp, copy
+        kept = net._cache["stylize", choice] = versions, copy
     return kept[1]
 
 
@@ -330,13 +332,15 @@ def _dtype(choice: ExecutionConfig) -> torch.dtype | None:
     return None if choice.precision == "fp32" else DTYPES[choice.precision]
 
 
-def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> TilePainter:
+def _painter_for(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> TilePainter:
     """Build what stylizes one tile: by the kind of the network, with its mixture and regions."""
     if isinstance(net.module, AdaIN):
         if regions or not mixture:
-            raise _paintings_only(f"{len(mixture)} paintings, {len(regions)} regions")
+            raise _paintings_only_error(f"{len(mixture)} paintings, {len(regions)} regions")
         files = {file: share for file, share in mixture.items() if file != PLAIN}
-        return AdaINStyle(net.module, [(share, _taken(net, file)) for file, share in files.items()])
+        return AdaINStyle(
+            net.module, [(share, _painting_statistics(net, file)) for file, share in files.items()]
+        )
     if isinstance(net.module, StyleBank):
         masks = [(np.asarray(region.mask.convert("L")), region.style) for region in regions]
         return StyleMix(net.module, dict(mixture), [(torch.from_numpy(m.copy()), name) for m, name in masks])
@@ -349,7 +353,7 @@ def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) ->
     return SingleStyle()
 
 
-def _paintings_only(received: str) -> UsageError:
+def _paintings_only_error(received: str) -> UsageError:
     return UsageError(
         "files of paintings, and no regions, for an AdaIN network",
         received=received,
@@ -357,7 +361,7 @@ def _paintings_only(received: str) -> UsageError:
     )
 
 
-def _taken(net: Net, file: str) -> tuple[Tensor, Tensor]:
+def _painting_statistics(net: Net, file: str) -> tuple[Tensor, Tensor]:
     """Compute mean and deviation of each channel of a painting's features, `[1 c 1 1]` each."""
     images = painting(file, PAINTING).to(net.device, net.dtype)
     module: Any = net.module

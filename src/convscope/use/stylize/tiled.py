@@ -7,7 +7,7 @@ fixed while the tiles are computed.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -82,7 +82,7 @@ def parts(height: int, width: int, side: int, margin: int) -> Iterator[Part]:
     """
     for rows in _spans(height, side):
         for columns in _spans(width, side):
-            outer = (_wider(rows, margin, height), _wider(columns, margin, width))
+            outer = (_with_margin(rows, margin, height), _with_margin(columns, margin, width))
             yield Part(outer, (rows, columns))
 
 
@@ -93,7 +93,7 @@ def _spans(extent: int, side: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, extent)) for start in range(0, extent, step)]
 
 
-def _wider(span: tuple[int, int], margin: int, extent: int) -> tuple[int, int]:
+def _with_margin(span: tuple[int, int], margin: int, extent: int) -> tuple[int, int]:
     return max(0, span[0] - margin), min(extent, span[1] + margin)
 
 
@@ -255,7 +255,7 @@ class AdaINStyle:
         """
         count, total, squares = 0, 0.0, 0.0
         for part in some:
-            features = self._encoded(net, _unit(part.cut(whole), net))
+            features = self._encoded(net, _to_unit_range(part.cut(whole), net))
             down, across = (
                 slice((inner[0] - outer[0]) // STEP, -(-(inner[1] - outer[0]) // STEP))
                 for inner, outer in zip(part.inner, part.outer, strict=True)
@@ -298,8 +298,8 @@ class AdaINStyle:
         """Encode an image, padded to multiples of `STEP` by repeating its lower and right edge."""
         height, width = (-(-side // STEP) * STEP for side in images.shape[-2:])
         down, across = height - images.shape[-2], width - images.shape[-1]
-        wider = functional.pad(net.normalise(images)[0], (0, across, 0, down), mode="replicate")
-        return self.module.encode(wider)
+        padded = functional.pad(net.normalise(images)[0], (0, across, 0, down), mode="replicate")
+        return self.module.encode(padded)
 
 
 def stylize_tiled(net: Net, whole: Whole, brush: TilePainter, most_bytes: int) -> Whole:
@@ -321,31 +321,25 @@ def stylize_tiled(net: Net, whole: Whole, brush: TilePainter, most_bytes: int) -
     if height * width <= pixels:
         side = max(height, width)
     painted = torch.empty_like(whole)
-    some = list(parts(height, width, side, margin))
-    if len(some) > 1:
-        brush = brush.surveyed(net, whole, some)
-    with _held(net, whole, brush, pixels) if len(some) > 1 else _nothing():
-        for part in some:
-            images = _unit(part.cut(whole), net)
-            fresh = brush.paint(net, images, (height, width), part).float()
-            part.place(fresh[0].clamp_(0, 1).mul_(255).round_().to(torch.uint8).cpu(), painted)
+    tiles = list(parts(height, width, side, margin))
+    if len(tiles) > 1:
+        brush = brush.surveyed(net, whole, tiles)
+    with _fixed_statistics(net, whole, brush, pixels) if len(tiles) > 1 else nullcontext():
+        for part in tiles:
+            images = _to_unit_range(part.cut(whole), net)
+            result = brush.paint(net, images, (height, width), part).float()
+            part.place(result[0].clamp_(0, 1).mul_(255).round_().to(torch.uint8).cpu(), painted)
     return painted
 
 
-def _unit(whole: Tensor, net: Net) -> Float[Tensor, "1 3 h w"]:
+def _to_unit_range(whole: Tensor, net: Net) -> Float[Tensor, "1 3 h w"]:
     """Convert a uint8 image to `[1 3 h w]` in [0, 1], channels-last, on the network's device."""
     images = whole[None].to(net.device, net.dtype) / 255
     return images.contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    """Do nothing: stands for `_held` where there is a single tile."""
-    yield
-
-
-@contextmanager
-def _held(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator[None]:
+def _fixed_statistics(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator[None]:
     """Fix the statistics of instance normalisation while the context lasts.
 
     They are those of the whole image, reduced to fit into `pixels`. Does nothing for networks without it.
@@ -356,8 +350,8 @@ def _held(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator
         return
     scale = min(1.0, (pixels / whole.shape[-2] / whole.shape[-1]) ** 0.5)
     size = [max(16, round(side * scale)) for side in whole.shape[-2:]]
-    small = functional.interpolate(_unit(whole, net), size, mode="area")
-    handles = [norm.register_forward_pre_hook(_hold) for norm in norms]
+    small = functional.interpolate(_to_unit_range(whole, net), size, mode="area")
+    handles = [norm.register_forward_pre_hook(_store_statistics) for norm in norms]
     try:
         brush.paint(net, small, tuple(size), Part(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
         yield
@@ -368,7 +362,7 @@ def _held(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator
             norm.held = None
 
 
-def _hold(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def _store_statistics(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """Store the statistics of a normalisation layer's first input; a forward pre-hook."""
     if isinstance(norm, InstanceNormWithFixedStats) and norm.held is None:
         variance, mean = torch.var_mean(inputs[0], (2, 3), correction=0, keepdim=True)
