@@ -98,7 +98,7 @@ def test_instance_norm_is_held_over_parts(monkeypatch):
     monkeypatch.setattr(Johnson, "numbers_per_pixel", 1500)
     small = stylize(net, picture, memory="64MiB", choice=EXACT)
     near = float(differ(whole, small).float().mean())
-    monkeypatch.setattr("convscope.use.stylize.tiled._store_statistics", lambda *_: None)
+    monkeypatch.setattr("convscope.use.stylize.tiled._hold", lambda *_: None)
     own = float(differ(whole, stylize(net, picture, memory="64MiB", choice=EXACT)).float().mean())
     assert near < own / 2
     assert all(getattr(part, "held", None) is None for part in net.module.modules())

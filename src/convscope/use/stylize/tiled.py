@@ -351,7 +351,7 @@ def _fixed_statistics(net: Net, whole: Whole, brush: TilePainter, pixels: float)
     scale = min(1.0, (pixels / whole.shape[-2] / whole.shape[-1]) ** 0.5)
     size = [max(16, round(side * scale)) for side in whole.shape[-2:]]
     small = functional.interpolate(_to_unit_range(whole, net), size, mode="area")
-    handles = [norm.register_forward_pre_hook(_store_statistics) for norm in norms]
+    handles = [norm.register_forward_pre_hook(_hold) for norm in norms]
     try:
         brush.paint(net, small, tuple(size), Part(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
         yield
@@ -362,7 +362,7 @@ def _fixed_statistics(net: Net, whole: Whole, brush: TilePainter, pixels: float)
             norm.held = None
 
 
-def _store_statistics(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def _hold(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """Store the statistics of a normalisation layer's first input; a forward pre-hook."""
     if isinstance(norm, InstanceNormWithFixedStats) and norm.held is None:
         variance, mean = torch.var_mean(inputs[0], (2, 3), correction=0, keepdim=True)
