@@ -1,4 +1,4 @@
-"""Optimising the weights: a plan, a loop that yields, and runs that can be resumed exactly."""
+"""Train the weights of a network: recipes, tasks, an iterable training loop, runs that resume exactly."""
 
 import lazy_loader as lazy
 

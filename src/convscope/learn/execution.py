@@ -1,8 +1,8 @@
-"""Which precision and memory format are fastest for this network on this machine: measured, not guessed.
+"""Choose the fastest precision and memory format for training a network on this machine, by measuring.
 
-bf16 doubles the speed of some processors and halves that of others; channels-last helps convolutions and
-costs depthwise ones. So some steps are timed before a training begins, and the answer is kept for the next
-time.
+bf16 doubles the speed of some processors and halves that of others; channels-last speeds up convolutions and
+slows down depthwise ones. So a few steps are timed before a training begins, and the choice is cached for the
+next time.
 """
 
 import hashlib
@@ -30,18 +30,25 @@ from convscope.nets.inference.execution import (
 __all__ = ["PLAIN", "ExecutionConfig", "choose", "measure", "retain_heap"]
 
 ROUNDS = 4
-"""Timings of each choice, taken in turns; the fastest of each counts."""
+"""Timed steps of each candidate, interleaved; the fastest of each counts."""
 PATIENCE = 3.0
-"""Seconds after which no further round begins."""
+"""Seconds after which no further round of timings begins."""
 WORTH = 1.05
-"""How much faster a choice must be than the plainer one before it."""
+"""Least speed-up for which a candidate replaces a plainer one."""
 
 
 def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
-    """The fastest way to train `net` with `plan` on its device; the network stays as it was.
+    """Choose the fastest precision and memory format for training a network on its device.
 
-    What the plan fixes is kept; the rest is measured in about a second, once for a network and a machine. A
-    choice whose loss is not finite is out.
+    What the recipe fixes is kept. The rest is measured in about a second, and cached by network, batch size
+    and machine. Candidates whose loss is not finite are excluded. The network is left unchanged.
+
+    Args:
+        net: network to train.
+        plan: recipe with `precision`, `memory_format` and `batch`; `"auto"` leaves a choice open.
+
+    Returns:
+        The plainest candidate, unless another one is at least `WORTH` times as fast.
     """
     candidates = _candidates(net, plan)
     if len(candidates) == 1:
@@ -60,28 +67,42 @@ def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
 
 
 def measure(net: Net, batch: int, candidates: list[ExecutionConfig]) -> dict[ExecutionConfig, float]:
-    """Seconds of one forward and backward pass with each choice; infinite where the loss is not finite."""
+    """Time a forward and backward pass with each candidate.
+
+    Passes run on copies of the module in training mode, on random inputs, with `logsumexp` of the output as
+    loss. The candidates take turns, so that a change of the machine's load affects all of them.
+
+    Args:
+        net: network to time; left unchanged.
+        batch: inputs in a batch.
+        candidates: precisions and memory formats to compare.
+
+    Returns:
+        Seconds of the fastest pass of each candidate; infinite where the loss is not finite. For a module
+        that cannot be copied, the candidates' indices, so that the first one wins.
+    """
     inputs = sized_example(net, batch)
     seconds = dict.fromkeys(candidates, math.inf)
     with torch.random.fork_rng(devices=[], enabled=True):
         try:
-            trials = {choice: deepcopy(net.module).train() for choice in candidates}
+            copies = {choice: deepcopy(net.module).train() for choice in candidates}
         except RuntimeError:  # a module that cannot be copied
             return {choice: float(i) for i, choice in enumerate(candidates)}
-        for choice, module in trials.items():
+        for choice, module in copies.items():
             choice.format(module)
         started = time.perf_counter()
-        for turn in range(ROUNDS + 1):
-            if turn > 1 and time.perf_counter() - started > PATIENCE:
+        for round_index in range(ROUNDS + 1):
+            if round_index > 1 and time.perf_counter() - started > PATIENCE:
                 break
-            for choice, module in trials.items():
-                taken = _step(module, choice, net.normalise(inputs))
-                if turn or taken == math.inf:  # the first round warms up
-                    seconds[choice] = min(seconds[choice], taken)
+            for choice, module in copies.items():
+                elapsed = _time_step(module, choice, net.normalise(inputs))
+                if round_index or elapsed == math.inf:  # the first round warms up
+                    seconds[choice] = min(seconds[choice], elapsed)
     return seconds
 
 
-def _step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]) -> float:
+def _time_step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]) -> float:
+    """Return the seconds of one forward and backward pass; infinite where the loss is not finite."""
     device = inputs[0].device
     started = time.perf_counter()
     with choice.autocast(device):
@@ -94,7 +115,7 @@ def _step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]
 
 
 def _candidates(net: Net, plan: TrainRecipe) -> list[ExecutionConfig]:
-    """From the plainest on. fp16 is only used when asked for: it overflows."""
+    """List the candidates, the plainest first. fp16 is only used when the recipe fixes it: it overflows."""
     precisions = {"auto": ["fp32", "bf16"]}.get(plan.precision, [plan.precision])
     if plan.precision == "auto" and net.device.type == "mps":
         precisions = ["fp32"]
@@ -105,7 +126,7 @@ def _candidates(net: Net, plan: TrainRecipe) -> list[ExecutionConfig]:
 
 
 def _key(net: Net, plan: TrainRecipe, candidates: list[ExecutionConfig]) -> str:
-    """What the answer depends on: layers and shapes, batch, processor, threads, torch."""
+    """Return the cache key: a hash of layers, shapes, batch size, candidates, processor, threads, torch."""
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
     facts = [
         repr(net.module),

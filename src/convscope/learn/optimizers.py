@@ -1,6 +1,6 @@
-"""Rules that turn gradients into steps.
+"""Optimizers by name.
 
-A new one is one entry in `OPTIMIZERS`, and its name in `plan.Optimizer`.
+A new one is one entry in `OPTIMIZERS`, and its name in `recipe.Optimizer`.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,21 @@ OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = 
 
 
 def make_optimizer(module: nn.Module, plan: TrainRecipe) -> optim.Optimizer:
-    """The plan's optimizer over all weights that may change.
+    """Build the recipe's optimizer over all trainable weights.
 
-    Weights of one axis (biases, norms) do not decay.
+    Weight decay applies to weights of two axes or more; biases and the parameters of normalisation layers
+    (one axis) are exempt. The fused implementation is used where all weights are fp32 on a CPU or CUDA
+    device. The learning rate is set by the training loop at every step.
+
+    Args:
+        module: its parameters with `requires_grad` are optimised.
+        plan: recipe with the optimizer's name, weight decay and momentum.
+
+    Returns:
+        An optimizer with up to two parameter groups: with weight decay, and without.
 
     Raises:
-        UsageError: nothing in the network may change.
+        UsageError: no parameter has `requires_grad`.
     """
     weights = [p for p in module.parameters() if p.requires_grad]
     if not weights:

@@ -1,4 +1,4 @@
-"""Everything that decides a training, as data."""
+"""Recipes of a training: every setting that decides its result, as validated data."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -15,13 +15,13 @@ MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 AUGMENTATION_NAMES = ("shift", "flip", "rotate", "erase")
 
 PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
-"""Sets that lie in a folder of their own, or can be downloaded; `worlds.sets.NAMED` reads them."""
+"""Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
 SMALL = 1_000_000
-"""Parameters below which the learning rate of the Adam family may be large."""
+"""Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
 
 
 class TrainRecipe(Recipe):
-    """What every training has, whatever its task is."""
+    """Hold the settings that every training has, whatever its task is."""
 
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
     batch: int = Field(default=128, ge=1, le=1_000_000, description="pictures per step")
@@ -55,16 +55,30 @@ class TrainRecipe(Recipe):
     )
 
     tasks: ClassVar[tuple[str, ...]] = ()
-    """Names of the tasks that the verb builds, and so can resume."""
+    """Names of the tasks that the verb of this recipe builds itself, and so can resume."""
 
     def unused(self) -> dict[str, str]:
-        """Return the settings that this plan never reads, each with the reason."""
+        """Return the settings that this recipe never reads.
+
+        Returns:
+            For each such field the reason, as a phrase for a message.
+        """
         if self.optimizer in ("sgd", "rmsprop"):
             return {}
         return {"momentum": f"{self.optimizer} has none; sgd and rmsprop have"}
 
     def peak(self, parameters: int) -> float:
-        """The highest learning rate, for a network of so many parameters."""
+        """Return the highest learning rate of the schedule.
+
+        `lr` if it was given, else a default that suits the optimizer; Adam's and AdamW's is higher for
+        networks of fewer than `SMALL` parameters.
+
+        Args:
+            parameters: number of trainable parameters of the network.
+
+        Returns:
+            The learning rate, positive.
+        """
         if self.lr is not None:
             return self.lr
         adaptive = 0.005 if parameters < SMALL else 0.001
@@ -72,10 +86,10 @@ class TrainRecipe(Recipe):
 
 
 class ClassificationRecipe(TrainRecipe):
-    """How a network learns.
+    """Hold the settings of the training of a classifier.
 
-    The defaults bring the lecture's network to 99% on MNIST in about two passes: AdamW, its learning rate
-    rising and falling once, and slightly softened labels.
+    The defaults bring the lecture's network to 99% on MNIST in about two passes: AdamW, a learning rate that
+    rises and falls once (one cycle), and slight label smoothing.
     """
 
     verb: ClassVar[str] = "train"
@@ -103,7 +117,10 @@ class ClassificationRecipe(TrainRecipe):
     )
 
     def unused(self) -> dict[str, str]:
-        """Return the settings that this plan never reads, each with the reason."""
+        """Return the settings that this recipe never reads, each with the reason.
+
+        Beside those of every training: `root` and `download`, where the data is no published set.
+        """
         found = super().unused()
         if self.data not in PUBLISHED:
             reason = f"{self.data} is no published set ({', '.join(PUBLISHED)})"
@@ -112,7 +129,7 @@ class ClassificationRecipe(TrainRecipe):
 
     @field_validator("augment")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in AUGMENTATION_NAMES:
                 raise ValueError(f"no augmentation {name}. {nearest(name, AUGMENTATION_NAMES)}")
@@ -120,26 +137,38 @@ class ClassificationRecipe(TrainRecipe):
 
 
 def refuse_unused(plan: TrainRecipe) -> None:
-    """Refuse settings that somebody chose and the plan never reads, by name.
+    """Refuse settings that were given explicitly but that the recipe never reads.
+
+    Settings given with their default value pass.
+
+    Args:
+        plan: recipe to check; `plan.unused()` lists what it never reads.
 
     Raises:
-        UsageError: there are some.
+        UsageError: there are such settings; the message names their flags and the reasons.
     """
     fields = type(plan).model_fields
-    idle = {
+    unused = {
         name: reason
         for name, reason in plan.unused().items()
         if name in plan.model_fields_set and getattr(plan, name) != fields[name].default
     }
-    if idle:
-        flags = [f"--{name.replace('_', '-')}" for name in idle]
+    if unused:
+        flags = [f"--{name.replace('_', '-')}" for name in unused]
         raise UsageError(
             "settings that count",
-            received="; ".join(f"{f} ({r})" for f, r in zip(flags, idle.values(), strict=True)),
+            received="; ".join(f"{f} ({r})" for f, r in zip(flags, unused.values(), strict=True)),
             hint=f"Leave out {', '.join(flags)}.",
         )
 
 
 def task_name(task: object) -> str:
-    """Return the name under which recipes and states know a task: that of its class."""
+    """Return the name under which recipes and stored states know a task: that of its class.
+
+    Args:
+        task: an instance of a task.
+
+    Returns:
+        The qualified name of its class, without the module.
+    """
     return type(task).__qualname__

@@ -1,7 +1,7 @@
-"""The learning rate over time, as plain functions of how much is done.
+"""Learning-rate schedules, as plain functions of the share of the training that is done.
 
 A schedule takes the share of the steps after the warm-up, 0 to 1, and returns the share of the highest
-learning rate. A new one is one function and one entry in `SCHEDULES`, and its name in `plan.Schedule`.
+learning rate. A new one is one function and one entry in `SCHEDULES`, and its name in `recipe.Schedule`.
 """
 
 from collections.abc import Callable
@@ -11,34 +11,72 @@ from math import cos, pi
 from convscope.learn.recipe import TrainRecipe
 
 FLOOR = 1e-3
-"""Share of the highest rate below which no schedule goes: the last steps should still count."""
+"""Least share of the highest learning rate in every schedule: the last steps should still have an effect."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A course after the warm-up, and the warm-up that suits it, as a share of all steps."""
+    """Describe a schedule: its course after the warm-up, and its default warm-up.
+
+    Attributes:
+        course: maps the share of the steps after the warm-up (0 to 1) to a share of the highest learning
+            rate.
+        warmup: default length of the linear warm-up, as a share of all steps.
+    """
 
     course: Callable[[float], float]
     warmup: float = 0.0
 
 
 def constant(done: float) -> float:
-    """Always the highest."""
+    """Return 1: the highest learning rate throughout.
+
+    Args:
+        done: share of the steps after the warm-up, 0 to 1.
+
+    Returns:
+        1.0.
+    """
     return 1.0
 
 
 def linear(done: float) -> float:
-    """Straight down to nothing."""
+    """Decay linearly from 1 to 0.
+
+    Args:
+        done: share of the steps after the warm-up, 0 to 1.
+
+    Returns:
+        Share of the highest learning rate, 0 to 1.
+    """
     return 1.0 - done
 
 
 def cosine(done: float) -> float:
-    """Half a cosine, down to nothing. Source: Loshchilov, Hutter 2017, arXiv:1608.03983, without restarts."""
+    """Decay from 1 to 0 along half a cosine, without restarts.
+
+    Args:
+        done: share of the steps after the warm-up, 0 to 1.
+
+    Returns:
+        Share of the highest learning rate, 0 to 1.
+
+    Source: Loshchilov, Hutter 2017, arXiv:1608.03983.
+    """
     return 0.5 * (1.0 + cos(pi * done))
 
 
 def step(done: float) -> float:
-    """A tenth after half, a hundredth after three quarters. Source: He et al. 2015, section 4.2."""
+    """Decay in steps: a tenth after half of the training, a hundredth after three quarters.
+
+    Args:
+        done: share of the steps after the warm-up, 0 to 1.
+
+    Returns:
+        Share of the highest learning rate: 1, 0.1 or 0.01.
+
+    Source: He et al. 2015, section 4.2.
+    """
     return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
 
 
@@ -48,25 +86,37 @@ SCHEDULES: dict[str, Shape] = {
     "step": Shape(step),
     "constant": Shape(constant),
 }
-"""`onecycle` is one triangle: up, then down. Source: Smith, Topin 2018, arXiv:1708.07120."""
+"""By name. `onecycle` is one triangle: linear warm-up, then linear decay. Source: Smith, Topin 2018,
+arXiv:1708.07120."""
 
 
 def extends(plan: TrainRecipe) -> bool:
-    """Tell whether a run can get more epochs as if they had been planned from the start.
+    """Return whether epochs can be added to a run as if they had been planned from the start.
 
-    So it is where no step's rate depends on how many steps there are: with the constant schedule, without a
-    warm-up, whose length is a share of all steps.
+    That holds where no step's learning rate depends on the number of steps: with the constant schedule and
+    without a warm-up, whose length is a share of all steps.
+
+    Args:
+        plan: recipe with the schedule and its warm-up.
+
+    Returns:
+        True if epochs can be added.
     """
     return plan.schedule == "constant" and not plan.warmup
 
 
 def rate(plan: TrainRecipe, step: int, steps: int) -> float:
-    """Share of the highest learning rate at a step, from `FLOOR` to 1.
+    """Return the learning rate at a step, as a share of the highest one.
+
+    The rate rises linearly during the warm-up and then follows the schedule.
 
     Args:
-        plan: states the schedule and its warm-up.
-        step: 0 to `steps - 1`.
-        steps: of the whole training.
+        plan: recipe with the schedule and its warm-up.
+        step: 0 to `steps - 1`, counted over the whole training.
+        steps: number of steps of the whole training.
+
+    Returns:
+        A share from `FLOOR` to 1.
     """
     shape = SCHEDULES[plan.schedule]
     rising = (shape.warmup if plan.warmup is None else plan.warmup) * steps

@@ -1,4 +1,4 @@
-"""From a plan to what it names: the network, the pictures to learn from and to test on."""
+"""Load what a recipe of a classifier's training names: the network, training and test data, the device."""
 
 import os
 from collections.abc import Sequence
@@ -20,79 +20,104 @@ from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
 HELD_OUT = 5
-"""Where a folder has no part to test on, every fifth picture of each class is kept for that."""
+"""Where a folder has no part to test on, one of so many images of each class is held out."""
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a training needs beside its plan."""
+    """Hold what a training needs beside its recipe.
+
+    Attributes:
+        net: network to train, on the recipe's device.
+        train: labelled images to learn from.
+        test: labelled images to test on.
+    """
 
     net: Net
     train: LabelledImages
     test: LabelledImages
     notes: tuple[str, ...] = ()
-    """What somebody should know of the data before believing a number."""
+    """Sentences on what is odd about the data, such as test images that are also in the training part."""
 
 
 def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
-    """Load what a plan names, on its device.
+    """Load the network and the data that a recipe names, the network on its device.
 
-    A chain of layers in place of a network's name takes its input from the data.
+    In place of a network's name, `plan.network` may be a chain of layers; its input contract is then the
+    data's.
+
+    Args:
+        plan: recipe with network, data, device and seed.
+
+    Returns:
+        Network, training data, test data, and notes on the data.
 
     Raises:
         UsageError: nothing has that name.
-        MissingError: the device, the data or a package is not here.
-        DataError: the data is damaged, or what is tested on is all learned from.
+        MissingError: the device, the data or a package is not available.
+        DataError: the data is damaged, or all test images are in the training part too.
     """
     device = find_device(plan.device)
     if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
-        train, test = _data(plan, None)
+        train, test = _open_data(plan, None)
         contract = train.contract
         graph = chain("x".join(map(str, contract.shape)), plan.network)
         net = nets.wrap(nets.build(graph, seed=plan.seed), contract, train.classes, name="chain")
     else:
         net = nets.load(plan.network, weights="packaged", seed=plan.seed)
-        train, test = _data(plan, net.contract)
-    return TrainingSetup(net.to(device), train, test, _notes(train, test))
+        train, test = _open_data(plan, net.contract)
+    return TrainingSetup(net.to(device), train, test, _data_notes(train, test))
 
 
 def find_device(name: str) -> torch.device:
-    """The device that a name means here; `auto` is the fastest there is.
+    """Return the torch device of a name.
+
+    Args:
+        name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
+
+    Returns:
+        The device.
 
     Raises:
         MissingError: there is no such device.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, here in there.items() if here))
-    if not there.get(name, False):
+        return torch.device(next(kind for kind, is_available in available.items() if is_available))
+    if not available.get(name, False):
         raise MissingError(
             "a device of this machine", received=name, hint="Use --device auto, or see: convscope doctor"
         )
     return torch.device(name)
 
 
-def _data(
+def _open_data(
     plan: ClassificationRecipe, contract: InputContract | None
 ) -> tuple[LabelledImages, LabelledImages]:
-    where = Path(plan.data)
+    """Open the training and test data of a recipe.
+
+    A folder with a part `train` and another part is used as it is divided; any other folder is divided by
+    class.
+    """
+    folder = Path(plan.data)
     if plan.data == "digits" or not os.path.isdir(plan.data):  # noqa: PTH112  # takes text of any length
-        return _part(plan, "train"), _part(plan, "test")
-    known = contract if contract is not None and len(contract.size) == 2 else None
-    splits = [name for name in SPLITS if name in list_folder(where).splits]
-    held = next((name for name in reversed(splits) if name != "train"), None)
-    if "train" in splits and held:
-        return worlds.open(where, "train", contract=known), worlds.open(where, held, contract=known)
-    everything = worlds.open(where, splits[0] if splits else None, contract=known)
-    return _divided(everything, plan.seed)
+        return _open_part(plan, "train"), _open_part(plan, "test")
+    image_contract = contract if contract is not None and len(contract.size) == 2 else None
+    splits = [name for name in SPLITS if name in list_folder(folder).splits]
+    test_split = next((name for name in reversed(splits) if name != "train"), None)
+    if "train" in splits and test_split:
+        train = worlds.open(folder, "train", contract=image_contract)
+        return train, worlds.open(folder, test_split, contract=image_contract)
+    everything = worlds.open(folder, splits[0] if splits else None, contract=image_contract)
+    return _split_by_class(everything, plan.seed)
 
 
-def _part(plan: ClassificationRecipe, split: str) -> LabelledImages:
+def _open_part(plan: ClassificationRecipe, split: str) -> LabelledImages:
     return worlds.open(plan.data, split, root=plan.root, download=plan.download)
 
 
-def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Train and test, class by class."""
+def _split_by_class(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    """Split labelled images into training and test part, class by class, at random by a seed."""
     generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
     kept, held = [], []
     for label in range(len(samples.classes)):
@@ -108,27 +133,30 @@ def _divided(samples: LabelledImages, seed: int) -> tuple[LabelledImages, Labell
     return samples.take(torch.cat(kept)), samples.take(torch.cat(held))
 
 
-def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
-    """What is odd about the two parts, as sentences.
+def _data_notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
+    """Describe what is odd about training and test data, as sentences.
 
     Raises:
-        DataError: every picture of the test is learned from too, so that the test would test memory.
+        DataError: every test image is also in the training part, so that the test would measure memory.
     """
     notes = []
     if isinstance(train, ImageFolder) and isinstance(test, ImageFolder):
-        known = [
-            path for path, same in zip(test.paths, same_files(test.paths, train.paths), strict=True) if same
+        duplicates = [
+            path
+            for path, is_duplicate in zip(test.paths, same_files(test.paths, train.paths), strict=True)
+            if is_duplicate
         ]
-        if len(known) == len(test):
+        if len(duplicates) == len(test):
             raise DataError(
                 "pictures to test on that are not learned from",
-                received=f"all {len(known)} of {test.name} are in {train.name} too",
+                received=f"all {len(duplicates)} of {test.name} are in {train.name} too",
                 hint="Put other pictures into the part to test on, or leave it out: then every "
                 f"{HELD_OUT}th picture is held out.",
             )
-        if known:
+        if duplicates:
             notes.append(
-                f"{len(known)} of {len(test)} test pictures are learned from too, such as {known[0]}."
+                f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
+                f"such as {duplicates[0]}."
             )
     missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
     if missing:
@@ -140,7 +168,17 @@ def _notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
 
 
 def same_files(paths: Sequence[Path], others: Sequence[Path]) -> list[bool]:
-    """Tell of each file whether its content is among others. Only files of equal size are read."""
+    """Return for each file whether another list has a file with the same content.
+
+    Only files of equal size are read; their SHA-256 digests are compared.
+
+    Args:
+        paths: files to look for.
+        others: files to compare with.
+
+    Returns:
+        One flag for each of `paths`.
+    """
     sizes: dict[int, list[Path]] = {}
     for other in others:
         sizes.setdefault(other.stat().st_size, []).append(other)

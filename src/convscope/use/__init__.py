@@ -1,4 +1,4 @@
-"""A trained network at work."""
+"""Apply trained networks: classify images, stylize photographs."""
 
 import lazy_loader as lazy
 

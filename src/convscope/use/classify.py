@@ -1,4 +1,4 @@
-"""What a network takes a picture for."""
+"""Classification of images with a trained network."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,32 +21,42 @@ Picture = str | Path | Image.Image | Tensor
 
 @dataclass(frozen=True)
 class Classification:
-    """The likeliest classes of one picture, the likeliest first."""
+    """Hold the most probable classes of one image, in descending order.
+
+    Attributes:
+        source: name of the file, or the type of what was given.
+        units: indices of the network's outputs.
+        labels: their labels; the index as text where there is none.
+        probabilities: their probabilities, 0 to 1.
+    """
 
     source: str
     units: tuple[int, ...]
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     classes: int = 0
-    """How many classes the network tells apart; with one, its answer could not be another."""
+    """Number of classes of the network; with a single one, every prediction is the same."""
 
     @property
     def label(self) -> str:
-        """The likeliest."""
+        """Label of the most probable class."""
         return self.labels[0]
 
 
 def classify(net: Net, picture: Picture, top: int = 3) -> Classification:
-    """What is in a picture.
+    """Classify one image.
 
     Args:
-        net: a classifier; one whose input is a bundled digit's gets handwriting in the form that it knows.
+        net: a classifier; a file for one whose input is a bundled digit is converted to that form.
         picture: a file, an opened image, or a tensor `[c h w]` (or `[1 c h w]`) in the contract's range.
-        top: how many classes; fewer, if the network knows fewer.
+        top: number of classes to return; fewer, if the network has fewer.
+
+    Returns:
+        The most probable classes.
 
     Raises:
-        DataError: the file is missing, or is no picture.
-        UsageError: the network is no classifier of pictures, or `top` is not positive.
+        DataError: the file is missing or is no picture, a tensor does not fit, or the output is not finite.
+        UsageError: the network is no classifier of images, or `top` is not positive.
     """
     answer = next(classifying(net, [picture], top=top))
     if isinstance(answer, DataError):
@@ -57,30 +67,53 @@ def classify(net: Net, picture: Picture, top: int = 3) -> Classification:
 def classifying(
     net: Net, pictures: Iterable[Picture], *, top: int = 3, batch: int = 32
 ) -> Iterator[Classification | DataError]:
-    """An answer for each picture, in order; for one that cannot be read, the reason why.
+    """Classify images in batches, as they are read.
 
     Args:
-        net: a classifier.
+        net: a classifier with one input.
         pictures: files, opened images or tensors; read as they are needed.
-        top: how many classes for each.
-        batch: how many are looked at together.
+        top: number of classes for each.
+        batch: images that are computed at once.
+
+    Yields:
+        For each image, in order, its most probable classes, or the error for one that cannot be read.
+
+    Raises:
+        UsageError: the network has several inputs or is no classifier, or `top` or `batch` is not
+            positive.
     """
     if top < 1 or batch < 1 or len(net.contracts) != 1:
         raise UsageError(
             "a network with one input, and top and batch of 1 or more",
             received=f"{len(net.contracts)} inputs, top={top}, batch={batch}",
         )
-    waiting = iter(pictures)
-    while chunk := list(islice(waiting, batch)):
-        read = [_read(net, picture) for picture in chunk]
-        images = [image for image in read if isinstance(image, Tensor)]
+    remaining = iter(pictures)
+    while chunk := list(islice(remaining, batch)):
+        inputs = [_read_image(net, picture) for picture in chunk]
+        images = [image for image in inputs if isinstance(image, Tensor)]
         rows = iter(probabilities(net, torch.stack(images)) if images else ())
-        for picture, image in zip(chunk, read, strict=True):
-            yield image if isinstance(image, DataError) else _answer(net, _named(picture), next(rows), top)
+        for picture, image in zip(chunk, inputs, strict=True):
+            if isinstance(image, DataError):
+                yield image
+            else:
+                yield _to_classification(net, _source_name(picture), next(rows), top)
 
 
 def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b classes"]:
-    """The network's probability of every class for every image."""
+    """Compute a classifier's probability of every class for every image.
+
+    A softmax is applied to the output, unless its rows are probabilities already.
+
+    Args:
+        net: a classifier; runs in evaluation mode and is left unchanged.
+        images: `[b c ...]`, in the range and at the size of the network's contract.
+
+    Returns:
+        Probabilities `[b classes]`, on the CPU.
+
+    Raises:
+        UsageError: the output has no tensor, or its first one is not of two axes.
+    """
     with frozen(net.module), torch.inference_mode():
         result = net(images)
     if not isinstance(result, Tensor):
@@ -94,7 +127,10 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
     return log_probabilities(result).exp().cpu()
 
 
-def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> Classification | DataError:
+def _to_classification(
+    net: Net, source: str, row: Float[Tensor, " classes"], top: int
+) -> Classification | DataError:
+    """Return the most probable classes of one row of probabilities; an error where it is not finite."""
     if not bool(row.isfinite().all()):
         return DataError(
             "finite numbers as the network's answer",
@@ -107,7 +143,8 @@ def _answer(net: Net, source: str, row: Float[Tensor, " classes"], top: int) -> 
     return Classification(source, chosen, labels, tuple(values.tolist()), len(row))
 
 
-def _read(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
+def _read_image(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
+    """Read one image as an input of the network; return the error for one that cannot be read."""
     if isinstance(picture, Tensor):
         image = picture[0] if picture.dim() == len(net.contract.shape) + 1 and len(picture) == 1 else picture
         if image.dim() != len(net.contract.shape) or image.shape[0] != net.contract.channels:
@@ -119,7 +156,8 @@ def _read(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
         return error
 
 
-def _named(picture: Picture) -> str:
+def _source_name(picture: Picture) -> str:
+    """Return the name of an image, for its result."""
     if isinstance(picture, (str, Path)):
         return str(picture)
     return getattr(picture, "filename", "") or type(picture).__name__.lower()

@@ -1,4 +1,4 @@
-"""The schemas of the verbs that use a trained network. No torch here."""
+"""Recipes of the verbs that use a trained network. This module does not import torch."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from convscope.recipe import Memory, OnNetwork, Recipe
 
 
 class ClassifyRecipe(OnNetwork):
-    """What is in a picture."""
+    """Hold the settings of `convscope classify`."""
 
     verb: ClassVar[str] = "classify"
     positional: ClassVar[tuple[str, ...]] = ("net", "images")
@@ -20,7 +20,7 @@ class ClassifyRecipe(OnNetwork):
 
 
 class StylizeRecipe(Recipe):
-    """`convscope style apply`: a photograph through a network that paints."""
+    """Hold the settings of `convscope style apply`."""
 
     verb: ClassVar[str] = "style apply"
     positional: ClassVar[tuple[str, ...]] = ("photo",)

@@ -1,1 +1,1 @@
-"""Batches of a training: where they come from, adapted to the network, augmented."""
+"""Batches of a training: drawn from data sets or loaders, adapted to the network's contract, augmented."""

@@ -1,6 +1,6 @@
-"""Random changes of training pictures, every picture its own, drawn from a generator and made on bytes.
+"""Data augmentation of uint8 images, drawn for every image on its own from a seeded generator.
 
-A new one is one function and one entry in `AUGMENTATIONS`, and its name in `plan.AUGMENTATION_NAMES`.
+A new one is one function and one entry in `AUGMENTATIONS`, and its name in `recipe.AUGMENTATION_NAMES`.
 """
 
 from collections.abc import Callable
@@ -10,32 +10,56 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 REACH = 0.08
-"""Share of the side that `shift` moves a picture at most: 2 pixels of 28."""
+"""Largest offset of `shift`, as a share of the side: 2 pixels of 28."""
 TURN = 12.0
-"""Degrees that `rotate` turns a picture at most."""
+"""Largest angle of `rotate`, in degrees."""
 HOLE = 0.3
-"""Share of the side that `erase` blanks."""
+"""Side of the square that `erase` fills, as a share of the image's side."""
 
 
 def shift(pictures: Tensor, generator: Generator) -> Tensor:
-    """Move up or down and sideways by whole pixels; the edge is continued."""
+    """Translate each image by whole pixels, vertically and horizontally, with edge padding.
+
+    Args:
+        pictures: images `[b c h w]`, uint8, on the CPU.
+        generator: draws the offsets, up to `REACH` of the side (1 pixel at least) each way.
+
+    Returns:
+        Shifted images `[b c h w]`, uint8.
+    """
     height, width = pictures.shape[-2:]
     vertical, horizontal = max(1, round(REACH * height)), max(1, round(REACH * width))
-    rows = _moved(len(pictures), height, vertical, generator)
-    columns = _moved(len(pictures), width, horizontal, generator)
-    which = torch.arange(len(pictures))[:, None, None]
-    moved = pictures.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]
+    rows = _shifted_indices(len(pictures), height, vertical, generator)
+    columns = _shifted_indices(len(pictures), width, horizontal, generator)
+    index = torch.arange(len(pictures))[:, None, None]
+    moved = pictures.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]
     return moved.permute(0, 3, 1, 2)
 
 
 def flip(pictures: Tensor, generator: Generator) -> Tensor:
-    """Mirror left and right, every other one."""
+    """Flip images left to right, each with a probability of one half.
+
+    Args:
+        pictures: images `[b c h w]`, uint8, on the CPU.
+        generator: draws which images are flipped.
+
+    Returns:
+        Images `[b c h w]`, uint8.
+    """
     mirrored = torch.rand(len(pictures), generator=generator) < 0.5
     return torch.where(mirrored[:, None, None, None], pictures.flip(-1), pictures)
 
 
 def rotate(pictures: Tensor, generator: Generator) -> Tensor:
-    """Turn about the centre, corners continued from the edge."""
+    """Rotate each image about its centre, with edge padding.
+
+    Args:
+        pictures: images `[b c h w]`, uint8, on the CPU.
+        generator: draws the angles, uniformly from `-TURN` to `TURN` degrees.
+
+    Returns:
+        Rotated images `[b c h w]`, uint8, bilinearly interpolated.
+    """
     angle = (torch.rand(len(pictures), generator=generator) * 2 - 1) * (TURN * torch.pi / 180)
     height, width = pictures.shape[-2:]
     sine, cosine, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
@@ -47,7 +71,17 @@ def rotate(pictures: Tensor, generator: Generator) -> Tensor:
 
 
 def erase(pictures: Tensor, generator: Generator) -> Tensor:
-    """Blank a square with the picture's mean. Source: DeVries, Taylor 2017 (Cutout), arXiv:1708.04552."""
+    """Fill a square of each image with the image's mean (Cutout).
+
+    Args:
+        pictures: images `[b c h w]`, uint8, on the CPU.
+        generator: draws the centres of the squares, which may reach beyond the edge.
+
+    Returns:
+        Images `[b c h w]`, uint8.
+
+    Source: DeVries, Taylor 2017, arXiv:1708.04552.
+    """
     inside = []
     for axis, size in ((2, pictures.shape[2]), (3, pictures.shape[3])):
         centre = torch.randint(size, (len(pictures), 1), generator=generator)
@@ -66,12 +100,15 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
 
 
 def augmented(pictures: Tensor, names: tuple[str, ...], seed: int) -> Tensor:
-    """Apply augmentations in the order named.
+    """Apply augmentations, in the order of their names.
 
     Args:
-        pictures: `[b c h w]`, uint8, on the CPU; left as they are.
-        names: of `AUGMENTATIONS`.
+        pictures: images `[b c h w]`, uint8, on the CPU; left as they are.
+        names: keys of `AUGMENTATIONS`.
         seed: the same one gives the same changes.
+
+    Returns:
+        Augmented images `[b c h w]`, uint8.
     """
     generator = Generator().manual_seed(seed)
     for name in names:
@@ -79,7 +116,7 @@ def augmented(pictures: Tensor, names: tuple[str, ...], seed: int) -> Tensor:
     return pictures
 
 
-def _moved(count: int, size: int, reach: int, generator: Generator) -> Tensor:
-    """For each picture, which source position stands at each position: `[count size]`."""
+def _shifted_indices(count: int, size: int, reach: int, generator: Generator) -> Tensor:
+    """Return for each image the source index of each position along one axis, `[count size]`."""
     offset = torch.randint(-reach, reach + 1, (count, 1), generator=generator)
     return (torch.arange(size) + offset).clamp_(0, size - 1)

@@ -1,1 +1,1 @@
-"""Training feed-forward style networks: StyleBank, Johnson et al., AdaIN."""
+"""Training of feed-forward style networks: StyleBank, Johnson et al., AdaIN."""

@@ -1,4 +1,4 @@
-"""Teaching AdaIN: the decoder learns to make pictures of features whose statistics were exchanged."""
+"""Train AdaIN: its decoder learns to invert features whose channel statistics were exchanged."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,11 +29,21 @@ from convscope.worlds import UnlabelledImages
 
 Images = Float[Tensor, "_ 3 _ _"]
 EVERY = 3
-"""Of so many squares of style, one is of a photograph, the others are of paintings."""
+"""One of so many style crops is of a photograph, the others are of paintings."""
 
 
 class ContentStylePairs(RandomCrops):
-    """Random squares of photographs, and squares of paintings, their colours exchanged at random."""
+    """Yield random crops of photographs, each with a crop of a painting.
+
+    The channels of the style crops are permuted at random, and one in four is inverted.
+
+    Args:
+        photographs: content images; some of the styles are taken from them too, see `EVERY`.
+        paintings: style images.
+        plan: recipe with batch size and seed.
+        side: side of a crop, in pixels.
+        device: where batches are moved.
+    """
 
     def __init__(
         self, photographs: UnlabelledImages, paintings: UnlabelledImages, plan: Any, side: int, device: Any
@@ -42,13 +52,23 @@ class ContentStylePairs(RandomCrops):
         self.paintings = paintings
 
     def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch, without the first `skip`."""
+        """Yield the batches of one epoch.
+
+        Args:
+            epoch: index of the epoch, from 0.
+            skip: number of batches to leave out at the beginning.
+
+        Yields:
+            Content crops and style crops, each `[b 3 side side]` in [0, 1], on the device.
+        """
         for step, (squares, _) in enumerate(super().batches(epoch, skip), start=skip):
             generator = self._generator("styles", epoch, step)
-            made = [self._style(step * self.batch + row, generator) for row in range(len(squares))]
-            yield squares, torch.stack(made).to(self.device).float() / 255
+            style_crops = [
+                self._style_crop(step * self.batch + row, generator) for row in range(len(squares))
+            ]
+            yield squares, torch.stack(style_crops).to(self.device).float() / 255
 
-    def _style(self, number: int, generator: Generator) -> Tensor:
+    def _style_crop(self, number: int, generator: Generator) -> Tensor:
         source = self.photographs if number % EVERY == 0 else self.paintings
         index = int(torch.randint(len(source), (1,), generator=generator))
         square = source.squares([index], self.side, generator)[0]
@@ -57,65 +77,115 @@ class ContentStylePairs(RandomCrops):
 
 
 class AdaINTask(StyleTransferTask):
-    """The task of an AdaIN network: losses of Huang and Belongie 2017, equations 11 to 13, as shares.
+    """Train an AdaIN network with the losses of Huang and Belongie 2017, equations 11 to 13.
 
-    Between them come steps that give photographs back, pixel by pixel, which the paper has not.
+    Each loss is relative to the size of what is compared. Between the stylizing steps come reconstruction
+    steps, pixel by pixel, which the paper does not have.
 
     Args:
-        paintings: where styles come from.
-        scales: how much each wish counts.
+        paintings: style images.
+        scales: weights of the loss terms.
     """
 
     def __init__(self, paintings: UnlabelledImages, scales: StyleLossWeights | None = None) -> None:
         self.paintings, self.scales = paintings, scales or StyleLossWeights(style=5.0)
 
     def make_batches(self, net: Net, data: Any, plan: Any) -> ContentStylePairs:
-        """Pairs of photographs and paintings.
+        """Check that the network is an AdaIN, and build the batch source.
+
+        Args:
+            net: AdaIN network to train.
+            data: photographs, an `UnlabelledImages`.
+            plan: recipe with batch size and seed.
+
+        Returns:
+            Pairs of crops of photographs and paintings.
 
         Raises:
             UsageError: the network is no AdaIN.
-            DataError: there is nothing to learn from.
+            DataError: `data` is something else.
         """
-        _adain(net)
+        _require_adain(net)
         if not isinstance(data, UnlabelledImages):
             raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
         return ContentStylePairs(data, self.paintings, plan, self.scales.side, net.device)
 
     def styles(self, net: Net) -> tuple[str, ...]:
-        """It has no styles of its own."""
+        """Return a placeholder name: an AdaIN network has no styles of its own.
+
+        Args:
+            net: not used.
+
+        Returns:
+            `("any",)`.
+        """
         return ("any",)
 
     def training_step(
         self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
     ) -> StyleStep:
-        """Paint, or at every T+1st step give photographs back."""
+        """Compute the loss of a batch: stylized, or reconstructed at every T+1st step.
+
+        Args:
+            net: AdaIN network.
+            batch: content and style crops, each `[b 3 side side]` in [0, 1].
+            choice: precision and memory format.
+            step: step of the training, from 0; decides which, see `StyleLossWeights.paints`.
+
+        Returns:
+            Loss and sums of the batch.
+        """
         if self.scales.paints(step):
             return self.priced(net, batch, choice)
         return reconstruction_cost(self.identity_error(net, batch[0], choice), self.scales)
 
     def identity_error(self, net: Net, squares: Images, choice: ExecutionConfig) -> Float[Tensor, " b"]:
-        """Mean squared error of photographs decoded from their own features, of values in [0, 1]."""
-        module = _adain(net)
+        """Compute the reconstruction error of photographs decoded from their own features.
+
+        Args:
+            net: AdaIN network.
+            squares: crops `[b 3 h w]` in [0, 1].
+            choice: precision and memory format.
+
+        Returns:
+            Mean squared errors `[b]`; gradients flow to the decoder only.
+        """
+        module = _require_adain(net)
         with choice.autocast(squares.device):
             with torch.no_grad():
                 features = module.encode(*net.normalise(choice.to_memory_format(squares)))
-            again = module.decode(features)
-        return _mean((again.float() - squares).square())
+            decoded = module.decode(features)
+        return _mean_per_image((decoded.float() - squares).square())
 
     def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig) -> StyleStep:
-        """Exchange, decode, encode again, and compare."""
+        """Stylize a batch and compute its loss.
+
+        Encode the photographs, exchange their feature statistics for the paintings', decode, encode the
+        result again, and compare its features with the exchanged ones (content) and its statistics with the
+        paintings' (style).
+
+        Args:
+            net: AdaIN network.
+            batch: content and style crops, each `[b 3 h w]` in [0, 1].
+            choice: precision and memory format.
+
+        Returns:
+            Loss and sums of the batch.
+        """
         photographs, paintings = batch
-        module, scales = _adain(net), self.scales
+        module, scales = _require_adain(net), self.scales
         with choice.autocast(photographs.device):
             with torch.no_grad():
                 features = module.encode(*net.normalise(choice.to_memory_format(photographs)))
-                wanted = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
-                target = module.exchange(features.float(), wanted[-1])
+                style_statistics = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
+                target = module.exchange(features.float(), style_statistics[-1])
             painted = module.decode(target)
-            again = module.levels(*net.normalise(choice.to_memory_format(painted.float())))
-        content = _mean(functional.mse_loss(again[-1].float(), target, reduction="none"))
-        content = content / (_mean(target.square()) + TINY)
-        style = torch.stack([_apart(statistics(a), w) for a, w in zip(again, wanted, strict=True)]).mean(0)
+            levels = module.levels(*net.normalise(choice.to_memory_format(painted.float())))
+        content = _mean_per_image(functional.mse_loss(levels[-1].float(), target, reduction="none"))
+        content = content / (_mean_per_image(target.square()) + TINY)
+        style = torch.stack(
+            [_relative_distance(statistics(a), w) for a, w in zip(levels, style_statistics, strict=True)]
+        ).mean(0)
         painted = painted.float()
         rough = roughness(painted)
         loss = scales.content * content + scales.style * style + scales.smooth * rough
@@ -124,15 +194,24 @@ class AdaINTask(StyleTransferTask):
         return StyleStep(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
     def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
-        """Each photograph's middle in the style of the paintings' middles, in turn."""
+        """Stylize the centre crop of each photograph with that of a painting; the paintings take turns.
+
+        Args:
+            net: AdaIN network; left unchanged.
+            data: photographs, an `UnlabelledImages`.
+            choice: precision and memory format.
+
+        Returns:
+            Means of the losses over the photographs, and `psnr` of their reconstruction in decibels.
+        """
         sums, error = torch.zeros(self.metric_sums, dtype=torch.float64), 0.0
         with torch.no_grad(), frozen(net.module):
             for index in range(len(data)):
-                square = data.middles([index], self.scales.side).to(net.device).float() / 255
+                crop = data.middles([index], self.scales.side).to(net.device).float() / 255
                 other = self.paintings.middles([index % len(self.paintings)], self.scales.side)
-                price = self.priced(net, (square, other.to(net.device).float() / 255), choice)
-                sums += price.sums.double().cpu()
-                error += float(self.identity_error(net, square, choice)) / len(data)
+                cost = self.priced(net, (crop, other.to(net.device).float() / 255), choice)
+                sums += cost.sums.double().cpu()
+                error += float(self.identity_error(net, crop, choice)) / len(data)
         return StyleEval({**self.metrics(sums.tolist(), len(data)), "psnr": decibels(error)})
 
     def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
@@ -141,22 +220,33 @@ class AdaINTask(StyleTransferTask):
         first, second = example.to(net.device).split(batch)
         return first, second
 
-    def _judged_by(self) -> str:
+    def _loss_network_name(self) -> str:
         return LOSS_NETWORK
 
 
 def fresh(photographs: UnlabelledImages, seed: int) -> Net:
-    """An AdaIN network with the encoder's weights of hed-vgg16, its decoder fresh.
+    """Build an AdaIN network with the encoder's weights of `hed-vgg16` and an untrained decoder.
 
-    Features are brought to a mean square of about 1 by smaller weights of the last convolution.
+    The encoder's last convolution is scaled so that its features have a mean square of about 1 on
+    photographs.
+
+    Args:
+        photographs: the first 8 decide the scale.
+        seed: seed of the decoder's initial weights.
+
+    Returns:
+        The network.
+
+    Raises:
+        UsageError: `hed-vgg16` lacks a weight of the encoder.
     """
-    trunk = nets.load(LOSS_NETWORK)
+    pretrained = nets.load(LOSS_NETWORK)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = AdaIN()
-    source = trunk.module.state_dict()
-    own = module.encoder.state_dict()
-    module.encoder.load_state_dict({name: source[_there(name, source)] for name in own})
+    weights = pretrained.module.state_dict()
+    encoder_state = module.encoder.state_dict()
+    module.encoder.load_state_dict({name: weights[_pretrained_name(name, weights)] for name in encoder_state})
     net = nets.wrap(module, ADAIN.contract, name="adain")
     images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
     with torch.no_grad():
@@ -166,25 +256,28 @@ def fresh(photographs: UnlabelledImages, seed: int) -> Net:
     return net
 
 
-def _there(name: str, source: dict[str, Tensor]) -> str:
-    """`conv1_1.weight` as the trunk calls it, whatever stands before."""
+def _pretrained_name(name: str, source: dict[str, Tensor]) -> str:
+    """Find the pretrained network's name of a weight such as `conv1_1.weight`, whatever its prefix."""
     found = [other for other in source if other == name or other.endswith(f".{name}")]
     if len(found) != 1:
         raise UsageError(f"{LOSS_NETWORK} with a {name}", received=", ".join(source))
     return found[0]
 
 
-def _adain(net: Net) -> AdaIN:
+def _require_adain(net: Net) -> AdaIN:
     if not isinstance(net.module, AdaIN):
         raise UsageError("an AdaIN network", received=net.name)
     return net.module
 
 
-def _mean(values: Tensor) -> Tensor:
+def _mean_per_image(values: Tensor) -> Tensor:
+    """Return the mean over all axes but the first."""
     return values.flatten(1).mean(1)
 
 
-def _apart(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
-    """Squared distance of means and deviations, as a share of the sum of their squares."""
+def _relative_distance(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+    """Compute the squared distance of means and deviations, relative to the sum of their squares, `[b]`."""
     one, other = torch.cat(here, 1), torch.cat(wanted, 1)
-    return _mean((one - other).square()) / (_mean(one.square()) + _mean(other.square()) + TINY)
+    return _mean_per_image((one - other).square()) / (
+        _mean_per_image(one.square()) + _mean_per_image(other.square()) + TINY
+    )

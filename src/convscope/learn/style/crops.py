@@ -1,4 +1,4 @@
-"""Batches of squares of photographs, in an order that any moment can be resumed from."""
+"""Batches of random square crops of photographs, in an order that can be resumed at any step."""
 
 import random
 from collections.abc import Iterator
@@ -10,17 +10,21 @@ from convscope.worlds import UnlabelledImages
 
 
 class RandomCrops:
-    """Random squares in [0, 1], each with the number of the style that it shall get.
+    """Yield random square crops of photographs, each with the index of a style.
 
-    Order, squares and styles follow from seed, epoch and step alone.
+    Order, crops and styles follow from seed, epoch and step alone, so no random state must be stored to
+    resume.
 
     Args:
-        photographs: what to cut from.
-        styles: how many there are; they take turns.
-        batch: squares in a batch; fewer, where there are fewer photographs.
-        side: of a square, in pixels.
-        seed: of the training.
-        device: where batches go.
+        photographs: what to crop; half of the crops are mirrored.
+        styles: number of styles; they take turns over the crops.
+        batch: crops in a batch; fewer, where there are fewer photographs.
+        side: side of a crop, in pixels, after scaling.
+        seed: seed of the training.
+        device: where batches are moved.
+
+    Attributes:
+        steps: batches of an epoch; photographs that fill no whole batch are left out.
     """
 
     def __init__(
@@ -39,11 +43,19 @@ class RandomCrops:
 
     @property
     def problems(self) -> int:
-        """Files that could not be used."""
+        """Number of files that could not be used."""
         return len(self.photographs.problems)
 
     def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch, without the first `skip`."""
+        """Yield the batches of one epoch.
+
+        Args:
+            epoch: index of the epoch, from 0.
+            skip: number of batches to leave out at the beginning.
+
+        Yields:
+            Crops `[b 3 side side]` in [0, 1], and style indices `[b]` (int64), on the device.
+        """
         order = torch.randperm(len(self.photographs), generator=self._generator("order", epoch))
         for step in range(skip, self.steps):
             chosen = order[step * self.batch : (step + 1) * self.batch]
@@ -54,5 +66,5 @@ class RandomCrops:
             yield squares.to(self.device).float() / 255, styles.to(self.device)
 
     def _generator(self, *parts: int | str) -> Generator:
-        """The same numbers on every machine."""
+        """Return a generator seeded by the training's seed and `parts`; the same on every machine."""
         return Generator().manual_seed(random.Random("/".join(map(str, (self.seed, *parts)))).getrandbits(63))

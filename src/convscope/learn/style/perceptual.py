@@ -1,4 +1,7 @@
-"""How far a painted photograph is from its content and from its painting, seen by a trained network."""
+"""Perceptual losses of stylized photographs.
+
+Content and style distances are measured in the features of a trained loss network.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,39 +18,46 @@ from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.nets.style.losses import content_loss, gram, style_loss
 
 LOSS_NETWORK = "hed-vgg16"
-"""The network whose layers say what style and content are."""
+"""The default loss network, in whose features content and style are compared."""
 CONTENT = "relu4_2"
 STYLE = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
 """Source of both: Chen et al. 2017 (StyleBank), section 4."""
 TINY = 1e-12
 BLURS = (1, 4, 16)
-"""Sides of the blocks, in pixels, whose mean colours make a palette: of dots, of strokes, of shapes."""
+"""Sides in pixels of the blocks whose mean colours a `palette` describes: dots, strokes, shapes."""
 
 Images = Float[Tensor, "b 3 h w"]
 
 
 @dataclass(frozen=True)
 class PerceptualDistances:
-    """Of each image: shares of what there would be to lose. 0 is perfect, 1 as bad as nothing at all."""
+    """Hold content and style distance of each image, relative to the size of what is compared.
+
+    Attributes:
+        content: squared distance of features, over the mean square of the photograph's; 0 is equal, 1 as far
+            as all-zero features.
+        style: relative squared distance of Gram matrices, mean over layers; 0 is equal, 1 as far as a zero
+            matrix.
+    """
 
     content: Float[Tensor, " b"]
     style: Float[Tensor, " b"]
 
 
 class PerceptualLoss:
-    """Compares painted photographs with the photographs and the paintings.
+    """Measure how far stylized photographs are from the photographs (content) and the paintings (style).
 
-    Distances are shares of what a blank picture would lose, so that layers and paintings weigh alike and the
-    numbers mean the same everywhere.
+    Distances are divided by the size of what is compared, so that layers and paintings have the same weight,
+    and the values can be compared between trainings.
 
     Args:
-        net: the network whose layers say what style and content are; its weights stay.
+        net: loss network, whose features are compared; its weights are not changed.
         paintings: one image `[1 3 h w]` in [0, 1] for each style.
-        content: the layer whose values are content.
-        style: the layers whose correlations are style.
+        content: layer whose features are compared for content.
+        style: layers whose Gram matrices are compared for style.
 
     Raises:
-        UsageError: a layer is not there.
+        UsageError: a layer does not exist, or there is no painting or no style layer.
     """
 
     def __init__(
@@ -62,18 +72,28 @@ class PerceptualLoss:
         if not paintings or not style:
             raise UsageError("at least one painting and one layer of style", received="none")
         with torch.no_grad():
-            seen = [record(net, image.to(net.device), self.style) for image in paintings]
+            features = [record(net, image.to(net.device), self.style) for image in paintings]
             palettes = [palette(image.to(net.device)) for image in paintings]
         self.palettes = torch.cat(palettes)
-        self.grams = {place: torch.cat([gram(one[place].float()) for one in seen]) for place in self.style}
+        self.grams = {
+            place: torch.cat([gram(one[place].float()) for one in features]) for place in self.style
+        }
         self.blank = {place: style_loss(torch.zeros_like(g), g) + TINY for place, g in self.grams.items()}
 
     def features(self, images: Images, choice: ExecutionConfig = PLAIN) -> dict[LayerAddress, Tensor]:
-        """What the layers of style and content answer, in fp32; gradients flow to the images."""
+        """Record the features of the style and content layers; gradients flow to the images.
+
+        Args:
+            images: `[b 3 h w]` in [0, 1].
+            choice: precision and memory format.
+
+        Returns:
+            Features by layer, in fp32.
+        """
         places = (*self.style, self.content)
         with choice.autocast(images.device):
-            seen = record(self.net, choice.to_memory_format(images), places)
-        return {place: maps.float() for place, maps in seen.items()}
+            recorded = record(self.net, choice.to_memory_format(images), places)
+        return {place: maps.float() for place, maps in recorded.items()}
 
     def judge(
         self,
@@ -82,39 +102,74 @@ class PerceptualLoss:
         styles: Int64[Tensor, " b"],
         choice: ExecutionConfig = PLAIN,
     ) -> PerceptualDistances:
-        """How far each painted photograph is from its photograph and from its painting."""
+        """Compute content and style distances of stylized photographs.
+
+        Gradients flow to the stylized photographs only.
+
+        Args:
+            painted: stylized photographs `[b 3 h w]` in [0, 1].
+            photographs: the originals `[b 3 h w]` in [0, 1].
+            styles: index of each one's painting, `[b]`.
+            choice: precision and memory format.
+
+        Returns:
+            Both distances of each image, `[b]`.
+        """
         with torch.no_grad(), choice.autocast(photographs.device):
-            seen = record(self.net, choice.to_memory_format(photographs), [self.content])
-            wanted = seen[self.content].float()
-        answer = self.features(painted, choice)
-        content = content_loss(answer[self.content], wanted) / (wanted.square().flatten(1).mean(1) + TINY)
-        return PerceptualDistances(content, self.style_of(answer, styles))
+            recorded = record(self.net, choice.to_memory_format(photographs), [self.content])
+            target = recorded[self.content].float()
+        features = self.features(painted, choice)
+        content = content_loss(features[self.content], target) / (target.square().flatten(1).mean(1) + TINY)
+        return PerceptualDistances(content, self.style_of(features, styles))
 
     def style_of(
         self, answer: dict[LayerAddress, Tensor], styles: Int64[Tensor, " b"]
     ) -> Float[Tensor, " b"]:
-        """The mean over layers of each image's distance from its painting.
+        """Compute the style distance of each image from its painting: the mean over the style layers.
 
-        In each layer it is the squared distance of the correlations over the sum of their squares: 0 for the
-        same, 1 for a blank, and never much more, so that no layer, painting or odd picture outweighs others.
+        In each layer it is the squared distance of the Gram matrices over the sum of their squares: 0 for
+        equal ones, 1 for a blank image, and bounded, so that no layer, painting or outlier outweighs the
+        others.
+
+        Args:
+            answer: features of the style layers, from `features`.
+            styles: index of each image's painting, `[b]`.
+
+        Returns:
+            Distances `[b]`.
         """
         parts = []
         for place in self.style:
-            here, wanted = gram(answer[place]), self.grams[place][styles]
-            both = style_loss(here, torch.zeros_like(here)) + self.blank[place][styles]
-            parts.append(style_loss(here, wanted) / both)
+            grams, targets = gram(answer[place]), self.grams[place][styles]
+            scale = style_loss(grams, torch.zeros_like(grams)) + self.blank[place][styles]
+            parts.append(style_loss(grams, targets) / scale)
         return torch.stack(parts).mean(0)
 
     def palette_of(self, painted: Images, styles: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """How far each image's `palette` is from its painting's, as a share: 0 the same, 1 for one colour."""
-        here, wanted = palette(painted), self.palettes.to(painted.device)[styles]
-        apart = (here - wanted).square().sum((-2, -1))
-        both = (here.square() + wanted.square()).sum((-2, -1)) + TINY
-        return (apart / both).mean(1)
+        """Compute the relative distance of each image's `palette` from its painting's.
+
+        Args:
+            painted: stylized photographs `[b 3 h w]` in [0, 1].
+            styles: index of each one's painting, `[b]`.
+
+        Returns:
+            Distances `[b]`: 0 for equal palettes, 1 for an image of one colour.
+        """
+        palettes, targets = palette(painted), self.palettes.to(painted.device)[styles]
+        distance = (palettes - targets).square().sum((-2, -1))
+        scale = (palettes.square() + targets.square()).sum((-2, -1)) + TINY
+        return (distance / scale).mean(1)
 
 
 def palette(images: Images) -> Float[Tensor, "b s 3 3"]:
-    """How colours vary together: the covariance of the mean colours of blocks, for each of `BLURS`."""
+    """Compute the covariance of an image's colours, for each block size of `BLURS`.
+
+    Args:
+        images: `[b 3 h w]` in [0, 1].
+
+    Returns:
+        Covariance matrices `[b s 3 3]` of the blocks' mean colours, one for each of `s` block sizes.
+    """
     found = []
     for side in BLURS:
         blurred = functional.avg_pool2d(images, side, ceil_mode=True)
@@ -123,18 +178,41 @@ def palette(images: Images) -> Float[Tensor, "b s 3 3"]:
 
 
 def roughness(images: Images) -> Float[Tensor, " b"]:
-    """Mean squared difference of neighbours: total variation, squared. Source: Johnson et al. 2016."""
+    """Compute the mean squared difference of neighbouring pixels (squared total variation).
+
+    Args:
+        images: `[b 3 h w]` in [0, 1].
+
+    Returns:
+        Sum of the vertical and the horizontal mean, `[b]`.
+
+    Source: Johnson et al. 2016.
+    """
     down = (images[..., 1:, :] - images[..., :-1, :]).square().flatten(1).mean(1)
     across = (images[..., 1:] - images[..., :-1]).square().flatten(1).mean(1)
     return down + across
 
 
 def range_penalty(images: Images) -> Float[Tensor, " b"]:
-    """Mean squared distance from [0, 1] of what lies outside it."""
+    """Compute the mean squared distance of the values from the range [0, 1].
+
+    Args:
+        images: `[b c h w]`.
+
+    Returns:
+        Penalties `[b]`; 0 where all values are in the range.
+    """
     return functional.relu((images - 0.5).abs() - 0.5).square().flatten(1).mean(1)
 
 
 def frozen_copy(net: Net) -> Net:
-    """The network with weights that do not learn, in evaluation mode."""
+    """Freeze a network's weights and put it into evaluation mode, in place.
+
+    Args:
+        net: network to freeze.
+
+    Returns:
+        The same network.
+    """
     net.module.requires_grad_(False).eval()
     return net

@@ -1,4 +1,4 @@
-"""From names and files to what a training of a painting network needs."""
+"""Set up the training of a style network from names and files."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ from convscope.worlds import UnlabelledImages
 from convscope.worlds.images.style_images import SMALLEST, painting
 
 CONTRACT = InputContract(3, 256, 256, mean=(MEAN,), std=(STD,), name="photo")
-"""Photographs in [0, 1], of any size."""
+"""Input of style networks: RGB photographs in [0, 1], of any size."""
 HELD_OUT, MOST_HELD_OUT = 20, 16
-"""Every 20th photograph is kept to test on, where no folder is given for that; 16 at most."""
+"""Every 20th photograph, but 16 at most, is held out for the test where no folder is given for that."""
 PAPERS = {
     "stylebank": "Chen et al. 2017, arXiv:1703.09210",
     "johnson": "Johnson et al. 2016, arXiv:1603.08155",
@@ -33,7 +33,14 @@ PAPERS = {
 
 @dataclass(frozen=True)
 class StyleTrainingSetup:
-    """What a training needs beside its plan."""
+    """Hold what the training of a style network needs beside its recipe.
+
+    Attributes:
+        net: network to train.
+        task: losses and batches of the training.
+        train: photographs to learn from.
+        test: photographs to test on.
+    """
 
     net: Net
     task: StyleTransferTask
@@ -43,7 +50,14 @@ class StyleTrainingSetup:
 
 @dataclass(frozen=True)
 class PerceptualConfig:
-    """Which network judges, by which layers, and whether it may be one that has learned nothing."""
+    """Configure the perceptual loss.
+
+    Attributes:
+        network: name of the loss network.
+        content: layer whose features are compared for content.
+        style: layers whose Gram matrices are compared for style.
+        untrained: whether a loss network without trained weights is accepted.
+    """
 
     network: str = LOSS_NETWORK
     content: str = CONTENT
@@ -54,16 +68,22 @@ class PerceptualConfig:
 
 
 def named(words: Sequence[str]) -> dict[str, str]:
-    """Styles and the files of their paintings, from `NAME=FILE` or `FILE`, whose own name then counts.
+    """Parse styles from `NAME=FILE`, or `FILE`, whose name without extension is then the style's.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        The file of each style's painting, by name.
 
     Raises:
-        UsageError: a name is not usable, or there twice.
+        UsageError: a name occurs twice, or there is no painting.
     """
     found: dict[str, str] = {}
     for word in words:
         name, equals, file = word.partition("=")
         if not equals or not NAME.fullmatch(name):
-            name, file = _plain(Path(word).stem), word
+            name, file = _slug(Path(word).stem), word
         if name in found:
             raise UsageError(
                 "a name of its own for each style",
@@ -89,32 +109,36 @@ def setup_style_training(
     seed: int = 0,
     width: int = 16,
 ) -> StyleTrainingSetup:
-    """A fresh network of a kind, and what teaches it styles.
+    """Build an untrained style network, and the task and data to train it.
 
     Args:
-        kind: `stylebank`, `johnson` for a network of one style, `adain` for one that takes any.
-        photographs: a folder; pictures anywhere below it are learned from.
-        styles: names, and the files of the paintings.
-        test: a folder of other photographs; every 20th is held out where it is left out.
-        scales: how much each wish counts.
-        judging: the network that judges.
-        seed: of the fresh weights.
-        width: maps at full size.
+        kind: `stylebank`, `johnson` for a network of one style, `adain` for one of arbitrary styles.
+        photographs: a folder; all pictures below it are learned from.
+        styles: files of the paintings, by the names of their styles.
+        test: a folder of other photographs; every 20th of `photographs` is held out where it is left out.
+        scales: weights of the loss terms.
+        judging: loss network and layers; not used for `adain`.
+        seed: seed of the initial weights.
+        width: channels of the feature maps at full resolution; not used for `adain`.
+
+    Returns:
+        Network, task, training and test photographs.
 
     Raises:
-        UsageError: a kind, layer or name does not exist, or the judge has learned nothing.
+        UsageError: a kind, layer or name does not exist.
+        MissingError: the loss network has no trained weights, and `judging.untrained` is not set.
         DataError: there are no photographs, or a painting cannot be used.
     """
     scales, names = scales or StyleLossWeights(), tuple(styles)
     if kind == "adain":
-        return _any_style(photographs, styles, test, scales, seed)
-    judge = perceptual_loss(judging or PerceptualConfig(), styles)
+        return _setup_adain(photographs, styles, test, scales, seed)
+    loss = perceptual_loss(judging or PerceptualConfig(), styles)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module, task = _fresh(kind, names, width, judge, scales)
+        module, task = _build_network(kind, names, width, loss, scales)
     source = Source(kind, PAPERS[kind], "Apache-2.0; see the photographs' and paintings' own", "trained here")
     net = nets.wrap(module, CONTRACT, name=kind, source=replace(source, note=f"Styles: {', '.join(names)}."))
-    return StyleTrainingSetup(net, task, *_divided(photographs, test, scales.side))
+    return StyleTrainingSetup(net, task, *_split_photographs(photographs, test, scales.side))
 
 
 def setup_added_style(
@@ -126,10 +150,25 @@ def setup_added_style(
     scales: StyleLossWeights | None = None,
     judging: PerceptualConfig | None = None,
 ) -> StyleTrainingSetup:
-    """A StyleBank with one more bank, which alone learns: encoder, decoder and the other banks are frozen.
+    """Add a bank for each new style to a StyleBank, and set up its training.
+
+    Only the new banks are trained: encoder, decoder and the other banks are frozen, and there are no
+    reconstruction steps. `net` itself is not changed.
+
+    Args:
+        net: a StyleBank.
+        photographs: a folder; all pictures below it are learned from.
+        styles: files of the paintings, by the names of the new styles.
+        test: a folder of other photographs; every 20th of `photographs` is held out where it is left out.
+        scales: weights of the loss terms; `alternation` is not used.
+        judging: loss network and layers.
+
+    Returns:
+        The extended network, task, training and test photographs.
 
     Raises:
-        UsageError: the network is no StyleBank, has such a style already, or the judge has learned nothing.
+        UsageError: the network is no StyleBank, or has such a style already, or a layer does not exist.
+        MissingError: the loss network has no trained weights, and `judging.untrained` is not set.
         DataError: there are no photographs, or a painting cannot be used.
     """
     bank = net.module
@@ -151,15 +190,22 @@ def setup_added_style(
     task = StyleBankTask(
         perceptual_loss(judging or PerceptualConfig(), styles), replace(scales, alternation=0), tuple(styles)
     )
-    return StyleTrainingSetup(grown, task, *_divided(photographs, test, scales.side))
+    return StyleTrainingSetup(grown, task, *_split_photographs(photographs, test, scales.side))
 
 
 def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> PerceptualLoss:
-    """The judge of these paintings.
+    """Build the perceptual loss of some paintings.
+
+    Args:
+        judging: loss network, layers, and size of the paintings.
+        styles: files of the paintings, by the names of their styles.
+
+    Returns:
+        The perceptual loss, with its network frozen; styles are numbered in the order of `styles`.
 
     Raises:
         UsageError: the network or a layer does not exist.
-        MissingError: it has learned nothing, and nobody said that this is all right.
+        MissingError: the network has no trained weights, and `judging.untrained` is not set.
         DataError: a painting cannot be used.
     """
     paintings = [painting(file, judging.paintings) for file in styles.values()]
@@ -173,14 +219,15 @@ def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> Per
     return PerceptualLoss(frozen_copy(net), paintings, judging.content, judging.style)
 
 
-def _any_style(
+def _setup_adain(
     photographs: str | Path,
     styles: Mapping[str, str],
     test: str | Path | None,
     scales: StyleLossWeights,
     seed: int,
 ) -> StyleTrainingSetup:
-    train, held = _divided(photographs, test, scales.side)
+    """Set up the training of an AdaIN network."""
+    train, held = _split_photographs(photographs, test, scales.side)
     paintings = UnlabelledImages.of(styles.values(), least=SMALLEST)
     net = fresh(train, seed)
     note = f"Encoder: {LOSS_NETWORK}. Learned on the styles of {len(styles)} paintings and of photographs."
@@ -190,11 +237,12 @@ def _any_style(
     return StyleTrainingSetup(net, AdaINTask(paintings, scales), train, held)
 
 
-def _fresh(
-    kind: str, names: tuple[str, ...], width: int, judge: PerceptualLoss, scales: StyleLossWeights
+def _build_network(
+    kind: str, names: tuple[str, ...], width: int, loss: PerceptualLoss, scales: StyleLossWeights
 ) -> tuple[nn.Module, StyleTransferTask]:
+    """Build an untrained StyleBank or Johnson network, and its task."""
     if kind == "stylebank":
-        return StyleBank(StyleBankConfig(names, width)), StyleBankTask(judge, scales)
+        return StyleBank(StyleBankConfig(names, width)), StyleBankTask(loss, scales)
     if kind != "johnson":
         raise UsageError("stylebank, johnson or adain", received=kind)
     if len(names) != 1:
@@ -203,21 +251,23 @@ def _fresh(
             received=", ".join(names),
             hint="--kind stylebank learns several.",
         )
-    return Johnson(Size(names[0], width)), StyleTransferTask(judge, scales)
+    return Johnson(Size(names[0], width)), StyleTransferTask(loss, scales)
 
 
-def _divided(
+def _split_photographs(
     photographs: str | Path, test: str | Path | None, side: int
 ) -> tuple[UnlabelledImages, UnlabelledImages]:
+    """Return the photographs to learn from and to test on; a single one serves for both."""
     found = UnlabelledImages(photographs)
     if test is not None:
-        tested = UnlabelledImages(test)
-        return found, tested.take(range(min(len(tested), MOST_HELD_OUT)))
+        test_photographs = UnlabelledImages(test)
+        return found, test_photographs.take(range(min(len(test_photographs), MOST_HELD_OUT)))
     held = range(0, len(found), HELD_OUT)[:MOST_HELD_OUT] if len(found) > 1 else range(1)
-    rest = [index for index in range(len(found)) if index not in held or len(found) == 1]
-    return found.take(rest), found.take(held)
+    kept = [index for index in range(len(found)) if index not in held or len(found) == 1]
+    return found.take(kept), found.take(held)
 
 
-def _plain(stem: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
-    return plain[:40].strip("-") or "style"
+def _slug(stem: str) -> str:
+    """Make a style's name of a file's: lower case, digits and hyphens, beginning with a letter."""
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
+    return slug[:40].strip("-") or "style"

@@ -1,6 +1,6 @@
-"""Teaching a network to paint: the tasks that `convscope.learn` trains with.
+"""Tasks that train feed-forward style networks: Johnson et al. and StyleBank.
 
-They fit the protocol `convscope.learn.Task` by what they can do; nothing here knows how a training runs.
+They conform to the protocol `convscope.learn.Task` by structure, without depending on the training loop.
 """
 
 import hashlib
@@ -25,19 +25,21 @@ from convscope.worlds import UnlabelledImages
 
 Images = Float[Tensor, "b 3 h w"]
 OUTSIDE = 10.0
-"""Weight of colours that cannot be shown."""
+"""Weight of `range_penalty`, for colours that cannot be displayed."""
 WORTH = 1.05
-"""How much faster bf16 must be."""
+"""Least speed-up for which bf16 replaces fp32."""
 
 
 @dataclass(frozen=True)
 class StyleLossWeights:
-    """How much each wish counts, and how it is trained.
+    """Hold the weights of the loss terms, and the settings of style training.
 
-    `content` and `style` weigh shares of what there would be to lose (see `PerceptualLoss`), `smooth` the
-    squared
-    differences of neighbours, `identity` the squared error of the branch without a bank, in units of the
-    photographs' variance, `palette` the share by which colours vary otherwise than in the painting.
+    Attributes:
+        content: weight of the relative content distance (see `PerceptualLoss`).
+        style: weight of the relative style distance.
+        smooth: weight of the mean squared difference of neighbouring pixels.
+        identity: weight of the squared reconstruction error without a style, in units of the variance of
+            photographs.
     """
 
     content: float = 1.0
@@ -45,22 +47,37 @@ class StyleLossWeights:
     smooth: float = 1.0
     identity: float = 20.0
     alternation: int = 2
-    """Steps of painting before each step of the branch without a bank; 0 for none."""
+    """Stylizing steps before each reconstruction step (without a style); 0 for no reconstruction steps."""
     warmup_steps: int = 300
-    """Steps of that branch alone at the beginning: they are cheap, and give painting something to change."""
+    """Reconstruction steps at the beginning: they are cheap, and give the stylizing steps something to
+    change."""
     side: int = 160
-    """Pixels of the squares."""
+    """Side of the training crops, in pixels."""
     palette: float = 0.0
+    """Weight of the relative distance between the colour covariances of image and painting."""
 
     def paints(self, step: int) -> bool:
-        """Whether this step paints; the others only give photographs back."""
+        """Return whether a step stylizes; the others reconstruct the photographs.
+
+        Args:
+            step: step of the training, from 0.
+
+        Returns:
+            False during the warm-up, and at every `alternation + 1`st step.
+        """
         every = self.alternation
         return not every or (step >= self.warmup_steps and step % (every + 1) != every)
 
 
 @dataclass(frozen=True)
 class StyleStep:
-    """What a batch costs; see `convscope.learn.tasks.task.StepCost`."""
+    """Hold the loss of one batch; see `convscope.learn.tasks.task.StepCost`.
+
+    Attributes:
+        loss: the scalar that the step minimises.
+        sums: sums over the batch `[6]`; see `StyleTransferTask.metric_sums`.
+        weights: the only parameters that the step updates; None for all that the loss depends on.
+    """
 
     loss: Tensor
     sums: Tensor
@@ -69,49 +86,70 @@ class StyleStep:
 
 @dataclass(frozen=True)
 class StyleEval:
-    """How a network paints photographs that it did not learn from."""
+    """Hold the metrics of a style network on held-out photographs.
+
+    Attributes:
+        metrics: by name, as `StyleTransferTask.metrics` returns them.
+        worst: the style that is furthest from its painting, in words.
+    """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     worst: str = ""
 
 
 class StyleTransferTask:
-    """The task of a network that paints with one pass: the losses of Johnson et al. 2016.
+    """Train a feed-forward style network with the losses of Johnson et al. 2016.
 
     Args:
-        judge: says how far a painted photograph is from its content and its painting.
-        scales: how much each wish counts.
+        judge: perceptual loss that holds the paintings.
+        scales: weights of the loss terms.
     """
 
     metric_sums = 6
-    """Loss, content, style, smoothness, squared error of the identity; pictures painted."""
+    """Sums of loss, content, style, smoothness, reconstruction error, and number of stylized images."""
 
     def __init__(self, judge: PerceptualLoss, scales: StyleLossWeights | None = None) -> None:
         self.judge, self.scales = judge, scales or StyleLossWeights()
 
     def make_batches(self, net: Net, data: Any, plan: Any) -> RandomCrops:
-        """Check that the network paints these styles, and cut squares.
+        """Check that there is a painting for each style of the network, and build the batch source.
+
+        The loss network is moved to the device of `net`.
+
+        Args:
+            net: style network to train.
+            data: photographs, an `UnlabelledImages`.
+            plan: recipe with batch size and seed.
+
+        Returns:
+            Random crops of the photographs.
 
         Raises:
             UsageError: the network has another number of styles than there are paintings.
-            DataError: there is nothing to learn from.
+            DataError: `data` is something else.
         """
         if not isinstance(data, UnlabelledImages):
             raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
         styles = self.styles(net)
-        there = len(next(iter(self.judge.grams.values())))
-        if len(styles) != there:
-            raise UsageError(f"a painting for each of {', '.join(styles)}", received=f"{there} paintings")
+        paintings = len(next(iter(self.judge.grams.values())))
+        if len(styles) != paintings:
+            raise UsageError(f"a painting for each of {', '.join(styles)}", received=f"{paintings} paintings")
         self.judge.net.to(net.device)
         return RandomCrops(
             data, len(styles), batch=plan.batch, side=self.scales.side, seed=plan.seed, device=net.device
         )
 
     def styles(self, net: Net) -> tuple[str, ...]:
-        """Names of what is taught.
+        """Return the names of the styles that are trained.
+
+        Args:
+            net: style network.
+
+        Returns:
+            One name for each painting, in the same order.
 
         Raises:
-            UsageError: the network does not paint.
+            UsageError: the network has no styles.
         """
         styles = getattr(net.module, "styles", None)
         if not styles:
@@ -119,7 +157,18 @@ class StyleTransferTask:
         return tuple(styles)
 
     def execution(self, net: Net, plan: Any) -> ExecutionConfig:
-        """bf16 where a step is faster with it; measured once for a machine and sizes."""
+        """Choose bf16 where a step is faster with it, else fp32.
+
+        Both are measured once for the network's sizes and the machine, and the choice is cached. What the
+        recipe fixes is kept. Weights are channels-last unless the recipe asks for contiguous ones.
+
+        Args:
+            net: style network to train.
+            plan: recipe with `precision`, `memory_format` and `batch`.
+
+        Returns:
+            The precision and memory format.
+        """
         last = plan.memory_format != "contiguous"
         if plan.precision != "auto":
             return ExecutionConfig(plan.precision, last)
@@ -138,35 +187,73 @@ class StyleTransferTask:
     def training_step(
         self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
     ) -> StyleStep:
-        """Paint, and compare."""
+        """Compute the loss of a batch by stylizing it.
+
+        Args:
+            net: style network.
+            batch: crops `[b 3 side side]` in [0, 1], and style indices `[b]`.
+            choice: precision and memory format.
+            step: step of the training, from 0; not used.
+
+        Returns:
+            Loss and sums of the batch.
+        """
         return self.priced(net, batch, choice)
 
     def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig) -> StyleStep:
-        """What painting a batch costs."""
+        """Stylize a batch and compute its loss.
+
+        Args:
+            net: style network.
+            batch: crops `[b 3 side side]` in [0, 1], and style indices `[b]`.
+            choice: precision and memory format.
+
+        Returns:
+            Loss and sums of the batch.
+        """
         photographs, styles = batch
         with choice.autocast(photographs.device):
             painted = self.paint(net, choice.to_memory_format(photographs), styles)
-        return self._judged(painted.float(), photographs, styles, choice)
+        return self._stylized_cost(painted.float(), photographs, styles, choice)
 
     def paint(self, net: Net, photographs: Images, styles: Int64[Tensor, " b"]) -> Images:
-        """Each photograph in its style."""
+        """Stylize photographs.
+
+        Args:
+            net: style network.
+            photographs: `[b 3 h w]` in [0, 1].
+            styles: index of each one's style, `[b]`; not used by a network of one style.
+
+        Returns:
+            Stylized photographs `[b 3 h w]`, in [0, 1] but not clipped.
+        """
         return net(photographs)
 
-    def _judged(
+    def _stylized_cost(
         self, painted: Images, photographs: Images, styles: Int64[Tensor, " b"], choice: ExecutionConfig
     ) -> StyleStep:
-        """What painted photographs cost."""
-        scales, verdict = self.scales, self.judge.judge(painted, photographs, styles, choice)
-        rough = roughness(painted)
-        loss = scales.content * verdict.content + scales.style * verdict.style + scales.smooth * rough
+        """Compute the loss of stylized photographs."""
+        scales, distances = self.scales, self.judge.judge(painted, photographs, styles, choice)
+        smooth = roughness(painted)
+        loss = scales.content * distances.content + scales.style * distances.style + scales.smooth * smooth
         loss = loss + OUTSIDE * range_penalty(painted)
         if scales.palette:
             loss = loss + scales.palette * self.judge.palette_of(painted, styles)
-        parts = [loss, verdict.content, verdict.style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
+        error, stylized = torch.zeros_like(smooth), torch.ones_like(smooth)
+        parts = [loss, distances.content, distances.style, smooth, error, stylized]
         return StyleStep(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
     def metrics(self, sums: Sequence[float], seen: int) -> dict[str, float]:
-        """Means over the pictures that were painted; the error of the identity over the others."""
+        """Compute the metrics of an epoch from its sums.
+
+        Args:
+            sums: as `metric_sums` lists them.
+            seen: number of images, stylized and reconstructed.
+
+        Returns:
+            `loss`, the mean over all images; `content`, `style` and `smooth`, means over the stylized
+            ones; and `psnr` in decibels, of the reconstructed ones. What was not measured is left out.
+        """
         loss, content, style, smooth, error, painted = sums
         found = {"loss": loss / max(seen, 1)}
         if painted:
@@ -177,58 +264,84 @@ class StyleTransferTask:
         return found
 
     def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
-        """Paint each photograph's middle in each style."""
-        names, totals, perfect = self.styles(net), [], []
+        """Stylize the centre crop of each photograph in each style.
+
+        Args:
+            net: style network; left unchanged.
+            data: photographs, an `UnlabelledImages`.
+            choice: precision and memory format.
+
+        Returns:
+            Metrics, and the style that is furthest from its painting.
+        """
+        names, totals, identity_errors = self.styles(net), [], []
         with torch.no_grad(), frozen(net.module):
             for start in range(0, len(data), 4):
                 indices = range(start, min(start + 4, len(data)))
                 squares = data.middles(indices, self.scales.side).to(net.device).float() / 255
                 for style in range(len(names)):
-                    wanted = torch.full((len(squares),), style, device=net.device)
-                    price = self.priced(net, (squares, wanted), choice)
-                    totals.append((style, price.sums.double().cpu()))
-                perfect.append(self.identity_error(net, squares, choice))
+                    styles = torch.full((len(squares),), style, device=net.device)
+                    cost = self.priced(net, (squares, styles), choice)
+                    totals.append((style, cost.sums.double().cpu()))
+                identity_errors.append(self.identity_error(net, squares, choice))
         sums = torch.stack([row for _, row in totals]).sum(0).tolist()
         found = self.metrics(sums, int(sums[-1]))
-        if perfect[0] is not None:
-            found["psnr"] = decibels(float(torch.cat([row for row in perfect if row is not None]).mean()))
-        each = [sum(float(row[2]) for style, row in totals if style == index) for index in range(len(names))]
-        furthest = max(range(len(names)), key=lambda index: each[index])
-        share = each[furthest] / len(data)
+        if identity_errors[0] is not None:
+            found["psnr"] = decibels(
+                float(torch.cat([row for row in identity_errors if row is not None]).mean())
+            )
+        distances = [
+            sum(float(row[2]) for style, row in totals if style == index) for index in range(len(names))
+        ]
+        furthest = max(range(len(names)), key=lambda index: distances[index])
+        share = distances[furthest] / len(data)
         return StyleEval(found, f"furthest from its painting: {names[furthest]} ({share:.2f})")
 
     def identity_error(
         self, net: Net, squares: Images, choice: ExecutionConfig
     ) -> Float[Tensor, " b"] | None:
-        """Mean squared error of the branch without a bank, if there is one."""
+        """Compute the reconstruction error of the branch without a style, where there is one.
+
+        Args:
+            net: style network.
+            squares: crops `[b 3 h w]` in [0, 1].
+            choice: precision and memory format.
+
+        Returns:
+            Mean squared errors `[b]`; None here, as the network has no such branch.
+        """
         return None
 
     def _seconds(self, net: Net, batch: int, choice: ExecutionConfig) -> float:
+        """Return the seconds of the fastest of three steps; infinite where the loss is not finite."""
         example = self._example(net, batch)
         choice.format(net.module)
         least = math.inf
         for _ in range(3):
             started = time.perf_counter()
-            price = self.priced(net, example, choice)
-            price.loss.backward()
+            cost = self.priced(net, example, choice)
+            cost.loss.backward()
             net.module.zero_grad()
-            finite = math.isfinite(price.loss.item())
+            finite = math.isfinite(cost.loss.item())
             least = min(least, time.perf_counter() - started if finite else math.inf)
         return least
 
     def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
+        """Return a random batch, the same at every call."""
         side = self.scales.side
         squares = torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(0))
         return squares.to(net.device), torch.arange(batch, device=net.device) % len(self.styles(net))
 
-    def _judged_by(self) -> str:
+    def _loss_network_name(self) -> str:
+        """Return the name of the loss network, for the cache key."""
         return self.judge.net.name
 
     def _key(self, net: Net, plan: Any) -> str:
+        """Return the cache key of a measurement."""
         facts = (
             type(net.module).__name__,
             net.module.options,
-            self._judged_by(),
+            self._loss_network_name(),
             self.scales.side,
             plan.batch,
             plan.memory_format,
@@ -240,17 +353,21 @@ class StyleTransferTask:
 
 
 class StyleBankTask(StyleTransferTask):
-    """The task of a StyleBank: T steps of painting, then one of the branch without a bank, and so on.
+    """Train a StyleBank: T stylizing steps, then one reconstruction step without a bank, alternating.
 
-    A step of painting moves encoder, decoder and the banks of its styles; the other moves encoder and decoder
-    only. What does not learn (`requires_grad`) stays: a new bank is taught to a frozen encoder and decoder.
+    A stylizing step updates encoder, decoder and the banks of its styles; a reconstruction step updates
+    encoder and decoder only. Frozen parameters (`requires_grad` False) stay: a new bank is trained with
+    frozen encoder and decoder.
 
     Source: Chen et al. 2017, section 3.4 (T = 2, as in the implementation at github.com/jxcodetw/Stylebank).
 
     Args:
-        judge: knows the paintings of the styles that are taught.
-        scales: how much each wish counts.
-        taught: names of the banks that learn; all if left out.
+        judge: perceptual loss that holds the paintings of the trained styles.
+        scales: weights of the loss terms; `alternation` is T.
+        taught: names of the banks to train; all if left out.
+
+    Attributes:
+        corner: offset of the current batch in the banks' grain textures, row and column.
     """
 
     def __init__(
@@ -261,59 +378,119 @@ class StyleBankTask(StyleTransferTask):
         self.corner = 0, 0
 
     def styles(self, net: Net) -> tuple[str, ...]:
-        """Names of the banks that learn."""
+        """Return the names of the banks that are trained.
+
+        Args:
+            net: StyleBank.
+
+        Returns:
+            Names in the order of the paintings.
+        """
         return self.taught or super().styles(net)
 
     def training_step(
         self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
     ) -> StyleStep:
-        """Paint, or at every T+1st step go through without a bank."""
+        """Compute the loss of a batch: stylized, or reconstructed at every T+1st step.
+
+        Args:
+            net: StyleBank.
+            batch: crops `[b 3 side side]` in [0, 1], and style indices `[b]`.
+            choice: precision and memory format.
+            step: step of the training, from 0; decides which, and the offset in the grain.
+
+        Returns:
+            Loss and sums; for a reconstruction, also the parameters to update.
+        """
         if self.scales.paints(step):
             self.corner = STRIDE[0] * step, STRIDE[1] * step
             return self.priced(net, batch, choice)
-        moved = [weight for weight in _bank(net).shared() if weight.requires_grad]
+        moved = [weight for weight in _require_bank(net).shared() if weight.requires_grad]
         return reconstruction_cost(self.identity_error(net, batch[0], choice), self.scales, moved)
 
     def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
-        """Paint each photograph's middle in each style; and the branch without a bank."""
+        """Stylize the centre crop of each photograph in each style, and reconstruct it without a bank.
+
+        Args:
+            net: StyleBank; left unchanged.
+            data: photographs, an `UnlabelledImages`.
+            choice: precision and memory format.
+
+        Returns:
+            Metrics, and the style that is furthest from its painting.
+        """
         self.corner = 0, 0
         return super().evaluate(net, data, choice)
 
     def paint(self, net: Net, photographs: Images, styles: Int64[Tensor, " b"]) -> Images:
-        """Each photograph through its style's bank."""
-        bank = _bank(net)
+        """Stylize each photograph with its style's bank.
+
+        Args:
+            net: StyleBank.
+            photographs: `[b 3 h w]` in [0, 1].
+            styles: indices `[b]` into the trained styles.
+
+        Returns:
+            Stylized photographs `[b 3 h w]`, in [0, 1] but not clipped.
+        """
+        bank = _require_bank(net)
         places = torch.tensor([bank.styles.index(name) for name in self.styles(net)], device=styles.device)
         rows = functional.one_hot(places[styles], len(bank.styles)).to(photographs.dtype)
         return bank(net.normalise(photographs)[0], rows, None, self.corner)
 
     def identity_error(self, net: Net, squares: Images, choice: ExecutionConfig) -> Float[Tensor, " b"]:
-        """Mean squared error of the branch without a bank, of values in [0, 1]."""
+        """Compute the reconstruction error of the branch without a bank.
+
+        Args:
+            net: StyleBank.
+            squares: crops `[b 3 h w]` in [0, 1].
+            choice: precision and memory format.
+
+        Returns:
+            Mean squared errors `[b]`.
+        """
         with choice.autocast(squares.device):
-            again = _bank(net).identity(*net.normalise(choice.to_memory_format(squares)))
-        return (again.float() - squares).square().flatten(1).mean(1)
+            decoded = _require_bank(net).identity(*net.normalise(choice.to_memory_format(squares)))
+        return (decoded.float() - squares).square().flatten(1).mean(1)
 
 
 def reconstruction_cost(
     error: Float[Tensor, " b"], scales: StyleLossWeights, moved: Sequence[nn.Parameter] | None = None
 ) -> StyleStep:
-    """What a batch costs that was not painted: its squared error alone."""
+    """Compute the loss of a reconstruction step: its squared error alone.
+
+    Args:
+        error: mean squared error of each image, `[b]`.
+        scales: its `identity` is the weight of the error, in units of `VARIANCE`.
+        moved: the only parameters to update; None for all that the error depends on.
+
+    Returns:
+        Loss and sums of the batch.
+    """
     loss, zero = scales.identity * error / VARIANCE, torch.zeros_like(error)
     sums = torch.stack([part.detach().sum() for part in (loss, zero, zero, zero, error, zero)])
     return StyleStep(loss.mean(), sums, moved)
 
 
 STRIDE = (11, 17)
-"""How far a step goes over the grain, so that all of it is seen."""
+"""Offset in the grain textures from step to step, in rows and columns, so that all of them are trained."""
 VARIANCE = 0.0625
-"""Of photographs in [0, 1], about."""
+"""Approximate variance of photographs in [0, 1]."""
 
 
 def decibels(error: float) -> float:
-    """Peak signal to noise ratio of a mean squared error of values in [0, 1]."""
+    """Convert a mean squared error to the peak signal-to-noise ratio.
+
+    Args:
+        error: mean squared error of values in [0, 1].
+
+    Returns:
+        PSNR in decibels; 120 at most.
+    """
     return -10 * math.log10(max(error, 1e-12))
 
 
-def _bank(net: Net) -> StyleBank:
+def _require_bank(net: Net) -> StyleBank:
     if not isinstance(net.module, StyleBank):
         raise UsageError("a StyleBank", received=net.name)
     return net.module

@@ -1,1 +1,1 @@
-"""Training tasks: what a step costs, what is measured."""
+"""Training tasks: the loss of a step, the metrics of an epoch, the evaluation on held-out data."""

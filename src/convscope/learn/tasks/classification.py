@@ -1,4 +1,4 @@
-"""Learning to name what is in a picture: the task that `Trainer` has when it is told no other."""
+"""Training of a classifier: the task that `Trainer` has by default."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,18 +18,34 @@ from convscope.nets.inference.execution import ExecutionConfig
 
 
 class Classification:
-    """Cross-entropy, and the share that is right. The network's labels become the names of the classes."""
+    """Train a classifier with cross-entropy, and measure its accuracy.
+
+    The names of the data's classes become the network's labels.
+
+    Attributes:
+        metric_sums: sums kept over an epoch: cross-entropy without label smoothing, and correct predictions.
+        head: how the network's output is read; set by `make_batches`.
+        smoothing: label smoothing of the loss, 0 to 1; set by `make_batches`.
+    """
 
     metric_sums = 2
     head: ClassifierHead
     smoothing: float
 
     def make_batches(self, net: Net, data: Any, plan: Any) -> BatchSource:
-        """Read the network's answer, name its outputs, and say where batches come from.
+        """Check that network and data fit, label the network's outputs, and build the batch source.
+
+        Args:
+            net: classifier to train; its labels are replaced by the names of the data's classes.
+            data: `LabelledImages`, or a DataLoader of `(inputs, labels)`.
+            plan: recipe with seed, batch size, augmentations and label smoothing.
+
+        Returns:
+            The batch source.
 
         Raises:
             UsageError: network and data do not fit each other.
-            DataError: there is nothing to learn from, or nothing to tell apart: all of one class.
+            DataError: there is no data, or all of it is of one class.
         """
         names = class_names(data, net)
         _check_classes(data, names)
@@ -39,37 +55,75 @@ class Classification:
         return make_batches(data, net, plan)
 
     def execution(self, net: Net, plan: TrainRecipe) -> ExecutionConfig:
-        """The fastest precision and memory format here."""
+        """Choose the fastest precision and memory format on this machine, by measuring.
+
+        Args:
+            net: network to train; left unchanged.
+            plan: recipe with `precision`, `memory_format` and `batch`.
+
+        Returns:
+            The precision and memory format of the training.
+        """
         return choose(net, plan)
 
     def training_step(self, net: Net, batch: Batch, choice: ExecutionConfig, step: int) -> StepOutput:
-        """Softened cross-entropy; plain cross-entropy and right answers are added up."""
+        """Compute the loss of a batch: cross-entropy with label smoothing.
+
+        Args:
+            net: network to train.
+            batch: inputs `[b c ...]` in the contract's range, and labels `[b]`.
+            choice: precision and memory format of the forward pass.
+            step: step of the training, from 0; not used.
+
+        Returns:
+            The mean loss, and the sums `[2]` of the cross-entropy without smoothing and of the correct
+            predictions.
+        """
         inputs, labels = batch
         with choice.autocast(inputs.device):
             logits = self.head.logits(net(choice.to_memory_format(inputs)))
         loss = self.head.loss(logits, labels, self.smoothing)
         with torch.no_grad():
-            right = (logits.argmax(1) == labels).sum()
-            plain = self.head.loss(logits, labels)
-            return StepOutput(loss, torch.stack((plain * len(labels), right)))
+            correct = (logits.argmax(1) == labels).sum()
+            unsmoothed = self.head.loss(logits, labels)
+            return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
 
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        """Loss in nats, and accuracy from 0 to 1."""
+        """Compute mean loss and accuracy.
+
+        Args:
+            sums: summed cross-entropy and number of correct predictions.
+            seen: number of images that were summed over.
+
+        Returns:
+            `loss` in nats, without label smoothing, and `accuracy` from 0 to 1.
+        """
         return {"loss": sums[0] / max(seen, 1), "accuracy": sums[1] / max(seen, 1)}
 
     def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> EvalResult:
-        """Loss, accuracy, and the commonest mistake."""
-        found = evaluate(net, data, choice=choice, head=self.head)
-        return EvalResult({"loss": found.loss, "accuracy": found.accuracy}, found.worst)
+        """Evaluate the network on held-out images.
+
+        Args:
+            net: classifier, in any mode; left unchanged.
+            data: `LabelledImages`, or a DataLoader of `(inputs, labels)`.
+            choice: precision and memory format.
+
+        Returns:
+            `loss` in nats, `accuracy` from 0 to 1, and the most frequent confusion of two classes.
+        """
+        evaluation = evaluate(net, data, choice=choice, head=self.head)
+        return EvalResult({"loss": evaluation.loss, "accuracy": evaluation.accuracy}, evaluation.worst)
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:
-    """Refuse pictures of one class: whatever a network answered about them, it would be right."""
+    """Refuse data of a single class, on which every network would be right."""
     labels = getattr(data, "labels", None)
-    there = sorted(set(labels.tolist())) if isinstance(labels, Tensor) and len(labels) else range(len(names))
-    if len(names) < 2 or len(there) < 2:
+    present = (
+        sorted(set(labels.tolist())) if isinstance(labels, Tensor) and len(labels) else range(len(names))
+    )
+    if len(names) < 2 or len(present) < 2:
         raise DataError(
             "pictures of two classes or more, to tell them apart",
-            received=f"{getattr(data, 'name', 'the data')}, all of the class {names[next(iter(there))]}",
+            received=f"{getattr(data, 'name', 'the data')}, all of the class {names[next(iter(present))]}",
             hint="A folder of pictures has one folder for each class: FOLDER/<class>/<pictures>.",
         )

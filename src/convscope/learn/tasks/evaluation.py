@@ -1,4 +1,4 @@
-"""How well a network does on labelled pictures, and where it fails."""
+"""Evaluation of a classifier on labelled images: loss, accuracy, confusion matrix, hardest images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +18,20 @@ from convscope.worlds import LabelledImages
 from convscope.worlds.images.adapt import to_contract
 
 FLOATS = 2**19
-"""Numbers that go into one batch: enough to keep the cores busy, few enough for their caches."""
+"""Number of input values in a batch: enough to occupy all cores, few enough for their caches."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network answered to labelled pictures.
+    """Hold a classifier's predictions for labelled images, and derive metrics from them.
 
-    Tensors are on the CPU, in the order of the pictures: `probabilities` `[n classes]`, `losses` `[n]` in
-    nats, `labels` `[n]`.
+    Tensors are on the CPU, in the order of the images.
+
+    Attributes:
+        classes: names of the classes.
+        labels: true class indices `[n]`.
+        probabilities: predicted distributions `[n classes]`.
+        losses: cross-entropy of each image `[n]`, in nats.
     """
 
     classes: tuple[str, ...]
@@ -36,7 +41,7 @@ class Evaluation:
 
     @property
     def predictions(self) -> Tensor:
-        """The likeliest class of each picture, `[n]`."""
+        """Index of the most probable class of each image, `[n]`."""
         return self.probabilities.argmax(1)
 
     @property
@@ -46,37 +51,37 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """Share that was right, 0 to 1."""
+        """Share of images whose most probable class is the true one, 0 to 1."""
         return (self.predictions == self.labels).double().mean().item()
 
     @property
     def confusion(self) -> Tensor:
-        """How many of each class (row) were taken for each class (column): `[classes classes]`."""
+        """Confusion matrix `[classes classes]`: counts by true class (row) and prediction (column)."""
         count = len(self.classes)
         return torch.bincount(self.labels * count + self.predictions, minlength=count**2).view(count, count)
 
     @property
     def class_accuracy(self) -> Tensor:
-        """Share of each class that was right; NaN for a class without pictures."""
+        """Recall of each class `[classes]`: its share of correct predictions; NaN for one without images."""
         confusion = self.confusion.double()
         return confusion.diagonal() / confusion.sum(1)
 
     @property
     def worst(self) -> str:
-        """The commonest mistake: `9 taken for 7 (10 times)`; empty if there is none."""
+        """The most frequent confusion, as `9 taken for 7 (10 times)`; empty if there is none."""
         wrong = self.confusion.fill_diagonal_(0)
-        label, answer = divmod(int(wrong.argmax()), len(self.classes))
-        times = int(wrong[label, answer])
-        return f"{self.classes[label]} taken for {self.classes[answer]} ({times} times)" if times else ""
+        label, prediction = divmod(int(wrong.argmax()), len(self.classes))
+        count = int(wrong[label, prediction])
+        return f"{self.classes[label]} taken for {self.classes[prediction]} ({count} times)" if count else ""
 
     @property
     def majority(self) -> float:
-        """Share that is right if the commonest class is always answered, 0 to 1."""
+        """Accuracy of always predicting the most frequent class, 0 to 1."""
         return self.labels.bincount().max().item() / len(self.labels)
 
     @property
     def caveat(self) -> str:
-        """Why the accuracy is no achievement, as a sentence; empty where it may be one."""
+        """A sentence where the accuracy is no better than `majority`; else empty."""
         common = self.classes[int(self.labels.bincount().argmax())]
         if self.majority == 1:
             return f"All of them are {common}: always answering that is right, and says nothing of a network."
@@ -85,12 +90,22 @@ class Evaluation:
         return ""
 
     def hardest(self, count: int = 16) -> Tensor:
-        """Indices of the pictures with the largest loss, hardest first."""
+        """Return the indices of the images with the largest loss.
+
+        Args:
+            count: how many; fewer if there are fewer images.
+
+        Returns:
+            Indices `[count]`, the largest loss first.
+        """
         return self.losses.argsort(descending=True, stable=True)[:count]
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers for a document; pictures are named by index."""
-        shares = [None if share != share else share for share in self.class_accuracy.tolist()]
+        """Return all metrics and the hardest images, JSON-ready.
+
+        Beside the metrics: confusion matrix, and the 16 images with the largest loss, by index.
+        """
+        recalls = [None if share != share else share for share in self.class_accuracy.tolist()]
         hardest = [
             {
                 "index": i,
@@ -107,7 +122,7 @@ class Evaluation:
             "accuracy": self.accuracy,
             "majority": self.majority,
             "caveat": self.caveat,
-            "class_accuracy": dict(zip(self.classes, shares, strict=True)),
+            "class_accuracy": dict(zip(self.classes, recalls, strict=True)),
             "confusion": self.confusion.tolist(),
             "worst": self.worst,
             "hardest": hardest,
@@ -122,40 +137,54 @@ def evaluate(
     choice: ExecutionConfig = PLAIN,
     head: ClassifierHead | None = None,
 ) -> Evaluation:
-    """Show the network labelled pictures; it is afterwards as it was.
+    """Evaluate a classifier on labelled images.
+
+    The network runs in evaluation mode, without gradients, and is left unchanged.
 
     Args:
         net: a classifier.
         data: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the contract's range.
-        batch: pictures at once; by default a number that suits their size.
+        batch: images at once; by default a number that suits their size. Not used for a DataLoader.
         choice: precision and memory format.
-        head: how to read the answer; found out when left out.
+        head: how the output is read; found out from the output for a random input if left out.
+
+    Returns:
+        Labels, predicted probabilities and losses of all images.
 
     Raises:
         UsageError: the network does not have one output for each class.
-        DataError: there are no pictures.
+        DataError: there are no images.
     """
     head = head or read_head(net, len(class_names(data, net)), getattr(data, "name", "the data"))
     logits, labels = [], []
     with torch.inference_mode(), frozen(net.module), choice.autocast(net.device):
-        for inputs, wanted in _batches(net, data, batch):
+        for inputs, targets in _batches(net, data, batch):
             logits.append(head.logits(net(choice.to_memory_format(inputs))))
-            labels.append(wanted)
+            labels.append(targets)
         if not labels:
             raise DataError("pictures to evaluate on", received="none")
-        scores, wanted = torch.cat(logits), torch.cat(labels)
-        losses = functional.cross_entropy(scores, wanted, reduction="none")
+        scores, targets = torch.cat(logits), torch.cat(labels)
+        losses = functional.cross_entropy(scores, targets, reduction="none")
         probabilities = scores.softmax(1)
     return Evaluation(
-        class_names(data, net), wanted.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone()
+        class_names(data, net), targets.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone()
     )
 
 
 def class_names(data: Any, net: Net) -> tuple[str, ...]:
-    """What the data calls its classes, else what the network does.
+    """Return the names of the classes.
+
+    They are the data's, else the network's labels, else those of a loader's data set.
+
+    Args:
+        data: its `classes`, or those of its `dataset`, are looked up.
+        net: its `labels` are looked up.
+
+    Returns:
+        One name for each class.
 
     Raises:
-        UsageError: neither says.
+        UsageError: neither has names.
     """
     names = getattr(data, "classes", None) or net.labels
     if not names:

@@ -1,7 +1,7 @@
-"""What a training is about: what a batch costs, what is measured, which weights a step moves.
+"""The protocol of a training task: the loss of a batch, the metrics, the weights that a step updates.
 
-`Trainer` knows how to iterate, pause, store and continue; a task knows what for. Tasks are told apart by what
-they can do, not by what they inherit: those of other rooms need nothing from here.
+`Trainer` iterates, pauses, stores and resumes; a task defines what is optimised. Tasks conform by
+structure, without inheriting from anything here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,37 +16,43 @@ from convscope.nets.inference.execution import ExecutionConfig
 
 
 class StepCost(Protocol):
-    """What one batch costs."""
+    """Hold the loss of one batch, and the sums from which metrics are computed."""
 
     @property
     def loss(self) -> Tensor:
-        """The number that the step makes smaller."""
+        """The scalar that the step minimises."""
         ...
 
     @property
     def sums(self) -> Tensor:
-        """What is added up over an epoch, `[task.sums]`, detached."""
+        """What is summed over an epoch, `[task.metric_sums]`, detached."""
         ...
 
     @property
     def weights(self) -> Sequence[nn.Parameter] | None:
-        """The only weights that this step moves; None for all that the loss depends on."""
+        """The only parameters that this step updates; None for all that the loss depends on."""
         ...
 
 
 @dataclass(frozen=True)
 class EvalResult:
-    """How a network does on pictures that it did not learn from."""
+    """Hold the metrics of a network on held-out data."""
 
     metrics: Mapping[str, float]
-    """By the names of the task; `loss` is among them."""
+    """By name, as the task defines them; `loss` is among them."""
     worst: str = ""
-    """The commonest mistake, in words."""
+    """The most frequent mistake, in words."""
 
 
 @dataclass(frozen=True)
 class StepOutput:
-    """A `Cost` as plain data."""
+    """Hold the loss of one batch as plain data; an implementation of `StepCost`.
+
+    Attributes:
+        loss: the scalar that the step minimises.
+        sums: what is summed over an epoch, `[task.metric_sums]`, detached.
+        weights: the only parameters that the step updates; None for all that the loss depends on.
+    """
 
     loss: Tensor
     sums: Tensor
@@ -54,32 +60,79 @@ class StepOutput:
 
 
 class Task(Protocol):
-    """What a training is about. Everything that it decides follows from net, data, plan and step."""
+    """Define what a training optimises and measures.
+
+    All that a task decides must follow from network, data, recipe and step, so that a run can be resumed
+    exactly.
+    """
 
     metric_sums: int
-    """How many numbers are added up over an epoch."""
+    """Number of values that are summed over an epoch."""
 
     def make_batches(self, net: Net, data: Any, plan: Any) -> BatchSource:
-        """Check that network and data fit, and say where batches come from.
+        """Check that network and data fit, and build the batch source.
+
+        Args:
+            net: network to train.
+            data: what the task learns from.
+            plan: recipe of the training.
+
+        Returns:
+            The batch source.
 
         Raises:
-            UsageError: they do not fit.
-            DataError: there is nothing to learn from.
+            UsageError: network and data do not fit.
+            DataError: there is no data.
         """
         ...
 
     def execution(self, net: Net, plan: Any) -> ExecutionConfig:
-        """Precision and memory format."""
+        """Choose precision and memory format of the training.
+
+        Args:
+            net: network to train.
+            plan: recipe of the training.
+
+        Returns:
+            The precision and memory format.
+        """
         ...
 
     def training_step(self, net: Net, batch: Batch, choice: ExecutionConfig, step: int) -> StepCost:
-        """What a batch costs at a step, counted from 0 over the whole training."""
+        """Compute the loss of a batch.
+
+        Args:
+            net: network to train.
+            batch: as the task's batch source yields them; two tensors of `b` rows.
+            choice: precision and memory format of the forward pass.
+            step: step of the training, from 0, counted over all epochs.
+
+        Returns:
+            The loss, what is summed over the epoch, and the parameters to update.
+        """
         ...
 
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        """What was measured on so many pictures, by name; `loss` is among them."""
+        """Compute metrics from the sums of an epoch.
+
+        Args:
+            sums: sums so far, as many as `metric_sums`.
+            seen: number of rows of the batches that were summed.
+
+        Returns:
+            Metrics by name; `loss` is among them.
+        """
         ...
 
     def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> Any:
-        """Means and worst, as `EvalResult`, on what was held out."""
+        """Evaluate the network on held-out data.
+
+        Args:
+            net: network to evaluate; left unchanged.
+            data: what the caller gave to test on.
+            choice: precision and memory format.
+
+        Returns:
+            Metrics and worst mistake, with the attributes of `EvalResult`.
+        """
         ...

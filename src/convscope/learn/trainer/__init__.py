@@ -1,1 +1,1 @@
-"""The training loop, its state, its files."""
+"""The training loop, its events, stored states and run folders."""

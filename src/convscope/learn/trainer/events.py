@@ -1,4 +1,4 @@
-"""What a training tells while it runs."""
+"""Events that a training yields while it runs."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -8,27 +8,29 @@ from convscope.learn.trainer import values as check
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """News from within an epoch, at most some times a second.
+    """Report the progress within an epoch, a few times a second at most.
 
     `loss`, `accuracy` and `measures` are means over this epoch so far.
     """
 
     epoch: int
-    """The epoch under way, from 1."""
+    """The current epoch, from 1."""
     epochs: int
+    """Epochs of the whole training."""
     step: int
     """Steps done in this epoch."""
     steps: int
     """Steps of an epoch."""
     loss: float
     accuracy: float | None
-    """None where the task is no classification."""
+    """0 to 1; None where the task is no classification."""
     lr: float
+    """Learning rate of the last step."""
     images_per_second: float
     seconds: float
-    """Since this epoch began, pauses left out."""
+    """Since this epoch began, without pauses."""
     measures: dict[str, float] = field(default_factory=dict)
-    """What else the task measures, by name."""
+    """Further metrics of the task, by name."""
 
     @property
     def done(self) -> float:
@@ -38,31 +40,33 @@ class TrainProgress:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training data, finished. Accuracies are shares from 0 to 1."""
+    """Hold the metrics of one finished epoch. Accuracies are shares from 0 to 1."""
 
     index: int
     """From 1."""
     epochs: int
+    """Epochs of the whole training."""
     train_loss: float
     train_accuracy: float | None
-    """Measured while learning, on augmented pictures if there are any; losses are without label smoothing."""
+    """Measured in the training steps, on augmented images if there are any; losses are without label
+    smoothing."""
     test_loss: float | None
     test_accuracy: float | None
     seconds: float
-    """Of training; testing is left out."""
+    """Of the training steps, without the test."""
     images_per_second: float
     lr: float
-    """At the last step."""
+    """Learning rate of the last step."""
     precision: str
     memory_format: str
     problems: int = 0
-    """Pictures that could not be read so far."""
+    """Number of files that could not be read so far."""
     worst: str = ""
-    """The commonest mistake on the test pictures, in words."""
+    """The most frequent mistake on the test data, in words."""
     measures: dict[str, float | None] = field(default_factory=dict)
-    """What else the task measured while learning, by name; None where it was NaN or infinite."""
+    """Further metrics of the task on the training data, by name; None where they were NaN or infinite."""
     test_measures: dict[str, float | None] = field(default_factory=dict)
-    """The same on the test pictures."""
+    """Further metrics of the task on the test data."""
 
     @property
     def done(self) -> float:
@@ -70,17 +74,20 @@ class Epoch:
         return self.index / self.epochs
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as one line of `metrics.jsonl`."""
+        """Return the fields as a JSON-ready dict: one line of `metrics.jsonl`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Any, index: int, epochs: int) -> "Epoch":
-        """Read what `to_json` returned.
+        """Read an epoch from what `to_json` returned, checking every value.
 
         Args:
-            values: one line of `metrics.jsonl`.
-            index: which epoch it must be, from 1.
-            epochs: of the run, which may have become longer since.
+            values: one line of `metrics.jsonl`, parsed.
+            index: number that the epoch must have, from 1.
+            epochs: epochs of the run; the line may state fewer, from before epochs were added.
+
+        Returns:
+            The epoch.
 
         Raises:
             ValueError: a value is missing, unknown, or of another type or range.

@@ -1,4 +1,4 @@
-"""Why the numbers went wrong."""
+"""Diagnosis of a loss, weight or activation that is NaN or infinite."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,15 +12,20 @@ from convscope.nets import Net
 def nan_diagnosis(
     net: Net, inputs: Tensor, loss_of: Callable[[Tensor], Tensor], when: str, lr: float, precision: str
 ) -> TrainingError:
-    """Find what first was NaN or infinite when the loss of a batch is.
+    """Find what first was NaN or infinite, after a batch whose loss is.
+
+    In this order: the inputs, the weights, the activations of the layers as they run.
 
     Args:
-        net: in the state in which it met the batch.
+        net: network in the state in which the batch was computed.
         inputs: the batch, as it went into the network.
-        loss_of: runs the network on the batch and returns its loss.
+        loss_of: runs the network on inputs and returns the loss.
         when: epoch and step, for the message.
-        lr: the learning rate of the step before.
-        precision: of the training.
+        lr: learning rate of the step, for the message.
+        precision: of the training: `fp32`, `bf16` or `fp16`.
+
+    Returns:
+        The error to raise, with cause and hint.
     """
     hint = f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1"
     hint += "." if precision == "fp32" else ", or --precision fp32."
@@ -46,7 +51,15 @@ def nan_diagnosis(
 
 
 def first_broken(module: nn.Module, run: Callable[[], object]) -> str:
-    """The first layer, in the order in which they run, that returns NaN or infinity; empty if none does."""
+    """Find the first layer whose output is NaN or infinite.
+
+    Args:
+        module: its submodules without children are watched by forward hooks.
+        run: runs the module.
+
+    Returns:
+        Name of the first such layer in the order in which they run; empty if there is none.
+    """
     broken: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
@@ -68,13 +81,16 @@ def first_broken(module: nn.Module, run: Callable[[], object]) -> str:
 
 
 def not_finite(module: nn.Module, tensors: Mapping[str, Tensor]) -> str:
-    """Return the name of the first weight or optimizer entry with NaN or infinity; empty if there is none.
+    """Find the first trainable weight or optimizer entry that is NaN or infinite.
 
-    Buffers are left out: a mask of minus infinity is what it is.
+    Buffers are not checked: a mask may hold minus infinity on purpose.
 
     Args:
-        module: whose weights are looked at.
-        tensors: of a state, `model/...` and `optimizer/...`.
+        module: module whose trainable parameters are checked.
+        tensors: tensors of a state, named `model/...` and `optimizer/...`.
+
+    Returns:
+        Its name, without `model/` for a weight; empty if all are finite.
     """
     learned = {f"model/{name}" for name, weight in module.named_parameters() if weight.requires_grad}
     for name, value in tensors.items():
@@ -85,14 +101,17 @@ def not_finite(module: nn.Module, tensors: Mapping[str, Tensor]) -> str:
 
 
 def one_value(net: Net, error: Exception, batch: int) -> UsageError | None:
-    """Say what torch means by `Expected more than 1 value per channel`; None for any other error.
+    """Explain torch's error `Expected more than 1 value per channel` of batch normalisation.
 
-    BatchNorm subtracts the mean over the batch and all positions: of one value nothing would be left.
+    With a single value per channel, subtracting the mean over batch and positions would leave nothing.
 
     Args:
-        net: of the training.
+        net: network in training.
         error: what its forward pass raised.
-        batch: pictures in the batch.
+        batch: images in the batch.
+
+    Returns:
+        The error to raise in its place; None for any other error.
     """
     if "more than 1 value per channel" not in str(error):
         return None

@@ -1,4 +1,4 @@
-"""torch's global random numbers, kept apart from everyone else's."""
+"""Random streams of a training, separate from the global state of torch's generators."""
 
 from typing import Any
 
@@ -7,9 +7,17 @@ from torch import Tensor
 
 
 class Randomness:
-    """A stream of its own for what draws from torch's global generators (dropout above all).
+    """Keep a random stream of its own for what draws from torch's global generators, such as dropout.
 
-    Inside `with`, the generators continue this stream; outside, they are as they were left.
+    As a context manager, it installs this stream in the CPU's and the device's generator, and restores their
+    former state at the end.
+
+    Args:
+        seed: where the stream begins.
+        device: device of the training; a CUDA device's generator is included.
+
+    Attributes:
+        streams: states of the generators, by `cpu` and `cuda`.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:

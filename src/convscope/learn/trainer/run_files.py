@@ -1,4 +1,4 @@
-"""The files of a run: their names, how they are read and checked, and who may write them."""
+"""The files of a run: their names, how they are read and checked, and the lock of the folder."""
 
 import json
 import os
@@ -22,13 +22,21 @@ except ImportError:  # Windows has other locks
 RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 LARGEST_METRICS = 64 << 20
-"""Bytes; a hundred thousand epochs take about 45 million."""
+"""Largest `metrics.jsonl`, in bytes; a hundred thousand epochs take about 45 million."""
 
 
 def written_toml(plan: TrainRecipe, task: str) -> str:
-    """Return verb, task and values as TOML; strings of JSON are strings of TOML.
+    """Serialise a run's recipe as TOML.
 
-    A task that the verb builds itself needs no name: such a recipe can be given to `--config`.
+    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML. A task that the
+    verb builds itself is left out: such a recipe can be given to `--config`.
+
+    Args:
+        plan: recipe to write; `resume` and fields without a value are left out.
+        task: name of the task.
+
+    Returns:
+        The text of `recipe.toml`: verb, task and settings.
     """
     named = {} if task in plan.tasks else {"task": task}
     values = {"verb": plan.verb, **named, **plan.model_dump(mode="json", exclude={"resume"})}
@@ -39,11 +47,15 @@ def written_toml(plan: TrainRecipe, task: str) -> str:
 def read_recipe(folder: Path, schema: type[TrainRecipe]) -> tuple[str, str, dict[str, Any]]:
     """Read a run's recipe, not yet validated.
 
+    Args:
+        folder: the run's folder.
+        schema: recipe class whose verb counts where the file names none.
+
     Returns:
-        Verb and task, `""` for one that the verb builds itself, and the values.
+        Verb, task (`""` for one that the verb builds itself), and settings.
 
     Raises:
-        DataError: there is none, or it is no TOML.
+        DataError: there is no recipe, or it is no TOML.
     """
     try:
         values = read_toml(folder / RECIPE)
@@ -62,7 +74,15 @@ def read_recipe(folder: Path, schema: type[TrainRecipe]) -> tuple[str, str, dict
 
 
 def validated(schema: type[TrainRecipe], values: dict[str, Any], folder: Path) -> TrainRecipe:
-    """Make a plan of a run's recipe.
+    """Validate a run's settings as a recipe.
+
+    Args:
+        schema: recipe class of the verb.
+        values: settings, from `read_recipe`.
+        folder: the run's folder, for messages.
+
+    Returns:
+        The recipe.
 
     Raises:
         DataError: a setting is unknown or out of range.
@@ -79,14 +99,17 @@ def validated(schema: type[TrainRecipe], values: dict[str, Any], folder: Path) -
 
 
 def read_epochs(folder: Path, most: int) -> tuple[Epoch, ...] | None:
-    """Read the epochs that a run has finished; None where the file is not there.
+    """Read the finished epochs from `metrics.jsonl`.
 
     Args:
-        folder: of the run.
-        most: how many it can have.
+        folder: the run's folder.
+        most: epochs of the run's recipe.
+
+    Returns:
+        The epochs in order; None where the file is not there.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the file is damaged, or has more than `most` lines.
     """
     path = folder / METRICS
     try:
@@ -101,7 +124,13 @@ def read_epochs(folder: Path, most: int) -> tuple[Epoch, ...] | None:
 
 
 def check_files(folder: Path) -> None:
-    """Check what a run will replace: each is a regular file, the state a folder, the environment JSON.
+    """Check the files that a resumed run will replace.
+
+    Environment, description and weights, where they exist, must be regular files, the environment a JSON
+    table, and the state a folder.
+
+    Args:
+        folder: the run's folder.
 
     Raises:
         DataError: one is something else, and would be lost.
@@ -116,13 +145,19 @@ def check_files(folder: Path) -> None:
                 raise ValueError("no table")
         except (OSError, ValueError) as error:
             raise DataError(f"the file of a run at {path}", received=str(error)) from None
-    place = folder / STATE
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise DataError(f"the folder of a run's state at {place}", received="a link or a file")
+    state_folder = folder / STATE
+    if state_folder.is_symlink() or (state_folder.exists() and not state_folder.is_dir()):
+        raise DataError(f"the folder of a run's state at {state_folder}", received="a link or a file")
 
 
 def read_state(folder: Path) -> "state.State | None":
-    """Read where a run stands; None where it was stopped before it had stored anything.
+    """Read the stored state of a run.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The state; None where the run was stopped before it had stored one.
 
     Raises:
         DataError: the state is damaged, or missing although files are there that are written after it.
@@ -135,23 +170,33 @@ def read_state(folder: Path) -> "state.State | None":
 
 
 def check_free(folder: Path) -> None:
-    """Check that a new run can be written into a folder without taking anything's place.
+    """Check that a folder has none of a run's files, so that a new run replaces nothing.
+
+    Args:
+        folder: folder for the new run.
 
     Raises:
         UsageError: a file of such a name is there.
     """
     names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS)
-    there = [name for name in names if os.path.lexists(folder / name)]
-    if there:
+    present = [name for name in names if os.path.lexists(folder / name)]
+    if present:
         raise UsageError(
             "a folder without a run",
-            received=f"{folder}, with {', '.join(there)}",
+            received=f"{folder}, with {', '.join(present)}",
             hint=f"Continue it with --resume {folder}, or choose another.",
         )
 
 
 def check_same_epochs(folder: Path, metrics: tuple[Epoch, ...], history: list[Mapping[str, Any]]) -> None:
-    """Check that metrics and state are of the same training; one of them may be an epoch or more behind.
+    """Check that metrics and state are of the same training.
+
+    Only the epochs that both have are compared: a killed process may have left one of them behind.
+
+    Args:
+        folder: the run's folder, for messages.
+        metrics: epochs of `metrics.jsonl`.
+        history: epochs of the state, as `Epoch.to_json` returns them.
 
     Raises:
         DataError: they differ in an epoch that both have.
@@ -167,7 +212,16 @@ def check_same_epochs(folder: Path, metrics: tuple[Epoch, ...], history: list[Ma
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, so that no second process writes into it; a killed process holds nothing.
+    """Lock a run's folder while the context lasts, so that no second process writes into it.
+
+    The lock is the operating system's (`flock`), so it ends with the process. Without `fcntl`, or on a file
+    system without locks, nothing is locked.
+
+    Args:
+        folder: the run's folder, which must exist.
+
+    Yields:
+        Nothing.
 
     Raises:
         UsageError: another process, or another iterator of this one, is training there.
@@ -193,6 +247,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _only_parts(folder: Path) -> bool:
+    """Return whether a folder holds nothing but partly written files; False where it cannot be read."""
     try:
         return all(entry.name.startswith(PART_PREFIX) for entry in folder.iterdir())
     except OSError:

@@ -56,28 +56,31 @@ def iter_train_run(
     place: Path | None = None,
     task: Task | None = None,
 ) -> Iterator[TrainProgress | Epoch]:
-    """Train, and keep a run folder up to date while the events pass through.
+    """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
-    Ctrl-C, and SIGTERM, end it at the next batch boundary, after saving; a second Ctrl-C ends it at once.
-    With `plan.resume` the run in that folder goes on exactly where its state was stored; data, network and
-    task must be the same, and the plan is the run's: only `epochs` may be given too, to get more of them (see
-    `resumed`). A run that was killed before its first state was stored begins again, with the weights of
+    Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
+    once. With `plan.resume` the run in that folder continues exactly from its stored state. Data, network and
+    task must then be the same, and the run's own recipe counts: only `epochs` may be set too, to add epochs
+    (see `resumed`). A run that was killed before its first state was stored begins again, with the weights of
     `net`.
 
     Args:
-        net: its weights change.
+        net: its weights are changed.
         train: `LabelledImages` or a DataLoader for a classifier, else what the task learns from.
-        test: what to test on after each epoch.
-        plan: everything that decides the training.
+        test: what to evaluate on after each epoch; nothing if left out.
+        plan: recipe of the training; the defaults of `ClassificationRecipe` if left out.
         out: the run's folder.
-        place: where the folder will stand later, for messages; `out` if left out.
-        task: what is learned; to name classes, if left out.
+        place: where the folder will be moved later, for messages; `out` if left out.
+        task: defines loss and metrics; `Classification` if left out.
+
+    Yields:
+        `TrainProgress` and `Epoch`, each `Epoch` after it was stored.
 
     Raises:
-        Interrupted: after saving; the hint says how to go on.
-        TrainingError: the numbers went wrong; the run's folder keeps the last good state.
+        Interrupted: after saving; the hint has the command that resumes.
+        TrainingError: a loss, weight or sum is NaN or infinite; the run's folder keeps the last good state.
         ConvscopeError: the disk is full; the run's folder keeps the last state.
-        UsageError: `out` holds something else, or the plan sets what the run to resume has settled.
+        UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
         DataError: the run to resume is damaged, or of another network or other data. Its files stay.
     """
     plan, state = plan or ClassificationRecipe(), None
@@ -85,19 +88,19 @@ def iter_train_run(
     if source is not None:
         run = resumed(plan, "Classification" if task is None else task_name(task))
         plan, state = run.plan, run.state()
-    loop = Trainer(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
-    files = _Files(out, place or out, loop)
-    files.begin(fresh=source is None or not _same(source, out))
+    trainer = Trainer(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
+    files = _Files(out, place or out, trainer)
+    files.create_folder(fresh=source is None or not _same_folder(source, out))
     with run_files.alone(out):
-        files.first(whole=state is not None)
-        yield from _watched(loop, files)
+        files.write_all(whole=state is not None)
+        yield from _stored_events(trainer, files)
 
 
-def _watched(loop: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
-    """The events of a training, each stored before it is passed on."""
+def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
+    """Yield the events of a training, storing the state before an event where one is due."""
     saved = time.monotonic()
-    with _signals(loop) as stop:
-        for event in loop:
+    with _signals(trainer) as stop:
+        for event in trainer:
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
                 files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
@@ -116,124 +119,150 @@ def train(
     task: Task | None = None,
     **plan: Any,
 ) -> Run:
-    """Train to the end.
+    """Train to the end, and keep the run in a folder.
 
-    `run = fit(net, digits.train(), test=digits.test(), epochs=3)`
+    For example: `run = train(net, digits.train(), test=digits.test(), epochs=3)`
 
     Args:
-        net: its weights change.
+        net: its weights are changed.
         train: `LabelledImages` or a DataLoader of `(inputs, labels)`; else what the task learns from.
-        test: what to test on after each epoch.
-        out: the run's folder; by default `runs/<date>-<name>` of the current one.
-        resume: the folder of a run to continue. Its plan counts; `epochs` may be given too, for more of them.
-        task: what is learned; to name classes, if left out. The same when a run is continued.
-        **plan: fields of `Plan`.
+        test: what to evaluate on after each epoch; nothing if left out.
+        out: the run's folder; by default a new `runs/<date>-<name>` below the current one.
+        resume: folder of a run to continue. Its recipe counts; `epochs` may be given too, to add epochs.
+        task: defines loss and metrics; `Classification` if left out. The same one when a run is continued.
+        **plan: fields of `ClassificationRecipe`.
+
+    Returns:
+        The finished run, read from its folder.
 
     Raises:
-        Interrupted, TrainingError, UsageError, DataError: as `training` does.
+        Interrupted, TrainingError, UsageError, DataError: as `iter_train_run` does.
     """
     if resume is not None:
-        ready, out = ClassificationRecipe.parse({**plan, "resume": Path(resume)}), out or resume
+        recipe, out = ClassificationRecipe.parse({**plan, "resume": Path(resume)}), out or resume
     else:
         named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
-        ready = ClassificationRecipe.parse({**named, **plan})
-        refuse_unused(ready)
+        recipe = ClassificationRecipe.parse({**named, **plan})
+        refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
-    for _event in iter_train_run(net, train, test, ready, out=folder, task=task):
+    for _event in iter_train_run(net, train, test, recipe, out=folder, task=task):
         pass
     return Run.open(folder)
 
 
 def free_folder(name: str) -> Path:
-    """A place under `runs/` where nothing is yet."""
-    plain = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip("-.")[:60] or "net"
-    first = Path("runs") / f"{date.today().isoformat()}-{plain}"
-    number, found = 1, first
-    while found.exists():
+    """Return a folder name under `runs/` that is not taken.
+
+    Args:
+        name: name of the network; characters other than letters, digits, `-` and `.` are replaced.
+
+    Returns:
+        `runs/<date>-<name>`, with `-2`, `-3` and so on where that exists. Nothing is created.
+    """
+    slug = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip("-.")[:60] or "net"
+    first = Path("runs") / f"{date.today().isoformat()}-{slug}"
+    number, folder = 1, first
+    while folder.exists():
         number += 1
-        found = first.with_name(f"{first.name}-{number}")
-    return found
+        folder = first.with_name(f"{first.name}-{number}")
+    return folder
 
 
 class _Files:
-    """Writes the files of one run, each time in the order in which they depend on each other."""
+    """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(self, out: Path, place: Path, loop: Trainer) -> None:
-        self.out, self.place, self.loop, self.plan = out, place, loop, loop.plan
-        self.task = task_name(loop.task)
+    def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
+        self.out, self.place, self.trainer, self.plan = out, place, trainer, trainer.plan
+        self.task = task_name(trainer.task)
 
-    def begin(self, *, fresh: bool) -> None:
-        """Make the folder.
+    def create_folder(self, *, fresh: bool) -> None:
+        """Create the run's folder.
+
+        Args:
+            fresh: whether the run is new, so that the folder must hold no other one.
 
         Raises:
-            UsageError: it cannot be written to, or holds something else.
+            UsageError: it cannot be written to, or holds another run.
         """
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             if fresh:
                 run_files.check_free(self.out)
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._folder_error(error) from None
 
-    def first(self, *, whole: bool) -> None:
-        """Write everything for the first time, after removing what killed processes left.
+    def write_all(self, *, whole: bool) -> None:
+        """Write all files for the first time, after removing what killed processes left.
 
         Args:
-            whole: whether there are epochs behind that a killed process may not have told.
+            whole: whether to write the metrics too: a killed process may have stored epochs in its state
+                only.
         """
         try:
             remove_parts(self.out)
             write_text(self.out / RECIPE, run_files.written_toml(self.plan, self.task))
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise self._folder_error(error) from None
         self.store(environment=True, weights=True, metrics=whole)
 
     def store(self, *, weights: bool, environment: bool = False, metrics: bool = True) -> None:
-        """Store where the training stands; then the weights, and what was measured.
+        """Store the state; then, as asked for, environment, weights and metrics.
+
+        Args:
+            weights: whether to save the network; `metrics` count only then.
+            environment: whether to write versions, system and threads.
+            metrics: whether to write the metrics of the epochs.
 
         Raises:
-            TrainingError: the numbers went wrong; the files stay as they were.
+            TrainingError: a weight or sum is NaN or infinite; the files stay as they were.
             ConvscopeError: the disk is full; each file is the old or the new one.
         """
-        loop, out = self.loop, self.out
-        state = loop.state()
+        trainer, out = self.trainer, self.out
+        state = trainer.state()
         try:
             state.write(out / STATE)
             if environment:
                 write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
             if weights:
                 self._save_network()
-                lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in loop.history]
+                lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]
                 if metrics:
                     write_text(out / METRICS, "".join(lines))
         except ConvscopeError as error:
-            raise self._unsaved(error.received, full=not isinstance(error, UsageError)) from None
+            raise self._save_error(error.received, full=not isinstance(error, UsageError)) from None
         except (OSError, ValueError) as error:
             full = isinstance(error, OSError) and is_full(error)
-            raise self._unsaved(str(error), full=full) from None
+            raise self._save_error(str(error), full=full) from None
 
     def interrupted(self, event: TrainProgress | Epoch) -> Interrupted:
-        """Say where the training was stopped, and how to go on."""
+        """Return the exception for a training that was stopped, with the command that resumes it.
+
+        Args:
+            event: the last event.
+
+        Returns:
+            The exception to raise.
+        """
         inside = isinstance(event, TrainProgress)
         where = f"epoch {event.epoch}, step {event.step}" if inside else f"epoch {event.index}"
         return Interrupted(f"stopped after {where}; the run is saved", hint=f"Go on with: {self._resume}")
 
     @property
     def _resume(self) -> str:
-        """How to continue this run."""
+        """The command or call that resumes this run."""
         if self.task in self.plan.tasks or not self.plan.tasks:
             return f"convscope {self.plan.verb} --resume {shlex.quote(str(self.place))}"
-        return f"fit(net, data, resume={json.dumps(str(self.place))}, task={self.task}(...))"
+        return f"train(net, data, resume={json.dumps(str(self.place))}, task={self.task}(...))"
 
     def _save_network(self) -> None:
-        loop = self.loop
-        if loop.history or loop.step:
-            done = f"{len(loop.history)} of {self.plan.epochs} epochs"
-            loop.net.source = replace(loop.net.source, weights=f"trained here, {done}")
+        trainer = self.trainer
+        if trainer.history or trainer.step:
+            done = f"{len(trainer.history)} of {self.plan.epochs} epochs"
+            trainer.net.source = replace(trainer.net.source, weights=f"trained here, {done}")
         recipe = {"verb": self.plan.verb, "task": self.task, **json.loads(self.plan.json())}
-        nets.save(loop.net, self.out, recipe=recipe)
+        nets.save(trainer.net, self.out, recipe=recipe)
 
-    def _unwritable(self, error: OSError) -> ConvscopeError:
+    def _folder_error(self, error: OSError) -> ConvscopeError:
         if is_full(error):
             return ConvscopeError(
                 f"room on the disk for a run in {self.out}",
@@ -242,7 +271,7 @@ class _Files:
             )
         return UsageError("a folder that can be written to", received=str(error))
 
-    def _unsaved(self, received: str, *, full: bool) -> ConvscopeError:
+    def _save_error(self, received: str, *, full: bool) -> ConvscopeError:
         step = "Free some space" if full else "Make the folder writable again"
         return ConvscopeError(
             f"a state saved in {self.out}",
@@ -251,7 +280,7 @@ class _Files:
         )
 
 
-def _same(first: Path, second: Path) -> bool:
+def _same_folder(first: Path, second: Path) -> bool:
     try:
         return first.samefile(second)
     except OSError:
@@ -259,29 +288,35 @@ def _same(first: Path, second: Path) -> bool:
 
 
 @contextmanager
-def _signals(loop: Trainer) -> Iterator[list[int]]:
-    """Signals that ask to stop; each brings the loop to a boundary. Outside the main thread, none."""
+def _signals(trainer: Trainer) -> Iterator[list[int]]:
+    """Pause the training at the next batch boundary when SIGINT or SIGTERM arrives.
+
+    Handlers can be installed in the main thread only; in others nothing is done.
+
+    Yields:
+        The numbers of the signals received, filled as they arrive.
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        loop.pause()
+        trainer.pause()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def _environment() -> dict[str, Any]:
-    """What a result depends on beside its recipe."""
+    """Return what a result depends on beside its recipe: versions, system, threads, vector instructions."""
     from importlib.metadata import version
 
     packages = ("convscope", "torch", "torchvision", "numpy", "safetensors")

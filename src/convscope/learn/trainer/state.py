@@ -1,7 +1,8 @@
-"""A training at the boundary between two batches: all that is needed to continue it exactly.
+"""The state of a training at a batch boundary: all that is needed to resume it exactly.
 
-On disk it is `state.json`, which names a safetensors file and holds its SHA-256 and one of itself. It is
-written last and replaced as a whole, so that a killed process leaves the state before, or the new one.
+On disk it is `state.json`, which names a safetensors file and holds its SHA-256 and a checksum of itself.
+It is written last and replaced as a whole, so that a killed process leaves either the previous state or
+the new one.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from convscope.learn.trainer import values as check
 from convscope.nets.io.weights import load_weights, write_weights
 
 FORMAT = 2
-"""Format 1 had no checksum: what is wrong in it cannot be found, so it is not read."""
+"""Version of the format. Format 1 had no checksum, so damage cannot be detected in it, and it is not read."""
 FILE = "state.json"
 VALUES = frozenset(
     {
@@ -42,33 +43,48 @@ VALUES = frozenset(
 )
 CONTAINER = frozenset({"format", "tensors", "bytes", "sha256", "checksum"})
 NAME = re.compile(r"state-\d{1,9}-\d{1,15}-[0-9a-f]{16}\.safetensors")
-"""Names of tensor files; the random digits tell them from what a user may have put beside them."""
+"""Names of tensor files; the random digits distinguish them from a user's own files beside them."""
 LARGEST = 64 << 20
-"""Bytes of `state.json`; a hundred thousand epochs take about 45 million."""
+"""Largest `state.json`, in bytes; a hundred thousand epochs take about 45 million."""
 CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class State:
-    """Tensors (weights, optimizer, random numbers) and plain values (position, sums, history)."""
+    """Hold the state of a training.
+
+    Attributes:
+        tensors: weights (`model/...`), optimizer entries (`optimizer/...`) and random streams (`random/...`).
+        values: position, sums, recipe and history, JSON-ready; the keys are `VALUES`.
+    """
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """Return the tensors below a prefix, without it."""
+        """Return the tensors whose names begin with a prefix.
+
+        Args:
+            prefix: `model`, `optimizer` or `random`.
+
+        Returns:
+            Tensors by name, without the prefix and its slash.
+        """
         return {
             n.removeprefix(f"{prefix}/"): t for n, t in self.tensors.items() if n.startswith(f"{prefix}/")
         }
 
     def write(self, folder: Path) -> None:
-        """Store the state in a folder of its own, in place of the one before.
+        """Write the state into a folder, replacing the previous one.
 
-        First the tensors under a new name, then `state.json`, then the tensors of the state before are
-        removed, and what killed processes left.
+        First the tensors are written under a new name, then `state.json`; then the previous state's tensors
+        and files left by killed processes are removed.
+
+        Args:
+            folder: a folder for states only; created where it is missing.
 
         Raises:
-            OSError: the folder cannot be written to, or the disk is full; the state before stays.
+            OSError: the folder cannot be written to, or the disk is full; the previous state stays.
             ValueError: a value is NaN or infinite.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,20 +106,26 @@ class State:
 
     @classmethod
     def read(cls, folder: Path) -> "State":
-        """Read what `write` stored, and check it against its checksums.
+        """Read what `write` stored, and verify its checksums.
 
-        What the values mean for a certain network and data is checked by `Trainer`.
+        Whether the values fit a certain network and data is checked by `Trainer`.
+
+        Args:
+            folder: where the state is.
+
+        Returns:
+            The state.
 
         Raises:
-            DataError: nothing is there, it is damaged, or it is of another format.
+            DataError: there is no state, it is damaged, or it is of another format.
         """
         path = folder / FILE
         expected = f"the state of a training at {path}"
         try:
             document = parse_json(read_text(path, LARGEST))
-            values = _opened(document)
+            values = _checked_values(document)
             return cls(_read_tensors(folder, document), values)
-        except _Format as error:
+        except _UnsupportedFormat as error:
             raise DataError(
                 f"a state of format {FORMAT} at {path}",
                 received=str(error),
@@ -116,20 +138,27 @@ class State:
 DAMAGED = "The run cannot be continued: start another one."
 
 
-class _Format(ValueError):
+class _UnsupportedFormat(ValueError):
     """A format that this version does not read."""
 
 
 def checksum(document: dict[str, Any]) -> str:
-    """Return the SHA-256 of all values but the checksum itself, in a form that does not depend on order."""
+    """Compute the checksum of a state's values.
+
+    Args:
+        document: content of `state.json`; its own `checksum` is left out.
+
+    Returns:
+        SHA-256, hexadecimal, of its JSON with sorted keys.
+    """
     rest = {name: value for name, value in document.items() if name != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _opened(document: Any) -> dict[str, Any]:
-    """Return the values of a state whose own checksum is right."""
+def _checked_values(document: Any) -> dict[str, Any]:
+    """Return the values of a state, after checking its keys, format and checksum."""
     if isinstance(document, dict) and type(document.get("format")) is int and document["format"] != FORMAT:
-        raise _Format(f"format {check.shown(document['format'])}")
+        raise _UnsupportedFormat(f"format {check.shown(document['format'])}")
     found = check.fields("the state", document, VALUES | CONTAINER)
     check.integer("format", found["format"], FORMAT, FORMAT)
     if found["checksum"] != checksum(found):
@@ -140,7 +169,7 @@ def _opened(document: Any) -> dict[str, Any]:
 
 
 def _read_tensors(folder: Path, document: dict[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors, from the very file that was stored with these values."""
+    """Return the tensors of a state, after checking size and SHA-256 of their file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -157,7 +186,10 @@ def _read_tensors(folder: Path, document: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _is_named(folder: Path, name: str) -> bool:
-    """Whether the state that is there is of these tensors: an exception may come when all is done."""
+    """Return whether the `state.json` on disk names these tensors.
+
+    It may although writing raised: an exception can come after the file was replaced.
+    """
     try:
         return name in read_text(folder / FILE, LARGEST)
     except (OSError, ValueError):
@@ -165,7 +197,14 @@ def _is_named(folder: Path, name: str) -> bool:
 
 
 def sha256_of(path: Path) -> tuple[int, str]:
-    """Return size and SHA-256 of a regular file."""
+    """Return size and SHA-256 of a regular file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Size in bytes, and the hexadecimal digest.
+    """
     digest, size = hashlib.sha256(), 0
     with open_regular(path) as file:
         while block := file.read(CHUNK):
@@ -177,7 +216,16 @@ def sha256_of(path: Path) -> tuple[int, str]:
 def state_tensors(
     module: nn.Module, optimizer: optim.Optimizer, streams: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Return copies of everything that is a tensor, under one name each."""
+    """Copy all tensors of a training's state.
+
+    Args:
+        module: module in training, with its buffers.
+        optimizer: its entries are numbered by `weights_of`.
+        streams: states of the random generators.
+
+    Returns:
+        Detached copies, named `model/<name>`, `optimizer/<index>/<entry>` and `random/<stream>`.
+    """
     tensors = {f"model/{name}": tensor for name, tensor in module.state_dict().items()}
     for index, weight in enumerate(weights_of(optimizer)):
         for name, value in optimizer.state.get(weight, {}).items():
@@ -188,33 +236,58 @@ def state_tensors(
 
 
 def restore(state: State, module: nn.Module, optimizer: optim.Optimizer) -> dict[str, Tensor]:
-    """Put weights and optimizer back as they were, and return the random streams.
+    """Load weights and optimizer entries from a state, in place.
 
-    The state must have been checked (`convscope.learn.trainer.state_checks`): what is handed to torch here
-    is trusted.
+    The state must have been checked (`convscope.learn.trainer.state_checks`): what is passed to torch here is
+    trusted.
+
+    Args:
+        state: state to load from.
+        module: its parameters and buffers are overwritten.
+        optimizer: a fresh optimizer over them; its entries are set.
+
+    Returns:
+        States of the random generators, by stream.
     """
     load_weights(module, state.part("model"), "the run's state")
     weights = weights_of(optimizer)
     for name, value in state.part("optimizer").items():
         index, _, key = name.partition("/")
         weight = weights[int(index)]
-        optimizer.state[weight][key] = _like(value, weight, optimizer)
+        optimizer.state[weight][key] = _match_layout(value, weight, optimizer)
     return state.part("random")
 
 
 def moved(optimizer: optim.Optimizer) -> list[int]:
-    """Return the numbers of the weights of which the optimizer remembers something."""
+    """Return the indices of the weights for which the optimizer holds entries.
+
+    Args:
+        optimizer: its entries are looked up.
+
+    Returns:
+        Indices into `weights_of(optimizer)`, ascending.
+    """
     weights = weights_of(optimizer)
     return [index for index, weight in enumerate(weights) if optimizer.state.get(weight)]
 
 
 def weights_of(optimizer: optim.Optimizer) -> list[Tensor]:
-    """Return the weights in the order in which their entries are numbered."""
+    """Return all weights of an optimizer, in the order in which their entries are numbered.
+
+    Args:
+        optimizer: its parameter groups are joined.
+
+    Returns:
+        The weights.
+    """
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
-def _like(value: Tensor, weight: Tensor, optimizer: optim.Optimizer) -> Tensor:
-    """With the strides of the weight, which fused optimizers rely on; counters where theirs are read."""
+def _match_layout(value: Tensor, weight: Tensor, optimizer: optim.Optimizer) -> Tensor:
+    """Return a copy of an optimizer entry in the layout that the optimizer relies on.
+
+    Fused implementations rely on the strides of the weight; step counters stay on the CPU otherwise.
+    """
     if value.shape == weight.shape and value.ndim:
         return torch.empty_like(weight, dtype=value.dtype).copy_(value)
     return value.clone().to(weight.device if optimizer.defaults.get("fused") else "cpu")

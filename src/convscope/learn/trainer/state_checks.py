@@ -1,6 +1,6 @@
-"""Check a state, value by value and tensor by tensor, before anything of it reaches torch.
+"""Check a stored state, value by value and tensor by tensor, before anything of it is passed to torch.
 
-A checksum tells what has changed by accident. These checks hold also where somebody has computed it anew: a
+A checksum detects accidental damage only. These checks also hold where somebody has recomputed it: a
 tensor of another shape in an optimizer makes its compiled code write beyond the end of memory.
 """
 
@@ -22,9 +22,9 @@ from convscope.nets import Net
 from convscope.nets.inference.execution import DTYPES
 
 NEVER_NEGATIVE = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta"})
-"""Entries of optimizers that are averages of squares."""
+"""Optimizer entries that are averages of squares."""
 FREE = frozenset({"epochs", "resume"})
-"""Settings that may differ between a recipe and its state."""
+"""Settings that may differ between a run's recipe and its state."""
 MERSENNE = struct.Struct("<QiiQ624Qdddi4xfB3x")
 """torch's state of a CPU generator: seed, left, seeded, next, 624 words, three numbers of the normal
 distribution, and whether one is left over. Source: aten/src/ATen/CPUGeneratorImpl.cpp."""
@@ -43,18 +43,18 @@ def check_state(
     scaler: Mapping[str, Any],
     streams: Mapping[str, Tensor],
 ) -> None:
-    """Compare a state with the training that it shall continue; nothing is changed.
+    """Check that a state fits the training that it shall resume; nothing is changed.
 
     Args:
-        state: what was read.
-        net: of the training.
-        plan: of the training.
-        optimizer: of the training, fresh.
+        state: state, as read.
+        net: network of the training.
+        plan: recipe of the training.
+        optimizer: a fresh optimizer of the training.
         task: name of the task.
-        sums: how many numbers the task adds up.
+        sums: how many values the task sums over an epoch.
         steps: batches of an epoch.
-        scaler: the fresh loss scaler's own state.
-        streams: the fresh random streams.
+        scaler: state of a fresh loss scaler for fp16.
+        streams: fresh random streams.
 
     Raises:
         DataError: a value or tensor is missing, unknown, or of another type, shape or range.
@@ -66,12 +66,12 @@ def check_state(
             received=f"{steps} steps in an epoch, where there were {check.shown(values['steps'])}",
         )
     try:
-        _same_plan(values["plan"], plan)
-        _position(values, plan, task, sums, steps)
+        _check_recipe(values["plan"], plan)
+        _check_position(values, plan, task, sums, steps)
         check.text("device", values["device"])
-        _choice(values["choice"], plan)
-        _scaler(values["scaler"], scaler, values["choice"]["precision"])
-        _history(values["history"], values["epoch"], plan)
+        _check_execution(values["choice"], plan)
+        _check_scaler(values["scaler"], scaler, values["choice"]["precision"])
+        _check_history(values["history"], values["epoch"], plan)
     except ValueError as error:
         raise DataError("the state of this training", received=str(error), hint=DAMAGED) from None
     if values["device"] != net.device.type:
@@ -81,11 +81,11 @@ def check_state(
             hint="Its random numbers exist there only: start another run from its weights.",
         )
     try:
-        _weights(state.part("model"), net.module)
+        _check_weights(state.part("model"), net.module)
         done = values["epoch"] * steps + values["step"]
-        _entries(state.part("optimizer"), values["moved"], optimizer, plan, done)
-        _streams(state.part("random"), streams)
-        _no_others(state.tensors)
+        _check_entries(state.part("optimizer"), values["moved"], optimizer, plan, done)
+        _check_streams(state.part("random"), streams)
+        _check_prefixes(state.tensors)
     except ValueError as error:
         raise DataError(
             f"a state with weights that fit {net.name}",
@@ -94,8 +94,8 @@ def check_state(
         ) from None
 
 
-def _same_plan(stored: Any, plan: TrainRecipe) -> None:
-    """The recipe of the run is the one that the state was made with; only epochs may have been added."""
+def _check_recipe(stored: Any, plan: TrainRecipe) -> None:
+    """Check that the state was made with the run's recipe; only `epochs` may have been raised since."""
     if not isinstance(stored, dict):
         raise ValueError(f"plan: a table was expected, not {check.shown(stored)}")
     try:
@@ -112,7 +112,7 @@ def _same_plan(stored: Any, plan: TrainRecipe) -> None:
         raise ValueError(f"a state of a run of {before.epochs} epochs, where the recipe says {plan.epochs}")
 
 
-def _position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sums: int, steps: int) -> None:
+def _check_position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sums: int, steps: int) -> None:
     if check.text("task", values["task"]) != task:
         raise ValueError(f"task: {task} was expected, not {check.shown(values['task'])}")
     epoch = check.integer("epoch", values["epoch"], 0, plan.epochs)
@@ -128,7 +128,7 @@ def _position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sums: int
     check.number("seconds", values["seconds"], 0, 1e12)
 
 
-def _choice(choice: Any, plan: TrainRecipe) -> None:
+def _check_execution(choice: Any, plan: TrainRecipe) -> None:
     found = check.fields("choice", choice, ("precision", "channels_last"))
     wanted = DTYPES if plan.precision == "auto" else (plan.precision,)
     check.text("choice.precision", found["precision"], wanted)
@@ -137,8 +137,8 @@ def _choice(choice: Any, plan: TrainRecipe) -> None:
         raise ValueError(f"choice.channels_last: {check.shown(last)}")
 
 
-def _scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
-    """The loss scaler of fp16; its constants are those of torch."""
+def _check_scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
+    """Check the state of the fp16 loss scaler; its constants must be torch's."""
     if precision != "fp16":
         check.fields("scaler", scaler, ())
         return
@@ -150,50 +150,51 @@ def _scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
     check.integer("scaler._growth_tracker", found["_growth_tracker"], 0, own["growth_interval"])
 
 
-def _history(history: Any, epoch: int, plan: TrainRecipe) -> None:
+def _check_history(history: Any, epoch: int, plan: TrainRecipe) -> None:
     for index, entry in enumerate(check.items("history", history, epoch), start=1):
         Epoch.from_json(entry, index, plan.epochs)
 
 
-def _weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
+def _check_weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
     own = module.state_dict()
-    _names("model", tensors, own)
+    _check_names("model", tensors, own)
     for name, wanted in own.items():
-        found = _fits(name, tensors[name], tuple(wanted.shape), wanted.dtype)
+        found = _check_tensor(name, tensors[name], tuple(wanted.shape), wanted.dtype)
         finite = not wanted.is_floating_point() or bool(torch.isfinite(wanted).all())
         if finite:  # a mask of minus infinity is what it is
-            _finite(name, found)
+            _check_finite(name, found)
         if name.rpartition(".")[2] in ("running_var", "num_batches_tracked") and bool((found < 0).any()):
             raise ValueError(f"{name}: a negative value")
 
 
-def _entries(
+def _check_entries(
     tensors: Mapping[str, Tensor], moved: Any, optimizer: optim.Optimizer, plan: TrainRecipe, done: int
 ) -> None:
-    """The entries of an optimizer: those of every weight that has been moved, complete, and no others."""
+    """Check the optimizer entries: complete for every weight that has been updated, none for the others."""
     weights = weights_of(optimizer)
     numbers = [check.integer("moved", index, 0, len(weights) - 1) for index in check.items("moved", moved)]
     if numbers != sorted(set(numbers)) or (numbers and not done):
         raise ValueError(f"moved: {check.shown(numbers)} after {done} steps")
-    kinds = {weight.dtype: _kinds(plan, weight) for weight in weights}
+    kinds = {weight.dtype: _entry_kinds(plan, weight) for weight in weights}
     wanted = {f"{k}/{name}" for k in numbers for name in kinds[weights[k].dtype]}
-    _names("optimizer", tensors, wanted)
+    _check_names("optimizer", tensors, wanted)
     for k in numbers:
         weight = weights[k]
         for name, (like, dtype) in kinds[weight.dtype].items():
             label = f"optimizer/{k}/{name}"
-            found = _fits(label, tensors[f"{k}/{name}"], tuple(weight.shape) if like else (), dtype)
-            _finite(label, found)
+            found = _check_tensor(label, tensors[f"{k}/{name}"], tuple(weight.shape) if like else (), dtype)
+            _check_finite(label, found)
             if name in NEVER_NEGATIVE and bool((found < 0).any()):
                 raise ValueError(f"{label}: a negative value")
             if not like and not (1 <= float(found) <= done and float(found).is_integer()):
                 raise ValueError(f"{label}: a count from 1 to {done} was expected, not {float(found):g}")
 
 
-def _kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
-    """What this optimizer remembers of a weight: name, whether it is of the weight's shape, and dtype.
+def _entry_kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
+    """Return the entries that this optimizer keeps for a weight: name, whether of its shape, and dtype.
 
-    Found by one step of the same optimizer on two numbers, so that it is what this version of torch does.
+    They are found by one step of the same optimizer on two numbers, so they are right for this version of
+    torch.
     """
     probe = nn.Parameter(torch.zeros(2, dtype=weight.dtype))
     probe.grad = torch.zeros_like(probe)
@@ -203,51 +204,51 @@ def _kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dty
     return {name: (value.shape == probe.shape, value.dtype) for name, value in found.items()}
 
 
-def _streams(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Random streams: each as it is now, and as it was at the beginning of the epoch."""
-    _names("random", tensors, {*own, *(f"epoch-{name}" for name in own)})
+def _check_streams(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Check the random streams: the current states, and those of the beginning of the epoch."""
+    _check_names("random", tensors, {*own, *(f"epoch-{name}" for name in own)})
     for name, found in tensors.items():
         wanted = own[name.removeprefix("epoch-")]
-        _fits(f"random/{name}", found, tuple(wanted.shape), wanted.dtype)
+        _check_tensor(f"random/{name}", found, tuple(wanted.shape), wanted.dtype)
         device = name.removeprefix("epoch-")
         if device == "cpu" and len(found) == MERSENNE.size:
-            _mersenne(f"random/{name}", bytes(found.tolist()))
+            _check_mersenne(f"random/{name}", bytes(found.tolist()))
         try:
             Generator(device).set_state(found)
         except RuntimeError as error:
             raise ValueError(f"random/{name}: {check.shown(str(error))}") from None
 
 
-def _mersenne(name: str, content: bytes) -> None:
-    """A Mersenne twister whose place is within its words: torch reads beyond them where it is not."""
-    _seed, left, seeded, place, *rest = MERSENNE.unpack(content)
-    words, normal, whether = rest[:WORDS], (*rest[WORDS : WORDS + 3], rest[WORDS + 4]), rest[WORDS + 3]
-    fresh = left == 1 and place == 0
-    right = seeded == 1 and (fresh or (1 <= left <= WORDS and left + place == WORDS + 1))
-    right = right and max(words) < 2**32 and whether in (0, 1) and rest[WORDS + 5] in (0, 1)
-    if not right or not all(abs(value) < 1e3 for value in normal):
+def _check_mersenne(name: str, content: bytes) -> None:
+    """Check that the position of a Mersenne twister is within its words; torch would read beyond them."""
+    _seed, left, seeded, position, *rest = MERSENNE.unpack(content)
+    words, normal, cached = rest[:WORDS], (*rest[WORDS : WORDS + 3], rest[WORDS + 4]), rest[WORDS + 3]
+    fresh = left == 1 and position == 0
+    valid = seeded == 1 and (fresh or (1 <= left <= WORDS and left + position == WORDS + 1))
+    valid = valid and max(words) < 2**32 and cached in (0, 1) and rest[WORDS + 5] in (0, 1)
+    if not valid or not all(abs(value) < 1e3 for value in normal):
         raise ValueError(f"{name}: no state of a random generator")
 
 
-def _no_others(tensors: Mapping[str, Tensor]) -> None:
+def _check_prefixes(tensors: Mapping[str, Tensor]) -> None:
     for name in tensors:
         if name.partition("/")[0] not in ("model", "optimizer", "random"):
             raise ValueError(f"the unknown tensor {check.shown(name)}")
 
 
-def _names(kind: str, found: Iterable[str], wanted: Iterable[str]) -> None:
+def _check_names(kind: str, found: Iterable[str], wanted: Iterable[str]) -> None:
     there, needed = set(found), set(wanted)
     for words, names in (("no", needed - there), ("the unknown", there - needed)):
         if names:
             raise ValueError(f"{words} {kind}/{check.shown(sorted(names)[0])}, {len(names)} in all")
 
 
-def _fits(name: str, found: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _check_tensor(name: str, found: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if tuple(found.shape) != shape or found.dtype != dtype:
         raise ValueError(f"{name}: {shape} {dtype} was expected, not {tuple(found.shape)} {found.dtype}")
     return found
 
 
-def _finite(name: str, found: Tensor) -> None:
+def _check_finite(name: str, found: Tensor) -> None:
     if found.is_floating_point() and not bool(torch.isfinite(found).all()):
         raise ValueError(f"{name}: NaN or infinity")

@@ -1,4 +1,7 @@
-"""The loop that optimises weights. It yields; whoever iterates prints, plots and saves."""
+"""The loop that optimises weights, as an iterator of events.
+
+Printing, plotting and saving are left to whoever iterates.
+"""
 
 import contextlib
 import math
@@ -28,29 +31,29 @@ from convscope.learn.trainer.state_checks import check_state
 from convscope.nets import Net
 
 NEWS = 0.3
-"""Seconds between two `Progress`."""
+"""Seconds between two `TrainProgress`."""
 
 
 class Trainer:
-    """A training that can be iterated, paused at any batch, stored and continued exactly.
+    """Train a network, as an iterable that can be paused at any batch, stored and resumed exactly.
 
-    Iterating yields `Progress` within an epoch and an `Epoch` after each. Between two events the network may
-    be used, and `state()` is what `Trainer(..., state=...)` continues from: on a CPU with as many threads,
-    bit for bit as if it had never been interrupted. Where the iteration ends, the network is in the mode in
-    which it was found.
+    Iterating yields `TrainProgress` within an epoch and an `Epoch` after each. Between two events the network
+    may be used, and `state()` returns what `Trainer(..., state=...)` continues from: on a CPU with the same
+    number of threads, bit for bit as if the training had never been interrupted. When the iteration ends, the
+    modules are back in the training or evaluation mode that they were in.
 
     Args:
-        net: its weights change. The labels of a classifier become the names of the data's classes.
+        net: its weights are changed. The labels of a classifier become the names of the data's classes.
         train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
             contract's range; else what the task learns from.
-        test: what to test on after each epoch.
-        plan: everything that decides the training; `network`, `data` and the like are not looked at here.
-        state: where to go on.
-        task: what a batch costs, what is measured, what a step moves; `Classification` if left out.
+        test: what to evaluate on after each epoch; nothing if left out.
+        plan: recipe of the training; fields that name network, data and device are not read here.
+        state: state to resume from.
+        task: defines loss, metrics, and the weights that a step updates; `Classification` if left out.
 
     Raises:
         UsageError: network and data do not fit each other.
-        DataError: there is no data, or the state is of another network.
+        DataError: there is no data, or the state is of another training.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class Trainer:
         self.optimizer = make_optimizer(net.module, self.plan)
         self.random = Randomness(seed_of(self.plan.seed, "torch"), net.device)
         if state:
-            self._check(state)
+            self._check_state(state)
         self.choice = (
             ExecutionConfig(**state.values["choice"]) if state else self.task.execution(net, self.plan)
         )
@@ -83,32 +86,34 @@ class Trainer:
         self.scaler = self._scaler(self.choice.precision)
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
-        self._sums, self._seen, self._seconds = self._zeros(), 0, 0.0
+        self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         self._pause = False
         if state:
             self._restore(state)
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
-        with self._at_work():
+        with self._training_mode():
             while self.epoch < self.plan.epochs:
-                yield from self._pass()
+                yield from self._run_epoch()
 
     def pause(self) -> None:
-        """Ask for an event at the end of the batch under way. May be called from a signal handler."""
+        """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
 
     def state(self) -> State:
-        """Return where the training stands, as copies.
+        """Return a copy of all that is needed to resume.
+
+        That is weights, optimizer entries, random streams, position, sums and history.
 
         Raises:
-            TrainingError: a weight or an entry of the optimizer is NaN or infinite: nothing can be continued
-                from there.
+            TrainingError: a weight, an entry of the optimizer or a sum is NaN or infinite, so that nothing
+                could be resumed from there.
         """
         streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
         tensors = state_tensors(self.net.module, self.optimizer, streams)
         broken = not_finite(self.net.module, tensors)
         if broken or not bool(torch.isfinite(self._sums).all()):
-            raise self._lost(broken or "the sums of the epoch")
+            raise self._state_error(broken or "the sums of the epoch")
         values = {
             "task": task_name(self.task),
             "device": self.net.device.type,
@@ -126,8 +131,8 @@ class Trainer:
         }
         return State(tensors, values)
 
-    def _check(self, state: State) -> None:
-        """Refuse a state that is not one of this training, before anything is changed."""
+    def _check_state(self, state: State) -> None:
+        """Refuse a state that does not belong to this training, before anything is changed."""
         check_state(
             state,
             self.net,
@@ -152,15 +157,19 @@ class Trainer:
         self.random.streams = {n: s for n, s in streams.items() if not n.startswith("epoch-")}
         self.epoch, self.step = values["epoch"], values["step"]
         self.history = [Epoch(**epoch) for epoch in values["history"]]
-        self._sums = self._zeros().copy_(torch.tensor(values["sums"], dtype=torch.float64))
+        self._sums = self._zero_sums().copy_(torch.tensor(values["sums"], dtype=torch.float64))
         self._seen, self._seconds = values["seen"], values["seconds"]
         if values["scaler"]:
             self.scaler.load_state_dict(values["scaler"])
-        if self._done:
-            self._set_rate(self._done - 1)  # told where the epoch ends, if no step of it is left
+        if self._steps_done:
+            self._set_rate(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
 
     @contextlib.contextmanager
-    def _at_work(self) -> Iterator[None]:
+    def _training_mode(self) -> Iterator[None]:
+        """Put the modules into training mode; afterwards restore their modes.
+
+        The weights end in contiguous memory format, and without gradients.
+        """
         module = self.net.module
         modes = [(part, part.training) for part in module.modules()]
         module.train()
@@ -173,28 +182,32 @@ class Trainer:
             ExecutionConfig().format(module)
             self.optimizer.zero_grad()
 
-    def _pass(self) -> Iterator[TrainProgress | Epoch]:
-        """The rest of the epoch under way."""
+    def _run_epoch(self) -> Iterator[TrainProgress | Epoch]:
+        """Run the rest of the current epoch, yielding its events."""
         if self.step == 0:
             self._epoch_streams = self.random.streams
         batches = self._batches()
-        started = told = time.perf_counter()
+        started = reported = time.perf_counter()
         before = self._seconds
         while self.step < self.feed.steps:
             with self.random:
-                self._learn(next(batches))
+                self._train_step(next(batches))
             self.step += 1
             now = time.perf_counter()
             self._seconds = before + now - started
-            if self._pause or now - told > NEWS:
+            if self._pause or now - reported > NEWS:
                 self._pause = False
                 yield self._progress()
-                told = time.perf_counter()
-                started += told - now
-        yield self._finish()
+                reported = time.perf_counter()
+                started += reported - now
+        yield self._finish_epoch()
 
     def _batches(self) -> Iterator[Batch]:
-        """The batches that are left of this epoch; a loader draws its order from the epoch's own stream."""
+        """Return the remaining batches of this epoch.
+
+        A loader draws its order from torch's generator, so its first batches are drawn again from the
+        random stream as it was at the beginning of the epoch.
+        """
         batches = self.feed.batches(self.epoch, self.step)
         if self.step == 0 or not isinstance(self.feed, LoaderBatches):
             return batches
@@ -204,11 +217,12 @@ class Trainer:
         self.random.streams = now
         return chain(first, batches)
 
-    def _learn(self, batch: Batch) -> None:
-        lr, device = self._set_rate(self._done), batch[0].device
-        cost = self._cost(batch)
+    def _train_step(self, batch: Batch) -> None:
+        """Take one step: forward, backward, clip, update, add up the metrics."""
+        lr, device = self._set_rate(self._steps_done), batch[0].device
+        cost = self._compute_cost(batch)
         if device.type == "cpu" and not math.isfinite(cost.loss.item()):
-            raise self._broken(batch, lr)
+            raise self._loss_error(batch, lr)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(cost.loss).backward(inputs=cost.weights)
         if self.plan.clip is not None:
@@ -219,33 +233,36 @@ class Trainer:
         self._sums += cost.sums.to(self._sums)
         self._seen += len(batch[0])
         if device.type != "cpu" and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
-            raise self._broken(batch, lr)
+            raise self._loss_error(batch, lr)
 
-    def _cost(self, batch: Batch) -> StepCost:
+    def _compute_cost(self, batch: Batch) -> StepCost:
         try:
-            return self.task.training_step(self.net, batch, self.choice, self._done)
+            return self.task.training_step(self.net, batch, self.choice, self._steps_done)
         except (GraphError, ValueError) as error:
             raise one_value(self.net, error, len(batch[0])) or error from None
 
     @property
-    def _done(self) -> int:
+    def _steps_done(self) -> int:
         """Steps since the training began."""
         return self.epoch * self.feed.steps + self.step
 
     def _set_rate(self, step: int) -> float:
+        """Set the learning rate of a step in all parameter groups, and return it."""
         lr = self.peak * rate(self.plan, step, self.plan.epochs * self.feed.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         return lr
 
-    def _broken(self, batch: Batch, lr: float) -> Exception:
+    def _loss_error(self, batch: Batch, lr: float) -> Exception:
+        """Return the error for a batch whose loss is not finite, with the layer where that began."""
         when = f"epoch {self.epoch + 1}, step {self.step + 1}"
         inputs, rest = batch
         return nan_diagnosis(
-            self.net, inputs, lambda x: self._cost((x, rest)).loss, when, lr, self.choice.precision
+            self.net, inputs, lambda x: self._compute_cost((x, rest)).loss, when, lr, self.choice.precision
         )
 
-    def _lost(self, where: str) -> TrainingError:
+    def _state_error(self, where: str) -> TrainingError:
+        """Return the error for weights, optimizer or sums that are not finite."""
         lr = self._lr
         return TrainingError(
             "finite numbers in weights and optimizer",
@@ -255,35 +272,36 @@ class Trainer:
         )
 
     def _progress(self) -> TrainProgress:
-        means = self._means()
+        metrics = self._metrics()
         return TrainProgress(
             epoch=self.epoch + 1,
             epochs=self.plan.epochs,
             step=self.step,
             steps=self.feed.steps,
-            loss=means.pop("loss"),
-            accuracy=means.pop("accuracy", None),
+            loss=metrics.pop("loss"),
+            accuracy=metrics.pop("accuracy", None),
             lr=self._lr,
             images_per_second=self._seen / max(self._seconds, 1e-9),
             seconds=self._seconds,
-            measures=means,
+            measures=metrics,
         )
 
-    def _finish(self) -> Epoch:
+    def _finish_epoch(self) -> Epoch:
+        """Evaluate on the test data, and return the event of the finished epoch."""
         if not bool(torch.isfinite(self._sums).all()):
-            raise self._lost("the sums of the epoch")
-        means = self._means()
-        tested, worst = {}, ""
+            raise self._state_error("the sums of the epoch")
+        metrics = self._metrics()
+        test_metrics, worst = {}, ""
         if self.test is not None:
             outcome = self.task.evaluate(self.net, self.test, self.choice)
-            tested, worst = dict(outcome.metrics), outcome.worst
+            test_metrics, worst = dict(outcome.metrics), outcome.worst
         epoch = Epoch(
             index=self.epoch + 1,
             epochs=self.plan.epochs,
-            train_loss=means.pop("loss"),
-            train_accuracy=means.pop("accuracy", None),
-            test_loss=_finite(tested.pop("loss", None)),
-            test_accuracy=tested.pop("accuracy", None),
+            train_loss=metrics.pop("loss"),
+            train_accuracy=metrics.pop("accuracy", None),
+            test_loss=_finite(test_metrics.pop("loss", None)),
+            test_accuracy=test_metrics.pop("accuracy", None),
             seconds=self._seconds,
             images_per_second=self._seen / max(self._seconds, 1e-9),
             lr=self._lr,
@@ -291,20 +309,20 @@ class Trainer:
             memory_format=self.choice.memory_format,
             problems=self.feed.problems,
             worst=worst,
-            measures={name: _finite(value) for name, value in means.items()},
-            test_measures={name: _finite(value) for name, value in tested.items()},
+            measures={name: _finite(value) for name, value in metrics.items()},
+            test_measures={name: _finite(value) for name, value in test_metrics.items()},
         )
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
-        self._sums, self._seen, self._seconds = self._zeros(), 0, 0.0
+        self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         return epoch
 
     @property
     def head(self) -> ClassifierHead:
-        """How a classifier's answer is read.
+        """How a classifier's output is read.
 
         Raises:
-            UsageError: the task is another one.
+            UsageError: the task is not `Classification`.
         """
         if not isinstance(self.task, Classification):
             raise UsageError("a training of a classifier", received=type(self.task).__name__)
@@ -314,23 +332,36 @@ class Trainer:
     def _lr(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def _means(self) -> dict[str, float]:
+    def _metrics(self) -> dict[str, float]:
         return dict(self.task.metrics(self._sums.tolist(), self._seen))
 
-    def _zeros(self) -> Tensor:
-        """Where the task's sums begin."""
+    def _zero_sums(self) -> Tensor:
+        """Return zero-initialised sums of the task's metrics, in fp64 where the device has it."""
         exact = torch.float32 if self.net.device.type == "mps" else torch.float64
         return torch.zeros(self.task.metric_sums, dtype=exact, device=self.net.device)
 
 
 def _finite(value: float | None) -> float | None:
-    """The number, or None where it is none: files hold numbers only."""
+    """Return the number, or None where it is NaN or infinite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 def iter_train(net: Net, train: Any, test: Any = None, plan: ClassificationRecipe | None = None) -> Trainer:
-    """Optimise the weights of `net`, as an iterator of `Progress` and `Epoch`.
+    """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
-    See `Trainer`: `for event in fitting(net, digits.train(), digits.test(), Plan(epochs=2)): ...`
+    For example: `for event in iter_train(net, digits.train(), digits.test()): ...`
+
+    Args:
+        net: its weights are changed.
+        train: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the contract's range.
+        test: what to evaluate on after each epoch; nothing if left out.
+        plan: recipe of the training; the defaults of `ClassificationRecipe` if left out.
+
+    Returns:
+        A `Trainer`, which can also be paused, stored and resumed.
+
+    Raises:
+        UsageError: network and data do not fit each other.
+        DataError: there is no data.
     """
     return Trainer(net, train, test, plan)

@@ -1,7 +1,7 @@
 """Check plain values read from a file: exact types, ranges, lengths.
 
 Each function returns the value, or raises `ValueError` with the field's name, what was expected and what
-came instead. A `bool` is no number here, although Python counts it as one.
+was received. A `bool` is not accepted as a number, although it is one for Python.
 """
 
 import math
@@ -9,11 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LARGEST = 2**53
-"""Largest integer that every reader of JSON keeps exactly."""
+"""Largest integer that every reader of JSON represents exactly."""
 
 
 def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
-    """Require an integer from `low` to `high`; 1.0 is none.
+    """Require an integer in a range; a float such as 1.0 is refused.
+
+    Args:
+        name: name of the field, for the message.
+        value: value to check.
+        low: least value allowed.
+        high: largest value allowed.
+
+    Returns:
+        The value.
 
     Raises:
         ValueError: it is something else.
@@ -24,7 +33,16 @@ def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
 
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """Require a finite number from `low` to `high`.
+    """Require a finite number in a range.
+
+    Args:
+        name: name of the field, for the message.
+        value: value to check.
+        low: least value allowed.
+        high: largest value allowed; magnitudes above 1e300 are always refused.
+
+    Returns:
+        The value as a float.
 
     Raises:
         ValueError: it is something else.
@@ -35,7 +53,16 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
 
 
 def number_or_none(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float | None:
-    """Require a finite number from `low` to `high`, or None.
+    """Require a finite number in a range, or None.
+
+    Args:
+        name: name of the field, for the message.
+        value: value to check.
+        low: least value allowed.
+        high: largest value allowed.
+
+    Returns:
+        The value as a float, or None.
 
     Raises:
         ValueError: it is something else.
@@ -44,7 +71,15 @@ def number_or_none(name: str, value: Any, low: float = -math.inf, high: float = 
 
 
 def text(name: str, value: Any, among: Iterable[str] | None = None) -> str:
-    """Require a string, one of `among` where it is given.
+    """Require a string.
+
+    Args:
+        name: name of the field, for the message.
+        value: value to check.
+        among: the strings allowed; any if left out.
+
+    Returns:
+        The value.
 
     Raises:
         ValueError: it is something else.
@@ -56,10 +91,18 @@ def text(name: str, value: Any, among: Iterable[str] | None = None) -> str:
 
 
 def fields(name: str, value: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Require a table with exactly these keys.
+    """Require a mapping with exactly the given keys.
+
+    Args:
+        name: name of the mapping, for the message.
+        value: value to check.
+        names: its keys.
+
+    Returns:
+        A copy as a dict.
 
     Raises:
-        ValueError: it is no table, or keys are missing or unknown.
+        ValueError: it is no mapping, or keys are missing or unknown.
     """
     if not isinstance(value, Mapping):
         raise _wrong(name, "a table", value)
@@ -73,7 +116,15 @@ def fields(name: str, value: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def items(name: str, value: Any, length: int | None = None) -> Sequence[Any]:
-    """Require a list, of `length` entries where that is given.
+    """Require a list.
+
+    Args:
+        name: name of the field, for the message.
+        value: value to check.
+        length: number of entries; any if left out.
+
+    Returns:
+        The value.
 
     Raises:
         ValueError: it is something else.
@@ -85,7 +136,15 @@ def items(name: str, value: Any, length: int | None = None) -> Sequence[Any]:
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """Return a value as text of bounded length, whatever it is."""
+    """Format any value for a message, in bounded length.
+
+    Args:
+        value: a string, shown as it is, or anything else, shown by its `repr`.
+        most: largest number of characters before `...`.
+
+    Returns:
+        The text.
+    """
     try:
         words = value if isinstance(value, str) else repr(value)
     except ValueError:  # an integer of thousands of digits

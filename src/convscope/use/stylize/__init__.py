@@ -1,1 +1,1 @@
-"""Painting photographs with a trained style network."""
+"""Stylization of photographs with a trained feed-forward style network."""

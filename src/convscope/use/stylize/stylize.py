@@ -1,4 +1,4 @@
-"""A photograph painted by a network that was taught styles."""
+"""Stylize photographs with a trained feed-forward style network."""
 
 import hashlib
 import re
@@ -25,18 +25,23 @@ from convscope.worlds.images import photos
 from convscope.worlds.images.style_images import painting
 
 MEMORY = "1GiB"
-"""What a photograph is painted in, unless told otherwise."""
+"""Default limit of the memory for a photograph."""
 PAINTING = 512
-"""Longer side of a painting whose style is taken."""
+"""Longer side, in pixels, to which a painting is reduced before its style is computed."""
 TRIAL = 256
-"""Side of the picture that precisions are timed on."""
+"""Side of the image on which precisions are timed."""
 WORTH = 1.05
-"""How much faster bf16 must be."""
+"""Least speed-up for which bf16 replaces fp32."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Where a picture is bright, it gets this style."""
+    """Assign a style to a part of an image.
+
+    Attributes:
+        mask: greyscale image, scaled to the photograph; white where the style applies in full.
+        style: name of the style.
+    """
 
     mask: Image.Image
     style: str
@@ -51,39 +56,51 @@ def stylize(
     memory: str = MEMORY,
     choice: ExecutionConfig | None = None,
 ) -> Image.Image:
-    """The photograph, painted, in its own size.
+    """Stylize a photograph at its own size.
 
-    `restyle(load("stylebank"), open_photo("me.jpg"), {"great-wave": 0.5, "scream": 0.5})`
+    For example: `stylize(load("stylebank"), open_photo("me.jpg"), {"great-wave": 0.5, "scream": 0.5})`
 
     Args:
-        net: a network that paints, such as `load("stylebank")`.
+        net: a style network, such as `load("stylebank")`.
         photo: upright, RGB.
-        mixture: how much of each style; what is missing from 1 is the photograph itself. The first style
-            alone if left out. For an AdaIN network styles are files of paintings, and `photo`.
-        regions: styles for parts of the picture; later ones lie above earlier ones, and all above `mixture`.
-        memory: to work in, as in `1GB`; larger photographs are painted in parts that fit together.
+        mixture: weight of each style; what is missing from a sum of 1 is the weight of the photograph itself.
+            The first style alone if left out. For an AdaIN network, styles are files of paintings, and
+            `photo` for the photograph itself.
+        regions: styles of parts of the image; later ones cover earlier ones, and all of them cover `mixture`.
+        memory: limit of the memory to work in, as in `1GB`; larger photographs are computed in tiles.
         choice: precision and memory format; measured if left out.
 
+    Returns:
+        The stylized photograph, RGB.
+
     Raises:
-        UsageError: the network does not paint, has no such style, or cannot mix or tell regions apart.
-        DataError: a painting is no picture, or too small to have a style.
+        UsageError: the network is no style network, lacks a style, or cannot mix styles or apply regions.
+        DataError: a painting is no picture, or too small.
     """
     if not isinstance(net.module, AdaIN):
         styles = styles_of(net)
         mixture = {style_named(n, styles): w for n, w in mixture.items()} if mixture else {styles[0]: 1.0}
     choice = choice or fastest(net)
-    ready = _ready(net, choice)
+    fast_net = _inference_net(net, choice)
     with torch.inference_mode():
-        brush = _brush(ready, dict(mixture or {}), regions)
-        painted = stylize_tiled(ready, photos.to_uint8(photo), brush, in_bytes(memory) or in_bytes(MEMORY))
+        painter = _painter_for(fast_net, dict(mixture or {}), regions)
+        painted = stylize_tiled(
+            fast_net, photos.to_uint8(photo), painter, in_bytes(memory) or in_bytes(MEMORY)
+        )
     return Image.fromarray(painted.permute(1, 2, 0).numpy())
 
 
 def styles_of(net: Net) -> tuple[str, ...]:
-    """Names of the styles that a network paints.
+    """Return the names of a network's styles.
+
+    Args:
+        net: a style network.
+
+    Returns:
+        The names, in the network's order.
 
     Raises:
-        UsageError: it does not paint.
+        UsageError: the network has none.
     """
     styles = getattr(net.module, "styles", ())
     if not styles:
@@ -96,7 +113,14 @@ def styles_of(net: Net) -> tuple[str, ...]:
 
 
 def style_named(name: str, styles: Sequence[str]) -> str:
-    """The style of that name, or the only one whose name contains it: `wave` is `great-wave`.
+    """Find a style by its name, or by a part of it that no other style contains: `wave` for `great-wave`.
+
+    Args:
+        name: name or part of it; `photo` stands for the photograph itself.
+        styles: names of the network's styles.
+
+    Returns:
+        The full name.
 
     Raises:
         UsageError: there is none, or several.
@@ -112,10 +136,19 @@ def style_named(name: str, styles: Sequence[str]) -> str:
 
 
 def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
-    """Weights from `NAME:WEIGHT`; those without a number share equally what the others leave of 1.
+    """Parse a mixture of styles from `NAME` or `NAME:WEIGHT`.
+
+    Those without a weight share equally what the others leave of 1.
+
+    Args:
+        words: arguments of the command line.
+        styles: names of the network's styles.
+
+    Returns:
+        Weights by style.
 
     Raises:
-        UsageError: a name is unknown or there twice, or a weight is no number.
+        UsageError: a name is unknown or occurs twice, or a weight is no number from -10 to 10.
     """
     given: dict[str, float | None] = {}
     for word in words:
@@ -123,15 +156,24 @@ def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
         name = style_named(match[1] if match else word, styles)
         if name in given:
             raise UsageError("each style once", received=f"{name}, twice")
-        given[name] = None if match is None or match[2] is None else _number(match[2], word)
-    return _filled(given)
+        given[name] = None if match is None or match[2] is None else _parse_weight(match[2], word)
+    return _fill_weights(given)
 
 
 def paintings_of(words: Sequence[str]) -> dict[str, float]:
-    """Weights from `FILE` or `FILE:WEIGHT`, for a network that takes any style; `photo` is the photograph.
+    """Parse a mixture of paintings from `FILE` or `FILE:WEIGHT`, for a network of arbitrary styles.
+
+    Those without a weight share equally what the others leave of 1.
+
+    Args:
+        words: arguments of the command line; `photo` stands for the photograph itself.
+
+    Returns:
+        Weights by file.
 
     Raises:
-        UsageError: a weight is out of range, a file there twice, or a word the name of a style.
+        UsageError: a weight is no number from -10 to 10, a file occurs twice, or a word is the name of a
+            style.
     """
     names = [word for word in words if not is_painting(word) and word.partition(":")[0] != PLAIN]
     if names:
@@ -143,39 +185,47 @@ def paintings_of(words: Sequence[str]) -> dict[str, float]:
     given: dict[str, float | None] = {}
     for word in words:
         file, colon, weight = word.rpartition(":")
-        known = bool(colon) and not _there(word)
-        name = file if known else word
+        has_weight = bool(colon) and not _is_file(word)
+        name = file if has_weight else word
         if name in given:
             raise UsageError("each painting once", received=f"{name}, twice")
-        given[name] = _number(weight, word) if known else None
-    return _filled(given)
+        given[name] = _parse_weight(weight, word) if has_weight else None
+    return _fill_weights(given)
 
 
 def is_painting(word: str) -> bool:
-    """Whether a style, with or without a weight, is a file: it ends as files do, or it is there.
+    """Return whether an argument for a style is a file, and not the name of a style.
 
-    `photo` is none, even where there is such a file: it is the photograph as it was.
+    It is one if it has an extension that begins with a letter, or exists. `photo` is none, even where such a
+    file exists: it stands for the photograph itself.
+
+    Args:
+        word: `FILE`, `FILE:WEIGHT`, `NAME` or `NAME:WEIGHT`.
+
+    Returns:
+        True for a file.
     """
     if word.partition(":")[0] == PLAIN:
         return False
     names = word, word.rpartition(":")[0]
-    return any(Path(name).suffix[1:2].isalpha() or _there(name) for name in names)
+    return any(Path(name).suffix[1:2].isalpha() or _is_file(name) for name in names)
 
 
-def _there(name: str) -> bool:
+def _is_file(name: str) -> bool:
     try:
         return Path(name).is_file()
     except (OSError, ValueError):  # a name that no file can have
         return False
 
 
-def _filled(given: Mapping[str, float | None]) -> dict[str, float]:
-    open_ones = [name for name, weight in given.items() if weight is None]
-    rest = 1 - sum(weight for weight in given.values() if weight is not None)
-    return {name: rest / len(open_ones) if weight is None else weight for name, weight in given.items()}
+def _fill_weights(given: Mapping[str, float | None]) -> dict[str, float]:
+    """Give styles without a weight equal shares of what the others leave of 1."""
+    unweighted = [name for name, weight in given.items() if weight is None]
+    remaining = 1 - sum(weight for weight in given.values() if weight is not None)
+    return {name: remaining / len(unweighted) if weight is None else weight for name, weight in given.items()}
 
 
-def _number(text: str, word: str) -> float:
+def _parse_weight(text: str, word: str) -> float:
     value = real_number(text)
     if value is None or not -10 <= value <= 10:
         raise UsageError("a weight from -10 to 10 after the colon", received=word)
@@ -183,22 +233,36 @@ def _number(text: str, word: str) -> float:
 
 
 def regions_of(net: Net, words: Sequence[str]) -> list[Region]:
-    """Regions from `FILE:NAME`, in this order.
+    """Parse regions from `FILE:NAME`.
+
+    Args:
+        net: a style network.
+        words: arguments of the command line; later regions cover earlier ones.
+
+    Returns:
+        The regions, in the same order.
 
     Raises:
-        UsageError: the network takes no regions, a word is written otherwise, or a style is unknown.
+        UsageError: the network takes no regions, a word has another form, or a style is unknown.
         DataError: a file is no picture.
     """
     if words and isinstance(net.module, AdaIN):
-        raise _paintings_only(f"--mask {words[0]}")
+        raise _paintings_only_error(f"--mask {words[0]}")
     return [region_of(word, styles_of(net)) for word in words]
 
 
 def region_of(word: str, styles: Sequence[str]) -> Region:
-    """A region from `FILE:NAME`.
+    """Parse a region from `FILE:NAME`.
+
+    Args:
+        word: file of the mask, a colon, and the name of the style.
+        styles: names of the network's styles.
+
+    Returns:
+        The region, its mask opened.
 
     Raises:
-        UsageError: it is written otherwise, or the style is unknown.
+        UsageError: the word has another form, or the style is unknown.
         DataError: the file is no picture.
     """
     file, colon, name = word.rpartition(":")
@@ -208,7 +272,17 @@ def region_of(word: str, styles: Sequence[str]) -> Region:
 
 
 def fastest(net: Net) -> ExecutionConfig:
-    """fp32 or bf16, channels last: timed once for a network's sizes and a machine."""
+    """Choose bf16 where a network is faster with it on this machine, else fp32; both channels-last.
+
+    They are timed once for the network's sizes and the machine, and the choice is cached. On `mps` it is
+    always fp32 and contiguous.
+
+    Args:
+        net: a style network; left unchanged.
+
+    Returns:
+        The precision and memory format.
+    """
     plain, mixed = ExecutionConfig("fp32", True), ExecutionConfig("bf16", True)
     if net.device.type == "mps":
         return ExecutionConfig()
@@ -223,12 +297,14 @@ def fastest(net: Net) -> ExecutionConfig:
 
 
 def _key(net: Net) -> str:
+    """Return the cache key of a measurement."""
     sizes = [tuple(weight.shape) for weight in net.module.parameters()]
     facts = repr((sizes, processor(net.device), torch.get_num_threads(), torch.__version__))
-    return "restyle " + hashlib.sha256(facts.encode()).hexdigest()[:32]
+    return "stylize " + hashlib.sha256(facts.encode()).hexdigest()[:32]
 
 
 def _timed(net: Net, choice: ExecutionConfig) -> float:
+    """Return the seconds of the fastest of three passes over an image of `TRIAL` pixels, after a warm-up."""
     example = torch.full((1, 3, TRIAL, TRIAL), 0.5, device=net.device)
     copy = inference_copy(net, example, [], dtype=_dtype(choice), channels_last=choice.channels_last)
     taken = []
@@ -240,15 +316,15 @@ def _timed(net: Net, choice: ExecutionConfig) -> float:
     return min(taken[1:])
 
 
-def _ready(net: Net, choice: ExecutionConfig) -> Net:
-    """A quick copy of the network, kept with it for the next picture, until a weight changes."""
-    stamp = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
-    kept = net._cache.get(("restyle", choice))
-    if kept is None or kept[0] != stamp:
+def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
+    """Return an inference copy of the network, cached with it until a weight changes."""
+    versions = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
+    kept = net._cache.get(("stylize", choice))
+    if kept is None or kept[0] != versions:
         copy = inference_copy(
             net, net.example(), [], dtype=_dtype(choice), channels_last=choice.channels_last
         )
-        kept = net._cache["restyle", choice] = stamp, copy
+        kept = net._cache["stylize", choice] = versions, copy
     return kept[1]
 
 
@@ -256,13 +332,15 @@ def _dtype(choice: ExecutionConfig) -> torch.dtype | None:
     return None if choice.precision == "fp32" else DTYPES[choice.precision]
 
 
-def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> TilePainter:
-    """What paints a part of the picture."""
+def _painter_for(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> TilePainter:
+    """Build what stylizes one tile: by the kind of the network, with its mixture and regions."""
     if isinstance(net.module, AdaIN):
         if regions or not mixture:
-            raise _paintings_only(f"{len(mixture)} paintings, {len(regions)} regions")
+            raise _paintings_only_error(f"{len(mixture)} paintings, {len(regions)} regions")
         files = {file: share for file, share in mixture.items() if file != PLAIN}
-        return AdaINStyle(net.module, [(share, _taken(net, file)) for file, share in files.items()])
+        return AdaINStyle(
+            net.module, [(share, _painting_statistics(net, file)) for file, share in files.items()]
+        )
     if isinstance(net.module, StyleBank):
         masks = [(np.asarray(region.mask.convert("L")), region.style) for region in regions]
         return StyleMix(net.module, dict(mixture), [(torch.from_numpy(m.copy()), name) for m, name in masks])
@@ -275,7 +353,7 @@ def _brush(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) ->
     return SingleStyle()
 
 
-def _paintings_only(received: str) -> UsageError:
+def _paintings_only_error(received: str) -> UsageError:
     return UsageError(
         "files of paintings, and no regions, for an AdaIN network",
         received=received,
@@ -283,8 +361,8 @@ def _paintings_only(received: str) -> UsageError:
     )
 
 
-def _taken(net: Net, file: str) -> tuple[Tensor, Tensor]:
-    """Means and deviations of a painting's features, its longer side at most `PAINTING` pixels."""
+def _painting_statistics(net: Net, file: str) -> tuple[Tensor, Tensor]:
+    """Compute mean and deviation of each channel of a painting's features, `[1 c 1 1]` each."""
     images = painting(file, PAINTING).to(net.device, net.dtype)
     module: Any = net.module
     return statistics(module.encode(*net.normalise(images)))

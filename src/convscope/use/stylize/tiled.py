@@ -1,12 +1,13 @@
-"""Painting a picture part by part, within a limit of memory, so that the parts fit together.
+"""Stylize an image in tiles, within a limit of memory, without visible seams.
 
-A part is painted with a margin as wide as a pixel sees, and the margin is thrown away. Networks without
-normalisation see nothing else. Instance normalisation sees the whole picture: its statistics are taken from
-one pass over the picture made smaller, and held while the parts are painted.
+Each tile is computed with a margin as wide as the network's receptive field reaches (its halo), which is
+then cut off. For networks without normalisation the result is that of the whole image. Instance
+normalisation depends on the whole image: its statistics are taken from one pass over a reduced copy, and
+fixed while the tiles are computed.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -21,25 +22,42 @@ from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, any_size
 
 LEAST = 64
-"""Pixels of a part's side, margin left out; smaller parts would be mostly margin."""
+"""Least side of a tile in pixels, without its margin; smaller tiles would be mostly margin."""
 
 Whole = UInt8[Tensor, "3 h w"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Where a part lies, with its margin and without it; rows and columns as (first, last + 1)."""
+    """Locate a tile in an image; rows and columns as (first, last + 1), in pixels.
+
+    Attributes:
+        outer: rows and columns with the margin.
+        inner: rows and columns without it.
+    """
 
     outer: tuple[tuple[int, int], tuple[int, int]]
     inner: tuple[tuple[int, int], tuple[int, int]]
 
     def cut(self, whole: Tensor) -> Tensor:
-        """The part with its margin."""
+        """Crop a tile, with its margin, from an image.
+
+        Args:
+            whole: `[... h w]`.
+
+        Returns:
+            A view of the tile.
+        """
         (top, bottom), (left, right) = self.outer
         return whole[..., top:bottom, left:right]
 
     def place(self, painted: Tensor, whole: Tensor) -> None:
-        """Put the part without its margin where it belongs."""
+        """Copy a tile, without its margin, into an image.
+
+        Args:
+            painted: result for the tile with its margin, `[... h w]`.
+            whole: image to write to, `[... h w]`.
+        """
         (top, bottom), (left, right) = self.inner
         up, along = top - self.outer[0][0], left - self.outer[1][0]
         whole[..., top:bottom, left:right] = painted[
@@ -48,56 +66,109 @@ class Part:
 
 
 def parts(height: int, width: int, side: int, margin: int) -> Iterator[Part]:
-    """A picture in parts of about `side` pixels each way, margins of `margin` where there is a neighbour.
+    """Divide an image into tiles, with margins where there is a neighbour.
 
-    Everything begins at a multiple of `STEP`, so that halving falls on the same pixels as in the whole.
+    All tiles begin at a multiple of `STEP`, so that strided layers sample the same pixels as in the whole
+    image.
+
+    Args:
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        side: largest side of a tile in pixels, without its margin, up to rounding to `STEP`.
+        margin: width of the margins in pixels.
+
+    Yields:
+        The tiles, row by row.
     """
     for rows in _spans(height, side):
         for columns in _spans(width, side):
-            outer = (_wider(rows, margin, height), _wider(columns, margin, width))
+            outer = (_with_margin(rows, margin, height), _with_margin(columns, margin, width))
             yield Part(outer, (rows, columns))
 
 
 def _spans(extent: int, side: int) -> list[tuple[int, int]]:
+    """Divide an extent into spans of at most about `side`, multiples of `STEP`; the last may be shorter."""
     count = max(1, -(-extent // side))
     step = -(-extent // (count * STEP)) * STEP
     return [(start, min(start + step, extent)) for start in range(0, extent, step)]
 
 
-def _wider(span: tuple[int, int], margin: int, extent: int) -> tuple[int, int]:
+def _with_margin(span: tuple[int, int], margin: int, extent: int) -> tuple[int, int]:
     return max(0, span[0] - margin), min(extent, span[1] + margin)
 
 
 class TilePainter(Protocol):
-    """What paints one part."""
+    """Stylize one tile."""
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "TilePainter":
-        """The same, having seen the whole picture part by part, if it needs to."""
+        """Collect statistics of the whole image before its tiles are stylized, if they are needed.
+
+        Args:
+            net: style network.
+            whole: the image `[3 h w]`, uint8.
+            some: all tiles.
+
+        Returns:
+            A painter that has the statistics.
+        """
         ...
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
-        """The part, painted, margin included."""
+        """Stylize one tile.
+
+        Args:
+            net: style network.
+            images: the tile with its margin, `[1 3 h w]` in [0, 1].
+            whole: height and width of the whole image.
+            part: where the tile is.
+
+        Returns:
+            The stylized tile with its margin, `[1 3 h w]`, in [0, 1] but not clipped.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class SingleStyle:
-    """A network that has one style."""
+    """Apply a network of one style."""
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "SingleStyle":
-        """Needs to see nothing."""
+        """Return this painter: it needs no statistics.
+
+        Args:
+            net: not used.
+            whole: not used.
+            some: not used.
+
+        Returns:
+            The painter itself.
+        """
         return self
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
-        """One pass."""
+        """Stylize one tile with one pass of the network.
+
+        Args:
+            net: style network.
+            images: the tile with its margin, `[1 3 h w]` in [0, 1].
+            whole: not used.
+            part: not used.
+
+        Returns:
+            The stylized tile with its margin, `[1 3 h w]`.
+        """
         return net(images)
 
 
 @dataclass(frozen=True)
 class StyleMix:
-    """A StyleBank: a mixture, and regions above it, the later the higher.
+    """Apply a mixture of a StyleBank's styles, and other styles in regions of the image.
 
-    `regions` are masks `[h w]`, 255 where the style reigns, scaled to the picture when it is painted.
+    Attributes:
+        bank: the network's module.
+        mixture: weights by style; what is missing from a sum of 1 is the photograph itself.
+        regions: masks `[h w]`, 255 where a style applies in full, with the styles; scaled to the image.
+            Later ones cover earlier ones, and all of them cover `mixture`.
     """
 
     bank: StyleBank
@@ -105,11 +176,33 @@ class StyleMix:
     regions: Sequence[tuple[UInt8[Tensor, "h w"], str]] = field(default=())
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "StyleMix":
-        """Needs to see nothing."""
+        """Return this painter: it needs no statistics.
+
+        Args:
+            net: not used.
+            whole: not used.
+            some: not used.
+
+        Returns:
+            The painter itself.
+        """
         return self
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
-        """One pass with fused filters, or with each pixel's own mixture."""
+        """Stylize one tile with one pass of the network.
+
+        Without regions, the filters of the mixture are fused to a single bank; with regions, every pixel has
+        its own weights.
+
+        Args:
+            net: style network whose module is `bank`.
+            images: the tile with its margin, `[1 3 h w]` in [0, 1].
+            whole: height and width of the whole image, to which masks are scaled.
+            part: where the tile is.
+
+        Returns:
+            The stylized tile with its margin, `[1 3 h w]`.
+        """
         ready, weights = net.normalise(images)[0], self.bank.weights(self.mixture)
         corner = part.outer[0][0] // STEP, part.outer[1][0] // STEP
         if not self.regions:
@@ -122,7 +215,7 @@ class StyleMix:
         return self.bank(ready, None, shares, corner)
 
     def _mask(self, mask: Tensor, whole: tuple[int, int], part: Part) -> Float[Tensor, "1 1 h w"]:
-        """A part of a mask, as if the mask had the picture's size."""
+        """Return a tile of a mask in [0, 1], the mask bilinearly scaled to the image's size."""
         if tuple(mask.shape) == whole:
             return part.cut(mask).float()[None, None] / 255
         (top, bottom), (left, right) = part.outer
@@ -136,19 +229,33 @@ class StyleMix:
 
 @dataclass(frozen=True)
 class AdaINStyle:
-    """An AdaIN network: statistics of styles, mixed; what is missing from 1 are the photograph's own."""
+    """Apply an AdaIN network with a mixture of paintings' feature statistics.
+
+    Attributes:
+        module: the network's module.
+    """
 
     module: AdaIN
     styles: Sequence[tuple[float, tuple[Tensor, Tensor]]]
-    """Share, means and deviations `[1 c 1 1]` of each."""
+    """Weight, means and deviations `[1 c 1 1]` of each; what is missing from a sum of 1 are the
+    photograph's own."""
     own: tuple[Tensor, Tensor] | None = None
-    """Of the whole photograph."""
+    """Means and deviations of the whole photograph; each image's own if None."""
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "AdaINStyle":
-        """Means and deviations of the whole photograph's features, added up part by part in float64."""
+        """Compute means and deviations of the whole photograph's features, summed over its tiles in fp64.
+
+        Args:
+            net: AdaIN network.
+            whole: the image `[3 h w]`, uint8.
+            some: all tiles; their margins are not counted.
+
+        Returns:
+            A painter that uses these statistics for every tile.
+        """
         count, total, squares = 0, 0.0, 0.0
         for part in some:
-            features = self._encoded(net, _unit(part.cut(whole), net))
+            features = self._encoded(net, _to_unit_range(part.cut(whole), net))
             down, across = (
                 slice((inner[0] - outer[0]) // STEP, -(-(inner[1] - outer[0]) // STEP))
                 for inner, outer in zip(part.inner, part.outer, strict=True)
@@ -162,7 +269,17 @@ class AdaINStyle:
         return replace(self, own=(mean.float(), (variance + EPSILON).sqrt().float()))
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
-        """Encode, exchange, decode."""
+        """Stylize one tile: encode it, exchange the feature statistics, decode.
+
+        Args:
+            net: AdaIN network.
+            images: the tile with its margin, `[1 3 h w]` in [0, 1].
+            whole: not used.
+            part: not used.
+
+        Returns:
+            The stylized tile with its margin, `[1 3 h w]`.
+        """
 
         def painted(ready: Tensor) -> Tensor:
             features = self.module.encode(ready).float()
@@ -178,14 +295,25 @@ class AdaINStyle:
         return any_size(painted, net.normalise(images)[0])
 
     def _encoded(self, net: Net, images: Tensor) -> Tensor:
+        """Encode an image, padded to multiples of `STEP` by repeating its lower and right edge."""
         height, width = (-(-side // STEP) * STEP for side in images.shape[-2:])
         down, across = height - images.shape[-2], width - images.shape[-1]
-        wider = functional.pad(net.normalise(images)[0], (0, across, 0, down), mode="replicate")
-        return self.module.encode(wider)
+        padded = functional.pad(net.normalise(images)[0], (0, across, 0, down), mode="replicate")
+        return self.module.encode(padded)
 
 
 def stylize_tiled(net: Net, whole: Whole, brush: TilePainter, most_bytes: int) -> Whole:
-    """The picture painted, in as many parts as the limit asks for; bytes in, bytes out."""
+    """Stylize an image, in as many tiles as the limit of memory requires.
+
+    Args:
+        net: style network; its module states its halo and its memory per pixel.
+        whole: the image `[3 h w]`, uint8.
+        brush: stylizes one tile.
+        most_bytes: limit of the memory for activations.
+
+    Returns:
+        The stylized image `[3 h w]`, uint8, on the CPU.
+    """
     module: Any = net.module
     height, width = whole.shape[-2:]
     pixels = most_bytes / (module.numbers_per_pixel * net.dtype.itemsize)
@@ -193,37 +321,36 @@ def stylize_tiled(net: Net, whole: Whole, brush: TilePainter, most_bytes: int) -
     if height * width <= pixels:
         side = max(height, width)
     painted = torch.empty_like(whole)
-    some = list(parts(height, width, side, margin))
-    if len(some) > 1:
-        brush = brush.surveyed(net, whole, some)
-    with _held(net, whole, brush, pixels) if len(some) > 1 else _nothing():
-        for part in some:
-            images = _unit(part.cut(whole), net)
-            fresh = brush.paint(net, images, (height, width), part).float()
-            part.place(fresh[0].clamp_(0, 1).mul_(255).round_().to(torch.uint8).cpu(), painted)
+    tiles = list(parts(height, width, side, margin))
+    if len(tiles) > 1:
+        brush = brush.surveyed(net, whole, tiles)
+    with _fixed_statistics(net, whole, brush, pixels) if len(tiles) > 1 else nullcontext():
+        for part in tiles:
+            images = _to_unit_range(part.cut(whole), net)
+            result = brush.paint(net, images, (height, width), part).float()
+            part.place(result[0].clamp_(0, 1).mul_(255).round_().to(torch.uint8).cpu(), painted)
     return painted
 
 
-def _unit(whole: Tensor, net: Net) -> Float[Tensor, "1 3 h w"]:
+def _to_unit_range(whole: Tensor, net: Net) -> Float[Tensor, "1 3 h w"]:
+    """Convert a uint8 image to `[1 3 h w]` in [0, 1], channels-last, on the network's device."""
     images = whole[None].to(net.device, net.dtype) / 255
     return images.contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _fixed_statistics(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator[None]:
+    """Fix the statistics of instance normalisation while the context lasts.
 
-
-@contextmanager
-def _held(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator[None]:
-    """Instance statistics of the whole, made smaller, stand for those of every part."""
+    They are those of the whole image, reduced to fit into `pixels`. Does nothing for networks without it.
+    """
     norms = [part for part in net.module.modules() if isinstance(part, InstanceNormWithFixedStats)]
     if not norms:
         yield
         return
     scale = min(1.0, (pixels / whole.shape[-2] / whole.shape[-1]) ** 0.5)
     size = [max(16, round(side * scale)) for side in whole.shape[-2:]]
-    small = functional.interpolate(_unit(whole, net), size, mode="area")
+    small = functional.interpolate(_to_unit_range(whole, net), size, mode="area")
     handles = [norm.register_forward_pre_hook(_hold) for norm in norms]
     try:
         brush.paint(net, small, tuple(size), Part(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
@@ -236,7 +363,7 @@ def _held(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator
 
 
 def _hold(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Keep the statistics of the first input that comes by."""
+    """Store the statistics of a normalisation layer's first input; a forward pre-hook."""
     if isinstance(norm, InstanceNormWithFixedStats) and norm.held is None:
         variance, mean = torch.var_mean(inputs[0], (2, 3), correction=0, keepdim=True)
         norm.held = mean, variance
