@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
 
 
-class StyleRecipe(OnNetwork):
+class StyleRecipe(OnInput):
     """The content of one picture in the style of one painting or several."""
 
     verb: ClassVar[str] = "style"
