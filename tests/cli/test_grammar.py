@@ -38,6 +38,8 @@ def here(convscope, tmp_path: Path) -> Path:
     for number, name in enumerate(("a.png", "b.png")):
         pixels = digits.test().batch([number])[0, 0].numpy()
         Image.fromarray(pixels).resize((32, 32)).save(tmp_path / name)
+        (tmp_path / "classes" / name[0]).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "classes" / name[0] / name)
     (tmp_path / "folder/inner").mkdir(parents=True)
     for name in ("2.png", "10.png", "inner/1.png"):
         (tmp_path / "folder" / name).write_bytes((tmp_path / "a.png").read_bytes())
@@ -82,9 +84,9 @@ def test_input_first_and_the_network_as_a_flag(convscope, here: Path, verb: str)
     assert shlex.split(command)[1:3] == [verb, "a.png"]
 
 
-@pytest.mark.parametrize("verb", ["classify", "look"])
-def test_without_a_network_the_default_looks_at_a_photograph(convscope, here: Path, verb: str) -> None:
-    done = convscope(verb, "a.png", "--out", "made", "--json", "--quiet")
+@pytest.mark.parametrize("words", [("classify",), ("look", "--places", "blocks.0.0", "--no-filters")])
+def test_without_a_network_the_default_looks_at_a_photograph(convscope, here: Path, words) -> None:
+    done = convscope(*words, "a.png", "--out", "made", "--json", "--quiet")
     assert done.code == 0, done.err
     assert done.json["recipe"]["net"] == done.json["net"] == DEFAULT_NET
 
@@ -94,8 +96,8 @@ def test_without_a_network_the_default_looks_at_a_photograph(convscope, here: Pa
     [
         ("describe", "digits"),
         ("visualize", "digits", "conv2:1", "--steps", "1"),
-        ("units", "digits", "--data", "folder"),
-        ("unit", "digits", "conv2:1", "--data", "digits", "--split", "test", "--steps", "1"),
+        ("units", "digits", "--data", "classes"),
+        ("unit", "digits", "conv2:1", "--data", "classes", "--steps", "1"),
         ("atlas", "digits", "relu2", "--data", "digits", "--images", "64", "--layout", "pca", "--steps", "1"),
         ("train", "mlp", "digits", "--epochs", "1", "--precision", "fp32"),
     ],
@@ -104,11 +106,6 @@ def test_without_a_network_the_default_looks_at_a_photograph(convscope, here: Pa
 def test_network_first(convscope, here: Path, monkeypatch, words: tuple[str, ...]) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache"))
     out = () if words[0] == "units" else ("--out", "made")
-    if words[0] == "units":
-        (here / "folder/a").mkdir()
-        (here / "folder/b").mkdir()
-        for name in ("a", "b"):
-            (here / f"{name}.png").rename(here / f"folder/{name}/1.png")
     done = convscope(*words, *out, "--quiet", "--json")
     assert done.code == 0, done.err
 
