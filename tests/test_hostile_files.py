@@ -214,7 +214,9 @@ PAINT = ("style", "good.png", "--style", "good.png", "--steps", "1")
 Reader = Callable[[Path, Callable[[Path], None]], None]
 READERS: dict[str, Reader] = {
     "config": by_command("x.toml", "describe", "--config", "x.toml"),
-    "weights": by_command("x.safetensors", "classify", "lecture", "good.png", "--weights", "x.safetensors"),
+    "weights": by_command(
+        "x.safetensors", "classify", "good.png", "--net", "lecture", "--weights", "x.safetensors"
+    ),
     "recipe.toml": in_run("recipe.toml"),
     "recipe.json": in_run("recipe.json"),
     "model.json of a run": in_run("model.json"),
@@ -224,8 +226,8 @@ READERS: dict[str, Reader] = {
     "replay webp": by_command("x.webp", "replay", "x.webp"),
     "replay json": by_command("x.json", "replay", "x.json"),
     "replay toml": by_command("x.toml", "replay", "x.toml"),
-    "picture": by_command("x.png", "classify", "lecture", "x.png"),
-    "digit": by_command("x.png", "look", "lecture", "x.png"),
+    "picture": by_command("x.png", "classify", "x.png", "--net", "lecture"),
+    "digit": by_command("x.png", "look", "x.png", "--net", "lecture"),
     "photograph": by_command("x.png", "dream", "x.png", "--steps", "1"),
     "content": by_command("x.png", "style", "x.png", "--style", "good.png", "--steps", "1"),
     "style": by_command("x.png", "style", "good.png", "--style", "x.png", "--steps", "1"),

@@ -23,20 +23,20 @@ from convscope.show.report.recipe import TourRecipe
 from convscope.use.recipe import ClassifyRecipe, StylizeRecipe
 from convscope.worlds.recipe import DataCheckRecipe
 
-NET, LAYER = {"net": "n"}, {"net": "n", "layer": "a", "data": "d"}
+LAYER = {"net": "n", "layer": "a", "data": "d"}
 LEAST: dict[type[Recipe], dict[str, Any]] = {
-    LookRecipe: NET,
+    LookRecipe: {},
     VisualizeRecipe: {"net": "n", "places": ["a:1"]},
     AtlasRecipe: LAYER,
-    CaricatureRecipe: {"net": "n", "image": "i"},
-    InvertRecipe: {"net": "n", "image": "i"},
-    FactorsRecipe: {"net": "n", "images": ["i"], "layer": "a"},
+    CaricatureRecipe: {"image": "i"},
+    InvertRecipe: {"image": "i"},
+    FactorsRecipe: {"images": ["i"], "layer": "a"},
     UnitsRecipe: {"net": "n", "data": "d"},
     UnitRecipe: {"net": "n", "place": "a:1", "data": "d"},
     DreamRecipe: {"photo": "p"},
     StyleRecipe: {"content": "c", "style": ["s"]},
     ExplainRecipe: {"image": "i"},
-    ClassifyRecipe: {"net": "n", "images": ["i"]},
+    ClassifyRecipe: {"images": ["i"]},
     StylizeRecipe: {"photo": "p"},
     TourRecipe: {},
     DataCheckRecipe: {"folder": "f"},

@@ -273,6 +273,16 @@ class OnNetwork(Recipe):
     )
 
 
+DEFAULT_NET = "efficientnet_lite0"
+"""The network that verbs about an input use where none is named."""
+
+
+class OnInput(OnNetwork):
+    """Base of the schemas of verbs about an input: the input comes first, the network is the flag `--net`."""
+
+    net: str = Field(default=DEFAULT_NET, description="which network: a name, or a run's folder")
+
+
 def whole_number(text: str) -> int | None:
     """Parse a whole number of 1 to 18 ASCII digits.
 

@@ -19,16 +19,16 @@ SOUND = {
     "nets": ["resnet18"],
     "describe": ["lecture"],
     "train": ["mlp", "digits", "--epochs", "1"],
-    "classify": ["lecture", "picture.png"],
-    "look": ["lecture", "picture.png"],
+    "classify": ["picture.png", "--net", "lecture"],
+    "look": ["picture.png", "--net", "lecture"],
     "visualize": ["lecture", "conv1:0", "--steps", "2"],
     "explain": ["picture.png", "--net", "lecture"],
     "units": ["lecture", "--data", "digits"],
     "unit": ["lecture", "conv1:0", "--data", "digits", "--steps", "2"],
     "atlas": ["lecture", "conv2", "--data", "digits", "--layout", "pca", "--steps", "2"],
-    "factors": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
-    "caricature": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
-    "invert": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
+    "factors": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
+    "caricature": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
+    "invert": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
     "style": ["photo.png", "--style", "photo.png", "--steps", "2"],
     "style train": ["pictures", "--style", "photo.png", "--epochs", "1"],
     "style add": ["stylebank", "pictures", "--style", "photo.png", "--epochs", "1"],
@@ -87,11 +87,8 @@ LOOKING: dict[str, list[str]] = {
     "units": ["lecture", "--data", "digits"],
     "unit": ["lecture", "conv1:0", "--data", "digits"],
     "atlas": ["lecture", "conv2", "--data", "digits"],
-    "factors": ["lecture", "picture.png"],
-    "caricature": ["lecture", "picture.png"],
-    "invert": ["lecture", "picture.png"],
 }
-"""Verbs whose first word is a network."""
+"""Verbs whose first word is a network, and that look at data."""
 
 CASES: list[tuple[str, list[str], set[int]]] = [
     *(("describe", [net], {2, 3, 4}) for net in BAD_NETWORKS),
@@ -100,9 +97,32 @@ CASES: list[tuple[str, list[str], set[int]]] = [
         for size in ("0x1", "x", "1x28", "1x2x2", "-1", "1x28x28x28", "9" * 30)
     ),
     *(("nets", [word], {2}) for word in ("", "no such network", "\0")),
-    *(("classify", ["lecture", image], {2, 3}) for image in BAD_IMAGES),
-    *(("look", ["lecture", image], {2, 3}) for image in BAD_IMAGES),
-    *(("look", [net, "picture.png"], {2, 3, 4}) for net in BAD_NETWORKS),
+    *(
+        ("classify", [image, "--net", "lecture"], {2, 3})
+        for image in ("empty", *BAD_IMAGES)
+        if image != "pictures"  # a folder of images is classified
+    ),
+    *(
+        (verb, [image, "--net", "lecture", *layer], {2, 3})
+        for verb, layer in (
+            ("look", []),
+            ("factors", ["--layer", "conv2"]),
+            ("caricature", []),
+            ("invert", []),
+        )
+        for image in BAD_IMAGES
+    ),
+    *(
+        (verb, ["picture.png", "--net", net, *layer], {2, 3, 4})
+        for verb, layer in (
+            ("classify", []),
+            ("look", []),
+            ("factors", ["--layer", "conv2"]),
+            ("caricature", []),
+            ("invert", []),
+        )
+        for net in BAD_NETWORKS
+    ),
     *(("visualize", [net, "conv1:0"], {2, 3, 4}) for net in BAD_NETWORKS),
     *(("visualize", ["lecture", place], {2}) for place in BAD_PLACES),
     *(("visualize", ["lecture", "conv1:0", "--steps", steps], {2}) for steps in ("-1", "x", "1.5", "nan")),
@@ -113,13 +133,13 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     *(
         (verb, ["nan", *words[1:]], {3})
         for verb, words in (
-            ("look", ["", "picture.png"]),
             ("visualize", ["", "conv1:0"]),
             ("atlas", ["", "conv1", "--data", "digits", "--layout", "pca"]),
             ("units", ["", "--data", "digits"]),
             ("unit", ["", "conv1:0", "--data", "digits"]),
         )
     ),
+    ("look", ["picture.png", "--net", "nan"], {3}),
     *((verb, [net, *words[1:]], {2, 3, 4}) for verb, words in LOOKING.items() for net in BAD_NETWORKS),
     *(
         (verb, words, {2, 3})
@@ -144,11 +164,6 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     ),
     *(("unit", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES),
     *(("atlas", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES if place != "conv1:25"),
-    *(
-        (verb, ["lecture", image], {2, 3})
-        for verb in ("factors", "caricature", "invert")
-        for image in BAD_IMAGES
-    ),
     *(
         (verb, [*LOOKING[verb][:-2], "--data", data], {2, 3, 4})
         for verb in ("units", "unit", "atlas")
@@ -333,6 +348,7 @@ WORDS = st.sampled_from(
         "text.png",
         "pictures",
         "sound.json",
+        "--net",
         "--json",
         "--quiet",
         "--seed",

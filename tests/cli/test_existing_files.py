@@ -20,12 +20,12 @@ from convscope.worlds.datasets import digits
 
 WRITING: dict[str, list[str]] = {
     "describe": ["lecture"],
-    "look": ["lecture", "picture.png"],
+    "look": ["picture.png", "--net", "lecture"],
     "visualize": ["lecture", "conv1:0", "--steps", "2"],
     "explain": ["picture.png", "--net", "lecture", "--method", "saliency"],
-    "factors": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
-    "caricature": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
-    "invert": ["lecture", "picture.png", "--layer", "conv2", "--steps", "2"],
+    "factors": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
+    "caricature": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
+    "invert": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
 }
 SLOW: dict[str, list[str]] = {
     "unit": ["lecture", "conv1:0", "--data", "digits", "--steps", "2"],

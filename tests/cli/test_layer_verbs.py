@@ -67,8 +67,9 @@ def test_an_atlas_is_a_page_and_a_sheet_that_can_be_made_again(convscope, tmp_pa
 def test_a_strip_has_the_picture_and_each_layer(convscope, digit: Path, tmp_path: Path, verb: str) -> None:
     words = (
         verb,
-        "digits",
         digit,
+        "--net",
+        "digits",
         "--layer",
         "relu1",
         "--layer",
@@ -91,9 +92,10 @@ def test_a_strip_has_the_picture_and_each_layer(convscope, digit: Path, tmp_path
 def test_factors_say_how_much_they_explain(convscope, digit: Path, tmp_path: Path) -> None:
     done = convscope(
         "factors",
+        digit,
+        digit,
+        "--net",
         "digits",
-        digit,
-        digit,
         "--layer",
         "relu2",
         "--count",
@@ -112,8 +114,8 @@ def test_factors_say_how_much_they_explain(convscope, digit: Path, tmp_path: Pat
 
 
 def test_bad_requests_name_the_next_step(convscope, digit: Path) -> None:
-    assert "relu2" in convscope("invert", "digits", digit, "--layer", "relu22").err
-    assert convscope("factors", "digits", digit, "--layer", "output", "--count", "3").code == 2
+    assert "relu2" in convscope("invert", digit, "--net", "digits", "--layer", "relu22").err
+    assert convscope("factors", digit, "--net", "digits", "--layer", "output", "--count", "3").code == 2
     few = convscope(
         "atlas",
         "digits",

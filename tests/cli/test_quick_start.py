@@ -9,12 +9,12 @@ from PIL import Image
 
 NET = "efficientnet_lite0"
 VERBS = {
-    "look": ("look", NET, "photo.png", "--places", "blocks.1.0"),
-    "explain": ("explain", "photo.png", "--net", NET),
-    "dream": ("dream", "photo.png", "--net", NET, "--steps", "1", "--octaves", "1"),
-    "caricature": ("caricature", NET, "photo.png", "--steps", "1"),
-    "invert": ("invert", NET, "photo.png", "--layer", "blocks.1", "--steps", "1"),
-    "factors": ("factors", NET, "photo.png", "--layer", "blocks.4", "--count", "2"),
+    "look": ("look", "photo.png", "--places", "blocks.1.0"),
+    "explain": ("explain", "photo.png"),
+    "dream": ("dream", "photo.png", "--steps", "1", "--octaves", "1"),
+    "caricature": ("caricature", "photo.png", "--steps", "1"),
+    "invert": ("invert", "photo.png", "--layer", "blocks.1", "--steps", "1"),
+    "factors": ("factors", "photo.png", "--layer", "blocks.4", "--count", "2"),
     "style": ("style", "photo.png", "--net", NET, "--style", "photo.png", "--steps", "1", "--size", "64"),
     "visualize": ("visualize", NET, "conv_stem:3", "--steps", "0"),
     "describe": ("describe", NET),
@@ -45,7 +45,7 @@ def imported(folder, words):
 
 
 def test_classify_imports_neither_library_nor_compiler(tmp_path):
-    assert imported(tmp_path, ("classify", NET, "photo.png")) == set()
+    assert imported(tmp_path, ("classify", "photo.png")) == set()
 
 
 @pytest.mark.slow

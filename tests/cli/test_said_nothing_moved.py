@@ -27,11 +27,11 @@ WORDS = "no gradient: it was exactly 0 in every step"
 VERBS = {
     "visualize": (("visualize", "{net}", "conv2:1", "output:b", "relu1:0"), lambda d: d["unmoved"]),
     "caricature": (
-        ("caricature", "{net}", "noise.png", "--layer", "conv2", "--layer", "relu1"),
+        ("caricature", "noise.png", "--net", "{net}", "--layer", "conv2", "--layer", "relu1"),
         lambda d: [layer["layer"] for layer in d["layers"] if layer["unmoved"]],
     ),
     "invert": (
-        ("invert", "{net}", "noise.png", "--layer", "conv2", "--layer", "relu1"),
+        ("invert", "noise.png", "--net", "{net}", "--layer", "conv2", "--layer", "relu1"),
         lambda d: [layer["layer"] for layer in d["layers"] if layer["unmoved"]],
     ),
 }
@@ -54,7 +54,7 @@ def test_factors_dream_and_unit_say_it_too(dead, convscope, tmp_path) -> None:
         net.module.get_submodule("conv2").bias.fill_(0.5)
     folder = nets.save(net, tmp_path / "constant")
     (tmp_path / "out").mkdir()
-    line = ("factors", folder, "noise.png", "--layer", "conv2", "--count", 1, "--steps", 2)
+    line = ("factors", "noise.png", "--net", folder, "--layer", "conv2", "--count", 1, "--steps", 2)
     answer = convscope(*line, "--out", tmp_path / "out/f", "--json")
     assert [group["unmoved"] for group in answer.json["groups"]] == [True], answer.err
     assert WORDS in convscope(*line, "--out", tmp_path / "out/g").out
@@ -87,10 +87,13 @@ def test_factors_dream_and_unit_say_it_too(dead, convscope, tmp_path) -> None:
         (("visualize", "digits", "conv2:1", "--steps", "0", "--lr", "1"), "rate"),
         (("visualize", "digits", "conv2:1", "--save-steps", "0,900"), "film"),
         (("visualize", "digits", "output:1@2,2", "--reduce", "sum"), "output"),
-        (("look", "digits", "--split", "test"), "split"),
-        (("look", "digits", "--data", "digits", "--root", "somewhere"), "root"),
+        (("look", "--net", "digits", "--split", "test"), "split"),
+        (("look", "--net", "digits", "--data", "digits", "--root", "somewhere"), "root"),
         (("dream", "noise.png", "--net", "digits", "--zoom-by", "1.2"), "zoom_by"),
-        (("invert", "digits", "noise.png", "--steps", "0", "--total-variation", "1"), "total_variation"),
+        (
+            ("invert", "noise.png", "--net", "digits", "--steps", "0", "--total-variation", "1"),
+            "total_variation",
+        ),
         (("style", "noise.png", "--style", "noise.png", "--style-weight", "9"), "content-weight"),
         (("unit", "digits", "conv2:1", "--data", "digits", "--index", "x", "--batch", "9"), "batch"),
     ],

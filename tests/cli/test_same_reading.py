@@ -25,8 +25,8 @@ CONTRACTS = {
 }
 """By what their names and shapes say: only the first two hold digits."""
 VERBS = {
-    "classify": ("classify", "{net}", "{file}"),
-    "look": ("look", "{net}", "{file}", "--places", "output", "--no-filters"),
+    "classify": ("classify", "{file}", "--net", "{net}"),
+    "look": ("look", "{file}", "--net", "{net}", "--places", "output", "--no-filters"),
     "explain": (
         "explain",
         "{file}",
@@ -49,9 +49,9 @@ VERBS = {
         "3",
         "--no-checks",
     ),
-    "caricature": ("caricature", "{net}", "{file}", "--layer", "output", "--steps", "1"),
-    "invert": ("invert", "{net}", "{file}", "--layer", "output", "--steps", "1"),
-    "factors": ("factors", "{net}", "{file}", "--layer", "conv1", "--count", "2", "--steps", "1"),
+    "caricature": ("caricature", "{file}", "--net", "{net}", "--layer", "output", "--steps", "1"),
+    "invert": ("invert", "{file}", "--net", "{net}", "--layer", "output", "--steps", "1"),
+    "factors": ("factors", "{file}", "--net", "{net}", "--layer", "conv1", "--count", "2", "--steps", "1"),
 }
 
 

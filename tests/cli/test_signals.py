@@ -188,7 +188,7 @@ def test_json_is_one_document_whatever_the_words(convscope, words: list[str], co
 
 
 def test_behind_the_end_of_flags_json_is_a_file(convscope) -> None:
-    done = convscope("classify", "digits", "--", "--json")
+    done = convscope("classify", "--net", "digits", "--", "--json")
     assert (done.code, done.out) == (3, "")
     assert "--json" in done.err
 

@@ -113,8 +113,8 @@ def nets_graph():
 
 
 SHOWING = {
-    "classify": ["net", "{picture}"],
-    "look": ["net", "{picture}", "--data", "data"],
+    "classify": ["{picture}", "--net", "net"],
+    "look": ["{picture}", "--net", "net", "--data", "data"],
     "explain": ["{picture}", "--net", "net", "--method", "saliency"],
     "units": ["net", "--data", "data"],
     "unit": ["net", "output:0", "--data", "data", "--steps", "1"],

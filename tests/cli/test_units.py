@@ -132,7 +132,7 @@ def test_requests_that_make_no_sense(convscope, words, code, says) -> None:
 
 
 def test_look_makes_one_page_and_checks_the_layers(convscope, folder: Path) -> None:
-    done = convscope("look", "digits", "--data", folder, "--out", "seen", "--json", "--quiet")
+    done = convscope("look", "--net", "digits", "--data", folder, "--out", "seen", "--json", "--quiet")
     assert done.code == 0, done.err
     assert [entry["place"] for entry in done.json["health"]][:3] == ["conv1", "relu1", "pool1"]
     assert "flatten" not in [layer["place"] for layer in done.json["layers"]]

@@ -32,10 +32,10 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 COMMANDS = [
     ["describe", "net"],
-    ["classify", "net", "[red].png", "--top", "7"],
+    ["classify", "[red].png", "--net", "net", "--top", "7"],
     ["data", "check", "set"],
-    ["look", "net", "[red].png"],
-    ["look", "net", "[red].png", "--data", "set", "--images", "4"],
+    ["look", "[red].png", "--net", "net"],
+    ["look", "[red].png", "--net", "net", "--data", "set", "--images", "4"],
     ["visualize", "net", "output:[/nope]", "--steps", "1"],
     ["explain", "[red].png", "--net", "net", "--target", "output:[/nope]"],
     ["units", "net", "--data", "set"],
@@ -55,8 +55,8 @@ COMMANDS = [
         "--per-image",
         "4",
     ],
-    ["invert", "net", "[red].png", "--layer", "conv1", "--steps", "1"],
-    ["caricature", "net", "[red].png", "--layer", "conv1", "--steps", "1"],
+    ["invert", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "1"],
+    ["caricature", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "1"],
 ]
 
 
@@ -69,7 +69,7 @@ def test_names_are_never_markup(convscope, odd: Path, words: list[str]) -> None:
 
 
 def test_every_label_is_shown_as_it_is(convscope, odd: Path) -> None:
-    shown = convscope("classify", "net", "[red].png", "--top", len(MARKUP)).out
+    shown = convscope("classify", "[red].png", "--net", "net", "--top", len(MARKUP)).out
     assert all(label in shown for label in MARKUP)
     assert "[/nope]: " in convscope("describe", "net").out
     report = convscope("data", "check", "set").out
@@ -105,7 +105,7 @@ def not_text(tmp_path: Path) -> Path:
         ["data", "check", "set"],
         ["units", "mlp", "--data", "set"],
         ["unit", "lecture", "conv1:0", "--data", "set", "--steps", "1"],
-        ["look", "lecture", "--data", "set", "--images", "4"],
+        ["look", "--net", "lecture", "--data", "set", "--images", "4"],
         ["train", "flatten, dense 2", "set", "--epochs", "1", "--batch", "4"],
     ],
     ids=lambda words: " ".join(words[:2]),
@@ -183,7 +183,7 @@ LONG = "9" * 5000
             for amount in ("1e999", "４GB", LONG, "1e30GB")
         ),
         *(["describe", "lecture", "--input", text] for text in ("1x２８x28", LONG, f"1x{LONG}x28")),
-        *(["classify", "lecture", "p.png", flag, "9" * 30] for flag in ("--top", "--batch")),
+        *(["classify", "p.png", "--net", "lecture", flag, "9" * 30] for flag in ("--top", "--batch")),
         ["atlas", "lecture", "conv2", "--data", "digits", "--images", "9" * 30],
         ["style", "apply", "photo.png", "--style", "wave:９"],
     ],
@@ -204,7 +204,7 @@ def test_a_dark_picture_is_said_once(convscope, tmp_path: Path) -> None:
         Image.fromarray(values).save(tmp_path / name)
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        done = convscope("classify", "lecture", "a.png", "b.png", "--quiet")
+        done = convscope("classify", "a.png", "b.png", "--net", "lecture", "--quiet")
     assert done.code == 0 and done.err.count("note: ") == 1 and "the lower 14" in done.err
 
 

@@ -87,11 +87,11 @@ def test_doctor_warns_when_the_digits_are_damaged(convscope, monkeypatch) -> Non
 
 
 def test_classify_reads_a_digit(convscope, digit: Path) -> None:
-    done = convscope("classify", "digits", digit, "--json")
+    done = convscope("classify", digit, "--net", "digits", "--json")
     (answer,) = done.json["answers"]
     assert answer["top"][0]["label"] == the_digit()
     assert 0.5 < answer["top"][0]["probability"] <= 1
-    mixed = convscope("classify", "digits", digit, "nowhere.png", "--json")
+    mixed = convscope("classify", digit, "nowhere.png", "--net", "digits", "--json")
     assert mixed.code == 3
     assert "error" in mixed.json["answers"][1]
     assert mixed.json["answers"][0] == answer
@@ -99,7 +99,7 @@ def test_classify_reads_a_digit(convscope, digit: Path) -> None:
 
 def test_classify_a_photograph(convscope, shared_data: Path) -> None:
     photo = next(path for path in sorted((shared_data / "open_photos").iterdir()) if "cat" in path.name)
-    found = convscope("classify", "efficientnet_lite0", photo, "--json").json
+    found = convscope("classify", photo, "--json").json
     assert "cat" in " ".join(entry["label"] for entry in found["answers"][0]["top"])
 
 
@@ -109,7 +109,7 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     from convscope import load
     from convscope.worlds.datasets import digits
 
-    found = convscope("look", "digits", digit, "--out", "seen", "--json").json
+    found = convscope("look", digit, "--net", "digits", "--out", "seen", "--json").json
     layers = {layer["place"]: layer for layer in found["layers"]}
     net = load("digits")
     image = digits.test().batch([0]) / 255
@@ -191,10 +191,13 @@ def test_one_class_is_no_success(convscope, tmp_path: Path, digit: Path) -> None
     assert "one class only, a" in convscope("train", *words).err
     net = nets.wrap(nets.build(chain("1x28x28", "flatten, dense 1")), digits.CONTRACT, ["a"], name="one")
     nets.save(net, tmp_path / "one")
-    answer = convscope("classify", "one", digit)
+    answer = convscope("classify", digit, "--net", "one")
     assert answer.code == 0
     assert "100" not in answer.out and "says nothing" in answer.out
-    assert convscope("classify", "one", digit, "--json").json["answers"][0]["top"][0]["probability"] is None
+    assert (
+        convscope("classify", digit, "--net", "one", "--json").json["answers"][0]["top"][0]["probability"]
+        is None
+    )
 
 
 def test_train_writes_a_run_that_loads_and_classifies(convscope, digit: Path, tmp_path: Path) -> None:
@@ -207,7 +210,7 @@ def test_train_writes_a_run_that_loads_and_classifies(convscope, digit: Path, tm
     assert sum(map(sum, found["test"]["confusion"])) == found["test"]["pictures"] == 2000
     lines = (tmp_path / "mine/metrics.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["test_accuracy"] == pytest.approx(found["test"]["accuracy"])
-    assert convscope("classify", "mine", digit, "--json").json["answers"][0]["top"]
+    assert convscope("classify", digit, "--net", "mine", "--json").json["answers"][0]["top"]
     assert convscope("describe", "mine", "--json").json["parameters"] == 4 * 25 + 4 + 576 * 10 + 10
     again = convscope("train", chain, "digits", "--out", "mine")
     assert again.code == 2

@@ -28,15 +28,15 @@ def answers(done) -> list[str]:
 
 
 def test_a_file_of_weights_is_what_answers(convscope, other_weights, tmp_path):
-    done = convscope("classify", "digits", drawn(tmp_path), "--weights", other_weights, "--json")
+    done = convscope("classify", drawn(tmp_path), "--net", "digits", "--weights", other_weights, "--json")
     assert done.code == 0
     assert answers(done)[0] == "4"
 
 
 def test_packaged_weights_answer_and_fresh_ones_say_so(convscope, tmp_path):
     path = drawn(tmp_path)
-    packaged = convscope("classify", "digits", path, "--json")
-    fresh = convscope("classify", "digits", path, "--weights", "none", "--json")
+    packaged = convscope("classify", path, "--net", "digits", "--json")
+    fresh = convscope("classify", path, "--net", "digits", "--weights", "none", "--json")
     assert answers(packaged)[0] == str(int(cs.worlds.digits.test().labels[0]))
     assert fresh.json != packaged.json
     assert "learned nothing" in fresh.err

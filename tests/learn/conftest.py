@@ -21,8 +21,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return folder
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
+    """Of the whole module, so that its own fixtures run with one thread too: rounding depends on the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

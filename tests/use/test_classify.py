@@ -83,7 +83,7 @@ def test_not_a_classifier(green: Path) -> None:
 def test_the_recipe_is_a_command() -> None:
     assert (
         ClassifyRecipe(net="digits", images=["a b.png"], top=5).command()
-        == "convscope classify digits 'a b.png' --top 5"
+        == "convscope classify 'a b.png' --net digits --top 5"
     )
 
 

@@ -10,6 +10,7 @@ from .io.folder import open_folder as open_folder
 from .io.folder import save as save
 from .io.graph_module import GraphModule as GraphModule
 from .io.graph_module import build as build
+from .io.loading import is_network as is_network
 from .io.loading import load as load
 from .network import Net as Net
 from .network import Source as Source

@@ -4,17 +4,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import Memory, OnNetwork, Recipe
+from convscope.recipe import Memory, OnInput, Recipe
 
 
-class ClassifyRecipe(OnNetwork):
+class ClassifyRecipe(OnInput):
     """Hold the settings of `convscope classify`."""
 
     verb: ClassVar[str] = "classify"
-    positional: ClassVar[tuple[str, ...]] = ("net", "images")
+    positional: ClassVar[tuple[str, ...]] = ("images",)
 
-    net: str = Field(description="which network: a name, or a run's folder")
-    images: list[str] = Field(min_length=1, description="pictures")
+    images: list[str] = Field(
+        min_length=1, description="image files, or folders of them with all folders below"
+    )
     top: int = Field(3, ge=1, le=1_000_000, description="how many answers to give for each")
     batch: int = Field(32, ge=1, le=1_000_000, description="pictures that are looked at together")
 

@@ -148,7 +148,7 @@ def test_recipes_are_commands() -> None:
         recipe.command()
         == "convscope visualize digits conv2:3 output:7 --steps 64 --size 28 --size 30 --l1 0.1"
     )
-    assert LookRecipe(net="digits").command() == "convscope look digits"
+    assert LookRecipe(net="digits").command() == "convscope look --net digits"
     with pytest.raises(UsageError, match="places"):
         VisualizeRecipe.parse({"net": "digits", "places": []})
 

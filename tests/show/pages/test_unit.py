@@ -63,6 +63,8 @@ def test_every_layer_has_a_row(hostile):
 
     net, portrait = hostile
     layers = list(feature_maps(net, portrait.top[0].picture, features.changing_layers(net)))
-    html = features.page(net, portrait.top[0].picture, layers, strongest=3, command="convscope look digits")
+    html = features.page(
+        net, portrait.top[0].picture, layers, strongest=3, command="convscope look --net digits"
+    )
     assert html.count('class="stage"') == len(layers) == 10
     assert features.best_answer(net, layers) in net.labels

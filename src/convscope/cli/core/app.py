@@ -16,7 +16,7 @@ from convscope import signals
 from convscope.cli.core import failures, terminal
 from convscope.cli.core.command import command, summary
 from convscope.cli.core.results import as_json
-from convscope.cli.core.words import check, wants_json, with_text
+from convscope.cli.core.words import check, check_order, wants_json, with_text
 from convscope.cli.verbs import VERBS
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 
@@ -149,6 +149,7 @@ def run(words: Sequence[str]) -> int:
     terminal.show_notes()
     try:
         check(words)
+        check_order(words)
         return _answered(words) if wants_json(words) else _called(words)
     except BrokenPipeError:
         terminal.forget_stdout()

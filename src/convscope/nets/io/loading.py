@@ -52,6 +52,24 @@ def load(
     return net
 
 
+def is_network(ref: str) -> bool:
+    """Whether `load` would find a network under a reference; no network is built, no library imported.
+
+    A file or folder of that name comes first: it is a network only if it is a folder with a saved model.
+
+    Args:
+        ref: a word that may be a name, a library's name after `torchvision/` or `timm/`, or a path.
+
+    Returns:
+        True for a network's name and for the folder of a saved model. Names after `torchvision/` and `timm/`
+        are not looked up.
+    """
+    if ref and _exists(Path(ref)):
+        return _exists(Path(ref, DESCRIPTION))
+    library, slash, model = ref.partition("/")
+    return ref in ZOO or ref == LITE or bool(slash and model and library in LIBRARIES)
+
+
 def known() -> tuple[str, ...]:
     """Return every name that `load` takes, except folders."""
     from convscope.nets.adapters import timm_models, torchvision_models

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from convscope.recipe import AtLeast, OnlyWith, OnNetwork
+from convscope.recipe import AtLeast, OnInput, OnlyWith, OnNetwork
 
 _NET = "which network: a name, or a run's folder"
 _LAYERS = "layers to ask, once for each; the last of each map size if left out"
@@ -60,13 +60,12 @@ class AtlasRecipe(OnNetwork):
     batch: int = Field(32, ge=1, le=4096, description="pictures that are made at once")
 
 
-class _ReconstructionRecipe(OnNetwork):
+class _ReconstructionRecipe(OnInput):
     """Common fields of the verbs that reconstruct one image."""
 
-    positional: ClassVar[tuple[str, ...]] = ("net", "image")
+    positional: ClassVar[tuple[str, ...]] = ("image",)
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES,)
 
-    net: str = Field(description=_NET)
     image: str = Field(description="a picture")
     layer: list[str] = Field([], description=_LAYERS)
     steps: int = Field(256, ge=0, le=1_000_000, description=_STEPS)
@@ -97,14 +96,13 @@ class InvertRecipe(_ReconstructionRecipe):
     )
 
 
-class FactorsRecipe(OnNetwork):
+class FactorsRecipe(OnInput):
     """Factorise a layer's activations into groups of units that are active together."""
 
     verb: ClassVar[str] = "factors"
-    positional: ClassVar[tuple[str, ...]] = ("net", "images")
+    positional: ClassVar[tuple[str, ...]] = ("images",)
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES, _ANGLE_MOVES)
 
-    net: str = Field(description=_NET)
     images: list[str] = Field(description="one picture, or several that share the groups")
     layer: str = Field(description="which layer, like blocks.4 or relu2")
     count: int = Field(6, ge=1, le=64, description="groups")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import OnlyWith, OnNetwork
+from convscope.recipe import OnInput, OnlyWith
 from convscope.see.attribution.registry import METHODS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ else:
     Name = Literal[tuple(METHODS)]
 
 
-class ExplainRecipe(OnNetwork):
+class ExplainRecipe(OnInput):
     """Settings of `convscope explain`: attribution maps of a network's output for one image."""
 
     verb: ClassVar[str] = "explain"
@@ -23,7 +23,6 @@ class ExplainRecipe(OnNetwork):
     )
 
     image: str = Field(min_length=1, description="a picture")
-    net: str = Field("efficientnet_lite0", description="which network: a name, or a run's folder")
     method: list[Name] = Field([], description="how to explain; gradcam if left out, all with --compare")
     target: list[str] = Field(
         [],

@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
 
 
-class DreamRecipe(OnNetwork):
+class DreamRecipe(OnInput):
     """Amplify in an image what a network detects in it (DeepDream), from coarse to fine."""
 
     verb: ClassVar[str] = "dream"
@@ -21,7 +21,6 @@ class DreamRecipe(OnNetwork):
     )
 
     photo: str = Field(description="a picture; its EXIF orientation and its size stay, alpha lies on white")
-    net: str = Field("efficientnet_lite0", description="which network: a name, or a run's folder")
     layer: list[str] = Field(
         [],
         description="what to amplify: a layer (its activations' energy), a unit like blocks.4.1:17, or a sum "

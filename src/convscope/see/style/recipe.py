@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
 
 
-class StyleRecipe(OnNetwork):
+class StyleRecipe(OnInput):
     """Transfer the style of one or several paintings to the content of an image."""
 
     verb: ClassVar[str] = "style"

@@ -5,25 +5,26 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnlyWith, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith, OnNetwork
 
 MOST_SIDE = 32_768
 """Largest side of a synthetic image in pixels; whether it fits into memory is checked before work begins."""
 
 
-class LookRecipe(OnNetwork):
+class LookRecipe(OnInput):
     """Show the feature maps of one image, layer by layer."""
 
     verb: ClassVar[str] = "look"
-    positional: ClassVar[tuple[str, ...]] = ("net", "image")
+    positional: ClassVar[tuple[str, ...]] = ("image",)
     only_with: ClassVar[tuple[OnlyWith, ...]] = (
         OnlyWith("split", data=GIVEN),
         OnlyWith("root", data=GIVEN),
         OnlyWith("images", data=GIVEN),
     )
 
-    net: str = Field(description="which network: a name, or a run's folder")
-    image: str | None = Field(None, description="a picture; a handwritten digit of the package if left out")
+    image: str | None = Field(
+        None, description="an image; a digit that ships if left out, for networks of handwritten digits"
+    )
     places: list[str] = Field([], description="layers to look at; every layer with maps if left out")
     top_channels: int = Field(8, ge=1, le=4096, description="how many of a layer's units to name and show")
     filters: bool = Field(True, description="also show the filters themselves")

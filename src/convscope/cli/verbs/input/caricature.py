@@ -3,8 +3,8 @@
 The drawing is made from noise so that the layer's answer points where it does for the picture, and is
 stronger.
 
-    convscope caricature digits digit.png --layer relu2
-    convscope caricature efficientnet_lite0 photo.jpg
+    convscope caricature photo.jpg
+    convscope caricature digit.png --net digits --layer relu2
 """
 
 from convscope.cli.core.shell import Shell, VerbResult

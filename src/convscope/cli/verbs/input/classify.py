@@ -1,9 +1,16 @@
-"""Say what is in pictures.
+"""Name the likeliest classes of images, each with its probability.
 
-convscope classify digits digit.png
-convscope classify efficientnet_lite0 photo.jpg --top 5
+A folder stands for all images below it; its other files are left out.
+
+    convscope classify photo.jpg
+    convscope classify photo.jpg holidays --top 5
+    convscope classify digit.png --net digits
 """
 
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from convscope.cli.core import inputs
@@ -16,14 +23,17 @@ ALONE = "The network knows one class, so every picture gets it: that says nothin
 
 
 def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
-    """Classify every picture; those that cannot be read are listed, and make the exit code 3."""
+    """Classify every image; those that cannot be read are listed, and make the exit code 3."""
     from convscope.use import classifying
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    listed = list(_listed(recipe.images, shell))
     answers, first, alone = [], None, False
-    with shell.progress("classifying", len(recipe.images)) as progress:
-        found = classifying(net, recipe.images, top=recipe.top, batch=recipe.batch)
-        for number, (path, answer) in enumerate(zip(recipe.images, found, strict=True)):
+    with shell.progress("classifying", len(listed)) as progress:
+        readable = (path for path, error in listed if error is None)
+        found = classifying(net, readable, top=recipe.top, batch=recipe.batch)
+        for number, (path, error) in enumerate(listed):
+            answer = error or next(found)
             if isinstance(answer, DataError):
                 first = first or answer
                 answers.append({"image": path, "error": str(answer)})
@@ -38,6 +48,44 @@ def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
     code = DataError.exit_code if first is not None else 0
     data = {"net": net.name, "answers": answers, **({"note": ALONE} if alone else {})}
     return VerbResult(data, lambda: _shown(answers, ALONE if alone else ""), code)
+
+
+def _listed(paths: list[str], shell: Shell) -> Iterator[tuple[str, DataError | None]]:
+    """Each file, and in place of a folder the images below it; with the error where there is none."""
+    from convscope.worlds.images import listing
+
+    for path in paths:
+        if not os.path.isdir(path):  # noqa: PTH112  # takes names that Path refuses
+            yield path, None
+            continue
+        files = listing.files_below(Path(path))
+        images = [str(file) for file in files if _is_image(file)]
+        if not images:
+            yield path, _no_images(path, len(files))
+        elif len(images) < len(files):
+            shell.log(f"In {path}: {len(files) - len(images):,} files that are no images are left out.")
+        for image in images:
+            yield image, None
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file is worth reading: not one whose first bytes are something else's."""
+    from convscope.worlds.images import decode
+
+    try:
+        decode.read_start(file)
+    except decode.PhotoError as error:
+        return error.kind != "not an image"
+    return True
+
+
+def _no_images(path: str, files: int) -> DataError:
+    from convscope import nets
+
+    hint = "Name image files, or a folder with images in it or below it."
+    if nets.is_network(path):
+        hint = f"That folder is a saved network: add --net {shlex.quote(path)}."
+    return DataError(f"images in the folder {path}", received=f"{files:,} files, none an image", hint=hint)
 
 
 def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:

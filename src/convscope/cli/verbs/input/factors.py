@@ -4,8 +4,8 @@ The groups come from a non-negative matrix factorisation. One sheet: the picture
 them in colour, each group alone, and what each group would most like to see. Several pictures share their
 groups.
 
-    convscope factors digits digit.png --layer relu2
-    convscope factors efficientnet_lite0 cat.jpg dog.jpg --layer blocks.4 --count 8
+    convscope factors cat.jpg dog.jpg --layer blocks.4 --count 8
+    convscope factors digit.png --net digits --layer relu2
 """
 
 from typing import TYPE_CHECKING, Any

@@ -2,8 +2,8 @@
 
 What the drawing shows, the layer knows; what it lacks, the layer has forgotten. Several layers make a strip.
 
-    convscope invert digits digit.png
-    convscope invert efficientnet_lite0 photo.jpg --layer blocks.1 --layer blocks.3 --layer output
+    convscope invert photo.jpg --layer blocks.1 --layer blocks.3 --layer output
+    convscope invert digit.png --net digits
 """
 
 from convscope.cli.core.shell import Shell, VerbResult

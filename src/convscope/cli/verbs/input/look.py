@@ -4,9 +4,9 @@ Feature maps of the strongest units of each layer, their degree of activation (t
 filters themselves: one page and one contact sheet of all, and a sheet for each layer. With --data also which
 units of each layer are dead, saturated or redundant over real inputs.
 
-    convscope look digits digit.png
-    convscope look efficientnet_lite0 photo.jpg --places blocks.3.0 --top-channels 16
-    convscope look digits --data digits
+    convscope look photo.jpg
+    convscope look photo.jpg --places blocks.3.0 --top-channels 16
+    convscope look --net digits --data digits
 """
 
 from dataclasses import asdict
@@ -34,7 +34,7 @@ def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
     from convscope.show.pages import features
 
     net = inputs.network(recipe.net, recipe, shell)
-    image = _image(net, recipe.image)
+    image = _image(net, recipe)
     mark = stamp(recipe)
     seen = list(feature_maps(net, image, recipe.places or features.changing_layers(net)))
     health = _health(net, recipe, [maps.place for maps in seen], shell)
@@ -72,18 +72,19 @@ def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> 
         return layer_health(net, data.take(list(chosen[: recipe.images])), places)
 
 
-def _image(net: "Net", path: str | None) -> "Tensor":
-    if path is not None:
-        return inputs.picture(net, path)
+def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
+    """The image that is named, as an input `[1 c h w]`; else, for a network of digits, one that ships."""
+    if recipe.image is not None:
+        return inputs.picture(net, recipe.image)
     from convscope.worlds.datasets import digits
     from convscope.worlds.images.adapt import to_contract
 
     if not net.contract.is_digit:
         shape = "x".join(map(str, net.contract.shape))
         raise UsageError(
-            "a picture to look at",
-            received=f"none, and {net.name} looks at {shape}",
-            hint=f"Add the path of a picture: convscope look {net.name} photo.jpg",
+            "an image to look at",
+            received=f"none, and {net.name} takes {shape}",
+            hint=f"Add the path of an image: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
         )
     return to_contract(digits.test().batch([0]), net.contract)
 
