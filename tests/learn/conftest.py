@@ -23,7 +23,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Of the whole module, so that its own fixtures run with one thread too: rounding depends on the number."""
+    """Of the whole module, so that its fixtures run with one thread too: rounding depends on it."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

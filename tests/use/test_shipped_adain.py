@@ -9,7 +9,7 @@ from convscope import nets
 from convscope.learn.style.perceptual import PerceptualLoss, frozen_copy
 from convscope.nets.zoo import ZOO
 from convscope.use import stylize
-from convscope.use.stylize.stylize import PAINTING
+from convscope.use.feed_forward import PAINTING
 from convscope.worlds import UnlabelledImages
 from convscope.worlds.images import photos
 from convscope.worlds.images.style_images import painting

@@ -34,7 +34,7 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
     from convscope import nets
     from convscope.cli.core.provenance import stamp
     from convscope.use import stylize
-    from convscope.use.stylize.stylize import is_painting, regions_of
+    from convscope.use.feed_forward import is_painting, regions_of
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
     net = nets.load(model).to(inputs.device(recipe.device))
@@ -65,7 +65,7 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
 def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:
     """Names of the network's styles, and how much of each; of paintings, where it takes any."""
     from convscope.nets.style.adain import AdaIN
-    from convscope.use.stylize.stylize import mixture_of, paintings_of, styles_of
+    from convscope.use.feed_forward import mixture_of, paintings_of, styles_of
 
     if isinstance(net.module, AdaIN):
         return (), paintings_of(recipe.style)
@@ -89,7 +89,7 @@ def _photo(recipe: StylizeRecipe) -> "Image":
 def _choice(net: "Net", recipe: StylizeRecipe) -> tuple[Any, str]:
     """How to compute, settled, so that the result can be made again bit for bit."""
     from convscope.nets.inference.execution import ExecutionConfig
-    from convscope.use.stylize.stylize import fastest
+    from convscope.use.feed_forward import fastest
 
     choice = fastest(net) if recipe.precision == "auto" else ExecutionConfig(recipe.precision, True)
     return choice, choice.precision

@@ -14,7 +14,7 @@ from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
-from convscope.use.stylize.stylize import (
+from convscope.use.feed_forward import (
     Region,
     is_painting,
     mixture_of,
@@ -24,7 +24,7 @@ from convscope.use.stylize.stylize import (
     style_named,
     stylize,
 )
-from convscope.use.stylize.tiled import parts
+from convscope.use.tiled import parts
 from convscope.worlds.images import photos
 
 EXACT = ExecutionConfig("fp32", False)
@@ -98,7 +98,7 @@ def test_instance_norm_is_held_over_parts(monkeypatch):
     monkeypatch.setattr(Johnson, "numbers_per_pixel", 1500)
     small = stylize(net, picture, memory="64MiB", choice=EXACT)
     near = float(differ(whole, small).float().mean())
-    monkeypatch.setattr("convscope.use.stylize.tiled._hold", lambda *_: None)
+    monkeypatch.setattr("convscope.use.tiled._hold", lambda *_: None)
     own = float(differ(whole, stylize(net, picture, memory="64MiB", choice=EXACT)).float().mean())
     assert near < own / 2
     assert all(getattr(part, "held", None) is None for part in net.module.modules())

@@ -20,7 +20,7 @@ from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.recipe import in_bytes, real_number
-from convscope.use.stylize.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
+from convscope.use.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
 from convscope.worlds.images import photos
 from convscope.worlds.images.style_images import painting
 

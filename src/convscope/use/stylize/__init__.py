@@ -1,1 +1,0 @@
-"""Stylization of photographs with a trained feed-forward style network."""
