@@ -64,6 +64,18 @@ def test_every_public_name_can_be_had(package: str) -> None:
         assert getattr(module, name) is not None, name
 
 
+def test_no_public_name_is_hidden_by_a_module_of_its_name() -> None:
+    """Importing `package.name` as a module would take the place of the function `name` of that package."""
+    stubs = sorted((ROOT / "src").rglob("*.pyi"))
+    assert len(stubs) > 10
+    for stub in stubs:
+        inside = {path.stem for path in stub.parent.iterdir()} - {"__init__"}
+        exported = re.findall(
+            r"^from \.\S+ import \w+ as (\w+)$", stub.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert not inside & set(exported), stub
+
+
 LARGE = {"src/convscope/nets/data/hed-vgg16/model.safetensors"}
 """Weights without which style cannot be had offline."""
 

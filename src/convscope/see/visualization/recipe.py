@@ -87,15 +87,15 @@ class VisualizeRecipe(OnNetwork):
         "maco, else standard",
     )
     optimizer: Literal["auto", "normalized_sgd", "adam"] = Field(
-        "auto", description="auto: steepest for spectra and phases, adam for pixels and cppn"
+        "auto", description="auto: normalized_sgd for spectra and phases, adam for pixels and cppn"
     )
     lr: float | None = Field(
         None, gt=0, le=100, description="learning rate; if left out, what suits canvas and optimizer"
     )
     schedule: Literal["auto", "constant_then_linear", "linear", "cosine", "constant"] = Field(
         "auto",
-        description="how the learning rate falls over the steps; late: in their second half; auto: late for "
-        "steepest ascent of spectra, else linear",
+        description="how the learning rate falls over the steps; constant_then_linear: in their second half; "
+        "auto: that one for normalized_sgd in spectra, else linear",
     )
     decay: float = Field(1.0, ge=0, le=4, description="how much a Fourier canvas damps fine grain")
     reduce: Literal["mean", "sum", "max", "centre"] = Field(
