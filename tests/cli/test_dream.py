@@ -79,7 +79,7 @@ def test_a_zoom_has_frames_and_a_film(convscope, photo: Path, tmp_path: Path) ->
         (("photo.png", "--memory", "1MB"), 1, "are needed"),
         (("photo.png", "--zoom", "3", "--seamless"), 2, "without --mask"),
         (("photo.png", "--octave-scale", "1"), 2, "octave_scale"),
-        (("photo.png", "--lr", "0"), 2, "rate"),
+        (("photo.png", "--lr", "0"), 2, "lr"),
         (("photo.png", "--net", "lecture-mlp"), 2, "lecture-mlp"),
     ],
 )

@@ -84,8 +84,8 @@ def test_factors_dream_and_unit_say_it_too(dead, convscope, tmp_path) -> None:
     ("words", "named"),
     [
         (("visualize", "digits", "conv2:1", "--canvas", "cppn", "--decay", "2"), "decay"),
-        (("visualize", "digits", "conv2:1", "--steps", "0", "--lr", "1"), "rate"),
-        (("visualize", "digits", "conv2:1", "--save-steps", "0,900"), "film"),
+        (("visualize", "digits", "conv2:1", "--steps", "0", "--lr", "1"), "lr"),
+        (("visualize", "digits", "conv2:1", "--save-steps", "0,900"), "save_steps"),
         (("visualize", "digits", "output:1@2,2", "--reduce", "sum"), "output"),
         (("look", "--net", "digits", "--split", "test"), "split"),
         (("look", "--net", "digits", "--data", "digits", "--root", "somewhere"), "root"),
