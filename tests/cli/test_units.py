@@ -107,7 +107,7 @@ def test_a_unit_that_is_stopped_while_it_is_drawn_keeps_its_page(
                 raise KeyboardInterrupt
             yield step
 
-    monkeypatch.setattr(report, "iter_unit_report", interrupted)
+    monkeypatch.setattr("convscope.see.units.iter_unit_report", interrupted)
     done = convscope("unit", "digits", "conv2:3", "--data", folder, "--steps", 9, "--out", "page", "--quiet")
     assert done.code == 130 and "step 2 of 9" in done.err
     html = Path("page/unit.html").read_text(encoding="utf-8")

@@ -41,7 +41,8 @@ from convscope.see.units.storage_checks import (
 )
 from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
 
-FORMAT = 1
+FORMAT = 2
+"""Raised where the files change; indexes in the cache of another format are not met again."""
 """Version of the file format."""
 INDEX = "index.json"
 """Name of a finished index's JSON file."""
@@ -272,7 +273,8 @@ def cache_dir(net: Net, samples: LabelledImages) -> Path:
         The path; it need not exist. It is below `$XDG_CACHE_HOME`, or `~/.cache` where that is not set.
     """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    print_ = hashlib.sha256(json.dumps(fingerprint(net, samples), sort_keys=True).encode()).hexdigest()[:12]
+    made_from = json.dumps([FORMAT, fingerprint(net, samples)], sort_keys=True)
+    print_ = hashlib.sha256(made_from.encode()).hexdigest()[:12]
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
     return Path(base) / "convscope" / "units" / f"{plain}-{print_}"
 
