@@ -1,1 +1,1 @@
-"""What every verb shares: the application, flags, output, errors, provenance."""
+"""Parts that all verbs share: the application, flags, output, errors, provenance."""

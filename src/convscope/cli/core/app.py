@@ -1,4 +1,4 @@
-"""The command as a whole: verbs found in a table, imported when called, and one door for every error."""
+"""The command line as a whole: find a verb, import it only when it is called, and handle every error."""
 
 import contextlib
 import io
@@ -24,13 +24,20 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Verbs(TyperGroup):
-    """A group whose commands are imported only when they are called, so that help answers at once.
+    """Command group that imports a verb's module only when that verb is called, so that help is fast.
 
     A word may be a verb and the first word of others: `style photo.jpg` and `style train`.
     """
 
     def _names(self, ctx: typer.Context) -> dict[str, str]:
-        """Word -> whole verb, at this level: `data` leads to the group of `data check`."""
+        """Return the words accepted at this level, each with its whole verb.
+
+        Args:
+            ctx: the parser's context; without a parent at the top level.
+
+        Returns:
+            Word -> verb, in the table's order; `data` leads to `data check`, `style` to `style` itself.
+        """
         above = "" if ctx.parent is None else f"{self.name} "
         verbs = [verb for verb in VERBS if verb.startswith(above)]
         names: dict[str, str] = {}
@@ -39,11 +46,26 @@ class Verbs(TyperGroup):
         return {word: names[word] for word in dict.fromkeys(v[len(above) :].split()[0] for v in verbs)}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The words at this level, in the table's order; in help, whole verbs."""
+        """List the words accepted at this level, in the table's order.
+
+        Args:
+            ctx: the parser's context.
+
+        Returns:
+            First words of the verbs; whole verbs while the top level's help page is written.
+        """
         return list(VERBS if ctx.parent is None and ctx.meta.get("convscope.listing") else self._names(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command behind a word: only its summary while help lists it."""
+        """Return the command of a word; while help is written, a stand-in with only its summary.
+
+        Args:
+            ctx: the parser's context.
+            cmd_name: one word of the command line; a whole verb while the top level's help page is written.
+
+        Returns:
+            A command or a group of the parser; None if there is none of that name.
+        """
         names = self._names(ctx)
         if ctx.parent is None and ctx.meta.get("convscope.listing"):
             return TyperCommand(cmd_name, help=summary(cmd_name))
@@ -59,10 +81,17 @@ class Verbs(TyperGroup):
         return typer.main.get_command(app)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the words name.
+        """Return the command that the arguments name, and the arguments that follow it.
+
+        Args:
+            ctx: the parser's context.
+            args: the arguments at this level, at least one.
+
+        Returns:
+            Name of the command, the command, and the remaining arguments.
 
         Raises:
-            UsageError: there is no such verb; the nearest are named.
+            UsageError: there is no such verb; the hint names the nearest.
         """
         if ctx.parent is None and len(args) > 1:
             if " ".join(args[:2]) in VERBS:
@@ -74,7 +103,12 @@ class Verbs(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The help page; verbs are listed without importing them."""
+        """Write the help page; verbs are listed without importing them.
+
+        Args:
+            ctx: the parser's context.
+            formatter: the parser's formatter, which the page is written to.
+        """
         ctx.meta["convscope.listing"] = True
         super().format_help(ctx, formatter)
 
@@ -84,7 +118,15 @@ def _nearest_verb(word: str) -> str:
 
 
 def _check_second_word(word: str, second: str) -> None:
-    """What follows a verb that is also the first word of others: its own, or theirs mistyped."""
+    """Refuse a mistyped second word after a verb that is also the first word of others.
+
+    Args:
+        word: the first argument, such as `style`.
+        second: the argument after it; one that is an existing file is accepted.
+
+    Raises:
+        UsageError: it resembles a second word (`style trian`); the hint names the verb.
+    """
     if word not in VERBS or not second.isalpha():
         return
     inside = {verb.partition(" ")[2]: verb for verb in VERBS if verb.startswith(word + " ")}
@@ -98,6 +140,14 @@ def _check_second_word(word: str, second: str) -> None:
 
 
 def _group(word: str) -> Any:
+    """Return the command group of the verbs that begin with a word.
+
+    Args:
+        word: the first word, such as `data`.
+
+    Returns:
+        A group of the parser, which prints its help when called alone.
+    """
     group = typer.Typer(cls=Verbs, rich_markup_mode="rich", context_settings=HELP, add_completion=False)
     inside = ", ".join(verb for verb in VERBS if verb.startswith(word + " "))
     group.callback(help=f"{summary(inside.split(', ')[0])} ({inside})", invoke_without_command=True)(
@@ -130,16 +180,23 @@ def _top(
 
 
 def application() -> Any:
-    """The whole command line."""
+    """Build the command line of all verbs.
+
+    Returns:
+        The parser's top-level command.
+    """
     app = typer.Typer(cls=Verbs, rich_markup_mode="rich", context_settings=HELP)
     app.callback()(_top)
     return typer.main.get_command(app)
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command line.
+    """Run one command line and return its exit code.
 
-    Whatever goes wrong becomes a message and an exit code; a traceback is printed only with `--debug`.
+    Every exception becomes a message and an exit code; a traceback is printed only with `--debug`.
+
+    Args:
+        words: arguments of the command line, without the program's name; help is printed if there are none.
 
     Returns:
         0 done, 1 failure, 2 usage, 3 bad input, 4 something missing, 130 interrupted.
@@ -166,15 +223,33 @@ def run(words: Sequence[str]) -> int:
 
 
 def _called(words: list[str]) -> int:
+    """Parse the command line and run its verb.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        The exit code of the verb; 0 for help and version.
+
+    Raises:
+        Interrupted: the parser was interrupted.
+    """
     code = application().main(args=words, prog_name="convscope", standalone_mode=False)
     sys.stdout.flush()
-    if code == Interrupted.exit_code:  # the parser's own answer to Ctrl-C, without a word; verbs raise
+    if code == Interrupted.exit_code:  # the parser returns this on Ctrl-C, without a message; verbs raise
         raise Interrupted(signals.EXPECTED, hint=signals.HINT)
     return code if isinstance(code, int) else 0
 
 
 def _answered(words: list[str]) -> int:
-    """Run with `--json`: one document, also where the parser prints text, such as help and version."""
+    """Run with `--json`: print one document, also where the parser prints text, such as help and version.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        The exit code.
+    """
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         code = _called(with_text(words))
@@ -184,6 +259,7 @@ def _answered(words: list[str]) -> int:
 
 
 def _is_document(text: str) -> bool:
+    """Return whether a text is a JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -191,6 +267,7 @@ def _is_document(text: str) -> bool:
 
 
 def _shown(error: ConvscopeError, words: list[str]) -> int:
+    """Print an error and return its exit code, also if stdout cannot be written."""
     try:
         return failures.show(error, words)
     except OSError as failure:  # stdout cannot be written

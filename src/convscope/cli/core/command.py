@@ -1,7 +1,7 @@
-"""From a verb's schema to a command of the terminal.
+"""Build the terminal command of a verb from its schema.
 
-Fields named in `Recipe.positional` become arguments, all others flags; descriptions become help. Flags that
-were not given leave the TOML file's values, and the file leaves the defaults; the schema alone validates.
+Fields named in `Recipe.positional` become arguments, all others flags; descriptions become help. Values of
+flags override those of the TOML file, which override the defaults; only the schema validates.
 """
 
 import ast
@@ -25,28 +25,49 @@ from convscope.errors import Interrupted, UsageError
 
 
 class Verb(Protocol):
-    """What a file in `cli/verbs` offers. Its docstring is the help."""
+    """Interface of a module in `cli/verbs`. Its docstring is the verb's help."""
 
     schema: Any
     """A subclass of `Recipe`."""
     run: Callable[[Any, Shell], VerbResult]
-    """From a recipe to what comes out of it."""
+    """Run the verb on a recipe, an instance of `schema`, and return its result."""
 
 
 def summary(verb: str) -> str:
-    """The first line of a verb's docstring, read without importing it."""
+    """Return the first line of a verb's docstring, read without importing its module.
+
+    Args:
+        verb: a key of `VERBS`.
+
+    Returns:
+        The line; empty if the module has no docstring.
+    """
     spec = importlib.util.find_spec(VERBS[verb])
     text = ast.get_docstring(ast.parse(Path(str(spec and spec.origin)).read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0]
 
 
 def load(verb: str) -> Verb:
-    """The module that does a verb."""
+    """Import the module of a verb.
+
+    Args:
+        verb: a key of `VERBS`.
+
+    Returns:
+        The module.
+    """
     return importlib.import_module(VERBS[verb])  # pyright: ignore[reportReturnType]
 
 
 def flags(verb: str) -> dict[str, bool]:
-    """Return every flag of a verb, and whether a value follows it."""
+    """Return every flag of a verb, and whether a value follows it.
+
+    Args:
+        verb: a key of `VERBS`.
+
+    Returns:
+        Flag with its dashes -> whether it takes a value; switches come with their `--no-` form.
+    """
     found = {f"--{name}": kind is not bool for name, (kind, _default, _help) in SHELL_FLAGS.items()}
     schema = load(verb).schema
     for name, field in schema.model_fields.items():
@@ -57,13 +78,22 @@ def flags(verb: str) -> dict[str, bool]:
 
 
 def command(verb: str) -> Callable[..., int]:
-    """A function whose signature typer reads as the verb's command line."""
+    """Build the function whose signature typer reads as the verb's command line.
+
+    Args:
+        verb: a key of `VERBS`.
+
+    Returns:
+        A function of keyword arguments, one for each field that the command line can hold and each of
+        `SHELL_FLAGS`. It runs the verb and returns its exit code, and raises `Interrupted` on Ctrl-C. Its
+        docstring is the help.
+    """
     module = load(verb)
 
     def call(**given: Any) -> int:
         try:
             return perform(verb, module, given)
-        except KeyboardInterrupt as stop:  # before typer sees it, which would leave without a word
+        except KeyboardInterrupt as stop:  # before typer, which would exit without a message
             raise Interrupted(signals.EXPECTED, hint=signals.HINT) from stop
 
     parameters = [*_fields(module.schema), *_shell_flags()]
@@ -76,7 +106,22 @@ def command(verb: str) -> Callable[..., int]:
 
 
 def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
-    """Merge file and flags into a recipe, run the verb, show its answer."""
+    """Merge file and flags into a recipe, run the verb, and show its result.
+
+    Args:
+        verb: a key of `VERBS`.
+        module: its module.
+        given: values by name of field or of `SHELL_FLAGS`; all of the latter are required, and removed from
+            it. None and empty lists count as not given.
+
+    Returns:
+        The exit code of the result.
+
+    Raises:
+        UsageError: a setting is wrong, the file is for another verb, or `--out` is taken or not writable.
+        DataError: the TOML file is missing or damaged.
+        MissingError: the device is not there.
+    """
     from convscope.cli.core import inputs
 
     config, out = given.pop("config"), given.pop("out")
@@ -95,6 +140,20 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:
+    """Read the values of a TOML file, without its `verb`.
+
+    Args:
+        verb: the verb that was called.
+        schema: its schema.
+        path: the file.
+
+    Returns:
+        Values by field, not validated.
+
+    Raises:
+        UsageError: the file is for another verb.
+        DataError: the file is missing or damaged.
+    """
     values = schema.read(Path(path))
     named = values.pop("verb", verb)
     if named != verb:
@@ -107,13 +166,23 @@ def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:
 
 
 def _fields(schema: Any) -> list[inspect.Parameter]:
+    """Return one parameter for each field that the command line can hold, positional ones first."""
     ordered = [*schema.positional, *(n for n in schema.model_fields if n not in schema.positional)]
     found = [_parameter(name, schema.model_fields[name], name in schema.positional) for name in ordered]
     return [parameter for parameter in found if parameter is not None]
 
 
 def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | None:
-    """One field as typer sees it: text or a switch. The schema makes numbers of it."""
+    """Return a field as typer's parameter, text or a switch; the schema converts texts to numbers.
+
+    Args:
+        name: name of the field.
+        field: pydantic's description of it.
+        positional: whether it is an argument, not a flag.
+
+    Returns:
+        The parameter; None if only a file can hold the field, or a flag of every verb has its name.
+    """
     form = _form(field.annotation)
     if form is None or name in SHELL_FLAGS:
         return None
@@ -135,7 +204,14 @@ def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | N
 
 @dataclass(frozen=True)
 class _Form:
-    """How a field is written on the command line."""
+    """Form of a field on the command line.
+
+    Attributes:
+        word: placeholder of the value in help.
+        choices: the values allowed; empty if they are not enumerated.
+        switch: whether it is a flag without a value, with a `--no-` form.
+        repeats: whether it can be given several times.
+    """
 
     word: str = "TEXT"
     choices: tuple[str, ...] = ()
@@ -144,7 +220,14 @@ class _Form:
 
 
 def _form(annotation: Any) -> _Form | None:
-    """The form of a type; None when only a file can hold it (tables, nested recipes)."""
+    """Return the command-line form of a type annotation.
+
+    Args:
+        annotation: the type of a field.
+
+    Returns:
+        The form; None if only a file can hold the type (tables, nested recipes).
+    """
     if annotation is bool:
         return _Form(switch=True)
     if annotation in (int, float, str, Path):
@@ -168,6 +251,7 @@ def _form(annotation: Any) -> _Form | None:
 
 
 def _help(field: Any) -> str:
+    """Return the help of a field: its description, its limits and its default."""
     limits = [(word, _limit(field, rule)) for rule, word in LIMITS.items()]
     words = [field.description or "", *(f"{word} {limit:g}" for word, limit in limits if limit is not None)]
     text = ", ".join(filter(None, words))
@@ -179,6 +263,7 @@ LIMITS = {"gt": "above", "lt": "below", "ge": "at least", "le": "at most"}
 
 
 def _default(field: Any) -> str:
+    """Return the default of a field as text; empty if there is none worth showing."""
     if field.is_required():
         return ""
     value = field.get_default(call_default_factory=True)
@@ -190,11 +275,21 @@ def _default(field: Any) -> str:
 
 
 def _limit(field: Any, name: str) -> Any:
+    """Return a numeric limit of a field.
+
+    Args:
+        field: pydantic's description of the field.
+        name: a key of `LIMITS`.
+
+    Returns:
+        The limit; None if there is none, or if it is the range of a whole number (2**53 or more).
+    """
     found = [getattr(rule, name) for rule in field.metadata if getattr(rule, name, None) is not None]
     return found[0] if found and abs(found[0]) < 2**53 else None
 
 
 def _escaped(text: str) -> str:
+    """Escape rich's markup in a text."""
     from rich.markup import escape
 
     return escape(text)
@@ -211,6 +306,7 @@ SHELL_FLAGS: dict[str, tuple[Any, Any, str]] = {
 
 
 def _shell_flags() -> list[inspect.Parameter]:
+    """Return `SHELL_FLAGS` as typer's parameters."""
     return [
         inspect.Parameter(
             name,

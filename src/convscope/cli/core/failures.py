@@ -1,4 +1,4 @@
-"""From any exception to a message with a next step, on a terminal or as JSON."""
+"""Convert any exception to a message with a next step, on a terminal or as JSON."""
 
 import errno
 import os
@@ -18,23 +18,35 @@ REPORT = "This is a fault of convscope, not yours. Please report it with the com
 
 
 class Fault(ConvscopeError):
-    """Something nobody foresaw: a fault of this program."""
+    """An exception that the program does not handle: a defect of convscope, to be reported."""
 
 
 def debugging(words: Sequence[str]) -> bool:
-    """Whether tracebacks are wanted: `--debug`, or CONVSCOPE_DEBUG set to anything but 0."""
+    """Return whether tracebacks are to be printed.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        True with `--debug`, or if the environment variable CONVSCOPE_DEBUG is neither empty nor 0.
+    """
     return wants_traceback(words) or os.environ.get("CONVSCOPE_DEBUG", "0") not in ("", "0")
 
 
 def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
-    """Print an error: three lines on stderr, or with `--json` the one document on stdout.
+    """Print an error: up to three lines on stderr, or with `--json` one document on stdout.
+
+    If `debugging` is true, the traceback is printed on stderr first.
 
     Args:
-        error: what went wrong.
-        words: the command line.
+        error: the error.
+        words: arguments of the command line; they decide the form and the default hint.
 
     Returns:
-        The exit code.
+        The exit code of the error.
+
+    Raises:
+        OSError: stdout cannot be written.
     """
     hint = error.hint or f"See: {_command(words)} --help"
     if debugging(words):
@@ -51,7 +63,15 @@ def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
 
 
 def explain(error: BaseException, words: Sequence[str] = ()) -> ConvscopeError:
-    """The friendly form of an exception that was not raised on purpose, while doing what the words say."""
+    """Convert an exception that was not raised on purpose to an error of this package.
+
+    Args:
+        error: the exception; it becomes the cause of the result.
+        words: arguments of the command line that raised it.
+
+    Returns:
+        The error with a hint for a known cause (parser, operating system, torch), else a `Fault`.
+    """
     received = f"{type(error).__name__}: {_first_line(error)}"
     known = (_from_terminal(error, words), _from_system(error), _from_torch(error))
     surprise = Fault("an answer, not a surprise", received=received, hint=REPORT)
@@ -61,12 +81,12 @@ def explain(error: BaseException, words: Sequence[str] = ()) -> ConvscopeError:
 
 
 def _command(words: Sequence[str]) -> str:
-    """The command without its options and arguments."""
+    """Return the command without its options and arguments."""
     return f"convscope {verb_of(words)}".strip()
 
 
 def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError | None:
-    """What the parser of the command line says."""
+    """Convert an error of the command line's parser; None for any other exception."""
     if isinstance(error, KeyboardInterrupt | Abort):  # the parser makes the one of the other
         return Interrupted(signals.EXPECTED, hint=signals.HINT)
     message = getattr(error, "format_message", None)
@@ -84,7 +104,7 @@ def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError
 
 
 def _from_system(error: BaseException) -> ConvscopeError | None:
-    """What the operating system refuses."""
+    """Convert an error of memory, files or a missing package; None for any other exception."""
     if isinstance(error, MemoryError):
         return _too_little_memory("the machine's memory", error)
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("convscope"):
@@ -110,7 +130,7 @@ def _from_system(error: BaseException) -> ConvscopeError | None:
 
 
 def _from_torch(error: BaseException) -> ConvscopeError | None:
-    """What torch says of memory and devices; its other complaints stay faults."""
+    """Convert torch's errors about memory and devices; None for others, which stay faults."""
     text = str(error)
     lower = text.lower()
     if (
@@ -133,6 +153,15 @@ def _from_torch(error: BaseException) -> ConvscopeError | None:
 
 
 def _too_little_memory(where: str, error: BaseException) -> ConvscopeError:
+    """Return the error for a lack of memory.
+
+    Args:
+        where: the memory, as in `the device's memory`.
+        error: the exception that reported it.
+
+    Returns:
+        The error.
+    """
     return ConvscopeError(
         f"work that fits into {where}",
         received=_first_line(error) or "out of memory",
@@ -141,9 +170,11 @@ def _too_little_memory(where: str, error: BaseException) -> ConvscopeError:
 
 
 def _shortened(text: str, most: int = 300) -> str:
+    """Cut a text after `most` characters."""
     return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message, at most 300 characters."""
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else ""

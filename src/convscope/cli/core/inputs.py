@@ -1,4 +1,4 @@
-"""What several verbs begin with: a network on a device, a picture it can look at."""
+"""Load what several verbs begin with: a device, a network on it, an image in its input format, data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def device(name: str) -> "torch.device":
-    """The device that a name means here; `auto` is the fastest there is.
+    """Return the torch device of a name.
+
+    Args:
+        name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
+
+    Returns:
+        The device.
 
     Raises:
         MissingError: there is no such device.
@@ -27,7 +33,10 @@ def device(name: str) -> "torch.device":
 
 
 def require_device(recipe: Recipe) -> None:
-    """Refuse a recipe for a device that is not here, before anything else is done.
+    """Refuse a recipe whose device is not available, before anything else is done.
+
+    Args:
+        recipe: the recipe; only its `device` is read.
 
     Raises:
         MissingError: there is no such device.
@@ -37,10 +46,22 @@ def require_device(recipe: Recipe) -> None:
 
 
 def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
-    """A network where it will compute. Fresh weights follow the seed, and a word says that they are fresh.
+    """Load a network onto its device, and check that its parameters are finite.
+
+    Random initial weights follow the recipe's seed; a line in the log reports them.
+
+    Args:
+        reference: name of a network, or folder of a run, as `nets.load` takes it.
+        recipe: the recipe with device, weights and seed.
+        shell: prints the line.
+
+    Returns:
+        The network, in evaluation mode.
 
     Raises:
-        DataError: some of its numbers are no numbers.
+        UsageError: there is no such network, or no such weights.
+        MissingError: the device, a package or the download is missing.
+        DataError: files are damaged, or a parameter holds NaN or infinity.
     """
     from convscope import nets
 
@@ -60,15 +81,21 @@ def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
 
 
 def _finite(values: "Tensor") -> bool:
-    """Check that no value is NaN or infinite; a finite sum, one pass without copies, proves it."""
+    """Return whether no value is NaN or infinite; a finite sum, one pass without copies, proves it."""
     return bool(values.detach().sum().isfinite()) or bool(values.detach().isfinite().all())
 
 
 def looks_at_pictures(net: "Net") -> "Net":
-    """The network itself.
+    """Check that a network has one input and that it is an image.
+
+    Args:
+        net: the network.
+
+    Returns:
+        The same network.
 
     Raises:
-        UsageError: it looks at something else, or at several things.
+        UsageError: its input is not of the form `[c h w]`, or it has several inputs.
     """
     if len(net.contracts) != 1 or len(net.contract.shape) != 3:
         wanted = " and ".join("x".join(map(str, contract.shape)) for contract in net.contracts)
@@ -79,11 +106,18 @@ def looks_at_pictures(net: "Net") -> "Net":
 
 
 def picture(net: "Net", path: str) -> "Tensor":
-    """Read a picture as the network's input `[1 c h w]`, as `worlds.opening.as_input` does for every verb.
+    """Read an image file as the network's input, as `worlds.opening.as_input` does for every verb.
+
+    Args:
+        net: the network; its contract gives size and value range.
+        path: the image file.
+
+    Returns:
+        `[1 c h w]`, on the CPU, in the contract's value range.
 
     Raises:
-        UsageError: the network does not look at pictures, or at several things.
-        DataError: the file is missing or is no picture.
+        UsageError: the network's input is not one image.
+        DataError: the file is missing or not an image.
     """
     from convscope.worlds.opening import as_input
 
@@ -91,7 +125,22 @@ def picture(net: "Net", path: str) -> "Tensor":
 
 
 def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "LabelledImages":
-    """Data in the form that a network looks at; what is odd about its classes is said."""
+    """Open labelled data in the network's input format, and print its notes about odd classes.
+
+    Args:
+        reference: name of a data set, or a folder of images, as `worlds.open` takes it.
+        net: the network; its contract gives shape and value range.
+        recipe: the recipe with `split` and `root`.
+        shell: prints the notes.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UsageError: there is no such data set, folder or split.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no images, or files are damaged.
+    """
     from convscope import worlds
 
     data = worlds.open(reference, recipe.split, root=recipe.root, contract=net.contract)
@@ -100,18 +149,23 @@ def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "Labe
 
 
 def say_notes(data: "LabelledImages", shell: Shell) -> None:
-    """Say what makes the labels of data wrong or results meaningless."""
+    """Print the notes of a data set: what makes its labels wrong or results meaningless.
+
+    Args:
+        data: the data set.
+        shell: prints one line for each note, none with `--quiet`.
+    """
     for note in data.notes:
         shell.log(f"In {data.name}: {note}.")
 
 
 class OnData(Protocol):
-    """The part of a recipe that says where data lies."""
+    """The fields of a recipe that locate its data."""
 
     @property
     def split(self) -> str | None:
-        """Which part; the part to learn from, or all, where none is named."""
+        """Return the part of the data; the training part, or all, if None."""
 
     @property
     def root(self) -> str | None:
-        """The folder of a published set."""
+        """Return the folder of a published data set; None for other data."""

@@ -1,4 +1,4 @@
-"""Saving pictures that remember their recipe, under names that any file system takes."""
+"""Save images with their recipe inside, under file names that are valid on any file system."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
-"""What verbs say beside a picture that nothing has moved."""
+"""Note of verbs beside an optimized image that no gradient has changed."""
 
 
 def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
-    """A file name for a place: `conv2:17@5,5` becomes `conv2-17-5-5.png`."""
+    """Return a file name for a layer address or another label: `conv2:17@5,5` becomes `conv2-17-5-5.png`.
+
+    Args:
+        place: the label; all characters but letters, digits, `_` and `.` become dashes. At most 100 are kept.
+        taken: names in use; a number is appended to avoid them.
+        ending: suffix before the extension, such as `-filters`.
+
+    Returns:
+        A name with the extension `.png` that is not in `taken`.
+    """
     plain = re.sub(r"[^\w.]+", "-", place).strip("-.")[:100] or "place"
     name, number = f"{plain}{ending}.png", 1
     while name in taken:
@@ -24,7 +33,19 @@ def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
 
 
 def save(image: "Image", path: Path, recipe: dict[str, Any]) -> str:
-    """Write one picture with its recipe inside; returns its file name."""
+    """Write an image as PNG with its recipe inside.
+
+    Args:
+        image: the image, of any mode that PNG knows.
+        path: the file to write or replace.
+        recipe: JSON-ready recipe, as `provenance.stamp` returns it.
+
+    Returns:
+        The file name of `path`, without its folder.
+
+    Raises:
+        DataError: the folder cannot be written to.
+    """
     from convscope.show.images import png
 
     png.save(image, path, recipe)
@@ -32,7 +53,15 @@ def save(image: "Image", path: Path, recipe: dict[str, Any]) -> str:
 
 
 def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
-    """Feature maps `[c h w]` of some units, ink where they are positive only, orange and blue where not."""
+    """Draw feature maps of some channels as a labelled grid on one common scale.
+
+    Args:
+        maps: feature maps `[c h w]`, of any range.
+        units: indices of the channels to draw, at least one; they are the labels.
+
+    Returns:
+        The grid in RGB: black on white if no drawn value is negative, else orange above zero and blue below.
+    """
     from convscope.show.images import draw
 
     chosen = maps[list(units)].float()

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar on a terminal, plain lines every few seconds elsewhere."""
+"""Show progress on stderr: a live bar on a terminal, plain lines every few seconds elsewhere."""
 
 import contextlib
 import time
@@ -13,22 +13,37 @@ EVERY = 3.0
 
 
 class Progress(Protocol):
-    """What a verb tells about its progress."""
+    """Interface through which a verb reports its progress."""
 
     def update(self, done: float, note: str = "") -> None:
-        """State how much is done, of the total, and the news in a few words."""
+        """Report progress.
+
+        Args:
+            done: amount done so far, in the unit of the total.
+            note: current state in a few words.
+        """
         ...
 
 
 class Silent:
-    """Nothing is shown."""
+    """Progress that is not shown."""
 
     def update(self, done: float, note: str = "") -> None:
-        """Nothing."""
+        """Do nothing.
+
+        Args:
+            done: ignored.
+            note: ignored.
+        """
 
 
 class Lines:
-    """A line at most every few seconds, and a last one."""
+    """Progress as plain lines, at most one every `EVERY` seconds, and a last one.
+
+    Args:
+        label: begins each line.
+        total: amount of work in any unit; without it no percentage and no remaining time are shown.
+    """
 
     def __init__(self, label: str, total: float | None) -> None:
         self.label, self.total = label, total
@@ -36,7 +51,12 @@ class Lines:
         self.printed, self.last = float("-inf"), ""
 
     def update(self, done: float, note: str = "") -> None:
-        """Print, when the last line is old enough."""
+        """Print a line if the previous one is at least `EVERY` seconds old, else keep it for `close`.
+
+        Args:
+            done: amount done so far, in the unit of the total.
+            note: current state in a few words.
+        """
         now = time.monotonic()
         share = f" {done / self.total:4.0%}" if self.total else ""
         line = f"{self.label}{share}{_left(now - self.started, done, self.total)}  {note}".rstrip()
@@ -46,7 +66,7 @@ class Lines:
             self.last = line
 
     def close(self) -> None:
-        """Print the latest news, unless it is on the screen already."""
+        """Print the latest line, unless it has been printed already."""
         if self.last:
             self._print(self.last, time.monotonic())
 
@@ -56,6 +76,16 @@ class Lines:
 
 
 def _left(seconds: float, done: float, total: float | None) -> str:
+    """Estimate the remaining time at the average speed so far.
+
+    Args:
+        seconds: time since the start.
+        done: amount done so far.
+        total: amount of work.
+
+    Returns:
+        Text such as `  1:05 left`; empty if unknown or finished.
+    """
     if not total or not 0 < done < total:
         return ""
     left = round(seconds * (total - done) / done)
@@ -64,7 +94,15 @@ def _left(seconds: float, done: float, total: float | None) -> str:
 
 @contextlib.contextmanager
 def plain(label: str, total: float | None) -> Iterator[Progress]:
-    """Lines of text."""
+    """Show progress as lines of text on stderr.
+
+    Args:
+        label: begins each line.
+        total: amount of work in any unit; None if unknown.
+
+    Yields:
+        The object to report to; the last line is printed when the block ends.
+    """
     lines = Lines(label, total)
     try:
         yield lines
@@ -74,7 +112,15 @@ def plain(label: str, total: float | None) -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def live(label: str, total: float | None) -> Iterator[Progress]:
-    """A moving bar with the news beside it."""
+    """Show progress as a moving bar with a note beside it, on stderr.
+
+    Args:
+        label: text before the bar.
+        total: amount of work in any unit; None if unknown.
+
+    Yields:
+        The object to report to.
+    """
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 

@@ -1,4 +1,4 @@
-"""What a result remembers of its making, and reading it back from any of the places where it is kept."""
+"""Record how a result was made, and read that record back from any file that holds it."""
 
 import json
 import os
@@ -22,21 +22,39 @@ MAX_PAGE_BYTES = 64 << 20
 
 
 def stamp(recipe: Recipe) -> dict[str, Any]:
-    """Verb, settings and versions, as they travel inside results."""
+    """Return the record of a recipe that is stored inside results.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        JSON-ready: `verb`, all settings by field, and `versions`.
+    """
     return {**json.loads(recipe.json()), "versions": versions()}
 
 
 def versions() -> dict[str, str]:
-    """What this result depends on beside its recipe."""
+    """Return the versions that a result depends on besides its recipe.
+
+    Returns:
+        `python`, `machine` (the processor's architecture), and the version of each package in `MADE_BY`.
+    """
     packages = {name: version(name) for name in MADE_BY}
     return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The stamp inside a result; `versions` may be missing.
+    """Read the record inside a result; `versions` may be missing.
+
+    Args:
+        path: a PNG, WebP, HTML, SVG, TOML or JSON file, or a folder, of which the first of `recipe.toml`,
+            `recipe.json`, `model.json` and any PNG (in alphabetical order) is read.
+
+    Returns:
+        `verb` and the settings by field, not validated.
 
     Raises:
-        DataError: the path is missing, or remembers no recipe.
+        DataError: the path is missing, not a regular file, damaged, or holds no recipe.
     """
     if path.is_dir():
         names = ("recipe.toml", "recipe.json", "model.json")
@@ -57,6 +75,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _values(path: Path) -> Any:
+    """Read the record in a file by its extension; what it holds is not checked."""
     match path.suffix.lower():
         case ".png":
             from convscope.show.images import png
@@ -75,6 +94,7 @@ def _values(path: Path) -> Any:
 
 
 def _from_webp(path: Path) -> Any:
+    """Read the record in the metadata of a WebP contact sheet."""
     from convscope.show.images import contact_sheet
 
     try:
@@ -86,7 +106,7 @@ def _from_webp(path: Path) -> Any:
 
 
 def _from_page(path: Path) -> Any:
-    """The recipe in a page, or in an SVG, that carries one in an element of its own."""
+    """Read the record in an element of an HTML page or SVG that holds nothing else."""
     try:
         found = re.search(
             r'<(?:script type="application/json"|metadata) id="convscope-recipe">(.*?)</(?:script|metadata)>',
@@ -102,7 +122,17 @@ def _from_page(path: Path) -> Any:
 
 
 def _from_json(path: Path) -> Any:
-    """An answer `{"verb": ..., "recipe": {...}}`, a document with a stamp under `recipe`, or a stamp."""
+    """Read the record in a JSON file.
+
+    Args:
+        path: a result `{"verb": ..., "recipe": {...}}`, a document with a record under `recipe`, or a record.
+
+    Returns:
+        The record, or whatever else the document is.
+
+    Raises:
+        DataError: the file is not readable JSON.
+    """
     try:
         document = read_json(path)
     except (OSError, ValueError) as error:

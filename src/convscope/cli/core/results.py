@@ -1,10 +1,9 @@
-"""Where results land.
+"""Write results to their place, atomically, and never over existing files.
 
-The rule: `--out` names something that does not exist yet, or an empty folder; what exists is never
-overwritten. A link to an empty folder counts as that folder: the result lies there. Without `--out` a result
-goes to `runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears
-whole or not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at
-the end.
+`--out` names something that does not exist yet, or an empty folder; what exists is never overwritten. A link
+to an empty folder counts as that folder: the result lies there. Without `--out` a result goes to
+`runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears whole or
+not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at the end.
 """
 
 import contextlib
@@ -27,7 +26,13 @@ ANOTHER = "Choose another --out, or move away what is there."
 
 
 def free(out: Path) -> Path:
-    """Return `out`, when something can be made there; nothing is made yet.
+    """Check that a result can be written at a path; nothing is created yet.
+
+    Args:
+        out: the path.
+
+    Returns:
+        `out`.
 
     Raises:
         UsageError: something is there already, or its folder cannot be written to.
@@ -45,17 +50,28 @@ def free(out: Path) -> Path:
 
 
 def _is_empty(folder: Path) -> bool:
-    """Whether nothing is in a folder but what this program has not finished."""
+    """Return whether a folder holds nothing but unfinished results of this program."""
     return all(entry.name.startswith(PART_PREFIX) for entry in folder.iterdir())
 
 
 def _within(out: Path) -> Path:
-    """The folder in which a result is made before it has its name: the nearest one that exists."""
+    """Return the folder in which a result is made before it is moved: the nearest one that exists."""
     return out if out.is_dir() else next(folder for folder in out.absolute().parents if folder.exists())
 
 
 def named(name: str) -> Path:
-    """A place under `runs/` that is still free."""
+    """Return a path under `runs/` of the current folder that is still free.
+
+    Args:
+        name: what the result is; all characters but letters, digits, `-` and `.` become dashes. At most 60
+            are kept.
+
+    Returns:
+        `runs/<date>-<name>`, with `-2`, `-3`, ... if that is taken.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+    """
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip("-.")
     first = Path("runs") / f"{date.today().isoformat()}-{plain[:60] or 'result'}"
     number, found = 1, first
@@ -67,23 +83,30 @@ def named(name: str) -> Path:
 
 @dataclass
 class Pending:
-    """A folder being filled."""
+    """A result folder that is being filled."""
 
     path: Path
-    """Where to write now."""
+    """The temporary folder to write to."""
     place: Path
-    """Where it stands in the end."""
+    """The path that it is moved to in the end."""
 
 
 @contextlib.contextmanager
 def folder(out: Path | None, name: str) -> Iterator[Pending]:
-    """A folder to fill; it stands at its place when the block ends, and nowhere when the block fails.
+    """Make a result folder: it is moved to its place when the block ends, and removed if the block fails.
 
-    When the user interrupts (`Interrupted`), what was saved is kept.
+    If the user interrupts (`Interrupted`), what was saved is kept.
+
+    Args:
+        out: the place; None for one under `runs/`.
+        name: what the result is, for the name under `runs/`.
+
+    Yields:
+        The folder to fill.
 
     Raises:
-        UsageError: the place is taken, or cannot be written to. Where it was taken by others after the block
-            had begun, the finished result is kept, and the message says where.
+        UsageError: the place is taken, or cannot be written to. If it was taken by others after the block had
+            begun, the finished result is kept, and the message names its path.
     """
     place = free(out) if out else named(name)
     temporary = _within(place) / f"{PART_PREFIX}{os.urandom(16).hex()}"
@@ -107,6 +130,16 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
 
 
 def _move(pending: Pending, out: Path | None, name: str) -> None:
+    """Move a finished folder to its place; one under `runs/` gets another name if its own is taken.
+
+    Args:
+        pending: the folder; its `place` is updated.
+        out: the place that the user chose; None for one under `runs/`.
+        name: what the result is, for another name under `runs/`.
+
+    Raises:
+        UsageError: the place is taken by now, or cannot be written to.
+    """
     while True:
         try:
             if pending.place.is_dir():
@@ -127,7 +160,7 @@ def _move(pending: Pending, out: Path | None, name: str) -> None:
 
 
 def _move_into(made: Path, place: Path) -> None:
-    """Move what was made into an empty folder of the user, which keeps its permissions and its owner."""
+    """Move the entries of a folder into an empty one of the user, which keeps its permissions and owner."""
     if not _is_empty(place):
         raise FileExistsError(f"{place} is no longer empty")
     for entry in sorted(made.iterdir()):
@@ -136,7 +169,15 @@ def _move_into(made: Path, place: Path) -> None:
 
 
 def write_document(out: Path, document: dict[str, Any]) -> None:
-    """Write an answer as JSON, whole or not at all, where nothing is yet."""
+    """Write a result as a new JSON file, atomically.
+
+    Args:
+        out: the file, which must not exist; missing folders are made.
+        document: the result; what JSON cannot hold is converted as `as_json` does.
+
+    Raises:
+        UsageError: something is there, or its folder cannot be written to.
+    """
     free(out)
     if out.is_dir() or not out.name:
         raise UsageError(
@@ -151,7 +192,11 @@ def write_document(out: Path, document: dict[str, Any]) -> None:
 
 
 def write_file(out: Path, text: str) -> None:
-    """Write a result that is one file of text, whole or not at all, where nothing is yet.
+    """Write a result that is one text file, atomically.
+
+    Args:
+        out: the file, which must not exist; missing folders are made.
+        text: its content.
 
     Raises:
         UsageError: something is there, or its folder cannot be written to.
@@ -167,14 +212,21 @@ def write_file(out: Path, text: str) -> None:
 
 
 def as_json(document: Any) -> str:
-    """Return JSON that any reader accepts and any terminal shows.
+    """Format a document as JSON that any parser accepts and any terminal can print.
 
-    NaN and infinities become null, bytes that are no text and control characters are escaped.
+    NaN and infinities become null; bytes that are not text and control characters are escaped.
+
+    Args:
+        document: dictionaries, lists, texts, numbers and paths.
+
+    Returns:
+        Indented JSON.
     """
     return printable_json(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
+    """Convert a value to what JSON can hold: no NaN or infinity, no paths, no unpaired surrogates."""
     if isinstance(value, float) and not (float("-inf") < value < float("inf")):
         return None
     if isinstance(value, dict):

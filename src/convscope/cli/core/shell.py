@@ -1,4 +1,4 @@
-"""What a verb knows of the terminal it runs in: where results go, how progress and answers are shown."""
+"""Interface of a verb to the terminal: where results go, how progress and results are shown."""
 
 import contextlib
 import os
@@ -16,19 +16,25 @@ from convscope.printable import printable
 
 @dataclass(frozen=True)
 class VerbResult:
-    """What a verb found out."""
+    """Result of a verb."""
 
     data: dict[str, Any]
-    """For programs: JSON-ready."""
+    """JSON-ready, for programs."""
     render: Callable[[], Any]
-    """For people: something rich can print, made only when it is shown."""
+    """Return something that rich can print, for people; called only if it is shown."""
     code: int = 0
-    """The exit code: not 0 when the answer is bad news."""
+    """Exit code: not 0 when the result is negative, such as a check that fails."""
 
 
 @dataclass(frozen=True)
 class Shell:
-    """The flags that every verb has, and what follows from them."""
+    """Flags that every verb has, and the output that follows from them.
+
+    Attributes:
+        out: place of the result; None for one under `runs/`, or none.
+        json: whether to print one JSON document.
+        quiet: whether to print no progress and no log.
+    """
 
     out: Path | None = None
     json: bool = False
@@ -36,29 +42,63 @@ class Shell:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """While a verb runs, stdout belongs to the answer alone: whatever prints is sent to stderr."""
+        """Redirect stdout to stderr while a verb runs: stdout holds the result alone."""
         with contextlib.redirect_stdout(sys.stderr):
             yield
 
     def folder(self, name: str) -> contextlib.AbstractContextManager[results.Pending]:
-        """A folder for results, made whole or not at all; see `convscope.cli.core.results`."""
+        """Make a result folder, atomically; see `convscope.cli.core.results`.
+
+        Args:
+            name: what the result is, for a name under `runs/` without `--out`.
+
+        Returns:
+            A context manager that gives the folder to fill.
+
+        Raises:
+            UsageError: on entering or leaving the block, the place is taken or cannot be written to.
+        """
         signals.working()
         return results.folder(self.out, name)
 
     def progress(self, label: str, total: float | None = None) -> contextlib.AbstractContextManager[Progress]:
-        """A bar on a terminal, a line every few seconds elsewhere, nothing with `--quiet`. On stderr."""
+        """Show progress on stderr: a bar on a terminal, lines elsewhere, nothing with `--quiet`.
+
+        Args:
+            label: what is done, in a few words.
+            total: amount of work in any unit; None if unknown.
+
+        Returns:
+            A context manager that gives the object to report to.
+        """
         signals.working()
         if self.quiet:
             return contextlib.nullcontext(Silent())
         return live(label, total) if _live() else plain(label, total)
 
     def log(self, text: str) -> None:
-        """One line of news on stderr."""
+        """Print one line on stderr, none with `--quiet`.
+
+        Args:
+            text: the line; control characters and line breaks are escaped.
+        """
         if not self.quiet:
             terminal.tell(printable(text))
 
     def answer(self, document: dict[str, Any], shown: Callable[[], Any]) -> None:
-        """Print an answer: the document with `--json`, else what people are shown."""
+        """Print a result: the document with `--json`, else its form for people.
+
+        If the document has no `out`, the verb has written no result of its own: `--out` then names a JSON
+        file, to which the document is written first.
+
+        Args:
+            document: JSON-ready.
+            shown: makes something that rich can print; called only without `--json`.
+
+        Raises:
+            UsageError: the file of `--out` exists or cannot be written.
+            OSError: stdout cannot be written.
+        """
         if self.out is not None and "out" not in document:
             results.write_document(self.out, document)
             document = {**document, "out": str(self.out)}
@@ -69,5 +109,5 @@ class Shell:
 
 
 def _live() -> bool:
-    """Whether a moving bar can be shown. FORCE_COLOR asks for colour, not for movement."""
+    """Return whether a moving bar can be shown. FORCE_COLOR asks for colour, not for movement."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

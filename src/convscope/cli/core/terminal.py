@@ -1,4 +1,4 @@
-"""The one place where text goes to the terminal: what it would obey is escaped, closed pipes end nothing."""
+"""Print to the terminal, from this module only: control characters are escaped, closed pipes are ignored."""
 
 import io
 import os
@@ -18,7 +18,7 @@ WIDE = 160
 
 
 def prepare() -> None:
-    """Make the standard streams take any name of a file, and be there when the caller has closed them."""
+    """Make the standard streams accept any file name, and replace those that the caller has closed."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def show_notes() -> None:
-    """Show warnings about pictures as one line for each text on stderr; all others as Python does."""
+    """Show warnings about images as one line for each text on stderr; all others as Python does."""
     shown: set[str] = set()
     plain = warnings.formatwarning
 
@@ -54,7 +54,11 @@ def show_notes() -> None:
 
 
 def tell(text: str) -> None:
-    """Print lines on stderr; where nobody reads it any more, nothing."""
+    """Print lines on stderr; nothing if it cannot be written.
+
+    Args:
+        text: the lines; control characters are escaped.
+    """
     try:
         print(printable_lines(text), file=sys.stderr, flush=True)
     except OSError:
@@ -62,10 +66,13 @@ def tell(text: str) -> None:
 
 
 def answer(text: str) -> None:
-    """Print the answer on stdout, whole: a stop waits for it.
+    """Print a result on stdout, as it is; the first Ctrl-C or SIGTERM is ignored meanwhile.
+
+    Args:
+        text: the result, escaped already.
 
     Raises:
-        OSError: it cannot be written, for example because the disk is full.
+        OSError: it cannot be written, for example because the disk is full; a closed pipe is no error.
     """
     signals.answering()
     try:
@@ -78,7 +85,11 @@ def answer(text: str) -> None:
 
 
 def answer_richly(shown: Any, lines: Iterable[str] = ()) -> None:
-    """Print what rich can show on stdout, and lines below it, as they are.
+    """Print something that rich can show on stdout, and lines below it without markup.
+
+    Args:
+        shown: a text, table, group or anything else that rich prints.
+        lines: lines below it, not wrapped; control characters are escaped.
 
     Raises:
         OSError: as `answer` does.
@@ -99,7 +110,14 @@ def answer_richly(shown: Any, lines: Iterable[str] = ()) -> None:
 
 
 def console(**options: Any) -> "Console":
-    """Return a rich console that never sends what a terminal would obey, but for rich's own colours."""
+    """Return a rich console that escapes control characters, except those of rich's own colours.
+
+    Args:
+        options: keyword arguments of rich's `Console`.
+
+    Returns:
+        The console; a closed pipe does not end the process.
+    """
     from rich.console import Console
     from rich.segment import Segment
 
@@ -111,7 +129,7 @@ def console(**options: Any) -> "Console":
             )
 
         def on_broken_pipe(self) -> None:
-            """Go on without a word; rich would end the process."""
+            """Ignore a closed pipe; rich would end the process."""
             _forget(2 if self.stderr else 1)
 
     return Clean(**options)
@@ -136,10 +154,10 @@ def _clean(shown: Any) -> Any:
 
 
 def forget_stdout() -> None:
-    """Send what is still buffered for stdout nowhere."""
+    """Discard what is still buffered for stdout, and all that follows."""
     _forget(1)
 
 
 def _forget(descriptor: int) -> None:
-    """Send what is still buffered nowhere: whoever read it has left."""
+    """Discard what is buffered for a file descriptor whose reader has closed it, and all that follows."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

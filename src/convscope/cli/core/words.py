@@ -1,4 +1,4 @@
-"""What a command line asks for, read before it is parsed: errors are answered in the form asked for."""
+"""Read a command line before it is parsed, so that errors are reported in the form asked for."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,27 @@ from convscope.errors import UsageError
 
 
 def verb_of(words: Sequence[str]) -> str:
-    """Return the verb that a command line begins with; empty where it is none."""
+    """Return the verb that a command line begins with.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        A key of `VERBS`, of two words or one; empty if there is none.
+    """
     return next((verb for verb in (" ".join(words[:2]), *words[:1]) if verb in VERBS), "")
 
 
 def wants_json(words: Sequence[str]) -> bool:
-    """Whether `--json` is given: anywhere but behind the `--` that ends the flags.
+    """Return whether `--json` is given before the `--` that ends the flags.
 
-    Where the line is wrong so that its end of flags cannot be told, `--json` anywhere counts.
+    Without a verb, or with an unknown flag, the end of the flags is uncertain: `--json` anywhere counts.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        True if it is given.
     """
     verb = verb_of(words)
     known = {*_flags(verb), "--help"}
@@ -30,21 +43,38 @@ def wants_json(words: Sequence[str]) -> bool:
 
 
 def with_text(words: Sequence[str]) -> list[str]:
-    """Return the words without `--json` where no verb is named, and help or version is printed as text."""
+    """Remove `--json` if no verb is named, so that the parser prints help or version as text.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        The arguments; `--help` if none are left.
+    """
     rest = [word for word in words if word != "--json"]
     return list(words) if verb_of(words) or verb_of(rest) else rest or ["--help"]
 
 
 def wants_traceback(words: Sequence[str]) -> bool:
-    """Whether `--debug` is given."""
+    """Return whether `--debug` is given before the `--` that ends the flags.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        True if it is given.
+    """
     return any("--debug" in (flag, value) for flag, value in _pairs(words))
 
 
 def check(words: Sequence[str]) -> None:
     """Refuse a flag whose value is missing, so that the next flag, or `--`, would be taken for it.
 
+    Args:
+        words: arguments of the command line.
+
     Raises:
-        UsageError: the flag and what follows it are named.
+        UsageError: a value is missing; the message names the flag and what follows it.
     """
     verb = verb_of(words)
     for flag, value in _pairs(words):
@@ -57,8 +87,11 @@ def check(words: Sequence[str]) -> None:
 def check_order(words: Sequence[str]) -> None:
     """Refuse a network in the place of an input: verbs about an input take their network as `--net`.
 
+    Args:
+        words: arguments of the command line.
+
     Raises:
-        UsageError: the first argument names a network, and is no input; the hint is the right command.
+        UsageError: the first argument names a network, not an input; the hint is the right command.
     """
     verb = verb_of(words)
     arguments, options = _split(words)
@@ -82,7 +115,14 @@ def check_order(words: Sequence[str]) -> None:
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments of a command line, those after `--` too, and its flags with their values."""
+    """Split a command line into arguments, those after `--` too, and flags with their values.
+
+    Args:
+        words: arguments of the command line, the verb first.
+
+    Returns:
+        The arguments after the verb, and the flags with their values.
+    """
     arguments: list[str] = []
     options: list[str] = []
     for word, value in _pairs(words):
@@ -95,7 +135,14 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _input_required(verb: str) -> list[str] | None:
-    """What stands for the input that a verb needs: nothing where it needs none; None for other verbs."""
+    """Return the placeholder of the input that a verb about an input requires.
+
+    Args:
+        verb: a verb, or an empty text.
+
+    Returns:
+        One word, such as `IMAGES`; an empty list if the input is optional; None for verbs not about an input.
+    """
     from convscope.recipe import OnInput
 
     schema = _schema(verb)
@@ -106,13 +153,23 @@ def _input_required(verb: str) -> list[str] | None:
 
 
 def _is_network(word: str) -> bool:
+    """Return whether a word names a network, or the folder of a saved one."""
     from convscope import nets
 
     return nets.is_network(word)
 
 
 def _ordered(verb: str, inputs: list[str], options: list[str]) -> str:
-    """One command line: inputs, then flags; the other way round where an input looks like a flag."""
+    """Return one command line: inputs, then flags; the reverse if an input looks like a flag.
+
+    Args:
+        verb: the verb.
+        inputs: its arguments.
+        options: its flags with their values.
+
+    Returns:
+        The command, quoted for a shell.
+    """
     words = [*inputs, *options]
     if any(word.startswith("-") for word in inputs):
         words = [*options, "--", *inputs]
@@ -120,7 +177,14 @@ def _ordered(verb: str, inputs: list[str], options: list[str]) -> str:
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Each flag that takes a value with that value, every other word alone, up to the `--` that ends them."""
+    """Split the words between the verb and `--` into flags with their values and other words.
+
+    Args:
+        words: arguments of the command line.
+
+    Yields:
+        A flag that takes a value, with that value; any other word with None.
+    """
     verb = verb_of(words)
     flags, position = _flags(verb), len(verb.split())
     while position < len(words) and words[position] != "--":
@@ -131,14 +195,21 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def _flags(verb: str) -> dict[str, bool]:
-    """Flag -> whether a value follows; of an unknown verb, or one whose file cannot be imported, none."""
+    """Return the flags of a verb, each with whether a value follows.
+
+    Args:
+        verb: a verb, or an empty text.
+
+    Returns:
+        As `command.flags`; empty for an unknown verb, or one whose module cannot be imported.
+    """
     from convscope.cli.core.command import flags
 
     return {} if _schema(verb) is None else flags(verb)
 
 
 def _schema(verb: str) -> Any:
-    """The schema of a verb; None of an unknown one, or of one whose file cannot be imported."""
+    """Return the schema of a verb; None for an unknown one, or one whose module cannot be imported."""
     if not verb:
         return None
     from convscope.cli.core.command import load
@@ -147,5 +218,5 @@ def _schema(verb: str) -> Any:
         return load(verb).schema
     except (
         Exception
-    ):  # whatever a broken installation raises; it is raised again, and told, when the verb runs
+    ):  # whatever a broken installation raises; it is raised again, and reported, when the verb runs
         return None
