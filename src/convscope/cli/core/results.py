@@ -16,7 +16,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from convscope import files
 from convscope.errors import Interrupted, UsageError
 from convscope.files import PART_PREFIX, create_file
 from convscope.printable import printable_json
@@ -206,7 +205,8 @@ def write_file(out: Path, text: str) -> None:
         raise UsageError("--out names a file", received=f"the folder {out}", hint="Add a file name.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(out, text)
+        with create_file(out) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
 
