@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from convscope.nets import Description, Net
 
 DRAWN = (".html", ".svg")
-"""Endings of `--out` that ask for the graph; any other for the answer as JSON."""
+"""Endings of `--out` for which the graph is drawn; for any other, the JSON document is saved."""
 
 
 MOST_VALUES = 2**26
-"""Numbers of one input, 4,700 pixels square in colour: what is no graph is described by running it."""
+"""Most values of one input, about 4,700 pixels square in colour: networks without a graph are run on it."""
 
 
 class DescribeRecipe(Recipe):

@@ -205,7 +205,7 @@ def data(recipe: Recipe) -> Finding:
         Number of training and test images; ok.
 
     Raises:
-        ConvscopeError: they are missing or damaged; `checked` turns this into a warning.
+        DataError: the files are missing or damaged; `checked` turns this into a warning.
     """
     from convscope.worlds.datasets import digits
 
