@@ -1,4 +1,10 @@
-"""The verbs. A new one is one file below and one line in this table."""
+"""The verbs of the command line. A new one is one module below and one line in this table.
+
+A verb's module has a docstring (its help text, with examples), `schema` (the class of its recipe) and
+`run(recipe, shell)`, which returns a `VerbResult`: JSON-ready data, a function that renders it for people,
+and an exit code. Errors are raised as a `ConvscopeError`, whose class has the exit code: 1 failure, 2 usage,
+3 bad data, 4 something missing, 130 interrupted.
+"""
 
 VERBS: dict[str, str] = {
     verb: f"convscope.cli.verbs.{module}"

@@ -15,5 +15,17 @@ schema = CaricatureRecipe
 
 
 def run(recipe: CaricatureRecipe, shell: Shell) -> VerbResult:
-    """A strip: the picture, and what each layer makes of it."""
+    """Reconstruct an image from each layer with its features exaggerated (caricature).
+
+    Maximises the dot product with the layer's activations for the image, times a power of their cosine.
+
+    See `reconstruction.run` for the files that are written and what happens on Ctrl-C.
+
+    Args:
+        recipe: image, network, layers and settings of the optimisation.
+        shell: destination of results, progress and log.
+
+    Returns:
+        The JSON fields of `reconstruction.run`; exit code 0.
+    """
     return reconstruction.run(recipe, shell, "What the layers of {net} see in a picture, exaggerated")

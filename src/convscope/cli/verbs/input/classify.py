@@ -23,7 +23,25 @@ ALONE = "The network knows one class, so every picture gets it: that says nothin
 
 
 def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
-    """Classify every image; those that cannot be read are listed, and make the exit code 3."""
+    """Classify images, and return the most probable classes of each.
+
+    Folders are searched for images, with those in folders below. Writes no file of its own; `--out` saves the
+    JSON document.
+
+    Args:
+        recipe: images, network, number of classes and batch size.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `answers` and, for a network with a single class, `note`. Each answer has `image`
+        (path) and either `error` or `top`: entries with `unit`, `label` and `probability` (0 to 1; null for a
+        network with a single class) in descending order. The exit code is 0, or 3 if some images cannot be
+        read.
+
+    Raises:
+        DataError: no image at all can be read (exit code 3); the error of the first one.
+        UsageError: the network does not take one image (exit code 2).
+    """
     from convscope.use import classifying
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
@@ -51,7 +69,7 @@ def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
 
 
 def _listed(paths: list[str], shell: Shell) -> Iterator[tuple[str, DataError | None]]:
-    """Each file, and in place of a folder the images below it; with the error where there is none."""
+    """Yield each path with None or an error; a folder is replaced by the images below it."""
     from convscope.worlds.images import listing
 
     for path in paths:
@@ -69,7 +87,7 @@ def _listed(paths: list[str], shell: Shell) -> Iterator[tuple[str, DataError | N
 
 
 def _is_image(file: Path) -> bool:
-    """Whether a file is worth reading: not one whose first bytes are something else's."""
+    """Return False if a file's first bytes are not those of an image format; damaged images return True."""
     from convscope.worlds.images import decode
 
     try:

@@ -32,7 +32,25 @@ schema = DreamRecipe
 
 
 def run(recipe: DreamRecipe, shell: Shell) -> VerbResult:
-    """The dream, a sheet of before and after, and the frames of a zoom."""
+    """Run DeepDream on an image, and save the result.
+
+    Writes `dream.png`, `sheet.png` (before and after) and, with `--zoom`, `frames/0000.png` and so on and the
+    animation `zoom.webp`; each contains the recipe with every automatic choice replaced by its value.
+
+    Args:
+        recipe: image, network, layers, octaves, guide, mask, zoom and other settings.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `layers`, `picture` (file name), `size` (`[height, width]` in pixels), `octaves`
+        (the fields of `see.deepdream.deepdream.Octave`), `frames` (their number, 0 without `--zoom`) and
+        `out` (the folder); exit code 0.
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the image and frames so far are saved (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     photo = _opened(net, recipe.photo, recipe.size)
     guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.contract.size))
@@ -73,7 +91,7 @@ def _course(
 
 
 def _dreamt(course: "Iterator[DreamProgress]", keeper: "_Keeper", shell: Shell) -> "tuple[DreamResult, bool]":
-    """The first frame's dream and whether it was stopped; frames are saved as they come."""
+    """Return the first frame's result and whether it was stopped; each frame is saved once it is finished."""
     last, first = None, None
     with shell.progress("dreaming", 1.0) as progress:
         try:
@@ -94,7 +112,7 @@ def _dreamt(course: "Iterator[DreamProgress]", keeper: "_Keeper", shell: Shell) 
 
 
 class _Keeper:
-    """Writes pictures that remember the recipe."""
+    """Save images with the recipe in their metadata."""
 
     def __init__(self, net: "Net", recipe: DreamRecipe, folder: Path) -> None:
         self.net, self.recipe, self.folder = net, recipe, folder
@@ -143,7 +161,7 @@ class _Keeper:
 
 
 FRAMES = 15
-"""Of a video in each second."""
+"""Frames per second of the zoom animation."""
 
 
 def _table(data: dict[str, Any]) -> Any:

@@ -24,11 +24,33 @@ if TYPE_CHECKING:
 
 schema = ExplainRecipe
 STAGES = {"attributing": (0.0, 0.4), "checking": (0.4, 0.0), "deleting and inserting": (0.4, 0.2)}
-"""Where the work on one method begins and how much of it there is; forgetting is the rest."""
+"""Start and length of each stage as shares of the work on one method; weight randomisation is the rest."""
 
 
 def run(recipe: ExplainRecipe, shell: Shell) -> VerbResult:
-    """Explain by each method in turn; stopped with Ctrl-C, what there is so far is saved."""
+    """Compute attributions of an image by each method, check their faithfulness, and save heatmaps.
+
+    Writes a heatmap `TARGET-METHOD.png` for each target and method, `TARGET-sheet.png` for each target and,
+    with `--compare`, the page `index.html`. A method that does not suit the network is skipped with a log
+    line, unless it is the only one.
+
+    Args:
+        recipe: image, network, targets, methods, boxes (`left,top,right,bottom` in pixels of the image) and
+            settings.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `image`, `said` (sentences that summarise the result), `explanations` and `out`
+        (the folder); exit code 0. Each explanation has `target`, `method`, `settings`, `value` (the target's
+        value), `degree` (its probability if all targets are classes, else the value), `seconds`, `done`
+        (finished share of the method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`;
+        empty if `checks` is off) and `layer` (for class activation maps; else empty).
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the attributions so far are saved (exit code 130).
+        UsageError: a method, target or box is invalid, or no method suits the network (exit code 2).
+        DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     from convscope.see.attribution import make_task, parse_methods
 
     methods = parse_methods(recipe.methods, recipe.set)
@@ -118,7 +140,7 @@ def _save(
 
 
 def _boxes(recipe: ExplainRecipe, net: "Net") -> list[tuple[float, ...]]:
-    """The boxes as they lie in what the network sees of the picture."""
+    """Return the recipe's boxes in pixels of the network's input: scaled and cropped as the image is."""
     from convscope.worlds.images import photos
 
     if net.contract.is_digit:

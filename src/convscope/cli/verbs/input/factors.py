@@ -23,7 +23,27 @@ schema = FactorsRecipe
 
 
 def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
-    """Factor, draw; stopped with Ctrl-C, what there is so far is saved."""
+    """Factorise a layer's activations for some images by NMF, and draw each factor.
+
+    Writes `factors.png` (the images with all factors overlaid, and each alone) and `group-0.png`,
+    `group-1.png`, ... (a synthetic image for each factor's direction); each contains the recipe.
+
+    Args:
+        recipe: images, network, layer, number of factors and settings of the optimisation.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `place` (the layer), `explained` (share of the energy of the positive activations
+        that the factors reconstruct), `clipped` (share of the energy of all activations that was negative and
+        left out), `groups` and `out` (the folder); exit code 0. Each group has `share` (of the reconstructed
+        activations' sum), `units` and `weights` (its at most 5 strongest units), `picture` (file name) and
+        `unmoved` (whether the gradient was 0 in every step).
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; what was computed before is saved (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     import torch
 
     from convscope.cli.core.provenance import stamp

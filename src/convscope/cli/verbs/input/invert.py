@@ -14,5 +14,15 @@ schema = InvertRecipe
 
 
 def run(recipe: InvertRecipe, shell: Shell) -> VerbResult:
-    """A strip: the picture, and what each layer remembers."""
+    """Invert the activations of each layer: find an image that reproduces them, starting from noise.
+
+    See `reconstruction.run` for the files that are written and what happens on Ctrl-C.
+
+    Args:
+        recipe: image, network, layers and settings of the optimisation.
+        shell: destination of results, progress and log.
+
+    Returns:
+        The JSON fields of `reconstruction.run`; exit code 0.
+    """
     return reconstruction.run(recipe, shell, "What the layers of {net} remember of a picture")

@@ -28,7 +28,28 @@ schema = LookRecipe
 
 
 def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
-    """One forward pass; a sheet for each layer."""
+    """Run one forward pass, and save the feature maps of the strongest units of each layer.
+
+    Writes `look.html` and `look.png` (all layers), `LAYER.png` for each layer whose feature maps are images,
+    `LAYER-filters.png` for layers with filters if `recipe.filters` is on, and `input.png` if the input is an
+    image.
+
+    Args:
+        recipe: image (a bundled digit if left out, for a network of digits), network, layers, number of
+            units, and data for the statistics of dead, saturated and redundant units.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `layers`, `filters`, `health`, `page` (file name) and `out` (the folder); exit code
+        0. Each layer has `place`, `shape`, `silent` (number of units whose map is 0 everywhere), `strongest`
+        (entries with `unit`, `degree`, the sum over the map, and in the output layer `label`) and `picture`
+        (file name or null). Each entry of `filters` has `place`, `shape` (of the weights) and `picture`; each
+        of `health` the fields of `LayerHealth` (none without `--data`).
+
+    Raises:
+        UsageError: no image is given, and the network is not one of digits (exit code 2).
+        DataError: the image or data cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     from convscope.cli.core.provenance import stamp
     from convscope.see import feature_maps
     from convscope.show.pages import features
@@ -60,7 +81,7 @@ def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
 
 
 def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> "tuple[LayerHealth, ...]":
-    """What the layers do over real inputs, where some are given."""
+    """Return the health of each layer over `--data`; nothing without it."""
     if recipe.data is None:
         return ()
     from convscope.see import layer_health
@@ -73,7 +94,7 @@ def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> 
 
 
 def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
-    """The image that is named, as an input `[1 c h w]`; else, for a network of digits, one that ships."""
+    """Return the image as an input `[1 c h w]`; without one, a bundled digit for a network of digits."""
     if recipe.image is not None:
         return inputs.picture(net, recipe.image)
     from convscope.worlds.datasets import digits
@@ -111,7 +132,7 @@ def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict
 
 
 def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any]) -> list[dict[str, Any]]:
-    """A sheet of the first filters of each layer that has them; over many channels, of their mean."""
+    """Save a sheet of each layer's first filters, averaged over channels where these are many."""
     from convscope.see import filters, layers_with_filters
     from convscope.show.images import draw
 

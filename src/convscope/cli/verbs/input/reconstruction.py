@@ -1,4 +1,4 @@
-"""What `caricature` and `invert` share: draw a picture again, layer by layer, and save it."""
+"""What `caricature` and `invert` share: reconstruct an image from each layer, and save the images."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,27 @@ if TYPE_CHECKING:
 
 
 def run(recipe: CaricatureRecipe | InvertRecipe, shell: Shell, title: str) -> VerbResult:
-    """Ascend for each layer; one strip and each picture alone. Ctrl-C saves what is there."""
+    """Reconstruct an image from each layer by optimisation, and save the images.
+
+    Writes one PNG for each layer and `strip.png`, the input beside all reconstructions; each PNG contains the
+    recipe.
+
+    Args:
+        recipe: settings of `caricature` or `invert`.
+        shell: destination of results, progress and log.
+        title: title of the strip; `{net}` in it is replaced by the network's name.
+
+    Returns:
+        JSON fields `net`, `layers` and `out` (the folder); exit code 0. Each entry of `layers` has `layer`,
+        `cosine` (cosine similarity between the activations of the reconstruction and of the input), `missed`
+        (their squared distance as a share of the input activations' squared norm), `picture` (file name) and
+        `unmoved` (whether the gradient was 0 in every step).
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; what was reconstructed before is saved (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     image = inputs.picture(net, recipe.image)
     with shell.folder(f"{recipe.verb}-{net.name}") as folder:

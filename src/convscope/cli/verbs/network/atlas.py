@@ -25,9 +25,30 @@ schema = AtlasRecipe
 
 
 def run(recipe: AtlasRecipe, shell: Shell) -> VerbResult:
-    """Collect, lay out, draw.
+    """Build an activation atlas of one layer, and save it as a page and an image.
 
-    Ctrl-C while it collects goes on with what there is; while it draws, the cells so far are saved.
+    Activation vectors at random positions of many images are laid out in two dimensions; an image is
+    synthesised for the mean vector of each cell of a grid. Writes `atlas.html` and `atlas.png`. Ctrl-C while
+    activations are collected stops collecting and builds the atlas from those there are; Ctrl-C during the
+    synthesis stops it.
+
+    Args:
+        recipe: network, layer, data, number of images and vectors, layout and settings of the synthesis.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `place` (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors
+        in the cells), `layout`, `cells`, `unmoved` (indices of cells whose gradient was 0 in every step) and
+        `out` (the folder); exit code 0. Each cell has `row`, `column`, `count` (vectors), `speaks_for`
+        (classes to whose logits it contributes most: `unit`, `label`, `logit`), `found_in` (the most
+        overrepresented class of the data: `class`, `share`, `times`; or null) and `examples` (`image`,
+        `class`, `at`, the position relative to the image's extent, y before x).
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the cells so far are saved (exit code 130).
+        UsageError: the network does not take one image, or there are too few images (exit code 2).
+        DataError: the data cannot be read, or a weight is NaN or infinite (exit code 3).
+        MissingError: UMAP is not installed, and no other layout was chosen (exit code 4).
     """
     from convscope.cli.core.provenance import stamp
     from convscope.show.pages import atlas as page
@@ -52,7 +73,7 @@ def run(recipe: AtlasRecipe, shell: Shell) -> VerbResult:
 
 
 def _mapped(net: "Net", data: "LabelledImages", recipe: AtlasRecipe, shell: Shell) -> "tuple[Map, int, bool]":
-    """The atlas, of how many pictures it is, and whether it was stopped on the way."""
+    """Return the atlas, the number of images whose activations it holds, and whether it was stopped."""
     from convscope.interrupts import soft_interrupt
     from convscope.nets import frozen
     from convscope.see.activation_atlas import iter_atlas

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from convscope.nets import Description, Net
 
 DRAWN = (".html", ".svg")
-"""Endings of `--out` that ask for the graph; any other for the answer as JSON."""
+"""Endings of `--out` for which the graph is drawn; for any other, the JSON document is saved."""
 
 
 MOST_VALUES = 2**26
-"""Numbers of one input, 4,700 pixels square in colour: what is no graph is described by running it."""
+"""Most values of one input, about 4,700 pixels square in colour: networks without a graph are run on it."""
 
 
 class DescribeRecipe(Recipe):
@@ -65,7 +65,23 @@ schema = DescribeRecipe
 
 
 def run(recipe: DescribeRecipe, shell: Shell) -> VerbResult:
-    """Load the network without downloading anything, and describe it; draw it where `--out` asks for it."""
+    """Describe a network's layers: shapes, parameters, operations and receptive fields.
+
+    Downloads nothing. With `--out` ending in `.html` or `.svg`, writes the graph of the network to that file;
+    with any other `--out`, the JSON document is saved there.
+
+    Args:
+        recipe: network, input shape and unfolded depth of the graph.
+        shell: destination of results; `shell.out` decides whether the graph is drawn.
+
+    Returns:
+        The JSON fields of `Description.to_json()` and, where the graph was written, `out` (the file); exit
+        code 0.
+
+    Raises:
+        UsageError: the file exists already, `--depth` is given without a graph to draw, or the network is
+            unknown (exit code 2).
+    """
     from convscope import nets
     from convscope.cli.core import results
 
@@ -87,7 +103,7 @@ def run(recipe: DescribeRecipe, shell: Shell) -> VerbResult:
 
 
 def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path) -> str:
-    """The graph as a page or as SVG, by the ending of `out`."""
+    """Return the graph as SVG if `out` ends in `.svg`, else as an HTML page."""
     from convscope.cli.core.provenance import stamp
     from convscope.show import graphs
 
@@ -101,7 +117,7 @@ def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out
 
 
 def _resized(net: "Net", text: str) -> "Net":
-    """The network for another input; one that was built from a graph is built again."""
+    """Return the network with another input shape; rebuilt, with fresh weights, if it has a graph."""
     from convscope import graph, nets
 
     channels, *size = map(int, text.split("x"))

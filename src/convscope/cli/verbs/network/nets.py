@@ -33,7 +33,22 @@ schema = NetsRecipe
 
 
 def run(recipe: NetsRecipe, shell: Shell) -> VerbResult:
-    """Find names, or count the table's networks one by one."""
+    """List network names that contain a word, or the own networks and a table of well-known ones.
+
+    Writes no file of its own; `--out` saves the JSON document.
+
+    Args:
+        recipe: the word; if left out, everything is listed.
+        shell: shows progress while the table's networks are counted.
+
+    Returns:
+        With a word, the JSON field `names`. Without, `own` (entries with `name`, `summary`, `paper`, `note`)
+        and `keras` (entries with `name`, `reference`, `printed`, the numbers of the Keras table, `counted`,
+        those of the modules here, and `relation`, how the two relate). Exit code 0.
+
+    Raises:
+        UsageError: no name contains the word (exit code 2).
+    """
     return _search(recipe.word) if recipe.word else _overview(shell)
 
 

@@ -27,7 +27,28 @@ schema = ClassificationRecipe
 
 
 def run(recipe: ClassificationRecipe, shell: Shell) -> VerbResult:
-    """Train with live progress into a run's folder, then test."""
+    """Train a network on labelled images, and evaluate it on the test set.
+
+    The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
+    `model.safetensors` and `metrics.jsonl` (one line per epoch). It is `--out`, the run of `--resume`, or a
+    new one under `runs/`.
+
+    Args:
+        recipe: network, data and settings; with `resume`, the run's own recipe is followed.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `recipe` (the settings that were followed), `network`, `unread` (number of files that
+        could not be used), `train` (number of training images), `epochs` (`Epoch.to_json()` of each one run
+        now), `test` (`Evaluation.to_json()`) and `out` (the folder); exit code 0.
+
+    Raises:
+        TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
+        UsageError: settings contradict each other or the run to resume, or `--out` is taken (exit code 2).
+        DataError: the data or the run to resume is damaged (exit code 3).
+        Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
+            code 130).
+    """
     from convscope import learn
 
     plan = _followed(recipe)

@@ -27,7 +27,28 @@ schema = UnitRecipe
 
 
 def run(recipe: UnitRecipe, shell: Shell) -> VerbResult:
-    """Look up or index, ascend, measure; one HTML page and one PNG. Ctrl-C keeps what there is."""
+    """Report on one unit: statistics, extreme and synthetic images, receptive fields.
+
+    Uses the index of `convscope units` if there is one; else indexes the unit's layer first, and keeps the
+    index in the user's cache. Writes `unit.html` and `unit.png`.
+
+    Args:
+        recipe: network, unit, data, index, number of images and steps of the synthesis.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `place`, `label`, `images` (how many were indexed), `top` and `bottom` (the images
+        at both ends, with position and class), `mean`, `std`, `silent` (share of images for which the unit is
+        inactive), `dead`, `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`,
+        `share_of_top`), `percentile` (per cent of images with a smaller peak than the synthetic one), `made`
+        and `made_against` (the maximising and minimising image: `value`, `silent`), `receptive_field` and
+        `effective_field` (in pixels, or null) and `out` (the folder); exit code 0.
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the index and the page so far are kept (exit code 130).
+        UsageError: the place is not one unit, or the index has fewer images than are wanted (exit code 2).
+        DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     from convscope.cli.core.provenance import stamp
     from convscope.show.pages import unit
 
@@ -59,7 +80,7 @@ def run(recipe: UnitRecipe, shell: Shell) -> VerbResult:
 def _portrayed(
     net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shell
 ) -> "tuple[UnitReport, str | None]":
-    """The portrait, and the step at which it was stopped."""
+    """Return the report, and the step at which it was stopped; None if it is complete."""
     from convscope.see.units import iter_unit_report
 
     index, last = _indexed(net, data, recipe, shell), None
@@ -79,7 +100,7 @@ def _portrayed(
 
 
 def _indexed(net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shell) -> "UnitIndex":
-    """The index that is named or known; else a pass for this layer, which is kept in the user's cache."""
+    """Return the index that is named or cached; else index this layer into the user's cache."""
     from convscope.see.units import iter_index_units, known_index, one_unit, open_index, storage
 
     place = one_unit(net, recipe.place)

@@ -25,7 +25,27 @@ schema = UnitsRecipe
 
 
 def run(recipe: UnitsRecipe, shell: Shell) -> VerbResult:
-    """One pass; stopped with Ctrl-C, what is done is kept."""
+    """Index the units of all layers in one pass over data: extreme images and statistics.
+
+    Writes the index into `--index`, or into a folder of the user's cache. An index that was stopped is
+    continued when the same recipe runs again. Under `torchrun`, each process indexes its shard; the first one
+    returns the result, and the others exit with code 0.
+
+    Args:
+        recipe: network, data, layers, number of images to keep per unit, batch size and index folder.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `data`, `images`, `units` (their number), `layers`, `problems` (files that could
+        not be read), `index` (the folder) and `seconds`; exit code 0. Each layer has `place`, `units`, `map`
+        (size of the feature map), `dead` and `saturated` (indices of units), `silent` (mean share of images
+        for which a unit is inactive), `loudest` (the unit with the highest peak) and `peak`.
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the index so far is kept (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     from convscope.see.units import shard_from_env, storage
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
@@ -56,7 +76,7 @@ def _passed(
     folder: Path,
     shard: "ProcessShard",
 ) -> float:
-    """Index, and tell how it goes; the seconds it took."""
+    """Index the units with live progress, and return the seconds it took."""
     import time
 
     from convscope.see.units import iter_index_units
@@ -83,7 +103,7 @@ def _stopped(last: "IndexingProgress | None", folder: Path) -> Interrupted:
 
 
 def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
-    """Where the index lies: as asked, or in the user's cache, in a folder for each choice of layers."""
+    """Return `--index`, or a folder in the user's cache for this choice of layers, k and batch."""
     from convscope.see.units import storage
 
     if recipe.index is not None:

@@ -31,7 +31,28 @@ schema = VisualizeRecipe
 
 
 def run(recipe: VisualizeRecipe, shell: Shell) -> VerbResult:
-    """Ascend, and save; stopped with Ctrl-C, what there is so far is saved."""
+    """Synthesise images that maximise activations (feature visualisation), and save them.
+
+    Writes a PNG for each image, `sheet.png` with all of them, `film.png` with the steps of `--save-steps`,
+    and with `--animate` a WebP animation for each image. Each contains the recipe with every automatic choice
+    replaced by its value.
+
+    Args:
+        recipe: network, places (units, neurons, layers or sums) and settings of the optimisation; with
+            `journey`, units of layers from the first to the last are chosen.
+        shell: destination of results, progress and log.
+
+    Returns:
+        JSON fields `net`, `pictures` (entries with `place`, `score`, the objective of the final image without
+        transforms and penalties, and `picture`, the file name), `silent` (places whose images carry no
+        information), `unmoved` (places whose gradient was 0 in every step) and `out` (the folder); exit code
+        0.
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the images so far are saved (exit code 130).
+        UsageError: the network does not take one image or signal, or a place is invalid (exit code 2).
+        DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     net = _drawable(inputs.network(recipe.net, recipe, shell))
     stops = _stops(net, recipe)
     work = recipe.model_copy(update={"places": [p for s in stops for p in s.places]}) if stops else recipe
@@ -70,7 +91,7 @@ def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerStop, ...]":
 
 
 def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
-    """The pictures whose spectrum is held, at the size that is drawn."""
+    """Return the images `[n c h w]` whose spectrum is kept, at the synthesis' size; None without any."""
     if not recipe.spectrum:
         return None
     from dataclasses import replace
@@ -125,7 +146,7 @@ def _save(
 
 
 def _picture(net: "Net", image: "Tensor") -> "Image":
-    """As it is with 1 or 3 channels; otherwise its channels beside each other, signals as stripes."""
+    """Convert a tensor to an image; unless 1 or 3, channels go side by side; signals become stripes."""
     from convscope.worlds.images import photos
 
     if image.dim() == 2:
@@ -160,7 +181,7 @@ def _word(net: "Net", stop: "LayerStop", place: str) -> str:
 
 
 def _facts(stop: "LayerStop") -> list[str]:
-    """Its units, and how much of the picture one of them sees."""
+    """Return a layer's number of units and its receptive field, in words."""
     facts = [f"{stop.shape[0]} units"]
     if stop.whole_layer:
         facts.append("sees everything")

@@ -16,7 +16,21 @@ schema = DataCheckRecipe
 
 
 def run(recipe: DataCheckRecipe, shell: Shell) -> VerbResult:
-    """Decode every file once, compare the pictures, and count."""
+    """Check a folder of images for unreadable files, empty classes, duplicates and an odd folder structure.
+
+    Writes no file of its own; `--out` saves the JSON document.
+
+    Args:
+        recipe: folder, whether to look for duplicates, and the largest number of pixels of an image.
+        shell: shows log lines.
+
+    Returns:
+        JSON field `report`: all fields of the check, `ok`, `total` (images) and `kinds` (number of problems
+        of each kind). The exit code is 0 if the report is ok, with or without remarks, else 3.
+
+    Raises:
+        DataError: the folder is missing, or is not a folder (exit code 3).
+    """
     from convscope import worlds
 
     shell.log(f"Looking at every file below {recipe.folder}")

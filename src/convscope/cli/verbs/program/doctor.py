@@ -21,7 +21,18 @@ schema = DoctorRecipe
 
 
 def run(recipe: DoctorRecipe, shell: Shell) -> VerbResult:
-    """Run every check; a warning is an answer, not an error."""
+    """Check the installation and this machine: packages, devices, threads, disk, cache and bundled data.
+
+    Writes no file of its own; `--out` saves the JSON document.
+
+    Args:
+        recipe: the device to look for; `auto` accepts any.
+        shell: shows progress.
+
+    Returns:
+        JSON fields `checks` (entries with `what`, `ok`, `found` and `next`, the advice if not ok, else empty)
+        and `warnings` (number of checks that are not ok). The exit code is 0 even with warnings.
+    """
     from convscope.cli.verbs.program.doctor_checks import CHECKS, checked
 
     checks = []

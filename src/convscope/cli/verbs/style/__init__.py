@@ -1,1 +1,1 @@
-"""Verbs that paint, and that train networks which paint."""
+"""Verbs for style transfer, and for training style networks."""

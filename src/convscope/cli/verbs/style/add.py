@@ -19,7 +19,17 @@ schema = StyleAddRecipe
 
 
 def run(recipe: StyleAddRecipe, shell: Shell) -> VerbResult:
-    """The network with a new bank, which alone learns."""
+    """Train one new filter bank of a StyleBank; encoder, decoder and the other banks stay frozen.
+
+    See `training.run` for the files that are written and the errors.
+
+    Args:
+        recipe: StyleBank, photographs, painting and settings.
+        shell: destination of results, progress and log.
+
+    Returns:
+        The JSON fields of `training.run`; exit code 0.
+    """
     return training.run(recipe, shell, _lesson)
 
 

@@ -28,7 +28,25 @@ schema = StylizeRecipe
 
 
 def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
-    """One pass, however large the photograph is; `painted.png` remembers how."""
+    """Stylise a photograph with a feed-forward style network, and save it as `painted.png`.
+
+    The PNG contains the recipe with the model and the precision that were chosen automatically.
+
+    Args:
+        recipe: photograph, model (AdaIN if a style is an image file, else the bundled StyleBank, if left
+            out), styles with weights, masks, size, memory and precision.
+        shell: destination of results.
+
+    Returns:
+        JSON fields `model`, `styles` (names of the model's styles; empty for AdaIN), `mixture` (weights by
+        style or file), `size` (`[width, height]` in pixels), `regions` (style of each mask), `seconds` (of
+        the stylisation), `precision`, `picture` (file name) and `out` (the folder); exit code 0.
+
+    Raises:
+        UsageError: a style or weight is invalid, or the model has no styles (exit code 2).
+        DataError: an image cannot be read (exit code 3).
+        MissingError: the device is not here (exit code 4).
+    """
     from time import perf_counter
 
     from convscope import nets
@@ -63,7 +81,7 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
 
 
 def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Names of the network's styles, and how much of each; of paintings, where it takes any."""
+    """Return the names of the network's styles, none for AdaIN, and the weights of the mixture."""
     from convscope.nets.style.adain import AdaIN
     from convscope.use.feed_forward import mixture_of, paintings_of, styles_of
 
@@ -87,7 +105,7 @@ def _photo(recipe: StylizeRecipe) -> "Image":
 
 
 def _choice(net: "Net", recipe: StylizeRecipe) -> tuple[Any, str]:
-    """How to compute, settled, so that the result can be made again bit for bit."""
+    """Return the execution settings and their precision, with `auto` resolved to be reproducible."""
     from convscope.nets.inference.execution import ExecutionConfig
     from convscope.use.feed_forward import fastest
 

@@ -29,7 +29,24 @@ PICTURE, STRIP = "picture.png", "strip.png"
 
 
 def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
-    """Paint, and save the picture, a strip of all that went into it, and what was reached in each layer."""
+    """Transfer the style of paintings to an image by optimising the image (Gatys et al.).
+
+    Writes `picture.png` and `strip.png` (content, paintings and result); both contain the recipe with every
+    automatic choice replaced by its value. With `--preview`, a PNG beside the folder shows the state
+    meanwhile and is removed at the end.
+
+    Args:
+        recipe: content, paintings, weights, mask, guides, network and settings of the optimisation.
+        shell: destination of results, progress and log.
+
+    Returns:
+        The JSON fields of `document`, and `out` (the folder); exit code 0.
+
+    Raises:
+        Interrupted: stopped with Ctrl-C; the image so far is saved (exit code 130).
+        UsageError: the network or a setting does not suit style transfer (exit code 2).
+        DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
     from convscope.see.style import StyleProblem, checked
     from convscope.worlds.images import photos
 
@@ -64,7 +81,7 @@ def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
 
 
 def _shades(path: str, content: "Image") -> Any:
-    """A mask `[1 h w]` from 0 to 1, of the content's size."""
+    """Return an image's luminance as a mask `[1 h w]` from 0 to 1, of the content's size."""
     from convscope.see.style import luminance, resized
     from convscope.worlds.images import photos
 
@@ -97,7 +114,7 @@ def _painted(easel: "StyleProblem", shell: Shell, place: Path) -> "tuple[StylePr
 
 
 class _Preview:
-    """A file beside the result that shows how it goes; gone when the result is there.
+    """A preview image beside the result, updated during the optimisation and removed at the end.
 
     It takes a name that is free, and is replaced and removed only while it is the file that was written last.
     """
@@ -109,7 +126,7 @@ class _Preview:
         self.identity: tuple[int, int] | None = None
 
     def show(self, stroke: "StyleProgress") -> None:
-        """Write the picture, when the last one is old enough."""
+        """Write the image of a step if the last preview is older than the interval."""
         if self.seconds is None or (self.file and time.monotonic() - self.shown < self.seconds):
             return
         from convscope.worlds.images import photos
@@ -145,13 +162,24 @@ class _Preview:
         return os.path.lexists(file) and self._identity(file) == self.identity
 
     def close(self) -> None:
-        """Take the file away."""
+        """Remove the file."""
         if self.file is not None and self._is_own(self.file):
             self.file.unlink(missing_ok=True)
 
 
 def document(painted: "StyleResult") -> dict[str, Any]:
-    """What was reached, for programs."""
+    """Return the result of a style transfer as JSON fields.
+
+    Args:
+        painted: the result.
+
+    Returns:
+        `picture` and `strip` (file names), `size` (`[width, height]` in pixels), `layers` (style and content
+        layers, and how they were chosen), `style` (relative style loss by layer, 0 for a perfect match),
+        `style_of_content` (the same for the content image), `content` (relative content loss by layer),
+        `score` (the objective), `scales` (`size` as `[width, height]` and `steps` of each), `precision` and
+        `unmoved` (whether the gradient was 0 in every step).
+    """
     return {
         "picture": PICTURE,
         "strip": STRIP,

@@ -23,7 +23,17 @@ schema = StyleTrainRecipe
 
 
 def run(recipe: StyleTrainRecipe, shell: Shell) -> VerbResult:
-    """A fresh network, judged by a trained one."""
+    """Train a fresh style network (StyleBank, Johnson et al. or AdaIN) with a perceptual loss.
+
+    See `training.run` for the files that are written and the errors.
+
+    Args:
+        recipe: photographs, paintings, kind of network and settings.
+        shell: destination of results, progress and log.
+
+    Returns:
+        The JSON fields of `training.run`; exit code 0.
+    """
     return training.run(recipe, shell, _lesson)
 
 

@@ -1,4 +1,4 @@
-"""What `style train` and `style add` share: run a training, tell how it goes, draw what it has learned."""
+"""What `style train` and `style add` share: run a training, show progress, and save a sheet of results."""
 
 import contextlib
 import os
@@ -23,7 +23,30 @@ Recipe = TypeVar("Recipe", StyleTrainRecipe, StyleAddRecipe)
 
 
 def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTrainingSetup]") -> VerbResult:
-    """Train with live progress into a run's folder, then paint photographs that were held out."""
+    """Train a style network, then stylise some held-out photographs for a contact sheet.
+
+    The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
+    `model.safetensors`, `metrics.jsonl` (one line per epoch) and `sheet.png` (photographs in each style). It
+    is `--out`, the run of `--resume`, or a new one under `runs/`.
+
+    Args:
+        recipe: settings; with `resume`, the run's own recipe is followed.
+        shell: destination of results, progress and log.
+        prepare: builds network, data and task from the recipe that is followed.
+
+    Returns:
+        JSON fields `recipe` (the settings that were followed), `network`, `styles` (names), `sheet` (file
+        name), `photographs` and `held_out` (numbers of training and test photographs), `epochs`
+        (`Epoch.to_json()` of each one run now) and `out` (the folder); exit code 0.
+
+    Raises:
+        TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
+        UsageError: no photographs are given, settings contradict each other or the run to resume, or `--out`
+            is taken (exit code 2).
+        DataError: photographs, paintings or the run to resume cannot be read (exit code 3).
+        Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
+            code 130).
+    """
     from convscope import learn
 
     whole = resumed(recipe)
@@ -61,10 +84,17 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTraining
 
 
 def resumed(recipe: Recipe) -> Recipe:
-    """Return the recipe itself, or that of the run which it resumes.
+    """Return the recipe to follow: the recipe itself, or that of the run which it resumes.
+
+    Args:
+        recipe: settings of the command line.
+
+    Returns:
+        The recipe with all settings.
 
     Raises:
-        UsageError: a setting is given that nothing reads.
+        UsageError: a setting is given that nothing reads, or that the run to resume has fixed.
+        DataError: there is no run to resume, or it is damaged.
     """
     from convscope.learn.recipe import refuse_unused
     from convscope.learn.trainer.resume import resumed as run_of
@@ -77,7 +107,14 @@ def resumed(recipe: Recipe) -> Recipe:
 
 
 def scales(recipe: StyleTrainingRecipe) -> "StyleLossWeights":
-    """How much each wish counts."""
+    """Return the weights of the loss terms, and the settings of the training, from a recipe.
+
+    Args:
+        recipe: settings; those of `style add` leave the reconstruction steps at their defaults.
+
+    Returns:
+        The weights and settings.
+    """
     from convscope.learn.style.style_tasks import StyleLossWeights
 
     content, style, smooth = recipe.content_weight, recipe.style_weight, recipe.smooth_weight
@@ -89,7 +126,14 @@ def scales(recipe: StyleTrainingRecipe) -> "StyleLossWeights":
 
 
 def judging(recipe: StyleTrainingRecipe) -> "PerceptualConfig":
-    """The network that judges."""
+    """Return the configuration of the perceptual loss from a recipe.
+
+    Args:
+        recipe: names the loss network, its layers and the size of the paintings.
+
+    Returns:
+        The configuration.
+    """
     from convscope.learn.style.setup import PerceptualConfig
 
     return PerceptualConfig(
@@ -102,7 +146,7 @@ def judging(recipe: StyleTrainingRecipe) -> "PerceptualConfig":
 
 
 def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Path) -> str:
-    """Held out photographs, each as it was and in each style; one PNG in the run's folder."""
+    """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.cli.core.provenance import stamp
     from convscope.show.images import contact_sheet
     from convscope.use import stylize
@@ -118,7 +162,7 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
 
 
 def _sheet_name(folder: Path) -> str:
-    """`sheet.png`, unless something else than an earlier sheet of a run has that name."""
+    """Return `sheet.png`, or `sheet-2.png`, ... where a file that is no earlier sheet has that name."""
     from convscope.show.images import png
 
     number, name = 1, "sheet.png"

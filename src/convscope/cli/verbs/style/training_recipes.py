@@ -1,4 +1,4 @@
-"""The schemas of the verbs that teach networks to paint: a training, and what is wished for. No torch."""
+"""Recipes of `style train` and `style add`: settings of the training and of the loss. Imports no torch."""
 
 from typing import ClassVar, Literal
 
