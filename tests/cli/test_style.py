@@ -81,7 +81,7 @@ def test_ctrl_c_keeps_the_picture(convscope, photo, painting, monkeypatch):
         yield from itertools.islice(whole(easel), 2)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(transfer, "iter_style_transfer", stopped)
+    monkeypatch.setattr("convscope.see.style.iter_style_transfer", stopped)
     done = convscope("style", photo, "--style", painting, *QUICK, "--out", "made")
     assert done.code == 130
     assert "the picture so far is in made" in done.err
@@ -98,7 +98,7 @@ def test_a_preview_lies_beside_the_result_while_it_is_painted(convscope, photo, 
             yield stroke
             seen.append(Path("made-preview.png").is_file())
 
-    monkeypatch.setattr(transfer, "iter_style_transfer", watched)
+    monkeypatch.setattr("convscope.see.style.iter_style_transfer", watched)
     done = convscope("style", photo, "--style", painting, *QUICK, "--preview", 0.001, "--out", "made")
     assert done.code == 0, done.err
     assert seen == [True] * 4

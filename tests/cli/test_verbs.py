@@ -264,7 +264,7 @@ def test_visualize_stopped_keeps_the_pictures_so_far(convscope, monkeypatch, tmp
             if number == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(visualization, "iter_visualize", stopped)
+    monkeypatch.setattr("convscope.see.visualization.iter_visualize", stopped)
     done = convscope("visualize", "lecture", "conv1:0", "--steps", "50", "--out", "kept")
     assert done.code == 130
     assert "stopped at step 2" in done.err
