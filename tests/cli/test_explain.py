@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from convscope import nets
 from convscope.see.attribution.registry import METHODS
 from convscope.worlds.datasets import digits
 
@@ -51,6 +52,18 @@ def test_methods_side_by_side(convscope, digit, tmp_path):
     page = (tmp_path / "seen" / "index.html").read_text()
     assert "Grad-CAM" in page
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
+
+
+def test_targets_of_one_first_word_keep_their_sheets(convscope, digit, tmp_path):
+    """ImageNet has two cranes; a file is never written over by the next one."""
+    module = nets.load("digits").module
+    names = ("crane, a bird", "crane, a machine", *map(str, range(8)))
+    nets.save(nets.wrap(module, nets.load("digits").contract, names), tmp_path / "net")
+    words = ("--method", "saliency", "--target", "0", "--target", "1", "--no-checks")
+    done = convscope("explain", digit, "--net", tmp_path / "net", *words, "--out", tmp_path / "seen")
+    assert done.code == 0, done.err
+    written = sorted(path.name for path in (tmp_path / "seen").glob("*.png"))
+    assert written == ["crane-saliency-2.png", "crane-saliency.png", "crane-sheet-2.png", "crane-sheet.png"]
 
 
 def test_it_can_be_made_again(convscope, digit, tmp_path):

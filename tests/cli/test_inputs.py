@@ -6,7 +6,8 @@ import torch
 from convscope.cli.core import inputs
 from convscope.cli.core.shell import Shell
 from convscope.errors import DataError
-from convscope.nets import load, save
+from convscope.graph import InputContract, chain
+from convscope.nets import build, load, save, wrap
 from convscope.recipe import OnNetwork
 
 
@@ -27,3 +28,12 @@ def test_numbers_whose_sum_overflows_are_numbers(tmp_path):
         next(net.module.parameters()).fill_(3e38)
     save(net, tmp_path)
     assert inputs.network(str(tmp_path), OnNetwork(), Shell(quiet=True)).name == net.name
+
+
+def test_a_running_statistic_that_is_no_number_is_named(tmp_path):
+    graph = chain("1x8x8", "conv 2 3x3, batchnorm, flatten, dense 2")
+    net = wrap(build(graph, seed=0), InputContract(1, 8, 8), name="normed")
+    net.module.get_submodule("batchnorm1").running_var[1] = torch.nan
+    save(net, tmp_path)
+    with pytest.raises(DataError, match="running_var"):
+        inputs.network(str(tmp_path), OnNetwork(), Shell(quiet=True))

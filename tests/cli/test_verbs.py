@@ -160,6 +160,13 @@ def test_replay_an_answer_saved_as_json(convscope) -> None:
     assert again["replayed"]["verb"] == "describe"
 
 
+def test_a_replayed_verb_ends_with_its_own_exit_code(convscope, tmp_path: Path, digit: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    line = ("classify", digit, tmp_path / "broken.png", "--net", "digits", "--out", tmp_path / "answer.json")
+    assert convscope(*line).code == 3
+    assert convscope("replay", tmp_path / "answer.json").code == 3
+
+
 def test_data_check_names_what_is_wrong_and_exits_3(convscope, tmp_path: Path, digit: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "pictures" / name).mkdir(parents=True)

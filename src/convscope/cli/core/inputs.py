@@ -1,5 +1,6 @@
 """Load what several verbs begin with: a device, a network on it, an image in its input format, data."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,7 +47,7 @@ def require_device(recipe: Recipe) -> None:
 
 
 def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
-    """Load a network onto its device, and check that its parameters are finite.
+    """Load a network onto its device, and check that its parameters and buffers are finite.
 
     Random initial weights follow the recipe's seed; a line in the log reports them.
 
@@ -70,7 +71,8 @@ def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
     net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
     if net.source.weights == "none":
         shell.log(f"{net.name} has fresh weights: it has learned nothing yet.")
-    broken = [name for name, p in net.module.named_parameters() if not _finite(p)]
+    values = chain(net.module.named_parameters(), net.module.named_buffers())
+    broken = [name for name, tensor in values if tensor.is_floating_point() and not _finite(tensor)]
     if broken:
         raise DataError(
             f"{net.name} with weights that are numbers",

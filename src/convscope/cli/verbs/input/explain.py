@@ -110,12 +110,13 @@ def _save(
     from convscope.cli.core.provenance import stamp
     from convscope.show.pages import attribution, explanation_text
 
-    mark, found, said = stamp(recipe), [], []
+    mark, found, said, taken = stamp(recipe), [], [], []
     for row, target in enumerate(made[0].targets):
         said += explanation_text.sentences(explanation_text.best(made, row), row)
         for e in made:
             name = f"{target.split(',')[0]}-{e.method.name}"
-            file = pictures.file_name(name, [entry["picture"] for entry in found])
+            file = pictures.file_name(name, taken)
+            taken.append(file)
             pictures.save(attribution.heat_picture(e, row, side=448), folder / file, mark)
             numbers = e.faithfulness[row].to_dict() if e.faithfulness else {}
             found.append(
@@ -132,7 +133,8 @@ def _save(
                     "layer": str(e.layer or ""),
                 }
             )
-        sheet = pictures.file_name(f"{target.split(',')[0]}", ending="-sheet")
+        sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
+        taken.append(sheet)
         pictures.save(attribution.sheet(made, row), folder / sheet, mark)
     if recipe.compare:
         (folder / "index.html").write_text(attribution.page(made, recipe.command()), encoding="utf-8")

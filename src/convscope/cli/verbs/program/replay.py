@@ -40,7 +40,7 @@ def run(recipe: ReplayRecipe, shell: Shell) -> VerbResult:
     Returns:
         The JSON fields of the verb, and `replayed`: `file`, `verb`, `versions_differ` (one text for each
         package) and `same_picture` (whether all pixels are equal; null where there is nothing to compare).
-        The exit code is 0, also for a different image.
+        The exit code is that of the verb, also for a different image.
 
     Raises:
         DataError: the file holds no recipe, or one that is invalid or of an unknown verb (exit code 3).
@@ -71,7 +71,7 @@ def run(recipe: ReplayRecipe, shell: Shell) -> VerbResult:
     answer = module.run(inner, shell)
     same = _compare(source, answer.data.get("out"))
     replayed = {"file": recipe.file, "verb": verb, "versions_differ": differ, "same_picture": same}
-    return VerbResult({**answer.data, "replayed": replayed}, lambda: _shown(answer, same))
+    return VerbResult({**answer.data, "replayed": replayed}, lambda: _shown(answer, same), answer.code)
 
 
 def _differences(before: Any, now: dict[str, str]) -> list[str]:
