@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from convscope.cli.core import inputs
 from convscope.cli.core.shell import Shell
@@ -37,3 +38,14 @@ def test_a_running_statistic_that_is_no_number_is_named(tmp_path):
     save(net, tmp_path)
     with pytest.raises(DataError, match="running_var"):
         inputs.network(str(tmp_path), OnNetwork(), Shell(quiet=True))
+
+
+def test_a_painting_network_with_nan_is_refused(convscope, tmp_path):
+    net = load("adain")
+    with torch.no_grad():
+        next(net.module.parameters()).view(-1)[0] = torch.nan
+    save(net, tmp_path / "net")
+    Image.new("RGB", (80, 80), (90, 40, 200)).save(tmp_path / "photo.png")
+    words = ("--model", tmp_path / "net", "--style", tmp_path / "photo.png")
+    done = convscope("style", "apply", tmp_path / "photo.png", *words, "--out", tmp_path / "out")
+    assert done.code == 3 and "NaN" in done.err and not (tmp_path / "out").exists()

@@ -71,6 +71,21 @@ def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
     net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
     if net.source.weights == "none":
         shell.log(f"{net.name} has fresh weights: it has learned nothing yet.")
+    return require_finite(net)
+
+
+def require_finite(net: "Net") -> "Net":
+    """Check that the parameters and buffers of a network hold neither NaN nor infinity.
+
+    Args:
+        net: any network.
+
+    Returns:
+        The same network.
+
+    Raises:
+        DataError: a value is NaN or infinite; the first tensor is named.
+    """
     values = chain(net.module.named_parameters(), net.module.named_buffers())
     broken = [name for name, tensor in values if tensor.is_floating_point() and not _finite(tensor)]
     if broken:

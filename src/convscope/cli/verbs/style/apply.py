@@ -55,7 +55,7 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
     from convscope.use.feed_forward import is_painting, regions_of
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
-    net = nets.load(model).to(inputs.device(recipe.device))
+    net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
     styles, mixture = _wanted(net, recipe)
     regions = regions_of(net, recipe.mask)
     photo = _photo(recipe)
