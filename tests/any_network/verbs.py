@@ -141,8 +141,9 @@ def does_units(net: Net) -> None:
     places = [layer.place for layer in index.layers]
     assert len(index) == sum(layer.units for layer in index.layers) >= 1
     with torch.no_grad():
-        acts = record(net, scaled(images, net.contract), places)
-    for place, act in acts.items():
+        parts = [record(net, scaled(part, net.contract), places) for part in images.split(3)]
+    for place in parts[0]:  # in the same batches: statistics of the batch let rows influence each other
+        act = torch.cat([part[place] for part in parts])
         peaks = act.float().reshape(*act.shape[:2], -1).amax(2)
         wanted = peaks.amax(0)
         found = torch.tensor([index.entry(f"{place}:{u}").top[0].value for u in range(len(wanted))])
