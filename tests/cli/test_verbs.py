@@ -196,7 +196,7 @@ def test_one_class_is_no_success(convscope, tmp_path: Path, digit: Path) -> None
     assert "one class only, a" in done.out and "a holds folders (b)" in done.out
     words = ("conv 2 3x3, relu, globalavgpool, dense 1", "pictures", "--epochs", "1", "--precision", "fp32")
     assert "one class only, a" in convscope("train", *words).err
-    net = nets.wrap(nets.build(chain("1x28x28", "flatten, dense 1")), digits.CONTRACT, ["a"], name="one")
+    net = nets.wrap(nets.build(chain("1x28x28", "flatten, dense 1")), digits.SPEC, ["a"], name="one")
     nets.save(net, tmp_path / "one")
     answer = convscope("classify", digit, "--net", "one")
     assert answer.code == 0

@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract, Shape
+from convscope.graph.spec import Shape, TensorSpec
 
 Indices = Sequence[int] | Tensor
 Picture = UInt8[Tensor, "b c h w"]
@@ -39,19 +39,19 @@ class LabelledImages(ABC):
         name: name of the data set, shown in tables and results.
         classes: names of the classes.
         labels: `labels[i]` is the class of image `i`, an index into `classes`.
-        contract: shape and value range of the images, and so the input contract of a network trained on them
+        spec: shape and value range of the images, and so the input spec of a network trained on them
             without another one.
     """
 
     name: str
     classes: tuple[str, ...]
     labels: Int64[Tensor, " n"]
-    contract: InputContract
+    spec: TensorSpec
 
     @property
     def shape(self) -> Shape:
         """Shape of one image: (channels, height, width)."""
-        return self.contract.shape
+        return self.spec.shape
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -79,7 +79,7 @@ class LabelledImages(ABC):
 
         Returns:
             uint8 images `[b c h w]`, one for every index, in that order. 0 and 255 stand for the two ends of
-            `contract.value_range`; `scaled` converts.
+            `spec.value_range`; `scaled` converts.
 
         Raises:
             UsageError: an index is out of range.
@@ -121,10 +121,10 @@ class ImageTensorDataset(LabelledImages):
     """A data set of labelled images held in memory as one uint8 tensor.
 
     Args:
-        images: images `[n c h w]`; 0 and 255 stand for the two ends of the contract's value range.
+        images: images `[n c h w]`; 0 and 255 stand for the two ends of the spec's value range.
         labels: class of each image, `[n]`.
         classes: names of the classes; label k is `classes[k]`.
-        contract: shape and value range; taken from the images when left out, with the range [0, 1].
+        spec: shape and value range; taken from the images when left out, with the range [0, 1].
         name: name of the data set, shown in tables and results.
 
     Raises:
@@ -138,7 +138,7 @@ class ImageTensorDataset(LabelledImages):
         images: UInt8[Tensor, "n c h w"],
         labels: Int64[Tensor, " n"],
         classes: Sequence[str],
-        contract: InputContract | None = None,
+        spec: TensorSpec | None = None,
         name: str = "pictures",
     ) -> None:
         labels = torch.as_tensor(labels, dtype=torch.int64)
@@ -153,9 +153,9 @@ class ImageTensorDataset(LabelledImages):
                 received=f"labels from {int(labels.min())} to {int(labels.max())}",
             )
         self.images, self.labels, self.classes, self.name = images, labels, tuple(classes), name
-        self.contract = contract or _plain(images)
-        if self.contract.shape != tuple(images.shape[1:]):
-            raise DataError(f"pictures of {self.contract.shape}", received=f"{tuple(images.shape[1:])}")
+        self.spec = spec or _plain(images)
+        if self.spec.shape != tuple(images.shape[1:]):
+            raise DataError(f"pictures of {self.spec.shape}", received=f"{tuple(images.shape[1:])}")
 
     @override
     def batch(self, indices: Indices) -> Picture:
@@ -166,28 +166,28 @@ class ImageTensorDataset(LabelledImages):
     def take(self, indices: Indices) -> Self:
         """Return the subset of some images, copied."""
         indices = checked(indices, len(self))
-        return type(self)(self.images[indices], self.labels[indices], self.classes, self.contract, self.name)
+        return type(self)(self.images[indices], self.labels[indices], self.classes, self.spec, self.name)
 
 
-def scaled(pictures: UInt8[Tensor, "*b c h w"], contract: InputContract) -> Float[Tensor, "*b c h w"]:
-    """Convert bytes to floats in the contract's value range: 0 becomes its low end, 255 its high end.
+def scaled(pictures: UInt8[Tensor, "*b c h w"], spec: TensorSpec) -> Float[Tensor, "*b c h w"]:
+    """Convert bytes to floats in the spec's value range: 0 becomes its low end, 255 its high end.
 
     Args:
         pictures: uint8 images, `[c h w]` or `[b c h w]`.
-        contract: the input contract; only its value range is used.
+        spec: the input spec; only its value range is used.
 
     Returns:
         float32 images of the same shape.
     """
-    low, high = contract.value_range
+    low, high = spec.value_range
     unit = pictures.to(torch.float32).div_(255)
     return unit if (low, high) == (0.0, 1.0) else unit.mul_(high - low).add_(low)
 
 
-def _plain(images: UInt8[Tensor, "n c h w"]) -> InputContract:
-    """Return the contract of images with values in [0, 1]."""
+def _plain(images: UInt8[Tensor, "n c h w"]) -> TensorSpec:
+    """Return the spec of images with values in [0, 1]."""
     channels, height, width = images.shape[1:]
-    return InputContract(channels, height, width)
+    return TensorSpec((channels, height, width))
 
 
 def checked(indices: Indices, length: int) -> Int64[Tensor, " b"]:
