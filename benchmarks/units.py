@@ -59,7 +59,7 @@ def data(net: Net, count: int) -> LabelledImages:
     if folder.is_dir():
         found = worlds.ImageFolder(folder, "train", net.input_spec)
         chosen = list(range(0, len(found), max(1, len(found) // count)))[:count]
-        return ImageTensorDataset(found.batch(chosen), found.labels[chosen], found.classes, net.input_spec)
+        return ImageTensorDataset(found.pixels(chosen), found.labels[chosen], found.classes, net.input_spec)
     noise = torch.randint(0, 256, (count, *net.input_spec.shape), dtype=torch.uint8)
     return ImageTensorDataset(noise, torch.zeros(count, dtype=torch.int64), ["noise"], net.input_spec)
 

@@ -128,7 +128,7 @@ def in_folder(root: Path, make: Callable[[Path], None]) -> None:
     PICTURE.save(root / "set/a/good.png")
     make(root / "set/a/bad.png")
     folder = worlds.ImageFolder(root / "set")
-    folder.batch(list(range(len(folder))))
+    folder.pixels(list(range(len(folder))))
     report = worlds.check(root / "set")
     assert report.total == 1 and len(folder.readable()) == 1
     raise DataError("counted")

@@ -14,7 +14,7 @@ from convscope.worlds.datasets import digits
 @pytest.fixture
 def digit(tmp_path: Path) -> Path:
     path = tmp_path / "digit.png"
-    Image.fromarray(digits.test().batch([0])[0, 0].numpy()).save(path)
+    Image.fromarray(digits.test().pixels([0])[0, 0].numpy()).save(path)
     return path
 
 

@@ -175,7 +175,7 @@ class TestDigits:
 
         net, test = load("digits"), digits.test()
         with torch.no_grad():
-            scores = net(test.batch(torch.arange(len(test))).float() / 255)
+            scores = net(test.pixels(torch.arange(len(test))).float() / 255)
         accuracy = (scores.argmax(1) == test.labels).float().mean().item()
         assert f"{accuracy:.2%}" in net.source.note
         assert accuracy > 0.98

@@ -14,7 +14,7 @@ LABELS = torch.tensor([0, 1, 2, 1, 0])
 def test_pictures_in_memory():
     samples = ImageTensorDataset(IMAGES, LABELS, ("a", "b", "c"))
     assert len(samples) == 5 and samples.shape == (2, 3, 4) and samples.problems == ()
-    assert torch.equal(samples.batch([4, 0]), IMAGES[[4, 0]])
+    assert torch.equal(samples.pixels([4, 0]), IMAGES[[4, 0]])
     part = samples.take(torch.tensor([3, 3, 1]))
     assert torch.equal(part.images, IMAGES[[3, 3, 1]]) and part.labels.tolist() == [1, 1, 1]
     assert part.classes == samples.classes
@@ -53,7 +53,7 @@ def test_what_does_not_fit(images, labels, classes, spec):
 @pytest.mark.parametrize("indices", [[5], [-1]])
 def test_indices_outside(indices):
     with pytest.raises(UsageError, match="from 0 to 4"):
-        ImageTensorDataset(IMAGES, LABELS, "abc").batch(indices)
+        ImageTensorDataset(IMAGES, LABELS, "abc").pixels(indices)
 
 
 def test_scaled():

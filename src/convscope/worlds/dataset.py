@@ -1,4 +1,4 @@
-"""Labelled image data sets, in memory or read from files."""
+"""Data sets of samples of any kind, and labelled images, in memory or read from files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import Shape, TensorSpec
+from convscope.worlds.batch import Batch
 
 Indices = Sequence[int] | Tensor
 Picture = UInt8[Tensor, "b c h w"]
@@ -32,26 +33,21 @@ class Problem:
     reason: str
 
 
-class LabelledImages(ABC):
-    """Base class of data sets of labelled images of one shape.
+class Dataset(ABC):
+    """Base class of data sets: samples of any kind, with or without targets.
 
     Attributes:
         name: name of the data set, shown in tables and results.
-        classes: names of the classes.
-        labels: `labels[i]` is the class of image `i`, an index into `classes`.
-        spec: shape and value range of the images, and so the input spec of a network trained on them
-            without another one.
+        specs: one for each input of a sample, and so the input specs of a network trained on them without
+            others.
     """
 
     name: str
-    classes: tuple[str, ...]
-    labels: Int64[Tensor, " n"]
-    spec: TensorSpec
 
     @property
-    def shape(self) -> Shape:
-        """Shape of one image: (channels, height, width)."""
-        return self.spec.shape
+    @abstractmethod
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """Specifications of the inputs of a sample."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -60,9 +56,65 @@ class LabelledImages(ABC):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What makes labels wrong or results meaningless, as sentences; for example a single class."""
+        """What makes targets wrong or results meaningless, as sentences; for example a single class."""
         return ()
 
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batch(self, indices: Indices) -> Batch:
+        """Return some samples.
+
+        Args:
+            indices: which samples, from 0 to `len(self) - 1`, in any order, also repeated.
+
+        Returns:
+            Inputs in the range and at the size of `specs`, and targets; on the CPU.
+
+        Raises:
+            UsageError: an index is out of range.
+        """
+
+    @abstractmethod
+    def take(self, indices: Indices) -> Self:
+        """Return the subset of some samples.
+
+        Args:
+            indices: which samples, from 0 to `len(self) - 1`; this becomes their order.
+
+        Returns:
+            A data set of the same kind.
+
+        Raises:
+            UsageError: an index is out of range.
+        """
+
+
+class LabelledImages(Dataset):
+    """Base class of data sets of labelled images of one shape.
+
+    Attributes:
+        classes: names of the classes.
+        labels: `labels[i]` is the class of image `i`, an index into `classes`.
+        spec: shape and value range of the images.
+    """
+
+    classes: tuple[str, ...]
+    labels: Int64[Tensor, " n"]
+    spec: TensorSpec
+
+    @property
+    @override
+    def specs(self) -> tuple[TensorSpec, ...]:
+        return (self.spec,)
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one image: (channels, height, width)."""
+        return self.spec.shape
+
+    @override
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -70,8 +122,14 @@ class LabelledImages(ABC):
         extent = "x".join(map(str, self.shape))
         return f"{type(self).__name__}({self.name}: {len(self):,} of {extent}, {len(self.classes)} classes)"
 
+    @override
+    def batch(self, indices: Indices) -> Batch:
+        """Return images in the spec's value range, with their labels `[b]` as targets."""
+        chosen = checked(indices, len(self))
+        return Batch((scaled(self.pixels(chosen), self.spec),), self.labels[chosen])
+
     @abstractmethod
-    def batch(self, indices: Indices) -> Picture:
+    def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images.
 
         Args:
@@ -80,20 +138,6 @@ class LabelledImages(ABC):
         Returns:
             uint8 images `[b c h w]`, one for every index, in that order. 0 and 255 stand for the two ends of
             `spec.value_range`; `scaled` converts.
-
-        Raises:
-            UsageError: an index is out of range.
-        """
-
-    @abstractmethod
-    def take(self, indices: Indices) -> Self:
-        """Return the subset of some images.
-
-        Args:
-            indices: which images, from 0 to `len(self) - 1`; this becomes their order.
-
-        Returns:
-            A data set of the same classes.
 
         Raises:
             UsageError: an index is out of range.
@@ -114,7 +158,7 @@ class LabelledImages(ABC):
         """
         chosen = checked(indices, len(self))
         for part in chosen.split(size) if len(chosen) else ():
-            yield self.batch(part), self.labels[part]
+            yield self.pixels(part), self.labels[part]
 
 
 class ImageTensorDataset(LabelledImages):
@@ -158,7 +202,7 @@ class ImageTensorDataset(LabelledImages):
             raise DataError(f"pictures of {self.spec.shape}", received=f"{tuple(images.shape[1:])}")
 
     @override
-    def batch(self, indices: Indices) -> Picture:
+    def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images."""
         return self.images[checked(indices, len(self))]
 

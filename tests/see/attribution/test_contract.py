@@ -187,7 +187,7 @@ def test_every_method_explains_digits_better_than_chance_and_forgets(name):
     """The faithfulness suite, on the network that ships: over twelve digits, better than chance."""
     net = load("digits")
     samples = digits.test()
-    images = samples.batch(list(range(12))).float() / 255
+    images = samples.pixels(list(range(12))).float() / 255
     settings = {"rise": {"samples": 300}, "smoothgrad": {"samples": 8}, "integrated": {"steps": 16}}.get(
         name, {}
     )

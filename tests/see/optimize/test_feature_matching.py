@@ -71,7 +71,7 @@ def test_what_a_layer_does_not_see_cannot_be_inverted() -> None:
 def test_a_caricature_is_like_the_picture_and_louder(digit_net: Net) -> None:
     from convscope.worlds.datasets import digits
 
-    picture = digits.test().batch([3])[0] / 255
+    picture = digits.test().pixels([3])[0] / 255
     made = see.caricature(digit_net, picture, "relu2", steps=96)
     start = see.caricature(digit_net, picture, "relu2", steps=0)
     assert made.layers == ("relu2",)

@@ -39,7 +39,7 @@ def everything(net, samples, place):
     net.module.eval()
     with torch.no_grad():
         for first in range(0, len(samples), 32):
-            images = samples.batch(list(range(first, min(first + 32, len(samples))))).float() / 255
+            images = samples.pixels(list(range(first, min(first + 32, len(samples))))).float() / 255
             net(channels_last(images) if channels_last_is_faster(net) else images)
     handle.remove()
     return torch.cat(kept).numpy()

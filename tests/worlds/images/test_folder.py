@@ -85,10 +85,10 @@ def test_a_folder_with_everything_wrong(root, cache_bytes):
         ("notes.txt", "not an image"),
     ]
     for _ in range(2):
-        assert levels(folder.batch([6, 1, 0, 1])) == [12, 22, 20, 22]
+        assert levels(folder.pixels([6, 1, 0, 1])) == [12, 22, 20, 22]
     assert [p.kind for p in folder.problems] == ["truncated", "empty", "not an image"]
     assert len(folder.readable()) == 6
-    assert levels(folder.readable().batch(range(6))) == [20, 22, 23, 10, 11, 12]
+    assert levels(folder.readable().pixels(range(6))) == [20, 22, 23, 10, 11, 12]
 
 
 def test_batches_keep_the_order_and_stay_whole(root):
@@ -107,22 +107,22 @@ def test_batches_can_be_left_early(root):
 def test_a_part_shares_pictures_and_problems(root):
     folder = ImageFolder(root, spec=SMALL)
     part = folder.take([6, 1])
-    assert levels(part.batch([1, 0])) == [22, 12]
+    assert levels(part.pixels([1, 0])) == [22, 12]
     assert part.labels.tolist() == [1, 0] and part.classes == folder.classes
     assert folder.problems == part.problems and len(part.problems) == 3
-    assert len(folder.batch([])) == 0
+    assert len(folder.pixels([])) == 0
 
 
 @pytest.mark.parametrize("indices", [[7], [-1], [0, 100]])
 def test_indices_outside(root, indices):
     with pytest.raises(UsageError, match="from 0 to 6"):
-        ImageFolder(root, spec=SMALL).batch(indices)
+        ImageFolder(root, spec=SMALL).pixels(indices)
 
 
 def test_a_class_without_a_readable_picture_does_not_stop_a_run(tmp_path):
     tree(tmp_path, {"a/x.png": truncated(), "b/y.png": 7})
     folder = ImageFolder(tmp_path, spec=SMALL)
-    assert levels(folder.batch([0, 1])) == [255, 7]
+    assert levels(folder.pixels([0, 1])) == [255, 7]
     assert len(folder.problems) == 1
 
 
@@ -130,7 +130,7 @@ def test_all_truncated(tmp_path):
     tree(tmp_path, {"a/x.png": truncated(), "b/y.png": truncated()})
     folder = ImageFolder(tmp_path, spec=SMALL)
     with pytest.raises(DataError, match="2 truncated"):
-        folder.batch([0])
+        folder.pixels([0])
     with pytest.raises(DataError, match="2 truncated"):
         folder.readable()
 
@@ -182,7 +182,7 @@ def test_pipes_and_loops_are_survived(tmp_path):
 def test_a_file_that_vanishes_after_opening(root):
     folder = ImageFolder(root, spec=SMALL)
     (root / "2/a.png").unlink()
-    assert levels(folder.batch([0])) == [22]
+    assert levels(folder.pixels([0])) == [22]
 
 
 def test_nothing_is_written(root):
@@ -194,10 +194,10 @@ def test_nothing_is_written(root):
 
 def test_the_cache_spares_the_files(root):
     folder = ImageFolder(root, spec=SMALL)
-    first = folder.batch(range(7))
+    first = folder.pixels(range(7))
     for path in root.rglob("*.png"):
         path.unlink()
-    assert torch.equal(folder.batch(range(7)), first)
+    assert torch.equal(folder.pixels(range(7)), first)
 
 
 def test_equal_to_torchvisions_folder(shared_data):
@@ -211,7 +211,7 @@ def test_equal_to_torchvisions_folder(shared_data):
         assert sorted(map(str, ours.paths)) == sorted(path for path, _ in theirs.samples)
         number = {path: k for k, (path, _) in enumerate(theirs.samples)}
         chosen = list(range(0, len(ours), 50))
-        for k, picture in zip(chosen, ours.batch(chosen), strict=True):
+        for k, picture in zip(chosen, ours.pixels(chosen), strict=True):
             expected, label = theirs[number[str(ours.paths[k])]]
             assert torch.equal(picture, expected) and label == ours.labels[k]
         assert ours.problems == ()

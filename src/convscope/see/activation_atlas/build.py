@@ -352,7 +352,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
     members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.classes))
     for first in range(0, len(members), AT_ONCE):
         chosen = members[first : first + AT_ONCE]
-        images = scaled(data.batch(plan.vectors.images[chosen]), net.input_spec)
+        images = scaled(data.pixels(plan.vectors.images[chosen]), net.input_spec)
         found = direction_to_logits(net, place, images, plan.vectors.positions[chosen])
         if found is None or found.shape[1] != len(net.classes):
             return

@@ -133,7 +133,7 @@ def iter_batches(
     """
     for first in range(0, len(samples), size):
         chosen = range(first, min(first + size, len(samples)))
-        yield first, scaled(samples.batch(list(chosen)), net.input_spec)
+        yield first, scaled(samples.pixels(list(chosen)), net.input_spec)
 
 
 def batch_size_for(net: Net, places: Sequence[LayerAddress], memory: int, most: int = 256) -> int:

@@ -367,7 +367,7 @@ def _patches(
 ) -> tuple[Patch, ...]:
     if not examples:
         return ()
-    images = scaled(data.batch([example.image for example in examples]), net.input_spec)
+    images = scaled(data.pixels([example.image for example in examples]), net.input_spec)
     return tuple(
         Patch(example, image, _box(field, example.position, tuple(image.shape[1:])))
         for example, image in zip(examples, images, strict=True)
@@ -392,7 +392,7 @@ def _effective(
         return None
     numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
     try:
-        return effective_receptive_field(net, place, scaled(data.batch(numbers), net.input_spec))
+        return effective_receptive_field(net, place, scaled(data.pixels(numbers), net.input_spec))
     except UsageError:  # no gradient exists, and without steps none is needed elsewhere
         return None
 

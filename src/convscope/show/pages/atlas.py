@@ -130,7 +130,7 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
     words = element("span", *lines, class_="words")
     if not cell.examples:
         return join([*head, words])
-    pictures = scaled(data.batch([sight.image for sight in cell.examples]), net.input_spec)
+    pictures = scaled(data.pixels([sight.image for sight in cell.examples]), net.input_spec)
     real = [
         element("span", _picture(patch(picture, sight, net), plain("atlas.real"), net), class_="real")
         for picture, sight in zip(pictures, cell.examples, strict=True)

@@ -100,7 +100,7 @@ class ImageFolder(LabelledImages):
         return tuple(self._store.paths[row] for row in self._rows.tolist())
 
     @override
-    def batch(self, indices: Indices) -> Picture:
+    def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images, decoded in threads.
 
         Raises:

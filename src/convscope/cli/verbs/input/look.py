@@ -108,7 +108,7 @@ def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
             received=f"none, and {net.name} takes {shape}",
             hint=f"Add the path of an image: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
         )
-    return to_spec(digits.test().batch([0]), net.input_spec)
+    return to_spec(digits.test().pixels([0]), net.input_spec)
 
 
 def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:
