@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,26 @@ def test_source_keeps_its_budgets() -> None:
                 if len(node.args.args) + len(node.args.kwonlyargs) > 9:  # eight, and self
                     wide.append(where)
     assert (long_files, long_functions, wide) == ([], [], [])
+
+
+TEXTS_AND_DATA = {"data", "text", "templates"}
+"""Folders of what is no module: as many as there are."""
+OWN_FILES = {"__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
+"""Files that every package has: nobody looks for something in them by their name."""
+
+
+def test_no_folder_has_more_than_twelve_entries() -> None:
+    """Modules and folders, without the package's own files."""
+    package = ROOT / "src" / "convscope"
+    paths = [p.relative_to(package) for p in tracked() if p.is_relative_to(package)]
+    entries = {Path(*p.parts[: depth + 1]) for p in paths for depth in range(len(p.parts))}
+    crowded = Counter(
+        str(entry.parent)
+        for entry in entries
+        if entry.name not in OWN_FILES and not set(entry.parent.parts) & TEXTS_AND_DATA
+    )
+    assert len(crowded) > 30
+    assert {folder: count for folder, count in crowded.items() if count > 12} == {}
 
 
 def readme_commands() -> list[str]:

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convscope import files
 from convscope.errors import DataError
-from convscope.files import read_json, require_regular
 from convscope.recipe import Recipe
+from convscope.system import files
+from convscope.system.files import read_json, require_regular
 
 MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
 """Packages whose version can change the last bits of a result."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
-from convscope.graph.receptive_field import Field, receptive_fields
 from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net
 from convscope.nets.tracing.call_names import Call, Scope

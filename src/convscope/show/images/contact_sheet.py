@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
-from convscope.files import parse_json
-from convscope.printable import printable
 from convscope.show.images.draw import flatten_alpha, shortened, upscale
+from convscope.system.files import parse_json
+from convscope.system.printable import printable
 from convscope.worlds.images.decode import read_bytes, read_header
 
 PAPER, INK, FAINT = (247, 246, 242), (32, 32, 36), (120, 118, 112)

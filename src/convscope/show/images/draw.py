@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
-from convscope.printable import printable
 from convscope.show.svg import element
+from convscope.system.printable import printable
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
 """Colours for values above and below zero; distinguishable with any colour vision."""

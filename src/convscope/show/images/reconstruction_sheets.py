@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from convscope.nets import Net
-from convscope.printable import printable
 from convscope.see.activation_atlas import Factors
 from convscope.see.visualization import Reconstruction
 from convscope.show.images import input_image
+from convscope.system.printable import printable
 
 SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
 SIDE, GAP, TOP, FOOT = 224, 12, 44, 36

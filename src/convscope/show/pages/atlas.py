@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 import convscope
 from convscope.nets import Net
-from convscope.printable import printable
 from convscope.see.activation_atlas import Atlas, Cell, CellExample
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, webp
@@ -17,6 +16,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import bilingual, plain
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
+from convscope.system.printable import printable
 from convscope.worlds.dataset import LabelledImages, scaled
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"

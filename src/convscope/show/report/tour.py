@@ -14,8 +14,7 @@ import torch
 
 import convscope
 from convscope.errors import Interrupted
-from convscope.files import write_text
-from convscope.graph.costs import costs, totals
+from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.graph import Graph
 from convscope.learn import Epoch, Evaluation, evaluate, iter_train
 from convscope.learn.recipe import ClassificationRecipe
@@ -27,6 +26,7 @@ from convscope.show.report.events import CHAPTERS, Event, Learned, Looked, Opene
 from convscope.show.report.figure import Section
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
+from convscope.system.files import write_text
 from convscope.worlds.datasets import digits
 from convscope.worlds.images.photos import to_pil
 

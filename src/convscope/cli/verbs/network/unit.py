@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import Interrupted, UsageError
-from convscope.printable import printable
 from convscope.see.units import UnitRecipe
+from convscope.system.printable import printable
 
 if TYPE_CHECKING:
     from convscope.nets import Net
@@ -101,7 +101,8 @@ def _portrayed(
 
 def _indexed(net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shell) -> "UnitIndex":
     """Return the index that is named or cached; else index this layer into the user's cache."""
-    from convscope.see.units import iter_index_units, known_index, one_unit, open_index, storage
+    from convscope.see.units import iter_index_units, known_index, one_unit, open_index
+    from convscope.see.units.index import storage
 
     place = one_unit(net, recipe.place)
     if recipe.index:

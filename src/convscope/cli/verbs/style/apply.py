@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
-from convscope.printable import printable
+from convscope.system.printable import printable
 from convscope.use.recipe import StylizeRecipe
 
 if TYPE_CHECKING:

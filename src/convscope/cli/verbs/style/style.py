@@ -135,7 +135,7 @@ class _Preview:
         self.shown = time.monotonic()
 
     def _write(self, image: "Image") -> None:
-        from convscope.files import create_file, replace_file
+        from convscope.system.files import create_file, replace_file
 
         if self.file is not None and self._is_own(self.file):
             with replace_file(self.file) as part:

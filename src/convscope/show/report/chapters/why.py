@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from convscope.graph.arithmetic import compare, dense_cost
-from convscope.graph.costs import costs, totals
+from convscope.graph.analysis.arithmetic import compare, dense_cost
+from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.graph import Graph
 from convscope.graph.layers.conv import Conv2d
 from convscope.show.report.figure import Section

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from convscope.graph.arithmetic import read_by
+from convscope.graph.analysis.arithmetic import read_by
 from convscope.graph.layers.conv import Conv2d
 from convscope.show.report import worked_examples
 from convscope.show.report.figure import Figure
@@ -13,7 +13,7 @@ from convscope.show.svg import drawing, element, join, responsive
 SHOWN = 18
 STEP = 19
 SCRIPT = """\
-from convscope.graph.arithmetic import read_by
+from convscope.graph.analysis.arithmetic import read_by
 from convscope.graph.layers.conv import Conv2d
 from convscope.show.report import worked_examples as l
 print(read_by((1, 6, 6), Conv2d(1, 3))[:2], l.DIAGONAL, l.correlate(l.IMAGE, l.DIAGONAL)[0][:2])"""

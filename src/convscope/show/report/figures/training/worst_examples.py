@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.show.images.draw import grayscale_alpha, tag
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.network.confusion import MNIST
+from convscope.show.report.figures.training.confusion import MNIST
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
 

@@ -1,0 +1,1 @@
+"""The index of units: one pass over data, its statistics, and its files."""
