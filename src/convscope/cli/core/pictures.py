@@ -62,7 +62,7 @@ def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
     Returns:
         The grid in RGB: black on white if no drawn value is negative, else orange above zero and blue below.
     """
-    from convscope.show.images import draw
+    from convscope.show.images import contact_sheet, draw
 
     chosen = maps[list(units)].float()
     top = float(chosen.abs().max()) or 1.0
@@ -70,4 +70,4 @@ def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
         images = [draw.diverging(unit, top) for unit in chosen]
     else:
         images = [draw.grayscale_alpha(unit / top) for unit in chosen]
-    return draw.grid(images, [str(unit) for unit in units])
+    return contact_sheet.grid(images, [str(unit) for unit in units])

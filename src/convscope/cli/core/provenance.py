@@ -95,10 +95,10 @@ def _values(path: Path) -> Any:
 
 def _from_webp(path: Path) -> Any:
     """Read the record in the metadata of a WebP contact sheet."""
-    from convscope.show.images import contact_sheet
+    from convscope.show.images import animation
 
     try:
-        return contact_sheet.recipe_in(path)
+        return animation.recipe_in(path)
     except DataError:
         raise
     except Exception as error:  # Pillow's parser of hostile EXIF data raises anything

@@ -47,16 +47,15 @@ def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
     import torch
 
     from convscope.cli.core.provenance import stamp
-    from convscope.show.images import input_image, reconstruction_sheets
+    from convscope.show.images import input_image
+    from convscope.show.pages import factors as page
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     images = torch.cat([inputs.picture(net, path) for path in recipe.images])
     with shell.folder(f"factors-{net.name}-{recipe.layer}") as folder:
         found, stopped = _factored(net, images, recipe, shell)
         mark = stamp(recipe)
-        pictures.save(
-            reconstruction_sheets.factor_sheet(found, images, net), folder.path / "factors.png", mark
-        )
+        pictures.save(page.sheet(found, images, net), folder.path / "factors.png", mark)
         names = [f"group-{k}.png" for k in range(len(found.images))]
         for name, image in zip(names, found.images, strict=True):
             pictures.save(input_image.image_of(image, net.contract), folder.path / name, mark)

@@ -149,6 +149,7 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.cli.core.provenance import stamp
     from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
@@ -157,8 +158,9 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     for square in lesson.test.middles(range(count), SIDE):
         photo = photos.to_pil(square.float() / 255)
         painted = [stylize(lesson.net, photo, {name: 1.0}) for name in names]
-        rows.append(contact_sheet.Row("", [photo, *painted], (), ["photograph", *names]))
-    return pictures.save(contact_sheet.sheet(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
+        tiles = zip((photo, *painted), ("photograph", *names), strict=True)
+        rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
+    return pictures.save(contact_sheet.compose(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
 
 
 def _sheet_name(folder: Path) -> str:

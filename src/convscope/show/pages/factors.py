@@ -1,20 +1,19 @@
-"""Sheets of reconstructions by layer (inversion, caricature), and of activation factors laid over images."""
+"""Non-negative activation factors laid over the images they are active in."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from convscope.nets import Net
 from convscope.see.activation_atlas import Factors
-from convscope.see.visualization import Reconstruction
-from convscope.show.images import input_image
-from convscope.system.printable import printable
+from convscope.show.images import contact_sheet, input_image
+from convscope.show.images.contact_sheet import Row, Tile
 
-SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
-SIDE, GAP, TOP, FOOT = 224, 12, 44, 36
+SIDE = 224
+"""Side of a tile, in pixels."""
 COLOURS = (
     (230, 159, 0),
     (86, 180, 233),
@@ -28,33 +27,7 @@ COLOURS = (
 """The palette of Okabe and Ito (2008), distinguishable with any colour vision, and a violet; repeated."""
 
 
-def strip(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) -> Image.Image:
-    """Draw the original and its reconstruction from each layer side by side.
-
-    Args:
-        drawn: the reconstructions.
-        net: the network they are from; its contract states the value range.
-        title: headline.
-        exact: whether the relative error is written below each image, beside the cosine; for methods that aim
-            at equality (inversion, not caricature).
-
-    Returns:
-        The sheet in RGB.
-    """
-    notes = [("the picture", "")] + [
-        (layer, f"cosine {cosine:.2f}" + (f", missed {missed:.1%}" if exact else ""))
-        for layer, cosine, missed in zip(
-            drawn.layers, drawn.cosines.tolist(), drawn.relative_errors.tolist(), strict=True
-        )
-    ]
-    images = [
-        input_image.fitted(input_image.image_of(p, net.contract), SIDE)
-        for p in (drawn.original, *drawn.images)
-    ]
-    return _rows([images[:1] + images[1:]], [notes], title)
-
-
-def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
+def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     """Draw a sheet of activation factors: where each factor is active, and the image optimised for it.
 
     Each input is one row: all factors in their colours, then each factor alone. The last row shows the
@@ -72,21 +45,22 @@ def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
     spatial = factors.maps.dim() == 4
     tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
-    rows, notes = [], []
+    rows = []
     for image, maps in zip(shown, factors.maps, strict=True):
         weights = maps / (tops if not spatial else tops[:, None, None])
-        single = [overlaid(image, weights[k : k + 1], colours[k : k + 1]) for k in range(len(weights))]
-        rows.append([overlaid(image, weights, colours), *single])
-        notes.append([("all groups", "")] + [(f"group {k}", "") for k in range(len(weights))])
+        single = [
+            Tile(overlaid(image, weights[k : k + 1], colours[k : k + 1]), f"group {k}")
+            for k in range(len(weights))
+        ]
+        rows.append(Row([Tile(overlaid(image, weights, colours), "all groups"), *single]))
     made = [input_image.fitted(input_image.image_of(p, net.contract), SIDE) for p in factors.images]
-    rows.append([_blank(), *(_framed(image, colour) for image, colour in zip(made, colours, strict=False))])
-    shares = factors.shares.tolist()
-    notes.append(
-        [("", "")]
-        + [(f"made for group {k}", f"{share:.0%} of what is said") for k, share in enumerate(shares)]
-    )
+    synthetic = [
+        Tile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
+        for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
+    ]
+    rows.append(Row([Tile(None), *synthetic]))
     summary = f"{len(factors)} groups explain {factors.explained:.0%} of what it says above 0"
-    return _rows(rows, notes[: len(rows)], f"{factors.place} of {net.name}: {summary}")
+    return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
 
 
 def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, int, int]]) -> Image.Image:
@@ -120,30 +94,8 @@ def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, i
     return Image.fromarray(mixed.clip(0, 255).round().astype(np.uint8))
 
 
-def _blank() -> Image.Image:
-    return Image.new("RGB", (SIDE, SIDE), SHEET)
-
-
 def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     """Return a copy of a tile with a frame of the given colour."""
     framed = image.copy()
     ImageDraw.Draw(framed).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=colour, width=6)
     return framed
-
-
-def _rows(
-    rows: Sequence[Sequence[Image.Image]], notes: Sequence[Sequence[tuple[str, str]]], title: str
-) -> Image.Image:
-    """Draw rows of tiles, each with a name and a note below it."""
-    columns, large, title = max(len(row) for row in rows), ImageFont.load_default(20), printable(title)
-    width = max(columns * (SIDE + GAP), round(large.getlength(title)) + GAP)
-    paper = Image.new("RGB", (GAP + width, TOP + len(rows) * (SIDE + FOOT + GAP)), SHEET)
-    draw = ImageDraw.Draw(paper)
-    draw.text((GAP, 10), title, fill=INK, font=large)
-    for y, (row, texts) in enumerate(zip(rows, notes, strict=True)):
-        for x, (image, (name, note)) in enumerate(zip(row, texts, strict=True)):
-            left, top = GAP + x * (SIDE + GAP), TOP + y * (SIDE + FOOT + GAP)
-            paper.paste(image, (left, top))
-            draw.text((left, top + SIDE + 4), name[-34:], fill=INK, font=ImageFont.load_default(13))
-            draw.text((left, top + SIDE + 20), note, fill=SOFT, font=ImageFont.load_default(11))
-    return paper
