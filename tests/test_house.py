@@ -1,5 +1,6 @@
 """What holds for the house as a whole: its public names, its README, what may not be in it."""
 
+import ast
 import importlib
 import json
 import re
@@ -12,17 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SURFACE = ROOT / "tests" / "surface.json"
-ROOMS = (
-    "features",
-    "optimize",
-    "visualization",
-    "attribution",
-    "units",
-    "activation_atlas",
-    "deepdream",
-    "style",
+PACKAGES = sorted(
+    ".".join(stub.parent.relative_to(ROOT / "src").parts) for stub in (ROOT / "src").rglob("__init__.pyi")
 )
-PACKAGES = ("", ".nets", ".worlds", ".learn", ".see", ".use", ".show", *(f".see.{room}" for room in ROOMS))
+"""Packages that say what is public in them."""
+BELOW_THE_ROOMS = ("convscope.errors", "convscope.recipe", "convscope.system")
 
 
 def tracked() -> list[Path]:
@@ -42,11 +37,7 @@ def texts() -> list[tuple[Path, str]]:
 
 
 def surface() -> dict[str, list[str]]:
-    return {
-        f"convscope{name}": sorted(importlib.import_module(f"convscope{name}").__all__)
-        for name in PACKAGES
-        if (ROOT / "src/convscope" / name[1:].replace(".", "/") / "__init__.pyi").is_file()
-    }
+    return {name: sorted(importlib.import_module(name).__all__) for name in PACKAGES}
 
 
 def test_no_public_name_disappears_unnoticed() -> None:
@@ -60,7 +51,7 @@ def test_no_public_name_disappears_unnoticed() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_can_be_had(package: str) -> None:
-    module = importlib.import_module(f"convscope{package}")
+    module = importlib.import_module(package)
     for name in getattr(module, "__all__", ()):
         assert getattr(module, name) is not None, name
 
@@ -75,6 +66,34 @@ def test_no_public_name_is_hidden_by_a_module_of_its_name() -> None:
             r"^from \.\S+ import \w+ as (\w+)$", stub.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert not inside & set(exported), stub
+
+
+def imported_from(path: Path) -> list[tuple[str, str]]:
+    """(module, name) of everything that a file imports from this package, at any depth of its code."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0 or path.suffix == ".pyi", path
+            found += [(node.module or "", alias.name) for alias in node.names]
+        if isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+    return [(module, name) for module, name in found if module.split(".")[0] == "convscope"]
+
+
+@pytest.mark.parametrize("room", ["cli", "show"])
+def test_edges_import_only_public_names_of_the_rooms_below(room: str) -> None:
+    """A name of another room comes from a package that exports it, never from one of its modules."""
+    own = ("convscope.cli", "convscope.show", *BELOW_THE_ROOMS)
+    count = 0
+    for path in (ROOT / "src" / "convscope" / room).rglob("*.py"):
+        for module, name in imported_from(path):
+            if module.startswith(own) or module == "convscope":
+                continue
+            count += 1
+            face = importlib.import_module(module)
+            public = vars(face) if module == "convscope.graph" else getattr(face, "__all__", ())
+            assert hasattr(face, "__path__") and name in public, (path.relative_to(ROOT), module, name)
+    assert count > 30
 
 
 LARGE = {"src/convscope/nets/data/hed-vgg16/model.safetensors"}
@@ -110,8 +129,6 @@ def test_no_path_of_one_machine_and_no_unfinished_marker() -> None:
 
 def test_source_keeps_its_budgets() -> None:
     """Functions of sixty lines, docstring aside; files of 600, docstrings and all; eight parameters."""
-    import ast
-
     long_files, long_functions, wide = [], [], []
     for path in (p for p in tracked() if p.is_relative_to(ROOT / "src") and p.suffix == ".py"):
         text = path.read_text(encoding="utf-8")

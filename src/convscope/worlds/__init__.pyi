@@ -10,3 +10,5 @@ from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check
 from .images.folder import ImageFolder as ImageFolder
 from .images.unlabelled import UnlabelledImages as UnlabelledImages
+from .opening import as_input as as_input
+from .recipe import DataCheckRecipe as DataCheckRecipe

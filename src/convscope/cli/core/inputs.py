@@ -28,7 +28,7 @@ def device(name: str) -> "torch.device":
     Raises:
         MissingError: there is no such device.
     """
-    from convscope.learn.setup import find_device
+    from convscope.learn import find_device
 
     return find_device(name)
 
@@ -136,7 +136,7 @@ def picture(net: "Net", path: str) -> "Tensor":
         UsageError: the network's input is not one image.
         DataError: the file is missing or not an image.
     """
-    from convscope.worlds.opening import as_input
+    from convscope.worlds import as_input
 
     return as_input(Path(path), looks_at_pictures(net).contract)[None]
 

@@ -2,6 +2,7 @@ from .bounds import LayerStatistics as LayerStatistics
 from .bounds import layer_statistics as layer_statistics
 from .health import LayerHealth as LayerHealth
 from .health import layer_health as layer_health
+from .index import storage as storage
 from .index.build import IndexingProgress as IndexingProgress
 from .index.build import index_units as index_units
 from .index.build import iter_index_units as iter_index_units

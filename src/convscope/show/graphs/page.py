@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import convscope
-from convscope.nets.description.description import Description
+from convscope.nets import Description
 from convscope.show.graphs.cards import FAMILIES, Card, compact, counts, extent
 from convscope.show.graphs.drawing import SIZES, SLOPE, STEEPEST
 from convscope.show.graphs.static import KEY, legal, svg

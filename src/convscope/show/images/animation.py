@@ -9,7 +9,7 @@ from PIL import Image
 
 from convscope.show.images.draw import flatten_alpha
 from convscope.system.files import parse_json
-from convscope.worlds.images.decode import read_bytes, read_header
+from convscope.worlds.images import decode
 
 DESCRIPTION = 0x010E
 """The EXIF tag ImageDescription, in which an animation stores its recipe."""
@@ -60,5 +60,5 @@ def recipe_in(path: Path) -> Any:
         PhotoError: (a DataError) the file is missing, not a regular file, too large, or no image.
         ValueError: what it carries is no JSON.
     """
-    text = read_header(read_bytes(path), str(path)).getexif().get(DESCRIPTION)
+    text = decode.read_header(decode.read_bytes(path), str(path)).getexif().get(DESCRIPTION)
     return parse_json(text) if isinstance(text, str) else None

@@ -99,6 +99,8 @@ def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     times = max(size[0] / image.width, size[1] / image.height)
     if max(image.size) >= SMALL or times < 2:
         return image.resize(size, Image.Resampling.LANCZOS)
+    if size[0] % image.width == size[1] % image.height == 0:
+        return image.resize(size, Image.Resampling.NEAREST)
     whole = 4 * ceil(times)  # Pillow averages whole pixels: more of them come nearer to areas
     large = image.resize((image.width * whole, image.height * whole), Image.Resampling.NEAREST)
     return large.resize(size, Image.Resampling.BOX)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from convscope.graph.contract import InputContract
+from convscope.graph import InputContract
 from convscope.show.images.draw import ORANGE, grayscale_alpha, with_longer_side
 
 BACK = (236, 234, 228)

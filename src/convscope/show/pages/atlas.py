@@ -17,7 +17,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import bilingual, plain
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds import LabelledImages, scaled
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
 ICON, LABELLED = 112, 80

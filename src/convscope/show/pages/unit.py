@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import convscope
-from convscope.graph.contract import InputContract
+from convscope.graph import InputContract
 from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
 from convscope.show.images import contact_sheet, input_image

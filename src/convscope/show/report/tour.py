@@ -14,11 +14,8 @@ import torch
 
 import convscope
 from convscope.errors import Interrupted
-from convscope.graph.analysis.costs import costs, totals
-from convscope.graph.graph import Graph
-from convscope.learn import Epoch, Evaluation, evaluate, iter_train
-from convscope.learn.recipe import ClassificationRecipe
-from convscope.learn.setup import find_device
+from convscope.graph import Graph, costs, totals
+from convscope.learn import ClassificationRecipe, Epoch, Evaluation, evaluate, find_device, iter_train
 from convscope.nets import Net, load, save
 from convscope.show.images import png
 from convscope.show.report import chapters, worked_examples
@@ -28,7 +25,7 @@ from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.system.files import write_text
 from convscope.worlds.datasets import digits
-from convscope.worlds.images.photos import to_pil
+from convscope.worlds.images import to_pil
 
 NETWORKS = ("lecture", "lecture-relu")
 DIGIT = "digit.png"

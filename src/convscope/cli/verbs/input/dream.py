@@ -74,7 +74,7 @@ def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
 
 
 def _mask(path: str) -> "Tensor":
-    from convscope.graph.contract import InputContract
+    from convscope.graph import InputContract
     from convscope.worlds.images import photos
 
     return photos.to_tensor_uncropped(photos.open_photo(Path(path)), InputContract(1, 1, 1))[0]

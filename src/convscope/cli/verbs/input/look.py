@@ -98,7 +98,7 @@ def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
     if recipe.image is not None:
         return inputs.picture(net, recipe.image)
     from convscope.worlds.datasets import digits
-    from convscope.worlds.images.adapt import to_contract
+    from convscope.worlds.images import to_contract
 
     if not net.contract.is_digit:
         shape = "x".join(map(str, net.contract.shape))

@@ -101,8 +101,7 @@ def _portrayed(
 
 def _indexed(net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shell) -> "UnitIndex":
     """Return the index that is named or cached; else index this layer into the user's cache."""
-    from convscope.see.units import iter_index_units, known_index, one_unit, open_index
-    from convscope.see.units.index import storage
+    from convscope.see.units import iter_index_units, known_index, one_unit, open_index, storage
 
     place = one_unit(net, recipe.place)
     if recipe.index:

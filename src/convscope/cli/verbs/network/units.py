@@ -46,8 +46,7 @@ def run(recipe: UnitsRecipe, shell: Shell) -> VerbResult:
         UsageError: the network does not take one image (exit code 2).
         DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.see.units import shard_from_env
-    from convscope.see.units.index import storage
+    from convscope.see.units import shard_from_env, storage
 
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     data = inputs.samples(recipe.data, net, recipe, shell)
@@ -105,7 +104,7 @@ def _stopped(last: "IndexingProgress | None", folder: Path) -> Interrupted:
 
 def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
     """Return `--index`, or a folder in the user's cache for this choice of layers, k and batch."""
-    from convscope.see.units.index import storage
+    from convscope.see.units import storage
 
     if recipe.index is not None:
         return Path(recipe.index)

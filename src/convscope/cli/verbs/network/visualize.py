@@ -99,7 +99,7 @@ def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
     import torch
 
     from convscope.see.optimize import shape_of
-    from convscope.worlds.opening import as_input
+    from convscope.worlds import as_input
 
     height, width = shape_of(net.contract, tuple(recipe.size))[1:]
     contract = replace(net.contract, height=height, width=width)
