@@ -64,10 +64,4 @@ def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
     """
     from convscope.show.images import contact_sheet, draw
 
-    chosen = maps[list(units)].float()
-    top = float(chosen.abs().max()) or 1.0
-    if bool((chosen < 0).any()):
-        images = [draw.diverging(unit, top) for unit in chosen]
-    else:
-        images = [draw.grayscale_alpha(unit / top) for unit in chosen]
-    return contact_sheet.grid(images, [str(unit) for unit in units])
+    return contact_sheet.grid(draw.on_one_scale(list(maps[list(units)])), [str(unit) for unit in units])

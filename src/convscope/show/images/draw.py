@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -53,6 +54,23 @@ def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
     alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)
     hue = np.where(array[..., None] >= 0, np.array(ORANGE, np.uint8), np.array(BLUE, np.uint8))
     return Image.fromarray(np.concatenate([hue, alpha[..., None]], axis=-1))
+
+
+def on_one_scale(maps: Sequence[ArrayLike]) -> list[Image.Image]:
+    """Convert maps to images on one common scale, so that they can be compared.
+
+    Args:
+        maps: arrays or tensors `[h w]`, of any range.
+
+    Returns:
+        An image for each: black with alpha if no value is negative, else orange above zero and blue below;
+            opaque at the largest magnitude of all.
+    """
+    arrays = [np.nan_to_num(_numbers(one)) for one in maps]
+    top = max((float(np.abs(array).max()) for array in arrays), default=0.0) or 1.0
+    if any((array < 0).any() for array in arrays):
+        return [diverging(array, top) for array in arrays]
+    return [grayscale_alpha(array / top) for array in arrays]
 
 
 def flatten_alpha(image: Image.Image, paper: tuple[int, int, int] = PAPER) -> Image.Image:

@@ -1,15 +1,14 @@
 """An activation atlas as one zoomable HTML page, and as one image."""
 
 from collections.abc import Mapping
-from datetime import date
 
 import torch
 from markupsafe import Markup
 from PIL import Image
 
-import convscope
 from convscope.nets import Net
 from convscope.see.activation_atlas import Atlas, Cell, CellExample
+from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import PAPER, Row, Tile
 from convscope.show.images.draw import tag, webp
@@ -55,9 +54,7 @@ def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: in
         "share": f"{share:.0f}",
         "layout": atlas.layout,
         "seed": seed,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
         "skipped": len(data.problems),
     }
     figure = Figure("atlas.map", _map(atlas, net, data), command, CARTER, values, wide=True)

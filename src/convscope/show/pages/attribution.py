@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-import convscope
 from convscope.see.attribution import Explanation
+from convscope.show import html
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, Tile, in_rows
 from convscope.show.images.draw import data_uri, with_longer_side
@@ -129,21 +128,12 @@ def page(explanations: Sequence[Explanation], command: str) -> str:
     Returns:
         The HTML document.
     """
-    environment = Environment(
-        loader=PackageLoader("convscope.show"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = environment.get_template("report.css").render() + environment.get_template("explained.css").render()
-    rows = [_row(explanations, row) for row in range(len(explanations[0]))]
-    return environment.get_template("explained.html.j2").render(
-        rows=rows,
+    return html.render(
+        "explained.html.j2",
+        styles=("report.css", "explained.css"),
+        rows=[_row(explanations, row) for row in range(len(explanations[0]))],
         command=command,
-        version=convscope.__version__,
         net=explanations[0].task.net.name,
-        css=Markup(css),
     )
 
 

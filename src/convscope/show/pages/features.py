@@ -1,19 +1,17 @@
 """Feature maps of all layers for one input, as one HTML page and as one image."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 
-import torch
 from PIL import Image
 from torch import Tensor, nn
 
-import convscope
 from convscope.nets import Net
 from convscope.see.features import FeatureMaps, layers_with_units
 from convscope.see.units import LayerHealth
+from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import Row, Tile
-from convscope.show.images.draw import diverging, grayscale_alpha, tag, upscale
+from convscope.show.images.draw import on_one_scale, tag, upscale
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.report import Report, render
@@ -62,9 +60,7 @@ def page(
     facts += [("look.fact.answer", answer)] if answer else []
     values: Mapping[str, object] = {
         "net": net.name,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
     }
     return render(Report((Section("look.head", (first, maps)),), command, facts, values, page="look"))
 
@@ -133,11 +129,8 @@ def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Ti
             Tile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
             for name, unit in zip(names, units, strict=True)
         ]
-    top = float(layer.maps.abs().max()) or 1.0
-    signed = bool((layer.maps < 0).any())
-    tiles = []
-    for unit in units:
-        one = layer.maps[unit]
-        image = diverging(one, top) if signed else grayscale_alpha(one / top)
-        tiles.append(Tile(input_image.fitted(image, SIDE), notes=[str(unit)]))
-    return tiles
+    images = on_one_scale([layer.maps[unit] for unit in units])
+    return [
+        Tile(input_image.fitted(image, SIDE), notes=[str(unit)])
+        for image, unit in zip(images, units, strict=True)
+    ]

@@ -1,15 +1,13 @@
 """The report of one unit as one HTML page and as one image."""
 
 from collections.abc import Mapping
-from datetime import date
 
-import torch
 from PIL import Image
 
-import convscope
 from convscope.graph import InputContract
 from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
+from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import PAPER, Row, Tile
 from convscope.show.report.figure import Figure, Section
@@ -58,9 +56,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         "data": data,
         "images": f"{entry.images:,}",
         "seed": seed,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
         "skipped": skipped,
     }
     return render(Report((section,), command, facts, values, page="unit"))

@@ -6,17 +6,16 @@ The page is rewritten after every chapter, so that a tour that is stopped leaves
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-import convscope
 from convscope.errors import Interrupted
 from convscope.graph import Graph, costs, totals
 from convscope.learn import ClassificationRecipe, Epoch, Evaluation, evaluate, find_device, iter_train
 from convscope.nets import Net, load, save
+from convscope.show import html
 from convscope.show.images import png
 from convscope.show.report import chapters, worked_examples
 from convscope.show.report.events import CHAPTERS, Event, Learned, Looked, Opened, Written
@@ -225,9 +224,7 @@ def _write(state: State) -> None:
         if name in accuracy:
             facts.append((key, f"{100 * accuracy[name]:.1f}%"))
     values = {
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
         "seconds": round(state.seconds),
         "seed": state.recipe.seed,
         "folder": NETWORKS[1],
