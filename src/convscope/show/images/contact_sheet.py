@@ -21,8 +21,10 @@ PAPER, INK, FAINT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
 """RGB of the sheet, of names and titles, and of notes."""
 MARGIN, GAP = 16, 12
 """Pixels around the sheet, and between its tiles."""
-TITLE, NAME, NOTE = 20, 13, 11
-"""Sizes of the font, in pixels."""
+TITLE = 20
+"""Size of the headline's font, in pixels."""
+NAME, NOTE, WIDE = (13, 16), (11, 13), 200
+"""Sizes of the font of names and notes: the second where every column is at least `WIDE` pixels wide."""
 LEADING = 1.25
 """Distance between lines of text, in sizes of the font."""
 SIDE_COLUMN, NARROWEST, TITLE_WIDTH = 210, 48, 720
@@ -97,17 +99,20 @@ def compose(
         raise UsageError("rows with pictures", received=f"{len(rows)} rows")
     images = [[_opaque(tile.image, side) for tile in row.tiles] for row in rows]
     columns = _column_widths(images)
-    beside = [_block(row.name, row.notes, SIDE_COLUMN) for row in rows]
+    large = min(columns) >= WIDE
+    beside = [_block(row, SIDE_COLUMN, large) for row in rows]
     below = [
-        [_block(t.name, t.notes, width) for t, width in zip(row.tiles, columns, strict=False)] for row in rows
+        [_block(tile, width, large) for tile, width in zip(row.tiles, columns, strict=False)] for row in rows
     ]
     left = max(_width(lines) for lines in beside)
     left = MARGIN + (left + 2 * GAP if left else 0)
-    title_width = min(_width([*_texts([title], TITLE, INK), *_texts([note], NOTE, FAINT)]), TITLE_WIDTH)
+    title_width = min(
+        _width([*_texts([title], TITLE, INK), *_texts([note], NOTE[large], FAINT)]), TITLE_WIDTH
+    )
     width = max(left + sum(columns) + gap * (len(columns) - 1), MARGIN + title_width) + MARGIN
     head = [
         *_texts([title], TITLE, INK, width - 2 * MARGIN),
-        *_texts([note], NOTE, FAINT, width - 2 * MARGIN),
+        *_texts([note], NOTE[large], FAINT, width - 2 * MARGIN),
     ]
     tops = [MARGIN + (_height(head) + GAP if head else 0)]
     for texts, row_images, captions in zip(beside, images, below, strict=True):
@@ -203,12 +208,12 @@ def _tallest(images: Iterable[Image.Image | None]) -> int:
     return max((image.height for image in images if image is not None), default=0)
 
 
-def _block(name: str, notes: Sequence[str | Note], width: int) -> list[_Line]:
+def _block(captioned: Tile | Row, width: int, large: bool) -> list[_Line]:
     """Break a heading and its notes into lines of a given width."""
-    lines = _texts([name], NAME, INK, width)
-    for note in notes:
+    lines = _texts([captioned.name], NAME[large], INK, width)
+    for note in captioned.notes:
         text, colour = (note.text, note.colour) if isinstance(note, Note) else (note, FAINT)
-        lines += _texts([text], NOTE, colour, width)
+        lines += _texts([text], NOTE[large], colour, width)
     return lines
 
 

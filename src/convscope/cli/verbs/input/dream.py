@@ -143,7 +143,7 @@ class _Keeper:
         pictures.save(picture, self.folder / "dream.png", self.mark(made))
         before = Tile(self.picture(made.original), notes=["before"])
         row = Row([before, Tile(picture, notes=["after"])], ", ".join(made.layers))
-        side = min(picture.height, 480)
+        side = min(max(picture.height, 160), 480)
         sheet = contact_sheet.compose([row], title=f"A dream of {self.net.name}", side=side)
         pictures.save(sheet, self.folder / "sheet.png", self.mark(made))
         if self.frames:
