@@ -165,31 +165,54 @@ def test_no_folder_has_more_than_twelve_entries() -> None:
     assert {folder: count for folder, count in crowded.items() if count > 12} == {}
 
 
-def readme_commands() -> list[str]:
+RESULTS = "Five results"
+"""The README's section whose commands compute for a while, with the network for photographs."""
+
+
+def readme_commands() -> list[tuple[str, str]]:
+    """(heading of the section, command) for each line of the README's shell blocks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    found = []
+    for section in re.split(r"^## ", text, flags=re.MULTILINE):
+        for block in re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL):
+            lines = [line.split("  #")[0].strip() for line in block.splitlines()]
+            found += [(section.splitlines()[0], line) for line in lines if line and not line.startswith("#")]
+    return found
 
 
 def test_every_make_word_of_the_readme_exists() -> None:
-    words = {line.split()[1] for line in readme_commands() if line.startswith("make ")}
+    words = {line.split()[1] for _, line in readme_commands() if line.startswith("make ")}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert {"tour", "test"} <= words
     for word in words:
         assert re.search(rf"^{word}:", makefile, flags=re.MULTILINE), word
 
 
-def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_every_picture_and_page_that_the_documents_name_exists() -> None:
+    count = 0
+    for path, text in texts():
+        if path.suffix == ".md":
+            for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+                assert (path.parent / name).exists(), (path.name, name)
+                count += 1
+    assert count > 30
+
+
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_command_of_the_readme_runs(
+    slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     """In order, in one folder, as a reader would; `convscope tour` is what the tour's own test runs."""
     from convscope.cli.core.app import run
     from convscope.worlds.datasets import digits
 
     monkeypatch.chdir(tmp_path)
     commands = [
-        line for line in readme_commands() if line.startswith("convscope") and line != "convscope tour"
+        line
+        for section, line in readme_commands()
+        if line.startswith("convscope") and line != "convscope tour" and section.startswith(RESULTS) == slow
     ]
-    assert len(commands) >= 8
+    assert len(commands) >= (5 if slow else 8)
     _prepare(tmp_path, digits)
     for line in commands:
         code = run(shlex.split(line)[1:])
