@@ -23,7 +23,7 @@ MARGIN, GAP = 16, 12
 """Pixels around the sheet, and between its tiles."""
 TITLE = 20
 """Size of the headline's font, in pixels."""
-NAME, NOTE, WIDE = (13, 16), (11, 13), 200
+NAME, NOTE, WIDE = (14, 16), (11, 13), 200
 """Sizes of the font of names and notes: the second where every column is at least `WIDE` pixels wide."""
 LEADING = 1.25
 """Distance between lines of text, in sizes of the font."""
@@ -79,7 +79,8 @@ def compose(
 ) -> Image.Image:
     """Draw rows of images with captions below each other, in columns.
 
-    Every text is escaped, broken into two lines at most, and ends in an ellipsis where it does not fit.
+    Every text is escaped, broken into two lines at most, and has an ellipsis where it does not fit. Rows with
+    images leave the same room for captions, so that regular grids stay regular.
 
     Args:
         rows: at least one; they may have different numbers of tiles.
@@ -115,19 +116,24 @@ def compose(
         *_texts([note], NOTE[large], FAINT, width - 2 * MARGIN),
     ]
     tops = [MARGIN + (_height(head) + GAP if head else 0)]
+    foot = max(
+        (_height(c) for row, line in zip(images, below, strict=True) if _tallest(row) for c in line),
+        default=0,
+    )
     for texts, row_images, captions in zip(beside, images, below, strict=True):
-        tile = _tallest(row_images) + max(map(_height, captions))
+        tall = _tallest(row_images)
+        tile = tall + foot if tall else max(map(_height, captions))
         tops.append(tops[-1] + max(_height(texts), tile) + gap)
     sheet = Image.new("RGB", (width, tops[-1] - gap + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     _write(draw, head, (MARGIN, MARGIN))
     for y, texts, row_images, captions in zip(tops, beside, images, below, strict=False):
         _write(draw, texts, (MARGIN, y))
-        x, foot = left, y + _tallest(row_images)
+        x, caption = left, y + _tallest(row_images)
         for image, lines, column in zip(row_images, captions, columns, strict=False):
             if image is not None:
                 sheet.paste(image, (x, y))
-            _write(draw, lines, (x, foot))
+            _write(draw, lines, (x, caption))
             x += column + gap
     return sheet
 
