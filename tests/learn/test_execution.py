@@ -7,7 +7,7 @@ from tests.learn.conftest import small_net
 from torch import nn
 
 from convscope import nets
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn import execution
 from convscope.learn.execution import ExecutionConfig, choose, measure, retain_heap
 from convscope.learn.recipe import ClassificationRecipe
@@ -72,7 +72,7 @@ class Overflowing(nn.Module):
 
 
 def test_a_choice_whose_loss_is_not_finite_is_out():
-    net = nets.wrap(Overflowing(), InputContract(1, 4, 4))
+    net = nets.wrap(Overflowing(), TensorSpec((1, 4, 4)))
     assert measure(net, 4, [ExecutionConfig(), ExecutionConfig("bf16")])[ExecutionConfig("bf16")] == math.inf
     assert choose(net, ClassificationRecipe()) == ExecutionConfig()
 

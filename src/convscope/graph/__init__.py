@@ -13,8 +13,6 @@ from convscope.graph.analysis.receptive_field import Field as Field
 from convscope.graph.analysis.receptive_field import receptive_fields as receptive_fields
 from convscope.graph.chain import chain as chain
 from convscope.graph.chain import text as text
-from convscope.graph.contract import InputContract as InputContract
-from convscope.graph.contract import Shape as Shape
 from convscope.graph.document import from_json as from_json
 from convscope.graph.document import to_json as to_json
 from convscope.graph.expression import Computation as Computation
@@ -26,3 +24,8 @@ from convscope.graph.layer import Layer as Layer
 from convscope.graph.layer import Window as Window
 from convscope.graph.layers import LAYERS as LAYERS
 from convscope.graph.layers.conv import Conv2d as Conv2d
+from convscope.graph.spec import DIGIT as DIGIT
+from convscope.graph.spec import ImageTransform as ImageTransform
+from convscope.graph.spec import OutputSpec as OutputSpec
+from convscope.graph.spec import Shape as Shape
+from convscope.graph.spec import TensorSpec as TensorSpec

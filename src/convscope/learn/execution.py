@@ -131,7 +131,7 @@ def _key(net: Net, plan: TrainRecipe, candidates: list[ExecutionConfig]) -> str:
     facts = [
         repr(net.module),
         shapes,
-        net.contract.shape,
+        net.input_spec.shape,
         plan.batch,
         [asdict(c) for c in candidates],
         str(net.device),

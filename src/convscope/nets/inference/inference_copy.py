@@ -43,7 +43,7 @@ def inference_copy(
 
     Args:
         net: the network; it is not changed.
-        images: inputs `[b c ...]` in the contract's range; folding is kept only if the copy agrees with the
+        images: inputs `[b c ...]` in the spec's range; folding is kept only if the copy agrees with the
             network on the first of them, within `CLOSE`.
         places: addresses whose activations will be read; the network's result if empty. Convolutions that
             are read are not folded.
@@ -87,7 +87,7 @@ def inference_copy(
 
 
 def _with(net: Net, module: nn.Module) -> Net:
-    copy = Net(freeze_(module), net.contracts, net.labels, net.source, net.graph, net.name)
+    copy = net.with_module(freeze_(module))
     copy._cache.update(
         {key: found for key, found in net._cache.items() if isinstance(key, tuple) and key[0] == "survey"}
     )
@@ -173,7 +173,7 @@ def _find_pairs(
 
 
 def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:
-    example = net.example(len(images)) if len(net.contracts) > 1 else images
+    example = net.example(len(images)) if len(net.input_specs) > 1 else images
     return (images.to(net.device), *(() if isinstance(example, Tensor) else tuple(example[1:])))
 
 

@@ -74,7 +74,7 @@ class ExecutionPlan:
 
         Args:
             net: the network; it is not changed.
-            images: what it will run on, in the contract's range.
+            images: what it will run on, in the spec's range.
             places: where activations will be read.
 
         Returns:
@@ -396,4 +396,4 @@ def cache_key(net: Net) -> list[object]:
         JSON-ready values.
     """
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
-    return [repr(net.module), shapes, net.contract.shape]
+    return [repr(net.module), shapes, net.input_spec.shape]

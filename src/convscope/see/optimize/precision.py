@@ -30,7 +30,7 @@ def fastest_dtype(
         net: the network itself; copies of it for inference are timed.
         goal: the objective, or one that costs as much.
         climb: the optimizer's settings; its precision is ignored.
-        size: spatial size of the images to try with, if not the contract's.
+        size: spatial size of the images to try with, if not the spec's.
         autocast: whether the steps with a bfloat16 copy also run under `torch.autocast`.
 
     Returns:
@@ -58,6 +58,6 @@ def _seconds(
     net: Net, goal: Objective, climb: OptimizerConfig, precision: Precision, size: tuple[int, ...]
 ) -> float:
     """Return the seconds of one step with a copy of the network in this precision."""
-    canvas = pixel_image(net.contract, [0], size=size, device=net.device)
+    canvas = pixel_image(net.input_spec, [0], size=size, device=net.device)
     copy = ExecutionPlan(precision, climb.channels_last).copy_of(net, canvas.images().detach(), goal.places)
     return Benchmark(copy, goal, canvas, climb, ()).seconds()

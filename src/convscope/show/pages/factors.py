@@ -35,13 +35,13 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
 
     Args:
         factors: the non-negative factorisation of a layer's activations.
-        pictures: the inputs that were factorised, `[n c h w]` in the contract's range.
-        net: the network; its contract states the value range.
+        pictures: the inputs that were factorised, `[n c h w]` in the spec's range.
+        net: the network; its spec states the value range.
 
     Returns:
         The sheet in RGB.
     """
-    shown = [input_image.fitted(input_image.image_of(p, net.contract), SIDE) for p in pictures]
+    shown = [input_image.fitted(input_image.image_of(p, net.input_spec), SIDE) for p in pictures]
     colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
     spatial = factors.maps.dim() == 4
     tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
@@ -53,7 +53,7 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
             for k in range(len(weights))
         ]
         rows.append(Row([Tile(overlaid(image, weights, colours), "all groups"), *single]))
-    made = [input_image.fitted(input_image.image_of(p, net.contract), SIDE) for p in factors.images]
+    made = [input_image.fitted(input_image.image_of(p, net.input_spec), SIDE) for p in factors.images]
     synthetic = [
         Tile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))

@@ -35,7 +35,7 @@ def page(
 
     Args:
         net: the network.
-        image: the input `[c ...]` in the contract's range.
+        image: the input `[c ...]` in the spec's range.
         layers: activations of each layer, in execution order.
         strongest: most units shown of each layer, those with the largest sum of their map.
         command: the terminal command that makes the page again; printed on it.
@@ -46,14 +46,14 @@ def page(
     """
     known = {entry.place: entry for entry in health}
     shown = tag(
-        upscale(input_image.image_of(image, net.contract), 224),
-        net.contract.name,
-        input_image.kind(net.contract),
+        upscale(input_image.image_of(image, net.input_spec), 224),
+        net.input_spec.name,
+        input_image.kind(net.input_spec),
     )
     first = Figure(
         "look.input", element("div", shown, style="max-width:14rem"), command, net.source.name or net.name
     )
-    maps = rows.figure(layers, strongest, net.labels, known, command)
+    maps = rows.figure(layers, strongest, net.classes, known, command)
     units = sum(len(layer.maps) for layer in layers)
     facts = [("look.fact.layers", f"{len(layers):,}"), ("look.fact.units", f"{units:,}")]
     answer = best_answer(net, layers)
@@ -89,8 +89,8 @@ def best_answer(net: Net, layers: Sequence[FeatureMaps]) -> str:
     Returns:
         The first name of the class with the largest output; empty without labels or without the output.
     """
-    result = [layer for layer in layers if layer.place == "output" and len(layer.maps) == len(net.labels)]
-    return net.labels[result[-1].strongest(1)[0]].split(",")[0] if result and net.labels else ""
+    result = [layer for layer in layers if layer.place == "output" and len(layer.maps) == len(net.classes)]
+    return net.classes[result[-1].strongest(1)[0]].split(",")[0] if result and net.classes else ""
 
 
 def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int) -> Image.Image:
@@ -98,20 +98,20 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
 
     Args:
         net: the network.
-        image: the input `[c ...]` in the contract's range.
+        image: the input `[c ...]` in the spec's range.
         layers: activations of each layer, in execution order; at least one.
         strongest: most units shown of each layer, those with the largest sum of their map.
 
     Returns:
         The sheet in RGB; layers without two spatial axes are rows of units with their values.
     """
-    picture = input_image.fitted(input_image.image_of(image, net.contract), SIDE)
+    picture = input_image.fitted(input_image.image_of(image, net.input_spec), SIDE)
     rows = [Row([Tile(picture)], "the picture")]
     for layer in layers:
         extent = "x".join(map(str, layer.maps.shape))
         rows.append(
             Row(
-                _tiles(layer, strongest, net.labels),
+                _tiles(layer, strongest, net.classes),
                 layer.place,
                 [f"{extent}, {layer.silent} silent"],
             )

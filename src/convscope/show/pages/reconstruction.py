@@ -16,7 +16,7 @@ def sheet(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
 
     Args:
         drawn: the reconstructions.
-        net: the network they are from; its contract states the value range.
+        net: the network they are from; its spec states the value range.
         title: headline.
         exact: whether the relative error is written below each image, beside the cosine; for methods that aim
             at equality (inversion, not caricature).
@@ -31,7 +31,7 @@ def sheet(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
         )
     ]
     tiles = [
-        Tile(input_image.fitted(input_image.image_of(picture, net.contract), SIDE), name, [note])
+        Tile(input_image.fitted(input_image.image_of(picture, net.input_spec), SIDE), name, [note])
         for picture, (name, note) in zip((drawn.original, *drawn.images), captions, strict=False)
     ]
     return contact_sheet.compose(in_rows(tiles, min(len(tiles), COLUMNS)), title=title)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
 from convscope.show import html
@@ -33,14 +33,14 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
     Returns:
         The HTML document.
     """
-    contract, entry = net.contract, portrait.entry
+    spec, entry = net.input_spec, portrait.entry
     found: list[Figure | None] = [
-        figures.wanted(portrait, contract, command),
-        figures.patches(portrait, contract, command),
-        figures.patches(portrait, contract, command, bottom=True),
+        figures.wanted(portrait, spec, command),
+        figures.patches(portrait, spec, command),
+        figures.patches(portrait, spec, command, bottom=True),
         figures.histogram(portrait, command),
         figures.classes(portrait, command) if len(portrait.classes) > 1 else None,
-        figures.field(portrait, contract, command),
+        figures.field(portrait, spec, command),
     ]
     section = Section("unit.head", tuple(figure for figure in found if figure is not None))
     facts = [
@@ -79,7 +79,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
 
     Args:
         portrait: synthetic images, dataset examples and statistics of the unit.
-        net: the network; its contract states the value range.
+        net: the network; its spec states the value range.
 
     Returns:
         The sheet in RGB. The first row holds the maximising image and the real examples of largest
@@ -91,17 +91,17 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         (portrait.maximizing, portrait.top, "made for it"),
         (portrait.minimizing, portrait.bottom, "made against it"),
     ):
-        large = input_image.fitted(input_image.image_of(made.picture, net.contract), LARGE)
+        large = input_image.fitted(input_image.image_of(made.picture, net.input_spec), LARGE)
         text = f"{made.value:.3g}{', no gradient' if made.silent else ''}"
-        examples = [_example(patch, portrait, net.contract) for patch in patches]
+        examples = [_example(patch, portrait, net.input_spec) for patch in patches]
         rows.append(Row([Tile(large, f"{name}: {text}"), *examples]))
     title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
     return contact_sheet.compose(rows, title=title, note=_summary(portrait))
 
 
-def _example(patch: Patch, portrait: UnitReport, contract: InputContract) -> Tile:
+def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> Tile:
     """Return a real example as a tile: the patch, below it the whole image, with class and activation."""
-    crop, whole = (input_image.image_of(picture, contract) for picture in (patch.crop, patch.picture))
+    crop, whole = (input_image.image_of(picture, spec) for picture in (patch.crop, patch.picture))
     both = Image.new("RGB", (SMALL, LARGE), PAPER)
     both.paste(input_image.fitted(crop, SMALL), (0, 0))
     both.paste(input_image.outlined(whole, patch.box, SMALL), (0, LARGE - SMALL))
