@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -54,6 +55,19 @@ def test_every_public_name_can_be_had(package: str) -> None:
     module = importlib.import_module(package)
     for name in getattr(module, "__all__", ()):
         assert getattr(module, name) is not None, name
+
+
+def test_public_names_need_no_other_import_first() -> None:
+    """Each in a fresh process would take minutes: one that has imported nothing else, package by package."""
+    code = (
+        "import importlib, sys\nfor package in sys.argv[1:]:\n"
+        "    for name in list(sys.modules):\n"
+        "        if name.startswith('convscope'): del sys.modules[name]\n"
+        "    module = importlib.import_module(package)\n"
+        "    [getattr(module, name) for name in module.__all__ if name[0].islower()]\n"
+    )
+    packages = ["convscope.see.units", "convscope.nets", "convscope.worlds.images", "convscope.learn.style"]
+    subprocess.run([sys.executable, "-c", code, *packages], check=True)
 
 
 def test_no_public_name_is_hidden_by_a_module_of_its_name() -> None:

@@ -1,5 +1,6 @@
 """Networks of this package, one file each, in the registry `ZOO`."""
 
+from convscope.nets.zoo import keras_reference as keras_reference
 from convscope.nets.zoo.adain import ADAIN
 from convscope.nets.zoo.autoencoder import AUTOENCODER
 from convscope.nets.zoo.entry import ZooEntry
