@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.cli.core import inputs, results
 from convscope.cli.core.shell import Shell, VerbResult
-from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn import ClassificationRecipe
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, Evaluation, TrainProgress
@@ -82,7 +82,7 @@ def run(recipe: ClassificationRecipe, shell: Shell) -> VerbResult:
 def _followed(recipe: ClassificationRecipe) -> ClassificationRecipe:
     """Return the plan that will be followed: the recipe, or that of the run which it resumes."""
     from convscope import learn
-    from convscope.learn.recipe import refuse_unused
+    from convscope.learn import refuse_unused
 
     if recipe.resume is None:
         refuse_unused(recipe)

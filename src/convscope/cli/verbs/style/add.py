@@ -13,7 +13,7 @@ from convscope.cli.verbs.style import training
 from convscope.cli.verbs.style.training_recipes import StyleAddRecipe
 
 if TYPE_CHECKING:
-    from convscope.learn.style.setup import StyleTrainingSetup
+    from convscope.learn.style import StyleTrainingSetup
 
 schema = StyleAddRecipe
 
@@ -35,12 +35,12 @@ def run(recipe: StyleAddRecipe, shell: Shell) -> VerbResult:
 
 def _lesson(recipe: StyleAddRecipe) -> "StyleTrainingSetup":
     from convscope import nets
-    from convscope.learn.style import setup
+    from convscope.learn.style import named, setup_added_style
 
-    return setup.setup_added_style(
+    return setup_added_style(
         nets.load(recipe.model),
         recipe.photographs,
-        setup.named(recipe.style),
+        named(recipe.style),
         test=recipe.test,
         scales=training.scales(recipe),
         judging=training.judging(recipe),

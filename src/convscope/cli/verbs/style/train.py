@@ -17,7 +17,7 @@ from convscope.cli.verbs.style import training
 from convscope.cli.verbs.style.training_recipes import StyleTrainRecipe
 
 if TYPE_CHECKING:
-    from convscope.learn.style.setup import StyleTrainingSetup
+    from convscope.learn.style import StyleTrainingSetup
 
 schema = StyleTrainRecipe
 
@@ -38,12 +38,12 @@ def run(recipe: StyleTrainRecipe, shell: Shell) -> VerbResult:
 
 
 def _lesson(recipe: StyleTrainRecipe) -> "StyleTrainingSetup":
-    from convscope.learn.style import setup
+    from convscope.learn.style import named, setup_style_training
 
-    return setup.setup_style_training(
+    return setup_style_training(
         recipe.kind,
         recipe.photographs,
-        setup.named(recipe.style),
+        named(recipe.style),
         test=recipe.test,
         scales=training.scales(recipe),
         judging=training.judging(recipe),

@@ -13,8 +13,7 @@ from convscope.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, TrainProgress
-    from convscope.learn.style.setup import PerceptualConfig, StyleTrainingSetup
-    from convscope.learn.style.style_tasks import StyleLossWeights
+    from convscope.learn.style import PerceptualConfig, StyleLossWeights, StyleTrainingSetup
 
 SHOWN, SIDE = 4, 256
 """Photographs in the sheet that a training ends with, and their size."""
@@ -96,8 +95,8 @@ def resumed(recipe: Recipe) -> Recipe:
         UsageError: a setting is given that nothing reads, or that the run to resume has fixed.
         DataError: there is no run to resume, or it is damaged.
     """
-    from convscope.learn.recipe import refuse_unused
-    from convscope.learn.trainer.resume import resumed as run_of
+    from convscope.learn import refuse_unused
+    from convscope.learn import resumed as run_of
 
     if recipe.resume is None:
         refuse_unused(recipe)
@@ -115,7 +114,7 @@ def scales(recipe: StyleTrainingRecipe) -> "StyleLossWeights":
     Returns:
         The weights and settings.
     """
-    from convscope.learn.style.style_tasks import StyleLossWeights
+    from convscope.learn.style import StyleLossWeights
 
     content, style, smooth = recipe.content_weight, recipe.style_weight, recipe.smooth_weight
     if not isinstance(recipe, StyleTrainRecipe):
@@ -134,7 +133,7 @@ def judging(recipe: StyleTrainingRecipe) -> "PerceptualConfig":
     Returns:
         The configuration.
     """
-    from convscope.learn.style.setup import PerceptualConfig
+    from convscope.learn.style import PerceptualConfig
 
     return PerceptualConfig(
         recipe.judge,
@@ -149,6 +148,7 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.cli.core.provenance import stamp
     from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
@@ -157,8 +157,9 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     for square in lesson.test.middles(range(count), SIDE):
         photo = photos.to_pil(square.float() / 255)
         painted = [stylize(lesson.net, photo, {name: 1.0}) for name in names]
-        rows.append(contact_sheet.Row("", [photo, *painted], (), ["photograph", *names]))
-    return pictures.save(contact_sheet.sheet(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
+        tiles = zip((photo, *painted), ("photograph", *names), strict=True)
+        rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
+    return pictures.save(contact_sheet.compose(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
 
 
 def _sheet_name(folder: Path) -> str:
