@@ -1,6 +1,5 @@
 from .batches.augment_images import AUGMENTATIONS as AUGMENTATIONS
-from .execution import ExecutionConfig as ExecutionConfig
-from .execution import choose as choose
+from .execution import choose_execution as choose_execution
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import TrainRecipe as TrainRecipe
 from .setup import TrainingSetup as TrainingSetup

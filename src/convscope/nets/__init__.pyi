@@ -6,6 +6,7 @@ from .activations.recording import resolve as resolve
 from .description.description import Description as Description
 from .description.description import LayerInfo as LayerInfo
 from .description.description import describe as describe
+from .inference.execution import ExecutionConfig as ExecutionConfig
 from .io.folder import open_folder as open_folder
 from .io.folder import save as save
 from .io.graph_module import GraphModule as GraphModule

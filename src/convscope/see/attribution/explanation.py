@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, frozen
-from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.memory import retain_heap
 from convscope.see.attribution.faithfulness import Faithfulness, iter_metrics
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution

@@ -18,7 +18,7 @@ from convscope.errors import UsageError
 from convscope.interrupts import defer_interrupts
 from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net
-from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.memory import retain_heap
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
 from convscope.see.units import storage

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, frozen
-from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.memory import retain_heap
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.loop import Step, optimize_input
 from convscope.see.optimize.objective import Objective
+from convscope.see.visualization.execution import settled
 from convscope.see.visualization.objective_parser import Target
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.runner import (
@@ -214,7 +215,7 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
         _named(targets, silent),
         current.index,
         run.recipe,
-        run.pace.settled(run.recipe),
+        settled(run.recipe, run.execution),
         tuple(target.goal for target in targets),
         tuple(target.seed_text for target in targets),
         _kept_frames(parts, order),

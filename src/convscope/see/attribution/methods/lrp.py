@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.nets import Net
-from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.gradients import batched_input_gradients
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.methods.lrp_rules import LrpMode, RuleMap
