@@ -64,16 +64,19 @@ class Twice(nn.Module):
         super().__init__()
         self.conv, self.bn = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
         self.again, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.last, self.folds = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
-        return self.norm(self.again(self.again(y + self.bn(y))))
+        return self.folds(self.last(self.norm(self.again(self.again(y + self.bn(y))))))
 
 
 def test_what_cannot_be_folded_is_left_alone() -> None:
     net = stirred(wrap(Twice(), InputContract(3, 12, 12)))
     images = torch.rand(2, 3, 12, 12)
     copy = inference_copy(net, images, [LayerAddress("output")])
+    norms = [name for name, part in copy.module.named_modules() if isinstance(part, nn.BatchNorm2d)]
+    assert norms == ["bn", "norm"]
     ours, theirs = (record(n, images, ["output"]).popitem()[1] for n in (copy, net))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 

@@ -77,11 +77,11 @@ def test_alone_and_in_a_batch_with_every_option(small: Net, options: dict) -> No
 
 def test_what_was_chosen_makes_the_same_again(small: Net) -> None:
     made = visualize(small, "conv2:*", steps=4)
-    assert made.execution.batch == 12 and made.execution.precision == "fp32"
+    assert made.settled.batch == 12 and made.settled.precision == "fp32"
     options = {
-        name: value for name, value in made.execution.chosen().items() if name not in ("net", "places")
+        name: value for name, value in made.settled.chosen().items() if name not in ("net", "places")
     }
-    assert torch.equal(visualize(small, *made.execution.places, **options).images, made.images)
+    assert torch.equal(visualize(small, *made.settled.places, **options).images, made.images)
 
 
 def test_measured_once_and_kept(small: Net, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
@@ -95,14 +95,14 @@ def test_measured_once_and_kept(small: Net, monkeypatch: pytest.MonkeyPatch, tmp
 
     monkeypatch.setattr(Trial, "seconds", seconds)
     made = visualize(small, "conv2:*", steps=3)
-    assert (made.execution.precision, made.execution.batch) == ("bf16", 32)
+    assert (made.settled.precision, made.settled.batch) == ("bf16", 32)
     assert len({(one.precision, one.memory_format) for one in asked}) == 4
     assert {one.batch for one in asked} == {4, 8, 12, 16, 32}
     asked.clear()
     visualize(small, "conv2:*", steps=3)
     assert not asked
     fixed = visualize(small, "conv2:*", steps=3, precision="fp32", memory_format="contiguous", batch=2)
-    assert not asked and fixed.execution.batch == 2
+    assert not asked and fixed.settled.batch == 2
     assert small.module[0].weight.dtype == torch.float32
 
 
@@ -124,7 +124,7 @@ def test_sizes_of_memory(text: str, size: int) -> None:
 def test_memory_decides_the_batch(small: Net) -> None:
     def batch(memory: str) -> int:
         recipe = VisualizeRecipe(net="x", places=["conv2:*"], steps=2, memory=memory, batch=4096, size=[256])
-        return next(iter_visualize(small, recipe)).visualization().execution.batch
+        return next(iter_visualize(small, recipe)).visualization().settled.batch
 
     room = used_bytes(torch.device("cpu"))
     least, more = batch(f"{room + 120 * 10**6}B"), batch(f"{room + 400 * 10**6}B")
@@ -143,7 +143,7 @@ net = cs.load(sys.argv[1], weights=None, seed=0)
 layer, budget, size, steps = sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 made = cs.see.visualize(net, f"{layer}:*", steps=steps, size=[size], memory=f"{budget}GB", batch=4096)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(len(made), made.execution.batch, peak)
+print(len(made), made.settled.batch, peak)
 """
 
 

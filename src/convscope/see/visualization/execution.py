@@ -97,7 +97,7 @@ def choose_execution(work: VisualizationWork) -> ExecutionConfig:
     return replace(plain, batch=max(group, min(plain.batch, most) // group * group))
 
 
-def settled(recipe: VisualizeRecipe, execution: ExecutionConfig) -> VisualizeRecipe:
+def with_execution(recipe: VisualizeRecipe, execution: ExecutionConfig) -> VisualizeRecipe:
     """Return the recipe with an execution written into it, so that it gives the same result on any machine.
 
     Args:
