@@ -78,9 +78,7 @@ def test_alone_and_in_a_batch_with_every_option(small: Net, options: dict) -> No
 def test_what_was_chosen_makes_the_same_again(small: Net) -> None:
     made = visualize(small, "conv2:*", steps=4)
     assert made.settled.batch == 12 and made.settled.precision == "fp32"
-    options = {
-        name: value for name, value in made.settled.chosen().items() if name not in ("net", "places")
-    }
+    options = {name: value for name, value in made.settled.chosen().items() if name not in ("net", "places")}
     assert torch.equal(visualize(small, *made.settled.places, **options).images, made.images)
 
 

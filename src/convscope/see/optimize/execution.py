@@ -81,8 +81,8 @@ def fastest_precision(
     def prepare(execution: ExecutionConfig) -> Callable[[], object]:
         canvas = pixel_image(net.contract, [0], size=size, device=net.device)
         copy = inference_copy(net, canvas.images().detach(), goal.places, execution)
-        inner = execution.precision if autocast and execution.precision != "fp16" else "fp32"
-        return SampleRun(copy, goal, canvas, replace(config, precision=inner)).step()
+        precision = execution.precision if autocast else "fp32"
+        return SampleRun(copy, goal, canvas, replace(config, precision=precision)).step()
 
     facts = ["ascent", *network_facts(net), [str(place) for place in goal.places], size, autocast]
     candidates = [ExecutionConfig(one, config.memory_format) for one in precisions(net.device)]

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.inference.execution import ExecutionConfig, MemoryFormat
+from convscope.nets.inference.execution import ExecutionConfig, MemoryFormat, Precision
 from convscope.nets.inference.memory_format import channels_last, supports_channels_last
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import goal_names, no_gradient, require_finite, require_gradient
@@ -63,8 +63,8 @@ class OptimizerConfig:
     """Period in steps at which images are checked for a zero gradient, step 0 included. Those without one get
     gradients also through ReLUs that are inactive for the whole image, until a later check finds a true
     gradient; 0 turns this off. The default is the number of steps for which Lucid does so."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """`bf16` runs the forward pass under `torch.autocast`; scores and parameters stay in float32."""
+    precision: Precision = "fp32"
+    """Other than `fp32`: the forward pass runs under `torch.autocast`; scores stay in float32."""
     memory_format: MemoryFormat = "contiguous"
     """`channels_last` shows images to the network in that memory format, where it supports it."""
 
