@@ -307,7 +307,7 @@ def test_precision_is_measured_once(judge, photographs, tmp_path, monkeypatch):
     chosen = task.execution(net, ClassificationRecipe(batch=2))
     assert chosen in (ExecutionConfig("fp32", "channels_last"), ExecutionConfig("bf16", "channels_last"))
     assert moved(net, before) == set()
-    monkeypatch.setattr(StyleBankTask, "_seconds", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(StyleBankTask, "_step", lambda *_: pytest.fail("measured again"))
     assert task.execution(net, ClassificationRecipe(batch=2)) == chosen
 
 

@@ -71,6 +71,13 @@ def test_patience_ends_with_the_batches_but_every_candidate_has_its_turn(monkeyp
     assert clock.calls.count(MIXED) == 2  # once to prepare, once timed
 
 
+def test_what_is_hopeless_is_dropped_after_a_step(monkeypatch) -> None:
+    """bf16 without kernels for it takes ten times as long: a minute for a step is enough to know."""
+    clock = Clock(monkeypatch, lambda config: 60.0 if config == MIXED else 6.0)
+    assert fastest(clock.work(), [PLAIN, MIXED, LAST]) == PLAIN
+    assert clock.calls.count(MIXED) == 1 and clock.calls.count(LAST) == 2
+
+
 def test_load_that_comes_and_goes_affects_both(monkeypatch) -> None:
     """While something else runs, every step takes three times as long; the better one is chosen anyway."""
     clock = Clock(monkeypatch, lambda config: 0.0)

@@ -32,7 +32,9 @@ ROUNDS = 4
 ENOUGH = 1.0
 """Seconds after which a comparison begins no further round."""
 PATIENCE = 10.0
-"""Seconds after which no further batch size is tried."""
+"""Seconds after which no further batch size is tried, and a first step is too long to hide preparations."""
+HOPELESS = 2.0
+"""How many times slower such a first step may be than a step of the best configuration."""
 FAILURES = (ConvscopeError, RuntimeError)
 """What a step raises that cannot be computed in a configuration: NaN, a missing kernel, too little memory."""
 
@@ -144,6 +146,15 @@ class Trial:
         self._wait()
         return time.perf_counter() - started if finite else math.inf
 
+    @property
+    def images(self) -> int:
+        """Images that a step computes; 1 where the batch size is not part of the configuration."""
+        return self.config.batch or 1
+
+    def seconds_per_image(self) -> float:
+        """Run one step, and return its duration in seconds for each image."""
+        return self.seconds() / self.images
+
     def _wait(self) -> None:
         """Wait for the device to finish."""
         if self.work.device.type == "cuda":
@@ -169,16 +180,16 @@ def _faster(best: Trial, other: Trial) -> Trial:
 
     They take turns, so that a change of the machine's load affects both.
     """
-    if other.seconds() == math.inf:
+    first = other.seconds_per_image()  # prepares kernels and allocates memory
+    if first == math.inf:
         return best
-    started, taken = time.perf_counter(), (math.inf, math.inf)
+    if first * other.images > PATIENCE and first > HOPELESS * best.seconds_per_image():
+        return best
+    started, before, after = time.perf_counter(), math.inf, math.inf
     for _ in range(ROUNDS):
-        taken = min(taken[0], best.seconds()), min(taken[1], other.seconds())
+        before, after = min(before, best.seconds_per_image()), min(after, other.seconds_per_image())
         if time.perf_counter() - started > ENOUGH:
             break
-    before, after = (
-        time_taken / (trial.config.batch or 1) for time_taken, trial in zip(taken, (best, other), strict=True)
-    )
     return other if after * MIN_GAIN < before else best
 
 
