@@ -86,7 +86,7 @@ def answering(ref: str) -> Net:
 
 def pictures(net: Net) -> Tensor:
     """The photographs, as the network's inputs."""
-    return torch.stack([to_tensor(open_photo(path), net.contract) for path in PHOTOS])
+    return torch.stack([to_tensor(open_photo(path), net.input_spec) for path in PHOTOS])
 
 
 def measured(

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import convscope as cs
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net
 from convscope.worlds.images import photos
 
@@ -49,7 +49,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
         for way, run in ways.items():
             seconds[way].append(run())
     precision = cs.see.dream(
-        net, photos.to_tensor_uncropped(picture, net.contract), ours, untrained=True, octaves=1, steps=20
+        net, photos.to_tensor_uncropped(picture, net.input_spec), ours, untrained=True, octaves=1, steps=20
     ).recipe.precision
     return {"size": [height, width], "layer": theirs, "seconds": seconds, "precision": precision}
 
@@ -65,8 +65,8 @@ def prepared(name: str, folder: Path) -> tuple[Net, Path, str, str]:
     module.add_layers()
     file = folder / "bvlc_googlenet.pth"
     torch.save(module.state_dict(), file)
-    contract = InputContract(3, 224, 224, mean=(0.45,) * 3, std=(1 / 255,) * 3)
-    return cs.nets.wrap(module.eval(), contract), file, "inception_4d_3x3_reduce", "inception_4d_3x3_reduce"
+    spec = TensorSpec((3, 224, 224), mean=(0.45,) * 3, std=(1 / 255,) * 3)
+    return cs.nets.wrap(module.eval(), spec), file, "inception_4d_3x3_reduce", "inception_4d_3x3_reduce"
 
 
 def vgg16(folder: Path) -> tuple[Net, Path, str, str]:
@@ -84,7 +84,7 @@ def vgg16(folder: Path) -> tuple[Net, Path, str, str]:
 def dreamt(net: Net, picture: Image.Image, layer: str, precision: str) -> float:
     """From the opened picture to the finished one."""
     started = time.perf_counter()
-    photo = photos.to_tensor_uncropped(picture, net.contract)
+    photo = photos.to_tensor_uncropped(picture, net.input_spec)
     made = cs.see.dream(
         net,
         photo,
@@ -96,7 +96,7 @@ def dreamt(net: Net, picture: Image.Image, layer: str, precision: str) -> float:
         untrained=True,
         precision=precision,
     )
-    photos.to_pil(made.image, net.contract)
+    photos.to_pil(made.image, net.input_spec)
     return time.perf_counter() - started
 
 

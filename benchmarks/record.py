@@ -25,7 +25,7 @@ def run() -> Result:
         net = nets.load(ref, weights=None, seed=0)
         net.module.eval()
         shares = macs_until(net, places)
-        inputs = torch.rand(batch, *net.contract.shape)
+        inputs = torch.rand(batch, *net.input_spec.shape)
         for place, (ratio, by_hand) in ratios(net, inputs, places).items():
             over = ratio - shares[place]
             worst = max(worst, over)

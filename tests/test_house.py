@@ -164,11 +164,11 @@ def _prepare(folder: Path, digits) -> None:
 
     samples = digits.test()
     for index in range(20):
-        pixels = samples.batch([index])[0, 0].numpy()
+        pixels = samples.pixels([index])[0, 0].numpy()
         place = folder / "pictures" / samples.classes[int(samples.labels[index])]
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(place / f"{index}.png")
-    digit = Image.fromarray(samples.batch([0])[0, 0].numpy())
+    digit = Image.fromarray(samples.pixels([0])[0, 0].numpy())
     digit.save(folder / "digit.png")
     digit.convert("RGB").resize((96, 80)).save(folder / "photo.jpg")
     digit.convert("RGB").resize((80, 80)).save(folder / "painting.jpg")

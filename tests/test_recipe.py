@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import wrap
 from convscope.recipe import GIVEN, AtLeast, OnlyWith, Recipe
 from convscope.see.activation_atlas.recipe import AtlasRecipe, CaricatureRecipe, FactorsRecipe, InvertRecipe
@@ -255,7 +255,7 @@ def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
 def _images(recipe: VisualizeRecipe) -> torch.Tensor:
     torch.manual_seed(1)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3)).eval()
-    *_, last = iter_visualize(wrap(module, InputContract(3, 16, 18), name="n"), recipe)
+    *_, last = iter_visualize(wrap(module, TensorSpec((3, 16, 18)), name="n"), recipe)
     return last.visualization().images
 
 
@@ -289,20 +289,20 @@ def test_what_is_refused_would_have_had_no_effect_and_what_is_accepted_has_one(
 
 
 @pytest.mark.parametrize(
-    ("module", "contract", "place", "setting"),
+    ("module", "spec", "place", "setting"),
     [
-        (nn.Linear(5, 4), InputContract(5), "output:1", {"decay": 2.0}),
-        (nn.Linear(5, 4), InputContract(5), "output:1", {"transforms": "standard"}),
-        (nn.Linear(5, 4), InputContract(5), "output:1", {"size": [7]}),
-        (nn.Conv1d(2, 4, 3), InputContract(2, width=12), "output:1", {"transforms": "shifts"}),
-        (nn.Conv2d(3, 4, 3), InputContract(3, 8, 8), "output", {"reduce": "max"}),
-        (nn.Conv2d(3, 4, 3), InputContract(3, 8, 8), "output:1@2,2", {"reduce": "sum"}),
+        (nn.Linear(5, 4), TensorSpec((5,)), "output:1", {"decay": 2.0}),
+        (nn.Linear(5, 4), TensorSpec((5,)), "output:1", {"transforms": "standard"}),
+        (nn.Linear(5, 4), TensorSpec((5,)), "output:1", {"size": [7]}),
+        (nn.Conv1d(2, 4, 3), TensorSpec((2, 12)), "output:1", {"transforms": "shifts"}),
+        (nn.Conv2d(3, 4, 3), TensorSpec((3, 8, 8)), "output", {"reduce": "max"}),
+        (nn.Conv2d(3, 4, 3), TensorSpec((3, 8, 8)), "output:1@2,2", {"reduce": "sum"}),
     ],
 )
-def test_settings_without_effect_on_this_network(module, contract, place, setting) -> None:
+def test_settings_without_effect_on_this_network(module, spec, place, setting) -> None:
     from convscope.see import visualize
 
-    net = wrap(nn.Sequential(module).eval(), contract, name="n")
+    net = wrap(nn.Sequential(module).eval(), spec, name="n")
     with pytest.raises(UsageError, match=next(iter(setting))):
         visualize(net, place, steps=1, **setting)
     assert visualize(net, place, steps=1).steps == 1

@@ -7,8 +7,10 @@ from . import use as use
 from . import worlds as worlds
 from .errors import ConvscopeError as ConvscopeError
 from .graph.chain import chain as chain
-from .graph.contract import InputContract as InputContract
 from .graph.graph import Graph as Graph
+from .graph.spec import ImageTransform as ImageTransform
+from .graph.spec import OutputSpec as OutputSpec
+from .graph.spec import TensorSpec as TensorSpec
 from .nets.activations.address import LayerAddress as LayerAddress
 from .nets.activations.freezing import frozen as frozen
 from .nets.activations.recording import record as record

@@ -7,7 +7,7 @@ import torch
 from tests.any_network.test_hostile import Interrupt
 from tests.any_network.untouched import untouched
 from tests.any_network.verbs import VERBS
-from tests.nets.changing import CONTRACT, WAYS, make
+from tests.nets.changing import SPEC, WAYS, make
 from tests.nets.test_changing import attributes
 
 from convscope.errors import ConvscopeError
@@ -27,7 +27,7 @@ ALL = [(verb, way, end, at) for verb in VERBS for way in WAYS for end in ENDS fo
 
 def ended(verb: str, way: str, end: type[BaseException], at: int) -> None:
     """Let one verb look at one network, whose first layer raises when it runs for the `at`-th time."""
-    net = wrap(make(way), CONTRACT)
+    net = wrap(make(way), SPEC)
     before = attributes(net.module)
     interrupt = Interrupt(net.module.conv, end, at)  # pyright: ignore[reportArgumentType]
     with untouched(net.module), suppress(end, ConvscopeError):
@@ -52,7 +52,7 @@ def test_every_verb_on_every_network_ended_anywhere(verb, way, end, at) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("way", WAYS)
 def test_every_verb_works_on_every_network(verb: str, way: str) -> None:
-    net = wrap(make(way), CONTRACT)
+    net = wrap(make(way), SPEC)
     before = attributes(net.module)
     with untouched(net.module):
         VERBS[verb](net)

@@ -10,7 +10,7 @@ from tests.any_network.untouched import untouched
 from tests.any_network.verbs import VERBS
 from torch import nn
 
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import Net, wrap
 
 torch.set_num_threads(1)
@@ -79,7 +79,7 @@ def build(name: str, library: str) -> Net:
             sized = {"img_size": size} if name.startswith(SIZED) else {}
             module = timm.create_model(name, pretrained=False, **sized)
     module.train()
-    return wrap(module, InputContract(3, size, size), name=name)
+    return wrap(module, TensorSpec((3, size, size)), name=name)
 
 
 @pytest.mark.slow

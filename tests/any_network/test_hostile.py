@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope import see
 from convscope.errors import ConvscopeError
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import Net, record, wrap
 
 torch.set_num_threads(1)
@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 class FiveChannels(nn.Sequential):
     """More channels than a photograph has, and an output larger than the input."""
 
-    contracts = (InputContract(5, 9, 13),)
+    specs = (TensorSpec((5, 9, 13)),)
 
     def __init__(self) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ class FiveChannels(nn.Sequential):
 class Moving(nn.Sequential):
     """Batch normalisation in training mode: one careless pass, and its running mean is another."""
 
-    contracts = (InputContract(3, 10, 10),)
+    specs = (TensorSpec((3, 10, 10)),)
 
     def __init__(self) -> None:
         norm = nn.BatchNorm2d(6, momentum=0.9)
@@ -40,7 +40,7 @@ class Moving(nn.Sequential):
 class Float16(nn.Sequential):
     """Weights in the other half precision."""
 
-    contracts = (InputContract(1, 8, 8),)
+    specs = (TensorSpec((1, 8, 8)),)
 
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 2))
@@ -52,7 +52,7 @@ MODULES = (*HOSTILE, FiveChannels, Moving, Float16)
 
 def net_of(kind: type[nn.Module]) -> Net:
     torch.manual_seed(11)
-    return wrap(kind(), kind.contracts)  # pyright: ignore[reportAttributeAccessIssue]
+    return wrap(kind(), kind.specs)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.fixture(params=MODULES, ids=lambda kind: kind.__name__)
@@ -125,7 +125,7 @@ def _recipe(net: Net):
 
 def test_an_input_that_is_too_small_is_an_error_that_says_so() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 5), nn.MaxPool2d(4), nn.Conv2d(4, 2, 3))
-    net = wrap(module, InputContract(3, 32, 32))
+    net = wrap(module, TensorSpec((3, 32, 32)))
     with untouched(net.module):
         with pytest.raises(ConvscopeError, match="8") as caught, torch.no_grad():
             record(net, torch.zeros(1, 3, 8, 8), ["2"])

@@ -33,12 +33,12 @@ def _size(net: Net, name: str) -> tuple[int, ...]:
 
 
 def picture(net: Net, count: int = 1) -> tuple[torch.Tensor, ...]:
-    """Noise within each contract's range."""
+    """Noise within each spec's range."""
     generator = torch.Generator().manual_seed(1)
     made = []
-    for contract in net.contracts:
-        low, high = contract.value_range
-        made.append(low + (high - low) * torch.rand(count, *contract.shape, generator=generator))
+    for spec in net.input_specs:
+        low, high = spec.value_range
+        made.append(low + (high - low) * torch.rand(count, *spec.shape, generator=generator))
     return tuple(made)
 
 
@@ -70,14 +70,14 @@ def does_feature_maps(net: Net) -> None:
 def does_visualize(net: Net) -> None:
     place = target(net)
     made = see.visualize(net, f"{place}:0", place, steps=2, transforms="none")
-    assert made.images.shape == (2, *net.contract.shape)
-    low, high = net.contract.value_range
+    assert made.images.shape == (2, *net.input_spec.shape)
+    low, high = net.input_spec.value_range
     assert torch.isfinite(made.images).all()
     assert low <= float(made.images.min()) <= float(made.images.max()) <= high
 
 
 def does_effective_field(net: Net) -> None:
-    if len(net.contracts) == 1:
+    if len(net.input_specs) == 1:
         found = see.effective_receptive_field(net, target(net), picture(net, 2)[0])
         total = float(found.influence.sum())
         assert total == 0 or abs(total - 1) < 1e-6
@@ -102,15 +102,15 @@ def does_explain(net: Net, names: Iterable[str] = METHODS) -> None:
 
 
 def does_retell(net: Net) -> None:
-    if len(net.contracts) == 1:
+    if len(net.input_specs) == 1:
         made = see.invert(net, picture(net)[0], target(net), steps=2)
-        assert made.images.shape == (1, *net.contract.shape)
+        assert made.images.shape == (1, *net.input_spec.shape)
         assert torch.isfinite(made.images).all()
         assert torch.isfinite(see.caricature(net, picture(net)[0], target(net), steps=1).images).all()
 
 
 def does_factors(net: Net) -> None:
-    if len(net.contracts) == 1:
+    if len(net.input_specs) == 1:
         with torch.no_grad():
             act = record(net, picture(net, 2)[0], [target(net)])
         (act,) = act.values()
@@ -123,7 +123,7 @@ def does_factors(net: Net) -> None:
 
 def does_attribute(net: Net) -> None:
     """The whole way to the answer: forward derivatives, or an honest None."""
-    if len(net.contracts) == 1:
+    if len(net.input_specs) == 1:
         place = next(iter(record(net, picture(net), [target(net)])))
         axes = len(_size(net, place.layer))
         found = direction_to_logits(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
@@ -132,16 +132,16 @@ def does_attribute(net: Net) -> None:
 
 def does_units(net: Net) -> None:
     """All layers in one pass: the best of a few pictures are those that `record` finds for each unit."""
-    if len(net.contracts) > 1 or len(net.contract.shape) != 3:  # samples are pictures
+    if len(net.input_specs) > 1 or len(net.input_spec.shape) != 3:  # samples are pictures
         return
     chance = torch.Generator().manual_seed(3)
-    images = torch.randint(0, 256, (4, *net.contract.shape), dtype=torch.uint8, generator=chance)
-    data = ImageTensorDataset(images, torch.zeros(4, dtype=torch.int64), ("noise",), net.contract)
+    images = torch.randint(0, 256, (4, *net.input_spec.shape), dtype=torch.uint8, generator=chance)
+    data = ImageTensorDataset(images, torch.zeros(4, dtype=torch.int64), ("noise",), net.input_spec)
     index = see.index_units(net, data, k=2, batch=3)
     places = [layer.place for layer in index.layers]
     assert len(index) == sum(layer.units for layer in index.layers) >= 1
     with torch.no_grad():
-        parts = [record(net, scaled(part, net.contract), places) for part in images.split(3)]
+        parts = [record(net, scaled(part, net.input_spec), places) for part in images.split(3)]
     for place in parts[0]:  # in the same batches: statistics of the batch let rows influence each other
         act = torch.cat([part[place] for part in parts])
         peaks = act.float().reshape(*act.shape[:2], -1).amax(2)
@@ -152,10 +152,10 @@ def does_units(net: Net) -> None:
 
 
 def does_atlas(net: Net) -> None:
-    if len(net.contracts) == 1 and len(net.contract.shape) == 3:
+    if len(net.input_specs) == 1 and len(net.input_spec.shape) == 3:
         chance = torch.Generator().manual_seed(2)
-        images = torch.randint(0, 256, (16, *net.contract.shape), dtype=torch.uint8, generator=chance)
-        data = ImageTensorDataset(images, torch.zeros(16, dtype=torch.int64), ("noise",), net.contract)
+        images = torch.randint(0, 256, (16, *net.input_spec.shape), dtype=torch.uint8, generator=chance)
+        data = ImageTensorDataset(images, torch.zeros(16, dtype=torch.int64), ("noise",), net.input_spec)
         recipe = AtlasRecipe(
             net="", layer=target(net), data="", layout="pca", grid=2, min_count=1, steps=0, batch=2
         )

@@ -14,7 +14,7 @@ from convscope.worlds.datasets import digits
 @pytest.fixture
 def digit(tmp_path: Path) -> Path:
     path = tmp_path / "digit.png"
-    Image.fromarray(digits.test().batch([0])[0, 0].numpy()).save(path)
+    Image.fromarray(digits.test().pixels([0])[0, 0].numpy()).save(path)
     return path
 
 
@@ -58,7 +58,7 @@ def test_targets_of_one_first_word_keep_their_sheets(convscope, digit, tmp_path)
     """ImageNet has two cranes; a file is never written over by the next one."""
     module = nets.load("digits").module
     names = ("crane, a bird", "crane, a machine", *map(str, range(8)))
-    nets.save(nets.wrap(module, nets.load("digits").contract, names), tmp_path / "net")
+    nets.save(nets.wrap(module, nets.load("digits").input_spec, names), tmp_path / "net")
     words = ("--method", "saliency", "--target", "0", "--target", "1", "--no-checks")
     done = convscope("explain", digit, "--net", tmp_path / "net", *words, "--out", tmp_path / "seen")
     assert done.code == 0, done.err

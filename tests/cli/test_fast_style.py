@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from convscope import nets
-from convscope.learn.style.setup import CONTRACT
+from convscope.learn.style.setup import SPEC
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
 from convscope.show.images import png
 
@@ -59,7 +59,7 @@ def things(tmp_path) -> Path:
 def model(things) -> Path:
     torch.manual_seed(0)
     module = StyleBank(StyleBankConfig(("great-wave", "scream"), width=4, before=0, after=1)).eval()
-    return nets.save(nets.wrap(module, CONTRACT, name="painter"), things / "model")
+    return nets.save(nets.wrap(module, SPEC, name="painter"), things / "model")
 
 
 def test_train_add_apply_replay(convscope, things):

@@ -36,7 +36,7 @@ def here(convscope, tmp_path: Path) -> Path:
     from convscope.worlds.datasets import digits
 
     for number, name in enumerate(("a.png", "b.png")):
-        pixels = digits.test().batch([number])[0, 0].numpy()
+        pixels = digits.test().pixels([number])[0, 0].numpy()
         Image.fromarray(pixels).resize((32, 32)).save(tmp_path / name)
         (tmp_path / "classes" / name[0]).mkdir(parents=True)
         Image.fromarray(pixels).save(tmp_path / "classes" / name[0] / name)

@@ -7,7 +7,7 @@ from PIL import Image
 from convscope.cli.core import inputs
 from convscope.cli.core.shell import Shell
 from convscope.errors import DataError
-from convscope.graph import InputContract, chain
+from convscope.graph import TensorSpec, chain
 from convscope.nets import build, load, save, wrap
 from convscope.recipe import OnNetwork
 
@@ -33,7 +33,7 @@ def test_numbers_whose_sum_overflows_are_numbers(tmp_path):
 
 def test_a_running_statistic_that_is_no_number_is_named(tmp_path):
     graph = chain("1x8x8", "conv 2 3x3, batchnorm, flatten, dense 2")
-    net = wrap(build(graph, seed=0), InputContract(1, 8, 8), name="normed")
+    net = wrap(build(graph, seed=0), TensorSpec((1, 8, 8)), name="normed")
     net.module.get_submodule("batchnorm1").running_var[1] = torch.nan
     save(net, tmp_path)
     with pytest.raises(DataError, match="running_var"):

@@ -15,7 +15,7 @@ from convscope.show.images import png
 def digit(tmp_path: Path) -> Path:
     from convscope.worlds.datasets import digits
 
-    Image.fromarray(digits.test().batch([0])[0, 0].numpy()).save(tmp_path / "digit.png")
+    Image.fromarray(digits.test().pixels([0])[0, 0].numpy()).save(tmp_path / "digit.png")
     return tmp_path / "digit.png"
 
 

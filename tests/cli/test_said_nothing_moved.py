@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from convscope import nets
-from convscope.graph import InputContract, chain
+from convscope.graph import TensorSpec, chain
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def dead(tmp_path: Path) -> Path:
     """A saved network whose second convolution has weights of 0: its gradients exist and are exactly 0."""
     graph = chain("1x28x28", "conv 4 3x3, relu, conv 4 3x3, flatten, dense 10")
     net = nets.wrap(
-        nets.build(graph, seed=1), InputContract(1, 28, 28), labels=list("abcdefghij"), name="net"
+        nets.build(graph, seed=1), TensorSpec((1, 28, 28)), classes=list("abcdefghij"), name="net"
     )
     with torch.no_grad():
         net.module.get_submodule("conv2").weight.zero_()

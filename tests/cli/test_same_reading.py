@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from convscope import nets
-from convscope.graph import InputContract, chain
+from convscope.graph import TensorSpec, chain
+from convscope.graph.spec import ImageTransform
 from convscope.nets import Net
 from convscope.use import classify
 from convscope.worlds.datasets import digits
@@ -17,11 +18,11 @@ from convscope.worlds.opening import as_input
 
 CHAIN = "conv 4 3x3, relu, maxpool 2, flatten, dense 10"
 CONTRACTS = {
-    "digit": InputContract(1, 28, 28, name="digit"),
-    "digit of another size": InputContract(1, 32, 32, value_range=(-1.0, 1.0), name="digit"),
-    "fashion": InputContract(1, 28, 28),
-    "grey": InputContract(1, 24, 30, crop=0.875),
-    "colour": InputContract(3, 20, 24, value_range=(-1.0, 1.0)),
+    "digit": TensorSpec((1, 28, 28), kind="digit"),
+    "digit of another size": TensorSpec((1, 32, 32), value_range=(-1.0, 1.0), kind="digit"),
+    "fashion": TensorSpec((1, 28, 28)),
+    "grey": TensorSpec((1, 24, 30), transform=ImageTransform(crop=0.875)),
+    "colour": TensorSpec((3, 20, 24), value_range=(-1.0, 1.0)),
 }
 """By what their names and shapes say: only the first two hold digits."""
 VERBS = {
@@ -65,20 +66,20 @@ def seven(tmp_path: Path) -> Path:
 
 
 def saved(name: str, folder: Path) -> Path:
-    contract = CONTRACTS[name]
-    graph = chain("x".join(map(str, contract.shape)), CHAIN)
-    net = nets.wrap(nets.build(graph, seed=1), contract, labels=list("abcdefghij"), name="net")
+    spec = CONTRACTS[name]
+    graph = chain("x".join(map(str, spec.shape)), CHAIN)
+    net = nets.wrap(nets.build(graph, seed=1), spec, classes=list("abcdefghij"), name="net")
     return nets.save(net, folder / "net")
 
 
 def expected(name: str, file: Path) -> torch.Tensor:
     """As each form is defined, without the function under test."""
-    contract, photo = CONTRACTS[name], photos.open_photo(file)
+    spec, photo = CONTRACTS[name], photos.open_photo(file)
     if name == "digit":
         return digits.to_tensor(photo)
     if name == "digit of another size":  # set into 32 pixels as LeNet-5's authors did, then from -1 to 1
         return torch.nn.functional.pad(digits.to_tensor(photo), (2, 2, 2, 2)) * 2 - 1
-    return photos.to_tensor(photo, contract)
+    return photos.to_tensor(photo, spec)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -107,7 +108,7 @@ def test_python_reads_as_the_terminal_does(name, seven, tmp_path) -> None:
     assert by_file.units == by_tensor.units
     assert by_file.probabilities == pytest.approx(by_tensor.probabilities, rel=1e-5)
     torch.testing.assert_close(
-        as_input(Image.open(seven).convert("RGB"), net.contract), expected(name, seven)
+        as_input(Image.open(seven).convert("RGB"), net.input_spec), expected(name, seven)
     )
 
 
@@ -116,5 +117,5 @@ def test_a_picture_without_ink_is_no_digit_but_may_be_a_shirt(tmp_path) -> None:
     Image.fromarray(np.full((28, 28), 130, np.uint8)).save(tmp_path / "plain.png")
     net = nets.load(str(saved("fashion", tmp_path)))
     assert 0 < classify(net, tmp_path / "plain.png").probabilities[0] <= 1
-    assert digits.train().contract.is_digit and nets.load("lenet5").contract.is_digit
-    assert not photos.CONTRACT.is_digit
+    assert digits.train().spec.is_digit and nets.load("lenet5").input_spec.is_digit
+    assert not photos.SPEC.is_digit

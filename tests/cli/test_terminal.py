@@ -91,12 +91,12 @@ def test_every_hostile_word_in_every_place_of_every_verb(convscope, here: Path, 
 def hostile(here: Path) -> Path:
     """A network whose labels are hostile, a folder whose classes are, and a picture whose name is."""
     from convscope import nets
-    from convscope.graph.contract import InputContract
+    from convscope.graph.spec import TensorSpec
 
     texts = [HOSTILE["title"] + HOSTILE["direction"], HOSTILE["line"] + HOSTILE["one character"] + "\udcfe"]
     labels = [text.encode("utf-8", "replace").decode() for text in texts]
     net = nets.build(nets_graph())
-    nets.save(nets.wrap(net, InputContract(1, 12, 12), labels, name="net"), here / "net")
+    nets.save(nets.wrap(net, TensorSpec((1, 12, 12)), labels, name="net"), here / "net")
     for number, name in enumerate(texts):
         (here / "data" / name).mkdir(parents=True)
         for shade in range(10):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from convscope import nets
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 
 MARKUP = ("[/nope]", "[red]x", ":smile:", "[link=file:///etc]y", "<b>&", "\\[bold]", "[/]")
 
@@ -20,7 +20,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A network, a folder of pictures and files whose every name is markup."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     module = nets.build(chain("1x8x8", f"conv 2 3x3, flatten, dense {len(MARKUP)}"), seed=0)
-    nets.save(nets.wrap(module, InputContract(1, 8, 8), MARKUP, name="[/nope]"), tmp_path / "net")
+    nets.save(nets.wrap(module, TensorSpec((1, 8, 8)), MARKUP, name="[/nope]"), tmp_path / "net")
     for index, name in enumerate(label.replace("/", "|") for label in MARKUP):
         (tmp_path / "set" / name).mkdir(parents=True)
         for k in range(2):

@@ -19,7 +19,7 @@ def digit(tmp_path: Path) -> Path:
     from convscope.worlds.datasets import digits
 
     samples = digits.test()
-    Image.fromarray(samples.batch([0])[0, 0].numpy()).save(tmp_path / "digit.png")
+    Image.fromarray(samples.pixels([0])[0, 0].numpy()).save(tmp_path / "digit.png")
     return tmp_path / "digit.png"
 
 
@@ -112,7 +112,7 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     found = convscope("look", digit, "--net", "digits", "--out", "seen", "--json").json
     layers = {layer["place"]: layer for layer in found["layers"]}
     net = load("digits")
-    image = digits.test().batch([0]) / 255
+    image = digits.test().pixels([0]) / 255
     maps = torch.nn.functional.conv2d(image, net.module.conv1.weight, net.module.conv1.bias)  # pyright: ignore
     sums = maps[0].sum((1, 2)).detach()
     strongest = layers["conv1"]["strongest"][0]
@@ -196,7 +196,7 @@ def test_one_class_is_no_success(convscope, tmp_path: Path, digit: Path) -> None
     assert "one class only, a" in done.out and "a holds folders (b)" in done.out
     words = ("conv 2 3x3, relu, globalavgpool, dense 1", "pictures", "--epochs", "1", "--precision", "fp32")
     assert "one class only, a" in convscope("train", *words).err
-    net = nets.wrap(nets.build(chain("1x28x28", "flatten, dense 1")), digits.CONTRACT, ["a"], name="one")
+    net = nets.wrap(nets.build(chain("1x28x28", "flatten, dense 1")), digits.SPEC, ["a"], name="one")
     nets.save(net, tmp_path / "one")
     answer = convscope("classify", digit, "--net", "one")
     assert answer.code == 0

@@ -17,9 +17,9 @@ def other_weights(tmp_path: Path) -> Path:
 
 
 def drawn(folder: Path) -> Path:
-    digit = cs.worlds.digits.test().batch([0])[0]
+    digit = cs.worlds.digits.test().pixels([0])[0]
     path = folder / "digit.png"
-    cs.worlds.photos.to_pil(digit / 255, cs.load("digits").contract).save(path)
+    cs.worlds.photos.to_pil(digit / 255, cs.load("digits").input_spec).save(path)
     return path
 
 

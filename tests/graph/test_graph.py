@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.reference.random_graphs import graphs
 
 from convscope.errors import GraphError
-from convscope.graph import Graph, InputContract, Node, Window, chain, from_json, peak_bytes, to_json
+from convscope.graph import Graph, Node, TensorSpec, Window, chain, from_json, peak_bytes, to_json
 from convscope.graph.layers.activation import ReLU
 from convscope.graph.layers.conv import Conv2d
 from convscope.graph.layers.foreign import Foreign
@@ -209,21 +209,31 @@ def test_peak_memory_frees_what_nobody_reads():
 @pytest.mark.parametrize(
     "options",
     [
-        {"channels": 0},
-        {"height": 3},
+        {"shape": (0,)},
+        {"shape": ()},
+        {"shape": (3, 8, 8), "axes": "h w c"},
+        {"shape": (3, 8), "axes": "c t t"},
+        {"shape": (3, 8), "axes": "c"},
+        {"shape": (3, 1.0)},
+        {"shape": [3, 8, 8]},
+        {"kind": 3},
+        {"dtype": "float16"},
+        {"vocabulary": ["a"]},
+        {"sample_rate": 0},
+        {"transform": 0.875},
         {"mean": (0.0, 1.0)},
         {"std": (0.0,)},
         {"value_range": (1.0, 0.0)},
     ],
 )
-def test_contracts_that_make_no_sense(options):
+def test_specs_that_make_no_sense(options):
     with pytest.raises(GraphError):
-        InputContract(**options)
+        TensorSpec(**options)
 
 
-def test_contract_shapes():
-    contract = InputContract(3, 40, 100)
-    assert (contract.shape, contract.size, contract.axes) == ((3, 40, 100), (40, 100), "c h w")
-    assert contract.resized(8, 9).size == (8, 9)
-    assert InputContract(1, width=50).axes == "c w"
-    assert InputContract(7).shape == (7,)
+def test_spec_shapes():
+    spec = TensorSpec((3, 40, 100))
+    assert (spec.shape, spec.size, spec.axes) == ((3, 40, 100), (40, 100), "c h w")
+    assert spec.resized(8, 9).size == (8, 9)
+    assert TensorSpec((1, 50)).axes == "c w"
+    assert TensorSpec((7,)).shape == (7,)

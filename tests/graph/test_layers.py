@@ -1,4 +1,4 @@
-"""One contract for every kind of layer: a new one in the register is tested at once."""
+"""One spec for every kind of layer: a new one in the register is tested at once."""
 
 from dataclasses import MISSING, fields, replace
 

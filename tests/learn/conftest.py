@@ -5,7 +5,7 @@ import torch
 
 from convscope import nets
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset
 from convscope.worlds.datasets import digits
@@ -32,7 +32,7 @@ def one_thread():
 
 def small_net(seed: int = 0, text: str = SMALL) -> Net:
     graph = chain("1x28x28", text)
-    return nets.wrap(nets.build(graph, seed=seed), InputContract(1, 28, 28), name="small")
+    return nets.wrap(nets.build(graph, seed=seed), TensorSpec((1, 28, 28)), name="small")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from torch import nn
 from convscope import nets
 from convscope.cli.core import app
 from convscope.errors import DataError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Trainer, evaluate, setup_training
 from convscope.worlds import ImageTensorDataset
 
@@ -51,14 +51,14 @@ def test_labels_that_are_all_the_same(few):
     with pytest.raises(DataError, match="two classes or more"):
         Trainer(small_net(), zeros, plan=ClassificationRecipe(**EXACT))
     one = ImageTensorDataset(few.images[:10], torch.zeros(10), ["digit"])
-    net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 1)), InputContract(1, 28, 28))
+    net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 1)), TensorSpec((1, 28, 28)))
     with pytest.raises(DataError, match="all of the class digit"):
         Trainer(net, one, plan=ClassificationRecipe(**EXACT))
 
 
 def test_labels_of_a_loader_that_are_all_the_same(few):
     net = small_net()
-    net.labels = few.classes
+    net = net.with_classes(few.classes)
     inputs = few.images[:60].float() / 255
     batches = [(inputs[:30], torch.full((30,), 3)), (inputs[30:], torch.full((30,), 3))]
     with pytest.raises(DataError, match="labels are all 3"):
@@ -109,7 +109,7 @@ def constant(answer: int, classes: int = 10):
     nn.init.zeros_(layer.weight)
     with torch.no_grad():
         layer.bias.copy_(torch.nn.functional.one_hot(torch.tensor(answer), classes).float())
-    return nets.wrap(nn.Sequential(nn.Flatten(), layer), InputContract(1, 28, 28))
+    return nets.wrap(nn.Sequential(nn.Flatten(), layer), TensorSpec((1, 28, 28)))
 
 
 def test_an_accuracy_that_a_constant_reaches_is_said_to_be_so(few):

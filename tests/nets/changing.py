@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 
-CONTRACT = InputContract(3, 8, 8)
+SPEC = TensorSpec((3, 8, 8))
 
 
 class Changing(nn.Module):

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 
 
 class Reused(nn.Module):
     """One convolution and one ReLU, both used twice."""
 
-    contracts = (InputContract(4, 9, 11),)
+    specs = (TensorSpec((4, 9, 11)),)
 
     def __init__(self):
         super().__init__()
@@ -27,7 +27,7 @@ class Reused(nn.Module):
 class InPlace(nn.Module):
     """A ReLU that overwrites, and a residual sum that does too."""
 
-    contracts = (InputContract(3, 8, 8),)
+    specs = (TensorSpec((3, 8, 8)),)
 
     def __init__(self):
         super().__init__()
@@ -45,7 +45,7 @@ class InPlace(nn.Module):
 class DictOutput(nn.Module):
     """A dict of a tensor and a tuple, and an inner module that returns a tuple."""
 
-    contracts = (InputContract(2, 6, 10),)
+    specs = (TensorSpec((2, 6, 10)),)
 
     class Inner(nn.Module):
         def __init__(self):
@@ -72,7 +72,7 @@ class Pair(NamedTuple):
 class TwoInputs(nn.Module):
     """An image and a vector, a named tuple in between."""
 
-    contracts = (InputContract(3, 8, 6, name="image"), InputContract(4, name="facts"))
+    specs = (TensorSpec((3, 8, 6), name="image"), TensorSpec((4,), name="facts"))
 
     class Both(nn.Module):
         def forward(self, left, right):
@@ -92,7 +92,7 @@ class TwoInputs(nn.Module):
 class Choosing(nn.Module):
     """Which way, and how often, depends on the data."""
 
-    contracts = (InputContract(1, 12, 12),)
+    specs = (TensorSpec((1, 12, 12)),)
 
     def __init__(self):
         super().__init__()
@@ -108,7 +108,7 @@ class Choosing(nn.Module):
 class Signal(nn.Module):
     """One dimension, several dilations."""
 
-    contracts = (InputContract(5, width=40),)
+    specs = (TensorSpec((5, 40)),)
 
     def __init__(self):
         super().__init__()
@@ -124,7 +124,7 @@ class Signal(nn.Module):
 class Swallowing(nn.Module):
     """Catches every exception of its parts."""
 
-    contracts = (InputContract(1, 5, 5),)
+    specs = (TensorSpec((1, 5, 5)),)
 
     def __init__(self):
         super().__init__()
@@ -140,7 +140,7 @@ class Swallowing(nn.Module):
 class Half(nn.Sequential):
     """Weights in half precision."""
 
-    contracts = (InputContract(1, 8, 8),)
+    specs = (TensorSpec((1, 8, 8)),)
 
     def __init__(self):
         super().__init__(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 2))
@@ -150,7 +150,7 @@ class Half(nn.Sequential):
 class Training(nn.Sequential):
     """Partly in training mode, partly with fixed parameters."""
 
-    contracts = (InputContract(1, 6, 14),)
+    specs = (TensorSpec((1, 6, 14)),)
 
     def __init__(self):
         super().__init__(
@@ -163,7 +163,7 @@ class Training(nn.Sequential):
 class Folding(nn.Module):
     """Inside its block, the four patches of each image are rows of the batch, as in MobileViT."""
 
-    contracts = (InputContract(3, 8, 8),)
+    specs = (TensorSpec((3, 8, 8)),)
 
     class Block(nn.Module):
         def __init__(self):

@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 import torch
 from tests.any_network.untouched import untouched
-from tests.nets.changing import CONTRACT, WAYS, UsesIts, make
+from tests.nets.changing import SPEC, WAYS, UsesIts, make
 from torch import Tensor, nn
 
 from convscope import see
@@ -34,7 +34,7 @@ def attributes(module: nn.Module) -> dict[str, object]:
 def test_looking_leaves_it_as_it_was_and_answers_from_that_state(way: str) -> None:
     module = make(way)
     alone = deepcopy(module).eval()
-    net, before, chance = wrap(module, CONTRACT), attributes(module), module.chance.get_state()
+    net, before, chance = wrap(module, SPEC), attributes(module), module.chance.get_state()
     cached = [len(module.cache.keys), module.plain.clone(), module.tensors[0].clone(), module.part.clone()]
     with untouched(module):
         net.describe()
@@ -55,7 +55,7 @@ def test_looking_leaves_it_as_it_was_and_answers_from_that_state(way: str) -> No
 
 @pytest.mark.parametrize("way", ["weight through data", "cache that grows", "dropout always"])
 def test_pictures_are_the_same_each_time(way: str) -> None:
-    net = wrap(make(way), CONTRACT)
+    net = wrap(make(way), SPEC)
     with untouched(net.module):
         maps = [see.visualize(net, "conv:0", steps=2, transforms="none").images for _ in range(2)]
     assert torch.equal(*maps)
@@ -64,7 +64,7 @@ def test_pictures_are_the_same_each_time(way: str) -> None:
 def test_gradients_are_those_of_the_state_it_came_with() -> None:
     torch.manual_seed(0)
     module = UsesIts()
-    net, plain = wrap(module, CONTRACT), deepcopy(module)
+    net, plain = wrap(module, SPEC), deepcopy(module)
     for _ in range(3):
         x = X.clone().requires_grad_()
         (act,) = record(net, x, ["output"]).values()
@@ -107,13 +107,13 @@ def test_an_end_in_the_middle_is_taken_back_too(at: int, error: type[BaseExcepti
         with pytest.raises(error), frozen(module), torch.no_grad():
             run(module, X)
         with pytest.raises(error):
-            wrap(module, CONTRACT).describe()
+            wrap(module, SPEC).describe()
     assert module.calls == 0
 
 
 def test_an_ordinary_network_is_not_copied_once_it_is_known() -> None:
     module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))
-    net = wrap(module, CONTRACT)
+    net = wrap(module, SPEC)
     record(net, X, ["output"])
     assert not changes_itself(module)
     seen: list[int] = []
@@ -139,7 +139,7 @@ def test_a_scripted_network_too() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer torch calls TorchScript deprecated
         module = torch.jit.script(Counting())
-    net = wrap(module, CONTRACT)
+    net = wrap(module, SPEC)
     with torch.no_grad():
         first, second = (record(net, X, ["output"]) for _ in range(2))
     assert torch.equal(*first.values(), *second.values())
@@ -158,7 +158,7 @@ def test_what_changes_out_of_sight_for_some_inputs_is_said_and_taken_back() -> N
             return self.conv(x)
 
     module = Late()
-    plain, net = deepcopy(module.conv), wrap(module, CONTRACT)
+    plain, net = deepcopy(module.conv), wrap(module, SPEC)
     with untouched(module), torch.no_grad():
         with pytest.raises(GraphError, match="for some inputs writes to weight"):
             record(net, X, ["output"])
@@ -175,7 +175,7 @@ def test_a_large_weight_that_is_written_to_is_said(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(freezing, "COPIED", 0)
     module = make("weight in place")
     with pytest.raises(GraphError, match="wrote to weight"):
-        record(wrap(module, CONTRACT), X, ["output"])
+        record(wrap(module, SPEC), X, ["output"])
 
 
 def test_depth_takes_changes_back_as_well() -> None:

@@ -17,7 +17,7 @@ import torch
 from convscope import nets
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, TensorSpec
 
 GONE = object()
 DAMAGE: dict[str, Any] = {
@@ -47,21 +47,21 @@ DAMAGE: dict[str, Any] = {
 
 def graph_network() -> nets.Net:
     text = "conv 2 3x3 stride=1 padding=1, batchnorm, leakyrelu, maxpool 2, dropout, flatten, dense 2"
-    contract = InputContract(1, 8, 8, mean=(0.5,), std=(0.25,), name="digit", crop=0.875)
-    return nets.wrap(nets.build(chain("1x8x8", text), seed=0), contract, ("a", "b"), name="small")
+    spec = TensorSpec((1, 8, 8), mean=(0.5,), std=(0.25,), kind="digit", transform=ImageTransform(crop=0.875))
+    return nets.wrap(nets.build(chain("1x8x8", text), seed=0), spec, ("a", "b"), name="small")
 
 
 def painting_network() -> nets.Net:
     from convscope.nets.style.johnson import Johnson, Size
 
-    return nets.wrap(Johnson(Size("wave", 4, 1)), InputContract(3, 32, 32), name="painter")
+    return nets.wrap(Johnson(Size("wave", 4, 1)), TensorSpec((3, 32, 32)), name="painter")
 
 
 def bank() -> nets.Net:
     from convscope.nets.style.bank import StyleBank, StyleBankConfig
 
     return nets.wrap(
-        StyleBank(StyleBankConfig(("wave", "night"), 4, 0, 1, 1)), InputContract(3, 64, 64), name="bank"
+        StyleBank(StyleBankConfig(("wave", "night"), 4, 0, 1, 1)), TensorSpec((3, 64, 64)), name="bank"
     )
 
 
@@ -140,30 +140,32 @@ def test_every_field_times_every_damage(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("contracts", 0, "mean"), [float("nan")]),
-        (("contracts", 0, "mean"), [float("inf")]),
-        (("contracts", 0, "mean"), ["0"]),
-        (("contracts", 0, "mean"), "0"),
-        (("contracts", 0, "mean"), []),
-        (("contracts", 0, "std"), [0]),
-        (("contracts", 0, "std"), [-1]),
-        (("contracts", 0, "std"), [float("nan")]),
-        (("contracts", 0, "std"), [True]),
-        (("contracts", 0, "value_range"), [1, 0]),
-        (("contracts", 0, "value_range"), [0, 0]),
-        (("contracts", 0, "value_range"), [0, 1, 2]),
-        (("contracts", 0, "value_range"), [0, float("inf")]),
-        (("contracts", 0, "channels"), -1),
-        (("contracts", 0, "channels"), 1.0),
-        (("contracts", 0, "height"), 0),
-        (("contracts", 0, "width"), True),
-        (("contracts", 0, "crop"), 0),
-        (("contracts", 0, "crop"), float("nan")),
-        (("contracts",), {}),
+        (("inputs", 0, "mean"), [float("nan")]),
+        (("inputs", 0, "mean"), [float("inf")]),
+        (("inputs", 0, "mean"), ["0"]),
+        (("inputs", 0, "mean"), "0"),
+        (("inputs", 0, "mean"), []),
+        (("inputs", 0, "std"), [0]),
+        (("inputs", 0, "std"), [-1]),
+        (("inputs", 0, "std"), [float("nan")]),
+        (("inputs", 0, "std"), [True]),
+        (("inputs", 0, "value_range"), [1, 0]),
+        (("inputs", 0, "value_range"), [0, 0]),
+        (("inputs", 0, "value_range"), [0, 1, 2]),
+        (("inputs", 0, "value_range"), [0, float("inf")]),
+        (("inputs", 0, "shape", 0), -1),
+        (("inputs", 0, "shape", 0), 1.0),
+        (("inputs", 0, "shape", 1), 0),
+        (("inputs", 0, "shape", 2), True),
+        (("inputs", 0, "transform", "crop"), 0),
+        (("inputs", 0, "transform", "crop"), float("nan")),
+        (("inputs",), {}),
         (("graph", "outputs"), []),
         (("graph", "outputs"), ["dense1", "dense1"]),
-        (("labels",), "ab"),
-        (("labels",), [1, 2]),
+        (("outputs",), []),
+        (("outputs", 0, "classes"), "ab"),
+        (("outputs", 0, "kind"), 1),
+        (("outputs", 0, "classes"), [1, 2]),
         (("name",), 3),
         (("graph", "inputs", "input"), [1, 10**6, 10**6]),
     ],
@@ -178,12 +180,12 @@ def test_what_is_wrong_is_refused(path: tuple[Any, ...], value: Any, tmp_path: P
 
 
 @pytest.mark.parametrize("values", [(float("nan"),), ("0",), (None,), (1e31,), (1 + 1j,), 0.5, ()])
-def test_a_contract_holds_finite_numbers(values: Any) -> None:
+def test_a_spec_holds_finite_numbers(values: Any) -> None:
     from convscope.errors import GraphError
 
     for name in ("mean", "std", "value_range"):
         with pytest.raises(GraphError):
-            InputContract(1, 8, 8, **{name: values})
+            TensorSpec((1, 8, 8), **{name: values})
 
 
 def main() -> None:

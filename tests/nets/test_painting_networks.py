@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from convscope import nets
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets.style.bank import PLAIN, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
 
-CONTRACT = InputContract(3, 64, 64, mean=(0.5,), std=(0.25,))
+SPEC = TensorSpec((3, 64, 64), mean=(0.5,), std=(0.25,))
 
 
 def bank(styles=("wave", "scream", "night"), seed=0, **sizes):
@@ -135,7 +135,7 @@ def test_an_unknown_style_names_the_nearest():
 
 @pytest.mark.parametrize("make", [bank, lambda: Johnson(Size("wave", width=4, blocks=2)).eval()])
 def test_what_is_saved_comes_back(make, tmp_path):
-    net = nets.wrap(make(), CONTRACT, name="painter")
+    net = nets.wrap(make(), SPEC, name="painter")
     nets.save(net, tmp_path / "net")
     again = nets.load(tmp_path / "net")
     images = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(3))
@@ -158,7 +158,7 @@ def test_what_is_saved_comes_back(make, tmp_path):
     ],
 )
 def test_a_damaged_description_is_told(damage, tmp_path):
-    nets.save(nets.wrap(bank(), CONTRACT), tmp_path)
+    nets.save(nets.wrap(bank(), SPEC), tmp_path)
     path = tmp_path / "model.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "module": damage}))
     with pytest.raises(DataError):

@@ -11,10 +11,10 @@ from torch.nn.utils import parametrizations, prune
 
 from convscope import see
 from convscope.errors import ConvscopeError, GraphError, PlaceError, UsageError
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import record, wrap
 
-CONTRACT = InputContract(3, 8, 8)
+SPEC = TensorSpec((3, 8, 8))
 X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
@@ -92,7 +92,7 @@ WORK: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.parametrize("name", WORK)
 def test_these_work(name: str) -> None:
     module = WORK[name]()
-    net = wrap(module, CONTRACT)
+    net = wrap(module, SPEC)
     assert net.describe().macs == 36 * 4 * 27 + 144 * 5
     with torch.no_grad():
         (found,) = record(net, X, ["output"]).values()
@@ -101,7 +101,7 @@ def test_these_work(name: str) -> None:
 
 
 def test_no_parameters_work() -> None:
-    net = wrap(nn.Sequential(nn.ReLU(), nn.AvgPool2d(2)), CONTRACT)
+    net = wrap(nn.Sequential(nn.ReLU(), nn.AvgPool2d(2)), SPEC)
     assert net.describe().macs == net.describe().parameters == 0
     assert record(net, X, ["1"])
 
@@ -112,7 +112,7 @@ def test_a_scripted_function_at_the_end_is_one_foreign_layer() -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        net = wrap(Then(torch.jit.script(squared)), CONTRACT)
+        net = wrap(Then(torch.jit.script(squared)), SPEC)
     assert net.describe().macs == 36 * 4 * 27 + 4 * 6**3
 
 
@@ -126,7 +126,7 @@ def test_inputs_of_one_name_are_numbered(names: tuple[str, ...]) -> None:
         def forward(self, *inputs: Tensor) -> Tensor:
             return self.conv(sum(inputs))  # pyright: ignore[reportArgumentType]
 
-    net = wrap(Sum(), [InputContract(3, 8, 8, name=name) for name in names])
+    net = wrap(Sum(), [TensorSpec((3, 8, 8), name=name) for name in names])
     shown = net.describe().inputs
     assert len(shown) == len(names) and set(shown.values()) == {(3, 8, 8)}
     assert set(names) <= set(shown)
@@ -146,16 +146,16 @@ class FromDict(nn.Module):
 @pytest.mark.parametrize("module", [nn.ModuleList([nn.Conv2d(3, 2, 3)]), nn.ModuleDict(), nn.Module()])
 def test_a_module_without_forward_is_refused_when_it_is_wrapped(module: nn.Module) -> None:
     with pytest.raises(UsageError, match="forward of its own"):
-        wrap(module, CONTRACT)
+        wrap(module, SPEC)
 
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], type[ConvscopeError], str]] = {
     "lazy": (lambda: nn.Sequential(nn.LazyConv2d(4, 3)), UsageError, "not initialised"),
     "meta": (lambda: plain().to("meta"), UsageError, "meta device"),
     "only named arguments": (OnlyNamed, GraphError, "by position"),
-    "a dict": (FromDict, GraphError, "one tensor for each contract"),
-    "a KeyError": (lambda: Then(lambda x: {}["key"]), GraphError, "runs on what its contract states"),
-    "an AttributeError": (lambda: Then(lambda x: x.nowhere), GraphError, "its contract states"),
+    "a dict": (FromDict, GraphError, "one tensor for each spec"),
+    "a KeyError": (lambda: Then(lambda x: {}["key"]), GraphError, "runs on what its spec states"),
+    "an AttributeError": (lambda: Then(lambda x: x.nowhere), GraphError, "its spec states"),
     "nothing": (lambda: Then(lambda x: None), PlaceError, "returns a tensor"),
     "a number": (lambda: Then(lambda x: float(x.mean())), PlaceError, "returns a tensor"),
     "complex values": (lambda: Then(lambda x: torch.complex(x, x)), PlaceError, "view_as_real"),
@@ -166,7 +166,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], type[ConvscopeError], str]] = 
 @pytest.mark.parametrize("name", REFUSED)
 def test_these_are_refused_in_words(name: str) -> None:
     make, error, words = REFUSED[name]
-    net = wrap(make(), CONTRACT)
+    net = wrap(make(), SPEC)
     for look in (
         lambda: record(net, X, ["output"]),
         lambda: see.explain(net, X[:1], "saliency", "output:0", checks=()),
@@ -178,4 +178,4 @@ def test_these_are_refused_in_words(name: str) -> None:
 
 
 def test_the_meta_device_can_be_described() -> None:
-    assert wrap(plain().to("meta"), CONTRACT).describe().macs == 36 * 4 * 27 + 144 * 5
+    assert wrap(plain().to("meta"), SPEC).describe().macs == 36 * 4 * 27 + 144 * 5

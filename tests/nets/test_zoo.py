@@ -44,7 +44,7 @@ def test_built_module_holds_what_the_graph_counts(name):
 def test_answers_have_the_labels_shape(name):
     net = load(name, weights=None, seed=0)
     out = net(net.example(2))
-    shape = (len(net.labels),) if net.labels else net.contract.shape
+    shape = (len(net.classes),) if net.classes else net.input_spec.shape
     assert tuple(out.shape) == (2, *shape)
     assert not net.module.training
     assert net.source.paper
@@ -138,13 +138,13 @@ class TestAlexNet:
             b[i] = a[i] / (2 + 1e-4 * energy) ** 0.75
         np.testing.assert_allclose(norm(torch.from_numpy(a)[None])[0].numpy(), b, rtol=1e-6)
 
-    def test_contract_subtracts_the_mean_from_values_up_to_255(self, graph):
+    def test_spec_subtracts_the_mean_from_values_up_to_255(self, graph):
         with torch.device("meta"):
             net = load("alexnet-two-towers")
-        contract = net.contract
-        assert (np.array(1.0) - contract.mean[0]) / contract.std[0] == pytest.approx(255 - 0.485 * 255)
-        assert contract.shape == (3, 227, 227)
-        assert len(net.labels) == 1000
+        spec = net.input_spec
+        assert (np.array(1.0) - spec.mean[0]) / spec.std[0] == pytest.approx(255 - 0.485 * 255)
+        assert spec.shape == (3, 227, 227)
+        assert len(net.classes) == 1000
 
 
 class TestGoogLeNet:
@@ -175,17 +175,17 @@ class TestDigits:
 
         net, test = load("digits"), digits.test()
         with torch.no_grad():
-            scores = net(test.batch(torch.arange(len(test))).float() / 255)
+            scores = net(test.pixels(torch.arange(len(test))).float() / 255)
         accuracy = (scores.argmax(1) == test.labels).float().mean().item()
         assert f"{accuracy:.2%}" in net.source.note
         assert accuracy > 0.98
 
     def test_it_says_where_it_is_from(self):
         net = load("digits")
-        assert net.labels == tuple("0123456789")
+        assert net.classes == tuple("0123456789")
         assert "seed" in net.source.weights
         assert net.graph == ZOO["lecture-relu"].graph()
-        assert net.contract == ZOO["lecture-relu"].contract
+        assert net.input_spec == ZOO["lecture-relu"].input_spec
 
     def test_it_can_be_had_fresh(self):
         fresh = load("digits", weights=None, seed=1).module.state_dict()

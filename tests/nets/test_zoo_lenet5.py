@@ -49,7 +49,7 @@ def test_forward_equals_a_slow_reference(net):
         np.testing.assert_allclose(-net(image)[0].numpy(), expected, rtol=1e-4)
 
 
-def test_contract_gives_paper_and_ink_the_papers_values(net):
+def test_spec_gives_paper_and_ink_the_papers_values(net):
     paper, ink = net.normalise(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 32, 32))[0][:, 0, 0, 0]
     assert paper.item() == pytest.approx(-0.1, abs=1e-6)
     assert ink.item() == pytest.approx(1.175, abs=1e-6)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 
 torch.set_num_threads(1)
@@ -17,7 +17,7 @@ def small() -> Net:
     module.add_module("relu1", nn.ReLU())
     module.add_module("conv2", nn.Conv2d(8, 6, 3, stride=2))
     module.add_module("relu2", nn.ReLU(inplace=True))
-    return wrap(module, InputContract(3, 20, 24, mean=(0.5,), std=(0.25,)))
+    return wrap(module, TensorSpec((3, 20, 24), mean=(0.5,), std=(0.25,)))
 
 
 @pytest.fixture
@@ -38,4 +38,4 @@ def digit_net() -> Net:
         "dense2": nn.Linear(12, 10),
     }.items():
         module.add_module(name, part)
-    return wrap(module, InputContract(1, 28, 28), labels=[f"digit {d}" for d in range(10)])
+    return wrap(module, TensorSpec((1, 28, 28)), classes=[f"digit {d}" for d in range(10)])

@@ -13,7 +13,7 @@ from torch import nn
 
 from convscope import see
 from convscope.errors import ConvscopeError, UsageError
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.see import fooling_images, unit_report
 from convscope.see.optimize.tiling.geometry import TileConfig
@@ -21,7 +21,7 @@ from convscope.see.style.transfer import style_transfer
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.worlds import ImageTensorDataset
 
-CONTRACT = InputContract(3, 16, 16)
+SPEC = TensorSpec((3, 16, 16))
 LAYER = "late"
 
 
@@ -84,7 +84,7 @@ class Broken(nn.Module):
 
 
 def broken(way: str) -> Net:
-    return wrap(Broken(WAYS[way]).eval(), CONTRACT, labels=list("abcd"), name="broken")
+    return wrap(Broken(WAYS[way]).eval(), SPEC, classes=list("abcd"), name="broken")
 
 
 def photo(seed: int = 0) -> torch.Tensor:
@@ -94,7 +94,7 @@ def photo(seed: int = 0) -> torch.Tensor:
 def data() -> ImageTensorDataset:
     chance = torch.Generator().manual_seed(2)
     images = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=chance)
-    return ImageTensorDataset(images, torch.arange(20) % 2, ("even", "odd"), CONTRACT)
+    return ImageTensorDataset(images, torch.arange(20) % 2, ("even", "odd"), SPEC)
 
 
 def _portrait(net: Net) -> bool:
@@ -190,7 +190,7 @@ def test_nan_and_infinity_are_never_a_picture(way: str, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_where_a_gradient_arrives_nothing_is_reported(verb: str) -> None:
-    net = wrap(Broken(lambda h: h).eval(), CONTRACT, labels=list("abcd"), name="whole")
+    net = wrap(Broken(lambda h: h).eval(), SPEC, classes=list("abcd"), name="whole")
     assert not VERBS[verb](net)
 
 
@@ -209,7 +209,7 @@ class Two(nn.Module):
 
 
 def test_a_partly_broken_request_names_the_broken_one() -> None:
-    net = wrap(Two().eval(), CONTRACT, name="two")
+    net = wrap(Two().eval(), SPEC, name="two")
     for places in (["good:1", "bad:2", "good:0"], ["good:1 - 0.3*bad:2"]):
         with pytest.raises(UsageError, match="Received: bad:2 of two"):
             see.visualize(net, *places, steps=4)
@@ -222,7 +222,7 @@ def test_a_partly_broken_request_names_the_broken_one() -> None:
 
 
 def test_it_is_refused_before_the_first_batch_is_made() -> None:
-    net, steps = wrap(Two().eval(), CONTRACT, name="two"), []
+    net, steps = wrap(Two().eval(), SPEC, name="two"), []
     recipe = VisualizeRecipe(net="", places=["good:*", "bad:0"], steps=4, batch=1)
     with pytest.raises(UsageError, match="bad:0"):
         steps += see.iter_visualize(net, recipe)
@@ -238,11 +238,11 @@ def test_it_is_refused_in_tiles_too() -> None:
         def forward(self, x):
             return super().forward(x.detach())
 
-    net = wrap(Cut(nn.Conv2d(3, 4, 3, padding=1)).eval(), InputContract(3, 64, 64), name="cut")
+    net = wrap(Cut(nn.Conv2d(3, 4, 3, padding=1)).eval(), TensorSpec((3, 64, 64)), name="cut")
     with pytest.raises(UsageError, match="0 of cut"):
         list(
             optimize_input(
-                net, channel("0:1"), pixel_image(net.contract, [0]), steps=2, tiles=TileConfig(1024)
+                net, channel("0:1"), pixel_image(net.input_spec, [0]), steps=2, tiles=TileConfig(1024)
             )
         )
 
@@ -260,7 +260,7 @@ class Aside(nn.Module):
 
 
 def test_an_answer_that_does_not_depend_on_the_image_is_refused() -> None:
-    net = wrap(Aside().eval(), (CONTRACT, InputContract(5, name="facts")), name="aside")
+    net = wrap(Aside().eval(), (SPEC, TensorSpec((5,), name="facts")), name="aside")
     with pytest.raises(UsageError, match="output:1 of aside"):
         see.visualize(net, "output:1", steps=2)
 
@@ -273,7 +273,7 @@ def test_a_quantised_head_is_refused_and_the_layers_before_it_work() -> None:
         e for e in torch.backends.quantized.supported_engines if e != "none"
     )
     try:
-        net = wrap(torch.ao.quantization.quantize_dynamic(module, {nn.Linear}), CONTRACT, name="eight bits")
+        net = wrap(torch.ao.quantization.quantize_dynamic(module, {nn.Linear}), SPEC, name="eight bits")
         with pytest.raises(UsageError, match=r"(?s)output:1 of eight bits.*the last is late"):
             see.visualize(net, "output:1", steps=2)
         assert see.visualize(net, "late:1", steps=2).silent == ()

@@ -9,7 +9,7 @@ import pytest
 from tests.show.browser import PROBE, chromium, measured
 from tests.show.test_graphs import HOSTILE, Residual
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import load, wrap
 from convscope.show import graphs
 from convscope.show.graphs.drawing import scene
@@ -95,7 +95,7 @@ def assert_drawn_as(report, tree, cards, unfolded):
 
 @pytest.fixture(scope="module")
 def residual():
-    return described(wrap(Residual(), InputContract(3, 16, 16), name="net"))
+    return described(wrap(Residual(), TensorSpec((3, 16, 16)), name="net"))
 
 
 def test_modules_fold_and_unfold_by_click_and_by_key(residual, tmp_path):
@@ -145,7 +145,7 @@ def test_hostile_names_stay_text(tmp_path):
     module = nn.Sequential()
     for name in HOSTILE:
         module.add_module(name, nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()))
-    made = described(wrap(module, InputContract(3, 8, 8), name="<img src=x onerror=alert(3)>"))
+    made = described(wrap(module, TensorSpec((3, 8, 8)), name="<img src=x onerror=alert(3)>"))
     steps = """document.getElementById("more").click();
       label('"><img src=x onerror=alert(1)>').click(); report();
       errors.push.apply(errors, [].map.call(document.querySelectorAll("img, .sheet script"), String));"""

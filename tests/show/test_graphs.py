@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import load, wrap
 from convscope.show import graphs
 from convscope.show.graphs.cards import compact
@@ -44,7 +44,7 @@ def drawn(module_or_name):
     if isinstance(module_or_name, str):
         net = load(module_or_name)
     else:
-        net = wrap(module_or_name, InputContract(3, 16, 16), name="net")
+        net = wrap(module_or_name, TensorSpec((3, 16, 16)), name="net")
     description = net.describe()
     tree = graphs.tree(description)
     classes = {name: type(module).__name__ for name, module in net.module.named_modules()}
@@ -292,7 +292,7 @@ def hostile():
     module = nn.Sequential()
     for name in HOSTILE:
         module.add_module(name, nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()))
-    net = wrap(module, InputContract(3, 8, 8), name="<script>alert(2)</script>\ud800")
+    net = wrap(module, TensorSpec((3, 8, 8)), name="<script>alert(2)</script>\ud800")
     description = net.describe()
     tree = graphs.tree(description)
     return description, tree, graphs.cards(tree, {name: "<b>" for name, _ in net.module.named_modules()})
@@ -339,7 +339,7 @@ def test_a_thousand_layers_take_seconds():
         def forward(self, x):
             return self.body(x) + x
 
-    described = wrap(nn.Sequential(*(Block() for _ in range(300))), InputContract(3, 2, 2)).describe()
+    described = wrap(nn.Sequential(*(Block() for _ in range(300))), TensorSpec((3, 2, 2))).describe()
     flat = type(described)(**{**vars_of(described), "scopes": {}, "graph": renamed(described.graph)})
     for one in (described, flat):
         start = time.process_time()

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.use import Classification, classify, classifying
 from convscope.use.recipe import ClassifyRecipe
@@ -22,7 +22,7 @@ class Colour(nn.Module):
 
 @pytest.fixture
 def net() -> Net:
-    return wrap(Colour(), InputContract(3, 16, 16), labels=["red", "green", "blue"])
+    return wrap(Colour(), TensorSpec((3, 16, 16)), classes=["red", "green", "blue"])
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_file_an_image_and_a_tensor(net: Net, green: Path) -> None:
 
 
 def test_a_softmax_is_not_taken_twice(net: Net, green: Path) -> None:
-    soft = wrap(nn.Sequential(Colour(), nn.Softmax(1)), net.contract, net.labels)
+    soft = wrap(nn.Sequential(Colour(), nn.Softmax(1)), net.input_spec, net.classes)
     np.testing.assert_allclose(
         classify(soft, green).probabilities, classify(net, green).probabilities, rtol=1e-4
     )
@@ -75,9 +75,9 @@ def test_the_network_is_not_changed(net: Net, green: Path) -> None:
 
 def test_not_a_classifier(green: Path) -> None:
     with pytest.raises(UsageError, match="result of shape"):
-        classify(wrap(nn.Conv2d(3, 2, 3), InputContract(3, 16, 16)), green)
+        classify(wrap(nn.Conv2d(3, 2, 3), TensorSpec((3, 16, 16))), green)
     with pytest.raises(UsageError, match="top=0"):
-        classify(wrap(Colour(), InputContract(3, 16, 16)), green, top=0)
+        classify(wrap(Colour(), TensorSpec((3, 16, 16))), green, top=0)
 
 
 def test_the_recipe_is_a_command() -> None:

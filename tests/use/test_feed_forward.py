@@ -9,7 +9,7 @@ from PIL import Image
 
 from convscope import nets
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
@@ -29,7 +29,7 @@ from convscope.worlds.images import photos
 
 EXACT = ExecutionConfig("fp32", "contiguous")
 STYLES = ("great-wave", "scream", "starry-night")
-CONTRACT = InputContract(3, 64, 64, mean=(0.5,), std=(0.25,))
+SPEC = TensorSpec((3, 64, 64), mean=(0.5,), std=(0.25,))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def net():
     with torch.no_grad():
         for weight in module.parameters():
             weight.add_(0.05 * torch.randn_like(weight))
-    return nets.wrap(module, CONTRACT, name="painter")
+    return nets.wrap(module, SPEC, name="painter")
 
 
 def photo(width, height, seed=0):
@@ -92,7 +92,7 @@ def test_parts_fit_together(net, size, monkeypatch):
 def test_instance_norm_is_held_over_parts(monkeypatch):
     """With statistics of the picture made smaller there are no seams; each part with its own is far off."""
     torch.manual_seed(1)
-    net = nets.wrap(Johnson(Size("wave", width=4, blocks=1)).eval(), CONTRACT, name="johnson")
+    net = nets.wrap(Johnson(Size("wave", width=4, blocks=1)).eval(), SPEC, name="johnson")
     picture = photo(500, 260)
     whole = stylize(net, picture, choice=EXACT)
     monkeypatch.setattr(Johnson, "numbers_per_pixel", 1500)
@@ -150,7 +150,7 @@ def test_names_are_found_or_the_nearest_are_told(tmp_path):
 
 
 def test_what_cannot_mix_says_so(net):
-    one = nets.wrap(Johnson(Size("wave", width=4, blocks=0)).eval(), CONTRACT, name="johnson")
+    one = nets.wrap(Johnson(Size("wave", width=4, blocks=0)).eval(), SPEC, name="johnson")
     with pytest.raises(UsageError, match="no StyleBank"):
         stylize(one, photo(32, 32), {"wave": 0.5}, choice=EXACT)
     with pytest.raises(UsageError, match="paints"):
@@ -166,7 +166,7 @@ def any_style():
     trunk = nets.load("hed-vgg16").module.state_dict()
     module.encoder.load_state_dict({name: trunk[name] for name in module.encoder.state_dict()})
     return nets.wrap(
-        module.eval(), replace(nets.load("hed-vgg16").contract, height=64, width=64), name="adain"
+        module.eval(), replace(nets.load("hed-vgg16").input_spec, height=64, width=64), name="adain"
     )
 
 

@@ -63,7 +63,7 @@ def test_photographs_come_nearest_to_the_painting_that_is_asked_for(net, images,
 
 
 def test_it_says_where_it_is_from(net):
-    assert net.contract == ZOO["adain"].contract
+    assert net.input_spec == ZOO["adain"].input_spec
     assert "seed" in net.source.weights
     assert "hed-vgg16" in net.source.licence
     fresh = nets.load("adain", weights=None, seed=0)

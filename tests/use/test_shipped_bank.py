@@ -62,7 +62,7 @@ def test_every_style_is_nearest_its_own_painting(net, photographs, shared_data):
 
 def test_it_says_where_it_is_from(net):
     assert net.module.styles == STYLES
-    assert net.contract == ZOO["stylebank"].contract
+    assert net.input_spec == ZOO["stylebank"].input_spec
     assert "seed" in net.source.weights
     assert all(name in net.source.note for name in STYLES)
     fresh = nets.load("stylebank", weights=None, seed=0)

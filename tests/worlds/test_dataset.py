@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.worlds import ImageTensorDataset, scaled
 
 IMAGES = torch.arange(5 * 2 * 3 * 4, dtype=torch.uint8).reshape(5, 2, 3, 4)
@@ -14,7 +14,7 @@ LABELS = torch.tensor([0, 1, 2, 1, 0])
 def test_pictures_in_memory():
     samples = ImageTensorDataset(IMAGES, LABELS, ("a", "b", "c"))
     assert len(samples) == 5 and samples.shape == (2, 3, 4) and samples.problems == ()
-    assert torch.equal(samples.batch([4, 0]), IMAGES[[4, 0]])
+    assert torch.equal(samples.pixels([4, 0]), IMAGES[[4, 0]])
     part = samples.take(torch.tensor([3, 3, 1]))
     assert torch.equal(part.images, IMAGES[[3, 3, 1]]) and part.labels.tolist() == [1, 1, 1]
     assert part.classes == samples.classes
@@ -35,30 +35,30 @@ def test_batches_are_the_indices_in_order(indices, size):
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "classes", "contract"),
+    ("images", "labels", "classes", "spec"),
     [
         (IMAGES.float(), LABELS, "abc", None),
         (IMAGES[:, 0], LABELS, "abc", None),
         (IMAGES, LABELS[:4], "abc", None),
         (IMAGES, LABELS, "ab", None),
         (IMAGES, LABELS - 1, "abc", None),
-        (IMAGES, LABELS, "abc", InputContract(1, 3, 4)),
+        (IMAGES, LABELS, "abc", TensorSpec((1, 3, 4))),
     ],
 )
-def test_what_does_not_fit(images, labels, classes, contract):
+def test_what_does_not_fit(images, labels, classes, spec):
     with pytest.raises(DataError):
-        ImageTensorDataset(images, labels, classes, contract)
+        ImageTensorDataset(images, labels, classes, spec)
 
 
 @pytest.mark.parametrize("indices", [[5], [-1]])
 def test_indices_outside(indices):
     with pytest.raises(UsageError, match="from 0 to 4"):
-        ImageTensorDataset(IMAGES, LABELS, "abc").batch(indices)
+        ImageTensorDataset(IMAGES, LABELS, "abc").pixels(indices)
 
 
 def test_scaled():
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
-    assert torch.equal(scaled(levels, InputContract(1, 16, 16)), levels / 255)
-    wide = scaled(levels, InputContract(1, 16, 16, value_range=(-2.0, 3.0)))
+    assert torch.equal(scaled(levels, TensorSpec((1, 16, 16))), levels / 255)
+    wide = scaled(levels, TensorSpec((1, 16, 16), value_range=(-2.0, 3.0)))
     torch.testing.assert_close(wide.double(), levels.double() / 255 * 5 - 2, atol=1e-6, rtol=0)
     assert levels.dtype == torch.uint8

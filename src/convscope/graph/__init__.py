@@ -4,8 +4,6 @@ from convscope.graph.arithmetic import compare as compare
 from convscope.graph.arithmetic import output_size as output_size
 from convscope.graph.chain import chain as chain
 from convscope.graph.chain import text as text
-from convscope.graph.contract import InputContract as InputContract
-from convscope.graph.contract import Shape as Shape
 from convscope.graph.costs import LayerCost as LayerCost
 from convscope.graph.costs import Totals as Totals
 from convscope.graph.costs import costs as costs
@@ -22,3 +20,7 @@ from convscope.graph.layer import Window as Window
 from convscope.graph.layers import LAYERS as LAYERS
 from convscope.graph.receptive_field import Field as Field
 from convscope.graph.receptive_field import receptive_fields as receptive_fields
+from convscope.graph.spec import ImageTransform as ImageTransform
+from convscope.graph.spec import OutputSpec as OutputSpec
+from convscope.graph.spec import Shape as Shape
+from convscope.graph.spec import TensorSpec as TensorSpec

@@ -5,8 +5,8 @@ from itertools import pairwise, product
 from math import prod
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layers.conv import Conv1d, Conv2d
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import WindowGeometry
 
 

@@ -5,10 +5,10 @@ from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any
 
 from convscope.errors import GraphError, nearest
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
 from convscope.graph.names import NAME, is_chainable, kind_of, named, short, unnamed, words
+from convscope.graph.spec import Shape
 from convscope.recipe import real_number
 
 INPUT = "input"

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
+from convscope.graph.spec import Shape
 
 BYTES = 4
 """Size of one value in single precision."""

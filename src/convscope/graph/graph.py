@@ -8,8 +8,8 @@ from functools import cached_property
 from types import MappingProxyType
 
 from convscope.errors import GraphError, nearest
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer
+from convscope.graph.spec import Shape
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, ClassVar, Self
 
 from convscope.errors import GraphError, nearest
-from convscope.graph.contract import Shape
+from convscope.graph.spec import Shape
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from math import gcd, lcm
 from types import MappingProxyType
 
 from convscope.errors import GraphError, nearest
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import SAME, Window
+from convscope.graph.spec import Shape
 
 Interval = tuple[int, int] | None
 """First and last position that is read; None where nothing is read."""

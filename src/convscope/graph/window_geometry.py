@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, numbers
+from convscope.graph.spec import Shape
 
 Pairs = tuple[tuple[int, int], ...]
 

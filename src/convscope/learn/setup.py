@@ -10,7 +10,7 @@ import torch
 from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import ClassificationRecipe
 from convscope.learn.trainer.state import sha256_of
@@ -43,7 +43,7 @@ class TrainingSetup:
 def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
     """Load the network and the data that a recipe names, the network on its device.
 
-    In place of a network's name, `plan.network` may be a chain of layers; its input contract is then the
+    In place of a network's name, `plan.network` may be a chain of layers; its input spec is then the
     data's.
 
     Args:
@@ -60,12 +60,12 @@ def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
     device = find_device(plan.device)
     if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
         train, test = _open_data(plan, None)
-        contract = train.contract
-        graph = chain("x".join(map(str, contract.shape)), plan.network)
-        net = nets.wrap(nets.build(graph, seed=plan.seed), contract, train.classes, name="chain")
+        spec = train.spec
+        graph = chain("x".join(map(str, spec.shape)), plan.network)
+        net = nets.wrap(nets.build(graph, seed=plan.seed), spec, train.classes, name="chain")
     else:
         net = nets.load(plan.network, weights="packaged", seed=plan.seed)
-        train, test = _open_data(plan, net.contract)
+        train, test = _open_data(plan, net.input_spec)
     return TrainingSetup(net.to(device), train, test, _data_notes(train, test))
 
 
@@ -91,9 +91,7 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _open_data(
-    plan: ClassificationRecipe, contract: InputContract | None
-) -> tuple[LabelledImages, LabelledImages]:
+def _open_data(plan: ClassificationRecipe, spec: TensorSpec | None) -> tuple[LabelledImages, LabelledImages]:
     """Open the training and test data of a recipe.
 
     A folder with a part `train` and another part is used as it is divided; any other folder is divided by
@@ -102,13 +100,13 @@ def _open_data(
     folder = Path(plan.data)
     if plan.data == "digits" or not os.path.isdir(plan.data):  # noqa: PTH112  # takes text of any length
         return _open_part(plan, "train"), _open_part(plan, "test")
-    image_contract = contract if contract is not None and len(contract.size) == 2 else None
+    image_spec = spec if spec is not None and len(spec.size) == 2 else None
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
-        train = worlds.open(folder, "train", contract=image_contract)
-        return train, worlds.open(folder, test_split, contract=image_contract)
-    everything = worlds.open(folder, splits[0] if splits else None, contract=image_contract)
+        train = worlds.open(folder, "train", spec=image_spec)
+        return train, worlds.open(folder, test_split, spec=image_spec)
+    everything = worlds.open(folder, splits[0] if splits else None, spec=image_spec)
     return _split_by_class(everything, plan.seed)
 
 

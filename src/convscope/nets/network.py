@@ -1,17 +1,17 @@
-"""The network type of the package: a module with its input contracts, labels and origin."""
+"""The network type of the package: a module with specifications of its inputs and outputs, and its origin."""
 
 import inspect
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from convscope.errors import GraphError, UsageError
-from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
+from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
 
 if TYPE_CHECKING:
@@ -45,37 +45,70 @@ class Source:
 
 @dataclass(eq=False, repr=False)
 class Net:
-    """A network: any `nn.Module` with its input contracts, labels and origin.
+    """A network: any `nn.Module` with specifications of its inputs and outputs, and its origin.
 
-    Call it with tensors in the range of its contracts; it normalises them and runs the module. Its layers
+    Call it with tensors in the range of its input specs; it normalises them and runs the module. Its layers
     have addresses; `net.layers()` lists them.
 
     Args:
         module: the module that runs. Not copied.
-        contracts: one for each input of the module's `forward`, in order.
-        labels: names of the units of the result; may be empty.
+        input_specs: one for each input of the module's `forward`, in order.
+        output_specs: one for each output that is described; the first is that of the result.
         source: origin, paper, licence.
         graph: the graph that the module was built from, if any.
         name: name of the network in messages.
     """
 
     module: nn.Module
-    contracts: tuple[InputContract, ...]
-    labels: tuple[str, ...] = ()
+    input_specs: tuple[TensorSpec, ...]
+    output_specs: tuple[OutputSpec, ...] = (OutputSpec(),)
     source: Source = Source()
     graph: Graph | None = None
     name: str = "net"
     _cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:
-        inputs = ", ".join(f"{c.name} {'×'.join(map(str, c.shape))}" for c in self.contracts)
-        labels = f", {len(self.labels)} labels" if self.labels else ""
-        return f"<Net {self.name}: {inputs}{labels}, weights {self.source.weights}, on {self.device}>"
+        inputs = ", ".join(f"{c.name} {'×'.join(map(str, c.shape))}" for c in self.input_specs)
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return f"<Net {self.name}: {inputs}{classes}, weights {self.source.weights}, on {self.device}>"
 
     @property
-    def contract(self) -> InputContract:
-        """Contract of the first input."""
-        return self.contracts[0]
+    def input_spec(self) -> TensorSpec:
+        """Specification of the first input."""
+        return self.input_specs[0]
+
+    @property
+    def output_spec(self) -> OutputSpec:
+        """Specification of the first output."""
+        return self.output_specs[0]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the units of the first output; may be empty."""
+        return self.output_spec.classes
+
+    def with_classes(self, classes: Sequence[str]) -> "Net":
+        """Return a network that shares this module, with other names of the first output's units.
+
+        Args:
+            classes: the names, in order.
+
+        Returns:
+            The network; this one is left as it is.
+        """
+        first = replace(self.output_spec, classes=tuple(classes))
+        return replace(self, output_specs=(first, *self.output_specs[1:]))
+
+    def with_module(self, module: nn.Module) -> "Net":
+        """Return a network of the same specifications and origin that runs another module.
+
+        Args:
+            module: takes and returns the same as this network's module.
+
+        Returns:
+            The network; this one is left as it is.
+        """
+        return replace(self, module=module)
 
     @property
     def device(self) -> torch.device:
@@ -121,7 +154,9 @@ class Net:
         return self._cache[key]
 
     def example(self, batch: int = 1) -> Any:
-        """Return example inputs: constant tensors in the middle of the contracts' value ranges.
+        """Return example inputs: constant tensors in the middle of the specs' value ranges.
+
+        Inputs of indices are 0, which every vocabulary has.
 
         Args:
             batch: extent of the batch axis.
@@ -131,75 +166,78 @@ class Net:
             inputs.
         """
         made = tuple(
-            torch.full((batch, *c.shape), sum(c.value_range) / 2, device=self.device) for c in self.contracts
+            torch.full((batch, *c.shape), sum(c.value_range) / 2, device=self.device)
+            for c in self.input_specs
         )
         return made[0] if len(made) == 1 else made
 
     def normalise(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Normalise inputs: `(input - mean) / std`, on the network's device and in its dtype.
 
-        Integers other than bytes are only moved to the device: they are indices, not intensities.
+        Integers other than bytes are only moved to the device: they are indices, not intensities. A spec of
+        indices takes nothing else.
 
         Args:
-            *inputs: one tensor `[b c ...]` for each contract, in the contract's value range.
+            *inputs: one tensor `[b c ...]` for each spec, in the spec's value range.
 
         Returns:
             The normalised tensors, in the same order.
 
         Raises:
-            GraphError: the number of inputs, their axes or channels are not those of the contracts.
-            UsageError: an input holds bytes (uint8), whose range is not the contract's.
+            GraphError: the number of inputs, their axes or channels are not those of the specs.
+            UsageError: an input holds bytes (uint8), whose range is not the spec's, or floating point values
+                where the spec is for indices.
         """
-        if len(inputs) != len(self.contracts):
-            raise GraphError(f"{self.name} takes {len(self.contracts)} input(s)", received=f"{len(inputs)}")
-        return tuple(self._normalised(x, c) for x, c in zip(inputs, self.contracts, strict=True))
+        if len(inputs) != len(self.input_specs):
+            raise GraphError(f"{self.name} takes {len(self.input_specs)} input(s)", received=f"{len(inputs)}")
+        return tuple(self._normalised(x, c) for x, c in zip(inputs, self.input_specs, strict=True))
 
-    def _normalised(self, x: Tensor, contract: InputContract) -> Tensor:
-        if x.ndim != len(contract.shape) + 1 or x.shape[1] != contract.channels:
+    def _normalised(self, x: Tensor, spec: TensorSpec) -> Tensor:
+        if x.ndim != len(spec.shape) + 1 or (spec.has_channels and x.shape[1] != spec.channels):
             raise GraphError(
-                f"{contract.name}: axes b {contract.axes}, like {('b', *contract.shape)}",
+                f"{spec.name}: axes b {spec.axes}, like {('b', *spec.shape)}",
                 received=f"shape {tuple(x.shape)}",
-                hint="Add the batch axis with x[None]." if x.ndim == len(contract.shape) else "",
+                hint="Add the batch axis with x[None]." if x.ndim == len(spec.shape) else "",
             )
         if x.dtype == torch.uint8:
-            low, high = contract.value_range
+            low, high = spec.value_range
             raise UsageError(
-                f"{contract.name}: floating point values from {low:g} to {high:g}",
+                f"{spec.name}: floating point values from {low:g} to {high:g}",
                 received="bytes (uint8)",
                 hint="Convert: x.float() / 255 for a range from 0 to 1.",
             )
+        if spec.is_integer and x.is_floating_point():
+            raise UsageError(f"{spec.name}: whole numbers (int64)", received=f"{x.dtype}", hint="x.long()")
         weight = self._weight()
         if not x.is_floating_point():
             return x.to(weight.device)
-        mean, scale = self._statistics(contract, weight.device, weight.dtype)
+        mean, scale = self._statistics(spec, weight.device, weight.dtype)
         x = x.to(weight.device, weight.dtype)
         return x if mean is None else (x - mean) * scale
 
-    def _statistics(
-        self, contract: InputContract, device: torch.device, dtype: torch.dtype
-    ) -> tuple[Any, Any]:
+    def _statistics(self, spec: TensorSpec, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
         def make() -> tuple[Any, Any]:
-            if set(contract.mean) == {0.0} and set(contract.std) == {1.0}:
+            if set(spec.mean) == {0.0} and set(spec.std) == {1.0}:
                 return None, None
-            shape = (-1, *(1 for _ in contract.size))
+            shape = (-1, *(1 for _ in spec.size))
             with torch.inference_mode(False):  # the cached tensors are used in passes with gradients, too
-                mean = torch.tensor(contract.mean, device=device, dtype=dtype).view(shape)
-                scale = 1 / torch.tensor(contract.std, device=device, dtype=dtype).view(shape)
+                mean = torch.tensor(spec.mean, device=device, dtype=dtype).view(shape)
+                scale = 1 / torch.tensor(spec.std, device=device, dtype=dtype).view(shape)
             return mean, scale
 
-        return self.cache((contract, device, dtype), make)
+        return self.cache((spec, device, dtype), make)
 
     def __call__(self, *inputs: Tensor) -> Any:
         """Run the module on normalised inputs.
 
         Args:
-            *inputs: one tensor `[b c ...]` for each contract, in the contract's value range.
+            *inputs: one tensor `[b c ...]` for each spec, in the spec's value range.
 
         Returns:
             What the module returns.
 
         Raises:
-            GraphError: the inputs do not fit, or have another size than the contract and the module cannot
+            GraphError: the inputs do not fit, or have another size than the spec and the module cannot
                 take it.
             UsageError: an input holds bytes, or the network is on the meta device.
         """
@@ -223,12 +261,12 @@ class Net:
         except _MISFITS as error:
             self._check_call(inputs)
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-            wanted = " and ".join(str(c.shape) for c in self.contracts)
-            if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.contracts, strict=True)):
+            wanted = " and ".join(str(c.shape) for c in self.input_specs)
+            if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.input_specs, strict=True)):
                 raise GraphError(
-                    f"{self.name} runs on what its contract states, {wanted}",
+                    f"{self.name} runs on what its spec states, {wanted}",
                     received=reason,
-                    hint="Correct the contract, or the module, which gets one tensor for each contract.",
+                    hint="Correct the spec, or the module, which gets one tensor for each spec.",
                 ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
             raise GraphError(
@@ -246,7 +284,7 @@ class Net:
             signature.bind(*inputs)
         except TypeError as error:
             raise GraphError(
-                f"a forward that takes {len(inputs)} tensor(s) by position, one for each contract",
+                f"a forward that takes {len(inputs)} tensor(s) by position, one for each spec",
                 received=f"{self.name}, whose forward is {signature} ({error})",
                 hint="Wrap a module whose forward(x, ...) passes them on under their names.",
             ) from error
@@ -262,11 +300,19 @@ class Net:
         return self.cache("description", lambda: describe(self))
 
 
+def _example(spec: TensorSpec, batch: int, device: torch.device) -> Tensor:
+    """Return a constant input `[batch ...]`: 0 for indices, else the middle of the value range."""
+    if spec.is_integer:
+        return torch.zeros((batch, *spec.shape), dtype=torch.int64, device=device)
+    return torch.full((batch, *spec.shape), sum(spec.value_range) / 2, device=device)
+
+
 def wrap(
     module: nn.Module,
-    contract: InputContract | Sequence[InputContract],
-    labels: Sequence[str] = (),
+    spec: TensorSpec | Sequence[TensorSpec],
+    classes: Sequence[str] = (),
     *,
+    output: OutputSpec | Sequence[OutputSpec] | None = None,
     name: str = "",
     source: Source | None = None,
 ) -> Net:
@@ -274,8 +320,9 @@ def wrap(
 
     Args:
         module: the module; not copied or changed.
-        contract: the contract of its input; several, in order, if its `forward` takes several inputs.
-        labels: names of the units of its result.
+        spec: specification of its input; several, in order, if its `forward` takes several inputs.
+        classes: names of the units of its first output; short for an `output` with these classes.
+        output: specifications of its outputs, where more is known than the classes.
         name: name of the network; the class name if empty.
         source: its origin; by default only the name is known.
 
@@ -283,13 +330,19 @@ def wrap(
         The network, with the module's `graph` attribute as its graph if it has one.
 
     Raises:
-        UsageError: `module` is no `nn.Module` or has no `forward`, or there is no contract.
+        UsageError: `module` is no `nn.Module` or has no `forward`, there is no input spec, or both `classes`
+            and `output` are given.
     """
-    contracts = (contract,) if isinstance(contract, InputContract) else tuple(contract)
+    specs = (spec,) if isinstance(spec, TensorSpec) else tuple(spec)
+    outputs = (output,) if isinstance(output, OutputSpec) else tuple(output or ())
     if not isinstance(module, nn.Module):
         raise UsageError("a torch.nn.Module", received=type(module).__name__)
-    if not contracts or not all(isinstance(c, InputContract) for c in contracts):
-        raise UsageError("an InputContract for each input", received=repr(contract))
+    if not specs or not all(isinstance(s, TensorSpec) for s in specs):
+        raise UsageError("a TensorSpec for each input", received=repr(spec))
+    if not all(isinstance(o, OutputSpec) for o in outputs) or (outputs and classes):
+        raise UsageError(
+            "classes, or an OutputSpec for each output", received=f"classes={classes!r}, output={output!r}"
+        )
     if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
         raise UsageError(
             "a module with a forward of its own",
@@ -300,8 +353,8 @@ def wrap(
     graph = getattr(module, "graph", None)
     return Net(
         module,
-        contracts,
-        tuple(labels),
+        specs,
+        outputs or (OutputSpec(classes=tuple(classes)),),
         source or Source(called),
         graph if isinstance(graph, Graph) else None,
         called,

@@ -16,7 +16,7 @@ from convscope.nets.activations.classifier_output import log_probabilities
 from convscope.worlds.opening import as_input
 
 Picture = str | Path | Image.Image | Tensor
-"""A file, an opened image, or a tensor `[c h w]` in the contract's range."""
+"""A file, an opened image, or a tensor `[c h w]` in the spec's range."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def classify(net: Net, picture: Picture, top: int = 3) -> Classification:
 
     Args:
         net: a classifier; a file for one whose input is a bundled digit is converted to that form.
-        picture: a file, an opened image, or a tensor `[c h w]` (or `[1 c h w]`) in the contract's range.
+        picture: a file, an opened image, or a tensor `[c h w]` (or `[1 c h w]`) in the spec's range.
         top: number of classes to return; fewer, if the network has fewer.
 
     Returns:
@@ -82,10 +82,10 @@ def classifying(
         UsageError: the network has several inputs or is no classifier, or `top` or `batch` is not
             positive.
     """
-    if top < 1 or batch < 1 or len(net.contracts) != 1:
+    if top < 1 or batch < 1 or len(net.input_specs) != 1:
         raise UsageError(
             "a network with one input, and top and batch of 1 or more",
-            received=f"{len(net.contracts)} inputs, top={top}, batch={batch}",
+            received=f"{len(net.input_specs)} inputs, top={top}, batch={batch}",
         )
     remaining = iter(pictures)
     while chunk := list(islice(remaining, batch)):
@@ -106,7 +106,7 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
 
     Args:
         net: a classifier; runs in evaluation mode and is left unchanged.
-        images: `[b c ...]`, in the range and at the size of the network's contract.
+        images: `[b c ...]`, in the range and at the size of the network's spec.
 
     Returns:
         Probabilities `[b classes]`, on the CPU.
@@ -135,23 +135,25 @@ def _to_classification(
         return DataError(
             "finite numbers as the network's answer",
             received=f"NaN or infinity from {net.name} for {source}",
-            hint="Look for an overflow: half precision, or weights or a contract that are no numbers.",
+            hint="Look for an overflow: half precision, or weights or a spec that are no numbers.",
         )
     values, units = row.topk(min(top, len(row)))
     chosen = tuple(units.tolist())
-    labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in chosen)
+    labels = tuple(net.classes[unit] if unit < len(net.classes) else str(unit) for unit in chosen)
     return Classification(source, chosen, labels, tuple(values.tolist()), len(row))
 
 
 def _read_image(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
     """Read one image as an input of the network; return the error for one that cannot be read."""
     if isinstance(picture, Tensor):
-        image = picture[0] if picture.dim() == len(net.contract.shape) + 1 and len(picture) == 1 else picture
-        if image.dim() != len(net.contract.shape) or image.shape[0] != net.contract.channels:
-            return DataError(f"a tensor of shape {net.contract.shape}", received=f"{tuple(picture.shape)}")
+        image = (
+            picture[0] if picture.dim() == len(net.input_spec.shape) + 1 and len(picture) == 1 else picture
+        )
+        if image.dim() != len(net.input_spec.shape) or image.shape[0] != net.input_spec.channels:
+            return DataError(f"a tensor of shape {net.input_spec.shape}", received=f"{tuple(picture.shape)}")
         return image.detach().float().cpu()
     try:
-        return as_input(picture, net.contract)
+        return as_input(picture, net.input_spec)
     except DataError as error:
         return error
 

@@ -1,3 +1,5 @@
+from .batch import Batch as Batch
+from .dataset import Dataset as Dataset
 from .dataset import ImageTensorDataset as ImageTensorDataset
 from .dataset import LabelledImages as LabelledImages
 from .dataset import Problem as Problem

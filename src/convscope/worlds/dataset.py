@@ -1,4 +1,4 @@
-"""Labelled image data sets, in memory or read from files."""
+"""Data sets of samples of any kind, and labelled images, in memory or read from files."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract, Shape
+from convscope.graph.spec import Shape, TensorSpec
+from convscope.worlds.batch import Batch
 
 Indices = Sequence[int] | Tensor
 Picture = UInt8[Tensor, "b c h w"]
@@ -32,26 +33,21 @@ class Problem:
     reason: str
 
 
-class LabelledImages(ABC):
-    """Base class of data sets of labelled images of one shape.
+class Dataset(ABC):
+    """Base class of data sets: samples of any kind, with or without targets.
 
     Attributes:
         name: name of the data set, shown in tables and results.
-        classes: names of the classes.
-        labels: `labels[i]` is the class of image `i`, an index into `classes`.
-        contract: shape and value range of the images, and so the input contract of a network trained on them
-            without another one.
+        specs: one for each input of a sample, and so the input specs of a network trained on them without
+            others.
     """
 
     name: str
-    classes: tuple[str, ...]
-    labels: Int64[Tensor, " n"]
-    contract: InputContract
 
     @property
-    def shape(self) -> Shape:
-        """Shape of one image: (channels, height, width)."""
-        return self.contract.shape
+    @abstractmethod
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """Specifications of the inputs of a sample."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -60,26 +56,21 @@ class LabelledImages(ABC):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What makes labels wrong or results meaningless, as sentences; for example a single class."""
+        """What makes targets wrong or results meaningless, as sentences; for example a single class."""
         return ()
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __repr__(self) -> str:
-        extent = "x".join(map(str, self.shape))
-        return f"{type(self).__name__}({self.name}: {len(self):,} of {extent}, {len(self.classes)} classes)"
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     @abstractmethod
-    def batch(self, indices: Indices) -> Picture:
-        """Return a batch of images.
+    def batch(self, indices: Indices) -> Batch:
+        """Return some samples.
 
         Args:
-            indices: which images, from 0 to `len(self) - 1`, in any order, also repeated.
+            indices: which samples, from 0 to `len(self) - 1`, in any order, also repeated.
 
         Returns:
-            uint8 images `[b c h w]`, one for every index, in that order. 0 and 255 stand for the two ends of
-            `contract.value_range`; `scaled` converts.
+            Inputs in the range and at the size of `specs`, and targets; on the CPU.
 
         Raises:
             UsageError: an index is out of range.
@@ -87,13 +78,66 @@ class LabelledImages(ABC):
 
     @abstractmethod
     def take(self, indices: Indices) -> Self:
-        """Return the subset of some images.
+        """Return the subset of some samples.
 
         Args:
-            indices: which images, from 0 to `len(self) - 1`; this becomes their order.
+            indices: which samples, from 0 to `len(self) - 1`; this becomes their order.
 
         Returns:
-            A data set of the same classes.
+            A data set of the same kind.
+
+        Raises:
+            UsageError: an index is out of range.
+        """
+
+
+class LabelledImages(Dataset):
+    """Base class of data sets of labelled images of one shape.
+
+    Attributes:
+        classes: names of the classes.
+        labels: `labels[i]` is the class of image `i`, an index into `classes`.
+        spec: shape and value range of the images.
+    """
+
+    classes: tuple[str, ...]
+    labels: Int64[Tensor, " n"]
+    spec: TensorSpec
+
+    @property
+    @override
+    def specs(self) -> tuple[TensorSpec, ...]:
+        return (self.spec,)
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one image: (channels, height, width)."""
+        return self.spec.shape
+
+    @override
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        extent = "x".join(map(str, self.shape))
+        return f"{type(self).__name__}({self.name}: {len(self):,} of {extent}, {len(self.classes)} classes)"
+
+    @override
+    def batch(self, indices: Indices) -> Batch:
+        """Return images in the spec's value range, with their labels `[b]` as targets."""
+        chosen = checked(indices, len(self))
+        return Batch((scaled(self.pixels(chosen), self.spec),), self.labels[chosen])
+
+    @abstractmethod
+    def pixels(self, indices: Indices) -> Picture:
+        """Return a batch of images.
+
+        Args:
+            indices: which images, from 0 to `len(self) - 1`, in any order, also repeated.
+
+        Returns:
+            uint8 images `[b c h w]`, one for every index, in that order. 0 and 255 stand for the two ends of
+            `spec.value_range`; `scaled` converts.
 
         Raises:
             UsageError: an index is out of range.
@@ -114,17 +158,17 @@ class LabelledImages(ABC):
         """
         chosen = checked(indices, len(self))
         for part in chosen.split(size) if len(chosen) else ():
-            yield self.batch(part), self.labels[part]
+            yield self.pixels(part), self.labels[part]
 
 
 class ImageTensorDataset(LabelledImages):
     """A data set of labelled images held in memory as one uint8 tensor.
 
     Args:
-        images: images `[n c h w]`; 0 and 255 stand for the two ends of the contract's value range.
+        images: images `[n c h w]`; 0 and 255 stand for the two ends of the spec's value range.
         labels: class of each image, `[n]`.
         classes: names of the classes; label k is `classes[k]`.
-        contract: shape and value range; taken from the images when left out, with the range [0, 1].
+        spec: shape and value range; taken from the images when left out, with the range [0, 1].
         name: name of the data set, shown in tables and results.
 
     Raises:
@@ -138,7 +182,7 @@ class ImageTensorDataset(LabelledImages):
         images: UInt8[Tensor, "n c h w"],
         labels: Int64[Tensor, " n"],
         classes: Sequence[str],
-        contract: InputContract | None = None,
+        spec: TensorSpec | None = None,
         name: str = "pictures",
     ) -> None:
         labels = torch.as_tensor(labels, dtype=torch.int64)
@@ -153,12 +197,12 @@ class ImageTensorDataset(LabelledImages):
                 received=f"labels from {int(labels.min())} to {int(labels.max())}",
             )
         self.images, self.labels, self.classes, self.name = images, labels, tuple(classes), name
-        self.contract = contract or _plain(images)
-        if self.contract.shape != tuple(images.shape[1:]):
-            raise DataError(f"pictures of {self.contract.shape}", received=f"{tuple(images.shape[1:])}")
+        self.spec = spec or _plain(images)
+        if self.spec.shape != tuple(images.shape[1:]):
+            raise DataError(f"pictures of {self.spec.shape}", received=f"{tuple(images.shape[1:])}")
 
     @override
-    def batch(self, indices: Indices) -> Picture:
+    def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images."""
         return self.images[checked(indices, len(self))]
 
@@ -166,28 +210,28 @@ class ImageTensorDataset(LabelledImages):
     def take(self, indices: Indices) -> Self:
         """Return the subset of some images, copied."""
         indices = checked(indices, len(self))
-        return type(self)(self.images[indices], self.labels[indices], self.classes, self.contract, self.name)
+        return type(self)(self.images[indices], self.labels[indices], self.classes, self.spec, self.name)
 
 
-def scaled(pictures: UInt8[Tensor, "*b c h w"], contract: InputContract) -> Float[Tensor, "*b c h w"]:
-    """Convert bytes to floats in the contract's value range: 0 becomes its low end, 255 its high end.
+def scaled(pictures: UInt8[Tensor, "*b c h w"], spec: TensorSpec) -> Float[Tensor, "*b c h w"]:
+    """Convert bytes to floats in the spec's value range: 0 becomes its low end, 255 its high end.
 
     Args:
         pictures: uint8 images, `[c h w]` or `[b c h w]`.
-        contract: the input contract; only its value range is used.
+        spec: the input spec; only its value range is used.
 
     Returns:
         float32 images of the same shape.
     """
-    low, high = contract.value_range
+    low, high = spec.value_range
     unit = pictures.to(torch.float32).div_(255)
     return unit if (low, high) == (0.0, 1.0) else unit.mul_(high - low).add_(low)
 
 
-def _plain(images: UInt8[Tensor, "n c h w"]) -> InputContract:
-    """Return the contract of images with values in [0, 1]."""
+def _plain(images: UInt8[Tensor, "n c h w"]) -> TensorSpec:
+    """Return the spec of images with values in [0, 1]."""
     channels, height, width = images.shape[1:]
-    return InputContract(channels, height, width)
+    return TensorSpec((channels, height, width))
 
 
 def checked(indices: Indices, length: int) -> Int64[Tensor, " b"]:

@@ -72,7 +72,7 @@ def judge(folder) -> PerceptualLoss:
 def painter(styles=("wave", "scream"), seed=0):
     torch.manual_seed(seed)
     return nets.wrap(
-        StyleBank(StyleBankConfig(styles, width=4, before=0, after=1)), setup.CONTRACT, name="painter"
+        StyleBank(StyleBankConfig(styles, width=4, before=0, after=1)), setup.SPEC, name="painter"
     )
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn import evaluate
 from convscope.learn.execution import ExecutionConfig
 from convscope.learn.tasks.evaluation import Evaluation
@@ -66,7 +66,7 @@ def test_against_numpy_whatever_the_batch(fewer):
 
 def test_a_loader_says_the_same(fewer):
     net = small_net()
-    net.labels = fewer.classes
+    net = net.with_classes(fewer.classes)
     loader = DataLoader(TensorDataset(fewer.images.float() / 255, fewer.labels), batch_size=64)
     assert evaluate(net, loader).losses.tolist() == pytest.approx(
         evaluate(net, fewer).losses.tolist(), abs=1e-5
@@ -75,7 +75,7 @@ def test_a_loader_says_the_same(fewer):
 
 def test_bytes_from_a_loader_are_scaled(fewer):
     net = small_net()
-    net.labels = fewer.classes
+    net = net.with_classes(fewer.classes)
     loader = DataLoader(TensorDataset(fewer.images, fewer.labels), batch_size=64)
     assert evaluate(net, loader).loss == pytest.approx(evaluate(net, fewer).loss, abs=1e-5)
 
@@ -89,7 +89,7 @@ def test_low_precision_is_near(fewer):
 
 def test_another_number_of_classes_is_told(fewer):
     graph = chain("1x28x28", "flatten, dense 5")
-    net = nets.wrap(nets.build(graph, seed=0), InputContract(1, 28, 28), name="five")
+    net = nets.wrap(nets.build(graph, seed=0), TensorSpec((1, 28, 28)), name="five")
     with pytest.raises(UsageError, match=r"10 outputs.*five has 5"):
         evaluate(net, fewer)
 

@@ -13,7 +13,7 @@ from convscope import nets
 from convscope.cli.core import app
 from convscope.cli.verbs.style.training_recipes import StyleAddRecipe, StyleTrainRecipe
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn import Classification, ClassificationRecipe, Run, Trainer, resumed, train
 from convscope.learn.batches.source import make_batches
 from convscope.learn.recipe import PUBLISHED, refuse_unused
@@ -130,7 +130,7 @@ class Reconstruction:
     metric_sums = 1
 
     def make_batches(self, net, data, plan):
-        net.labels = data.classes
+        net = net.with_classes(data.classes)
         return make_batches(data, net, plan)
 
     def execution(self, net, plan):
@@ -151,7 +151,7 @@ class Reconstruction:
 
 def giver():
     torch.manual_seed(0)
-    return nets.wrap(nn.Conv2d(1, 1, 3, padding=1), InputContract(1, 28, 28), name="giver")
+    return nets.wrap(nn.Conv2d(1, 1, 3, padding=1), TensorSpec((1, 28, 28)), name="giver")
 
 
 def begun(few, out):
@@ -188,7 +188,7 @@ def test_a_task_is_looked_for_in_the_state_too(few, tmp_path):
     out = begun(few, tmp_path / "run")
     path = out / "recipe.toml"
     path.write_text(path.read_text().replace('task = "Reconstruction"\n', ""))
-    net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), InputContract(1, 28, 28))
+    net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), TensorSpec((1, 28, 28)))
     with pytest.raises(DataError, match="task"):
         train(net, few, resume=out)
 
@@ -270,8 +270,8 @@ def test_one_value_per_channel_is_what_batch_normalisation_cannot_learn_from(few
     with pytest.raises(UsageError, match="more than one value per channel") as caught:
         list(Trainer(net, few.take(range(4)), plan=ClassificationRecipe(epochs=1, **EXACT | {"batch": 1})))
     assert "--batch 2" in caught.value.hint
-    assert "contract" not in str(caught.value)
-    net.labels = few.classes
+    assert "spec" not in str(caught.value)
+    net = net.with_classes(few.classes)
     picture, label = few.images[:1].float() / 255, torch.tensor([3])
     with pytest.raises(UsageError, match="drop_last"):
         list(

@@ -7,7 +7,7 @@ from torch import nn
 
 from convscope import nets
 from convscope.errors import TrainingError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, iter_train
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous"}
@@ -68,7 +68,7 @@ def batches(count=10):
     ],
 )
 def test_the_layer_that_broke_is_named(where, text, step):
-    net = nets.wrap(Fragile(where), InputContract(4), labels=("a", "b"))
+    net = nets.wrap(Fragile(where), TensorSpec((4,)), classes=("a", "b"))
     error = caught(net, batches())
     assert text in error.received
     assert f"epoch 1, step {step}" in error.received
@@ -85,7 +85,7 @@ def test_a_wild_learning_rate(few):
 def test_bad_data_is_told_apart():
     data = batches()
     data[2][0][3, 1] = math.nan
-    net = nets.wrap(Fragile("nowhere"), InputContract(4), labels=("a", "b"))
+    net = nets.wrap(Fragile("nowhere"), TensorSpec((4,)), classes=("a", "b"))
     net.module.steps = -(10**9)
     error = caught(net, data)
     assert "in a batch at epoch 1, step 3" in error.received

@@ -86,9 +86,7 @@ def test_bit_for_bit_with_a_loader(few, fewer, tmp_path):
     loader = DataLoader(TensorDataset(few.images, few.labels), batch_size=64, shuffle=True)
 
     def net():
-        made = small_net()
-        made.labels = few.classes
-        return made
+        return small_net().with_classes(few.classes)
 
     plan = ClassificationRecipe(epochs=2, precision="fp32", memory_format="contiguous")
     straight = net()
@@ -237,7 +235,7 @@ def test_stopped_after_the_last_batch_of_an_epoch(few, tmp_path, loader):
 
     def begun(state=None):
         net = small_net()
-        net.labels = few.classes
+        net = net.with_classes(few.classes)
         return Trainer(net, data, plan=plan, state=state)
 
     whole = begun()

@@ -31,7 +31,7 @@ def test_what_a_run_leaves(few, fewer, tmp_path):
     assert [line["index"] for line in lines] == [1, 2]
     assert json.loads((run.folder / "env.json").read_text())["threads"] == 1
     assert evaluate(run.load(), fewer).losses.tolist() == evaluate(net, fewer).losses.tolist()
-    assert run.load().labels == few.classes
+    assert run.load().classes == few.classes
 
 
 def test_names_with_quotes_and_chinese_survive(few, tmp_path):

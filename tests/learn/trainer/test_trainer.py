@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from convscope import nets
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Epoch, Trainer, TrainProgress, evaluate, iter_train
 from convscope.learn.recipe import SMALL
 from convscope.learn.schedules import rate
@@ -30,7 +30,7 @@ def test_it_learns(few, fewer):
     assert epochs[-1].test_accuracy > 0.85 > 0.5 > epochs[0].train_accuracy
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert all(0 <= e.done <= 1 for e in events)
-    assert net.labels == few.classes
+    assert net.classes == few.classes
 
 
 @pytest.mark.parametrize(
@@ -179,18 +179,14 @@ def waves(count=240):
 
 
 def test_any_module_and_any_loader():
-    net = nets.wrap(
-        Recurrent(), InputContract(2, None, 20, value_range=(-2, 2)), labels=("low", "mid", "high")
-    )
+    net = nets.wrap(Recurrent(), TensorSpec((2, 20), value_range=(-2, 2)), classes=("low", "mid", "high"))
     loader = DataLoader(TensorDataset(*waves()), batch_size=32, shuffle=True)
     epoch = last(iter_train(net, loader, loader, ClassificationRecipe(epochs=12, lr=0.02)))
     assert epoch.test_accuracy > 0.9
 
 
 def test_a_loader_that_yields_nonsense():
-    net = nets.wrap(
-        Recurrent(), InputContract(2, None, 20, value_range=(-2, 2)), labels=("low", "mid", "high")
-    )
+    net = nets.wrap(Recurrent(), TensorSpec((2, 20), value_range=(-2, 2)), classes=("low", "mid", "high"))
     inputs, labels = waves(32)
     for wrong in ([(inputs,)], [(inputs, labels[:5])], [(inputs, labels.float())], [inputs]):
         with pytest.raises(DataError, match="pairs of inputs"):
@@ -198,9 +194,7 @@ def test_a_loader_that_yields_nonsense():
 
 
 def test_labels_out_of_range_from_a_loader():
-    net = nets.wrap(
-        Recurrent(), InputContract(2, None, 20, value_range=(-2, 2)), labels=("low", "mid", "high")
-    )
+    net = nets.wrap(Recurrent(), TensorSpec((2, 20), value_range=(-2, 2)), classes=("low", "mid", "high"))
     inputs, labels = waves(32)
     with pytest.raises(DataError, match="class numbers from 0 to 2"):
         list(iter_train(net, [(inputs, labels + 1)], plan=ClassificationRecipe(epochs=1)))
@@ -220,7 +214,7 @@ def test_no_data_and_no_weights(few):
         Trainer(net, few, plan=ClassificationRecipe(**EXACT))
     with pytest.raises(UsageError, match="Samples or a DataLoader"):
         net = small_net()
-        net.labels = few.classes
+        net = net.with_classes(few.classes)
         Trainer(net, 7)  # pyright: ignore
 
 

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import nn
 
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import Net, layer_shapes, record, resolve, wrap
 from convscope.nets.activations.recording import last_axes
 
@@ -21,7 +21,7 @@ def net_of(name: str) -> Net:
         module = timm.create_model("mixer_s32_224", pretrained=False, img_size=64)
     else:
         module = torchvision.models.get_model(name, weights=None)
-    return wrap(module, InputContract(3, 64, 64), name=name)
+    return wrap(module, TensorSpec((3, 64, 64)), name=name)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_networks_without_tokens_are_never_turned() -> None:
     for name in ("resnet18", "densenet121", "mobilenet_v3_small"):
         assert not last_axes(net_of(name))
     square = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(8), nn.Softmax2d())
-    assert not last_axes(wrap(square, InputContract(3, 8, 8)))
+    assert not last_axes(wrap(square, TensorSpec((3, 8, 8))))
 
 
 def test_gradients_reach_what_was_turned() -> None:

@@ -6,19 +6,19 @@ from tests.nets.hostile import HOSTILE, Choosing, DictOutput, InPlace, Reused, S
 from torch import nn
 
 from convscope.errors import GraphError, PlaceError
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.nets import LayerAddress, layer_shapes, record, resolve, wrap
 
 
 def net_of(kind):
     torch.manual_seed(0)
     module = kind()
-    return wrap(module, module.contracts)
+    return wrap(module, module.specs)
 
 
 def inputs_of(net, seed=0, batch=2):
     generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.rand(batch, *c.shape, generator=generator) for c in net.contracts)
+    return tuple(torch.rand(batch, *c.shape, generator=generator) for c in net.input_specs)
 
 
 def condition(net):
@@ -106,7 +106,7 @@ def test_calls_of_a_reused_layer():
 @pytest.mark.parametrize("inplace", [False, True])
 def test_only_what_is_overwritten_is_copied(inplace):
     """The next layer is given the very tensor that was recorded, unless it would change it."""
-    net = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=inplace)), InPlace.contracts)
+    net = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=inplace)), InPlace.specs)
     made, given = [], []
     net.module[0].register_forward_hook(lambda _m, _i, out: made.append(out))
     net.module[1].register_forward_pre_hook(lambda _m, inputs: given.append(inputs[0]))
@@ -192,7 +192,7 @@ def test_named_tuples_and_several_inputs():
 def test_the_pass_stops_after_the_last_place():
     passed = []
     layers = nn.Sequential(*(nn.Conv2d(1, 1, 1) for _ in range(5)))
-    net = wrap(layers, InputContract(1, 4, 4))
+    net = wrap(layers, TensorSpec((1, 4, 4)))
     layer_shapes(net)
     for i, layer in enumerate(layers):
         layer.register_forward_hook(lambda _m, _i, _o, i=i: passed.append(i))
@@ -256,12 +256,12 @@ def test_a_layer_that_is_there_but_never_runs():
     module = nn.Sequential(nn.Conv2d(1, 1, 1))
     module[0].spare = nn.Linear(1, 1)
     with pytest.raises(PlaceError, match="never calls"):
-        resolve(wrap(module, InputContract(1, 2, 2)), "0.spare")
+        resolve(wrap(module, TensorSpec((1, 2, 2))), "0.spare")
 
 
 def test_labels():
     net = wrap(
-        nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), InputContract(1, 2, 2), ["cat", "dog, hound", "eel"]
+        nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), TensorSpec((1, 2, 2)), ["cat", "dog, hound", "eel"]
     )
     assert resolve(net, "output:eel") == LayerAddress("output", unit=2)
     assert resolve(net, "1:Cat").unit == 0
@@ -275,7 +275,7 @@ def test_labels():
 
 
 def test_positions_follow_the_size_of_the_input():
-    net = wrap(nn.Sequential(nn.Conv2d(1, 2, 3)), InputContract(1, 5, 5))
+    net = wrap(nn.Sequential(nn.Conv2d(1, 2, 3)), TensorSpec((1, 5, 5)))
     with pytest.raises(PlaceError, match="3 x 3"):
         resolve(net, "0@5,5")
     large = torch.rand(1, 1, 9, 8)
@@ -286,7 +286,7 @@ def test_positions_follow_the_size_of_the_input():
 
 
 def test_a_size_the_network_cannot_take():
-    net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), InputContract(1, 2, 2), name="small")
+    net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), TensorSpec((1, 2, 2)), name="small")
     before = condition(net)
     with pytest.raises(GraphError, match="small looks at"):
         record(net, torch.rand(1, 1, 3, 3), ["1"])

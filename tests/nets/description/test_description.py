@@ -6,14 +6,14 @@ import torchvision
 from rich.console import Console
 
 from convscope.errors import GraphError
-from convscope.graph import InputContract, chain
+from convscope.graph import TensorSpec, chain
 from convscope.nets import build, describe, trace, wrap
 
 LECTURE = "conv 25 3x3, maxpool 2, conv 50 3x3, maxpool 2, flatten, dense 100, relu, dense 10, softmax"
 
 
 def lecture():
-    return wrap(build(chain("1x28x28", LECTURE), seed=0), InputContract(1, 28, 28), name="lecture")
+    return wrap(build(chain("1x28x28", LECTURE), seed=0), TensorSpec((1, 28, 28)), name="lecture")
 
 
 def test_the_lecture_s_table():
@@ -46,7 +46,7 @@ def test_the_lecture_s_table():
 
 def test_the_same_rows_by_watching():
     net = lecture()
-    watched = wrap(torch.nn.Sequential(*net.module.children()), net.contract)
+    watched = wrap(torch.nn.Sequential(*net.module.children()), net.input_spec)
     own, other = net.layers(), watched.layers()
     keys = ("kind", "output_shape", "parameters", "macs", "field")
     assert [[getattr(a, k) for k in keys] for a in own] == [[getattr(b, k) for k in keys] for b in other]
@@ -71,12 +71,12 @@ def test_json_html_and_terminal_hold_the_numbers():
 
 
 def test_names_are_escaped():
-    net = wrap(torch.nn.Sequential(torch.nn.ReLU()), InputContract(1, 2, 2), name="<script>")
+    net = wrap(torch.nn.Sequential(torch.nn.ReLU()), TensorSpec((1, 2, 2)), name="<script>")
     assert "<script>" not in net.describe()._repr_html_()
 
 
 def test_idle_parameters_are_told():
-    net = wrap(torchvision.models.googlenet(init_weights=False), InputContract(3, 64, 64))
+    net = wrap(torchvision.models.googlenet(init_weights=False), TensorSpec((3, 64, 64)))
     description = describe(net)
     assert (description.parameters, description.idle) == (13_004_888, 13_004_888 - 6_624_904)
     assert "6,379,984 of them idle" in description.summary()
@@ -84,7 +84,7 @@ def test_idle_parameters_are_told():
 
 def test_weights_that_several_layers_share_count_once():
     layer = torch.nn.Conv2d(2, 2, 3, padding=1)
-    net = wrap(torch.nn.Sequential(layer, torch.nn.ReLU(), layer), InputContract(2, 5, 5))
+    net = wrap(torch.nn.Sequential(layer, torch.nn.ReLU(), layer), TensorSpec((2, 5, 5)))
     assert [(row.name, row.parameters, row.calls) for row in net.layers()] == [
         ("0#1", 38, 2),
         ("1", 0, 1),
@@ -95,12 +95,12 @@ def test_weights_that_several_layers_share_count_once():
 
 def test_another_input_size_is_watched():
     module = build(chain("1x8x8", "conv 2 3x3, globalavgpool"), seed=0)
-    assert wrap(module, InputContract(1, 20, 10)).layers()[0].output_shape == (2, 18, 8)
+    assert wrap(module, TensorSpec((1, 20, 10))).layers()[0].output_shape == (2, 18, 8)
 
 
-def test_a_contract_that_is_wrong():
-    with pytest.raises(GraphError, match="Correct the contract"):
-        wrap(torch.nn.Conv2d(3, 1, 9), InputContract(3, 5, 5)).describe()
+def test_a_spec_that_is_wrong():
+    with pytest.raises(GraphError, match="Correct the spec"):
+        wrap(torch.nn.Conv2d(3, 1, 9), TensorSpec((3, 5, 5))).describe()
 
 
 def test_it_is_computed_once():

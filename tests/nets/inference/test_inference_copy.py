@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, record, wrap
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.fast_lrn import use_fast_lrn
@@ -36,7 +36,7 @@ def count(net: Net) -> int:
 def test_a_copy_is_the_same_function_without_normalisations(name: str) -> None:
     net = stirred(load(name, weights=None, seed=0))
     before = {key: value.clone() for key, value in net.module.state_dict().items()}
-    images = torch.rand(2, *net.contract.shape, generator=torch.Generator().manual_seed(0))[..., :96, :96]
+    images = torch.rand(2, *net.input_spec.shape, generator=torch.Generator().manual_seed(0))[..., :96, :96]
     copy = inference_copy(net, images, [LayerAddress("output")])
     assert copy is not net and count(copy) < count(net) / 10
     new = torch.rand(3, 3, 128, 96)
@@ -72,7 +72,7 @@ class Twice(nn.Module):
 
 
 def test_what_cannot_be_folded_is_left_alone() -> None:
-    net = stirred(wrap(Twice(), InputContract(3, 12, 12)))
+    net = stirred(wrap(Twice(), TensorSpec((3, 12, 12))))
     images = torch.rand(2, 3, 12, 12)
     copy = inference_copy(net, images, [LayerAddress("output")])
     norms = [name for name, part in copy.module.named_modules() if isinstance(part, nn.BatchNorm2d)]
@@ -86,7 +86,7 @@ def test_a_module_that_cannot_be_copied_is_used_itself() -> None:
         def __deepcopy__(self, memo: object) -> None:
             raise RuntimeError("no copies")
 
-    net = wrap(nn.Sequential(Stubborn(3, 4, 3)), InputContract(3, 9, 9))
+    net = wrap(nn.Sequential(Stubborn(3, 4, 3)), TensorSpec(3, 9, 9))
     assert inference_copy(net, torch.rand(1, 3, 9, 9), [LayerAddress("0")], ExecutionConfig("bf16")) is net
 
 
@@ -102,7 +102,7 @@ def test_local_response_normalisation_is_torchs(size: int, dtype: torch.dtype) -
             x = x * self.scale
             return F.local_response_norm(x, size, alpha=0.7, beta=0.6, k=1.5)
 
-    net = wrap(Responding(), InputContract(7, 5, 6))
+    net = wrap(Responding(), TensorSpec((7, 5, 6)))
     images = torch.randn(2, 7, 5, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
     copy = inference_copy(
         net, images.detach(), [], ExecutionConfig("bf16" if dtype == torch.bfloat16 else "fp32")
@@ -120,7 +120,7 @@ def test_local_response_normalisation_is_torchs(size: int, dtype: torch.dtype) -
 
 
 def test_normalising_sooner_stays_with_the_copy() -> None:
-    net = wrap(nn.Sequential(nn.Conv2d(3, 6, 3), nn.LocalResponseNorm(5)), InputContract(3, 9, 9))
+    net = wrap(nn.Sequential(nn.Conv2d(3, 6, 3), nn.LocalResponseNorm(5)), TensorSpec(3, 9, 9))
     inference_copy(
         net, torch.rand(1, 3, 9, 9), [LayerAddress("1")], ExecutionConfig(memory_format="channels_last")
     )
@@ -142,7 +142,7 @@ class Viewing(nn.Module):
 
 
 def test_channels_stay_apart_where_the_network_asks_for_it() -> None:
-    net = stirred(wrap(Viewing(), InputContract(3, 8, 9)))
+    net = stirred(wrap(Viewing(), TensorSpec((3, 8, 9))))
     images = torch.rand(2, 3, 8, 9)
     copy = inference_copy(
         net, images, [LayerAddress("output")], ExecutionConfig(memory_format="channels_last")

@@ -7,19 +7,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
-from convscope.graph import InputContract, chain
+from convscope.graph import ImageTransform, TensorSpec, chain
 from convscope.nets import Source, build, open_folder, save, wrap
 
 
 @pytest.fixture
 def net():
-    contract = InputContract(1, 9, 7, (0, 255), (1.0,), (2.0,), crop=0.875)
+    spec = TensorSpec(
+        (1, 9, 7), value_range=(0, 255), mean=(1.0,), std=(2.0,), transform=ImageTransform(crop=0.875)
+    )
     module = build(
         chain("1x9x7", "c = conv 3 3x3 padding=same stride=2, batchnorm, flatten, dense 2"), seed=0
     )
     module(torch.rand(4, 1, 9, 7))
     return wrap(
-        module, contract, ["猫", "dog"], name="small", source=Source("small", "a paper", note="made here")
+        module, spec, ["猫", "dog"], name="small", source=Source("small", "a paper", note="made here")
     )
 
 
@@ -33,9 +35,9 @@ def test_everything_comes_back(net, folder):
     net.module.eval()
     x = torch.rand(3, 1, 9, 7) * 255
     assert torch.equal(again(x), net(x))
-    assert (again.contracts, again.labels, again.source, again.graph, again.name) == (
-        net.contracts,
-        net.labels,
+    assert (again.input_specs, again.classes, again.source, again.graph, again.name) == (
+        net.input_specs,
+        net.classes,
         net.source,
         net.graph,
         net.name,
@@ -48,7 +50,7 @@ def test_everything_comes_back(net, folder):
 
 def test_somebody_else_s_module_takes_its_weights_back(tmp_path):
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
-    net = wrap(module, InputContract(1, 2, 2))
+    net = wrap(module, TensorSpec((1, 2, 2)))
     folder = save(net, tmp_path)
     twin = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
     x = torch.rand(2, 1, 2, 2)
@@ -60,7 +62,7 @@ def test_somebody_else_s_module_takes_its_weights_back(tmp_path):
 def test_shared_tensors_are_saved(tmp_path):
     layer = torch.nn.Linear(2, 2)
     module = torch.nn.Sequential(OrderedDict(a=layer, b=layer))
-    save(wrap(module, InputContract(2)), tmp_path)
+    save(wrap(module, TensorSpec((2,))), tmp_path)
     assert set(load_file(tmp_path / "model.safetensors")) == {"a.weight", "a.bias", "b.weight", "b.bias"}
 
 
@@ -99,14 +101,14 @@ def rewrite(folder, change):
 CHANGES = {
     "version": lambda d: d.update(format="convscope.model/9"),
     "no format": lambda d: d.pop("format"),
-    "no contracts": lambda d: d.pop("contracts"),
-    "empty contracts": lambda d: d.update(contracts=[]),
-    "other contract": lambda d: d["contracts"][0].update(height=3),
-    "bad contract": lambda d: d["contracts"][0].update(std=[0.0]),
-    "text for a number": lambda d: d["contracts"][0].update(height="9"),
-    "unknown field": lambda d: d["contracts"][0].update(colour=1),
-    "contracts a text": lambda d: d.update(contracts="x"),
-    "labels a number": lambda d: d.update(labels=3),
+    "no inputs": lambda d: d.pop("inputs"),
+    "empty inputs": lambda d: d.update(inputs=[]),
+    "another input": lambda d: d["inputs"][0].update(shape=[1, 3, 7]),
+    "bad input": lambda d: d["inputs"][0].update(std=[0.0]),
+    "text for a number": lambda d: d["inputs"][0].update(shape=[1, "9", 7]),
+    "unknown field": lambda d: d["inputs"][0].update(colour=1),
+    "inputs a text": lambda d: d.update(inputs="x"),
+    "outputs a number": lambda d: d.update(outputs=3),
     "source a list": lambda d: d.update(source=[1]),
     "unknown kind": lambda d: d["graph"]["layers"][0].update(kind="conv9d"),
     "no layers": lambda d: d["graph"].pop("layers"),

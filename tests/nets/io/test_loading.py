@@ -162,13 +162,13 @@ class TestTorchvision:
         assert sum(p.numel() for p in net.module.parameters()) == entry.meta["num_params"]
 
     @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b1", "vit_b_16", "inception_v3"])
-    def test_contract_prepares_like_the_librarys_transforms(self, name):
+    def test_spec_prepares_like_the_librarys_transforms(self, name):
         with torch.device("meta"):
-            contract = load(f"torchvision/{name}").contract
+            spec = load(f"torchvision/{name}").input_spec
         transforms = models.get_model_weights(name).DEFAULT.transforms()
-        assert contract.shape == (3, transforms.crop_size[0], transforms.crop_size[0])
-        assert round(contract.height / contract.crop) == transforms.resize_size[0]
-        assert contract.interpolation == transforms.interpolation.value
+        assert spec.shape == (3, transforms.crop_size[0], transforms.crop_size[0])
+        assert round(spec.size[0] / spec.transform.crop) == transforms.resize_size[0]
+        assert spec.transform.interpolation == transforms.interpolation.value
 
     def test_normalises_like_the_librarys_transforms(self):
         net = load("torchvision/squeezenet1_1")
@@ -178,20 +178,20 @@ class TestTorchvision:
 
     def test_labels_are_the_librarys(self):
         with torch.device("meta"):
-            assert load("torchvision/resnet18").labels[:2] == ("tench", "goldfish")
-            assert load("torchvision/deeplabv3_mobilenet_v3_large").labels[1] == "aeroplane"
+            assert load("torchvision/resnet18").classes[:2] == ("tench", "goldfish")
+            assert load("torchvision/deeplabv3_mobilenet_v3_large").classes[1] == "aeroplane"
 
     @pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "lraspp_mobilenet_v3_large"])
     def test_detectors_and_segmenters_answer(self, name):
         net = load(f"torchvision/{name}", seed=0)
         with torch.no_grad():
             out = net(net.example())
-        assert "boxes" in out[0] if isinstance(out, list) else out["out"].shape[1] == len(net.labels)
+        assert "boxes" in out[0] if isinstance(out, list) else out["out"].shape[1] == len(net.classes)
 
     def test_fresh_inception_networks_are_not_slow_and_do_not_warn(self):
         for name in torchvision_models.INCEPTIONS:
             net = load(f"torchvision/{name}", seed=0)
-            assert net.contract.mean == (0.5, 0.5, 0.5)
+            assert net.input_spec.mean == (0.5, 0.5, 0.5)
             assert not [n for n, _ in net.module.named_parameters() if "aux" in n.lower()]
 
     @pytest.mark.slow
@@ -216,20 +216,20 @@ class TestTorchvision:
 
 
 class TestTimm:
-    def test_every_model_has_a_contract(self):
+    def test_every_model_has_a_spec(self):
         import timm
 
         for name in timm_models.names():
             settings = timm.get_pretrained_cfg(name)
             if settings is not None:
-                contract = timm_models._contract(settings.to_dict())
-                assert contract.shape == tuple(settings.input_size)
+                spec = timm_models._spec(settings.to_dict())
+                assert spec.shape == tuple(settings.input_size)
 
-    def test_contract_and_labels(self):
+    def test_spec_and_labels(self):
         net = load("timm/test_resnet", seed=0)
-        assert net.contract.shape == (3, 160, 160)
-        assert net.contract.mean == (0.5, 0.5, 0.5)
-        assert len(net.labels) == 1000
+        assert net.input_spec.shape == (3, 160, 160)
+        assert net.input_spec.mean == (0.5, 0.5, 0.5)
+        assert len(net.classes) == 1000
         assert net.source.licence
         with torch.no_grad():
             assert net(net.example()).shape == (1, 1000)
@@ -241,7 +241,7 @@ class TestEfficientNetLite0:
     def net(cls):
         return load("efficientnet_lite0")
 
-    def test_contract_is_its_authors(self, net):
+    def test_spec_is_its_authors(self, net):
         """(x - 127) / 128 on 0..255."""
         byte = torch.tensor([0.0, 127.0, 255.0]).view(3, 1, 1, 1).expand(3, 3, 224, 224)
         prepared = net.normalise(byte / 255)[0][:, 0, 0, 0]
@@ -291,7 +291,7 @@ class TestEfficientNetLite0:
         image = functional.center_crop(functional.resize(image, [256], antialias=True), [224])
         with torch.no_grad():
             best = net(image.clamp(0, 1)[None])[0].topk(3).indices
-        labels = [net.labels[i] for i in best]
+        labels = [net.classes[i] for i in best]
         assert any(word in label for label in labels for word in words), labels
 
     def test_missing_package_says_what_to_install(self, monkeypatch):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from convscope.graph import InputContract
+from convscope.graph import TensorSpec
 from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.nets import trace, wrap
@@ -27,7 +27,7 @@ class On(nn.Module):
 
 
 def described(module: nn.Module):
-    return wrap(module.eval(), InputContract(E, width=T)).describe()
+    return wrap(module.eval(), TensorSpec((E, T))).describe()
 
 
 def attention(fused: bool):
@@ -189,4 +189,4 @@ def test_published_multiply_accumulates_of_a_vision_transformer() -> None:
     import torchvision
 
     module = torchvision.models.vit_b_16(weights=None).eval()
-    assert wrap(module, InputContract(3, 224, 224)).describe().macs == 17_563_828_224
+    assert wrap(module, TensorSpec((3, 224, 224))).describe().macs == 17_563_828_224

@@ -201,7 +201,7 @@ def test_any_module_can_be_described_and_stays_as_it_was(kind):
     before = {name: t.clone() for name, t in module.state_dict().items()}
     modes = [m.training for m in module.modules()]
     flags = [p.requires_grad for p in module.parameters()]
-    description = describe(wrap(module, module.contracts))
+    description = describe(wrap(module, module.specs))
     assert description.parameters == sum(p.numel() for p in module.parameters())
     assert sum(layer.parameters for layer in description.layers) == description.parameters - description.idle
     assert [m.training for m in module.modules()] == modes

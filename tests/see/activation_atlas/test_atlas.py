@@ -9,7 +9,7 @@ import torch
 
 from convscope import see
 from convscope.errors import MissingError, PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, record, resolve
 from convscope.see.activation_atlas import layout
 from convscope.see.activation_atlas.build import SHRINK, stable_classes, whitened
@@ -24,7 +24,7 @@ from convscope.worlds.datasets import digits
 def noise() -> ImageTensorDataset:
     generator = torch.Generator().manual_seed(4)
     images = torch.randint(0, 256, (40, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    return ImageTensorDataset(images, torch.arange(40) % 2, ("even", "odd"), InputContract(1, 28, 28))
+    return ImageTensorDataset(images, torch.arange(40) % 2, ("even", "odd"), TensorSpec((1, 28, 28)))
 
 
 def gathered(net: Net, data: ImageTensorDataset, place: str, **options):
@@ -38,7 +38,7 @@ def gathered(net: Net, data: ImageTensorDataset, place: str, **options):
 def test_vectors_are_those_of_their_positions(digit_net: Net, noise: ImageTensorDataset) -> None:
     found = gathered(digit_net, noise, "conv2", each=3)
     assert found.values.shape == (120, 7)
-    acts = record(digit_net, scaled(noise.images, noise.contract), ["conv2"])[LayerAddress("conv2")].detach()
+    acts = record(digit_net, scaled(noise.images, noise.spec), ["conv2"])[LayerAddress("conv2")].detach()
     for value, image, (y, x) in zip(found.values, found.images, found.positions.tolist(), strict=True):
         assert torch.allclose(value, acts[image, :, y, x], atol=1e-6)
     assert int(found.positions.min()) >= 1 and int(found.positions.max()) <= 9  # not at the rim of 11

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 
-PLAIN = InputContract(3, 12, 14)
+PLAIN = TensorSpec((3, 12, 14))
 
 
 def convolutional(bias: bool = True) -> Net:
@@ -25,7 +25,7 @@ def convolutional(bias: bool = True) -> Net:
             nn.Linear(12, 5, bias=bias),
         ).eval(),
         PLAIN,
-        labels=[f"thing {k}" for k in range(5)],
+        classes=[f"thing {k}" for k in range(5)],
     )
 
 
@@ -34,7 +34,7 @@ def linear() -> Net:
     torch.manual_seed(8)
     return wrap(
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4 * 5 * 6, 3)).eval(),
-        InputContract(3, 12, 14, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)),
+        TensorSpec((3, 12, 14), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)),
     )
 
 
@@ -66,8 +66,8 @@ def residual() -> Net:
             part.running_var.uniform_(0.5, 2)
             nn.init.uniform_(part.weight, 0.5, 1.5)
             nn.init.normal_(part.bias)
-    return wrap(module.eval(), InputContract(3, 10, 9, mean=(0.5,), std=(0.25,)))
+    return wrap(module.eval(), TensorSpec((3, 10, 9), mean=(0.5,), std=(0.25,)))
 
 
 def pictures(net: Net, count: int = 2, seed: int = 0) -> torch.Tensor:
-    return torch.rand(count, *net.contract.shape, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(count, *net.input_spec.shape, generator=torch.Generator().manual_seed(seed))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 
 SIZE = (3, 8, 7)
 CLASS = 1
@@ -209,7 +209,7 @@ class Odd:
     """Whether methods without gradients are compared on the network itself: its values are others."""
     score: Callable[[object], Tensor] = lambda answer: answer[:, CLASS]
     inputs: Callable[[Tensor], Tensor] = lambda x: x
-    contract: InputContract = field(default_factory=lambda: InputContract(*SIZE))
+    spec: TensorSpec = field(default_factory=lambda: TensorSpec(SIZE))
     around: Callable[[], object] | None = None
     alone: bool = False
     """Whether the network has to look at one row at a time."""
@@ -361,7 +361,7 @@ ODD: dict[str, Odd] = {
     "one row only": Odd(fixed, alone=True),
     "batch statistics": Odd(Normed, own=True, alone=True, refused={"lrp": "statistics of the batch"}),
     "without maps": Odd(flat, plain=flat, refused=words((*CAMS, "scorecam"), "have maps")),
-    "indices": Odd(Words, refused=_all("indices only"), inputs=_numbers, contract=InputContract(6)),
+    "indices": Odd(Words, refused=_all("indices only"), inputs=_numbers, spec=TensorSpec((6,))),
 }
 
 

@@ -10,7 +10,7 @@ from tests.see.attribution.nets import convolutional, linear, pictures, residual
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import load, wrap
 from convscope.see.attribution.explanation import explain, iter_explain
 from convscope.see.attribution.faithfulness import ALL
@@ -53,8 +53,8 @@ def same(before, after) -> bool:
 @pytest.mark.parametrize("kind", HOSTILE, ids=lambda kind: kind.__name__)
 def test_any_network_is_explained_or_told_what_would(name, kind):
     torch.manual_seed(0)
-    net = wrap(kind(), kind.contracts)
-    inputs = [torch.rand(2, *c.shape, generator=torch.Generator().manual_seed(1)) for c in net.contracts]
+    net = wrap(kind(), kind.specs)
+    inputs = [torch.rand(2, *c.shape, generator=torch.Generator().manual_seed(1)) for c in net.input_specs]
     kept, before, mode = [x.clone() for x in inputs], state(net.module), torch.is_grad_enabled()
     target = {
         "DictOutput": "output[logits]:1",
@@ -187,7 +187,7 @@ def test_every_method_explains_digits_better_than_chance_and_forgets(name):
     """The faithfulness suite, on the network that ships: over twelve digits, better than chance."""
     net = load("digits")
     samples = digits.test()
-    images = samples.batch(list(range(12))).float() / 255
+    images = samples.pixels(list(range(12))).float() / 255
     settings = {"rise": {"samples": 300}, "smoothgrad": {"samples": 8}, "integrated": {"steps": 16}}.get(
         name, {}
     )
@@ -228,9 +228,9 @@ def test_one_dimension_five_channels_and_vectors():
     torch.manual_seed(2)
     signal = wrap(
         nn.Sequential(nn.Conv1d(5, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 18, 3)),
-        InputContract(5, width=20),
+        TensorSpec((5, 20)),
     )
-    vector = wrap(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), InputContract(6))
+    vector = wrap(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), TensorSpec((6,)))
     for name in METHODS:
         found = explain(signal, torch.rand(1, 5, 20), name, 1, checks=ALL, **FEW.get(name, {}))
         assert found.heatmap.shape == (1, 20)
@@ -263,9 +263,9 @@ def test_targets_that_make_no_sense():
     with pytest.raises(UsageError, match="checks that exist"):
         explain(net, images, checks=("deletoin",))
     with pytest.raises(UsageError, match="a target"):
-        explain(wrap(nn.Conv2d(3, 2, 3), InputContract(3, 8, 8)), torch.rand(3, 8, 8))
+        explain(wrap(nn.Conv2d(3, 2, 3), TensorSpec((3, 8, 8))), torch.rand(3, 8, 8))
     assert explain(net, images, checks=()).targets == tuple(
-        net.labels[k] for k in net(images).argmax(1).tolist()
+        net.classes[k] for k in net(images).argmax(1).tolist()
     )
     assert explain(net, images, target="thing 3", checks=()).targets == ("thing 3", "thing 3")
 

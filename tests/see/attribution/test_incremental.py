@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tests.see.attribution.nets import pictures, residual
 from torch import nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import frozen, wrap
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.incremental.scores import OccludedInput, occlusion_scores
@@ -43,7 +43,7 @@ class Everything(nn.Module):
 
 def everything():
     torch.manual_seed(4)
-    return wrap(Everything().eval(), InputContract(3, 41, 49, mean=(0.5,), std=(0.25,)))
+    return wrap(Everything().eval(), TensorSpec((3, 41, 49), mean=(0.5,), std=(0.25,)))
 
 
 def plainly(question, jobs, cover):
@@ -107,7 +107,7 @@ def test_layers_compute_only_what_a_box_can_change():
 def test_one_axis():
     torch.manual_seed(5)
     body = nn.Sequential(nn.Conv1d(5, 4, 3, padding=1), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(4, 4, 3))
-    net = wrap(nn.Sequential(body, nn.Flatten(), nn.Linear(172, 3)), InputContract(5, width=90))
+    net = wrap(nn.Sequential(body, nn.Flatten(), nn.Linear(172, 3)), TensorSpec((5, 90)))
     question, jobs = asked(net, 3, 4)
     with frozen(net.module):
         cover = question.baseline("mean")
@@ -144,7 +144,7 @@ class Written(Aliased):
 @pytest.mark.parametrize("kind", [Aliased, Written])
 def test_what_cannot_be_followed_is_computed_in_full(kind):
     torch.manual_seed(6)
-    net = wrap(kind().eval(), InputContract(3, 14, 16))
+    net = wrap(kind().eval(), TensorSpec((3, 14, 16)))
     question, jobs = asked(net, 4, 3)
     with frozen(net.module):
         cover = question.baseline("mean")
@@ -193,7 +193,7 @@ class Viewing(nn.Module):
 def test_networks_that_view_are_run_in_the_ordinary_layout(method):
     torch.manual_seed(10)
     viewing = Viewing().eval()
-    net = wrap(viewing, InputContract(3, 14, 16))
+    net = wrap(viewing, TensorSpec((3, 14, 16)))
     settings = {"layer": "norm"} if method == "scorecam" else {}
     found = explain(net, pictures(net), method, 1, checks=(), **settings).attribution
     viewing.forward = lambda x: viewing.head(viewing.norm(viewing.one(x)).relu().flatten(1))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from tests.see.attribution.nets import convolutional, pictures, residual
 from torch import nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import wrap
 from convscope.see.attribution.explanation import explain, iter_explain
 from convscope.see.attribution.registry import get_method
@@ -43,7 +43,7 @@ class Every(nn.Module):
 
 def every(dtype=torch.float64):
     torch.manual_seed(11)
-    return wrap(Every().eval().to(dtype), InputContract(3, 25, 29, mean=(0.5,), std=(0.25,)))
+    return wrap(Every().eval().to(dtype), TensorSpec((3, 25, 29), mean=(0.5,), std=(0.25,)))
 
 
 def near(found, wanted):
@@ -56,7 +56,7 @@ def test_integrated_gradients_are_captums_in_double_precision(make):
     net = make()
     net.module.double()
     images = pictures(net).double()
-    nothing = torch.tensor(net.contract.mean, dtype=torch.float64).view(1, -1, 1, 1).expand_as(images)
+    nothing = torch.tensor(net.input_spec.mean, dtype=torch.float64).view(1, -1, 1, 1).expand_as(images)
     wanted = other.IntegratedGradients(net).attribute(images, nothing, [2, 1], n_steps=50)
     found = explain(net, images, "integrated", [2, 1], checks=(), steps=50).attribution
     near(found, wanted)
@@ -83,7 +83,7 @@ class Around(nn.Module):
 @pytest.mark.parametrize("how", ["", "bent", "curved", "around", "twice"])
 def test_whatever_leads_from_the_input_on(how):
     torch.manual_seed(12)
-    net = wrap(Around(how).double().eval(), InputContract(3, 10, 9, mean=(0.5,), std=(0.25,)))
+    net = wrap(Around(how).double().eval(), TensorSpec(3, 10, 9, mean=(0.5,), std=(0.25,)))
     images = pictures(net).double()
     wanted = other.IntegratedGradients(net).attribute(
         images, torch.full_like(images, 0.5), [2, 1], n_steps=20
@@ -108,9 +108,9 @@ class Overwriting(nn.Module):
 @pytest.mark.parametrize("steps", [7, 20])
 def test_what_is_written_over_is_computed_plainly(steps):
     torch.manual_seed(13)
-    net = wrap(Overwriting().double().eval(), InputContract(3, 10, 9))
+    net = wrap(Overwriting().double().eval(), TensorSpec((3, 10, 9)))
     images = pictures(net).double()
-    nothing = torch.full_like(images, net.contract.mean[0])
+    nothing = torch.full_like(images, net.input_spec.mean[0])
     wanted = other.IntegratedGradients(net).attribute(images, nothing, 1, n_steps=steps)
     found = explain(net, images, "integrated", 1, checks=(), steps=steps).attribution
     near(found, wanted)

@@ -8,7 +8,7 @@ from tests.see.attribution.nets import convolutional, linear, pictures, residual
 from torch import nn
 
 from convscope.errors import PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import record, wrap
 from convscope.see.attribution.explanation import explain
 
@@ -52,7 +52,7 @@ def test_saliency_is_the_slope():
 def test_integrated_gradients_are_captums(make, steps):
     net, images = make(), pictures(make())
     targets = [2, 1]
-    nothing = net.example() * 0 + torch.tensor(net.contract.mean).view(1, -1, 1, 1)
+    nothing = net.example() * 0 + torch.tensor(net.input_spec.mean).view(1, -1, 1, 1)
     wanted = other.IntegratedGradients(net).attribute(
         images, nothing.expand_as(images), targets, n_steps=steps
     )
@@ -73,7 +73,7 @@ def test_integrated_gradients_add_up():
 def test_on_a_linear_network_each_value_gives_its_weight_times_itself(method):
     net, images = linear(), pictures(linear())
     weights = torch.autograd.functional.jacobian(lambda x: net(x).sum(0)[1], images)
-    mean = torch.tensor(net.contract.mean).view(1, -1, 1, 1)
+    mean = torch.tensor(net.input_spec.mean).view(1, -1, 1, 1)
     settings = {"rule": "epsilon", "epsilon": 1e-9} if method == "lrp" else {}
     found = explain(net, images, method, 1, checks=("completeness",), **settings)
     if method != "lrp":  # whose rules divide what biases gave, too
@@ -113,7 +113,7 @@ def test_rectified_gradients_reach_functional_relus_too():
             return p[8](nn.functional.relu(p[6](x), inplace=True))
 
     net, images = convolutional(), pictures(convolutional())
-    twin = wrap(Functional(net.module).eval(), net.contract)
+    twin = wrap(Functional(net.module).eval(), net.input_spec)
     for name in ("guided", "deconvnet"):
         close(ours(twin, images, name), ours(net, images, name))
 
@@ -174,7 +174,7 @@ def test_relevance_of_a_sum_and_a_gate_by_hand():
             a, b = x[:, :2] * 3, x[:, 2:]
             return (a + b) * torch.sigmoid(x.sum(1, keepdim=True))
 
-    net = wrap(Hand(), InputContract(4))
+    net = wrap(Hand(), TensorSpec((4,)))
     x = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     found = explain(net, x, "lrp", 0, checks=()).attribution
     gate = torch.sigmoid(x.sum())
@@ -182,7 +182,7 @@ def test_relevance_of_a_sum_and_a_gate_by_hand():
 
 
 def test_relevance_refuses_what_it_has_no_rule_for():
-    net = wrap(nn.TransformerEncoderLayer(8, 2, batch_first=True).eval(), InputContract(5, width=8))
+    net = wrap(nn.TransformerEncoderLayer(8, 2, batch_first=True).eval(), TensorSpec((5, 8)))
     with pytest.raises(UsageError, match="in self_attn") as caught:
         explain(net, torch.rand(1, 5, 8), "lrp", "output:1", checks=())
     assert "integrated" in str(caught.value)
@@ -216,7 +216,7 @@ def test_rise_finds_where_all_the_evidence_is():
         def forward(self, x):
             return torch.stack([x[:, 0, :8, :8].mean((1, 2)) * 20, x.mean((1, 2, 3)) * 0 + 5], 1)
 
-    net = wrap(Corner(), InputContract(1, 32, 40))
+    net = wrap(Corner(), TensorSpec((1, 32, 40)))
     heat = explain(net, torch.ones(1, 1, 32, 40), "rise", 0, checks=(), samples=600).heatmap[0]
     y, x = divmod(int(heat.argmax()), 40)
     assert y < 10

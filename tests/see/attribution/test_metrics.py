@@ -8,7 +8,7 @@ from tests.see.attribution.nets import convolutional, pictures, residual
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import wrap
 from convscope.see.attribution import heatmaps
 from convscope.see.attribution.explanation import explain
@@ -52,7 +52,7 @@ def test_rank_correlation_is_scipys():
 
 
 def test_deletion_and_insertion_by_hand():
-    net, image = wrap(Patch(), InputContract(1, 16, 16)), checkers()
+    net, image = wrap(Patch(), TensorSpec((1, 16, 16))), checkers()
     question = make_task(net, image, 0)
     right, wrong = torch.zeros(1, 16, 16), torch.zeros(1, 16, 16)
     right[:, :4, :4], wrong[:, 8:, 8:] = 1, 1
@@ -79,7 +79,7 @@ def test_curves_of_a_unit_run_from_one_to_zero():
 
 
 def test_drop_by_hand():
-    net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 1, bias=False)), InputContract(1, 2, 2))
+    net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 1, bias=False)), TensorSpec((1, 2, 2)))
     net.module[1].weight.data.fill_(1.0)
     image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     (found,) = average_drop(make_task(net, image, 0), [torch.tensor([[[0.0, -5.0], [1.0, 2.0]]])])
@@ -143,7 +143,7 @@ def test_what_ignores_the_weights_does_not_fade():
             tower = (x[..., 1:] - x[..., :-1]).square().sum((1, 2, 3))
             return torch.stack([tower, tower], 1) + 0 * self.idle(x.mean((2, 3)))
 
-    net = wrap(Edges(), InputContract(3, 8, 9))
+    net = wrap(Edges(), TensorSpec((3, 8, 9)))
     (found,) = explain(net, pictures(net, 1), "saliency", 0, checks=("randomisation",)).faithfulness
     assert not found.weight_randomization.fades
     assert found.weight_randomization.correlations[-1] == pytest.approx(1)
@@ -154,7 +154,7 @@ def test_what_ignores_the_weights_does_not_fade():
 
 
 def test_boxes_add_the_pointing_game():
-    net = wrap(Patch(), InputContract(1, 16, 16))
+    net = wrap(Patch(), TensorSpec((1, 16, 16)))
     (found,) = explain(
         net, checkers(), "occlusion", 0, checks=(), window=4, fill="blur", boxes=[[(0, 0, 4, 4)]]
     ).faithfulness

@@ -62,7 +62,7 @@ def test_it_is_as_a_slow_computation_says_or_refused(kind, name):
     odd = ODD[kind]
     images = torch.rand(2, *SIZE, generator=torch.Generator().manual_seed(5))
     images[:, 0, 0, 0] = torch.tensor([0.2, 0.8])
-    net, given = wrap(odd.make(), odd.contract), odd.inputs(images)
+    net, given = wrap(odd.make(), odd.spec), odd.inputs(images)
     with odd.around() if odd.around else nullcontext():
         if name in odd.refused:
             with pytest.raises(UsageError, match=odd.refused[name]) as caught:

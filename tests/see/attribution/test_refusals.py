@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.iteration import last_result
 from convscope.nets import LayerAddress, wrap
 from convscope.see import layer, output
@@ -22,7 +22,7 @@ from convscope.see.attribution.methods.cam import resolve_cam_layer
 from convscope.see.attribution.passes import stored
 from convscope.see.attribution.target import make_task
 
-CONTRACT = InputContract(*SIZE)
+SPEC = TensorSpec(SIZE)
 
 
 def images(count: int = 2) -> Tensor:
@@ -35,7 +35,7 @@ def images(count: int = 2) -> Tensor:
 )
 @pytest.mark.parametrize("target", [None, 0, "output", "output:0", LayerAddress("output"), output(0)])
 def test_one_number_is_explained_itself_with_its_sign(after, target):
-    net = wrap(Shaped(None, after), CONTRACT)
+    net = wrap(Shaped(None, after), SPEC)
     x = images().requires_grad_()
     answer = net.module(x)
     (slope,) = torch.autograd.grad(answer.sum(), x)
@@ -47,14 +47,14 @@ def test_one_number_is_explained_itself_with_its_sign(after, target):
 
 
 def test_the_energy_of_one_number_can_still_be_asked():
-    net = wrap(Shaped(None, lambda y: y[:, 1]), CONTRACT)
+    net = wrap(Shaped(None, lambda y: y[:, 1]), SPEC)
     found = explain(net, images(), "saliency", layer("output"), checks=())
     assert torch.allclose(found.scores, 0.5 * net.module(images()).detach() ** 2)
 
 
 def test_other_units_of_one_number_do_not_exist():
     with pytest.raises(PlaceError, match="no units"):
-        explain(wrap(Shaped(None, lambda y: y[:, 1]), CONTRACT), images(), "saliency", 1)
+        explain(wrap(Shaped(None, lambda y: y[:, 1]), SPEC), images(), "saliency", 1)
 
 
 class Ordered(nn.Module):
@@ -82,7 +82,7 @@ class Ordered(nn.Module):
     [("shared", "relu#2"), ("function", "two+relu"), ("method", "two+relu"), ("clamp", "two+relu")],
 )
 def test_the_same_maps_are_taken_however_the_relu_is_called(name, how, named):
-    own, other = wrap(Ordered("own"), CONTRACT), wrap(Ordered(how), CONTRACT)
+    own, other = wrap(Ordered("own"), SPEC), wrap(Ordered(how), SPEC)
     wanted = explain(own, images(), name, 1, checks=())
     found = explain(other, images(), name, 1, checks=())
     assert (str(wanted.layer), str(found.layer)) == ("last", named)
@@ -105,7 +105,7 @@ class Again(nn.Module):
 
 
 def test_layers_go_by_their_last_calls_and_those_beside_the_way_are_left_out():
-    net = wrap(Again().eval(), CONTRACT)
+    net = wrap(Again().eval(), SPEC)
     assert str(resolve_cam_layer(make_task(net, images(), "output[main]:1"))) == "block#2"
     assert str(resolve_cam_layer(make_task(net, images(), "mid:1"))) == "block#1"
     found = explain(net, images(), "gradcam", "output[main]:1", checks=())
@@ -126,9 +126,9 @@ class Tokens(nn.Module):
 
 
 def test_tokens_are_passed_over_or_refused_with_the_reason():
-    assert str(explain(wrap(Tokens(True), CONTRACT), images(), "gradcam", 1, checks=()).layer) == "cut"
+    assert str(explain(wrap(Tokens(True), SPEC), images(), "gradcam", 1, checks=()).layer) == "cut"
     with pytest.raises(UsageError, match=r"mix\+tanh gives 8 units for each of 56 tokens") as caught:
-        explain(wrap(Tokens(False), CONTRACT), images(), "gradcam", 1, checks=())
+        explain(wrap(Tokens(False), SPEC), images(), "gradcam", 1, checks=())
     assert "occlusion" in caught.value.hint
 
 
@@ -144,7 +144,7 @@ class Heads(nn.Module):
 
 
 def test_an_input_without_a_gradient_is_named():
-    net = wrap(Heads(), [InputContract(2, name="facts"), InputContract(3, name="rest")])
+    net = wrap(Heads(), [TensorSpec((2,), name="facts"), TensorSpec((3,), name="rest")])
     with pytest.raises(UsageError, match="no gradient arrives at the input rest"):
         explain(net, [torch.rand(1, 2), torch.rand(1, 3)], "saliency", 1)
 
@@ -155,7 +155,7 @@ class Ignoring(nn.Module):
 
 
 def test_an_input_that_does_not_matter_has_a_gradient_of_zero():
-    net = wrap(Ignoring(), [InputContract(2, name="facts"), InputContract(3, name="rest")])
+    net = wrap(Ignoring(), [TensorSpec((2,), name="facts"), TensorSpec((3,), name="rest")])
     found = explain(net, [torch.rand(1, 2), torch.rand(1, 3)], "saliency", 1, checks=())
     assert found.attributions[1].abs().max() == 0
     assert found.attributions[0].tolist() == [[0, 2]]
@@ -166,13 +166,13 @@ def test_saturated_functions_have_a_gradient_of_zero(body):
     steep = nn.Linear(3, 3)
     nn.init.constant_(steep.weight, -900.0)
     steep.weight.data[0] = 900.0 if isinstance(body, nn.Softmax) else -900.0
-    net = wrap(nn.Sequential(steep, body, nn.Linear(3, 2)), InputContract(3))
+    net = wrap(nn.Sequential(steep, body, nn.Linear(3, 2)), TensorSpec((3,)))
     x = torch.full((1, 3), 0.9)
     assert explain(net, x, "saliency", 1, checks=()).attribution.abs().max() == 0
 
 
 def test_a_black_picture_at_the_bend_of_every_relu_has_a_gradient_of_zero():
-    found = explain(wrap(core(), CONTRACT), torch.zeros(1, *SIZE), "saliency", 1, checks=())
+    found = explain(wrap(core(), SPEC), torch.zeros(1, *SIZE), "saliency", 1, checks=())
     assert found.attribution.abs().max() == 0
 
 
@@ -200,12 +200,12 @@ def test_compiled_networks_are_refused_where_they_cannot_be_seen_into(name):
         warnings.simplefilter("ignore")
         module = nn.Sequential(torch.compile(core(), backend="eager"))
     with pytest.raises(UsageError, match=r"torch\.compile"):
-        explain(wrap(module, CONTRACT), images(), name, "output:1")
+        explain(wrap(module, SPEC), images(), name, "output:1")
 
 
 @pytest.mark.parametrize("relu", [torch.ops.aten.relu, lambda x: functional.threshold(x, 0, 0)])
 def test_relus_of_other_names_are_not_passed_over(relu):
-    net = wrap(nn.Sequential(core(), nn.Identity()), CONTRACT)
+    net = wrap(nn.Sequential(core(), nn.Identity()), SPEC)
     net.module[1].forward = relu
     for name in ("guided", "deconvnet"):
         with pytest.raises(UsageError, match="a ReLU called as"):
@@ -242,7 +242,7 @@ def test_recomputation_is_off_for_this_thread_alone_and_comes_back():
 @pytest.mark.parametrize("shape", [(0, *SIZE), (1, 3, 0, 7), (1, 3, 8, 0)])
 def test_inputs_without_a_value_are_refused(shape):
     with pytest.raises(ConvscopeError) as caught:
-        explain(wrap(core(), CONTRACT), torch.rand(shape), "occlusion", 1)
+        explain(wrap(core(), SPEC), torch.rand(shape), "occlusion", 1)
     assert caught.value.hint
 
 
@@ -254,14 +254,14 @@ def test_a_generator_without_results_is_refused():
 
 def test_weights_of_inference_mode_are_refused():
     with torch.inference_mode():
-        net = wrap(core(), CONTRACT)
+        net = wrap(core(), SPEC)
     for name in ("saliency", "gradcam", "occlusion"):
         with pytest.raises(UsageError, match=r"outside torch\.inference_mode"):
             explain(net, images(), name, 1)
 
 
 def test_a_first_look_in_inference_mode_spoils_nothing():
-    net = wrap(core(), InputContract(*SIZE, mean=(0.5,), std=(0.25,)))
+    net = wrap(core(), TensorSpec(SIZE, mean=(0.5,), std=(0.25,)))
     with torch.inference_mode():
         net(images())
     assert explain(net, images(), "saliency", 1, checks=()).heatmap.max() > 0

@@ -8,18 +8,18 @@ from tests.see.attribution.nets import pictures, residual
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import frozen, wrap
 from convscope.see import channel, l1
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.target import AttributionTask, make_task
 
-CONTRACT = InputContract(3, 12, 10, mean=(0.5,), std=(0.25,))
+SPEC = TensorSpec((3, 12, 10), mean=(0.5,), std=(0.25,))
 
 
 def wrapped(module, dtype=torch.float64):
-    return wrap(module.eval().to(dtype), CONTRACT)
+    return wrap(module.eval().to(dtype), SPEC)
 
 
 def line(net, score, image, steps=20):

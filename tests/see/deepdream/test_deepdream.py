@@ -7,7 +7,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from convscope.errors import DataError, PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, wrap
 from convscope.nets.inference.autotune import Trial
 from convscope.see import ImageParameterization, OptimizerConfig, dream, iter_dream, layer, optimize_input
@@ -177,14 +177,14 @@ def test_what_cannot_be_dreamt(net: Net, small: Net) -> None:
     assert default_layer(net) in {"relu1", "pool1", "conv2", "relu2", "pool2", "conv1"}
 
 
-def test_a_contract_of_another_range_is_kept() -> None:
+def test_a_spec_of_another_range_is_kept() -> None:
     torch.manual_seed(0)
     from torch import nn
 
     from convscope.nets import wrap
 
-    contract = InputContract(3, 24, 24, value_range=(-2.0, 6.0))
-    wide = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh()), contract)
+    spec = TensorSpec((3, 24, 24), value_range=(-2.0, 6.0))
+    wide = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh()), spec)
     start = photo(channels=3) * 8 - 2
     made = dream(wide, start, "1", untrained=True, steps=1, octaves=1, jitter=0, lr=1.5)
     inside = (made.image > -2) & (made.image < 6) & (start > -1.5) & (start < 5.5)
@@ -240,7 +240,7 @@ class Viewing(torch.nn.Module):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_network_that_asks_for_the_usual_order_dreams_too(precision: str) -> None:
     torch.manual_seed(0)
-    net = wrap(Viewing(), InputContract(3, 16, 16))
+    net = wrap(Viewing(), TensorSpec((3, 16, 16)))
     options = {"untrained": True, "octaves": 2, "steps": 3, "jitter": 2, "precision": precision}
     made, plain = (
         dream(net, photo(40, 44, 3), "mix", memory_format=layout, **options)

@@ -7,7 +7,7 @@ from tests.nets.hostile import HOSTILE
 from torch import nn
 
 from convscope.errors import PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
 from convscope.see import effective_receptive_field
 from convscope.see.units.report import field_of
@@ -19,7 +19,7 @@ def linear(*kernels):
         conv = nn.Conv2d(1, 1, kernel.shape[0], padding=kernel.shape[0] // 2, bias=False)
         conv.weight.data[0, 0] = kernel
         module.add_module(f"conv{i}", conv)
-    return wrap(module, InputContract(1, 15, 17))
+    return wrap(module, TensorSpec((1, 15, 17)))
 
 
 def test_a_linear_network_has_its_composed_kernel():
@@ -41,7 +41,7 @@ def test_sizes_of_a_flat_and_of_a_gaussian_field():
     )
     at = torch.arange(31) - 15.0
     bell = torch.exp(-(at**2) / (2 * 3.0**2))
-    net = wrap(linear(bell[:, None] * bell).module, InputContract(1, 61, 61))
+    net = wrap(linear(bell[:, None] * bell).module, TensorSpec((1, 61, 61)))
     found = effective_receptive_field(net, "conv0", torch.rand(1, 1, 61, 61))
     (low, high), _ = found.box
     assert high - low == pytest.approx(4 * 3.0, rel=0.01)
@@ -84,10 +84,10 @@ def test_positions_and_units_that_nothing_moves(digit_net):
 def test_any_network_is_measured_and_left_as_it_was(kind):
     torch.manual_seed(1)
     module = kind()
-    net = wrap(module, kind.contracts)
+    net = wrap(module, kind.specs)
     modes, flags = [m.training for m in module.modules()], [p.requires_grad for p in module.parameters()]
-    found = effective_receptive_field(net, "output", torch.rand(3, *net.contract.shape))
-    assert found.influence.shape == net.contract.size and bool(found.influence.isfinite().all())
+    found = effective_receptive_field(net, "output", torch.rand(3, *net.input_spec.shape))
+    assert found.influence.shape == net.input_spec.size and bool(found.influence.isfinite().all())
     assert [m.training for m in module.modules()] == modes
     assert [p.requires_grad for p in module.parameters()] == flags
     assert all(p.grad is None for p in module.parameters())

@@ -7,7 +7,7 @@ from tests.nets.hostile import Folding
 from torch import nn
 
 from convscope.errors import PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.see import (
     activation_sum,
@@ -68,7 +68,7 @@ def test_filters_as_pictures(small: Net, digit_net: Net) -> None:
 
 
 def test_filters_of_other_kinds() -> None:
-    net = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ConvTranspose1d(4, 6, 3)), InputContract(2, width=30))
+    net = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ConvTranspose1d(4, 6, 3)), TensorSpec((2, 30)))
     assert filters(net, "0").pictures.shape == (4, 2, 1, 1, 5)
     assert filters(net, "1").pictures.shape == (6, 4, 1, 1, 3)
 
@@ -88,7 +88,7 @@ def test_a_classifier_is_easily_fooled(digit_net: Net, softmax: bool) -> None:
     parts = [nn.Flatten(), nn.Linear(784, 10), *[nn.Softmax(1)] * softmax]
     with torch.no_grad():
         parts[1].weight.mul_(3)
-    digit_net = wrap(nn.Sequential(*parts), digit_net.contract, digit_net.labels)
+    digit_net = wrap(nn.Sequential(*parts), digit_net.input_spec, digit_net.classes)
     fooled = fooling_images(digit_net, [3, "digit 5"], steps=400, lr=0.02)
     assert fooled.units == (3, 5) and fooled.labels == ("digit 3", "digit 5")
     with torch.no_grad():
@@ -104,10 +104,10 @@ def test_a_classifier_is_easily_fooled(digit_net: Net, softmax: bool) -> None:
 
 def test_layers_that_fold_patches_into_the_batch_are_refused_with_a_way_out() -> None:
     torch.manual_seed(0)
-    net = wrap(Folding(), Folding.contracts)
+    net = wrap(Folding(), Folding.specs)
     images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
     data = ImageTensorDataset(images, torch.zeros(6, dtype=torch.int64), ["x"])
-    canvas = pixel_image(net.contract, [0, 1])
+    canvas = pixel_image(net.input_spec, [0, 1])
     attempts = {
         "ascend": lambda place: next(optimize_input(net, channel(f"{place}:2"), canvas, steps=1)),
         "explain": lambda place: explain(net, images[:2] / 255, "saliency", f"{place}:2", checks=()),

@@ -6,7 +6,7 @@ from torch import nn
 
 from convscope import see
 from convscope.errors import GraphError, PlaceError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, record, wrap
 from convscope.see.visualization.reconstruction import default_layers
 
@@ -48,7 +48,7 @@ def test_a_linear_layer_that_loses_nothing_is_inverted() -> None:
     module = nn.Conv2d(3, 3, 1)
     with torch.no_grad():
         module.weight.copy_(torch.linalg.qr(torch.randn(3, 3))[0][..., None, None])
-    net = wrap(nn.Sequential(module), InputContract(3, 12, 12))
+    net = wrap(nn.Sequential(module), TensorSpec((3, 12, 12)))
     x = torch.linspace(0.2, 0.8, 12)
     picture = torch.stack([x.expand(12, 12), x[:, None].expand(12, 12), torch.full((12, 12), 0.4)])
     made = see.invert(net, picture, "0", steps=160, total_variation=0.0)
@@ -61,7 +61,7 @@ def test_what_a_layer_does_not_see_cannot_be_inverted() -> None:
     module = nn.Conv2d(3, 1, 1, bias=False)
     with torch.no_grad():
         module.weight.copy_(torch.tensor([1.0, 0.0, 0.0])[None, :, None, None])
-    net = wrap(nn.Sequential(module), InputContract(3, 8, 8))
+    net = wrap(nn.Sequential(module), TensorSpec((3, 8, 8)))
     picture = torch.stack([torch.full((8, 8), 0.7), torch.full((8, 8), 0.9), torch.full((8, 8), 0.1)])
     made = see.invert(net, picture, "0", steps=120, total_variation=0.0)
     assert float((made.images[0, 0] - 0.7).abs().mean()) < 0.05
@@ -71,7 +71,7 @@ def test_what_a_layer_does_not_see_cannot_be_inverted() -> None:
 def test_a_caricature_is_like_the_picture_and_louder(digit_net: Net) -> None:
     from convscope.worlds.datasets import digits
 
-    picture = digits.test().batch([3])[0] / 255
+    picture = digits.test().pixels([3])[0] / 255
     made = see.caricature(digit_net, picture, "relu2", steps=96)
     start = see.caricature(digit_net, picture, "relu2", steps=0)
     assert made.layers == ("relu2",)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.see import fft_image, pixel_image
 from convscope.see.optimize.image_params.base import noise
 from convscope.see.optimize.image_params.fourier import (
@@ -14,7 +14,7 @@ from convscope.see.optimize.image_params.fourier import (
     spectrum_from_image,
 )
 
-COLOUR = InputContract(3, 9, 12)
+COLOUR = TensorSpec((3, 9, 12))
 SIZES = [(8, 8), (7, 9), (8, 5), (5, 8), (1, 6), (3, 3)]
 
 
@@ -76,7 +76,7 @@ def test_lucents_image_of_the_same_spectrum() -> None:
     """Numbers of torch-lucent 0.1.8, `to_valid_rgb(fft_image, decorrelate=True)`, on spectra by a formula."""
     for (h, w), (values, mean) in LUCENT.items():
         free = torch.sin(torch.arange(3 * h * (w // 2 + 1) * 2).float()).view(1, 3, h, w // 2 + 1, 2)
-        canvas = fft_image(InputContract(3, h, w), [0])
+        canvas = fft_image(TensorSpec((3, h, w)), [0])
         with torch.no_grad():
             canvas.parameters[0].copy_(free)
         image = canvas.images().detach()
@@ -85,23 +85,23 @@ def test_lucents_image_of_the_same_spectrum() -> None:
 
 
 @pytest.mark.parametrize(
-    "contract",
+    "spec",
     [
         COLOUR,
-        InputContract(1, 7, 7),
-        InputContract(5, 6, 8),
-        InputContract(2, width=11),
-        InputContract(3, 6, 6, value_range=(-1.0, 1.0)),
-        InputContract(1, 6, 6, value_range=(0.0, 255.0)),
+        TensorSpec((1, 7, 7)),
+        TensorSpec((5, 6, 8)),
+        TensorSpec((2, 11)),
+        TensorSpec((3, 6, 6), value_range=(-1.0, 1.0)),
+        TensorSpec((1, 6, 6), value_range=(0.0, 255.0)),
     ],
 )
 @pytest.mark.parametrize("make", [pixel_image, fft_image])
 @pytest.mark.parametrize("start", ["noise", "zeros"])
-def test_images_have_the_contracts_shape_and_range(contract: InputContract, make, start: str) -> None:
-    canvas = make(contract, [7, 8], start=start)
+def test_images_have_the_specs_shape_and_range(spec: TensorSpec, make, start: str) -> None:
+    canvas = make(spec, [7, 8], start=start)
     images = canvas.images()
-    low, high = contract.value_range
-    assert images.shape == (2, *contract.shape)
+    low, high = spec.value_range
+    assert images.shape == (2, *spec.shape)
     assert low <= images.min() and images.max() <= high and images.requires_grad
     assert torch.allclose(images.mean(), torch.tensor((low + high) / 2), atol=0.05 * (high - low))
     assert bool((images[0] != images[1]).any()) == (start == "noise")
@@ -139,5 +139,5 @@ def test_sizes() -> None:
     with pytest.raises(UsageError):
         pixel_image(COLOUR, [0], size=(1, 2, 3))
     with pytest.raises(UsageError, match="pixels"):
-        fft_image(InputContract(5), [0])
-    assert pixel_image(InputContract(5), [0]).images().shape == (1, 5)
+        fft_image(TensorSpec((5,)), [0])
+    assert pixel_image(TensorSpec((5,)), [0]).images().shape == (1, 5)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, GraphError, PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.see import (
     ImageParameterization,
@@ -30,13 +30,11 @@ from convscope.see.optimize.transforms import Jitter, Pad, lucid_transforms
 
 def linear_net(weights: Tensor) -> Net:
     """a = w . x over inputs of the weights' shape."""
-    channels, *size = weights.shape
-    extent = dict(zip(("width", "height"), size[::-1], strict=False))
-    contract = InputContract(channels, value_range=(-1.0, 1.0), **extent)
+    spec = TensorSpec(tuple(weights.shape), value_range=(-1.0, 1.0))
     module = nn.Sequential(nn.Flatten(), nn.Linear(weights.numel(), 1, bias=False))
     with torch.no_grad():
         module[1].weight.copy_(weights.reshape(1, -1))
-    return wrap(module, contract)
+    return wrap(module, spec)
 
 
 def unit_sphere(shape: tuple[int, ...], seed: int) -> ImageParameterization:
@@ -75,7 +73,7 @@ def test_closed_form_with_l1() -> None:
     net = linear_net(weights.view(1, 9, 9))
     zeros = []
     for strength in (0.0, 0.52, 1.02, 1.52):
-        canvas = pixel_image(net.contract, [0], start="zeros")
+        canvas = pixel_image(net.input_spec, [0], start="zeros")
         step = last(
             optimize_input(
                 net,
@@ -95,7 +93,7 @@ def test_closed_form_with_l1() -> None:
 def test_the_wrong_sign_of_the_lecture_fills_the_image() -> None:
     weights = torch.linspace(-2, 2, 81).view(1, 9, 9)
     net = linear_net(weights)
-    canvas = pixel_image(net.contract, [0])
+    canvas = pixel_image(net.input_spec, [0])
     wrong = last(
         optimize_input(net, output(0) + 3 * l1(), canvas, steps=200, config=OptimizerConfig(lr=0.02))
     )
@@ -108,7 +106,7 @@ def test_gradient_by_finite_differences(small: Net, make) -> None:
     goal = 2 * channel("conv2:1") - 0.01 * layer("conv1")
     small.module.double()
     options = {"bound": "sigmoid"} if make is pixel_image else {}
-    canvas = make(small.contract, [3], **options)
+    canvas = make(small.input_spec, [3], **options)
     free = canvas.parameters[0].detach().double()
 
     def score(parameter: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +131,7 @@ def test_gradient_by_finite_differences(small: Net, make) -> None:
 
 
 def test_scores_rise_and_belong_to_their_images(small: Net) -> None:
-    canvas = fft_image(small.contract, [0, 1])
+    canvas = fft_image(small.input_spec, [0, 1])
     steps = list(optimize_input(small, channel("conv2:4"), canvas, steps=20))
     assert [step.index for step in steps] == list(range(21))
     assert bool((steps[-1].scores > steps[0].scores + 0.1).all())
@@ -160,14 +158,14 @@ def test_a_unit_has_the_same_picture_alone_and_in_a_batch(
         optimize_input(
             small,
             per_image(goals),
-            make(small.contract, [5, 6, 7]),
+            make(small.input_spec, [5, 6, 7]),
             steps=12,
             config=climb,
             transforms=transforms,
         )
     )
     for i, goal in enumerate(goals):
-        canvas = make(small.contract, [5 + i])
+        canvas = make(small.input_spec, [5 + i])
         alone = last(optimize_input(small, goal, canvas, steps=12, config=climb, transforms=transforms))
         torch.testing.assert_close(alone.images[0], together.images[i], atol=2e-4, rtol=0)
 
@@ -178,7 +176,7 @@ def test_repeatable(small: Net) -> None:
             optimize_input(
                 small,
                 channel("conv2:0"),
-                fft_image(small.contract, [1]),
+                fft_image(small.input_spec, [1]),
                 steps=5,
                 transforms=lucid_transforms(),
             )
@@ -209,13 +207,13 @@ def normed() -> Net:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Conv2d(4, 2, 3))
     module[4].eval()
     module[0].weight.requires_grad_(False)
-    return wrap(module, InputContract(3, 12, 12))
+    return wrap(module, TensorSpec((3, 12, 12)))
 
 
 @pytest.mark.parametrize("end", ["exhausted", "closed", "exception", "interrupt", "dropped"])
 def test_the_network_is_as_it_was(normed: Net, end: str) -> None:
     before = state_of(normed)
-    canvas = fft_image(normed.contract, [0])
+    canvas = fft_image(normed.input_spec, [0])
     steps = optimize_input(normed, channel("4:1"), canvas, steps=6)
     for step in steps:
         assert_same(before, state_of(normed))  # also between two steps
@@ -241,7 +239,7 @@ def test_the_network_is_as_it_was(normed: Net, end: str) -> None:
 def test_it_works_where_gradients_are_off(small: Net) -> None:
     modes = []
     with torch.no_grad():
-        for step in optimize_input(small, channel("conv2:4"), fft_image(small.contract, [0]), steps=5):
+        for step in optimize_input(small, channel("conv2:4"), fft_image(small.input_spec, [0]), steps=5):
             modes += [torch.is_grad_enabled(), bool(step.has_gradient.all())]
     assert modes == [False, True] * 6
 
@@ -250,7 +248,7 @@ def test_only_what_is_needed_runs(small: Net) -> None:
     calls: list[str] = []
     for name, part in small.module.named_children():
         part.register_forward_hook(lambda *_, name=name: calls.append(name))
-    canvas = pixel_image(small.contract, [0])
+    canvas = pixel_image(small.input_spec, [0])
     steps = optimize_input(small, channel("conv1:0"), canvas, steps=1)
     next(steps)
     calls.clear()
@@ -259,7 +257,7 @@ def test_only_what_is_needed_runs(small: Net) -> None:
 
 
 def test_penalties_alone_need_no_network(small: Net) -> None:
-    canvas = pixel_image(small.contract, [0])
+    canvas = pixel_image(small.input_spec, [0])
     step = last(optimize_input(small, -1 * l1(), canvas, steps=60))
     assert float(step.images.abs().max()) < 0.05
 
@@ -274,24 +272,24 @@ def test_any_number_of_channels_and_several_inputs(channels: int) -> None:
         def forward(self, image: Tensor, other: Tensor) -> dict[str, Tensor]:
             return {"map": self.conv(image) + other[:, :, None, None]}
 
-    net = wrap(Two(), (InputContract(channels, 9, 13), InputContract(3, name="other")))
-    canvas = fft_image(net.contract, [0, 1])
+    net = wrap(Two(), (TensorSpec((channels, 9, 13)), TensorSpec((3,), name="other")))
+    canvas = fft_image(net.input_spec, [0, 1])
     steps = list(optimize_input(net, channel("output[map]:2"), canvas, steps=10))
     assert bool((steps[-1].scores > steps[0].scores).all())
 
 
 def test_sound_shaped_inputs() -> None:
-    net = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ReLU(), nn.Conv1d(4, 4, 5)), InputContract(2, width=40))
+    net = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ReLU(), nn.Conv1d(4, 4, 5)), TensorSpec((2, 40)))
     steps = list(
         optimize_input(
-            net, neuron("2:1"), fft_image(net.contract, [0]), steps=20, transforms=(Pad(4), Jitter(4))
+            net, neuron("2:1"), fft_image(net.input_spec, [0]), steps=20, transforms=(Pad(4), Jitter(4))
         )
     )
     assert steps[-1].scores[0] > steps[0].scores[0]
 
 
 def test_bad_requests(small: Net, digit_net: Net) -> None:
-    canvas = pixel_image(small.contract, [0])
+    canvas = pixel_image(small.input_spec, [0])
     with pytest.raises(PlaceError, match="conv2"):
         next(optimize_input(small, channel("conv3:0"), canvas))
     with pytest.raises(UsageError, match="-1"):
@@ -301,29 +299,31 @@ def test_bad_requests(small: Net, digit_net: Net) -> None:
     with pytest.raises(GraphError, match="28, 28"):
         next(
             optimize_input(
-                digit_net, channel("dense1:0"), pixel_image(digit_net.contract, [0], size=(40, 40))
+                digit_net, channel("dense1:0"), pixel_image(digit_net.input_spec, [0], size=(40, 40))
             )
         )
     with pytest.raises(GraphError):
-        next(optimize_input(digit_net, channel("conv2:0"), pixel_image(digit_net.contract, [0], size=(3, 3))))
+        next(
+            optimize_input(digit_net, channel("conv2:0"), pixel_image(digit_net.input_spec, [0], size=(3, 3)))
+        )
 
 
 def test_half_precision_weights_and_bfloat16(small: Net) -> None:
     climb = OptimizerConfig(precision="bf16", memory_format="channels_last")
     steps = list(
-        optimize_input(small, channel("conv2:4"), fft_image(small.contract, [0]), steps=10, config=climb)
+        optimize_input(small, channel("conv2:4"), fft_image(small.input_spec, [0]), steps=10, config=climb)
     )
     assert steps[-1].scores.dtype == torch.float32 and steps[-1].scores[0] > steps[0].scores[0]
     small.module.to(torch.bfloat16)
-    steps = list(optimize_input(small, channel("conv2:4"), fft_image(small.contract, [0]), steps=10))
+    steps = list(optimize_input(small, channel("conv2:4"), fft_image(small.input_spec, [0]), steps=10))
     assert steps[-1].images.dtype == torch.float32 and steps[-1].scores[0] > steps[0].scores[0]
 
 
 @pytest.mark.parametrize("schedule", ["constant", "constant_then_linear", "linear", "cosine"])
 def test_how_far_each_step_goes(schedule: str) -> None:
     """With a constant gradient and no momentum, steepest ascent moves by exactly the rate of each step."""
-    linear = wrap(nn.Flatten(), InputContract(1, 2, 3, value_range=(-99.0, 99.0), mean=(0.0,), std=(1.0,)))
-    canvas = pixel_image(linear.contract, [0], start="zeros")
+    linear = wrap(nn.Flatten(), TensorSpec((1, 2, 3), value_range=(-99.0, 99.0), mean=(0.0,), std=(1.0,)))
+    canvas = pixel_image(linear.input_spec, [0], start="zeros")
     climb = OptimizerConfig(lr=0.5, optimizer="normalized_sgd", momentum=0.0, schedule=schedule)
     goal = sum(channel(f"output:{unit}") for unit in range(6))
     values = [
@@ -358,7 +358,7 @@ def test_the_last_step_needs_no_gradient_unless_a_score_is_0(small: Net) -> None
         *_, step = optimize_input(
             small,
             Objective.of(Watched(factor, looks)),
-            pixel_image(small.contract, [1]),
+            pixel_image(small.input_spec, [1]),
             steps=2,
             transforms=lucid_transforms(),
             generator=chance,

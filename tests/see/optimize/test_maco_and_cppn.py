@@ -4,7 +4,7 @@ import torch
 from tests.reference import numpy_phases
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net
 from convscope.see import visualize
 from convscope.see.optimize.image_params.cppn import cppn_image
@@ -13,32 +13,34 @@ from convscope.see.optimize.image_params.maco import CONTRAST, maco_image, mean_
 
 @pytest.mark.parametrize("size", [(8, 10), (7, 9), (6, 5)])
 def test_phases_against_numpy(size: tuple[int, int]) -> None:
-    canvas = maco_image(InputContract(1, *size), [3])
+    canvas = maco_image(TensorSpec((1, *size)), [3])
     angles = canvas.parameters[0].detach()
-    expected = numpy_phases.picture(power_law((1, *size)).numpy(), angles[0].numpy(), size, CONTRAST)
+    expected = numpy_phases.picture(
+        power_law((1, *size), is_rgb=False).numpy(), angles[0].numpy(), size, CONTRAST
+    )
     np.testing.assert_allclose(canvas.images()[0].detach().logit().numpy(), expected, atol=2e-4)
 
 
 def test_only_phases_move() -> None:
     """Whatever the phases, the strength of every frequency is the photographs' times one number."""
     photographs = torch.rand(4, 2, 12, 16, generator=torch.Generator().manual_seed(0))
-    canvas = maco_image(InputContract(2, 12, 16), [0, 1], photographs=photographs)
-    held = mean_magnitude(photographs)
+    canvas = maco_image(TensorSpec((2, 12, 16)), [0, 1], photographs=photographs)
+    held = mean_magnitude(photographs, is_rgb=False)
     for image in canvas.images().detach():
         found = torch.fft.rfft2(image.logit(), norm="ortho").abs()[..., 1:-1]
         ratio = found / held[..., 1:-1]
         torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=2e-3, atol=0)
     with pytest.raises(UsageError):
-        maco_image(InputContract(2, 12, 16), [0], photographs=photographs[..., :9])
+        maco_image(TensorSpec((2, 12, 16)), [0], photographs=photographs[..., :9])
 
 
 def test_the_power_law_falls_as_photographs_do(shared_data) -> None:
     from convscope.worlds.images import photos
 
-    contract = InputContract(3, 96, 96)
+    spec = TensorSpec((3, 96, 96))
     files = sorted((shared_data / "flowers").rglob("*.jpg"))[:40]  # not those it was fitted to
-    pictures = torch.stack([photos.to_tensor(photos.open_photo(file), contract) for file in files])
-    real, law = mean_magnitude(pictures).log(), power_law((3, 96, 96)).log()
+    pictures = torch.stack([photos.to_tensor(photos.open_photo(file), spec) for file in files])
+    real, law = mean_magnitude(pictures, is_rgb=True).log(), power_law((3, 96, 96), is_rgb=True).log()
     inner = (slice(None), slice(1, 40), slice(1, 40))
     both = torch.stack([real[inner].flatten(), law[inner].flatten()])
     assert float(torch.corrcoef(both)[0, 1]) > 0.95
@@ -47,14 +49,13 @@ def test_the_power_law_falls_as_photographs_do(shared_data) -> None:
 @pytest.mark.parametrize("make", [maco_image, cppn_image])
 @pytest.mark.parametrize("shape", [(3, 14, 20), (1, 9, 9), (5, 8, 6), (2, 30)])
 def test_any_shape_each_image_its_own(make, shape: tuple[int, ...]) -> None:
-    extent = dict(zip(("width", "height"), shape[:0:-1], strict=False))
-    contract = InputContract(shape[0], value_range=(-1.0, 2.0), **extent)
-    both = make(contract, [4, 9])
+    spec = TensorSpec(shape, value_range=(-1.0, 2.0))
+    both = make(spec, [4, 9])
     images = both.images().detach()
     assert images.shape == (2, *shape) and -1 < images.min() <= images.max() < 2
-    torch.testing.assert_close(make(contract, [9]).images()[0].detach(), images[1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(make(spec, [9]).images()[0].detach(), images[1], atol=1e-6, rtol=0)
     with pytest.raises(UsageError):
-        make(InputContract(4), [0])
+        make(TensorSpec((4,)), [0])
 
 
 @pytest.mark.parametrize("canvas", ["maco", "cppn"])

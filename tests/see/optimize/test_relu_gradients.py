@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.see import OptimizerConfig, channel, optimize_input, per_image, pixel_image
 from convscope.see.optimize import relu_gradients
@@ -48,7 +48,7 @@ class Silent(nn.Module):
 
 
 def silent(relu: Callable[[Tensor], Tensor]) -> Net:
-    return wrap(Silent(relu), InputContract(1, 8, 8))
+    return wrap(Silent(relu), TensorSpec((1, 8, 8)))
 
 
 @pytest.mark.parametrize("name", RELUS)
@@ -56,7 +56,7 @@ def test_every_relu_lets_a_silent_unit_start(name: str) -> None:
     net = silent(RELUS[name])
 
     def raised(redirect: int) -> tuple[list[float], list[bool]]:
-        canvas = pixel_image(net.contract, [0])
+        canvas = pixel_image(net.input_spec, [0])
         *_, step = optimize_input(
             net,
             channel("last:0"),
@@ -73,7 +73,10 @@ def test_every_relu_lets_a_silent_unit_start(name: str) -> None:
 def test_who_never_fires_is_said() -> None:
     net = silent(nn.ReLU())
     *_, step = optimize_input(
-        net, per_image(channel(f"last:{u}") for u in range(3)), pixel_image(net.contract, [0, 0, 0]), steps=30
+        net,
+        per_image(channel(f"last:{u}") for u in range(3)),
+        pixel_image(net.input_spec, [0, 0, 0]),
+        steps=30,
     )
     assert step.has_gradient.tolist() == [True, False, True] and step.scores[1] == 0
 
@@ -111,10 +114,10 @@ def test_who_still_does_not_move_goes_on_alone() -> None:
     climb = OptimizerConfig(lr=0.01, relu_gradient_every=4)
     goals = [channel("last:0"), channel("last:2")]
     *_, both = optimize_input(
-        net, per_image(goals), pixel_image(net.contract, [0, 0]), steps=40, config=climb
+        net, per_image(goals), pixel_image(net.input_spec, [0, 0]), steps=40, config=climb
     )
     assert both.has_gradient.tolist() == [True, True] and both.scores[0] > 0
-    *_, alone = optimize_input(net, goals[1], pixel_image(net.contract, [0]), steps=40, config=climb)
+    *_, alone = optimize_input(net, goals[1], pixel_image(net.input_spec, [0]), steps=40, config=climb)
     torch.testing.assert_close(alone.images[0], both.images[1])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, resolve, wrap
 from convscope.see import (
     Objective,
@@ -112,7 +112,7 @@ def branches() -> nn.Module:
 
 
 def netted(module: nn.Module) -> Net:
-    return wrap(module.double().eval(), InputContract(3, 48, 48, mean=(0.5,), std=(0.25,)))
+    return wrap(module.double().eval(), TensorSpec((3, 48, 48), mean=(0.5,), std=(0.25,)))
 
 
 NETS = {
@@ -216,7 +216,7 @@ def test_a_real_network_sees_the_same_in_tiles() -> None:
 def test_ascent_in_tiles_goes_where_the_whole_goes(small: Net, canvas) -> None:
     start, ways = torch.rand(1, 3, 70, 90, generator=torch.Generator().manual_seed(0)), []
     for tiles in (None, TileConfig(40 * 40)):
-        moved = canvas(small.contract, [0], size=(70, 90), start=start)
+        moved = canvas(small.input_spec, [0], size=(70, 90), start=start)
         *_, last = optimize_input(
             small,
             layer("relu2") + channel("conv2:1"),
@@ -246,8 +246,8 @@ def test_a_halo_that_is_too_small_is_no_longer_exact() -> None:
 
 def test_layers_without_positions_are_refused(small: Net, digit_net: Net) -> None:
     module = nn.Sequential(small.module, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3))
-    pooled = wrap(module, small.contract)
-    canvas = pixel_image(small.contract, [0], size=(60, 60))
+    pooled = wrap(module, small.input_spec)
+    canvas = pixel_image(small.input_spec, [0], size=(60, 60))
     for place in ("output:1", "1:2"):
         with pytest.raises(UsageError, match="grow with the picture"):
             next(optimize_input(pooled, channel(place), canvas, tiles=TileConfig(900)))
@@ -282,7 +282,7 @@ from convscope.see import layer, optimize_input, pixel_image
 from convscope.see.optimize.tiling.memory import tiles_for_budget
 net = load("efficientnet_lite0")
 goal, size = layer("blocks.2"), (1600, 2000)
-canvas = pixel_image(net.contract, [0], size=size)
+canvas = pixel_image(net.input_spec, [0], size=size)
 tiles = tiles_for_budget(net, goal, size, sys.argv[1])
 for step in optimize_input(net, goal, canvas, steps=1, tiles=tiles):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from convscope.errors import DataError, GraphError, MissingError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, load, record, wrap
 from convscope.nets.network import Source
 from convscope.nets.style.losses import content_loss, gram, style_loss
@@ -36,7 +36,7 @@ def net() -> Net:
         "relu2": nn.ReLU(inplace=True),
     }.items():
         module.add_module(name, part)
-    return wrap(module, InputContract(3, 32, 32, mean=(0.5,), std=(0.25,)), name="little")
+    return wrap(module, TensorSpec((3, 32, 32), mean=(0.5,), std=(0.25,)), name="little")
 
 
 def recipe(**more: object) -> StyleRecipe:
@@ -162,7 +162,7 @@ def test_guides_that_do_not_fit_are_refused():
 def test_no_training_no_style(net):
     with pytest.raises(MissingError, match="--untrained"):
         style_transfer(net, picture(0), picture(1), **{**QUICK, "untrained": False})
-    trained = Net(net.module, net.contracts, (), Source("little", weights="somewhere"), None, "little")
+    trained = wrap(net.module, net.input_specs, source=Source("little", weights="somewhere"), name="little")
     assert style_transfer(trained, picture(0), picture(1), **{**QUICK, "untrained": False}).image.shape == (
         3,
         40,
@@ -228,7 +228,7 @@ def test_average_pooling(net):
     found = record(averaged, image, ["pool1"]).popitem()[1]
     torch.testing.assert_close(found, nn.functional.avg_pool2d(before, 2))
     assert type(net.module.pool1) is nn.MaxPool2d
-    plain = wrap(nn.Sequential(nn.Conv2d(3, 4, 3)), InputContract(3, 16, 16))
+    plain = wrap(nn.Sequential(nn.Conv2d(3, 4, 3)), TensorSpec((3, 16, 16)))
     with pytest.raises(UsageError, match="maximum pooling"):
         layers.averaging(plain)
 

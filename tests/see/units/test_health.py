@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import wrap
 from convscope.see import layer_health
 from convscope.see.units.health import spread_positions
@@ -27,7 +27,7 @@ def planted():
         weight, bias = module[0].weight, module[0].bias
         weight[1], weight[2], weight[3] = 2 * weight[0], 0, -weight[0]
         bias.copy_(torch.tensor([0.0, 300.0, 1.0, 0.0, -50.0]))
-    return wrap(module, InputContract(1, 9, 11))
+    return wrap(module, TensorSpec((1, 9, 11)))
 
 
 def test_planted_faults_are_found():

@@ -11,7 +11,7 @@ from tests.nets.hostile import HOSTILE
 from torch import nn
 
 from convscope.errors import DataError, PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
 from convscope.see.units import build, storage
@@ -39,7 +39,7 @@ def everything(net, samples, place):
     net.module.eval()
     with torch.no_grad():
         for first in range(0, len(samples), 32):
-            images = samples.batch(list(range(first, min(first + 32, len(samples))))).float() / 255
+            images = samples.pixels(list(range(first, min(first + 32, len(samples))))).float() / 255
             net(channels_last(images) if channels_last_is_faster(net) else images)
     handle.remove()
     return torch.cat(kept).numpy()
@@ -227,7 +227,7 @@ def test_damaged_files_are_left_out(digit_net, tmp_path):
         Image.fromarray(samples.images[i, 0].numpy()).save(folder / f"{i:02}.png")
     damaged = tmp_path / "data" / "class 0" / "04.png"
     damaged.write_bytes(damaged.read_bytes()[:120])
-    data = ImageFolder(tmp_path / "data", contract=digit_net.contract)
+    data = ImageFolder(tmp_path / "data", spec=digit_net.spec)
     index = index_units(digit_net, data, k=12, batch=4)
     assert index.fingerprint["images"] == 11 and [Path(p).name for p in index.problems] == ["04.png"]
     row = [path.name for path in data.paths].index("04.png")
@@ -239,17 +239,15 @@ def test_damaged_files_are_left_out(digit_net, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    "kind", [h for h in HOSTILE if len(h.contracts[0].shape) == 3], ids=lambda h: h.__name__
-)
+@pytest.mark.parametrize("kind", [h for h in HOSTILE if len(h.specs[0].shape) == 3], ids=lambda h: h.__name__)
 def test_any_network_is_indexed_and_left_as_it_was(kind):
     torch.manual_seed(0)
     module = kind()
-    net = wrap(module, kind.contracts)
+    net = wrap(module, kind.specs)
     state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     modes = [m.training for m in module.modules()]
     flags = [p.requires_grad for p in module.parameters()]
-    index = index_units(net, pictures(20, *net.contract.shape), k=3, batch=8)
+    index = index_units(net, pictures(20, *net.input_spec.shape), k=3, batch=8)
     assert int(index.accumulator.images.max()) == 20
     for layer in index.layers:
         entry = index.entry(f"{layer.place}:0")
@@ -263,7 +261,7 @@ def test_any_network_is_indexed_and_left_as_it_was(kind):
 
 def test_each_call_of_a_reused_layer_is_a_place_of_its_own():
     reused = HOSTILE[0]
-    net = wrap(reused(), reused.contracts)
+    net = wrap(reused(), reused.specs)
     assert weighted_layers(net) == ("conv#1", "conv#2", "output")
     index = index_units(net, pictures(10, 4, 9, 11), k=2)
     assert index.entry("conv#1:0").top != index.entry("conv#2:0").top
@@ -278,7 +276,7 @@ def test_values_that_are_not_finite_are_in_no_number():
         def forward(self, x):
             return self.conv(x / (x.amax((1, 2, 3), keepdim=True) > 0.5))
 
-    net = wrap(Odd(), InputContract(1, 4, 4))
+    net = wrap(Odd(), TensorSpec((1, 4, 4)))
     images = torch.full((6, 1, 4, 4), 200, dtype=torch.uint8)
     images[3] = 20
     index = index_units(
@@ -325,7 +323,7 @@ def test_dead_and_saturated_units_are_told():
         module[0].bias.copy_(torch.tensor([0.0, -0.1, 0.5]))
         module[2].weight.fill_(0.1)
         module[2].bias.copy_(torch.tensor([0.0, 9.0, -9.0]))
-    index = index_units(wrap(module, InputContract(1, 4, 4)), pictures(10, 1, 4, 4), ["0", "1", "2"])
+    index = index_units(wrap(module, TensorSpec((1, 4, 4))), pictures(10, 1, 4, 4), ["0", "1", "2"])
     assert index.dead("0").tolist() == [False, True, True]  # never above 0; always 0.5
     assert index.dead("1").tolist() == [False, True, True]
     assert index.saturated("2").tolist() == [False, True, True]

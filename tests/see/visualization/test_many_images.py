@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, wrap
 from convscope.nets.inference.autotune import Trial
 from convscope.nets.inference.memory import used_bytes
@@ -230,10 +230,10 @@ def test_the_module_is_untouched(small: Net, end: str) -> None:
 
 def test_sounds_and_many_channels() -> None:
     torch.manual_seed(0)
-    sound = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ReLU(), nn.Conv1d(4, 3, 5)), InputContract(2, width=80))
+    sound = wrap(nn.Sequential(nn.Conv1d(2, 4, 5), nn.ReLU(), nn.Conv1d(4, 3, 5)), TensorSpec((2, 80)))
     made = visualize(sound, "2:*", steps=10)
     assert made.images.shape == (3, 2, 80)
-    five = wrap(nn.Sequential(nn.Conv2d(5, 4, 3)), InputContract(5, 66, 70))
+    five = wrap(nn.Sequential(nn.Conv2d(5, 4, 3)), TensorSpec((5, 66, 70)))
     assert visualize(five, "0:1", steps=3).images.shape == (1, 5, 66, 70)
 
 
@@ -278,7 +278,7 @@ def test_measuring_stays_with_the_order_that_the_network_asks_for(monkeypatch, t
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(execution, "SMALL", 10)
-    net = wrap(Viewing(), InputContract(3, 12, 12))
+    net = wrap(Viewing(), TensorSpec(3, 12, 12))
     start, made = (visualize(net, "output:*", steps=steps, precision="fp32") for steps in (0, 6))
     assert len(made) == 4 and bool((made.clean_scores > start.clean_scores).all())
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from convscope.errors import ConvscopeError, GraphError, PlaceError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.see import Visualization, compare_with_data, iter_visualize, visualize
 from convscope.see.visualization.objective_parser import expand_units
@@ -76,7 +76,7 @@ def test_a_unit_that_never_fires_is_named() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     with torch.no_grad():
         module[0].bias[2] = -1e4
-    net = wrap(module, InputContract(3, 16, 16))
+    net = wrap(module, TensorSpec((3, 16, 16)))
     made = visualize(net, "1:*", steps=40)
     assert made.silent == ("1:2",) and (made.clean_scores > 0).tolist() == [True, True, False, True]
 

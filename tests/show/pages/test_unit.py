@@ -4,30 +4,30 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.show.images import input_image
 from convscope.show.images.draw import ORANGE
 from convscope.show.pages import features, unit
 
 
 def test_tiles_show_inputs_of_any_form():
-    colour = InputContract(3, 4, 6, value_range=(-1.0, 1.0))
+    colour = TensorSpec((3, 4, 6), value_range=(-1.0, 1.0))
     image = input_image.image_of(torch.full((3, 4, 6), 1.0), colour)
     assert image.mode == "RGB" and image.size == (6, 4) and image.getpixel((0, 0)) == (255, 255, 255)
-    for contract in (
-        InputContract(1, 4, 6),
-        InputContract(5, 4, 6),
-        InputContract(5, width=6),
-        InputContract(7),
+    for spec in (
+        TensorSpec((1, 4, 6)),
+        TensorSpec((5, 4, 6)),
+        TensorSpec((5, 6)),
+        TensorSpec((7,)),
     ):
-        assert input_image.fitted(input_image.image_of(torch.rand(contract.shape), contract), 40).size == (
+        assert input_image.fitted(input_image.image_of(torch.rand(spec.shape), spec), 40).size == (
             40,
             40,
         )
 
 
 def test_a_box_is_drawn_where_it_lies():
-    image = input_image.image_of(torch.zeros(3, 10, 20), InputContract(3, 10, 20))
+    image = input_image.image_of(torch.zeros(3, 10, 20), TensorSpec((3, 10, 20)))
     drawn = np.asarray(input_image.outlined(image, ((2, 6), (4, 12)), 200))
     rows, columns = np.nonzero((drawn == ORANGE).all(2))
     assert (rows.min(), rows.max()) == (50 + 20, 50 + 60 - 1)  # the picture's height is 100 of 200
@@ -44,7 +44,7 @@ def hostile(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = digits.test().take(range(30))
     named = ImageTensorDataset(
-        data.images, data.labels, [f"<script>{k}</script>" for k in range(10)], data.contract
+        data.images, data.labels, [f"<script>{k}</script>" for k in range(10)], data.spec
     )
     net = load("digits")
     return net, unit_report(net, "output:3", named, top_k=4, steps=2)
@@ -67,4 +67,4 @@ def test_every_layer_has_a_row(hostile):
         net, portrait.top[0].picture, layers, strongest=3, command="convscope look --net digits"
     )
     assert html.count('class="stage"') == len(layers) == 10
-    assert features.best_answer(net, layers) in net.labels
+    assert features.best_answer(net, layers) in net.classes

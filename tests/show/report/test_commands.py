@@ -221,7 +221,7 @@ def test_percentiles_against_plain_activations(figures):
     """The share of test digits below the made picture, counted from plain activations."""
     figure, data = figures["seen.neurons"], digits.test()
     net = load(re.search(r"cs\.load\('([^']+)'\)", figure.command)[1])
-    answers = activations(net, data.batch(range(2000)) / 255, ["dense1"])
+    answers = activations(net, data.pixels(range(2000)) / 255, ["dense1"])
     for share, (place, numbers) in zip(
         re.findall(r"beats (\d+)%", figure.body), tiles(figure.body).items(), strict=True
     ):

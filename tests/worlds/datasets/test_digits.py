@@ -34,8 +34,8 @@ def test_extent_classes_and_balance():
     train, test = digits.train(), digits.test()
     assert (len(train), len(test)) == (8000, 2000)
     assert train.images.shape == (8000, 1, 28, 28) and train.images.dtype == torch.uint8
-    assert train.shape == train.contract.shape == (1, 28, 28)
-    assert train.contract.value_range == (0.0, 1.0)
+    assert train.shape == train.spec.shape == (1, 28, 28)
+    assert train.spec.value_range == (0.0, 1.0)
     assert train.classes == test.classes == tuple("0123456789")
     assert test.labels.bincount().tolist() == [200] * 10
     assert train.labels.bincount().tolist() == [801, 927, 791, 832, 780, 663, 814, 870, 744, 778]

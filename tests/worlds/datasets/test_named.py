@@ -49,7 +49,7 @@ def test_every_layout_of_mnist(tmp_path, gz, under):
     images, labels = little_mnist(tmp_path / under, gz=gz)
     before = sorted(tmp_path.rglob("*"))
     samples = worlds.open("mnist", "test", root=tmp_path)
-    assert torch.equal(samples.batch(range(12))[:, 0], torch.from_numpy(images))
+    assert torch.equal(samples.pixels(range(12))[:, 0], torch.from_numpy(images))
     assert samples.labels.tolist() == labels.tolist()
     assert samples.classes == digits.CLASSES and samples.shape == (1, 28, 28) and samples.name == "mnist/test"
     assert sorted(tmp_path.rglob("*")) == before
@@ -92,7 +92,7 @@ def test_cifar10_binary(shared_data, tmp_path):
     (folder / "test_batch.bin").write_bytes(rows.tobytes())
     for root in (tmp_path, folder):
         samples = worlds.named("cifar10", root, "test")
-        assert torch.equal(samples.batch(range(10_000)), torch.from_numpy(images))
+        assert torch.equal(samples.pixels(range(10_000)), torch.from_numpy(images))
         assert samples.labels.tolist() == labels.tolist() and samples.shape == (3, 32, 32)
     (folder / "test_batch.bin").write_bytes(rows.tobytes()[:-1])
     with pytest.raises(DataError, match="3073"):

@@ -180,7 +180,7 @@ def test_every_reader_agrees(tmp_path: Path) -> None:
     report = check(tmp_path)
     assert [(bad.path, bad.kind) for bad in report.problems] == [("a/x.png", "unclear range")]
     folder = ImageFolder(tmp_path, workers=1)
-    folder.batch([0, 1])
+    folder.pixels([0, 1])
     assert [problem.kind for problem in folder.problems] == ["unclear range"]
     with pytest.raises(photos.PhotoError):
         digits.open(tmp_path / "a/x.png")

@@ -11,11 +11,11 @@ from PIL import Image
 from torchvision import datasets, transforms
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.worlds import ImageFolder
 from convscope.worlds.images import listing
 
-SMALL = InputContract(3, 8, 8)
+SMALL = TensorSpec((3, 8, 8))
 BROKEN = "2/b.png"
 
 
@@ -72,7 +72,7 @@ def levels(batch: torch.Tensor) -> list[int]:
 
 @pytest.mark.parametrize("cache_bytes", [0, 2**20])
 def test_a_folder_with_everything_wrong(root, cache_bytes):
-    folder = ImageFolder(root, contract=SMALL, cache_bytes=cache_bytes)
+    folder = ImageFolder(root, spec=SMALL, cache_bytes=cache_bytes)
     assert folder.classes == ("2", "10")
     assert folder.shape == (3, 8, 8) and folder.name == "set"
     assert [p.relative_to(root).as_posix() for p in folder.paths] == [
@@ -85,52 +85,52 @@ def test_a_folder_with_everything_wrong(root, cache_bytes):
         ("notes.txt", "not an image"),
     ]
     for _ in range(2):
-        assert levels(folder.batch([6, 1, 0, 1])) == [12, 22, 20, 22]
+        assert levels(folder.pixels([6, 1, 0, 1])) == [12, 22, 20, 22]
     assert [p.kind for p in folder.problems] == ["truncated", "empty", "not an image"]
     assert len(folder.readable()) == 6
-    assert levels(folder.readable().batch(range(6))) == [20, 22, 23, 10, 11, 12]
+    assert levels(folder.readable().pixels(range(6))) == [20, 22, 23, 10, 11, 12]
 
 
 def test_batches_keep_the_order_and_stay_whole(root):
-    folder = ImageFolder(root, contract=SMALL, cache_bytes=0, workers=3)
+    folder = ImageFolder(root, spec=SMALL, cache_bytes=0, workers=3)
     order = [3, 1, 6, 0, 5]
     seen = [(levels(images), labels.tolist()) for images, labels in folder.batches(order, 2)]
     assert seen == [([23, 22], [0, 0]), ([12, 20], [1, 0]), ([11], [1])]
 
 
 def test_batches_can_be_left_early(root):
-    batches = ImageFolder(root, contract=SMALL).batches(range(7), 1)
+    batches = ImageFolder(root, spec=SMALL).batches(range(7), 1)
     next(batches)
     batches.close()
 
 
 def test_a_part_shares_pictures_and_problems(root):
-    folder = ImageFolder(root, contract=SMALL)
+    folder = ImageFolder(root, spec=SMALL)
     part = folder.take([6, 1])
-    assert levels(part.batch([1, 0])) == [22, 12]
+    assert levels(part.pixels([1, 0])) == [22, 12]
     assert part.labels.tolist() == [1, 0] and part.classes == folder.classes
     assert folder.problems == part.problems and len(part.problems) == 3
-    assert len(folder.batch([])) == 0
+    assert len(folder.pixels([])) == 0
 
 
 @pytest.mark.parametrize("indices", [[7], [-1], [0, 100]])
 def test_indices_outside(root, indices):
     with pytest.raises(UsageError, match="from 0 to 6"):
-        ImageFolder(root, contract=SMALL).batch(indices)
+        ImageFolder(root, spec=SMALL).pixels(indices)
 
 
 def test_a_class_without_a_readable_picture_does_not_stop_a_run(tmp_path):
     tree(tmp_path, {"a/x.png": truncated(), "b/y.png": 7})
-    folder = ImageFolder(tmp_path, contract=SMALL)
-    assert levels(folder.batch([0, 1])) == [255, 7]
+    folder = ImageFolder(tmp_path, spec=SMALL)
+    assert levels(folder.pixels([0, 1])) == [255, 7]
     assert len(folder.problems) == 1
 
 
 def test_all_truncated(tmp_path):
     tree(tmp_path, {"a/x.png": truncated(), "b/y.png": truncated()})
-    folder = ImageFolder(tmp_path, contract=SMALL)
+    folder = ImageFolder(tmp_path, spec=SMALL)
     with pytest.raises(DataError, match="2 truncated"):
-        folder.batch([0])
+        folder.pixels([0])
     with pytest.raises(DataError, match="2 truncated"):
         folder.readable()
 
@@ -150,7 +150,7 @@ def test_no_folder(tmp_path):
 
 def test_splits(tmp_path):
     tree(tmp_path, {"train/a/1.png": 1, "train/b/1.png": 2, "test/b/1.png": 3, "test/c/1.png": 4})
-    assert ImageFolder(tmp_path, contract=SMALL).name.endswith("/train")
+    assert ImageFolder(tmp_path, spec=SMALL).name.endswith("/train")
     test = ImageFolder(tmp_path, "test", SMALL)
     assert test.classes == ("a", "b", "c") and test.labels.tolist() == [1, 2]
     with pytest.raises(UsageError, match="Did you mean train"):
@@ -164,9 +164,9 @@ def test_a_split_of_what_has_none(root):
 
 def test_classes_may_be_called_train(tmp_path):
     tree(tmp_path, {"train/1.png": 1, "bus/1.png": 2})
-    assert ImageFolder(tmp_path, contract=SMALL).classes == ("bus", "train")
+    assert ImageFolder(tmp_path, spec=SMALL).classes == ("bus", "train")
     tree(tmp_path / "only", {"train/1.png": 1, "test/1.png": 2})
-    assert ImageFolder(tmp_path / "only", contract=SMALL).classes == ("test", "train")
+    assert ImageFolder(tmp_path / "only", spec=SMALL).classes == ("test", "train")
 
 
 def test_pipes_and_loops_are_survived(tmp_path):
@@ -174,44 +174,44 @@ def test_pipes_and_loops_are_survived(tmp_path):
     os.mkfifo(tmp_path / "a/pipe.png")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "a/gone.png").symlink_to(tmp_path / "nowhere")
-    folder = ImageFolder(tmp_path, contract=SMALL)
+    folder = ImageFolder(tmp_path, spec=SMALL)
     assert len(folder) == 1
     assert sorted(p.kind for p in folder.problems) == ["missing", "not a file"]
 
 
 def test_a_file_that_vanishes_after_opening(root):
-    folder = ImageFolder(root, contract=SMALL)
+    folder = ImageFolder(root, spec=SMALL)
     (root / "2/a.png").unlink()
-    assert levels(folder.batch([0])) == [22]
+    assert levels(folder.pixels([0])) == [22]
 
 
 def test_nothing_is_written(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    folder = ImageFolder(root, contract=SMALL)
+    folder = ImageFolder(root, spec=SMALL)
     list(folder.batches(range(len(folder)), 3))
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 
 def test_the_cache_spares_the_files(root):
-    folder = ImageFolder(root, contract=SMALL)
-    first = folder.batch(range(7))
+    folder = ImageFolder(root, spec=SMALL)
+    first = folder.pixels(range(7))
     for path in root.rglob("*.png"):
         path.unlink()
-    assert torch.equal(folder.batch(range(7)), first)
+    assert torch.equal(folder.pixels(range(7)), first)
 
 
 def test_equal_to_torchvisions_folder(shared_data):
     root = shared_data / "flowers"
-    contract = InputContract(3, 64, 64, crop=0.875)
+    spec = TensorSpec((3, 64, 64), transform=ImageTransform(crop=0.875))
     chain = transforms.Compose([transforms.Resize(73), transforms.CenterCrop(64), transforms.PILToTensor()])
     for split in ("train", "val"):
         theirs = datasets.ImageFolder(str(root / split), chain)
-        ours = ImageFolder(root, split, contract)
+        ours = ImageFolder(root, split, spec)
         assert list(ours.classes) == theirs.classes and len(ours) == len(theirs)
         assert sorted(map(str, ours.paths)) == sorted(path for path, _ in theirs.samples)
         number = {path: k for k, (path, _) in enumerate(theirs.samples)}
         chosen = list(range(0, len(ours), 50))
-        for k, picture in zip(chosen, ours.batch(chosen), strict=True):
+        for k, picture in zip(chosen, ours.pixels(chosen), strict=True):
             expected, label = theirs[number[str(ours.paths[k])]]
             assert torch.equal(picture, expected) and label == ours.labels[k]
         assert ours.problems == ()

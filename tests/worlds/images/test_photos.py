@@ -15,7 +15,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.worlds.images import photos
 
 
@@ -385,11 +385,11 @@ def test_random_bytes_behind_a_signature(start, rest):
 # -- to a tensor and back --
 
 
-def torchvisions(contract: InputContract, short: int) -> transforms.Compose:
+def torchvisions(spec: TensorSpec, short: int) -> transforms.Compose:
     return transforms.Compose(
         [
-            transforms.Resize(short, InterpolationMode(contract.interpolation), antialias=True),
-            transforms.CenterCrop(contract.size),
+            transforms.Resize(short, InterpolationMode(spec.transform.interpolation), antialias=True),
+            transforms.CenterCrop(spec.size),
             transforms.ToTensor(),
         ]
     )
@@ -404,45 +404,43 @@ def torchvisions(contract: InputContract, short: int) -> transforms.Compose:
     st.sampled_from(["bilinear", "bicubic", "nearest", "lanczos"]),
 )
 def test_equal_to_torchvision(width, height, size, crop, interpolation):
-    contract = InputContract(3, size, size, crop=crop, interpolation=interpolation)
+    spec = TensorSpec((3, size, size), transform=ImageTransform(crop=crop, interpolation=interpolation))
     photo = scene(width, height)
     torch.testing.assert_close(
-        photos.to_tensor(photo, contract),
-        torchvisions(contract, round(size / crop))(photo),
+        photos.to_tensor(photo, spec),
+        torchvisions(spec, round(size / crop))(photo),
         rtol=0,
         atol=0,
     )
 
 
 def test_equal_to_torchvision_on_photographs(shared_data):
-    contract = InputContract(3, 224, 224, crop=0.875, interpolation="bicubic")
+    spec = TensorSpec((3, 224, 224), transform=ImageTransform(crop=0.875, interpolation="bicubic"))
     paths = sorted((shared_data / "open_photos").glob("*.jp*g"))[:6]
     assert paths
     for path in paths:
-        expected = torchvisions(contract, 256)(Image.open(path).convert("RGB"))
-        torch.testing.assert_close(
-            photos.to_tensor(photos.open_photo(path), contract), expected, rtol=0, atol=0
-        )
+        expected = torchvisions(spec, 256)(Image.open(path).convert("RGB"))
+        torch.testing.assert_close(photos.to_tensor(photos.open_photo(path), spec), expected, rtol=0, atol=0)
 
 
 def test_luminance():
-    contract = InputContract(1, 28, 28)
+    spec = TensorSpec((1, 28, 28))
     photo = scene()
-    chain = transforms.Compose([transforms.Grayscale(), torchvisions(contract, 28)])
-    torch.testing.assert_close(photos.to_tensor(photo, contract), chain(photo), rtol=0, atol=0)
+    chain = transforms.Compose([transforms.Grayscale(), torchvisions(spec, 28)])
+    torch.testing.assert_close(photos.to_tensor(photo, spec), chain(photo), rtol=0, atol=0)
 
 
-def test_not_square_covers_the_contract():
-    contract = InputContract(3, 20, 60)
-    tensor = photos.to_tensor(scene(64, 48), contract)
+def test_not_square_covers_the_spec():
+    spec = TensorSpec((3, 20, 60))
+    tensor = photos.to_tensor(scene(64, 48), spec)
     expected = np.asarray(scene(64, 48).resize((60, 45), Image.Resampling.BILINEAR))[12:32]
     np.testing.assert_array_equal((tensor * 255).round().permute(1, 2, 0).numpy(), expected)
 
 
-def test_the_range_of_the_contract():
-    unit = photos.to_tensor(scene(), InputContract(3, 16, 16))
-    signed = photos.to_tensor(scene(), InputContract(3, 16, 16, value_range=(-1, 1)))
-    levels = photos.to_tensor(scene(), InputContract(3, 16, 16, value_range=(0, 255)))
+def test_the_range_of_the_spec():
+    unit = photos.to_tensor(scene(), TensorSpec((3, 16, 16)))
+    signed = photos.to_tensor(scene(), TensorSpec((3, 16, 16), value_range=(-1, 1)))
+    levels = photos.to_tensor(scene(), TensorSpec((3, 16, 16), value_range=(0, 255)))
     torch.testing.assert_close(signed, 2 * unit - 1)
     torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
     assert levels.max() > 100
@@ -454,24 +452,24 @@ def test_a_thread_of_pixels_needs_no_memory(size):
 
 
 def test_the_thread_and_the_common_way_agree(monkeypatch):
-    photo, contract = scene(30, 90), InputContract(3, 24, 24, crop=0.8)
-    expected = photos.to_bytes(photo, contract).int()
+    photo, spec = scene(30, 90), TensorSpec((3, 24, 24), transform=ImageTransform(crop=0.8))
+    expected = photos.to_bytes(photo, spec).int()
     monkeypatch.setattr(photos, "MOST_PIXELS", 10)
-    assert (photos.to_bytes(photo, contract).int() - expected).abs().max() <= 2
+    assert (photos.to_bytes(photo, spec).int() - expected).abs().max() <= 2
 
 
 @pytest.mark.parametrize(
-    ("contract", "words"),
+    ("spec", "words"),
     [
-        (InputContract(4, 8, 8), "4 channels"),
-        (InputContract(2, None, 8), "one-dimensional"),
-        (InputContract(10), "one-dimensional"),
-        (InputContract(3, 8, 8, interpolation="cubist"), "cubist"),
+        (TensorSpec((4, 8, 8)), "4 channels"),
+        (TensorSpec((2, 8)), "one-dimensional"),
+        (TensorSpec((10,)), "one-dimensional"),
+        (TensorSpec((3, 8, 8), transform=ImageTransform(interpolation="cubist")), "cubist"),
     ],
 )
-def test_contracts_that_no_photograph_fits(contract, words):
+def test_specs_that_no_photograph_fits(spec, words):
     with pytest.raises(UsageError, match=words):
-        photos.to_tensor(scene(), contract)
+        photos.to_tensor(scene(), spec)
 
 
 @settings(max_examples=30, deadline=None)
@@ -481,9 +479,9 @@ def test_contracts_that_no_photograph_fits(contract, words):
     st.integers(0, 99),
 )
 def test_to_a_tensor_and_back(channels, value_range, seed):
-    contract = InputContract(channels, 48, 64, value_range=value_range)
+    spec = TensorSpec((channels, 48, 64), value_range=value_range)
     photo = scene(seed=seed).convert("L" if channels == 1 else "RGB")
-    back = photos.to_pil(photos.to_tensor(photo, contract), contract)
+    back = photos.to_pil(photos.to_tensor(photo, spec), spec)
     assert back.mode == photo.mode
     np.testing.assert_array_equal(np.asarray(back), np.asarray(photo))
 
@@ -498,21 +496,26 @@ def test_pictures_are_clipped():
 @pytest.mark.parametrize("width, height", [(97, 41), (3, 90), (1, 1)])
 def test_a_whole_picture_keeps_its_size_and_its_pixels(width, height):
     picture = scene(width, height)
-    for contract in (InputContract(3, 224, 224, crop=0.5), InputContract(3, 32, 32, value_range=(-1.0, 1.0))):
-        made = photos.to_tensor_uncropped(picture, contract)
-        low, high = contract.value_range
+    for spec in (
+        TensorSpec((3, 224, 224), transform=ImageTransform(crop=0.5)),
+        TensorSpec((3, 32, 32), value_range=(-1.0, 1.0)),
+    ):
+        made = photos.to_tensor_uncropped(picture, spec)
+        low, high = spec.value_range
         assert made.shape == (3, height, width) and low <= made.min() and made.max() <= high
-        same(photos.to_pil(made, contract), picture)
-    grey = photos.to_tensor_uncropped(picture, InputContract(1, 28, 28))
+        same(photos.to_pil(made, spec), picture)
+    grey = photos.to_tensor_uncropped(picture, TensorSpec((1, 28, 28)))
     np.testing.assert_array_equal((grey[0] * 255).round().numpy(), np.asarray(picture.convert("L")))
 
 
 def test_a_whole_picture_at_another_size():
     picture = scene(96, 48)
-    made = photos.to_tensor_uncropped(picture, InputContract(3, 32, 32, interpolation="bicubic"), longest=48)
+    made = photos.to_tensor_uncropped(
+        picture, TensorSpec((3, 32, 32), transform=ImageTransform(interpolation="bicubic")), longest=48
+    )
     expected = picture.resize((48, 24), Image.Resampling.BICUBIC)
     same(photos.to_pil(made), expected)
     assert photos.to_tensor_uncropped(picture, longest=192).shape == (3, 96, 192)
     assert photos.to_tensor_uncropped(scene(400, 2), longest=40).shape == (3, 1, 40)
     with pytest.raises(UsageError, match="pictures"):
-        photos.to_tensor_uncropped(picture, InputContract(3, width=30))
+        photos.to_tensor_uncropped(picture, TensorSpec((3, 30)))

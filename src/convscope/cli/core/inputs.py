@@ -114,8 +114,8 @@ def looks_at_pictures(net: "Net") -> "Net":
     Raises:
         UsageError: its input is not of the form `[c h w]`, or it has several inputs.
     """
-    if len(net.contracts) != 1 or len(net.contract.shape) != 3:
-        wanted = " and ".join("x".join(map(str, contract.shape)) for contract in net.contracts)
+    if len(net.input_specs) != 1 or len(net.input_spec.shape) != 3:
+        wanted = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
         raise UsageError(
             "a network that looks at one picture", received=f"{net.name}, which looks at {wanted}"
         )
@@ -126,11 +126,11 @@ def picture(net: "Net", path: str) -> "Tensor":
     """Read an image file as the network's input, as `worlds.opening.as_input` does for every verb.
 
     Args:
-        net: the network; its contract gives size and value range.
+        net: the network; its spec gives size and value range.
         path: the image file.
 
     Returns:
-        `[1 c h w]`, on the CPU, in the contract's value range.
+        `[1 c h w]`, on the CPU, in the spec's value range.
 
     Raises:
         UsageError: the network's input is not one image.
@@ -138,7 +138,7 @@ def picture(net: "Net", path: str) -> "Tensor":
     """
     from convscope.worlds.opening import as_input
 
-    return as_input(Path(path), looks_at_pictures(net).contract)[None]
+    return as_input(Path(path), looks_at_pictures(net).input_spec)[None]
 
 
 def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "LabelledImages":
@@ -146,7 +146,7 @@ def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "Labe
 
     Args:
         reference: name of a data set, or a folder of images, as `worlds.open` takes it.
-        net: the network; its contract gives shape and value range.
+        net: the network; its spec gives shape and value range.
         recipe: the recipe with `split` and `root`.
         shell: prints the notes.
 
@@ -160,7 +160,7 @@ def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "Labe
     """
     from convscope import worlds
 
-    data = worlds.open(reference, recipe.split, root=recipe.root, contract=net.contract)
+    data = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
     say_notes(data, shell)
     return data
 

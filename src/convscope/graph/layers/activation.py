@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer
 from convscope.graph.options import number, whole
+from convscope.graph.spec import Shape
 
 
 @dataclass(frozen=True)

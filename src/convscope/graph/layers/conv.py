@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, whole
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
 
 

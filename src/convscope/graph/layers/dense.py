@@ -6,9 +6,9 @@ from math import prod
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Layer, Window
 from convscope.graph.options import flag, whole
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import times
 
 

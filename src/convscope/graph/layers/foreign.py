@@ -7,9 +7,9 @@ from typing import Any, Self
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Layer, Window
 from convscope.graph.options import whole, wrong
+from convscope.graph.spec import Shape
 
 Windows = tuple[tuple[Window | None, ...], ...]
 

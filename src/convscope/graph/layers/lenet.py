@@ -10,10 +10,10 @@ from typing import ClassVar
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.layers.dense import features
 from convscope.graph.options import Extent, numbers, per_axis, whole
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
 
 Table = tuple[tuple[int, ...], ...]

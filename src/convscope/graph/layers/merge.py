@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, SAME, Layer, Window
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import times
 
 

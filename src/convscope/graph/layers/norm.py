@@ -6,10 +6,10 @@ from typing import ClassVar
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Window
 from convscope.graph.layers.activation import Elementwise
 from convscope.graph.options import flag, number, whole
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import spatial, times
 
 

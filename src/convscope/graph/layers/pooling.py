@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.options import Extent, Padding, flag, padding, per_axis, wrong
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import WindowGeometry, fitting, spatial, times
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 from typing_extensions import override
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, Layer, Window
 from convscope.graph.options import Extent, choice, numbers, per_axis
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import spatial, times
 
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from convscope.graph.contract import Shape
 from convscope.graph.layer import Layer, Window
 from convscope.graph.layers.conv import check_filters, grouped_channels
 from convscope.graph.options import Extent, numbers, per_axis, wrong
+from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import fitting
 
 

@@ -1,1 +1,1 @@
-"""Batches of a training: drawn from data sets or loaders, adapted to the network's contract, augmented."""
+"""Batches of a training: drawn from data sets or loaders, adapted to the network's spec, augmented."""

@@ -12,10 +12,10 @@ from convscope.learn.batches.augment_images import augmented
 from convscope.learn.recipe import ClassificationRecipe
 from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset, LabelledImages
-from convscope.worlds.images.adapt import to_contract
+from convscope.worlds.images.adapt import to_spec
 
 Batch = tuple[Tensor, Tensor]
-"""Inputs `[b c ...]` in the contract's range and labels `[b]`, on the network's device."""
+"""Inputs `[b c ...]` in the spec's range and labels `[b]`, on the network's device."""
 
 ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""
@@ -63,7 +63,7 @@ def make_batches(data: Any, net: Net, plan: ClassificationRecipe) -> BatchSource
 
     Args:
         data: `LabelledImages`, or a sized iterable of `(inputs, labels)`, such as a DataLoader.
-        net: network to train; its contract decides size and range of the inputs.
+        net: network to train; its spec decides size and range of the inputs.
         plan: recipe with seed, batch size and augmentations; not read for a DataLoader.
 
     Returns:
@@ -90,7 +90,7 @@ class DatasetBatches:
 
     Args:
         samples: labelled images to draw from.
-        net: network to train; batches match its contract and are on its device.
+        net: network to train; batches match its spec and are on its device.
         plan: recipe with seed, batch size and augmentations.
 
     Raises:
@@ -120,15 +120,15 @@ class DatasetBatches:
             skip: number of batches to leave out at the beginning.
 
         Yields:
-            Inputs `[b c ...]` in the contract's range, and labels `[b]`, on the network's device.
+            Inputs `[b c ...]` in the spec's range, and labels `[b]`, on the network's device.
         """
         generator = Generator().manual_seed(seed_of(self.plan.seed, "order", epoch))
         order = torch.randperm(len(self.samples), generator=generator)[: self._used]
-        contract, size = self.net.contract, self.plan.batch
+        spec, size = self.net.input_spec, self.plan.batch
         if self._images is not None:
             for indices in order.to(self._labels.device)[skip * size :].split(size):
                 yield (
-                    to_contract(self._images.index_select(0, indices), contract),
+                    to_spec(self._images.index_select(0, indices), spec),
                     self._labels.index_select(0, indices),
                 )
             return
@@ -136,11 +136,11 @@ class DatasetBatches:
         for step, (pictures, labels) in enumerate(remaining, start=skip):
             if self.plan.augment:
                 pictures = augmented(pictures, self.plan.augment, seed_of(self.plan.seed, epoch, step))
-            yield to_contract(pictures.to(self._labels.device), contract), labels.to(self._labels.device)
+            yield to_spec(pictures.to(self._labels.device), spec), labels.to(self._labels.device)
 
 
 class LoaderBatches:
-    """Yield the batches of a DataLoader: inputs in the contract's range, labels as class indices.
+    """Yield the batches of a DataLoader: inputs in the spec's range, labels as class indices.
 
     To resume in the middle of an epoch, the batches before are drawn again and dropped; the caller restores
     the random state of the epoch's beginning.
@@ -193,9 +193,9 @@ def checked(batch: Any, net: Net) -> Batch:
     """Check a loader's batch, and move it to the network's device.
 
     Args:
-        batch: pair of inputs `[b c ...]` and integer labels `[b]`. uint8 inputs are scaled to the contract's
+        batch: pair of inputs `[b c ...]` and integer labels `[b]`. uint8 inputs are scaled to the spec's
             range and size; others must be in that range already.
-        net: network with the contract, labels and device.
+        net: network with the spec, labels and device.
 
     Returns:
         Inputs `[b c ...]` and labels `[b]` (int64).
@@ -211,12 +211,12 @@ def checked(batch: Any, net: Net) -> Batch:
         case _:
             wanted = "pairs of inputs [b c ...] and class numbers [b] from the loader"
             raise DataError(wanted, received=_describe(batch))
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.labels), 1):
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.classes), 1):
         raise DataError(
-            f"class numbers from 0 to {len(net.labels) - 1}",
+            f"class numbers from 0 to {len(net.classes) - 1}",
             received=f"{int(labels.min())} to {int(labels.max())}",
         )
-    ready = to_contract(inputs, net.contract) if inputs.dtype == torch.uint8 else inputs
+    ready = to_spec(inputs, net.input_spec) if inputs.dtype == torch.uint8 else inputs
     return ready.to(net.device), labels.to(net.device, torch.int64)
 
 

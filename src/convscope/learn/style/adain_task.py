@@ -247,7 +247,7 @@ def fresh(photographs: UnlabelledImages, seed: int) -> Net:
     weights = pretrained.module.state_dict()
     encoder_state = module.encoder.state_dict()
     module.encoder.load_state_dict({name: weights[_pretrained_name(name, weights)] for name in encoder_state})
-    net = nets.wrap(module, ADAIN.contract, name="adain")
+    net = nets.wrap(module, ADAIN.input_spec, name="adain")
     images = photographs.middles(range(min(8, len(photographs))), 128).float() / 255
     with torch.no_grad():
         scale = float(module.encoder(*net.normalise(images)).square().mean().sqrt())

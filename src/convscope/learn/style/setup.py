@@ -10,7 +10,7 @@ from torch import nn
 
 from convscope import nets
 from convscope.errors import MissingError, UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.learn.style.adain_task import AdaINTask, fresh
 from convscope.learn.style.perceptual import CONTENT, LOSS_NETWORK, STYLE, PerceptualLoss, frozen_copy
 from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, StyleTransferTask
@@ -20,7 +20,7 @@ from convscope.nets.style.johnson import Johnson, Size
 from convscope.worlds import UnlabelledImages
 from convscope.worlds.images.style_images import SMALLEST, painting
 
-CONTRACT = InputContract(3, 256, 256, mean=(MEAN,), std=(STD,), name="photo")
+SPEC = TensorSpec((3, 256, 256), mean=(MEAN,), std=(STD,), name="photo")
 """Input of style networks: RGB photographs in [0, 1], of any size."""
 HELD_OUT, MOST_HELD_OUT = 20, 16
 """Every 20th photograph, but 16 at most, is held out for the test where no folder is given for that."""
@@ -137,7 +137,7 @@ def setup_style_training(
         torch.manual_seed(seed)
         module, task = _build_network(kind, names, width, loss, scales)
     source = Source(kind, PAPERS[kind], "Apache-2.0; see the photographs' and paintings' own", "trained here")
-    net = nets.wrap(module, CONTRACT, name=kind, source=replace(source, note=f"Styles: {', '.join(names)}."))
+    net = nets.wrap(module, SPEC, name=kind, source=replace(source, note=f"Styles: {', '.join(names)}."))
     return StyleTrainingSetup(net, task, *_split_photographs(photographs, test, scales.side))
 
 
@@ -186,7 +186,7 @@ def setup_added_style(
     bank.requires_grad_(False)
     for name in styles:
         bank.banks[name].requires_grad_(True)
-    grown = nets.wrap(bank, net.contracts, name=net.name, source=net.source)
+    grown = nets.wrap(bank, net.input_specs, name=net.name, source=net.source)
     task = StyleBankTask(
         perceptual_loss(judging or PerceptualConfig(), styles), replace(scales, alternation=0), tuple(styles)
     )

@@ -20,23 +20,25 @@ from convscope.nets.inference.execution import ExecutionConfig
 class Classification:
     """Train a classifier with cross-entropy, and measure its accuracy.
 
-    The names of the data's classes become the network's labels.
+    The trained network has the names of the data's classes; the one that was given keeps its own.
 
     Attributes:
         metric_sums: sums kept over an epoch: cross-entropy without label smoothing, and correct predictions.
         head: how the network's output is read; set by `make_batches`.
+        classes: names of the data's classes; set by `make_batches`.
         smoothing: label smoothing of the loss, 0 to 1; set by `make_batches`.
     """
 
     metric_sums = 2
     head: ClassifierHead
+    classes: tuple[str, ...]
     smoothing: float
 
     def make_batches(self, net: Net, data: Any, plan: Any) -> BatchSource:
-        """Check that network and data fit, label the network's outputs, and build the batch source.
+        """Check that network and data fit, and build the batch source.
 
         Args:
-            net: classifier to train; its labels are replaced by the names of the data's classes.
+            net: classifier to train.
             data: `LabelledImages`, or a DataLoader of `(inputs, labels)`.
             plan: recipe with seed, batch size, augmentations and label smoothing.
 
@@ -51,8 +53,8 @@ class Classification:
         _check_classes(data, names)
         self.head = read_head(net, len(names), getattr(data, "name", "the data"))
         self.smoothing = plan.label_smoothing
-        net.labels = names
-        return make_batches(data, net, plan)
+        self.classes = names
+        return make_batches(data, net.with_classes(names), plan)
 
     def execution(self, net: Net, plan: TrainRecipe) -> ExecutionConfig:
         """Choose the fastest precision and memory format on this machine, by measuring.
@@ -71,7 +73,7 @@ class Classification:
 
         Args:
             net: network to train.
-            batch: inputs `[b c ...]` in the contract's range, and labels `[b]`.
+            batch: inputs `[b c ...]` in the spec's range, and labels `[b]`.
             choice: precision and memory format of the forward pass.
             step: step of the training, from 0; not used.
 

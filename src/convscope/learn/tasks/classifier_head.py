@@ -91,8 +91,10 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
     Raises:
         UsageError: the network has several inputs, or its number of outputs is not that of the classes.
     """
-    if len(net.contracts) != 1:
-        raise UsageError("a network with one input to learn classes", received=f"{len(net.contracts)} inputs")
+    if len(net.input_specs) != 1:
+        raise UsageError(
+            "a network with one input to learn classes", received=f"{len(net.input_specs)} inputs"
+        )
     example = sized_example(net)
     with torch.no_grad(), frozen(net.module):
         output = first_tensor(net(example)).flatten(1).float()
@@ -112,16 +114,16 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
 
 
 def sized_example(net: Net, batch: int = 1) -> Tensor:
-    """Return random inputs, uniform over the contract's value range; the same ones at every call.
+    """Return random inputs, uniform over the spec's value range; the same ones at every call.
 
     Args:
-        net: network with the contract and the device.
+        net: network with the spec and the device.
         batch: number of inputs.
 
     Returns:
         Inputs `[batch c ...]` on the network's device.
     """
-    contract = net.contract
+    spec = net.input_spec
     generator = torch.Generator().manual_seed(0)
-    low, high = contract.value_range
-    return (torch.rand(batch, *contract.shape, generator=generator) * (high - low) + low).to(net.device)
+    low, high = spec.value_range
+    return (torch.rand(batch, *spec.shape, generator=generator) * (high - low) + low).to(net.device)

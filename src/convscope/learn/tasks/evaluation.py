@@ -15,7 +15,7 @@ from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.worlds import LabelledImages
-from convscope.worlds.images.adapt import to_contract
+from convscope.worlds.images.adapt import to_spec
 
 FLOATS = 2**19
 """Number of input values in a batch: enough to occupy all cores, few enough for their caches."""
@@ -143,7 +143,7 @@ def evaluate(
 
     Args:
         net: a classifier.
-        data: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the contract's range.
+        data: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the spec's range.
         batch: images at once; by default a number that suits their size. Not used for a DataLoader.
         choice: precision and memory format.
         head: how the output is read; found out from the output for a random input if left out.
@@ -186,14 +186,14 @@ def class_names(data: Any, net: Net) -> tuple[str, ...]:
     Raises:
         UsageError: neither has names.
     """
-    names = getattr(data, "classes", None) or net.labels
+    names = getattr(data, "classes", None) or net.classes
     if not names:
         names = getattr(getattr(data, "dataset", None), "classes", None)
     if not names:
         raise UsageError(
             "names of the classes",
             received="a loader and a network without",
-            hint="Give the network labels: wrap(module, contract, labels=...).",
+            hint="Name the classes: wrap(module, spec, classes=...).",
         )
     return tuple(map(str, names))
 
@@ -203,6 +203,6 @@ def _batches(net: Net, data: Any, batch: int | None) -> Iterator[tuple[Tensor, T
         for loaded in data:
             yield checked(loaded, net)
         return
-    size = batch or min(1000, max(8, FLOATS // prod(net.contract.shape)))
+    size = batch or min(1000, max(8, FLOATS // prod(net.input_spec.shape)))
     for pictures, labels in data.batches(range(len(data)), size):
-        yield to_contract(pictures.to(net.device), net.contract), labels.to(net.device)
+        yield to_spec(pictures.to(net.device), net.input_spec), labels.to(net.device)

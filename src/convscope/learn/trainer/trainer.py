@@ -43,9 +43,10 @@ class Trainer:
     modules are back in the training or evaluation mode that they were in.
 
     Args:
-        net: its weights are changed. The labels of a classifier become the names of the data's classes.
+        net: its module is trained, in place. `Trainer.net` is the same module with the names of the data's
+            classes.
         train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
-            contract's range; else what the task learns from.
+            spec's range; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
         plan: recipe of the training; fields that name network, data and device are not read here.
         state: state to resume from.
@@ -73,6 +74,8 @@ class Trainer:
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
             )
         self.feed = self.task.make_batches(net, train, self.plan)
+        if isinstance(self.task, Classification):
+            self.net = net = net.with_classes(self.task.classes)
         parameters = sum(p.numel() for p in net.module.parameters() if p.requires_grad)
         self.peak = self.plan.peak(parameters)
         self.optimizer = make_optimizer(net.module, self.plan)
@@ -353,7 +356,7 @@ def iter_train(net: Net, train: Any, test: Any = None, plan: ClassificationRecip
 
     Args:
         net: its weights are changed.
-        train: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the contract's range.
+        train: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the spec's range.
         test: what to evaluate on after each epoch; nothing if left out.
         plan: recipe of the training; the defaults of `ClassificationRecipe` if left out.
 

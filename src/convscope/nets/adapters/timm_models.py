@@ -1,4 +1,4 @@
-"""Open `timm/<name>`: every model of timm, with the input contract that its weights were trained with."""
+"""Open `timm/<name>`: every model of timm, with the input spec that its weights were trained with."""
 
 import socket
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import nn
 
 from convscope.errors import UsageError, nearest
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec
 from convscope.nets.adapters.fetching import fetch, repeatable
 from convscope.nets.adapters.imagenet import CATEGORIES
 from convscope.nets.network import Net, Source
@@ -58,7 +58,8 @@ def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Ne
         weights=full if weights is not None else "none",
         url=settings.get("origin_url") or "https://github.com/huggingface/pytorch-image-models",
     )
-    return Net(module.eval(), (_contract(settings),), _labels(module), source, None, source.name)
+    output = OutputSpec(classes=_labels(module))
+    return Net(module.eval(), (_spec(settings),), (output,), source, None, source.name)
 
 
 def build_module(name: str) -> nn.Module:
@@ -100,16 +101,15 @@ def _check(architecture: str, tag: str) -> None:
         )
 
 
-def _contract(settings: dict[str, Any]) -> InputContract:
+def _spec(settings: dict[str, Any]) -> TensorSpec:
     channels, height, width = settings["input_size"]
-    return InputContract(
-        channels,
-        height,
-        width,
+    return TensorSpec(
+        (channels, height, width),
         mean=tuple(settings["mean"]),
         std=tuple(settings["std"]),
-        crop=settings.get("crop_pct") or 1.0,
-        interpolation=settings.get("interpolation") or "bilinear",
+        transform=ImageTransform(
+            crop=settings.get("crop_pct") or 1.0, interpolation=settings.get("interpolation") or "bilinear"
+        ),
     )
 
 

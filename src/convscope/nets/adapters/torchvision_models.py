@@ -1,7 +1,7 @@
 """Open `torchvision/<name>`: every model of torchvision that takes images.
 
 Auxiliary heads are left out, and the input re-normalisation inside Inception networks is replaced by a
-contract of their own, so that the module receives inputs normalised as the contract states.
+spec of their own, so that the module receives inputs normalised as the spec states.
 """
 
 import re
@@ -12,7 +12,7 @@ from torchvision import models
 from torchvision.transforms import _presets as presets
 
 from convscope.errors import UsageError, nearest
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec
 from convscope.nets.adapters.fetching import fetch, repeatable, weights_only
 from convscope.nets.network import Net, Source
 
@@ -65,7 +65,7 @@ def open_model(name: str, weights: str | None, *, seed: int | None = None) -> Ne
         url=entry.meta.get("recipe", "") or "https://pytorch.org/vision/stable/models.html",
         note=NOTES.get(name, ""),
     )
-    return Net(module.eval(), (_contract(name, entry),), labels, source, None, source.name)
+    return Net(module.eval(), (_spec(name, entry),), (OutputSpec(classes=labels),), source, None, source.name)
 
 
 def build_module(name: str, *, classes: int = 1000) -> nn.Module:
@@ -125,7 +125,7 @@ def _check(name: str) -> None:
         raise UsageError(
             "a model that takes one batch of images",
             received=f"{name}, which {reason}",
-            hint="Make it yourself and use convscope.wrap(module, contracts).",
+            hint="Make it yourself and use convscope.wrap(module, specs).",
         )
 
 
@@ -142,28 +142,25 @@ def _entry(name: str, weights: str | None) -> Any:
         ) from None
 
 
-def _contract(name: str, entry: Any) -> InputContract:
+def _spec(name: str, entry: Any) -> TensorSpec:
     transforms = entry.transforms()
     if isinstance(transforms, presets.ImageClassification):
         size, larger = transforms.crop_size[0], transforms.resize_size[0]
         half = (0.5, 0.5, 0.5)
         mean, std = (half, half) if name in INCEPTIONS else (tuple(transforms.mean), tuple(transforms.std))
-        return InputContract(
-            3,
-            size,
-            size,
+        return TensorSpec(
+            (3, size, size),
             mean=mean,
             std=std,
-            crop=size / larger,
-            interpolation=transforms.interpolation.value,
+            transform=ImageTransform(crop=size / larger, interpolation=transforms.interpolation.value),
         )
     if isinstance(transforms, presets.SemanticSegmentation):
-        return InputContract(
-            3, SEGMENTATION_SIZE, SEGMENTATION_SIZE, mean=tuple(transforms.mean), std=tuple(transforms.std)
+        return TensorSpec(
+            (3, SEGMENTATION_SIZE, SEGMENTATION_SIZE), mean=tuple(transforms.mean), std=tuple(transforms.std)
         )
     printed = re.search(r"(?<!\d)(300|320)(?!\d)", name)
     size = int(printed[0]) if printed else DETECTION_SIZE
-    return InputContract(3, size, size)
+    return TensorSpec((3, size, size))
 
 
 def _paper(name: str) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
 from convscope.graph.receptive_field import Field, receptive_fields
+from convscope.graph.spec import Shape
 from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net
 from convscope.nets.tracing.call_names import Call, Scope
@@ -195,7 +195,7 @@ def describe(net: Net) -> Description:
         Its layers and their totals.
 
     Raises:
-        GraphError: the network cannot run on its contract's example.
+        GraphError: the network cannot run on its spec's example.
     """
     graph = _own_graph(net)
     if graph is not None:
@@ -209,7 +209,7 @@ def describe(net: Net) -> Description:
     example = net.example()
     ready = net.normalise(*((example,) if isinstance(example, Tensor) else example))
     with net._explain_errors(ready):
-        seen = observe(net.module, ready, _distinct([c.name for c in net.contracts]))
+        seen = observe(net.module, ready, _distinct([c.name for c in net.input_specs]))
     weights = {name: call.weights for name, call in seen.calls.items()}
     found = _description(net, seen.graph, weights, _runs(seen.calls))
     scopes = {name: call.scopes for name, call in seen.calls.items()}
@@ -229,11 +229,11 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _own_graph(net: Net) -> Graph | None:
-    """Return the graph a module was built from; None if the contracts have other sizes."""
+    """Return the graph a module was built from; None if the specs have other sizes."""
     if not isinstance(net.module, GraphModule):
         return None
     graph = net.module.graph
-    return graph if tuple(graph.inputs.values()) == tuple(c.shape for c in net.contracts) else None
+    return graph if tuple(graph.inputs.values()) == tuple(c.shape for c in net.input_specs) else None
 
 
 def _runs(calls: Mapping[str, Call]) -> dict[str, int]:

@@ -111,7 +111,7 @@ def network_facts(net: Net) -> list[object]:
         JSON-ready values for `Workload.facts`.
     """
     shapes = [(name, list(p.shape)) for name, p in net.module.named_parameters()]
-    return [repr(net.module), shapes, [c.shape for c in net.contracts]]
+    return [repr(net.module), shapes, [c.shape for c in net.input_specs]]
 
 
 class Trial:

@@ -35,7 +35,7 @@ def inference_copy(
 
     Args:
         net: the network; it is not changed.
-        images: inputs `[b c ...]` in the contract's range; folding is kept only if the copy agrees with the
+        images: inputs `[b c ...]` in the spec's range; folding is kept only if the copy agrees with the
             network on the first of them, within `CLOSE`.
         places: addresses whose activations will be read; the network's result if empty. Convolutions that
             are read are not folded.
@@ -91,13 +91,13 @@ def _simplify(
 
 
 def _with(net: Net, module: nn.Module) -> Net:
-    copy = Net(freeze_(module), net.contracts, net.labels, net.source, net.graph, net.name)
+    copy = net.with_module(freeze_(module))
     share_layer_shapes(net, copy)
     return copy
 
 
 def _inputs(net: Net, images: Tensor) -> tuple[Tensor, ...]:
-    example = net.example(len(images)) if len(net.contracts) > 1 else images
+    example = net.example(len(images)) if len(net.input_specs) > 1 else images
     return (images.to(net.device), *(() if isinstance(example, Tensor) else tuple(example[1:])))
 
 

@@ -46,7 +46,7 @@ def channels_last_is_faster(net: Net) -> bool:
     Returns:
         True for networks on the CPU with one image input, a `Conv2d`, and support for the format.
     """
-    if net.device.type != "cpu" or len(net.contracts) > 1 or len(net.contract.shape) != 3:
+    if net.device.type != "cpu" or len(net.input_specs) > 1 or len(net.input_spec.shape) != 3:
         return False
     return any(isinstance(part, nn.Conv2d) for part in net.module.modules()) and supports_channels_last(net)
 
@@ -59,7 +59,7 @@ def supports_channels_last(net: Net, *inputs: Tensor) -> bool:
 
     Args:
         net: any network.
-        *inputs: what to try it with, `[b c ...]`, of which the first of the batch is used; the contract's
+        *inputs: what to try it with, `[b c ...]`, of which the first of the batch is used; the spec's
             example if left out, or if the network cannot take them.
 
     Returns:

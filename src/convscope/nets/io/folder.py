@@ -13,17 +13,17 @@ import torch
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
 from convscope.files import is_full, read_json, write_text
-from convscope.graph.contract import InputContract
 from convscope.graph.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.graph.graph import Graph
+from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.registry import from_config, to_config
 from convscope.nets.io.weights import load_weights, read_weights, write_weights
 from convscope.nets.network import Net, Source
 from convscope.recipe import shortened
 
-FORMAT = "convscope.model/1"
+FORMAT = "convscope.model/2"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 MOST_VALUES = 2**32
 """Largest number of values that one layer may return for one example: 16 GB in float32."""
@@ -34,7 +34,7 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
 
     Each file is written completely or not at all; the folder is created if missing. A network that was
     neither built from a graph nor is in the registry `convscope.nets.io.registry` is saved with its weights
-    and contract; to read it back, give its module to `open_folder`.
+    and spec; to read it back, give its module to `open_folder`.
 
     Args:
         net: the network.
@@ -70,8 +70,8 @@ def _to_document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
         "name": net.name,
         "graph": None if graph is None else to_json(graph),
         "module": to_config(net.module),
-        "contracts": [asdict(contract) for contract in net.contracts],
-        "labels": list(net.labels),
+        "inputs": [asdict(spec) for spec in net.input_specs],
+        "outputs": [asdict(spec) for spec in net.output_specs],
         "source": asdict(net.source),
         "recipe": None if recipe is None else dict(recipe),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -99,7 +99,7 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         if not os.path.lexists(folder / name):
             raise MissingError(f"a saved network in {folder}", received=f"no {name}")
     document = _read_document(folder / DESCRIPTION)
-    graph, contracts, labels, source = _parse_document(document, folder / DESCRIPTION)
+    graph, inputs, outputs, source = _parse_document(document, folder / DESCRIPTION)
     made = document.get("module")
     if module is None and graph is None and made is None:
         raise UsageError(
@@ -107,10 +107,10 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
             received="none",
             hint="It was not built from a graph: open_folder(folder, module).",
         )
-    if module is None and graph is None and any(c.channels != 3 or not c.height for c in contracts):
+    if module is None and graph is None and not all(spec.is_rgb for spec in inputs):
         raise DataError(
-            f"a contract for RGB images, which networks of this kind take, in {folder / DESCRIPTION}",
-            received=", ".join(str(contract.shape) for contract in contracts),
+            f"a spec for RGB images, which networks of this kind take, in {folder / DESCRIPTION}",
+            received=", ".join(str(spec.shape) for spec in inputs),
         )
     tensors = read_weights(folder / WEIGHTS)
     values = sum(t.numel() for t in tensors.values())
@@ -122,27 +122,25 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         )
     load_weights(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
-    return Net(ready, contracts, labels, source, graph, document["name"])
+    return Net(ready, inputs, outputs, source, graph, document["name"])
 
 
 def _parse_document(
     document: dict[str, Any], path: Path
-) -> tuple[Graph | None, tuple[InputContract, ...], tuple[str, ...], Source]:
-    """Read graph, contracts, labels and source of a description, and check every field."""
+) -> tuple[Graph | None, tuple[TensorSpec, ...], tuple[OutputSpec, ...], Source]:
+    """Read graph, inputs, outputs and source of a description, and check every field."""
     try:
         graph = None if document["graph"] is None else from_json(document["graph"])
-        contracts = tuple(_dataclass(InputContract, entry) for entry in _list_field(document, "contracts"))
+        inputs = tuple(_dataclass(TensorSpec, entry) for entry in _list_field(document, "inputs"))
+        outputs = tuple(_dataclass(OutputSpec, entry) for entry in _list_field(document, "outputs"))
         source = _dataclass(Source, document["source"])
         if not all(isinstance(value, str) for value in asdict(source).values()):
             raise ValueError("a source whose fields are texts")
-        labels = tuple(_list_field(document, "labels"))
-        if not all(isinstance(label, str) for label in labels):
-            raise ValueError("labels that are texts")
-        _check_contracts(graph, contracts)
+        _check_specs(graph, inputs, outputs)
         _check_graph_size(graph)
     except (ConvscopeError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise DataError(f"the description of a network in {path}", received=str(error)[:300]) from None
-    return graph, contracts, labels, source
+    return graph, inputs, outputs, source
 
 
 def _list_field(document: dict[str, Any], name: str) -> list[Any]:
@@ -214,7 +212,7 @@ def _read_document(path: Path) -> dict[str, Any]:
             received=shortened(document.get("format")),
             hint="It may come from a newer version: try pip install --upgrade convscope.",
         )
-    missing = [name for name in ("name", "graph", "contracts", "labels", "source") if name not in document]
+    missing = [name for name in ("name", "graph", "inputs", "outputs", "source") if name not in document]
     if missing:
         raise DataError(expected, received=f"no {', '.join(missing)}")
     if not isinstance(document["name"], str):
@@ -222,12 +220,14 @@ def _read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _check_contracts(graph: Graph | None, contracts: tuple[InputContract, ...]) -> None:
-    if not contracts:
-        raise ValueError("no contracts")
-    shapes = tuple(contract.shape for contract in contracts)
+def _check_specs(
+    graph: Graph | None, inputs: tuple[TensorSpec, ...], outputs: tuple[OutputSpec, ...]
+) -> None:
+    if not inputs or not outputs:
+        raise ValueError("no inputs" if not inputs else "no outputs")
+    shapes = tuple(spec.shape for spec in inputs)
     if graph is not None and tuple(graph.inputs.values()) != shapes:
-        raise ValueError(f"contracts for {shapes}, and a graph for {tuple(graph.inputs.values())}")
+        raise ValueError(f"inputs of {shapes}, and a graph for {tuple(graph.inputs.values())}")
 
 
 def _dataclass(kind: type[Any], values: Any) -> Any:
@@ -237,4 +237,7 @@ def _dataclass(kind: type[Any], values: Any) -> Any:
     unknown = set(values) - known
     if unknown:
         raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    ready = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    if "transform" in known and "transform" in ready:
+        ready["transform"] = _dataclass(ImageTransform, ready["transform"])
+    return kind(**ready)

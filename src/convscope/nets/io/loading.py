@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from convscope.errors import UsageError, nearest
+from convscope.graph.spec import OutputSpec
 from convscope.nets.io.graph_module import build
 from convscope.nets.io.weights import load_weights, read_weights
 from convscope.nets.network import Net, Source
@@ -113,7 +114,7 @@ def _from_zoo(entry: ZooEntry, weights: str | None, seed: int | None) -> Net:
     if entry.prepare:
         entry.prepare(module)
     source = Source(name=entry.name, paper=entry.paper, licence="Apache-2.0", note=entry.note)
-    return Net(module, (entry.contract,), _labels(entry), source, graph, entry.name)
+    return Net(module, (entry.input_spec,), (_output(entry),), source, graph, entry.name)
 
 
 def _build_module(entry: ZooEntry, seed: int | None) -> nn.Module:
@@ -125,12 +126,12 @@ def _build_module(entry: ZooEntry, seed: int | None) -> nn.Module:
         return entry.module()
 
 
-def _labels(entry: ZooEntry) -> tuple[str, ...]:
-    if entry.labels is not None:
-        return entry.labels
-    from convscope.nets.adapters.imagenet import CATEGORIES
+def _output(entry: ZooEntry) -> OutputSpec:
+    if entry.classes is None:
+        from convscope.nets.adapters.imagenet import CATEGORIES
 
-    return CATEGORIES
+        return OutputSpec("logits", CATEGORIES)
+    return OutputSpec("logits" if entry.classes else "", entry.classes)
 
 
 def _from_folder(folder: Path, weights: str | None) -> Net:

@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
 from convscope.graph.names import short
+from convscope.graph.spec import Shape
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.layer import EVERYTHING, SAME, Layer, Window
 from convscope.graph.layers import activation, conv, dense, merge, norm, pooling, resizing, transposed
 from convscope.graph.layers.foreign import Foreign
+from convscope.graph.spec import Shape
 
 
 def words(text: str) -> frozenset[str]:

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from convscope.errors import GraphError
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
 from convscope.graph.layers.foreign import Foreign
+from convscope.graph.spec import Shape
 from convscope.nets.activations.freezing import frozen, run
 from convscope.nets.activations.tree import after, before, tree_leaves
 from convscope.nets.tracing.call_names import Call, Scope, graph_of

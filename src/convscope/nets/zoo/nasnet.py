@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def nasnet_mobile() -> "nn.Module":
 NASNET_MOBILE = ZooEntry(
     "nasnet-mobile",
     None,
-    InputContract(3, 224, 224, mean=(0.5,) * 3, std=(0.5,) * 3, crop=0.875, name="photo"),
+    TensorSpec(
+        (3, 224, 224), mean=(0.5,) * 3, std=(0.5,) * 3, name="photo", transform=ImageTransform(crop=0.875)
+    ),
     None,
     "NASNet-A with 4 cells a row and 1,056 channels, of the lecture's table",
     "Zoph et al. 2018, Learning Transferable Architectures for Scalable Image Recognition, arXiv:1707.07012",

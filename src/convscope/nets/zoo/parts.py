@@ -1,8 +1,8 @@
 """Embed chains in larger graphs."""
 
 from convscope.graph.chain import INPUT, chain
-from convscope.graph.contract import Shape
 from convscope.graph.graph import Node
+from convscope.graph.spec import Shape
 
 
 def follow(source: str, shape: Shape, text: str, prefix: str = "") -> tuple[tuple[Node, ...], str, Shape]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def stylebank() -> "nn.Module":
 STYLEBANK = ZooEntry(
     "stylebank",
     None,
-    InputContract(3, 256, 256, mean=(0.5,), std=(0.25,), name="photo"),
+    TensorSpec((3, 256, 256), mean=(0.5,), std=(0.25,), name="photo"),
     (),
     f"stylizes photographs in four styles: {', '.join(STYLES)}; trained, for `convscope style apply`",
     "Chen et al. 2017, arXiv:1703.09210",

@@ -97,7 +97,7 @@ class Atlas:
         place: the layer.
         grid: number of cells along each side.
         cells: cells with enough vectors, row by row.
-        images: synthetic images of the first cells, `[n c ...]` in the contract's value range; of all cells
+        images: synthetic images of the first cells, `[n c ...]` in the spec's value range; of all cells
             at the end.
         vectors: number of activation vectors.
         placed: number of vectors that lie in the cells.
@@ -192,7 +192,7 @@ def iter_atlas(
     check(recipe.layout)
     place = resolve(net, recipe.layer).layer_only
     if recipe.steps:
-        check_reached(net, [place], net.example() if len(net.contracts) == 1 else net.example()[0])
+        check_reached(net, [place], net.example() if len(net.input_specs) == 1 else net.example()[0])
     vectors = None
     for step in iter_sample_activations(
         net, data, place, most=recipe.images, each=recipe.per_image, seed=recipe.seed, enough=enough
@@ -340,7 +340,7 @@ def _overrepresented_class(
 
 def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
     """Find the classes to which each cell contributes, where outputs have names; yield the share done."""
-    if not net.labels:
+    if not net.classes:
         return
     place = resolve(net, plan.place)
     nearest = [
@@ -349,12 +349,12 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
     ]
     owners = torch.tensor([number for number, members in enumerate(nearest) for _ in members])
     halves = torch.cat([torch.arange(len(members)) % 2 for members in nearest])
-    members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.labels))
+    members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.classes))
     for first in range(0, len(members), AT_ONCE):
         chosen = members[first : first + AT_ONCE]
-        images = scaled(data.batch(plan.vectors.images[chosen]), net.contract)
+        images = scaled(data.pixels(plan.vectors.images[chosen]), net.input_spec)
         found = direction_to_logits(net, place, images, plan.vectors.positions[chosen])
-        if found is None or found.shape[1] != len(net.labels):
+        if found is None or found.shape[1] != len(net.classes):
             return
         part = slice(first, first + AT_ONCE)
         sums.index_put_((halves[part], owners[part]), found, accumulate=True)
@@ -362,7 +362,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
     means = sums.sum(0) / owners.bincount()[:, None]
     for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
         units = stable_classes(mean, sums[:, number])
-        contributions = tuple((unit, net.labels[unit], float(mean[unit])) for unit in units)
+        contributions = tuple((unit, net.classes[unit], float(mean[unit])) for unit in units)
         plan.cells[number] = replace(cell, top_logit_classes=contributions)
 
 

@@ -30,7 +30,7 @@ def direction_to_logits(
     Args:
         net: any network with one input.
         place: a whole layer.
-        images: in the contract's value range.
+        images: in the spec's value range.
         positions: a position on the feature map of each image.
 
     Returns:

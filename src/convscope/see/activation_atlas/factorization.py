@@ -36,7 +36,7 @@ class Factors:
         explained: share of the energy (sum of squares) of the positive activations that the factors
             reconstruct.
         clipped: share of the energy of all activations that was negative and left out.
-        images: a synthetic image for each factor's direction, `[k c ...]` in the contract's value range.
+        images: a synthetic image for each factor's direction, `[k c ...]` in the spec's value range.
         unmoved: indices of factors whose gradient was exactly 0 in every step: their images are the starting
             noise.
     """
@@ -72,7 +72,7 @@ def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
 
     Args:
         net: any network with one input.
-        images: `[b c ...]` in the contract's value range; the factors are common to all of them.
+        images: `[b c ...]` in the spec's value range; the factors are common to all of them.
         layer: name of the layer.
         **recipe: fields of `FactorsRecipe`: `count`, `steps`, `size`, ...
 
@@ -97,7 +97,7 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
 
     Args:
         net: any network with one input.
-        images: `[b c ...]` in the contract's value range; the factors are common to all of them.
+        images: `[b c ...]` in the spec's value range; the factors are common to all of them.
         recipe: layer and settings.
 
     Yields:

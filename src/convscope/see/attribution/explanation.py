@@ -113,7 +113,7 @@ def explain(
 
     Args:
         net: any network.
-        image: `[c *size]` or `[b c *size]` in the contract's range; for networks with several inputs a
+        image: `[c *size]` or `[b c *size]` in the spec's range; for networks with several inputs a
             sequence with one tensor for each.
         method: its name (`convscope.see.attribution.registry.METHODS` lists them), or a configured method.
         target: a class (number or label), an address (`conv2:17`, `output:tench`) or an objective; several

@@ -98,7 +98,7 @@ def check_arrival(
     with ordinary():
         reason = missing(run, ones[number], _others(question, number, row, ones[number]))
     if reason:
-        several = f" {question.net.contracts[number].name}" if len(inputs) > 1 else ""
+        several = f" {question.net.input_specs[number].name}" if len(inputs) > 1 else ""
         raise UsageError(
             f"a gradient of {question.target_names[row]} at the input{several}",
             received=f"no gradient arrives at the input{several}: {reason}",
@@ -108,7 +108,7 @@ def check_arrival(
 
 def _others(question: AttributionTask, number: int, row: int, value: Tensor) -> list[Tensor]:
     """Return other values of an input to compare with: the mean baseline, and three noise draws."""
-    low, high = question.net.contracts[number].value_range
+    low, high = question.net.input_specs[number].value_range
     generator = torch.Generator().manual_seed(row)
     draws = [torch.rand(value.shape, generator=generator, dtype=torch.float64) for _ in range(3)]
     return [

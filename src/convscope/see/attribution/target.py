@@ -36,7 +36,7 @@ Larger batches are no faster; other devices take eight times as many.
 class AttributionTask:
     """A network, inputs and targets: one row for each pair of an input and a target.
 
-    `inputs` has one tensor `[b ...]` for each input of the network, in its contract's range and on the
+    `inputs` has one tensor `[b ...]` for each input of the network, in its spec's range and on the
     network's device; `objectives` has the score of each row that is attributed.
     """
 
@@ -78,12 +78,12 @@ class AttributionTask:
     def _beside(self) -> tuple[Tensor, ...]:
         """Return the first row, and a second one of noise.
 
-        The noise exceeds the contract's range, so that statistics over the batch differ.
+        The noise exceeds the spec's range, so that statistics over the batch differ.
         """
         generator = torch.Generator().manual_seed(0)
         made = []
-        for x, contract in zip((x[:1] for x in self.inputs), self.net.contracts, strict=True):
-            low, high = contract.value_range
+        for x, spec in zip((x[:1] for x in self.inputs), self.net.input_specs, strict=True):
+            low, high = spec.value_range
             draw = torch.rand(x.shape, generator=generator, dtype=torch.float64)
             noise = low + (high - low) * (7 * draw - 3)
             made.append(torch.cat([x, noise.to(x) if x.is_floating_point() else x.flip(-1)]))
@@ -246,7 +246,7 @@ def make_task(
 
     Args:
         net: any network.
-        image: `[c *size]` or `[b c *size]` in the contract's range; a sequence with one tensor for each
+        image: `[c *size]` or `[b c *size]` in the spec's range; a sequence with one tensor for each
             input if there are several (those left out are held at the middle of their range).
         target: one for all images, one for each image, or several of one image; without it each image's
             likeliest class.
@@ -294,11 +294,11 @@ def _watchable(net: Net) -> Iterator[None]:
 def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Batch, broadcast and move the inputs; those left out are filled with examples."""
     given = [image] if isinstance(image, Tensor) else list(image)
-    if not given or len(given) > len(net.contracts):
-        raise GraphError(f"{net.name} takes {len(net.contracts)} input(s)", received=str(len(given)))
-    given = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(given, net.contracts, strict=False)]
+    if not given or len(given) > len(net.input_specs):
+        raise GraphError(f"{net.name} takes {len(net.input_specs)} input(s)", received=str(len(given)))
+    given = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(given, net.input_specs, strict=False)]
     count = max(len(x) for x in given)
-    if len(given) < len(net.contracts):
+    if len(given) < len(net.input_specs):
         given += list(net.example(count))[len(given) :]
     if not count or any(not x.numel() for x in given):
         raise UsageError(
@@ -333,10 +333,10 @@ def _resolved(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objec
     place = resolve(net, place, *first)
     is_class = place.layer == RESULT and place.key is None and len(shape) == 1 and sum(shape) > 1
     number = place.unit if is_class and isinstance(place.unit, int) else None
-    labelled = number is not None and (len(net.labels),) == shape
+    labelled = number is not None and (len(net.classes),) == shape
     return (
         default_objective(place).resolve(net),
-        net.labels[number] if labelled and number is not None else str(place),
+        net.classes[number] if labelled and number is not None else str(place),
         number,
     )
 
@@ -407,9 +407,9 @@ def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
 
 def _reference(x: Tensor, number: int, net: Net, kind: str) -> Tensor:
     """Return the reference value of one input in its shape."""
-    contract = net.contracts[number]
+    spec = net.input_specs[number]
     if kind == "blur" and x.dim() > 2:
         return blurred(x)
-    level = contract.value_range[:1] if kind == "low" else contract.mean
+    level = spec.value_range[:1] if kind == "low" else spec.mean
     shape = (1, -1, *[1] * (x.dim() - 2))
     return x.new_tensor(level).view(shape).expand_as(x).clone()

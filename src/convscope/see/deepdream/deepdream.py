@@ -70,7 +70,7 @@ class DreamResult:
     """The result of DeepDream.
 
     Attributes:
-        image: `[c h w]` in the contract's value range, of the original's size.
+        image: `[c h w]` in the spec's value range, of the original's size.
         original: the image that the dream started from, likewise.
         layers: the places or sums that were amplified.
         octaves: the finished sizes; those that are too small for the network are left out.
@@ -122,10 +122,10 @@ def dream(
 
     Args:
         net: any network with one input of images.
-        photo: `[c h w]` or `[1 c h w]` in the contract's value range, of any size; `worlds.photos.whole`
+        photo: `[c h w]` or `[1 c h w]` in the spec's value range, of any size; `worlds.photos.whole`
             reads one.
         *layers: places, or sums of places; a default layer of the network if left out.
-        guide: an image of any size in the contract's value range: activations are moved towards their best
+        guide: an image of any size in the spec's value range: activations are moved towards their best
             match among its activation vectors, instead of being amplified.
         mask: `[h w]` in [0, 1]: where the image may change.
         **recipe: fields of `DreamRecipe`.
@@ -154,7 +154,7 @@ def iter_dream(
 
     Args:
         net: any network with one input of images.
-        photo: `[c h w]` or `[1 c h w]` in the contract's value range, of any size.
+        photo: `[c h w]` or `[1 c h w]` in the spec's value range, of any size.
         recipe: layers and settings.
         guide: an image whose activation vectors are matched, as in `dream`.
         mask: `[h w]` in [0, 1]: where the image may change.
@@ -180,7 +180,7 @@ class _DeepDream:
     def __init__(
         self, net: Net, photo: Tensor, recipe: DreamRecipe, guide: Tensor | None, mask: Tensor | None
     ) -> None:
-        self.contract = _require_trained(net, recipe).contract
+        self.spec = _require_trained(net, recipe).input_spec
         self.original = self.photo = _single(net, photo)
         self.layers = list(recipe.layer) or [objectives.default_layer(net)]
         if recipe.seamless:
@@ -214,7 +214,7 @@ class _DeepDream:
         total = len(self.sizes) * recipe.steps + recipe.zoom * recipe.zoom_steps
         yield from self._optimize_sizes(self.sizes, recipe.steps, 0, (0, total))
         for frame in range(1, recipe.zoom + 1):
-            self.original = pyramid.zoomed(self.now, recipe.zoom_by).clamp(*self.contract.value_range)
+            self.original = pyramid.zoomed(self.now, recipe.zoom_by).clamp(*self.spec.value_range)
             before = len(self.sizes) * recipe.steps + (frame - 1) * recipe.zoom_steps
             yield from self._optimize_sizes(self.sizes[-1:], recipe.zoom_steps, frame, (before, total))
 
@@ -226,7 +226,7 @@ class _DeepDream:
         for number, size in enumerate(sizes):
             self.base = self._resized(self.original, size)
             start = self.base if detail is None else self.base + self._resized(detail, size)
-            start = start.clamp(*self.contract.value_range)
+            start = start.clamp(*self.spec.value_range)
             for index, score in self._optimize_size(start, steps, watched=frame == 0):
                 done = (counted[0] + number * steps + index) / max(counted[1], 1)
                 whole = number == len(sizes) - 1 and index == steps
@@ -278,17 +278,17 @@ class _DeepDream:
         return self.goal
 
     def _rate(self) -> float:
-        """Return the learning rate in the contract's value range.
+        """Return the learning rate in the spec's value range.
 
         The mean of a mask scales it, so that the change inside the mask has the same size as without one.
         """
-        low, high = self.contract.value_range
+        low, high = self.spec.value_range
         share = 1.0 if self.mask is None else float(self.mask.mean())
         return self.recipe.lr / SHADES * (high - low) * share
 
     def _canvas(self, start: Tensor) -> ImageParameterization:
         """Return the pixels as parameters; gradients are multiplied by the mask."""
-        low, high = self.contract.value_range
+        low, high = self.spec.value_range
         mask = None if self.mask is None else pyramid.resized(self.mask, (start.shape[2], start.shape[3]))
 
         def draw(pixels: Tensor) -> Tensor:
@@ -321,7 +321,7 @@ class _DeepDream:
         size = (self.original.shape[2], self.original.shape[3])
         image = self.original + self._resized(self.now - self.base, size)
         return DreamResult(
-            image[0].clamp(*self.contract.value_range).cpu(),
+            image[0].clamp(*self.spec.value_range).cpu(),
             self.photo[0].cpu(),
             tuple(self.layers),
             tuple(self.finished),
@@ -353,7 +353,7 @@ def _inference_net(
     seamless: bool,
 ) -> Net:
     """Return a copy of the network for fast inference, checked on a small version of the image."""
-    height, width = net.contract.size
+    height, width = net.input_spec.size
     sample = least if least[0] * least[1] < height * width else (height, width)
     part = pyramid.resized(photo, sample)
     part = pyramid.CircularPad()(part, Generator()) if seamless else part
@@ -390,12 +390,12 @@ def _reaches(net: Net, places: list[LayerAddress], image: Tensor) -> bool:
 def _single(net: Net, photo: Tensor) -> Tensor:
     """Return the image as a batch of one on the network's device."""
     image = photo[None] if photo.dim() == 3 else photo
-    contract = net.contract
-    fits = len(net.contracts) == 1 and len(contract.shape) == 3
-    if not fits or image.dim() != 4 or len(image) != 1 or image.shape[1] != contract.channels:
+    spec = net.input_spec
+    fits = len(net.input_specs) == 1 and len(spec.shape) == 3
+    if not fits or image.dim() != 4 or len(image) != 1 or image.shape[1] != spec.channels:
         raise UsageError(
             "one picture [c h w] for a network that looks at one picture",
-            received=f"{tuple(photo.shape)} for {net.name}: {contract.shape}",
+            received=f"{tuple(photo.shape)} for {net.name}: {spec.shape}",
         )
     if not image.numel():
         raise UsageError("a picture with pixels", received=f"{tuple(photo.shape)}")

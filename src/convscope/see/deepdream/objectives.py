@@ -79,7 +79,7 @@ def dream_objectives(net: Net, layers: list[str], guide: Tensor | None) -> list[
     Args:
         net: the network.
         layers: places or sums of places; whole layers if there is a guide.
-        guide: an image `[1 c h w]` in the contract's value range; None for none.
+        guide: an image `[1 c h w]` in the spec's value range; None for none.
 
     Returns:
         Resolved objectives: the energy or activation of each target, or `GuidedMatch` with the guide.

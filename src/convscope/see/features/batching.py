@@ -19,16 +19,16 @@ def iter_batches(
     """Iterate over the samples in order, as inputs of the network.
 
     Args:
-        net: its contract gives the value range to which samples are scaled.
+        net: its spec gives the value range to which samples are scaled.
         samples: the data set.
         size: batch size; the last batch may be smaller.
 
     Yields:
-        Index of the batch's first sample, and the images `[b c h w]` in the contract's range.
+        Index of the batch's first sample, and the images `[b c h w]` in the spec's range.
     """
     for first in range(0, len(samples), size):
         chosen = range(first, min(first + size, len(samples)))
-        yield first, scaled(samples.batch(list(chosen)), net.contract)
+        yield first, scaled(samples.pixels(list(chosen)), net.input_spec)
 
 
 def batch_size_for(net: Net, places: Sequence[LayerAddress], memory: int, most: int = 256) -> int:

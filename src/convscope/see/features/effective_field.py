@@ -77,7 +77,7 @@ def effective_receptive_field(
     Args:
         net: any network; its state is restored afterwards.
         place: a unit or a layer, either with a position; the middle of the map if it has none.
-        images: inputs `[b c ...]` in the contract's range, natural images or noise.
+        images: inputs `[b c ...]` in the spec's range, natural images or noise.
         batch: images for each pass.
         seed: of the random signs.
 
@@ -89,7 +89,7 @@ def effective_receptive_field(
         UsageError: there are no images, or the place has no gradient with respect to them.
         ConvscopeError: a gradient is NaN or infinite.
     """
-    if len(images) == 0 or images.dim() != len(net.contract.shape) + 1:
+    if len(images) == 0 or images.dim() != len(net.input_spec.shape) + 1:
         raise UsageError("a batch of one image or more", received=f"shape {tuple(images.shape)}")
     wanted = resolve(net, place, check_position=False)
     total = torch.zeros(images.shape[2:], dtype=torch.float64)

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError
-from convscope.graph.contract import is_rgb
 from convscope.nets import LayerAddress, Net, layer_shapes
 
 Show = Literal["auto", "colour", "each", "mean"]
@@ -82,7 +81,8 @@ def layers_with_filters(net: Net) -> list[str]:
 
 def _is_first_rgb_layer(net: Net, place: LayerAddress, weights: Float[Tensor, "n c *kernel"]) -> bool:
     """Return whether this is the first layer with kernels that runs, over the colours of an RGB image."""
-    if not is_rgb(tuple(weights.shape[1:])) or not net.contract.is_rgb:
+    spec = net.input_spec
+    if not spec.is_rgb or weights.dim() != 4 or weights.shape[1] != spec.channels:
         return False
     names = set(layers_with_filters(net))
     return next((name for name in layer_shapes(net) if name in names), "") == place.layer

@@ -18,7 +18,7 @@ def activations(
 
     Args:
         net: any network.
-        image: `[b c ...]` in the contract's range, or one `[c ...]`; one tensor for each input if there are
+        image: `[b c ...]` in the spec's range, or one `[c ...]`; one tensor for each input if there are
             several.
         places: layers or units; a unit or a position selects that part of the layer's activation.
 
@@ -29,7 +29,7 @@ def activations(
         PlaceError: a place is not in this network.
     """
     inputs = [image] if isinstance(image, Tensor) else list(image)
-    ready = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(inputs, net.contracts, strict=False)]
+    ready = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(inputs, net.input_specs, strict=False)]
     with torch.no_grad():
         found = record(net, ready, places)
     return {str(place): activation for place, activation in found.items()}
@@ -88,7 +88,7 @@ def feature_maps(
 
     Args:
         net: any network.
-        image: one input `[c ...]` or `[1 c ...]` in the contract's range; one tensor for each input if there
+        image: one input `[c ...]` or `[1 c ...]` in the spec's range; one tensor for each input if there
             are several.
         places: layers to record; if left out, all of `layers_with_units`.
 

@@ -19,11 +19,11 @@ def record_float32(
     """Record activations at each place, in float32 or better.
 
     Only float16 and bfloat16 are converted. A network with several inputs gets the images as its first; the
-    others are its contracts' example values, the middle of their range.
+    others are its specs' example values, the middle of their range.
 
     Args:
         net: any network.
-        images: in the contract's range.
+        images: in the spec's range.
         places: what to record; `{}` is returned for none, without a forward pass.
         noted: as in `record`: called during the pass with each place and the activation that will be
             returned.
@@ -37,7 +37,7 @@ def record_float32(
     places = tuple(places)
     if not places:
         return {}
-    example = net.example(len(images)) if len(net.contracts) > 1 else images
+    example = net.example(len(images)) if len(net.input_specs) > 1 else images
     others = () if isinstance(example, Tensor) else tuple(example[1:])
     inputs = (images.to(net.device), *others)
     converted: dict[LayerAddress, Tensor] = {}

@@ -86,7 +86,7 @@ def iter_sample_activations(
     Raises:
         UsageError: there are no samples, or the network has several inputs.
     """
-    if len(samples) == 0 or len(net.contracts) != 1:
+    if len(samples) == 0 or len(net.input_specs) != 1:
         raise UsageError(
             "samples, and a network with one input", received=f"{len(samples)} samples for {net.name}"
         )
@@ -99,7 +99,7 @@ def iter_sample_activations(
     while done < total and not (done and enough()):
         part = slice(done, min(done + size, total))
         with torch.no_grad():
-            act = record_float32(net, scaled(samples.batch(chosen[part]), net.contract), [place])[place]
+            act = record_float32(net, scaled(samples.pixels(chosen[part]), net.input_spec), [place])[place]
         found.append(_gather_vectors(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
         done = part.stop
         if done < total:

@@ -72,7 +72,7 @@ class ActivationStream:
 
     def _run(self, images: Float[Tensor, "b *shape"]) -> None:
         self.calls.clear()
-        example = self.net.example(len(images)) if len(self.net.contracts) > 1 else images
+        example = self.net.example(len(images)) if len(self.net.input_specs) > 1 else images
         others = () if isinstance(example, Tensor) else tuple(example[1:])
         images = images.to(self.net.device)
         self.inputs = (channels_last(images) if self.use_channels_last else images, *others)

@@ -71,7 +71,7 @@ def fastest_precision(
         net: the network itself; copies of it for inference are timed.
         goal: the objective, or one that costs as much.
         config: the optimizer's settings; its precision is ignored.
-        size: spatial size of the images to try with, if not the contract's.
+        size: spatial size of the images to try with, if not the spec's.
         autocast: whether the steps with a bf16 copy also run under `torch.autocast`.
 
     Returns:
@@ -79,7 +79,7 @@ def fastest_precision(
     """
 
     def prepare(execution: ExecutionConfig) -> Callable[[], object]:
-        canvas = pixel_image(net.contract, [0], size=size, device=net.device)
+        canvas = pixel_image(net.input_spec, [0], size=size, device=net.device)
         copy = inference_copy(net, canvas.images().detach(), goal.places, execution)
         precision = execution.precision if autocast else "fp32"
         return SampleRun(copy, goal, canvas, replace(config, precision=precision)).step()

@@ -218,7 +218,7 @@ def gradient_left(
     Args:
         net: any network.
         goals: one objective for each image.
-        images: in the contract's range.
+        images: in the spec's range.
 
     Returns:
         A boolean for each image, on the CPU. Regularizers of the image, if an objective has any, count too.

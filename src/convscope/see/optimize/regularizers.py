@@ -91,7 +91,7 @@ def l1(around: float | int = 0.0) -> Objective:
     """Return the L1 penalty: the sum of |x - around| over all pixels and channels.
 
     Args:
-        around: the value that is not penalised, in the contract's range.
+        around: the value that is not penalised, in the spec's range.
 
     Returns:
         An objective to be subtracted.
@@ -103,7 +103,7 @@ def l2(around: float | int = 0.0) -> Objective:
     """Return the L2 penalty: the norm (not squared) of x - around.
 
     Args:
-        around: the value that is not penalised, in the contract's range.
+        around: the value that is not penalised, in the spec's range.
 
     Returns:
         An objective to be subtracted.

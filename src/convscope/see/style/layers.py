@@ -1,7 +1,7 @@
 """Choose the layers whose features represent style and content, for any network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -176,4 +176,4 @@ def averaging(net: Net) -> Net:
         parent, _, last = name.rpartition(".")
         averages = nn.AvgPool2d(part.kernel_size, part.stride, part.padding, part.ceil_mode)
         setattr(module.get_submodule(parent), last, averages)
-    return Net(module, net.contracts, net.labels, net.source, None, net.name)
+    return replace(net, module=module, graph=None)

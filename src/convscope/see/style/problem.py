@@ -197,7 +197,7 @@ class StyleProblem:
 
     def _smoothness(self, content: Tensor) -> float:
         """Return the weight of one unit of total variation, for values from 0 to 1."""
-        low, high = self.net.contract.value_range
+        low, high = self.net.input_spec.value_range
         unit = 1 / (high - low)
         scale = {"relative": 1 / content[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
         return unit * scale[self.recipe.scaling]
@@ -285,7 +285,7 @@ def checked(net: Net, recipe: StyleRecipe) -> Net:
         UsageError: it does not take a single RGB image.
         MissingError: it is untrained, and the recipe does not allow it.
     """
-    if len(net.contracts) != 1 or len(net.contract.shape) != 3 or net.contract.channels != 3:
+    if len(net.input_specs) != 1 or len(net.input_spec.shape) != 3 or net.input_spec.channels != 3:
         raise UsageError("a network that looks at one picture in colour", received=repr(net))
     if net.source.weights == "none" and not recipe.untrained:
         raise MissingError(
@@ -347,8 +347,8 @@ def resized(images: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Te
 
 
 def _in_range(net: Net, images: Tensor) -> Tensor:
-    """Map values from [0, 1] to the contract's range."""
-    low, high = net.contract.value_range
+    """Map values from [0, 1] to the spec's range."""
+    low, high = net.input_spec.value_range
     return images if (low, high) == (0.0, 1.0) else low + (high - low) * images
 
 

@@ -129,7 +129,7 @@ class _Run:
         else:
             start = 0.5 + NOISE * noise((channels, *scale_objective.size), [self.recipe.seed])
         start = start.detach().clone().to(self.problem.net.device).clamp(0, 1)
-        low, high = self.problem.net.contract.value_range
+        low, high = self.problem.net.input_spec.value_range
         decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
         return ImageParameterization((start.requires_grad_(),), decode, _clamped)
 
@@ -163,7 +163,7 @@ class _Run:
         scale_objective = self.scale_objective
         if scale_objective is None or self.best is None:
             raise UsageError("a picture that was begun", received="no step yet")
-        low, high = self.problem.net.contract.value_range
+        low, high = self.problem.net.input_spec.value_range
         decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
         with torch.no_grad():
             here, before = decode(self.best), decode(scale_objective.content)
@@ -215,7 +215,7 @@ class _Decode:
     high: float
 
     def __call__(self, free: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 3 h w"]:
-        """Return images in the contract's value range."""
+        """Return images in the spec's value range."""
         image = free.expand(-1, 3, -1, -1)
         if self.mask is not None:
             mask = self.mask.to(free.device)
@@ -334,7 +334,7 @@ def _tiles(run: _Run, net: Net, scale_objective: ScaleObjective) -> TileConfig |
     memory, size = run.recipe.memory, scale_objective.size
     if not memory and size[0] * size[1] <= WHOLE:
         return None
-    least = run.problem.net.contract.size
+    least = run.problem.net.input_spec.size
     height, width = (max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
     goal = run.problem.scale_objective((height, width)).goal
     return tiles_for_budget(net, goal, size, memory, copies=COPIES, used=run.used)

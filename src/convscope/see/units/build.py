@@ -215,7 +215,7 @@ class _Pass:
             good, batch = self._readable(numbers), None
             if len(good):
                 self.current = _CurrentBatch(len(good), numbers[good], len(self.layers))
-                run(scaled(images[good], self.net.contract))
+                run(scaled(images[good], self.net.input_spec))
                 batch = self.current.batch(self.layers, labels[good])
             with defer_interrupts():
                 if batch is not None:
@@ -282,9 +282,9 @@ def _check(net: Net, samples: LabelledImages, k: int, batch: int) -> None:
         raise UsageError(
             "samples, and k and batch of 1 or more", received=f"{len(samples)} samples, k={k}, batch={batch}"
         )
-    if tuple(samples.shape) != net.contract.shape:
+    if tuple(samples.shape) != net.input_spec.shape:
         raise UsageError(
-            f"pictures of {'x'.join(map(str, net.contract.shape))}, which {net.name} looks at",
+            f"pictures of {'x'.join(map(str, net.input_spec.shape))}, which {net.name} looks at",
             received=f"{samples.name} with {'x'.join(map(str, samples.shape))}",
             hint="Name data of the network's own form, or a folder of pictures, which is converted.",
         )

@@ -32,7 +32,7 @@ class Patch:
 
     Attributes:
         example: index, class, value and position.
-        picture: the image `[c ...]` in the contract's value range.
+        picture: the image `[c ...]` in the spec's value range.
         box: for each axis the first pixel and the one after the last; the whole image where the field is
             unknown.
     """
@@ -52,7 +52,7 @@ class SyntheticImage:
     """A synthetic image for a unit.
 
     Attributes:
-        picture: the image `[c ...]` in the contract's value range.
+        picture: the image `[c ...]` in the spec's value range.
         value: largest (or smallest, where minimised) value of the unit's feature map for it.
         silent: whether no gradient was left at the end; the image carries no information then.
     """
@@ -239,7 +239,7 @@ def _report(
     top = _patches(net, data, entry.top, field)
     return UnitReport(
         place=str(place),
-        label=net.labels[int(place.unit or 0)] if _is_labelled(net, place, entry) else "",
+        label=net.classes[int(place.unit or 0)] if _is_labelled(net, place, entry) else "",
         entry=entry,
         top=top,
         bottom=_patches(net, data, entry.bottom, field),
@@ -367,7 +367,7 @@ def _patches(
 ) -> tuple[Patch, ...]:
     if not examples:
         return ()
-    images = scaled(data.batch([example.image for example in examples]), net.contract)
+    images = scaled(data.pixels([example.image for example in examples]), net.input_spec)
     return tuple(
         Patch(example, image, _box(field, example.position, tuple(image.shape[1:])))
         for example, image in zip(examples, images, strict=True)
@@ -388,14 +388,14 @@ def _box(
 def _effective(
     net: Net, data: LabelledImages, place: LayerAddress, first: Sequence[int]
 ) -> EffectiveReceptiveField | None:
-    if not net.contract.size:
+    if not net.input_spec.size:
         return None
     numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
     try:
-        return effective_receptive_field(net, place, scaled(data.batch(numbers), net.contract))
+        return effective_receptive_field(net, place, scaled(data.pixels(numbers), net.input_spec))
     except UsageError:  # no gradient exists, and without steps none is needed elsewhere
         return None
 
 
 def _is_labelled(net: Net, place: LayerAddress, entry: UnitStatistics) -> bool:
-    return place.layer == RESULT and len(net.labels) > int(place.unit or 0) and bool(entry.images)
+    return place.layer == RESULT and len(net.classes) > int(place.unit or 0) and bool(entry.images)

@@ -302,7 +302,7 @@ def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
     """Return what identifies a network and data: names, and hashes of weights and of images or files.
 
     Args:
-        net: the network; parameters, buffers and contracts are hashed.
+        net: the network; parameters, buffers and specs are hashed.
         samples: the data; images in memory are hashed, files by path, size and modification time.
 
     Returns:
@@ -313,7 +313,7 @@ def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
         if isinstance(tensor, Tensor):
             weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
             weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    weights.update(repr(net.contracts).encode())
+    weights.update(repr(net.input_specs).encode())
     return {
         "net": {"name": net.name, "print": weights.hexdigest()[:16]},
         "data": {"name": samples.name, "images": len(samples), "print": _data_print(samples)},
@@ -322,7 +322,7 @@ def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
 
 def _data_print(samples: LabelledImages) -> str:
     """Hash images in memory by their bytes, files by their paths, sizes and modification times."""
-    found = hashlib.sha256(repr((samples.classes, samples.contract)).encode())
+    found = hashlib.sha256(repr((samples.classes, samples.spec)).encode())
     found.update(samples.labels.numpy().tobytes())
     if isinstance(samples, ImageTensorDataset):
         found.update(samples.images.contiguous().numpy().data)

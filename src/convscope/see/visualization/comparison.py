@@ -115,7 +115,7 @@ def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
         made: the visualization; its recipe and `starts` determine the images.
 
     Returns:
-        Images `[n c ...]` in the contract's value range: mid-range plus noise, or mid-range for
+        Images `[n c ...]` in the spec's value range: mid-range plus noise, or mid-range for
         `start="zeros"`.
     """
     return params_from_recipe(net, made.recipe, made.starts).images().detach()
@@ -127,15 +127,15 @@ def uniform_noise(net: Net, size: tuple[int, ...] = (), count: int = NOISES) -> 
     Image `i` is drawn with the seed `i`, so every call returns the same images.
 
     Args:
-        net: the network whose contract sets channels and value range.
-        size: spatial extent; the contract's if empty.
+        net: the network whose spec sets channels and value range.
+        size: spatial extent; the spec's if empty.
         count: number of images.
 
     Returns:
-        Images `[count c ...]` in the contract's value range.
+        Images `[count c ...]` in the spec's value range.
     """
-    low, high = net.contract.value_range
-    normal = noise(shape_of(net.contract, size), range(count))
+    low, high = net.input_spec.value_range
+    normal = noise(shape_of(net.input_spec, size), range(count))
     return low + (high - low) * 0.5 * (1 + torch.erf(normal / 2**0.5))
 
 

@@ -47,7 +47,7 @@ class RenderConfig:
 
 @dataclass(frozen=True, eq=False)
 class RenderedDirections:
-    """Images so far, `[n c ...]` in the contract's value range; the last batch may be unfinished."""
+    """Images so far, `[n c ...]` in the spec's value range; the last batch may be unfinished."""
 
     images: Float[Tensor, "n *shape"]
     done: float
@@ -89,7 +89,7 @@ def iter_render_directions(
         part = directions[first : first + pencil.batch]
         goals = [direction(place, vector, cosine_power=pencil.cosine_power) for vector in part]
         seeds = [seed_of(pencil.seed, place) + first + i for i in range(len(part))]
-        canvas = (fft_image if size else pixel_image)(net.contract, seeds, size=size, device=net.device)
+        canvas = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
         images, here = None, []
         for step in optimize_input(
             net,
@@ -120,10 +120,10 @@ def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple
         side: the requested side in pixels, used for every axis; None to choose.
 
     Returns:
-        `side` for every axis if it is given; else the contract's size limited to `SIDE` pixels, if the
-        network runs at that size; else the contract's size.
+        `side` for every axis if it is given; else the spec's size limited to `SIDE` pixels, if the
+        network runs at that size; else the spec's size.
     """
-    own = net.contract.size
+    own = net.input_spec.size
     if side is not None:
         return (side,) * len(own)
     small = tuple(min(extent, SIDE) for extent in own)
@@ -135,7 +135,9 @@ def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
     try:
         with torch.no_grad():
             record_float32(
-                net, torch.full((1, net.contract.channels, *size), sum(net.contract.value_range) / 2), [place]
+                net,
+                torch.full((1, net.input_spec.channels, *size), sum(net.input_spec.value_range) / 2),
+                [place],
             )
     except (ConvscopeError, RuntimeError, ValueError, AssertionError):
         return False

@@ -29,7 +29,7 @@ class FoolingImages:
     Attributes:
         units: indices of the classes.
         labels: names of the classes; the index as text where the network has no label.
-        images: `[n c ...]` in the contract's value range.
+        images: `[n c ...]` in the spec's value range.
         confidences: softmax probability of each image's own class.
         steps: updates that were made.
         unmoved: classes whose gradient was exactly 0 in every step: their images are the starting noise.
@@ -74,20 +74,20 @@ def fooling_images(
         ConvscopeError: the network's output is NaN or infinite.
         PlaceError: there is no such class.
     """
-    if not 0 < confident < 1 or not (classes or net.labels):
+    if not 0 < confident < 1 or not (classes or net.classes):
         raise UsageError(
             "classes, and a probability between 0 and 1", received=f"{list(classes)}, {confident}"
         )
-    places = [resolve(net, LayerAddress("output", unit=unit)) for unit in classes or range(len(net.labels))]
+    places = [resolve(net, LayerAddress("output", unit=unit)) for unit in classes or range(len(net.classes))]
     units = tuple(int(place.unit or 0) for place in places)
     goals = [confidence(unit) for unit in units]
     canvas = pixel_image(
-        net.contract, [seed_of(seed, place) for place in places], spread=0.1, device=net.device
+        net.input_spec, [seed_of(seed, place) for place in places], spread=0.1, device=net.device
     )
     with frozen(net.module):
         ascent = optimize_input(net, per_image(goals), canvas, steps=steps, config=OptimizerConfig(lr=lr))
         step, reached = _until_sure(net, goals, ascent, confident, steps)
-    labels = tuple(net.labels[unit] if unit < len(net.labels) else str(unit) for unit in units)
+    labels = tuple(net.classes[unit] if unit < len(net.classes) else str(unit) for unit in units)
     still = (~step.changed).cpu().tolist() if step.index else [False] * len(units)
     unmoved = tuple(unit for unit, here in zip(units, still, strict=True) if here)
     require_finite(reached, [str(place) for place in places], "probabilities")

@@ -33,7 +33,7 @@ class Reconstruction:
 
     Attributes:
         layers: names of the layers.
-        images: the reconstruction from each layer, `[n c ...]` in the contract's value range.
+        images: the reconstruction from each layer, `[n c ...]` in the spec's value range.
         cosines: cosine similarity between the layer's activations for the reconstruction and for the
             original.
         relative_errors: squared distance of the two, as a share of the original activations' squared norm.
@@ -79,7 +79,7 @@ def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Recon
 
     Args:
         net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the contract's value range.
+        image: `[c ...]` or `[1 c ...]` in the spec's value range.
         *layers: names of the layers; the last layer of each feature-map size if left out.
         **recipe: fields of `CaricatureRecipe`.
 
@@ -105,7 +105,7 @@ def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstru
 
     Args:
         net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the contract's value range.
+        image: `[c ...]` or `[1 c ...]` in the spec's value range.
         *layers: names of the layers; the last layer of each feature-map size if left out.
         **recipe: fields of `InvertRecipe`.
 
@@ -132,7 +132,7 @@ def iter_reconstruct(
 
     Args:
         net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the contract's value range.
+        image: `[c ...]` or `[1 c ...]` in the spec's value range.
         recipe: its class selects the method; `layer` names the layers.
 
     Yields:
@@ -199,14 +199,14 @@ def _optimize_layer(
     with torch.no_grad():
         activation = place.select(record_float32(net, original, [place.layer_only])[place.layer_only])[0]
     seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
-    canvas = (fft_image if size else pixel_image)(net.contract, seeds, size=size, device=net.device)
+    canvas = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
     transforms: tuple[Transform, ...] = ()
     if isinstance(recipe, CaricatureRecipe):
         goal = dot_cosine_match(place, activation, cosine_power=recipe.cosine_power)
         amount = min(size, default=0) // SHIFT
         transforms = (Warp(amount),) if amount else ()
     else:
-        low, high = net.contract.value_range
+        low, high = net.input_spec.value_range
         weight = recipe.total_variation / (original.numel() * max(len(size), 1) * (high - low))
         goal = -normalized_l2(place, activation) - weight * total_variation()
     yield from optimize_input(
@@ -253,10 +253,10 @@ def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequ
 
 def _single(net: Net, image: Tensor) -> Tensor:
     """Return the image as a batch of one, or refuse one that does not fit the network."""
-    original = image[None] if image.dim() == len(net.contract.shape) else image
-    if len(net.contracts) != 1 or len(original) != 1 or original.dim() != len(net.contract.shape) + 1:
+    original = image[None] if image.dim() == len(net.input_spec.shape) else image
+    if len(net.input_specs) != 1 or len(original) != 1 or original.dim() != len(net.input_spec.shape) + 1:
         raise UsageError(
-            f"one picture of {net.contract.shape} for a network with one input",
+            f"one picture of {net.input_spec.shape} for a network with one input",
             received=f"{tuple(image.shape)}",
         )
     return original.detach().float()

@@ -64,9 +64,9 @@ class VisualizationRun:
                 target, both=recipe.both, negative=recipe.negative, variants=recipe.variants
             )
         )
-        if start is not None and start.dim() > len(net.contract.shape) and len(start) not in (1, len(self)):
+        if start is not None and start.dim() > len(net.input_spec.shape) and len(start) not in (1, len(self)):
             raise UsageError(f"one image to start from, or {len(self)}", received=f"{len(start)}")
-        self.shape = shape_of(net.contract, tuple(recipe.size))
+        self.shape = shape_of(net.input_spec, tuple(recipe.size))
         _check_effects(recipe, self.shape, self.targets)
         check_room(self.shape, net.device)
         self.climb = optimizer_from_recipe(recipe, bool(self.shape[1:]))
@@ -148,7 +148,7 @@ class VisualizationRun:
 
         Args:
             part: the targets.
-            start: images to start from, in the contract's value range; the recipe's start if None.
+            start: images to start from, in the spec's value range; the recipe's start if None.
 
         Returns:
             The parameterization, with one image for each target.
@@ -210,11 +210,11 @@ def params_from_recipe(
     Each image has its own noise, whose seed is derived from the recipe's seed and its place.
 
     Args:
-        net: the network whose contract sets shape and value range.
+        net: the network whose spec sets shape and value range.
         recipe: its `canvas`, `size`, `start`, `seed` and `decay` are used. A Fourier parameterization falls
             back to pixels where the input has no spatial axes.
         places: one address or seed text for each image.
-        start: images in the contract's value range to start from, instead of the recipe's `start`.
+        start: images in the spec's value range to start from, instead of the recipe's `start`.
         photographs: images `[n c h w]` whose mean spectrum `canvas="maco"` holds fixed.
 
     Returns:
@@ -224,16 +224,16 @@ def params_from_recipe(
         UsageError: the size does not fit, or `start` is given for a `maco` or `cppn` canvas.
     """
     seeds = [seed_of(recipe.seed, place) for place in places]
-    size, begin = shape_of(net.contract, tuple(recipe.size))[1:], recipe.start if start is None else start
+    size, begin = shape_of(net.input_spec, tuple(recipe.size))[1:], recipe.start if start is None else start
     if recipe.canvas == "fourier" and size:
-        return fft_image(net.contract, seeds, size=size, start=begin, decay=recipe.decay, device=net.device)
+        return fft_image(net.input_spec, seeds, size=size, start=begin, decay=recipe.decay, device=net.device)
     if recipe.canvas in ("maco", "cppn") and start is not None:
         raise UsageError("a Fourier or pixel canvas to start from a picture", received=recipe.canvas)
     if recipe.canvas == "maco":
-        return maco_image(net.contract, seeds, size=size, photographs=photographs, device=net.device)
+        return maco_image(net.input_spec, seeds, size=size, photographs=photographs, device=net.device)
     if recipe.canvas == "cppn":
-        return cppn_image(net.contract, seeds, size=size, device=net.device)
-    return pixel_image(net.contract, seeds, size=size, start=begin, device=net.device)
+        return cppn_image(net.input_spec, seeds, size=size, device=net.device)
+    return pixel_image(net.input_spec, seeds, size=size, start=begin, device=net.device)
 
 
 def optimizer_from_recipe(recipe: VisualizeRecipe, spatial: bool = True) -> OptimizerConfig:
@@ -274,7 +274,7 @@ def transforms_from_recipe(
     Returns:
         The transforms in the order of application; none for inputs without spatial axes.
     """
-    middle, size = sum(net.contract.value_range) / 2, shape[1:]
+    middle, size = sum(net.input_spec.value_range) / 2, shape[1:]
     choice = recipe.transforms
     if not size or choice == "none":
         return ()
@@ -296,7 +296,7 @@ def clean_scores(
     Args:
         net: the network that is evaluated.
         goals: one objective for each image.
-        images: `[n c ...]` in the contract's value range.
+        images: `[n c ...]` in the spec's value range.
 
     Returns:
         Scores `[n]`, on the network's device.
@@ -334,7 +334,7 @@ def takes_any_size(net: Net, places: Sequence[LayerAddress], size: tuple[int, ..
         True if the layers are reached without an error.
     """
     images = torch.full(
-        (1, net.contract.channels, *(extent + 3 for extent in size)), sum(net.contract.value_range) / 2
+        (1, net.input_spec.channels, *(extent + 3 for extent in size)), sum(net.input_spec.value_range) / 2
     )
     try:
         with torch.no_grad():
@@ -359,7 +359,7 @@ def _first_start(start: Tensor | None, net: Net) -> Tensor | None:
 
 
 def _start_of_batch(start: Tensor | None, batch: tuple[int, ...], net: Net) -> Tensor | None:
-    if start is None or start.dim() == len(net.contract.shape) or len(start) == 1:
+    if start is None or start.dim() == len(net.input_spec.shape) or len(start) == 1:
         return start
     return start[list(batch)]
 

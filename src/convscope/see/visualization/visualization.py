@@ -48,7 +48,7 @@ class Visualization:
     Attributes:
         places: names of the images: the place or sum as it was given, with `-` before it where it was
             minimised and the other sign is there too, and ` ~2` after it for the second of its variants.
-        images: `[n c ...]` in the contract's value range.
+        images: `[n c ...]` in the spec's value range.
         scores: objectives under the last step's transforms, with penalties.
         clean_scores: objectives of the final images in float32, without transforms and penalties; negated
             activations where they were minimised.
@@ -122,7 +122,7 @@ def visualize(
         *places: `conv2:17` (a channel), `conv2:17@5,5` (a neuron), `conv2:*` (every channel of a layer),
             `conv2` (the energy of a layer), `output:3` (a logit), or a sum: `conv2:17 - 0.3*conv2:7`.
         start: `noise`, `zeros` (the middle of the value range), or images `[c ...]` or `[n c ...]` in the
-            contract's value range.
+            spec's value range.
         photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
         **recipe: fields of `VisualizeRecipe`.
 
@@ -156,7 +156,7 @@ def iter_visualize(
     Args:
         net: any network.
         recipe: places and settings.
-        start: images in the contract's value range to start from, one or one for each result; the recipe's
+        start: images in the spec's value range to start from, one or one for each result; the recipe's
             `start` if None.
         photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
 

@@ -6,42 +6,42 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.show.images.draw import ORANGE, flatten_alpha, grayscale_alpha
 
 BACK = (236, 234, 228)
 """RGB of the margin beside images that are not square."""
 
 
-def image_of(picture: Tensor, contract: InputContract) -> Image.Image:
+def image_of(picture: Tensor, spec: TensorSpec) -> Image.Image:
     """Convert a network input to an image.
 
     Args:
-        picture: an input without batch axis, in the contract's value range: an image `[c h w]`, a signal `[c
+        picture: an input without batch axis, in the spec's value range: an image `[c h w]`, a signal `[c
             n]` or a vector `[n]`.
-        contract: states the value range.
+        spec: states the value range.
 
     Returns:
         RGB for three-channel images; else black with alpha (mode LA), for other images the mean of the
             channels, for signals one row for each channel, for vectors one row.
     """
-    low, high = contract.value_range
+    low, high = spec.value_range
     unit = (picture.detach().float().cpu() - low) / (high - low)
     if unit.dim() == 1:
         unit = unit[None]
     return grayscale_alpha(unit)
 
 
-def kind(contract: InputContract) -> str:
+def kind(spec: TensorSpec) -> str:
     """Return the CSS class with which pages show inputs of a network.
 
     Args:
-        contract: the network's input contract.
+        spec: the network's input spec.
 
     Returns:
         `photo` for RGB images; else `ink`, which the style sheet inverts in dark mode.
     """
-    return "photo" if contract.is_rgb else "ink"
+    return "photo" if spec.is_rgb else "ink"
 
 
 def fitted(image: Image.Image, side: int) -> Image.Image:

@@ -33,7 +33,7 @@ def strip(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
 
     Args:
         drawn: the reconstructions.
-        net: the network they are from; its contract states the value range.
+        net: the network they are from; its spec states the value range.
         title: headline.
         exact: whether the relative error is written below each image, beside the cosine; for methods that aim
             at equality (inversion, not caricature).
@@ -48,7 +48,7 @@ def strip(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
         )
     ]
     images = [
-        input_image.fitted(input_image.image_of(p, net.contract), SIDE)
+        input_image.fitted(input_image.image_of(p, net.input_spec), SIDE)
         for p in (drawn.original, *drawn.images)
     ]
     return _rows([images[:1] + images[1:]], [notes], title)
@@ -62,13 +62,13 @@ def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
 
     Args:
         factors: the non-negative factorisation of a layer's activations.
-        pictures: the inputs that were factorised, `[n c h w]` in the contract's range.
-        net: the network; its contract states the value range.
+        pictures: the inputs that were factorised, `[n c h w]` in the spec's range.
+        net: the network; its spec states the value range.
 
     Returns:
         The sheet in RGB.
     """
-    shown = [input_image.fitted(input_image.image_of(p, net.contract), SIDE) for p in pictures]
+    shown = [input_image.fitted(input_image.image_of(p, net.input_spec), SIDE) for p in pictures]
     colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
     spatial = factors.maps.dim() == 4
     tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
@@ -78,7 +78,7 @@ def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         single = [overlaid(image, weights[k : k + 1], colours[k : k + 1]) for k in range(len(weights))]
         rows.append([overlaid(image, weights, colours), *single])
         notes.append([("all groups", "")] + [(f"group {k}", "") for k in range(len(weights))])
-    made = [input_image.fitted(input_image.image_of(p, net.contract), SIDE) for p in factors.images]
+    made = [input_image.fitted(input_image.image_of(p, net.input_spec), SIDE) for p in factors.images]
     rows.append([_blank(), *(_framed(image, colour) for image, colour in zip(made, colours, strict=False))])
     shares = factors.shares.tolist()
     notes.append(

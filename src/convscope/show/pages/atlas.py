@@ -37,7 +37,7 @@ def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: in
     Args:
         atlas: cells and their synthetic images; the images may be fewer than the cells if drawing was
             stopped.
-        net: the network; its contract says how inputs are shown.
+        net: the network; its spec says how inputs are shown.
         data: the images that the atlas was made from.
         command: the terminal command that makes the page again; printed on it.
         seed: of the random numbers; printed on the page.
@@ -98,7 +98,7 @@ def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
 
 def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
-    icon = input_image.fitted(input_image.image_of(picture, net.contract), ICON)
+    icon = input_image.fitted(input_image.image_of(picture, net.input_spec), ICON)
     label = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
     where = f"{cell.row + 1}/{cell.column + 1}"
     made = _picture(icon, label or where, net)
@@ -130,7 +130,7 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
     words = element("span", *lines, class_="words")
     if not cell.examples:
         return join([*head, words])
-    pictures = scaled(data.batch([sight.image for sight in cell.examples]), net.contract)
+    pictures = scaled(data.pixels([sight.image for sight in cell.examples]), net.input_spec)
     real = [
         element("span", _picture(patch(picture, sight, net), plain("atlas.real"), net), class_="real")
         for picture, sight in zip(pictures, cell.examples, strict=True)
@@ -145,15 +145,15 @@ def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON 
     """Crop a real image around the position of an example, and fit it into a square.
 
     Args:
-        picture: the input `[c h w]` in the contract's range.
+        picture: the input `[c h w]` in the spec's range.
         sight: the example; its position is relative to the image, 0 to 1, as (y, x).
-        net: the network; its contract states the value range.
+        net: the network; its spec states the value range.
         side: of the square, in pixels.
 
     Returns:
         The crop, 42% of each axis; the whole image where the layer has no two spatial axes.
     """
-    image = input_image.image_of(picture, net.contract)
+    image = input_image.image_of(picture, net.input_spec)
     if len(sight.position) != 2:
         return input_image.fitted(image, side)
     wide, high = (max(1, round(PATCH * extent)) for extent in image.size)
@@ -164,7 +164,7 @@ def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON 
 
 def _picture(image: Image.Image, alt: str, net: Net) -> Markup:
     """Encode an image as `<img>`: lossy WebP for photographs, else PNG."""
-    return webp(image, alt) if input_image.kind(net.contract) == "photo" else tag(image, alt, "ink")
+    return webp(image, alt) if input_image.kind(net.input_spec) == "photo" else tag(image, alt, "ink")
 
 
 def sheet(atlas: Atlas, net: Net) -> Image.Image:
@@ -172,7 +172,7 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
 
     Args:
         atlas: cells and their synthetic images; the images may be fewer than the cells.
-        net: the network; its contract states the value range.
+        net: the network; its spec states the value range.
 
     Returns:
         The sheet in RGB, with the class of the largest logit below each cell where cells are wide enough.
@@ -192,7 +192,7 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
     )
     for cell, picture in zip(atlas.cells, atlas.images, strict=False):
         x, y = 2 * gap + cell.column * (side + gap), top + cell.row * (high + gap)
-        paper.paste(input_image.fitted(input_image.image_of(picture, net.contract), side), (x, y))
+        paper.paste(input_image.fitted(input_image.image_of(picture, net.input_spec), side), (x, y))
         if named and cell.top_logit_classes:
             draw.text(
                 (x, y + side + 1),

@@ -32,9 +32,9 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
     """
     net, x = explanation.task.net, explanation.task.inputs[0][row]
     if x.dim() == 3 and x.shape[0] in (1, 3):
-        return photos.to_pil(x, net.contract)
+        return photos.to_pil(x, net.input_spec)
     if x.dim() == 3:
-        low, high = net.contract.value_range
+        low, high = net.input_spec.value_range
         return Image.fromarray(((x.mean(0).cpu() - low) / (high - low)).clamp(0, 1).mul(255).byte().numpy())
     return None
 

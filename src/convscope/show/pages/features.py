@@ -36,7 +36,7 @@ def page(
 
     Args:
         net: the network.
-        image: the input `[c ...]` in the contract's range.
+        image: the input `[c ...]` in the spec's range.
         layers: activations of each layer, in execution order.
         strongest: most units shown of each layer, those with the largest sum of their map.
         command: the terminal command that makes the page again; printed on it.
@@ -47,14 +47,14 @@ def page(
     """
     known = {entry.place: entry for entry in health}
     shown = tag(
-        upscale(input_image.image_of(image, net.contract), 224),
-        net.contract.name,
-        input_image.kind(net.contract),
+        upscale(input_image.image_of(image, net.input_spec), 224),
+        net.input_spec.name,
+        input_image.kind(net.input_spec),
     )
     first = Figure(
         "look.input", element("div", shown, style="max-width:14rem"), command, net.source.name or net.name
     )
-    maps = rows.figure(layers, strongest, net.labels, known, command)
+    maps = rows.figure(layers, strongest, net.classes, known, command)
     units = sum(len(layer.maps) for layer in layers)
     facts = [("look.fact.layers", f"{len(layers):,}"), ("look.fact.units", f"{units:,}")]
     answer = best_answer(net, layers)
@@ -92,8 +92,8 @@ def best_answer(net: Net, layers: Sequence[FeatureMaps]) -> str:
     Returns:
         The first name of the class with the largest output; empty without labels or without the output.
     """
-    result = [layer for layer in layers if layer.place == "output" and len(layer.maps) == len(net.labels)]
-    return net.labels[result[-1].strongest(1)[0]].split(",")[0] if result and net.labels else ""
+    result = [layer for layer in layers if layer.place == "output" and len(layer.maps) == len(net.classes)]
+    return net.classes[result[-1].strongest(1)[0]].split(",")[0] if result and net.classes else ""
 
 
 def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int) -> Image.Image:
@@ -101,7 +101,7 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
 
     Args:
         net: the network.
-        image: the input `[c ...]` in the contract's range.
+        image: the input `[c ...]` in the spec's range.
         layers: activations of each layer, in execution order; at least one.
         strongest: most units shown of each layer, those with the largest sum of their map.
 
@@ -114,7 +114,7 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
     paper = Image.new("RGB", (width, height), SHEET)
     draw = ImageDraw.Draw(paper)
     draw.text((GAP, 10), f"One picture through {net.name}", fill=INK, font=ImageFont.load_default(20))
-    paper.paste(input_image.fitted(input_image.image_of(image, net.contract), SIDE), (NAME, 44))
+    paper.paste(input_image.fitted(input_image.image_of(image, net.input_spec), SIDE), (NAME, 44))
     y = 48 + SIDE + GAP
     for layer in layers:
         extent = "x".join(map(str, layer.maps.shape))
@@ -122,7 +122,7 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
         draw.text(
             (GAP, y + 16), f"{extent}, {layer.silent} silent", fill=SOFT, font=ImageFont.load_default(11)
         )
-        y += _tiles(paper, layer, strongest, net.labels, y)
+        y += _tiles(paper, layer, strongest, net.classes, y)
     return paper
 
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import convscope
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
 from convscope.show.images import input_image
@@ -34,14 +34,14 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
     Returns:
         The HTML document.
     """
-    contract, entry = net.contract, portrait.entry
+    spec, entry = net.input_spec, portrait.entry
     found: list[Figure | None] = [
-        figures.wanted(portrait, contract, command),
-        figures.patches(portrait, contract, command),
-        figures.patches(portrait, contract, command, bottom=True),
+        figures.wanted(portrait, spec, command),
+        figures.patches(portrait, spec, command),
+        figures.patches(portrait, spec, command, bottom=True),
         figures.histogram(portrait, command),
         figures.classes(portrait, command) if len(portrait.classes) > 1 else None,
-        figures.field(portrait, contract, command),
+        figures.field(portrait, spec, command),
     ]
     section = Section("unit.head", tuple(figure for figure in found if figure is not None))
     facts = [
@@ -82,7 +82,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
 
     Args:
         portrait: synthetic images, dataset examples and statistics of the unit.
-        net: the network; its contract states the value range.
+        net: the network; its spec states the value range.
 
     Returns:
         The sheet in RGB. The first row holds the maximising image and the real examples of largest
@@ -105,20 +105,20 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         )
     ):
         y = 64 + row * (LARGE + 36)
-        paper.paste(input_image.fitted(input_image.image_of(made.picture, net.contract), LARGE), (GAP, y))
+        paper.paste(input_image.fitted(input_image.image_of(made.picture, net.input_spec), LARGE), (GAP, y))
         text = f"{name}: {made.value:.3g}{', no gradient' if made.silent else ''}"
         draw.text((GAP, y + LARGE + 4), text, fill=SOFT, font=ImageFont.load_default(12))
         for column, patch in enumerate(patches):
-            _column(paper, patch, portrait, net.contract, (right + column * (TILE + GAP), y))
+            _column(paper, patch, portrait, net.input_spec, (right + column * (TILE + GAP), y))
     return paper
 
 
 def _column(
-    paper: Image.Image, patch: Patch, portrait: UnitReport, contract: InputContract, at: tuple[int, int]
+    paper: Image.Image, patch: Patch, portrait: UnitReport, spec: TensorSpec, at: tuple[int, int]
 ) -> None:
     """Draw one real example at (x, y): the patch, below it the whole image, then class and activation."""
     x, y = at
-    crop, whole = (input_image.image_of(picture, contract) for picture in (patch.crop, patch.picture))
+    crop, whole = (input_image.image_of(picture, spec) for picture in (patch.crop, patch.picture))
     paper.paste(input_image.fitted(crop, TILE), (x, y))
     paper.paste(input_image.outlined(whole, patch.box, TILE), (x, y + TILE + GAP))
     words = f"{portrait.classes[patch.example.label]}: {patch.example.value:.3g}"

@@ -101,7 +101,7 @@ def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iter
     """
     state = State(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
-    png.save(to_pil(state.digit, digits.CONTRACT), folder / DIGIT)
+    png.save(to_pil(state.digit, digits.SPEC), folder / DIGIT)
     try:
         for key in CHAPTERS:
             yield Opened(key, BEGINS[key])

@@ -113,7 +113,7 @@ def digit(number: int) -> torch.Tensor:
     """
     data = digits.test()
     index = int((data.labels == number).nonzero()[0])
-    return scaled(data.batch([index]), data.contract)[0]
+    return scaled(data.pixels([index]), data.spec)[0]
 
 
 def rows(tensor: torch.Tensor) -> Rows:

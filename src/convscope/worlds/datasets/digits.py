@@ -22,13 +22,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from convscope.graph.contract import DIGIT, InputContract
+from convscope.graph.spec import DIGIT, TensorSpec
 from convscope.worlds.dataset import ImageTensorDataset
 from convscope.worlds.images.mnist_preprocessing import to_mnist
 from convscope.worlds.images.photos import open_photo
 
 CLASSES = tuple("0123456789")
-CONTRACT = InputContract(channels=1, height=28, width=28, name=DIGIT)
+SPEC = TensorSpec((1, 28, 28), kind=DIGIT)
 """One grey channel in [0, 1]: paper is 0, ink 1."""
 
 
@@ -94,6 +94,6 @@ def _part(split: Literal["train", "test"]) -> ImageTensorDataset:
         torch.from_numpy(images).unsqueeze(1),
         torch.from_numpy(labels).to(torch.int64),
         CLASSES,
-        CONTRACT,
+        SPEC,
         f"digits/{split}",
     )

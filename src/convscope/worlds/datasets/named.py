@@ -13,7 +13,7 @@ import torch
 
 from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.files import PART_PREFIX, read_bytes
-from convscope.graph.contract import DIGIT, InputContract
+from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
 from convscope.worlds.datasets import digits
 from convscope.worlds.datasets.idx import read_idx
@@ -115,12 +115,12 @@ def _samples(
             hint="The file is damaged, or of another set: copy or download it again.",
         )
     digits_only = known.classes == digits.CLASSES and known.extent[0] == 1
-    contract = InputContract(*known.extent, name=DIGIT if digits_only else "input")
+    spec = TensorSpec(known.extent, kind=DIGIT if digits_only else IMAGE)
     return ImageTensorDataset(
         torch.from_numpy(images),
         torch.from_numpy(labels.astype(np.int64)),
         known.classes,
-        contract,
+        spec,
         name,
     )
 
@@ -131,7 +131,7 @@ def open(  # worlds.open, like Image.open
     *,
     root: str | Path | None = None,
     download: bool = False,
-    contract: InputContract | None = None,
+    spec: TensorSpec | None = None,
 ) -> LabelledImages:
     """Open a data set: the bundled `digits`, a published one by its name, or a folder of images.
 
@@ -141,7 +141,7 @@ def open(  # worlds.open, like Image.open
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.
-        contract: shape and value range of the images of a folder; 3x224x224 in [0, 1] when left out. The
+        spec: shape and value range of the images of a folder; 3x224x224 in [0, 1] when left out. The
             others have their own.
 
     Returns:
@@ -169,7 +169,7 @@ def open(  # worlds.open, like Image.open
         raise UsageError(
             "the name of a set, or a folder of pictures", received=ref, hint=nearest(ref, ("digits", *NAMED))
         )
-    return ImageFolder(ref, split, contract or photos.CONTRACT)
+    return ImageFolder(ref, split, spec or photos.SPEC)
 
 
 def _read_idx(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.ndarray] | None:

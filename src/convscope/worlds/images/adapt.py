@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.worlds.dataset import scaled
 
 FRAME = 1 / 8
@@ -14,63 +14,63 @@ LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green, blue. Source: ITU-R BT.601."""
 
 
-def to_contract(pictures: Tensor, contract: InputContract) -> Tensor:
-    """Convert uint8 images to the channels, size and value range of an input contract.
+def to_spec(pictures: Tensor, spec: TensorSpec) -> Tensor:
+    """Convert uint8 images to the channels, size and value range of an input spec.
 
     Grey is repeated for three channels, colour becomes luminance for one. Images that are smaller by at most
-    `FRAME` of the contract's size are padded with the low end of the range; all others are resized (bilinear,
+    `FRAME` of the spec's size are padded with the low end of the range; all others are resized (bilinear,
     antialiased).
 
     Args:
-        pictures: `[b c h w]`, uint8; 0 and 255 stand for the ends of the contract's value range.
-        contract: contract of the network's input. For a plain vector, images of as many values are flattened.
+        pictures: `[b c h w]`, uint8; 0 and 255 stand for the ends of the spec's value range.
+        spec: spec of the network's input. For a plain vector, images of as many values are flattened.
 
     Returns:
-        `[b c h w]`, or `[b c]` for a plain vector, in the contract's value range.
+        `[b c h w]`, or `[b c]` for a plain vector, in the spec's value range.
 
     Raises:
         UsageError: the images cannot be converted to that input.
     """
-    return fitted(scaled(pictures, contract), contract)
+    return fitted(scaled(pictures, spec), spec)
 
 
-def fitted(pictures: Tensor, contract: InputContract) -> Tensor:
-    """Convert images in the contract's value range to its channels and size, as `to_contract` does for bytes.
+def fitted(pictures: Tensor, spec: TensorSpec) -> Tensor:
+    """Convert images in the spec's value range to its channels and size, as `to_spec` does for bytes.
 
     Args:
-        pictures: `[b c h w]` in the contract's value range.
-        contract: contract of the network's input.
+        pictures: `[b c h w]` in the spec's value range.
+        spec: spec of the network's input.
 
     Returns:
-        `[b c h w]`, or `[b c]` for a plain vector, in the contract's value range.
+        `[b c h w]`, or `[b c]` for a plain vector, in the spec's value range.
 
     Raises:
         UsageError: the images cannot be converted to that input.
     """
-    size = contract.size
+    size = spec.size
     if len(size) != 2:
-        return _flattened(pictures, contract)
-    ready = _channels(pictures, contract)
+        return _flattened(pictures, spec)
+    ready = _channels(pictures, spec)
     if tuple(ready.shape[2:]) == size:
         return ready
     gaps = [wanted - had for wanted, had in zip(size, ready.shape[2:], strict=True)]
     if all(0 <= gap <= FRAME * wanted for gap, wanted in zip(gaps, size, strict=True)):
         sides = [side for gap in reversed(gaps) for side in (gap // 2, gap - gap // 2)]
-        return functional.pad(ready, sides, value=contract.value_range[0])
-    low, high = contract.value_range
+        return functional.pad(ready, sides, value=spec.value_range[0])
+    low, high = spec.value_range
     return functional.interpolate(ready, size, mode="bilinear", antialias=True).clamp_(low, high)
 
 
-def _flattened(pictures: Tensor, contract: InputContract) -> Tensor:
-    if not contract.size and pictures[0].numel() == contract.channels:
+def _flattened(pictures: Tensor, spec: TensorSpec) -> Tensor:
+    if not spec.size and pictures[0].numel() == spec.channels:
         return pictures.flatten(1)
-    wanted = "x".join(map(str, contract.shape))
+    wanted = "x".join(map(str, spec.shape))
     got = "x".join(map(str, pictures.shape[1:]))
     raise UsageError(f"data for an input of {wanted}", received=f"pictures of {got}")
 
 
-def _channels(pictures: Tensor, contract: InputContract) -> Tensor:
-    had, wanted = pictures.shape[1], contract.channels
+def _channels(pictures: Tensor, spec: TensorSpec) -> Tensor:
+    had, wanted = pictures.shape[1], spec.channels
     if had == wanted:
         return pictures
     if had == 1:

@@ -16,7 +16,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
 from convscope.worlds.images import photos
 from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start
@@ -41,20 +41,20 @@ class ImageFolder(LabelledImages):
         root: the folder.
         split: which of the splits, where the folder has some; `train` when left out, or the first without
             one.
-        contract: shape and value range of the images; they are resized and cropped to it.
+        spec: shape and value range of the images; they are resized and cropped to it.
         cache_bytes: keep decoded images when all fit into this many bytes.
         workers: number of decoding threads; one for each core, at most 8, when left out.
 
     Raises:
         DataError: there is no such folder, or no image in it.
-        UsageError: there is no such split, or the contract is not for images.
+        UsageError: there is no such split, or the spec is not for images.
     """
 
     def __init__(
         self,
         root: str | Path,
         split: str | None = None,
-        contract: InputContract = photos.CONTRACT,
+        spec: TensorSpec = photos.SPEC,
         *,
         cache_bytes: int = CACHE_BYTES,
         workers: int | None = None,
@@ -62,9 +62,9 @@ class ImageFolder(LabelledImages):
         listing = list_folder(root)
         split = _choose_split(listing, split)
         self.name = "/".join(filter(None, (in_text(Path(root).resolve().name), split)))
-        self.classes, self.contract = listing.classes, contract
+        self.classes, self.spec = listing.classes, spec
         self._notes = listing.faults
-        photos.picture_size(contract)
+        photos.picture_size(spec)
         files = [(path, name) for name, paths in listing.splits[split].items() for path in paths]
         workers = workers or min(8, os.cpu_count() or 1)
         problems = list(in_threads(_check_signature, [path for path, _ in files], workers))
@@ -72,7 +72,7 @@ class ImageFolder(LabelledImages):
         index = {name: k for k, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[name] for _, name in good], dtype=torch.int64)
         self._rows = torch.arange(len(good))
-        self._store = _Store([path for path, _ in good], self.labels, contract, cache_bytes, workers)
+        self._store = _Store([path for path, _ in good], self.labels, spec, cache_bytes, workers)
         self._store.problems += [problem for problem in problems if problem is not None]
         self._store.problems += [_unlistable(folder) for folder in listing.unreadable]
         if not good:
@@ -100,7 +100,7 @@ class ImageFolder(LabelledImages):
         return tuple(self._store.paths[row] for row in self._rows.tolist())
 
     @override
-    def batch(self, indices: Indices) -> Picture:
+    def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images, decoded in threads.
 
         Raises:
@@ -108,7 +108,7 @@ class ImageFolder(LabelledImages):
             UsageError: an index is out of range.
         """
         rows = self._rows[checked(indices, len(self))].tolist()
-        return _stack(list(in_threads(self._store.image, rows, self._store.workers)), self.contract)
+        return _stack(list(in_threads(self._store.image, rows, self._store.workers)), self.spec)
 
     @override
     def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
@@ -127,7 +127,7 @@ class ImageFolder(LabelledImages):
             start(AHEAD + 1)
             while waiting:
                 part, images = waiting.popleft()
-                yield _stack([image.result() for image in images], self.contract), self.labels[part]
+                yield _stack([image.result() for image in images], self.spec), self.labels[part]
                 start(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -157,15 +157,15 @@ class _Store:
     """Cache of the decoded images of some files, shared by all subsets of a folder; thread-safe."""
 
     def __init__(
-        self, paths: list[Path], labels: Tensor, contract: InputContract, cache_bytes: int, workers: int
+        self, paths: list[Path], labels: Tensor, spec: TensorSpec, cache_bytes: int, workers: int
     ) -> None:
-        self.paths, self.contract, self.workers = paths, contract, workers
+        self.paths, self.spec, self.workers = paths, spec, workers
         self.problems: list[Problem] = []
         self._labels = labels.tolist()
         self._members = {k: (labels == k).nonzero().flatten().tolist() for k in set(self._labels)}
         self._bad: set[int] = set()
         self._lock = threading.Lock()
-        extent = (len(paths), *contract.shape)
+        extent = (len(paths), *spec.shape)
         fits = torch.Size(extent).numel() <= cache_bytes
         self._cache = torch.empty(extent, dtype=torch.uint8) if fits else None
         self._cached = [False] * len(paths)
@@ -191,7 +191,7 @@ class _Store:
                 return image
         if not any(map(self.is_readable, range(len(self.paths)))):
             raise self.no_readable_error()
-        return torch.full(self.contract.shape, 255, dtype=torch.uint8)
+        return torch.full(self.spec.shape, 255, dtype=torch.uint8)
 
     def no_readable_error(self) -> DataError:
         """Return the error for a folder of which every file is damaged."""
@@ -207,7 +207,7 @@ class _Store:
             return self._cache[row]
         path = self.paths[row]
         try:
-            image = photos.to_bytes(decode(read_bytes(path), str(path)), self.contract)
+            image = photos.to_bytes(decode(read_bytes(path), str(path)), self.spec)
         except PhotoError as error:
             with self._lock:
                 if row not in self._bad:
@@ -220,8 +220,8 @@ class _Store:
         return image
 
 
-def _stack(images: list[Tensor], contract: InputContract) -> Picture:
-    return torch.stack(images) if images else torch.empty((0, *contract.shape), dtype=torch.uint8)
+def _stack(images: list[Tensor], spec: TensorSpec) -> Picture:
+    return torch.stack(images) if images else torch.empty((0, *spec.shape), dtype=torch.uint8)
 
 
 def _choose_split(listing: Listing, split: str | None) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.worlds.dataset import scaled
 from convscope.worlds.images.decode import KINDS as KINDS
 from convscope.worlds.images.decode import MOST_BYTES as MOST_BYTES
@@ -17,8 +17,8 @@ from convscope.worlds.images.decode import MOST_PIXELS as MOST_PIXELS
 from convscope.worlds.images.decode import PhotoError as PhotoError
 from convscope.worlds.images.decode import as_rgb, decode, read_bytes
 
-CONTRACT = InputContract(channels=3, height=224, width=224, crop=0.875)
-"""The contract of photographs where no network states another: RGB in [0, 1], 224x224."""
+SPEC = TensorSpec((3, 224, 224), transform=ImageTransform(crop=0.875))
+"""The spec of photographs where no network states another: RGB in [0, 1], 224x224."""
 
 _RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -56,73 +56,73 @@ def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) ->
     return decode(read_bytes(source), str(source), most_pixels)
 
 
-def to_tensor(photo: Image.Image, contract: InputContract = CONTRACT) -> Float[Tensor, "c h w"]:
-    """Convert a photograph to a tensor of the contract's size and value range, without normalisation.
+def to_tensor(photo: Image.Image, spec: TensorSpec = SPEC) -> Float[Tensor, "c h w"]:
+    """Convert a photograph to a tensor of the spec's size and value range, without normalisation.
 
     The shorter side becomes `round(size / crop)` (antialiased), then the centre is cropped; where the
-    contract is not square the resized image covers it. A contract of one channel gets the luminance
+    spec is not square the resized image covers it. A spec of one channel gets the luminance
     (ITU-R 601-2). Equal, bit for bit, to torchvision's Resize, CenterCrop, ToTensor.
 
     Args:
         photo: the image, of any mode.
-        contract: shape, value range, crop and interpolation; `mean` and `std` are not applied, since the
+        spec: shape, value range, crop and interpolation; `mean` and `std` are not applied, since the
             network normalises.
 
     Returns:
-        float32 `[c h w]` in the contract's value range.
+        float32 `[c h w]` in the spec's value range.
 
     Raises:
-        UsageError: the contract is not for images: no height, or neither 1 nor 3 channels.
+        UsageError: the spec is not for images: no height, or neither 1 nor 3 channels.
     """
-    return scaled(to_bytes(photo, contract), contract)
+    return scaled(to_bytes(photo, spec), spec)
 
 
-def to_bytes(photo: Image.Image, contract: InputContract = CONTRACT) -> UInt8[Tensor, "c h w"]:
+def to_bytes(photo: Image.Image, spec: TensorSpec = SPEC) -> UInt8[Tensor, "c h w"]:
     """Convert a photograph as `to_tensor` does, without scaling to the value range.
 
     Args:
         photo: the image, of any mode.
-        contract: shape, crop and interpolation.
+        spec: shape, crop and interpolation.
 
     Returns:
-        uint8 `[c h w]`; 0 and 255 stand for the ends of the contract's value range.
+        uint8 `[c h w]`; 0 and 255 stand for the ends of the spec's value range.
 
     Raises:
-        UsageError: the contract is not for images.
+        UsageError: the spec is not for images.
     """
-    height, width = picture_size(contract)
+    height, width = picture_size(spec)
     photo = as_rgb(photo)
-    if contract.channels == 1:
+    if spec.channels == 1:
         photo = photo.convert("L")
-    pixels = np.array(_fit(photo, height, width, contract.crop, _resampling(contract)))
+    pixels = np.array(_fit(photo, height, width, spec.transform.crop, _resampling(spec)))
     return torch.from_numpy(pixels).reshape(height, width, -1).permute(2, 0, 1).contiguous()
 
 
 def to_tensor_uncropped(
-    picture: Image.Image, contract: InputContract = CONTRACT, *, longest: int | None = None
+    picture: Image.Image, spec: TensorSpec = SPEC, *, longest: int | None = None
 ) -> Float[Tensor, "c h w"]:
-    """Convert an image to a tensor in the contract's value range at its own size, without cropping.
+    """Convert an image to a tensor in the spec's value range at its own size, without cropping.
 
     Args:
         picture: the image, as `open_photo` returns it.
-        contract: channels and value range; a contract of one channel gets the luminance.
+        spec: channels and value range; a spec of one channel gets the luminance.
         longest: resize so that the longer side has this many pixels, with the same proportions; no resizing
             if None.
 
     Returns:
-        float32 `[c h w]` in the contract's value range.
+        float32 `[c h w]` in the spec's value range.
 
     Raises:
-        UsageError: the contract is not for images: no height, or neither 1 nor 3 channels.
+        UsageError: the spec is not for images: no height, or neither 1 nor 3 channels.
     """
-    picture_size(contract)
+    picture_size(spec)
     picture = as_rgb(picture)
-    picture = picture.convert("L") if contract.channels == 1 else picture
+    picture = picture.convert("L") if spec.channels == 1 else picture
     if longest and longest != max(picture.size):
         across, down = (max(1, round(side * longest / max(picture.size))) for side in picture.size)
-        picture = picture.resize((across, down), _resampling(contract))
+        picture = picture.resize((across, down), _resampling(spec))
     pixels = np.array(picture).reshape(picture.height, picture.width, -1)
-    return scaled(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), contract)
+    return scaled(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), spec)
 
 
 def to_uint8(photo: Image.Image) -> UInt8[Tensor, "3 h w"]:
@@ -137,14 +137,14 @@ def to_uint8(photo: Image.Image) -> UInt8[Tensor, "3 h w"]:
     return torch.from_numpy(np.array(as_rgb(photo))).permute(2, 0, 1).contiguous()
 
 
-def to_pil(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -> Image.Image:
-    """Convert a tensor in the contract's value range to an image.
+def to_pil(tensor: Float[Tensor, "c h w"], spec: TensorSpec = SPEC) -> Image.Image:
+    """Convert a tensor in the spec's value range to an image.
 
     Values outside are clipped, NaN becomes black.
 
     Args:
         tensor: `[1 h w]` or `[3 h w]`.
-        contract: only its value range is used.
+        spec: only its value range is used.
 
     Returns:
         An 8-bit image in mode L or RGB.
@@ -154,17 +154,17 @@ def to_pil(tensor: Float[Tensor, "c h w"], contract: InputContract = CONTRACT) -
     """
     if tensor.ndim != 3 or tensor.shape[0] not in (1, 3) or 0 in tensor.shape:
         raise UsageError("a picture [1 h w] or [3 h w]", received=f"{list(tensor.shape)}")
-    low, high = contract.value_range
+    low, high = spec.value_range
     unit = (tensor.detach().to("cpu", torch.float64) - low) / (high - low)
     pixels = unit.nan_to_num(0, 1, 0).clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def picture_size(contract: InputContract) -> tuple[int, int]:
-    """Return height and width of a contract, and check that it is for images.
+def picture_size(spec: TensorSpec) -> tuple[int, int]:
+    """Return height and width of a spec, and check that it is for images.
 
     Args:
-        contract: the input contract.
+        spec: the input spec.
 
     Returns:
         Height and width in pixels.
@@ -172,25 +172,27 @@ def picture_size(contract: InputContract) -> tuple[int, int]:
     Raises:
         UsageError: it has no height, or neither 1 nor 3 channels.
     """
-    if contract.height is None or contract.width is None:
+    if len(spec.size) != 2:
         raise UsageError(
             "a network that looks at pictures: channels, height and width",
-            received=f"an input of axes '{contract.axes}', {contract.shape}",
+            received=f"an input of axes '{spec.axes}', {spec.shape}",
             hint="A photograph has no one-dimensional form; give this network a signal.",
         )
-    if contract.channels not in (1, 3):
+    if spec.channels not in (1, 3):
         raise UsageError(
             "a network that looks at grey (1 channel) or colour (3 channels)",
-            received=f"an input of {contract.channels} channels",
-            hint=f"A photograph cannot fill them; build the [{contract.channels} h w] tensor yourself.",
+            received=f"an input of {spec.channels} channels",
+            hint=f"A photograph cannot fill them; build the [{spec.channels} h w] tensor yourself.",
         )
-    return contract.height, contract.width
+    height, width = spec.size
+    return height, width
 
 
-def _resampling(contract: InputContract) -> Image.Resampling:
-    if contract.interpolation not in _RESAMPLING:
-        raise UsageError(f"an interpolation among {', '.join(_RESAMPLING)}", received=contract.interpolation)
-    return _RESAMPLING[contract.interpolation]
+def _resampling(spec: TensorSpec) -> Image.Resampling:
+    name = spec.transform.interpolation
+    if name not in _RESAMPLING:
+        raise UsageError(f"an interpolation among {', '.join(_RESAMPLING)}", received=name)
+    return _RESAMPLING[name]
 
 
 def _fit(

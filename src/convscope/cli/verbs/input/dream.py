@@ -53,7 +53,7 @@ def run(recipe: DreamRecipe, shell: Shell) -> VerbResult:
     """
     net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
     photo = _opened(net, recipe.photo, recipe.size)
-    guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.contract.size))
+    guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.input_spec.size))
     mask = None if recipe.mask is None else _mask(recipe.mask)
     with shell.folder(f"dream-{Path(recipe.photo).stem}") as folder:
         keeper = _Keeper(net, recipe, folder.path)
@@ -70,14 +70,14 @@ def run(recipe: DreamRecipe, shell: Shell) -> VerbResult:
 def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
     from convscope.worlds.images import photos
 
-    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), net.contract, longest=longest)
+    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), net.input_spec, longest=longest)
 
 
 def _mask(path: str) -> "Tensor":
-    from convscope.graph.contract import InputContract
+    from convscope.graph.spec import TensorSpec
     from convscope.worlds.images import photos
 
-    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), InputContract(1, 1, 1))[0]
+    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), TensorSpec((1, 1, 1)))[0]
 
 
 def _course(
@@ -127,7 +127,7 @@ class _Keeper:
     def picture(self, image: "Tensor") -> "Image":
         from convscope.worlds.images import photos
 
-        return photos.to_pil(image, self.net.contract)
+        return photos.to_pil(image, self.net.input_spec)
 
     def frame(self, made: "DreamResult", number: int) -> None:
         if self.recipe.zoom:

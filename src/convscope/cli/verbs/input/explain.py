@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import Interrupted, UsageError
+from convscope.graph.spec import DIGIT
 from convscope.recipe import real_number, shortened
 from convscope.see.attribution import ExplainRecipe
 
@@ -145,13 +146,13 @@ def _boxes(recipe: ExplainRecipe, net: "Net") -> list[tuple[float, ...]]:
     """Return the recipe's boxes in pixels of the network's input: scaled and cropped as the image is."""
     from convscope.worlds.images import photos
 
-    if net.contract.is_digit:
+    if net.input_spec.kind == DIGIT:
         raise UsageError(
             "boxes in a photograph", received=f"{net.name}, which moves and scales what it is shown"
         )
     width, height = photos.open_photo(recipe.image).size
-    down, across = photos.picture_size(net.contract)
-    crop = net.contract.crop
+    down, across = photos.picture_size(net.input_spec)
+    crop = net.input_spec.transform.crop
     scale = max(max(across, round(across / crop)) / width, max(down, round(down / crop)) / height)
     left, top = (width * scale - across) / 2, (height * scale - down) / 2
     return [_box(text, (width, height), scale, left, top) for text in recipe.box]

@@ -59,7 +59,7 @@ def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
         )
         names = [f"group-{k}.png" for k in range(len(found.images))]
         for name, image in zip(names, found.images, strict=True):
-            pictures.save(input_image.image_of(image, net.contract), folder.path / name, mark)
+            pictures.save(input_image.image_of(image, net.input_spec), folder.path / name, mark)
         if stopped:
             raise Interrupted(
                 f"stopped after {len(names)} of {len(found)} groups; they are in {folder.place}",

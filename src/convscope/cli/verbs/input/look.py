@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import UsageError
+from convscope.graph.spec import DIGIT
 from convscope.see.visualization import LookRecipe
 
 if TYPE_CHECKING:
@@ -98,21 +99,21 @@ def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
     if recipe.image is not None:
         return inputs.picture(net, recipe.image)
     from convscope.worlds.datasets import digits
-    from convscope.worlds.images.adapt import to_contract
+    from convscope.worlds.images.adapt import to_spec
 
-    if not net.contract.is_digit:
-        shape = "x".join(map(str, net.contract.shape))
+    if net.input_spec.kind != DIGIT:
+        shape = "x".join(map(str, net.input_spec.shape))
         raise UsageError(
             "an image to look at",
             received=f"none, and {net.name} takes {shape}",
             hint=f"Add the path of an image: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
         )
-    return to_contract(digits.test().batch([0]), net.contract)
+    return to_spec(digits.test().pixels([0]), net.input_spec)
 
 
 def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:
     units, degrees = maps.strongest(count), maps.degrees
-    labels = net.labels if maps.place == "output" and len(net.labels) == len(degrees) else ()
+    labels = net.classes if maps.place == "output" and len(net.classes) == len(degrees) else ()
     strongest = [
         {"unit": unit, "degree": float(degrees[unit]), **({"label": labels[unit]} if labels else {})}
         for unit in units
@@ -157,8 +158,8 @@ def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any])
 def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any]) -> None:
     from convscope.worlds.images import photos
 
-    if net.contract.is_rgb or len(net.contract.size) == 2 > net.contract.channels:
-        pictures.save(photos.to_pil(image[0], net.contract), folder / "input.png", mark)
+    if net.input_spec.is_rgb or len(net.input_spec.size) == 2 > net.input_spec.channels:
+        pictures.save(photos.to_pil(image[0], net.input_spec), folder / "input.png", mark)
 
 
 def _shown(layers: list[dict[str, Any]], health: "tuple[LayerHealth, ...]") -> Any:

@@ -79,7 +79,7 @@ def _save(
     )
     for layer, image, cosine, missed in numbers:
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
-        pictures.save(input_image.image_of(image, net.contract), folder / name, mark)
+        pictures.save(input_image.image_of(image, net.input_spec), folder / name, mark)
         found.append(
             {
                 "layer": layer,

@@ -120,12 +120,12 @@ def _resized(net: "Net", text: str) -> "Net":
     """Return the network with another input shape; rebuilt, with fresh weights, if it has a graph."""
     from convscope import graph, nets
 
-    channels, *size = map(int, text.split("x"))
-    height, width = [None, None, *size][-2:]
-    contract = replace(net.contract, channels=channels, height=height, width=width)
+    shape, spec = tuple(map(int, text.split("x"))), net.input_spec
+    defaults = {} if len(shape) == len(spec.shape) else {"kind": "", "axes": ""}
+    spec = replace(spec, shape=shape, **defaults)
     if net.graph is None:
-        return replace(net, contracts=(contract, *net.contracts[1:]))
+        return replace(net, input_specs=(spec, *net.input_specs[1:]))
     first, *others = net.graph.inputs
-    inputs = {first: contract.shape, **{name: net.graph.inputs[name] for name in others}}
+    inputs = {first: spec.shape, **{name: net.graph.inputs[name] for name in others}}
     module = nets.build(graph.Graph(inputs, net.graph.nodes, net.graph.outputs))
-    return nets.wrap(module, (contract, *net.contracts[1:]), net.labels, name=net.name)
+    return nets.wrap(module, (spec, *net.input_specs[1:]), net.classes, name=net.name)

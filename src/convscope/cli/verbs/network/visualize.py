@@ -76,8 +76,8 @@ def run(recipe: VisualizeRecipe, shell: Shell) -> VerbResult:
 
 
 def _drawable(net: "Net") -> "Net":
-    if len(net.contracts) != 1 or not 2 <= len(net.contract.shape) <= 3:
-        shapes = " and ".join("x".join(map(str, contract.shape)) for contract in net.contracts)
+    if len(net.input_specs) != 1 or not 2 <= len(net.input_spec.shape) <= 3:
+        shapes = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
         raise UsageError("a network that looks at one picture or signal", received=f"{net.name}: {shapes}")
     return net
 
@@ -101,9 +101,8 @@ def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
     from convscope.see.optimize import shape_of
     from convscope.worlds.opening import as_input
 
-    height, width = shape_of(net.contract, tuple(recipe.size))[1:]
-    contract = replace(net.contract, height=height, width=width)
-    opened = [as_input(Path(path), contract) for path in recipe.spectrum]
+    spec = replace(net.input_spec, shape=shape_of(net.input_spec, tuple(recipe.size)))
+    opened = [as_input(Path(path), spec) for path in recipe.spectrum]
     return torch.stack(opened)
 
 
@@ -153,7 +152,7 @@ def _picture(net: "Net", image: "Tensor") -> "Image":
         image = image.repeat_interleave(max(1, 64 // len(image)), dim=0)[None]
     if image.shape[0] not in (1, 3):
         image = image.permute(1, 0, 2).flatten(1)[None]
-    return photos.to_pil(image, net.contract)
+    return photos.to_pil(image, net.input_spec)
 
 
 def _sheet(
@@ -176,8 +175,8 @@ def _sheet(
 
 def _word(net: "Net", stop: "LayerStop", place: str) -> str:
     unit, _, variant = place.rpartition(":")[2].partition(" ")
-    named = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.labels)
-    return " ".join(filter(None, [net.labels[int(unit)] if named else f":{unit}", variant]))
+    named = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
+    return " ".join(filter(None, [net.classes[int(unit)] if named else f":{unit}", variant]))
 
 
 def _facts(stop: "LayerStop") -> list[str]:

@@ -10,7 +10,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from convscope.errors import UsageError
-from convscope.nets import Net
 from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.gradients import batched_input_gradients
 from convscope.see.attribution.method import Method, PartialAttribution
@@ -82,4 +81,4 @@ def _in_full(question: AttributionTask) -> AttributionTask:
             received=next(iter(str(error).splitlines()), type(error).__name__),
             hint="Convert it with .float(), or use integrated or occlusion.",
         ) from error
-    return replace(question, net=Net(module, net.contracts, net.labels, net.source, net.graph, net.name))
+    return replace(question, net=net.with_module(module))

@@ -1,7 +1,7 @@
 """Image parameterizations by pixels, or by Fourier coefficients with decorrelated colour.
 
 An `ImageParameterization` has two parts: the tensors that are optimised, and the function that decodes them
-to images in the contract's value range. Each image is initialised by a generator of its own, so that it is
+to images in the spec's value range. Each image is initialised by a generator of its own, so that it is
 the same alone and in any batch.
 """
 
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract, is_rgb
+from convscope.graph.spec import TensorSpec
 from convscope.see.optimize.image_params import fourier
 
 Bound = Literal["sigmoid", "clamp"]
@@ -36,7 +36,7 @@ class ImageParameterization:
 
     Attributes:
         parameters: tensors `[b ...]` that are optimised, updated in place.
-        decode: from the parameters to images `[b c *size]` in the contract's range, differentiable.
+        decode: from the parameters to images `[b c *size]` in the spec's range, differentiable.
         project: puts the parameters back into their allowed range, in place; called after each update.
     """
 
@@ -45,7 +45,7 @@ class ImageParameterization:
     project: Callable[..., None] | None = None
 
     def images(self) -> Float[Tensor, "b c *size"]:
-        """Decode the parameters to images in the contract's value range; differentiable."""
+        """Decode the parameters to images in the spec's value range; differentiable."""
         return self.decode(*self.parameters)
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class ImageParameterization:
 
 
 def pixel_image(
-    contract: InputContract,
+    spec: TensorSpec,
     seeds: Sequence[int],
     *,
     size: tuple[int, ...] = (),
@@ -65,10 +65,10 @@ def pixel_image(
     """Return a parameterization by pixel values.
 
     Args:
-        contract: channels, size and value range of the images.
+        spec: channels, size and value range of the images.
         seeds: one for each image.
-        size: spatial extent, if not the contract's; one number stands for a square.
-        start: mid-range plus noise, the middle of the range exactly, or images `[b c ...]` in the contract's
+        size: spatial extent, if not the spec's; one number stands for a square.
+        start: mid-range plus noise, the middle of the range exactly, or images `[b c ...]` in the spec's
             range.
         bound: what keeps images in the range: `clamp` clamps the parameters after each step, `sigmoid`
             decodes them with a sigmoid.
@@ -79,9 +79,9 @@ def pixel_image(
         One parameter tensor `[b c *size]`.
 
     Raises:
-        UsageError: the size or the given images do not fit the contract.
+        UsageError: the size or the given images do not fit the spec.
     """
-    shape, (low, high) = shape_of(contract, size), contract.value_range
+    shape, (low, high) = shape_of(spec, size), spec.value_range
     images = _start(shape, seeds, start, (low, high), spread).to(device)
     if bound == "clamp":
         return ImageParameterization(
@@ -93,7 +93,7 @@ def pixel_image(
 
 
 def fft_image(
-    contract: InputContract,
+    spec: TensorSpec,
     seeds: Sequence[int],
     *,
     size: tuple[int, ...] = (),
@@ -104,14 +104,14 @@ def fft_image(
 ) -> ImageParameterization:
     """Return a parameterization by Fourier coefficients, scaled by 1 / frequency, with decorrelated colour.
 
-    The images are decoded with a sigmoid. The three channels of colour images (`InputContract.is_rgb`) are
+    The images are decoded with a sigmoid. The three channels of colour images (`TensorSpec.is_rgb`) are
     decorrelated; others are not.
 
     Args:
-        contract: channels, size and value range of the images.
+        spec: channels, size and value range of the images.
         seeds: one for each image.
-        size: spatial extent, if not the contract's; any, also odd, in one or two dimensions.
-        start: noise, the middle of the range exactly, or images `[b c ...]` in the contract's range.
+        size: spatial extent, if not the spec's; any, also odd, in one or two dimensions.
+        start: noise, the middle of the range exactly, or images `[b c ...]` in the spec's range.
         decay: exponent of the frequency by which the spectrum is divided; larger values damp high
             frequencies.
         spread: standard deviation of the noise in the spectrum.
@@ -121,9 +121,9 @@ def fft_image(
         One parameter tensor `[b c *half 2]`, real and imaginary part of the real FFT's coefficients.
 
     Raises:
-        UsageError: the input has no spatial axes, or the size or the given images do not fit the contract.
+        UsageError: the input has no spatial axes, or the size or the given images do not fit the spec.
     """
-    shape, (low, high) = shape_of(contract, size), contract.value_range
+    shape, (low, high) = shape_of(spec, size), spec.value_range
     extent = shape[1:]
     if not extent:
         raise UsageError(
@@ -135,12 +135,12 @@ def fft_image(
     if isinstance(start, Tensor):
         images = _inverse_sigmoid(_given(start, shape, seeds), low, high)
         free = fourier.spectrum_from_image(
-            fourier.rgb_to_decorrelated(images) if is_rgb(shape) else images, decay
+            fourier.rgb_to_decorrelated(images) if spec.is_rgb else images, decay
         )
     else:
         free = spread * noise(half, seeds) if start == "noise" else torch.zeros(len(seeds), *half)
     return ImageParameterization(
-        (free.to(device).requires_grad_(),), _FourierDecode(extent, decay, low, high)
+        (free.to(device).requires_grad_(),), _FourierDecode(extent, decay, low, high, spec.is_rgb)
     )
 
 
@@ -150,11 +150,12 @@ class _FourierDecode:
     decay: float
     low: float
     high: float
+    is_rgb: bool
 
     def __call__(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
         image = fourier.image_from_spectrum(free, self.size, self.decay)
-        colour = is_rgb(tuple(image.shape[1:]))
-        return _SigmoidRange(self.low, self.high)(fourier.decorrelated_to_rgb(image) if colour else image)
+        image = fourier.decorrelated_to_rgb(image) if self.is_rgb else image
+        return _SigmoidRange(self.low, self.high)(image)
 
 
 @dataclass(frozen=True)
@@ -193,28 +194,28 @@ def noise(shape: tuple[int, ...], seeds: Sequence[int]) -> Float[Tensor, "b *sha
     return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def shape_of(contract: InputContract, size: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Return the shape of images for a contract: channels, then the size.
+def shape_of(spec: TensorSpec, size: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Return the shape of images for a spec: channels, then the size.
 
     Args:
-        contract: channels, spatial axes, and the size if none is given.
+        spec: channels, spatial axes, and the size if none is given.
         size: one number for each spatial axis; a single one stands for a square.
 
     Returns:
         `(c, *size)`.
 
     Raises:
-        UsageError: the size has not as many axes as the contract, or neither states a size.
+        UsageError: the size has not as many axes as the spec, or neither states a size.
     """
-    axes = len(contract.size)
+    axes = len(spec.size)
     if len(size) == 1 and axes == 2:
         size = (*size, *size)
-    size = size or contract.size
+    size = size or spec.size
     if size and not axes:
         raise UsageError("no size for an input without width", received=str(size))
     if len(size) != axes or any(extent < 1 for extent in size):
         raise UsageError(f"a size of {axes} positive extents", received=str(size))
-    return (contract.channels, *size)
+    return (spec.channels, *size)
 
 
 def _start(

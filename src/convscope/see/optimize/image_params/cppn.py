@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.see.optimize.image_params.base import ImageParameterization, noise, shape_of, sigmoid_range
 
 LAYERS, HIDDEN = 8, 24
@@ -21,7 +21,7 @@ EDGE = 3**0.5
 
 
 def cppn_image(
-    contract: InputContract,
+    spec: TensorSpec,
     seeds: Sequence[int],
     *,
     size: tuple[int, ...] = (),
@@ -32,18 +32,18 @@ def cppn_image(
     The initial image is mid-range, since the last layer starts from zero.
 
     Args:
-        contract: channels, size and value range of the images.
+        spec: channels, size and value range of the images.
         seeds: one for each image, of its initial weights.
-        size: spatial extent, if not the contract's; one or two dimensions.
+        size: spatial extent, if not the spec's; one or two dimensions.
         device: where the parameters live.
 
     Returns:
         Parameters are the weights `[b in out]` of each layer, then the biases `[b 1 out]`.
 
     Raises:
-        UsageError: the input has no spatial axes, or the size does not fit the contract.
+        UsageError: the input has no spatial axes, or the size does not fit the spec.
     """
-    channels, *extent = shape_of(contract, size)
+    channels, *extent = shape_of(spec, size)
     if not extent:
         raise UsageError("an input with width for a canvas that draws", received=f"{channels} numbers")
     widths = [len(extent), *[2 * HIDDEN] * (LAYERS - 1)]
@@ -55,7 +55,7 @@ def cppn_image(
     biases = [torch.zeros(len(seeds), 1, HIDDEN) for _ in shapes]
     parameters = tuple(part.to(device).contiguous().requires_grad_() for part in (*weights, *biases))
     return ImageParameterization(
-        parameters, _CppnDecode(coordinates(tuple(extent)).to(device), tuple(extent), *contract.value_range)
+        parameters, _CppnDecode(coordinates(tuple(extent)).to(device), tuple(extent), *spec.value_range)
     )
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.contract import InputContract, is_rgb
+from convscope.graph.spec import TensorSpec
 from convscope.see.optimize.image_params import fourier
 from convscope.see.optimize.image_params.base import ImageParameterization, noise, shape_of, sigmoid_range
 
@@ -27,7 +27,7 @@ CONTRAST = 2.0
 
 
 def maco_image(
-    contract: InputContract,
+    spec: TensorSpec,
     seeds: Sequence[int],
     *,
     size: tuple[int, ...] = (),
@@ -37,10 +37,10 @@ def maco_image(
     """Return a parameterization by the phases of a spectrum of fixed magnitude.
 
     Args:
-        contract: channels, size and value range of the images.
+        spec: channels, size and value range of the images.
         seeds: one for each image, of its initial phases.
-        size: spatial extent, if not the contract's; one or two dimensions.
-        photographs: of this size and in the contract's range; their mean magnitude is used. If left out, a
+        size: spatial extent, if not the spec's; one or two dimensions.
+        photographs: of this size and in the spec's range; their mean magnitude is used. If left out, a
             power law that was fitted to photographs.
         device: where the parameters live.
 
@@ -50,47 +50,51 @@ def maco_image(
     Raises:
         UsageError: the input has no spatial axes, or the photographs do not fit it.
     """
-    shape, (low, high) = shape_of(contract, size), contract.value_range
+    shape, (low, high) = shape_of(spec, size), spec.value_range
     if not shape[1:]:
         raise UsageError("an input with width for a canvas of phases", received=f"an input of shape {shape}")
     half = (shape[0], *fourier.frequencies(shape[1:]).shape)
     if photographs is None:
-        magnitude = power_law(shape)
+        magnitude = power_law(shape, is_rgb=spec.is_rgb)
     elif tuple(photographs.shape[1:]) != shape or not len(photographs):
         raise UsageError(f"photographs of shape {shape}", received=f"{tuple(photographs.shape)}")
     else:
-        magnitude = mean_magnitude((photographs.float() - low) / (high - low))
+        magnitude = mean_magnitude((photographs.float() - low) / (high - low), is_rgb=spec.is_rgb)
     angles = (2 * pi * uniform(noise(half, seeds))).to(device).requires_grad_()
-    return ImageParameterization((angles,), _PhaseDecode(magnitude.to(device), shape[1:], low, high))
+    return ImageParameterization(
+        (angles,), _PhaseDecode(magnitude.to(device), shape[1:], low, high, spec.is_rgb)
+    )
 
 
-def mean_magnitude(photographs: Float[Tensor, "n c *size"]) -> Float[Tensor, "c *half"]:
+def mean_magnitude(photographs: Float[Tensor, "n c *size"], *, is_rgb: bool) -> Float[Tensor, "c *half"]:
     """Return the mean magnitude of every frequency, before sigmoid and colour correlation.
 
     Args:
         photographs: values in 0..1.
+        is_rgb: whether the three channels are colours, which are decorrelated.
 
     Returns:
         Magnitude for each channel and coefficient of the real FFT.
     """
     free = photographs.clamp(0.01, 0.99).logit()
-    free = fourier.rgb_to_decorrelated(free) if is_rgb(tuple(free.shape[1:])) else free
+    free = fourier.rgb_to_decorrelated(free) if is_rgb else free
     axes = tuple(range(2, free.dim()))
     return torch.fft.rfftn(free - free.mean(axes, keepdim=True), dim=axes, norm="ortho").abs().mean(0)
 
 
-def power_law(shape: tuple[int, ...]) -> Float[Tensor, "c *half"]:
+def power_law(shape: tuple[int, ...], *, is_rgb: bool) -> Float[Tensor, "c *half"]:
     """Return magnitudes by the power law that was fitted to photographs; 0 for the mean.
 
     Args:
-        shape: of the images, `(c, *size)`; all channels get the first law where they are not RGB.
+        shape: of the images, `(c, *size)`.
+        is_rgb: whether the channels are RGB; all get the first law where they are not.
 
     Returns:
         Magnitude for each channel and coefficient of the real FFT.
     """
     frequency = fourier.frequencies(shape[1:])
     cycles = frequency * max(shape[1:])
-    laws = PHOTOGRAPHS if is_rgb(shape) else PHOTOGRAPHS[:1] * shape[0]
+    laws = PHOTOGRAPHS if is_rgb else PHOTOGRAPHS[:1] * shape[0]
     magnitude = torch.stack([strength / cycles.clamp_min(1.0) ** power for strength, power in laws])
     magnitude[(slice(None), *[0] * len(shape[1:]))] = 0.0
     return magnitude
@@ -102,6 +106,7 @@ class _PhaseDecode:
     size: tuple[int, ...]
     low: float
     high: float
+    is_rgb: bool
 
     def __call__(self, angles: Float[Tensor, "b c *half"]) -> Float[Tensor, "b c *size"]:
         waves = torch.polar(self.magnitude.expand_as(angles), angles)
@@ -109,8 +114,7 @@ class _PhaseDecode:
         axes = tuple(range(1, free.dim()))
         free = free - free.mean(axes, keepdim=True)
         free = CONTRAST * free / free.square().mean(axes, keepdim=True).sqrt().clamp_min(1e-12)
-        colour = is_rgb(tuple(free.shape[1:]))
-        return sigmoid_range(fourier.decorrelated_to_rgb(free) if colour else free, self.low, self.high)
+        return sigmoid_range(fourier.decorrelated_to_rgb(free) if self.is_rgb else free, self.low, self.high)
 
 
 def uniform(normal: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

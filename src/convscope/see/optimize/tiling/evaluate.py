@@ -69,7 +69,7 @@ def iter_tiled_activations(
 
     Args:
         net: any network.
-        images: in the contract's range.
+        images: in the spec's range.
         places: the layers to record.
         tiles: how to cut.
 

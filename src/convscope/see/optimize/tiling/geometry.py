@@ -8,7 +8,7 @@ the same numbers in the same order as in the whole image. At the image's border 
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
 from math import ceil, isqrt, lcm, log2, prod
@@ -261,9 +261,9 @@ def _axis_maps(
     Paddings may depend on the remainder when strides divide the extent, so all is measured on a small image
     whose extent is congruent to the whole one's.
     """
-    graph = _graph(net, net.contract.size)
+    graph = _graph(net, net.input_spec.size)
     step = _step(graph, places) if graph else UNKNOWN
-    least = net.contract.size or size
+    least = net.input_spec.size or size
     small = tuple(low + (extent - low) % step for low, extent in zip(least, size, strict=True))
     graph = _graph(net, small) or graph
     fields = receptive_fields(graph) if graph else {}
@@ -350,11 +350,11 @@ def _stride(axis: Axis, count: int) -> int:
 
 def _graph(net: Net, size: tuple[int, ...]) -> Graph | None:
     """Return the network's graph for images of this size; None where tracing fails."""
-    if size == net.contract.size:
+    if size == net.input_spec.size:
         other = net
     else:
-        contracts = (net.contract.resized(*size), *net.contracts[1:])
-        other = Net(net.module, contracts, net.labels, net.source, net.graph, net.name)
+        specs = (net.input_spec.resized(*size), *net.input_specs[1:])
+        other = replace(net, input_specs=specs)
 
     def traced() -> Graph | None:
         with suppress(ConvscopeError, RuntimeError, TypeError, ValueError):
@@ -368,6 +368,6 @@ def _map_sizes(
     net: Net, places: Sequence[LayerAddress], size: tuple[int, ...]
 ) -> dict[LayerAddress, tuple[int, ...]]:
     """Return the size of each place's feature map for images of this size."""
-    image = torch.full((1, net.contract.channels, *size), sum(net.contract.value_range) / 2)
+    image = torch.full((1, net.input_spec.channels, *size), sum(net.input_spec.value_range) / 2)
     with torch.no_grad():
         return {place: tuple(act.shape[2:]) for place, act in record_float32(net, image, places).items()}

@@ -58,7 +58,7 @@ def tiles_for_budget(
     """
     budget, used = in_bytes(memory), used_bytes(net.device) if used is None else used
     each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or OptimizerConfig()) * batch
-    beside = copies * 4 * batch * net.contract.channels * prod(size)
+    beside = copies * 4 * batch * net.input_spec.channels * prod(size)
     room = (int(budget * KEPT) - PREPARED - used if budget else free_bytes(net.device) // 2) - beside
     most = int(room / each_one)
     if most >= prod(size):
@@ -81,8 +81,8 @@ def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], clim
 
 def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
     """Count the bytes for each pixel on a small image."""
-    least = net.contract.size or size
+    least = net.input_spec.size or size
     sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
-    canvas = pixel_image(net.contract, [0], size=sample, device=net.device)
+    canvas = pixel_image(net.input_spec, [0], size=sample, device=net.device)
     step = SampleRun(net, goal.resolve(net), canvas, climb).bytes()
-    return step / prod(sample) + 4 * net.contract.channels
+    return step / prod(sample) + 4 * net.input_spec.channels

@@ -29,7 +29,7 @@ import convscope as cs, torch
 from convscope.worlds import digits
 net = cs.load({folder!r})
 train = digits.train()
-images = train.batch(range(len(train))) / 255
+images = train.pixels(range(len(train))) / 255
 averages = torch.stack([images[train.labels == k].mean(0) for k in range(10)]).flatten(1)
 found = []
 for l1 in (0, {l1}):

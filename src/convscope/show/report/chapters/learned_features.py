@@ -129,7 +129,7 @@ def _rows(subject: Subject, made: Visualization) -> list[Row]:
     """Compare synthetic images with real digits, their random start and noise."""
     net, data = subject.net, subject.data
     found, starts = compare_with_data(net, made, data), start_of(net, made)
-    real = scaled(data.batch([line.best_index for line in found]), data.contract)
+    real = scaled(data.pixels([line.best_index for line in found]), data.spec)
     noise = uniform_noise(net)[0]
     return [Row(line, starts[i], made.images[i], real[i], noise) for i, line in enumerate(found)]
 
@@ -141,7 +141,7 @@ def _outputs(subject: Subject) -> Figure:
     made, made_sparse = _made(subject, plain), _made(subject, sparse)
     averages = _averages(digits.train())
     data = subject.data
-    real = _correlation(scaled(data.batch(range(len(data))), data.contract), averages[data.labels])
+    real = _correlation(scaled(data.pixels(range(len(data))), data.spec), averages[data.labels])
     likeness = Likeness(_correlation(made.images, averages), _correlation(made_sparse.images, averages), real)
     return preferred_inputs.outputs(
         _rows(subject, made),
@@ -155,7 +155,7 @@ def _outputs(subject: Subject) -> Figure:
 
 def _averages(data: LabelledImages) -> Tensor:
     """Return the mean image of each class, `[classes c h w]`."""
-    images = scaled(data.batch(range(len(data))), data.contract)
+    images = scaled(data.pixels(range(len(data))), data.spec)
     return torch.stack([images[data.labels == k].mean(dim=0) for k in range(len(data.classes))])
 
 
@@ -202,7 +202,7 @@ def _answers(net: Net, data: LabelledImages, place: LayerAddress, batch: int = 5
     """Return the activation of every unit for every image, `[n units]`."""
     return torch.cat(
         [
-            record(net, scaled(images, data.contract), [place])[place]
+            record(net, scaled(images, data.spec), [place])[place]
             for images, _ in data.batches(range(len(data)), batch)
         ]
     )

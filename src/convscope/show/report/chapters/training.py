@@ -55,7 +55,7 @@ def answers(evaluation: Evaluation, data: LabelledImages, count: int) -> list[An
         The images with the true and the predicted class and the probabilities of both, largest loss first.
     """
     chosen = evaluation.hardest(count)
-    images = scaled(data.batch(chosen), data.contract)
+    images = scaled(data.pixels(chosen), data.spec)
     made = []
     for image, index in zip(images, chosen.tolist(), strict=True):
         probabilities, truth = evaluation.probabilities[index], int(evaluation.labels[index])

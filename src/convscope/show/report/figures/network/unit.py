@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from markupsafe import Markup
 
-from convscope.graph.contract import InputContract
+from convscope.graph.spec import TensorSpec
 from convscope.see.units import Patch, UnitReport
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag
@@ -36,12 +36,12 @@ def number(value: float) -> str:
     return written(float(f"{value:.3g}"))
 
 
-def wanted(portrait: UnitReport, contract: InputContract, command: str) -> Figure:
+def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
     """Build the figure of the two synthetic images: one maximises the unit's activation, one minimises it.
 
     Args:
         portrait: the unit's report.
-        contract: the network's input contract.
+        spec: the network's input spec.
         command: reproduces the figure.
 
     Returns:
@@ -49,8 +49,8 @@ def wanted(portrait: UnitReport, contract: InputContract, command: str) -> Figur
     """
     parts = []
     for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
-        image = input_image.image_of(made.picture, contract)
-        shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(contract))
+        image = input_image.image_of(made.picture, spec)
+        shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
             "unit.wanted.silent" if made.silent else "unit.wanted.says",
@@ -71,7 +71,7 @@ def wanted(portrait: UnitReport, contract: InputContract, command: str) -> Figur
     return Figure("unit.wanted", body, command, OLAH, values)
 
 
-def patches(portrait: UnitReport, contract: InputContract, command: str, *, bottom: bool = False) -> Figure:
+def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: bool = False) -> Figure:
     """Build the figure of the real images with the largest (or smallest) activations.
 
     Each is shown as the patch that the unit sees at its extreme, and as the whole image with that patch
@@ -79,7 +79,7 @@ def patches(portrait: UnitReport, contract: InputContract, command: str, *, bott
 
     Args:
         portrait: the unit's report.
-        contract: the network's input contract.
+        spec: the network's input spec.
         command: reproduces the figure.
         bottom: whether to show the smallest activations instead of the largest.
 
@@ -87,7 +87,7 @@ def patches(portrait: UnitReport, contract: InputContract, command: str, *, bott
         The figure.
     """
     chosen = portrait.bottom if bottom else portrait.top
-    cells = [_patch(patch, contract, portrait.classes) for patch in chosen]
+    cells = [_patch(patch, spec, portrait.classes) for patch in chosen]
     body = element("div", *cells, class_="sheet", style="--tile:5.5rem")
     shares = [(float(s), portrait.classes[i]) for i, s in enumerate(portrait.entry.class_shares) if s > 0]
     share, name = max(shares, default=(0.0, ""))
@@ -101,9 +101,9 @@ def patches(portrait: UnitReport, contract: InputContract, command: str, *, bott
     return Figure("unit.bottom" if bottom else "unit.top", body, command, BOROWSKI, values, wide=True)
 
 
-def _patch(patch: Patch, contract: InputContract, classes: Sequence[str]) -> Markup:
+def _patch(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     """Build the tile of one real image: patch, outlined image, activation and class."""
-    whole, crop = (input_image.image_of(picture, contract) for picture in (patch.picture, patch.crop))
+    whole, crop = (input_image.image_of(picture, spec) for picture in (patch.picture, patch.crop))
     name = classes[patch.example.label]
     return element(
         "div",
@@ -244,12 +244,12 @@ def _short(name: str, room: float) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def field(portrait: UnitReport, contract: InputContract, command: str) -> Figure | None:
+def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None:
     """Build the figure of the unit's theoretical receptive field, and of the effective one by gradients.
 
     Args:
         portrait: the unit's report.
-        contract: the network's input contract.
+        spec: the network's input spec.
         command: reproduces the figure.
 
     Returns:
@@ -259,7 +259,7 @@ def field(portrait: UnitReport, contract: InputContract, command: str) -> Figure
     if measured is None or not portrait.top:
         return None
     best = portrait.top[0]
-    seen = input_image.outlined(input_image.image_of(best.picture, contract), best.box, 320)
+    seen = input_image.outlined(input_image.image_of(best.picture, spec), best.box, 320)
     influence = input_image.heat(measured.influence)
     box = tuple((round(low), max(round(high), round(low) + 1)) for low, high in measured.box)
     drawn = input_image.outlined(influence, box, 320) if box else input_image.fitted(influence, 320)
