@@ -71,7 +71,7 @@ class Overflowing(nn.Module):
 
 def test_a_precision_whose_loss_is_not_finite_is_out(monkeypatch, own_cache):
     monkeypatch.setattr(autotune, "MIN_GAIN", 0.0)  # anything finite would replace what is before it
-    net = nets.wrap(Overflowing(), TensorSpec(1, 4, 4))
+    net = nets.wrap(Overflowing(), TensorSpec((1, 4, 4)))
     assert choose_execution(net, ClassificationRecipe()) == ExecutionConfig()
     assert choose_execution(net, ClassificationRecipe(precision="bf16")) == ExecutionConfig("bf16")
 
@@ -81,7 +81,7 @@ def test_a_module_that_cannot_be_copied_is_trained_plainly(own_cache):
         def __deepcopy__(self, memo: object) -> None:
             raise RuntimeError("no copies")
 
-    net = nets.wrap(nn.Sequential(nn.Flatten(), Stubborn(16, 2)), TensorSpec(1, 4, 4))
+    net = nets.wrap(nn.Sequential(nn.Flatten(), Stubborn(16, 2)), TensorSpec((1, 4, 4)))
     assert choose_execution(net, ClassificationRecipe()) == ExecutionConfig()
 
 

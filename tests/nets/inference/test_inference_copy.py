@@ -86,7 +86,7 @@ def test_a_module_that_cannot_be_copied_is_used_itself() -> None:
         def __deepcopy__(self, memo: object) -> None:
             raise RuntimeError("no copies")
 
-    net = wrap(nn.Sequential(Stubborn(3, 4, 3)), TensorSpec(3, 9, 9))
+    net = wrap(nn.Sequential(Stubborn(3, 4, 3)), TensorSpec((3, 9, 9)))
     assert inference_copy(net, torch.rand(1, 3, 9, 9), [LayerAddress("0")], ExecutionConfig("bf16")) is net
 
 
@@ -120,7 +120,7 @@ def test_local_response_normalisation_is_torchs(size: int, dtype: torch.dtype) -
 
 
 def test_normalising_sooner_stays_with_the_copy() -> None:
-    net = wrap(nn.Sequential(nn.Conv2d(3, 6, 3), nn.LocalResponseNorm(5)), TensorSpec(3, 9, 9))
+    net = wrap(nn.Sequential(nn.Conv2d(3, 6, 3), nn.LocalResponseNorm(5)), TensorSpec((3, 9, 9)))
     inference_copy(
         net, torch.rand(1, 3, 9, 9), [LayerAddress("1")], ExecutionConfig(memory_format="channels_last")
     )

@@ -83,7 +83,7 @@ class Around(nn.Module):
 @pytest.mark.parametrize("how", ["", "bent", "curved", "around", "twice"])
 def test_whatever_leads_from_the_input_on(how):
     torch.manual_seed(12)
-    net = wrap(Around(how).double().eval(), TensorSpec(3, 10, 9, mean=(0.5,), std=(0.25,)))
+    net = wrap(Around(how).double().eval(), TensorSpec((3, 10, 9), mean=(0.5,), std=(0.25,)))
     images = pictures(net).double()
     wanted = other.IntegratedGradients(net).attribute(
         images, torch.full_like(images, 0.5), [2, 1], n_steps=20

@@ -89,12 +89,17 @@ def choose_execution(work: VisualizationWork) -> ExecutionConfig:
     recipe, group = work.recipe, work.recipe.variants
     plain = _default(recipe, work.net)
     most = max(group, _largest_batch(work, plain) // group * group)
-    if len(work.goals) * recipe.steps >= SMALL:
+    if _is_long(work):
         plain = replace(plain, batch=min(plain.batch, most))
         batches = () if recipe.batch else [batch for batch in BATCHES if batch <= most]
         workload = Workload(_facts(work), work.net.device, lambda one: work.sample(one).step())
         plain = fastest(workload, _candidates(plain, recipe, work.net), batches)
     return replace(plain, batch=max(group, min(plain.batch, most) // group * group))
+
+
+def _is_long(work: VisualizationWork) -> bool:
+    """Return whether the work is long enough to be measured before."""
+    return len(work.goals) * work.recipe.steps >= SMALL
 
 
 def with_execution(recipe: VisualizeRecipe, execution: ExecutionConfig) -> VisualizeRecipe:
@@ -170,11 +175,12 @@ def check_room(shape: tuple[int, ...], device: torch.device) -> None:
 
 
 def _batch_independent_bytes(work: VisualizationWork) -> int:
-    """Return bytes that do not depend on the batch: the network's copy, and the finished images."""
+    """Return bytes that do not depend on the batch: copies of the network, and the finished images."""
     weights = sum(p.nbytes for p in work.net.module.parameters())
+    copies = 3 if _is_long(work) else 2  # two are compared while the next one is made
     image = work.canvas(1).images().nbytes
     frames = len(work.recipe.save_steps) + (FRAMES if work.recipe.animate else 0)
-    return 2 * weights + (2 + frames) * len(work.goals) * image
+    return copies * weights + (2 + frames) * len(work.goals) * image
 
 
 def _facts(work: VisualizationWork) -> list[object]:
