@@ -114,7 +114,7 @@ def test_train_add_apply_replay(convscope, things):
 
 
 def test_one_style_with_johnsons_network(convscope, things):
-    words = ("--kind", "johnson", "--style", "wave.png", "--width", 4, "--out", "one")
+    words = ("--task", "johnson", "--style", "wave.png", "--width", 4, "--out", "one")
     done = convscope("style", "train", "photographs", *words, *SMALL)
     assert done.code == 0, done.err
     assert convscope("style", "apply", "wave.png", "--model", "one", "--out", "p").code == 0
@@ -185,7 +185,7 @@ def test_regions_from_masks(convscope, things, model):
         (("train", "photographs", "--style", "wave.png", "--judge", "alexnet-two-towers"), 4, "--untrained"),
         (("train", "photographs", "--style", "wave.png", "--content-layer", "relu9"), 2, "relu"),
         (
-            ("train", "photographs", "--style", "wave.png", "--kind", "johnson", "--style", "hat.png"),
+            ("train", "photographs", "--style", "wave.png", "--task", "johnson", "--style", "hat.png"),
             2,
             "one",
         ),

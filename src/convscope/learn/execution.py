@@ -9,14 +9,14 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import asdict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.tasks.classifier_head import first_tensor, sized_example
 from convscope.nets import Net
 from convscope.nets.inference.execution import (
     PLAIN,
@@ -37,7 +37,11 @@ WORTH = 1.05
 """Least speed-up for which a candidate replaces a plainer one."""
 
 
-def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
+Losses = Callable[[Net, ExecutionConfig], Iterable[Tensor]]
+"""Computes the losses of one training step of a network."""
+
+
+def choose(net: Net, plan: TrainRecipe, losses: Losses) -> ExecutionConfig:
     """Choose the fastest precision and memory format for training a network on its device.
 
     What the recipe fixes is kept. The rest is measured in about a second, and cached by network, batch size
@@ -46,6 +50,7 @@ def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
     Args:
         net: network to train.
         plan: recipe with `precision`, `memory_format` and `batch`; `"auto"` leaves a choice open.
+        losses: computes the losses of one training step, on a copy of the network.
 
     Returns:
         The plainest candidate, unless another one is at least `WORTH` times as fast.
@@ -57,7 +62,7 @@ def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
     kept = kept_choice(key, candidates)
     if kept is not None:
         return kept
-    seconds = measure(net, plan.batch, candidates)
+    seconds = measure(net, losses, candidates)
     best = candidates[0]
     for candidate in candidates[1:]:
         if seconds[candidate] * WORTH < seconds[best]:
@@ -66,52 +71,50 @@ def choose(net: Net, plan: TrainRecipe) -> ExecutionConfig:
     return best
 
 
-def measure(net: Net, batch: int, candidates: list[ExecutionConfig]) -> dict[ExecutionConfig, float]:
-    """Time a forward and backward pass with each candidate.
+def measure(net: Net, losses: Losses, candidates: list[ExecutionConfig]) -> dict[ExecutionConfig, float]:
+    """Time a training step, without the optimizer's, with each candidate.
 
-    Passes run on copies of the module in training mode, on random inputs, with `logsumexp` of the output as
-    loss. The candidates take turns, so that a change of the machine's load affects all of them.
+    Steps run on copies of the module in training mode. The candidates take turns, so that a change of the
+    machine's load affects all of them.
 
     Args:
         net: network to time; left unchanged.
-        batch: inputs in a batch.
+        losses: computes the losses of one training step.
         candidates: precisions and memory formats to compare.
 
     Returns:
-        Seconds of the fastest pass of each candidate; infinite where the loss is not finite. For a module
+        Seconds of the fastest step of each candidate; infinite where a loss is not finite. For a module
         that cannot be copied, the candidates' indices, so that the first one wins.
     """
-    inputs = sized_example(net, batch)
     seconds = dict.fromkeys(candidates, math.inf)
     with torch.random.fork_rng(devices=[], enabled=True):
         try:
-            copies = {choice: deepcopy(net.module).train() for choice in candidates}
+            copies = {choice: net.with_module(deepcopy(net.module).train()) for choice in candidates}
         except RuntimeError:  # a module that cannot be copied
             return {choice: float(i) for i, choice in enumerate(candidates)}
-        for choice, module in copies.items():
-            choice.format(module)
+        for choice, copy in copies.items():
+            choice.format(copy.module)
         started = time.perf_counter()
         for round_index in range(ROUNDS + 1):
             if round_index > 1 and time.perf_counter() - started > PATIENCE:
                 break
-            for choice, module in copies.items():
-                elapsed = _time_step(module, choice, net.normalise(inputs))
+            for choice, copy in copies.items():
+                elapsed = _time_step(copy, choice, losses)
                 if round_index or elapsed == math.inf:  # the first round warms up
                     seconds[choice] = min(seconds[choice], elapsed)
     return seconds
 
 
-def _time_step(module: nn.Module, choice: ExecutionConfig, inputs: tuple[Tensor, ...]) -> float:
-    """Return the seconds of one forward and backward pass; infinite where the loss is not finite."""
-    device = inputs[0].device
-    started = time.perf_counter()
-    with choice.autocast(device):
-        loss = first_tensor(module(*map(choice.to_memory_format, inputs))).float().logsumexp(-1).mean()
-    loss.backward()
-    module.zero_grad()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started if math.isfinite(loss.item()) else math.inf
+def _time_step(net: Net, choice: ExecutionConfig, losses: Losses) -> float:
+    """Return the seconds of forward and backward passes; infinite where a loss is not finite."""
+    started, finite = time.perf_counter(), True
+    for loss in losses(net, choice):
+        loss.backward()
+        finite = finite and math.isfinite(loss.item())
+    net.module.zero_grad()
+    if net.device.type == "cuda":
+        torch.cuda.synchronize(net.device)
+    return time.perf_counter() - started if finite else math.inf
 
 
 def _candidates(net: Net, plan: TrainRecipe) -> list[ExecutionConfig]:
