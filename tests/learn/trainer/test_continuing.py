@@ -13,11 +13,21 @@ from convscope import nets
 from convscope.cli.core import app
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.learn import Classification, ClassificationRecipe, Run, Trainer, resumed, train
-from convscope.learn.batches.source import make_batches
+from convscope.learn import (
+    Classification,
+    ClassificationRecipe,
+    EvalResult,
+    MetricSpec,
+    Run,
+    StepOutput,
+    Task,
+    TaskRecipe,
+    Trainer,
+    resumed,
+    train,
+)
 from convscope.learn.recipe import PUBLISHED, refuse_unused
 from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainRecipe
-from convscope.learn.tasks.task import EvalResult, StepOutput
 from convscope.worlds.datasets.named import NAMED
 
 EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
@@ -126,23 +136,15 @@ def test_the_terminal_goes_on_for_more_epochs(tmp_path, capsys):
     assert [epoch["index"] for epoch in found["epochs"]] == [2]
 
 
-class Reconstruction:
-    """Teaches a network to give back what it is shown."""
+class Reconstruction(Task):
+    """Trains a network to return its input; not registered."""
 
-    metric_sums = 1
-
-    def make_batches(self, net, data, recipe):
-        net = net.with_classes(data.classes)
-        return make_batches(data, net, recipe)
-
-    def execution(self, net, recipe):
-        from convscope.learn import ExecutionConfig
-
-        return ExecutionConfig()
+    metric_specs = (MetricSpec("loss"), MetricSpec("psnr", optional=True))
 
     def training_step(self, net, batch, execution, step):
-        loss = (net(batch[0]) - batch[0]).square().mean()
-        return StepOutput(loss, (loss.detach() * len(batch[0]))[None])
+        (images,) = batch.inputs
+        loss = (net(images) - images).square().mean()
+        return StepOutput(loss, (loss.detach() * len(images))[None])
 
     def metrics(self, sums, seen):
         return {"loss": sums[0] / max(seen, 1), "psnr": float("inf")}
@@ -159,7 +161,7 @@ def giver():
 def begun(train_images, out):
     from convscope.learn import Epoch, iter_train_run
 
-    recipe = ClassificationRecipe(epochs=2, network="lecture-relu", data="digits", **EXACT)
+    recipe = TaskRecipe(epochs=2, network="lecture-relu", data="digits", **EXACT)
     for event in (
         events := iter_train_run(giver(), train_images, train_images, recipe, out=out, task=Reconstruction())
     ):
@@ -183,8 +185,9 @@ def test_a_run_knows_its_task(train_images, tmp_path, capsys):
         train(small_net(), train_images, resume=out, task=Classification())
     run = train(giver(), train_images, test=train_images, resume=out, task=Reconstruction())
     assert run.finished
-    assert run.epochs[-1].metrics == {"psnr": None}
-    assert run.epochs[-1].test_metrics == {"rate": None}
+    assert run.epochs[-1].metrics["psnr"] is None
+    assert 0 < run.epochs[-1].metrics["loss"] < run.epochs[0].metrics["loss"]
+    assert run.epochs[-1].test_metrics == {"loss": 0.1, "rate": None}
 
 
 def test_a_task_is_looked_for_in_the_state_too(train_images, tmp_path):

@@ -1,6 +1,6 @@
 """Training of a classifier: the task that a training has by default."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -48,6 +48,10 @@ class Classification(Task):
     @override
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
         return cls(recipe.label_smoothing, recipe.augment)
+
+    @override
+    def settings(self) -> Mapping[str, Any]:
+        return {"label_smoothing": self.label_smoothing, "augment": self.augment}
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:

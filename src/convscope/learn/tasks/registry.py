@@ -194,24 +194,45 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":
-    """Return the task of a training, and a recipe that names it.
+    """Return the task of a training, and a recipe that names it and holds its settings.
 
     Args:
         recipe: recipe of the training.
         task: the task, where the caller built it himself.
 
     Returns:
-        The recipe and the task, built from the recipe where none was given.
+        The recipe, of the task's own schema where its verb has one, and the task, built from the recipe where
+        none was given.
 
     Raises:
-        UsageError: the recipe names no registered task, or explicitly another one than `task`.
+        UsageError: the recipe names no registered task, or explicitly another one than `task`, or other
+            settings than those of `task`.
     """
     if task is None:
-        return recipe, find_task(recipe.task).load().from_recipe(recipe)
+        entry = find_task(recipe.task)
+        recipe = _in_own_schema(recipe, entry.name)
+        return recipe, entry.load().from_recipe(recipe)
     name = task_name(task)
     if recipe.task != name and recipe.task and "task" in recipe.model_fields_set:
         raise UsageError(f"a recipe for the task {name}", received=f"one for {recipe.task}")
-    return recipe.model_copy(update={"task": name}), task
+    recipe = _in_own_schema(recipe.model_copy(update={"task": name}), name)
+    settings = {field: value for field, value in task.settings().items() if hasattr(recipe, field)}
+    for field, value in settings.items():
+        if field in recipe.model_fields_set and getattr(recipe, field) != value:
+            raise UsageError(
+                f"a recipe with the task's own {field}, {value}",
+                received=f"{field} {getattr(recipe, field)}",
+                hint="Leave it out of the recipe, or leave the task out: it is built from the recipe.",
+            )
+    return recipe.model_copy(update=settings), task
+
+
+def _in_own_schema(recipe: TrainRecipe, task: str) -> TrainRecipe:
+    """Return a recipe in the schema that a registered task has for its verb, if there is one."""
+    schema = TASKS[task].schema(recipe.verb) if task in TASKS else None
+    if schema is None or isinstance(recipe, schema):
+        return recipe
+    return schema.parse(recipe.model_dump(exclude_unset=True))
 
 
 def _imported(entry: Any) -> Any:

@@ -98,6 +98,14 @@ class Task(ABC):
         """
         return cls()
 
+    def settings(self) -> Mapping[str, Any]:
+        """Return the settings that this task was built with, for the recipe of the run.
+
+        Returns:
+            Values by field of the recipe, such that `from_recipe` builds the same task. This one has none.
+        """
+        return {}
+
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
         """Check that network and data fit, and return the network as it is trained.
 

@@ -62,8 +62,8 @@ def iter_train_run(
     Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
     once. With `recipe.resume` the run in that folder continues exactly from its stored state. Data, network
     and task must then be the same, and the run's own recipe counts: only `epochs` may be set too, to add
-    epochs (see `resumed`). A run that was killed before its first state was stored begins again, with the weights of
-    `net`.
+    epochs (see `resumed`). A run that was killed before its first state was stored begins again, with the
+    weights of `net`.
 
     Args:
         net: its weights are changed.
@@ -117,7 +117,7 @@ def train(
     test: Any = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
-    task: Task | None = None,
+    task: Task | str | None = None,
     **settings: Any,
 ) -> Run:
     """Train to the end, and keep the run in a folder.
@@ -130,9 +130,9 @@ def train(
         test: what to evaluate on after each epoch; nothing if left out.
         out: the run's folder; by default a new `runs/<date>-<name>` below the current one.
         resume: folder of a run to continue. Its recipe counts; `epochs` may be given too, to add epochs.
-        task: defines losses, metrics and optimizers; classification, or the run's own, if left out. One that
-            is not registered must be given when its run is continued.
-        **settings: fields of the task's recipe schema; `task` may name a registered one.
+        task: defines losses, metrics and optimizers, or the name of a registered task; classification, or
+            the run's own, if left out. One that is not registered must be given when its run is continued.
+        **settings: fields of the task's recipe schema.
 
     Returns:
         The finished run, read from its folder.
@@ -140,24 +140,28 @@ def train(
     Raises:
         Interrupted, TrainingError, UsageError, DataError: as `iter_train_run` does.
     """
+    if isinstance(task, str):
+        settings["task"] = task
     if resume is not None:
-        recipe, out = TaskRecipe.parse({**settings, "resume": Path(resume)}), out or resume
+        schema = type(Run.open(resume).recipe)
+        recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
     else:
-        named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
-        schema = _schema(task_name(task) if task else settings.get("task"))
-        recipe = schema.parse({**named, **settings})
+        names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
+        schema = ClassificationRecipe if task is None else _schema(task)
+        recipe = schema.parse(names | settings)
         refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
-    for _event in iter_train_run(net, train, test, recipe, out=folder, task=task):
+    built = None if isinstance(task, str) else task
+    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built):
         pass
     return Run.open(folder)
 
 
-def _schema(task: str | None) -> type[TrainRecipe]:
-    """Return the recipe schema of a task's name; that of every task for one that is not registered."""
-    if task is None:
-        return ClassificationRecipe
-    return find_schema(task) if is_registered(task, TaskRecipe.verb) else TaskRecipe
+def _schema(task: Task | str) -> type[TrainRecipe]:
+    """Return the recipe schema of a task; that of every task for one that is not registered."""
+    name = task if isinstance(task, str) else task_name(task)
+    known = isinstance(task, str) or is_registered(name, TaskRecipe.verb)
+    return find_schema(name) if known else TaskRecipe
 
 
 def free_folder(name: str) -> Path:
