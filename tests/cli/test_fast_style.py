@@ -83,7 +83,7 @@ def test_train_add_apply_replay(convscope, things):
     assert done.json["styles"] == ["wave", "munch"]
     assert (done.json["photographs"], done.json["held_out"]) == (3, 1)
     (epoch,) = done.json["epochs"]
-    assert {"content", "style", "psnr"} <= set(epoch["test_measures"])
+    assert {"content", "style", "psnr"} <= set(epoch["test_metrics"])
     assert opened(things / "bank" / "sheet.png").width > 3 * 64
     done = convscope("style", "add", "bank", "photographs", "--style", "hat.png", "--out", "more", *SMALL)
     assert done.code == 0, done.err

@@ -44,10 +44,13 @@ class TaskEntry:
         return _imported(self.task)
 
     def schema(self, verb: str = TaskRecipe.verb) -> type[TrainRecipe] | None:
-        """Return the recipe schema of the task for a verb; None where that verb does not train it.
+        """Return the recipe schema of the task for a verb.
 
         Args:
             verb: the verb that trains it.
+
+        Returns:
+            The schema; None where that verb does not train the task.
         """
         schemas = (_imported(schema) for schema in self.schemas)
         return next((schema for schema in schemas if schema.verb == verb), None)
@@ -169,6 +172,18 @@ def task_name(task: "Task") -> str:
     own = _text(type(task))
     names = (entry.name for entry in TASKS.values() if _text(entry.task) == own)
     return next(names, type(task).__qualname__)
+
+
+def class_name(task: str) -> str:
+    """Return the name of a task's class, for a message.
+
+    Args:
+        task: name of the task, as in a recipe.
+
+    Returns:
+        The class of a registered task; else the name, which is that of the class.
+    """
+    return _text(TASKS[task].task).partition(":")[2] if task in TASKS else task
 
 
 def setup_training(recipe: TrainRecipe) -> "TrainingSetup":

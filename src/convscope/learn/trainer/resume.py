@@ -9,7 +9,7 @@ from convscope import nets
 from convscope.errors import UsageError
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
-from convscope.learn.tasks.registry import find_schema, is_registered
+from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
@@ -142,7 +142,7 @@ def _check_task(run: Run, task: str | None) -> None:
     if known:
         hint = f"Leave the task out: train(net, data, resume={place})"
     else:
-        hint = f"Continue it in Python: train(net, data, resume={place}, task={run.task}(...))"
+        hint = f"Continue it in Python: train(net, data, resume={place}, task={class_name(run.task)}(...))"
     raise UsageError(
         f"a run for the task {task}" if task else "a run of a registered task",
         received=f"{run.folder}, for {run.task}",

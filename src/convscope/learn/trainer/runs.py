@@ -34,7 +34,7 @@ from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.files import is_full, remove_parts, write_text
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.setup import find_device
-from convscope.learn.tasks.registry import find_schema, is_registered, task_name
+from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch, TrainProgress
@@ -265,7 +265,8 @@ class _Files:
         """The command or call that resumes this run."""
         if is_registered(self.recipe.task, self.recipe.verb):
             return f"convscope {self.recipe.verb} --resume {shlex.quote(str(self.place))}"
-        return f"train(net, data, resume={json.dumps(str(self.place))}, task={self.recipe.task}(...))"
+        place, task = json.dumps(str(self.place)), class_name(self.recipe.task)
+        return f"train(net, data, resume={place}, task={task}(...))"
 
     def _save_network(self) -> None:
         trainer, net = self.trainer, self.trainer.net

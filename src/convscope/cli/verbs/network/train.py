@@ -2,7 +2,8 @@
 
 NETWORK is a name from `convscope nets`, a run's folder (its weights are the start), or a chain of layers in
 quotes. DATA is `digits` (bundled), `mnist`, `fashion-mnist`, `cifar10`, or a folder with one folder of
-pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped.
+pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped. --task
+names another registered task than classification; settings of its own come from --config.
 
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without
