@@ -410,3 +410,17 @@ def test_the_callers_network_keeps_its_description(train_images, tmp_path):
     assert run.load().classes == train_images.classes
     assert run.load().source.weights == "trained here, 1 of 1 epochs"
     assert_same(weights(run.load()), weights(net))
+
+
+def test_choosing_the_precision_changes_neither_data_nor_random_numbers():
+    """What is timed is a batch of the loader; the training then sees all of it in the same order."""
+    torch.manual_seed(0)
+    net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), TensorSpec((1, 8, 8)))
+    data = list(boxed())
+    generator = torch.Generator().manual_seed(3)
+    loader = DataLoader(data, 16, shuffle=True, collate_fn=collate, generator=generator)  # pyright: ignore
+    before, outside = generator.get_state(), torch.get_rng_state()
+    loop = Trainer(net, loader, recipe=TaskRecipe(device="cpu"), task=Centre())
+    assert loop.execution.precision in ("fp32", "bf16")
+    assert torch.equal(generator.get_state(), before)
+    assert torch.equal(torch.get_rng_state(), outside)

@@ -85,7 +85,7 @@ def forked(words: list[str], folder: Path, fatal: int = 0, often: bool = False) 
         os.dup2(null, 1)
         os.dup2(null, 2)
         if often:
-            runs.EVERY = import_module("convscope.learn.trainer.trainer").NEWS = 0.0
+            runs.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = 0.0
         count = watch(str(folder), fatal)
         code = app.run(words)
         os.write(write, str(count[0]).encode())

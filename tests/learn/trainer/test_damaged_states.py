@@ -57,8 +57,8 @@ def train_images():
 def make(folder: Path, data: Any, seed: int = 0, lr: float = 0.01) -> Path:
     """A run that was stopped after the first batch of its second epoch."""
     fitting = import_module("convscope.learn.trainer.trainer")
-    before = runs.EVERY, fitting.NEWS
-    runs.EVERY = fitting.NEWS = 0.0
+    before = runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL
+    runs.STATE_INTERVAL = fitting.PROGRESS_INTERVAL = 0.0
     try:
         net = small_net(text=NET)
         for event in (
@@ -70,7 +70,7 @@ def make(folder: Path, data: Any, seed: int = 0, lr: float = 0.01) -> Path:
                 events.close()
                 break
     finally:
-        runs.EVERY, fitting.NEWS = before
+        runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL = before
     return folder
 
 

@@ -146,7 +146,7 @@ def test_a_new_run_takes_no_file_s_place(train_images, tmp_path, name):
 
 
 def test_a_trained_network_says_so(train_images, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("convscope.learn.trainer.trainer"), "NEWS", 0.0)
+    monkeypatch.setattr(import_module("convscope.learn.trainer.trainer"), "PROGRESS_INTERVAL", 0.0)
     run = train(small_net(), train_images, out=tmp_path / "run", epochs=2)
     assert run.load().source.weights == "trained here, 2 of 2 epochs"
     loop = iter_train_run(

@@ -54,6 +54,11 @@ class BatchSource(ABC):
             Batches on the network's device.
         """
 
+    def example(self) -> Batch:
+        """Return the first batch of the first epoch, without a change of torch's global generators."""
+        with torch.random.fork_rng(devices=[]):
+            return next(self.batches(0, 0))
+
 
 def seed_of(*parts: int | str) -> int:
     """Derive a 63-bit seed from several values; the same on every machine.
@@ -234,6 +239,17 @@ class LoaderBatches(BatchSource):
         for number, loaded in enumerate(self.loader):
             if number >= skip:
                 yield as_batch(loaded, self.net)
+
+    @override
+    def example(self) -> Batch:
+        generator = getattr(self.loader, "generator", None)
+        if not isinstance(generator, Generator):
+            return super().example()
+        before = generator.get_state()
+        try:
+            return super().example()
+        finally:
+            generator.set_state(before)
 
 
 def as_batch(loaded: Any, net: Net) -> Batch:

@@ -43,7 +43,7 @@ from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STAT
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 
-EVERY = 60.0
+STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
 
 
@@ -102,7 +102,7 @@ def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress 
     saved = time.monotonic()
     with _signals(trainer) as stop:
         for event in trainer:
-            if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
+            if isinstance(event, Epoch) or stop or time.monotonic() - saved > STATE_INTERVAL:
                 files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
             if stop and event.done < 1:

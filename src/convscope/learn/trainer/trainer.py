@@ -31,7 +31,7 @@ from convscope.learn.trainer.state_checks import Expected, check_state
 from convscope.nets import Net
 from convscope.worlds import Batch
 
-NEWS = 0.3
+PROGRESS_INTERVAL = 0.3
 """Seconds between two `TrainProgress`."""
 OPTIMIZER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -92,7 +92,7 @@ class Trainer:
         self.execution = (
             ExecutionConfig(**state.values["execution"])
             if state
-            else self.task.choose_execution(self.net, self.recipe, self._example)
+            else self.task.choose_execution(self.net, self.recipe, self.batch_source.example)
         )
         self.execution.format(net.module)
         self.scalers = {name: self._scaler(self.execution.precision) for name in self.optimizers}
@@ -114,11 +114,6 @@ class Trainer:
         if not self.parameters:
             raise UsageError("a task with an optimizer", received=self.recipe.task)
         self.optimizers = {name: make_optimizer(ps, self.recipe) for name, ps in self.parameters.items()}
-
-    def _example(self) -> Batch:
-        """Return the first batch of the first epoch, without a change of random generators."""
-        with torch.random.fork_rng(devices=[]):
-            return next(self.batch_source.batches(0, 0))
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
@@ -227,7 +222,7 @@ class Trainer:
             self.step += 1
             now = time.perf_counter()
             self._seconds = before + now - started
-            if self._pause or now - reported > NEWS:
+            if self._pause or now - reported > PROGRESS_INTERVAL:
                 self._pause = False
                 yield self._progress()
                 reported = time.perf_counter()
