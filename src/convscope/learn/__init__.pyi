@@ -1,4 +1,3 @@
-from .batches.augment_images import AUGMENTATIONS as AUGMENTATIONS
 from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches

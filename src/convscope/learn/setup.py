@@ -16,7 +16,7 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
-from convscope.worlds import LabelledImages
+from convscope.worlds import Dataset, LabelledImages
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
@@ -65,7 +65,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     device = find_device(recipe.device)
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
         train, test = _open_data(recipe, None)
-        spec = train.spec
+        (spec,) = train.specs
         graph = chain("x".join(map(str, spec.shape)), recipe.network)
         net = nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")
     else:
@@ -97,47 +97,48 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[LabelledImages, LabelledImages]:
+def _open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
     """Open the training and test data of a recipe.
 
-    A folder with a part `train` and another part is used as it is divided; any other folder is divided by
-    class.
+    A folder of images with a part `train` and another part is used as it is divided; any other folder is
+    divided at random, class by class where there are classes.
     """
     folder = Path(recipe.data)
     if recipe.data == "digits" or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train"), _open_part(recipe, "test")
-    image_spec = spec if spec is not None and len(spec.size) == 2 else None
+    if spec is not None and len(spec.size) != 2:  # no images: the input's world reads the folder
+        return _split(worlds.open(folder, spec=spec), recipe.seed)
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
-        train = worlds.open(folder, "train", spec=image_spec)
-        return train, worlds.open(folder, test_split, spec=image_spec)
-    everything = worlds.open(folder, splits[0] if splits else None, spec=image_spec)
-    return _split_by_class(everything, recipe.seed)
+        return worlds.open(folder, "train", spec=spec), worlds.open(folder, test_split, spec=spec)
+    return _split(worlds.open(folder, splits[0] if splits else None, spec=spec), recipe.seed)
 
 
-def _open_part(recipe: TaskRecipe, split: str) -> LabelledImages:
+def _open_part(recipe: TaskRecipe, split: str) -> Dataset:
     return worlds.open(recipe.data, split, root=recipe.root, download=recipe.download)
 
 
-def _split_by_class(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Split labelled images into training and test part, class by class, at random by a seed."""
+def _split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """Split a data set into training and test part at random by a seed, class by class if it has any."""
     generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
     kept, held = [], []
-    for label in range(len(samples.classes)):
-        members = (samples.labels == label).nonzero().flatten()
+    groups = [torch.arange(len(data))]
+    if isinstance(data, LabelledImages):
+        groups = [(data.labels == label).nonzero().flatten() for label in range(len(data.classes))]
+    for members in groups:
         members = members[torch.randperm(len(members), generator=generator)]
         held.append(members[: len(members) // HELD_OUT])
         kept.append(members[len(members) // HELD_OUT :])
     if not sum(map(len, held)):
         raise UsageError(
             f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
-            received=f"{len(samples)} in all",
+            received=f"{len(data)} in all",
         )
-    return samples.take(torch.cat(kept)), samples.take(torch.cat(held))
+    return data.take(torch.cat(kept)), data.take(torch.cat(held))
 
 
-def _data_notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
+def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
     """Describe what is odd about training and test data, as sentences.
 
     Raises:
@@ -162,6 +163,8 @@ def _data_notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
                 f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
                 f"such as {duplicates[0]}."
             )
+    if not isinstance(test, LabelledImages):
+        return tuple(notes)
     missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
     if missing:
         listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")

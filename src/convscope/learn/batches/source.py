@@ -11,11 +11,11 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.batches.augment_images import augmented
 from convscope.learn.recipe import TrainRecipe
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.images.adapt import to_spec
+from convscope.worlds.images.augment import augmented
 
 ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""

@@ -44,7 +44,7 @@ def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
     """
     from convscope.use import classifying
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, shell))
     listed = list(_listed(recipe.images, shell))
     answers, first, alone = [], None, False
     with shell.progress("classifying", len(listed)) as progress:

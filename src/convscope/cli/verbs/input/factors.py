@@ -47,10 +47,11 @@ def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
     import torch
 
     from convscope.cli.core.provenance import stamp
-    from convscope.show.images import input_image, reconstruction_sheets
+    from convscope.show.images import reconstruction_sheets
+    from convscope.worlds import render
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    images = torch.cat([inputs.picture(net, path) for path in recipe.images])
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, shell))
+    images = torch.cat([inputs.sample(net, path).input[None] for path in recipe.images])
     with shell.folder(f"factors-{net.name}-{recipe.layer}") as folder:
         found, stopped = _factored(net, images, recipe, shell)
         mark = stamp(recipe)
@@ -59,7 +60,7 @@ def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
         )
         names = [f"group-{k}.png" for k in range(len(found.images))]
         for name, image in zip(names, found.images, strict=True):
-            pictures.save(input_image.image_of(image, net.input_spec), folder.path / name, mark)
+            pictures.save(render(image, net.input_spec), folder.path / name, mark)
         if stopped:
             raise Interrupted(
                 f"stopped after {len(names)} of {len(found)} groups; they are in {folder.place}",

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import UsageError
-from convscope.graph.spec import DIGIT
 from convscope.see.visualization import LookRecipe
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
     """Run one forward pass, and save the feature maps of the strongest units of each layer.
 
     Writes `look.html` and `look.png` (all layers), `LAYER.png` for each layer whose feature maps are images,
-    `LAYER-filters.png` for layers with filters if `recipe.filters` is on, and `input.png` if the input is an
-    image.
+    `LAYER-filters.png` for layers with filters if `recipe.filters` is on, and `input.png`.
 
     Args:
         recipe: image (a bundled digit if left out, for a network of digits), network, layers, number of
@@ -87,7 +85,7 @@ def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> 
         return ()
     from convscope.see import layer_health
 
-    data = inputs.samples(recipe.data, inputs.looks_at_pictures(net), recipe, shell)
+    data = inputs.samples(recipe.data, inputs.require_image_input(net), recipe, shell)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
     with shell.progress("looking at data") as progress:
         progress.update(0, f"{len(chosen[: recipe.images]):,} images")
@@ -95,20 +93,20 @@ def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> 
 
 
 def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
-    """Return the image as an input `[1 c h w]`; without one, a bundled digit for a network of digits."""
+    """Return the input `[1 ...]` of the file; without one, an example that ships with the network's world."""
     if recipe.image is not None:
-        return inputs.picture(net, recipe.image)
-    from convscope.worlds.datasets import digits
-    from convscope.worlds.images.adapt import to_spec
+        return inputs.sample(net, recipe.image).input[None]
+    from convscope.worlds import world_of
 
-    if net.input_spec.kind != DIGIT:
-        shape = "x".join(map(str, net.input_spec.shape))
+    spec = inputs.require_single_input(net).input_spec
+    example = world_of(spec).example(spec)
+    if example is None:
         raise UsageError(
-            "an image to look at",
-            received=f"none, and {net.name} takes {shape}",
-            hint=f"Add the path of an image: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
+            f"{world_of(spec).thing} to look at",
+            received=f"none, and {net.name} takes {'x'.join(map(str, spec.shape))}",
+            hint=f"Add its path: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
         )
-    return to_spec(digits.test().pixels([0]), net.input_spec)
+    return example.input[None]
 
 
 def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +134,7 @@ def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any])
     """Save a sheet of each layer's first filters, averaged over channels where these are many."""
     from convscope.see import filters, layers_with_filters
     from convscope.show.images import draw
+    from convscope.worlds.images.render import rgb
 
     sheets = []
     for name in layers_with_filters(net):
@@ -148,7 +147,7 @@ def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any])
         shown = kernels.pictures.reshape(len(kernels.pictures), *kernels.pictures.shape[-3:])[
             : recipe.top_channels
         ]
-        images = [draw.grayscale_alpha(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
+        images = [rgb(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
         sheet = draw.grid(images, [str(i) for i in range(len(images))])
         saved = pictures.save(sheet, folder / pictures.file_name(name, ending="-filters"), mark)
         sheets.append({"place": name, "shape": list(kernels.weights.shape), "picture": saved})
@@ -156,10 +155,9 @@ def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any])
 
 
 def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any]) -> None:
-    from convscope.worlds.images import photos
+    from convscope.worlds import render
 
-    if net.input_spec.is_rgb or len(net.input_spec.size) == 2 > net.input_spec.channels:
-        pictures.save(photos.to_pil(image[0], net.input_spec), folder / "input.png", mark)
+    pictures.save(render(image[0], net.input_spec), folder / "input.png", mark)
 
 
 def _shown(layers: list[dict[str, Any]], health: "tuple[LayerHealth, ...]") -> Any:

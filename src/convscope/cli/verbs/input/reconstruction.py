@@ -34,8 +34,8 @@ def run(recipe: CaricatureRecipe | InvertRecipe, shell: Shell, title: str) -> Ve
         UsageError: the network does not take one image (exit code 2).
         DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    image = inputs.picture(net, recipe.image)
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, shell))
+    image = inputs.sample(net, recipe.image).input[None]
     with shell.folder(f"{recipe.verb}-{net.name}") as folder:
         drawn, stopped = _drawn(net, image, recipe, shell)
         found = _save(net, drawn, recipe, folder.path, title)
@@ -71,7 +71,8 @@ def _save(
     net: "Net", drawn: "Reconstruction", recipe: CaricatureRecipe | InvertRecipe, folder: Any, title: str
 ) -> list[dict[str, Any]]:
     from convscope.cli.core.provenance import stamp
-    from convscope.show.images import input_image, reconstruction_sheets
+    from convscope.show.images import reconstruction_sheets
+    from convscope.worlds import render
 
     mark, found = stamp(recipe), []
     numbers = zip(
@@ -79,7 +80,7 @@ def _save(
     )
     for layer, image, cosine, missed in numbers:
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
-        pictures.save(input_image.image_of(image, net.input_spec), folder / name, mark)
+        pictures.save(render(image, net.input_spec), folder / name, mark)
         found.append(
             {
                 "layer": layer,

@@ -53,7 +53,7 @@ def run(recipe: AtlasRecipe, shell: Shell) -> VerbResult:
     from convscope.cli.core.provenance import stamp
     from convscope.show.pages import atlas as page
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, shell))
     data = inputs.samples(recipe.data, net, recipe, shell)
     with shell.folder(f"atlas-{net.name}-{recipe.layer}") as folder:
         atlas, pictures_seen, stopped = _mapped(net, data, recipe, shell)

@@ -52,7 +52,7 @@ def run(recipe: UnitRecipe, shell: Shell) -> VerbResult:
     from convscope.cli.core.provenance import stamp
     from convscope.show.pages import unit
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, shell))
     data = inputs.samples(recipe.data, net, recipe, shell)
     with shell.folder(f"unit-{net.name}-{recipe.place}") as folder:
         portrait, step = _portrayed(net, data, recipe, shell)

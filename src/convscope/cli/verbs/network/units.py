@@ -48,7 +48,7 @@ def run(recipe: UnitsRecipe, shell: Shell) -> VerbResult:
     """
     from convscope.see.units import shard_from_env, storage
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, shell))
     data = inputs.samples(recipe.data, net, recipe, shell)
     folder = _folder(recipe, net, data)
     with shard_from_env() as shard:
