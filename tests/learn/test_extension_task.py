@@ -311,6 +311,11 @@ def test_two_optimizers_resume_bit_for_bit(tmp_path, optimizer, precision):
     assert [e.test_metrics for e in whole.history] == [e.test_metrics for e in again.history]
 
 
+def test_metrics_that_are_no_numbers_are_null_in_json():
+    result = EvalResult({"loss": 0.5, "psnr": float("inf")}, "worst", details={"count": 3})
+    assert result.to_json() == {"loss": 0.5, "psnr": None, "worst": "worst", "count": 3}
+
+
 def test_a_step_takes_each_optimizer_once():
     class Twice(GenerativeAdversarial):
         def training_step(self, net, batch, execution, step):

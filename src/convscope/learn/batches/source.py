@@ -86,10 +86,16 @@ def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str
 
     Raises:
         DataError: the data is empty.
-        UsageError: `data` is something else.
+        UsageError: `data` is something else, or is to be augmented and holds no labelled images.
     """
     if isinstance(data, LabelledImages):
         return ImageBatches(data, net, recipe, augment)
+    if augment:
+        raise UsageError(
+            f"labelled images to augment by {', '.join(augment)}",
+            received=type(data).__name__,
+            hint="Augment in the data set or loader itself, and leave augment out.",
+        )
     if isinstance(data, Dataset):
         return DatasetBatches(data, net, recipe)
     if hasattr(data, "__iter__") and hasattr(data, "__len__"):

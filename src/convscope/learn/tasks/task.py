@@ -6,6 +6,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -60,8 +61,9 @@ class EvalResult:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return metrics, worst mistake and details as one JSON-ready dict."""
-        return {**self.metrics, "worst": self.worst, **self.details}
+        """Return metrics, worst mistake and details as one JSON-ready dict; NaN and infinity become None."""
+        finite = {name: value if isfinite(value) else None for name, value in self.metrics.items()}
+        return {**finite, "worst": self.worst, **self.details}
 
 
 class Task(ABC):
