@@ -13,14 +13,14 @@ from torch.nn import functional
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.iteration import last_result
 from convscope.nets import LayerAddress, wrap
 from convscope.see import layer, output
 from convscope.see.attribution.explanation import explain
-from convscope.see.attribution.faithfulness import ALL
+from convscope.see.attribution.gradients.passes import stored
 from convscope.see.attribution.methods.cam import resolve_cam_layer
-from convscope.see.attribution.passes import stored
+from convscope.see.attribution.metrics.faithfulness import ALL
 from convscope.see.attribution.target import make_task
+from convscope.see.iteration import last_result
 
 SPEC = TensorSpec(SIZE)
 

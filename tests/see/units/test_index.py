@@ -14,11 +14,11 @@ from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
-from convscope.see.units import build, storage
-from convscope.see.units.build import index_units, iter_index_units
-from convscope.see.units.distributed import ProcessShard
-from convscope.see.units.index import weighted_layers
-from convscope.see.units.topk import RunningTopK
+from convscope.see.units.index import build, storage
+from convscope.see.units.index.build import index_units, iter_index_units
+from convscope.see.units.index.distributed import ProcessShard
+from convscope.see.units.index.topk import RunningTopK
+from convscope.see.units.index.unit_index import weighted_layers
 from convscope.worlds import ImageFolder, ImageTensorDataset
 
 K = 5
@@ -227,7 +227,7 @@ def test_damaged_files_are_left_out(digit_net, tmp_path):
         Image.fromarray(samples.images[i, 0].numpy()).save(folder / f"{i:02}.png")
     damaged = tmp_path / "data" / "class 0" / "04.png"
     damaged.write_bytes(damaged.read_bytes()[:120])
-    data = ImageFolder(tmp_path / "data", spec=digit_net.spec)
+    data = ImageFolder(tmp_path / "data", spec=digit_net.input_spec)
     index = index_units(digit_net, data, k=12, batch=4)
     assert index.fingerprint["images"] == 11 and [Path(p).name for p in index.problems] == ["04.png"]
     row = [path.name for path in data.paths].index("04.png")

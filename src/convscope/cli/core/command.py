@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 import typer
 from pydantic import BaseModel
 
-from convscope import signals
 from convscope.cli.core.results import free
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.cli.verbs import VERBS
 from convscope.errors import Interrupted, UsageError
+from convscope.system import signals
 
 
 class Verb(Protocol):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope import signals
 from convscope.cli.core import results, terminal
 from convscope.cli.core.progress import Progress, Silent, live, plain
-from convscope.printable import printable
+from convscope.system import signals
+from convscope.system.printable import printable
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from convscope.cli.core import results
 from convscope.cli.core.shell import Shell
-from convscope.learn.recipe import TrainRecipe
+from convscope.learn import TrainRecipe
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, Task, TrainingSetup, TrainProgress
@@ -69,8 +69,7 @@ def run(recipe: AnyRecipe, shell: Shell) -> Training[AnyRecipe]:
 
 def _followed(recipe: AnyRecipe) -> AnyRecipe:
     """Return the recipe that will be followed: the given one, or that of the run which it resumes."""
-    from convscope.learn import resumed
-    from convscope.learn.recipe import refuse_unused
+    from convscope.learn import refuse_unused, resumed
 
     if recipe.resume is None:
         refuse_unused(recipe)
@@ -103,8 +102,7 @@ def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) ->
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:
     """Return the progress in some words: the epoch, and its metrics."""
-    from convscope.learn import Epoch
-    from convscope.learn.tasks.metrics import metrics_text
+    from convscope.learn import Epoch, metrics_text
 
     if not isinstance(event, Epoch):
         return f"epoch {event.epoch}/{event.epochs}  {metrics_text(task.metric_specs, event.metrics)}"

@@ -18,9 +18,16 @@ import torch
 from torch import Tensor, nn, optim
 
 from convscope.errors import DataError
-from convscope.files import open_regular, parse_json, read_text, remove_parts, require_regular, write_text
 from convscope.learn.trainer import values as check
 from convscope.nets.io.weights import load_weights, write_weights
+from convscope.system.files import (
+    open_regular,
+    parse_json,
+    read_text,
+    remove_parts,
+    require_regular,
+    write_text,
+)
 
 FORMAT = 3
 """Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
-from convscope.graph.receptive_field import Field, receptive_fields
 from convscope.graph.spec import Shape
 from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net

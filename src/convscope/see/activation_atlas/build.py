@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
-from convscope.iteration import last_result
 from convscope.nets import Net, frozen, resolve
 from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import AtlasRecipe as Recipe
 from convscope.see.features.sampling import ActivationSample, iter_sample_activations
+from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.visualization.direction_images import (
     RenderConfig,

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.iteration import last_result
 from convscope.nets import Net, frozen, resolve
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
 from convscope.see.features.recording import record_float32
+from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.visualization.direction_images import (
     RenderConfig,

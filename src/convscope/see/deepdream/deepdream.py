@@ -16,16 +16,16 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.see.deepdream import objectives, pyramid
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
+from convscope.see.iteration import last_result
 from convscope.see.optimize.image_params.base import ImageParameterization
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.precision import fastest_dtype
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_tiles

@@ -14,9 +14,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, layer_shapes, resolve
 from convscope.see.features.recording import record_float32
+from convscope.see.iteration import last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 
 Count = Literal["max", "mean", "sum"]

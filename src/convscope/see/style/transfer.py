@@ -15,15 +15,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.iteration import last_result
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import retain_heap, trim_heap
 from convscope.see.features.recording import record_float32
+from convscope.see.iteration import last_result
 from convscope.see.optimize.autotune import used_bytes
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import ImageParameterization, noise
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.tiling.memory import SAMPLE, tiles_for_budget

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
+from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.loop import Step, optimize_input
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.objective_parser import Target
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.runner import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from convscope.show.report.i18n import plain
 
 if TYPE_CHECKING:
-    from convscope.learn.trainer.events import Epoch, TrainProgress
+    from convscope.learn import Epoch, TrainProgress
 
 CHAPTERS = ("why", "convolution", "neuron", "network", "training", "seen")
 

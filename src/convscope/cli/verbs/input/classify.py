@@ -16,7 +16,7 @@ from typing import Any
 from convscope.cli.core import inputs
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import DataError
-from convscope.use.recipe import ClassifyRecipe
+from convscope.use import ClassifyRecipe
 
 schema = ClassifyRecipe
 ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."

@@ -74,7 +74,7 @@ def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
 
 
 def _mask(path: str) -> "Tensor":
-    from convscope.graph.spec import TensorSpec
+    from convscope.graph import TensorSpec
     from convscope.worlds.images import photos
 
     return photos.to_tensor_uncropped(photos.open_photo(Path(path)), TensorSpec((1, 1, 1)))[0]
@@ -136,18 +136,18 @@ class _Keeper:
             self.frames.append(picture)
 
     def save(self, made: "DreamResult") -> dict[str, Any]:
-        from convscope.show.images import contact_sheet
+        from convscope.show.images import animation, contact_sheet
+        from convscope.show.images.contact_sheet import Row, Tile
 
         picture = self.picture(made.image)
         pictures.save(picture, self.folder / "dream.png", self.mark(made))
-        row = contact_sheet.Row(
-            ", ".join(made.layers), [self.picture(made.original), picture], (), ["before", "after"]
-        )
-        side = min(picture.height, 480)
-        sheet = contact_sheet.sheet([row], title=f"A dream of {self.net.name}", side=side)
+        before = Tile(self.picture(made.original), notes=["before"])
+        row = Row([before, Tile(picture, notes=["after"])], ", ".join(made.layers))
+        side = min(max(picture.height, 160), 480)
+        sheet = contact_sheet.compose([row], title=f"A dream of {self.net.name}", side=side)
         pictures.save(sheet, self.folder / "sheet.png", self.mark(made))
         if self.frames:
-            contact_sheet.animation(
+            animation.save(
                 self.frames, self.folder / "zoom.webp", self.mark(made), seconds=len(self.frames) / FRAMES
             )
         return {

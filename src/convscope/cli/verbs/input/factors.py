@@ -47,7 +47,7 @@ def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
     import torch
 
     from convscope.cli.core.provenance import stamp
-    from convscope.show.images import reconstruction_sheets
+    from convscope.show.pages import factors as page
     from convscope.worlds import render
 
     net = inputs.require_image_input(inputs.network(recipe.net, recipe, shell))
@@ -55,9 +55,7 @@ def run(recipe: FactorsRecipe, shell: Shell) -> VerbResult:
     with shell.folder(f"factors-{net.name}-{recipe.layer}") as folder:
         found, stopped = _factored(net, images, recipe, shell)
         mark = stamp(recipe)
-        pictures.save(
-            reconstruction_sheets.factor_sheet(found, images, net), folder.path / "factors.png", mark
-        )
+        pictures.save(page.sheet(found, images, net), folder.path / "factors.png", mark)
         names = [f"group-{k}.png" for k in range(len(found.images))]
         for name, image in zip(names, found.images, strict=True):
             pictures.save(render(image, net.input_spec), folder.path / name, mark)

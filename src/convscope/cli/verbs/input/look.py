@@ -133,8 +133,8 @@ def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict
 def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any]) -> list[dict[str, Any]]:
     """Save a sheet of each layer's first filters, averaged over channels where these are many."""
     from convscope.see import filters, layers_with_filters
-    from convscope.show.images import draw
-    from convscope.worlds.images.render import rgb
+    from convscope.show.images import contact_sheet, draw
+    from convscope.worlds.images import rgb
 
     sheets = []
     for name in layers_with_filters(net):
@@ -148,7 +148,7 @@ def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any])
             : recipe.top_channels
         ]
         images = [rgb(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
-        sheet = draw.grid(images, [str(i) for i in range(len(images))])
+        sheet = contact_sheet.grid(images, [str(i) for i in range(len(images))])
         saved = pictures.save(sheet, folder / pictures.file_name(name, ending="-filters"), mark)
         sheets.append({"place": name, "shape": list(kernels.weights.shape), "picture": saved})
     return sheets

@@ -71,7 +71,7 @@ def _save(
     net: "Net", drawn: "Reconstruction", recipe: CaricatureRecipe | InvertRecipe, folder: Any, title: str
 ) -> list[dict[str, Any]]:
     from convscope.cli.core.provenance import stamp
-    from convscope.show.images import reconstruction_sheets
+    from convscope.show.pages import reconstruction as page
     from convscope.worlds import render
 
     mark, found = stamp(recipe), []
@@ -90,9 +90,7 @@ def _save(
                 "unmoved": layer in drawn.unmoved,
             }
         )
-    strip = reconstruction_sheets.strip(
-        drawn, net, title.format(net=net.name), exact=isinstance(recipe, InvertRecipe)
-    )
+    strip = page.sheet(drawn, net, title.format(net=net.name), exact=isinstance(recipe, InvertRecipe))
     pictures.save(strip, folder / "strip.png", mark)
     return found
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import Interrupted
-from convscope.printable import printable
 from convscope.see.activation_atlas import AtlasRecipe
+from convscope.system.printable import printable
 
 if TYPE_CHECKING:
     from convscope.nets import Net
@@ -74,9 +74,9 @@ def run(recipe: AtlasRecipe, shell: Shell) -> VerbResult:
 
 def _mapped(net: "Net", data: "LabelledImages", recipe: AtlasRecipe, shell: Shell) -> "tuple[Map, int, bool]":
     """Return the atlas, the number of images whose activations it holds, and whether it was stopped."""
-    from convscope.interrupts import soft_interrupt
     from convscope.nets import frozen
     from convscope.see.activation_atlas import iter_atlas
+    from convscope.system.interrupts import soft_interrupt
 
     so_far, seen, stopped = None, 0, False
     with (

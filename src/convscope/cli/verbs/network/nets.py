@@ -17,7 +17,7 @@ from convscope.errors import UsageError, nearest
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
-    from convscope.nets.zoo.keras_reference import Counted
+    from convscope.nets import Counted
 
 
 class NetsRecipe(Recipe):
@@ -53,7 +53,7 @@ def run(recipe: NetsRecipe, shell: Shell) -> VerbResult:
 
 
 def _search(word: str) -> VerbResult:
-    from convscope.nets.io.loading import known
+    from convscope.nets import known
 
     names = [name for name in known() if word.lower() in name.lower()]
     if not names:
@@ -64,7 +64,7 @@ def _search(word: str) -> VerbResult:
 
 
 def _overview(shell: Shell) -> VerbResult:
-    from convscope.nets.zoo import ZOO, keras_reference
+    from convscope.nets import ZOO, keras_reference
 
     own = [{"name": e.name, "summary": e.summary, "paper": e.paper, "note": e.note} for e in ZOO.values()]
     counted = []

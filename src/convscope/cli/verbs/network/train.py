@@ -20,7 +20,7 @@ from typing import Any
 
 from convscope.cli.core import training
 from convscope.cli.core.shell import Shell, VerbResult
-from convscope.learn.recipe import ClassificationRecipe, TaskRecipe
+from convscope.learn import ClassificationRecipe, TaskRecipe
 
 schema = ClassificationRecipe
 
@@ -37,7 +37,7 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
     Raises:
         UsageError: no such task is registered, or another verb trains it.
     """
-    from convscope.learn.tasks.registry import find_schema
+    from convscope.learn import find_schema
 
     if "task" not in values:
         return schema
@@ -69,11 +69,11 @@ def run(recipe: TaskRecipe, shell: Shell) -> VerbResult:
         Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
-    from convscope.nets.inference.execution import PLAIN
+    from convscope.nets import ExecutionConfig
 
     done = training.run(recipe, shell)
     setup = done.setup
-    tested = setup.task.evaluate(setup.net, setup.test, PLAIN)
+    tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         shell.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from convscope.cli.core import inputs, pictures
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import Interrupted, UsageError
-from convscope.printable import printable
 from convscope.see.units import UnitRecipe
+from convscope.system.printable import printable
 
 if TYPE_CHECKING:
     from convscope.nets import Net

@@ -10,7 +10,7 @@ exit code is 0 when all is well, and 3 when something is not; remarks alone do n
 
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import DataError
-from convscope.worlds.recipe import DataCheckRecipe
+from convscope.worlds import DataCheckRecipe
 
 schema = DataCheckRecipe
 

@@ -9,8 +9,8 @@ step, a neuron as a computation graph, the whole network, its training, and what
 from typing import Any
 
 from convscope.cli.core.shell import Shell, VerbResult
-from convscope.printable import printable
 from convscope.show.report.recipe import TourRecipe
+from convscope.system.printable import printable
 
 schema = TourRecipe
 

@@ -8,7 +8,7 @@ Encoder, decoder and the banks that are there stay as they are, bit for bit; onl
 
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.cli.verbs.style import training
-from convscope.learn.style.recipe import StyleAddRecipe
+from convscope.learn.style import StyleAddRecipe
 
 schema = StyleAddRecipe
 

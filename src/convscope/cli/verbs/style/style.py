@@ -135,7 +135,7 @@ class _Preview:
         self.shown = time.monotonic()
 
     def _write(self, image: "Image") -> None:
-        from convscope.files import create_file, replace_file
+        from convscope.system.files import create_file, replace_file
 
         if self.file is not None and self._is_own(self.file):
             with replace_file(self.file) as part:
@@ -199,13 +199,13 @@ def document(painted: "StyleResult") -> dict[str, Any]:
 
 def _save(painted: "StyleResult", paintings: "list[Image]", folder: Path) -> None:
     from convscope.cli.core.provenance import stamp
-    from convscope.show.images import style_sheet
+    from convscope.show.pages import style as page
     from convscope.worlds.images import photos
 
     mark = stamp(painted.settled)
     made, content = (photos.to_pil(image) for image in (painted.image, painted.content))
     pictures.save(made, folder / PICTURE, mark)
-    pictures.save(style_sheet.strip(content, paintings, made, painted), folder / STRIP, mark)
+    pictures.save(page.sheet(content, paintings, made, painted), folder / STRIP, mark)
 
 
 def _table(painted: "StyleResult") -> Any:

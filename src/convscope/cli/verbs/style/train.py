@@ -12,7 +12,7 @@ exactly where it stopped.
 
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.cli.verbs.style import training
-from convscope.learn.style.recipe import StyleTrainRecipe
+from convscope.learn.style import StyleTrainRecipe
 
 schema = StyleTrainRecipe
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convscope.cli.core import pictures, training
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import DataError
-from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
+from convscope.learn.style import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
 
 if TYPE_CHECKING:
     from convscope.learn import TrainingSetup
@@ -61,6 +61,7 @@ def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) ->
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.cli.core.provenance import stamp
     from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
@@ -69,8 +70,9 @@ def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) ->
     for square in setup.test.middles(range(count), SIDE):
         photo = photos.to_pil(square.float() / 255)
         painted = [stylize(setup.net, photo, {name: 1.0}) for name in names]
-        rows.append(contact_sheet.Row("", [photo, *painted], (), ["photograph", *names]))
-    return pictures.save(contact_sheet.sheet(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
+        tiles = zip((photo, *painted), ("photograph", *names), strict=True)
+        rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
+    return pictures.save(contact_sheet.compose(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
 
 
 def _sheet_name(folder: Path) -> str:

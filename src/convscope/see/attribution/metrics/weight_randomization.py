@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import UsageError
-from convscope.iteration import last_result
 from convscope.nets import Net, frozen, layer_shapes
 from convscope.see.attribution.heatmaps import per_position, rank_correlation
 from convscope.see.attribution.method import Method
 from convscope.see.attribution.target import AttributionTask
+from convscope.see.iteration import last_result
 
 STAGES = 4
 """Number of steps at most: the last layer, a third of all layers, two thirds, all."""
