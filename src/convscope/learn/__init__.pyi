@@ -1,8 +1,7 @@
 from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
-from .execution import ExecutionConfig as ExecutionConfig
-from .execution import choose as choose
+from .execution import choose_execution as choose_execution
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer
 from .recipe import TaskRecipe as TaskRecipe

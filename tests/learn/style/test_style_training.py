@@ -230,7 +230,7 @@ def test_a_palette_is_how_the_mean_colours_of_blocks_vary_together(folder):
 def test_a_palette_counts_as_much_as_it_is_said_to(folder, photographs, judge):
     images, styles = photographs.middles(range(2), 64).float() / 255, torch.tensor([0, 1])
     net, batch = painter(), Batch((images,), styles)
-    execution = ExecutionConfig("fp32", False)
+    execution = ExecutionConfig("fp32", "contiguous")
     plain = StyleTransferTask.priced(StyleBankTask(judge, SCALES), net, batch, execution).loss
     more = StyleBankTask(judge, replace(SCALES, palette=3.0)).priced(net, batch, execution).loss
     with torch.no_grad():
@@ -324,9 +324,9 @@ def test_precision_is_measured_once(judge, photographs, tmp_path, monkeypatch):
         pytest.fail("a stylizing step of its own is timed")
 
     chosen = task.choose_execution(net, ClassificationRecipe(batch=2), unused)
-    assert chosen in (ExecutionConfig("fp32", True), ExecutionConfig("bf16", True))
+    assert chosen in (ExecutionConfig("fp32", "channels_last"), ExecutionConfig("bf16", "channels_last"))
     assert moved(net, before) == set()
-    monkeypatch.setattr(StyleBankTask, "_seconds", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(StyleBankTask, "_step", lambda *_: pytest.fail("measured again"))
     assert task.choose_execution(net, ClassificationRecipe(batch=2), unused) == chosen
 
 

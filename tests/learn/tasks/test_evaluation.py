@@ -11,8 +11,8 @@ from convscope.errors import DataError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import evaluate
-from convscope.learn.execution import ExecutionConfig
 from convscope.learn.tasks.evaluation import Evaluation
+from convscope.nets import ExecutionConfig
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_low_precision_is_near(test_images):
     net = small_net()
     exact, rough = (
         evaluate(net, test_images),
-        evaluate(net, test_images, execution=ExecutionConfig("bf16", True)),
+        evaluate(net, test_images, execution=ExecutionConfig("bf16", "channels_last")),
     )
     assert rough.loss == pytest.approx(exact.loss, abs=0.02)
     assert rough.loss != exact.loss

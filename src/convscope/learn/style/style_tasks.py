@@ -1,10 +1,8 @@
 """Tasks that train feed-forward style networks: Johnson et al. and StyleBank."""
 
-import hashlib
 import math
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -28,15 +26,14 @@ from convscope.learn.tasks.metrics import MetricSpec, Table
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch
 from convscope.nets import Net, frozen
-from convscope.nets.inference.execution import ExecutionConfig, kept_choice, processor, store
+from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
+from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.bank import StyleBank
 from convscope.worlds import Batch, UnlabelledImages
 
 Images = Float[Tensor, "b 3 h w"]
 OUTSIDE = 10.0
 """Weight of `range_penalty`, for colours that cannot be displayed."""
-WORTH = 1.05
-"""Least speed-up for which bf16 replaces fp32."""
 
 
 @dataclass(frozen=True)
@@ -189,20 +186,19 @@ class StyleTransferTask(Task):
         Returns:
             The precision and memory format.
         """
-        last = recipe.memory_format != "contiguous"
-        if recipe.precision != "auto":
-            return ExecutionConfig(recipe.precision, last)
-        candidates = [ExecutionConfig("fp32", last), ExecutionConfig("bf16", last)]
-        if net.device.type == "mps":
-            return candidates[0]
-        key = self._key(net, recipe)
-        kept = kept_choice(key, candidates)
-        if kept is not None:
-            return kept
-        plain, mixed = (self._seconds(net, recipe.batch, execution) for execution in candidates)
-        best = candidates[1] if mixed * WORTH < plain else candidates[0]
-        store(key, asdict(best))
-        return best
+        layout = "contiguous" if recipe.memory_format == "contiguous" else "channels_last"
+        every = precisions(net.device) if recipe.precision == "auto" else (recipe.precision,)
+        candidates = [ExecutionConfig(precision, layout) for precision in every]
+        facts = [
+            "train style",
+            *network_facts(net),
+            self._loss_network_name(),
+            self.scales.side,
+            recipe.batch,
+        ]
+        return fastest(
+            Workload(facts, net.device, lambda one: self._step(net, recipe.batch, one)), candidates
+        )
 
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
         """Compute the loss of a batch by stylizing it.
@@ -355,19 +351,18 @@ class StyleTransferTask(Task):
         """
         return None
 
-    def _seconds(self, net: Net, batch: int, execution: ExecutionConfig) -> float:
-        """Return the seconds of the fastest of three steps; infinite where the loss is not finite."""
+    def _step(self, net: Net, batch: int, execution: ExecutionConfig) -> Callable[[], bool]:
+        """Return one forward and backward pass; it returns whether the loss is finite."""
         example = self._example(net, batch)
         execution.format(net.module)
-        least = math.inf
-        for _ in range(3):
-            started = time.perf_counter()
+
+        def step() -> bool:
             cost = self.priced(net, example, execution)
             cost.loss.backward()
             net.module.zero_grad()
-            finite = math.isfinite(cost.loss.item())
-            least = min(least, time.perf_counter() - started if finite else math.inf)
-        return least
+            return math.isfinite(cost.loss.item())
+
+        return step
 
     def _example(self, net: Net, batch: int) -> Batch:
         """Return a random batch, the same at every call."""
@@ -379,21 +374,6 @@ class StyleTransferTask(Task):
     def _loss_network_name(self) -> str:
         """Return the name of the loss network, for the cache key."""
         return self.judge.net.name
-
-    def _key(self, net: Net, recipe: Any) -> str:
-        """Return the cache key of a measurement."""
-        facts = (
-            type(net.module).__name__,
-            net.module.options,
-            self._loss_network_name(),
-            self.scales.side,
-            recipe.batch,
-            recipe.memory_format,
-            processor(net.device),
-            torch.get_num_threads(),
-            torch.__version__,
-        )
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 class StyleBankTask(StyleTransferTask):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.learn.batches.source import BatchSource, iter_batches, make_batches
-from convscope.learn.execution import choose
+from convscope.learn.execution import choose_execution
 from convscope.learn.tasks.metrics import MetricSpec, Table, epochs_table
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
@@ -177,7 +177,7 @@ class Task(ABC):
                 batches.append(example())
             yield from (output.loss for output in self.outputs(copy, batches[0], execution, 0))
 
-        return choose(net, recipe, losses)
+        return choose_execution(net, recipe, losses)
 
     @abstractmethod
     def training_step(

@@ -21,7 +21,7 @@ from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import DAMAGED, State, weights_of
 from convscope.nets import Net
-from convscope.nets.inference.execution import DTYPES
+from convscope.nets.inference.execution import DTYPES, MEMORY_FORMATS
 
 NEVER_NEGATIVE = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta"})
 """Optimizer entries that are averages of squares."""
@@ -142,12 +142,11 @@ def _check_position(values: Mapping[str, Any], recipe: TrainRecipe, sums: int, s
 
 
 def _check_execution(execution: Any, recipe: TrainRecipe) -> None:
-    found = check.fields("execution", execution, ("precision", "channels_last"))
+    found = check.fields("execution", execution, ("precision", "memory_format"))
     wanted = DTYPES if recipe.precision == "auto" else (recipe.precision,)
     check.text("execution.precision", found["precision"], wanted)
-    last = found["channels_last"]
-    if type(last) is not bool or (last and recipe.memory_format == "contiguous"):
-        raise ValueError(f"execution.channels_last: {check.shown(last)}")
+    formats = ("contiguous",) if recipe.memory_format == "contiguous" else MEMORY_FORMATS
+    check.text("execution.memory_format", found["memory_format"], formats)
 
 
 def _check_scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:

@@ -8,7 +8,6 @@ import math
 import re
 import time
 from collections.abc import Iterator, Sized
-from dataclasses import asdict
 from itertools import chain, islice
 from typing import Any
 
@@ -17,7 +16,6 @@ from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.source import seed_of
-from convscope.learn.execution import ExecutionConfig, retain_heap
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.schedules import rate
@@ -29,6 +27,8 @@ from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
 from convscope.learn.trainer.state_checks import Expected, check_state
 from convscope.nets import Net
+from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.inference.memory import retain_heap
 from convscope.worlds import Batch
 
 PROGRESS_INTERVAL = 0.3
@@ -148,7 +148,10 @@ class Trainer:
             "seen": self._seen,
             "sums": self._sums.tolist(),
             "seconds": self._seconds,
-            "execution": asdict(self.execution),
+            "execution": {
+                "precision": self.execution.precision,
+                "memory_format": self.execution.memory_format,
+            },
             "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
             "history": [epoch.to_json() for epoch in self.history],
         }

@@ -17,7 +17,6 @@ from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
 from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
-from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
@@ -70,9 +69,6 @@ class ReconstructionProgress:
     step: int
     done: float
     reconstruction: Callable[[], Reconstruction]
-
-
-Goal = Callable[[LayerAddress, Tensor], Objective]
 
 
 def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:

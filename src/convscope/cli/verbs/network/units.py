@@ -104,7 +104,7 @@ def _stopped(last: "IndexingProgress | None", folder: Path) -> Interrupted:
 
 def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
     """Return `--index`, or a folder in the user's cache for this choice of layers, k and batch."""
-    from convscope.see.units import storage
+    from convscope.see.units.index import storage
 
     if recipe.index is not None:
         return Path(recipe.index)
