@@ -129,7 +129,7 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
     given.pop("debug")
     values = _from_file(verb, module.schema, config) if config else {}
     values.update({name: value for name, value in given.items() if value not in (None, [], ())})
-    recipe = module.schema.parse(values)
+    recipe = schema_for(module, values).parse(values)
     if shell.out is not None:
         free(shell.out)
     with shell.at_work():
@@ -137,6 +137,24 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
         answer = module.run(recipe, shell)
     shell.answer({"verb": verb, "recipe": recipe.model_dump(mode="json"), **answer.data}, answer.render)
     return answer.code
+
+
+def schema_for(module: Verb, values: dict[str, Any]) -> Any:
+    """Return the schema that validates some settings of a verb.
+
+    Args:
+        module: the verb's module. A verb whose settings depend on another one, as those of a training depend
+            on its task, has a function `schema_for` of the settings.
+        values: settings by field, not validated.
+
+    Returns:
+        The schema: what `schema_for` returns where the module has it, else its `schema`.
+
+    Raises:
+        UsageError: the module refuses a setting.
+    """
+    choose = getattr(module, "schema_for", None)
+    return choose(values) if choose else module.schema
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Learned:
     @property
     def note(self) -> str:
         """The progress in some words, with the test accuracy after an epoch."""
-        accuracy = getattr(self.event, "test_accuracy", None)
+        accuracy = getattr(self.event, "test_metrics", {}).get("accuracy")
         if accuracy is not None:
             return f"{self.network}: {accuracy:.1%} of test digits right"
         return f"{self.network}: learning"

@@ -63,7 +63,7 @@ def run(recipe: ReplayRecipe, shell: Shell) -> VerbResult:
         shell.log("Made with other versions, so the last bits may differ: " + "; ".join(differ))
     module = command.load(verb)
     try:
-        inner = module.schema.parse(values)
+        inner = command.schema_for(module, values).parse(values)
     except UsageError as error:  # what is wrong is in the file, not in the request
         raise DataError(f"{error.expected}, in {source}", received=error.received, hint=error.hint) from None
     inputs.require_device(inner)

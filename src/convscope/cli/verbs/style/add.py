@@ -6,14 +6,9 @@ Encoder, decoder and the banks that are there stay as they are, bit for bit; onl
     convscope style apply me.jpg --model runs/2026-11-22-style-add-stylebank --style hat
 """
 
-from typing import TYPE_CHECKING
-
 from convscope.cli.core.shell import Shell, VerbResult
 from convscope.cli.verbs.style import training
-from convscope.cli.verbs.style.training_recipes import StyleAddRecipe
-
-if TYPE_CHECKING:
-    from convscope.learn.style import StyleTrainingSetup
+from convscope.learn.style import StyleAddRecipe
 
 schema = StyleAddRecipe
 
@@ -30,18 +25,4 @@ def run(recipe: StyleAddRecipe, shell: Shell) -> VerbResult:
     Returns:
         The JSON fields of `training.run`; exit code 0.
     """
-    return training.run(recipe, shell, _lesson)
-
-
-def _lesson(recipe: StyleAddRecipe) -> "StyleTrainingSetup":
-    from convscope import nets
-    from convscope.learn.style import named, setup_added_style
-
-    return setup_added_style(
-        nets.load(recipe.model),
-        recipe.photographs,
-        named(recipe.style),
-        test=recipe.test,
-        scales=training.scales(recipe),
-        judging=training.judging(recipe),
-    )
+    return training.run(recipe, shell)

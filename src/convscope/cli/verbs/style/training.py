@@ -2,26 +2,23 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from convscope.cli.core import pictures, results
+from convscope.cli.core import pictures, training
 from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs.style.training_recipes import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
-from convscope.errors import DataError, UsageError
+from convscope.errors import DataError
+from convscope.learn.style import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, TrainProgress
-    from convscope.learn.style import PerceptualConfig, StyleLossWeights, StyleTrainingSetup
+    from convscope.learn import TrainingSetup
 
 SHOWN, SIDE = 4, 256
 """Photographs in the sheet that a training ends with, and their size."""
 STYLES = (StyleTrainRecipe.verb, StyleAddRecipe.verb)
-Recipe = TypeVar("Recipe", StyleTrainRecipe, StyleAddRecipe)
 
 
-def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTrainingSetup]") -> VerbResult:
+def run(recipe: StyleTrainingRecipe, shell: Shell) -> VerbResult:
     """Train a style network, then stylise some held-out photographs for a contact sheet.
 
     The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
@@ -31,7 +28,6 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTraining
     Args:
         recipe: settings; with `resume`, the run's own recipe is followed.
         shell: destination of results, progress and log.
-        prepare: builds network, data and task from the recipe that is followed.
 
     Returns:
         JSON fields `recipe` (the settings that were followed), `network`, `styles` (names), `sheet` (file
@@ -46,105 +42,22 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTraining
         Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
-    from convscope import learn
-
-    whole = resumed(recipe)
-    if not whole.photographs:
-        raise UsageError(
-            "a folder of photographs to learn from",
-            received="none",
-            hint=f"For example: convscope {recipe.verb} photographs --style wave=great_wave.jpg",
-        )
-    lesson = prepare(whole)
-    place = shell.out or recipe.resume or results.named(f"{recipe.verb}-{lesson.net.name}")
-    if lesson.train.problems:
-        shell.log(f"{len(lesson.train.problems)} files could not be used, {len(lesson.train)} could.")
-    epochs: list[Epoch] = []
-    with shell.progress("teaching", 1.0) as progress:
-        events = learn.iter_train_run(
-            lesson.net, lesson.train, lesson.test, recipe, out=place, task=lesson.task
-        )
-        for event in events:
-            if isinstance(event, learn.Epoch):
-                epochs.append(event)
-            progress.update(event.done, _news(event))
-    sheet = _sheet(lesson, whole, Path(place))
+    done = training.run(recipe, shell)
+    setup = done.setup
     data = {
-        "recipe": whole.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
-        "network": lesson.net.name,
-        "styles": list(lesson.task.styles(lesson.net)),
-        "sheet": sheet,
-        "photographs": len(lesson.train),
-        "held_out": len(lesson.test),
-        "epochs": [epoch.to_json() for epoch in epochs],
-        "out": str(place),
+        "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
+        "network": setup.net.name,
+        "styles": list(setup.task.styles(setup.net)),
+        "sheet": _sheet(setup, done.recipe, done.place),
+        "photographs": len(setup.train),
+        "held_out": len(setup.test),
+        "epochs": [epoch.to_json() for epoch in done.epochs],
+        "out": str(done.place),
     }
-    return VerbResult(data, lambda: _table(epochs))
+    return VerbResult(data, lambda: training.table(setup.task, done.epochs))
 
 
-def resumed(recipe: Recipe) -> Recipe:
-    """Return the recipe to follow: the recipe itself, or that of the run which it resumes.
-
-    Args:
-        recipe: settings of the command line.
-
-    Returns:
-        The recipe with all settings.
-
-    Raises:
-        UsageError: a setting is given that nothing reads, or that the run to resume has fixed.
-        DataError: there is no run to resume, or it is damaged.
-    """
-    from convscope.learn import refuse_unused
-    from convscope.learn import resumed as run_of
-
-    if recipe.resume is None:
-        refuse_unused(recipe)
-        return recipe
-    found = run_of(recipe).plan
-    return found if isinstance(found, type(recipe)) else recipe
-
-
-def scales(recipe: StyleTrainingRecipe) -> "StyleLossWeights":
-    """Return the weights of the loss terms, and the settings of the training, from a recipe.
-
-    Args:
-        recipe: settings; those of `style add` leave the reconstruction steps at their defaults.
-
-    Returns:
-        The weights and settings.
-    """
-    from convscope.learn.style import StyleLossWeights
-
-    content, style, smooth = recipe.content_weight, recipe.style_weight, recipe.smooth_weight
-    if not isinstance(recipe, StyleTrainRecipe):
-        return StyleLossWeights(content, style, smooth, side=recipe.side)
-    return StyleLossWeights(
-        content, style, smooth, recipe.identity_weight, recipe.alternation, recipe.prelude, recipe.side
-    )
-
-
-def judging(recipe: StyleTrainingRecipe) -> "PerceptualConfig":
-    """Return the configuration of the perceptual loss from a recipe.
-
-    Args:
-        recipe: names the loss network, its layers and the size of the paintings.
-
-    Returns:
-        The configuration.
-    """
-    from convscope.learn.style import PerceptualConfig
-
-    return PerceptualConfig(
-        recipe.judge,
-        recipe.content_layer,
-        tuple(recipe.style_layers),
-        recipe.untrained,
-        recipe.painting_size,
-    )
-
-
-def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Path) -> str:
+def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) -> str:
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.cli.core.provenance import stamp
     from convscope.show.images import contact_sheet
@@ -152,11 +65,11 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
-    names, rows = lesson.task.styles(lesson.net), []
-    count = min(SHOWN, len(lesson.test))
-    for square in lesson.test.middles(range(count), SIDE):
+    names, rows = setup.task.styles(setup.net), []
+    count = min(SHOWN, len(setup.test))
+    for square in setup.test.middles(range(count), SIDE):
         photo = photos.to_pil(square.float() / 255)
-        painted = [stylize(lesson.net, photo, {name: 1.0}) for name in names]
+        painted = [stylize(setup.net, photo, {name: 1.0}) for name in names]
         tiles = zip((photo, *painted), ("photograph", *names), strict=True)
         rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
     return pictures.save(contact_sheet.compose(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
@@ -174,32 +87,3 @@ def _sheet_name(folder: Path) -> str:
         number += 1
         name = f"sheet-{number}.png"
     return name
-
-
-def _news(event: "Epoch | TrainProgress") -> str:
-    from convscope.learn import Epoch
-
-    if isinstance(event, Epoch):
-        return f"epoch {event.index}/{event.epochs}  {_numbers(event.test_measures or event.measures)}"
-    return f"epoch {event.epoch}/{event.epochs}  {_numbers(event.measures)}"
-
-
-def _numbers(measures: "Mapping[str, float | None]") -> str:
-    forms = {"content": "content off by {:.0%}", "style": "style off by {:.0%}", "psnr": "identity {:.1f} dB"}
-    return "  ".join(form.format(measures[n]) for n, form in forms.items() if measures.get(n) is not None)
-
-
-def _table(epochs: "list[Epoch]") -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    heads = ("epoch", "loss", "content off", "style off", "identity dB", "squares/s", "seconds", "")
-    for head in heads:
-        table.add_column(head, justify="right" if head else "left")
-    for epoch in epochs:
-        found = {n: v for n, v in (epoch.test_measures or epoch.measures).items() if v is not None}
-        shares = [f"{found[name]:.1%}" if name in found else "" for name in ("content", "style")]
-        psnr = f"{found['psnr']:.1f}" if "psnr" in found else ""
-        speed = (f"{epoch.images_per_second:.1f}", f"{epoch.seconds:.0f}", epoch.worst)
-        table.add_row(str(epoch.index), f"{epoch.train_loss:.3f}", *shares, psnr, *speed)
-    return table
