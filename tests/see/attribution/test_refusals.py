@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.iteration import last_result
 from convscope.nets import LayerAddress, wrap
+from convscope.progress import last_item
 from convscope.see import layer, output
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.faithfulness import ALL
@@ -248,8 +248,8 @@ def test_inputs_without_a_value_are_refused(shape):
 
 def test_a_generator_without_results_is_refused():
     with pytest.raises(UsageError, match="finds something"):
-        last_result(iter(()), "RISE")
-    assert last_result(iter([1, 2]), "RISE") == 2
+        last_item(iter(()), "RISE")
+    assert last_item(iter([1, 2]), "RISE") == 2
 
 
 def test_weights_of_inference_mode_are_refused():

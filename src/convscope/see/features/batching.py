@@ -14,8 +14,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.iteration import last_result
 from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.progress import last_item
 from convscope.see.features.recording import record_float32
 from convscope.worlds.dataset import LabelledImages, scaled
 
@@ -75,7 +75,7 @@ def best_images(
         PlaceError: a place is not in this network, or has no activation for each image.
         UsageError: there are no samples or no places, or `k` is not positive.
     """
-    return last_result(ranking(net, samples, places, k, by=by, memory=memory), "a ranking")
+    return last_item(ranking(net, samples, places, k, by=by, memory=memory), "a ranking")
 
 
 def ranking(

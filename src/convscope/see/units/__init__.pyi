@@ -1,6 +1,5 @@
 from .bounds import LayerStatistics as LayerStatistics
 from .bounds import layer_statistics as layer_statistics
-from .build import IndexingProgress as IndexingProgress
 from .build import index_units as index_units
 from .build import iter_index_units as iter_index_units
 from .distributed import ProcessShard as ProcessShard

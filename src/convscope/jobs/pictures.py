@@ -1,9 +1,8 @@
-"""Save images with their recipe inside, under file names that are valid on any file system."""
+"""File names of images that are valid on any file system, and what several jobs draw and say."""
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,26 +29,6 @@ def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
         number += 1
         name = f"{plain}{ending}-{number}.png"
     return name
-
-
-def save(image: "Image", path: Path, recipe: dict[str, Any]) -> str:
-    """Write an image as PNG with its recipe inside.
-
-    Args:
-        image: the image, of any mode that PNG knows.
-        path: the file to write or replace.
-        recipe: JSON-ready recipe, as `provenance.stamp` returns it.
-
-    Returns:
-        The file name of `path`, without its folder.
-
-    Raises:
-        DataError: the folder cannot be written to.
-    """
-    from convscope.show.images import png
-
-    png.save(image, path, recipe)
-    return path.name
 
 
 def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":

@@ -4,8 +4,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from convscope.cli.core.shell import Shell
 from convscope.errors import DataError, UsageError
+from convscope.jobs.workspace import Workspace
 from convscope.recipe import OnNetwork, Recipe
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def require_device(recipe: Recipe) -> None:
         device(recipe.device)
 
 
-def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
+def network(reference: str, recipe: OnNetwork, workspace: Workspace) -> "Net":
     """Load a network onto its device, and check that its parameters and buffers are finite.
 
     Random initial weights follow the recipe's seed; a line in the log reports them.
@@ -54,7 +54,7 @@ def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
     Args:
         reference: name of a network, or folder of a run, as `nets.load` takes it.
         recipe: the recipe with device, weights and seed.
-        shell: prints the line.
+        workspace: logs the line.
 
     Returns:
         The network, in evaluation mode.
@@ -70,7 +70,7 @@ def network(reference: str, recipe: OnNetwork, shell: Shell) -> "Net":
     weights = None if recipe.weights == "none" else recipe.weights
     net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
     if net.source.weights == "none":
-        shell.log(f"{net.name} has fresh weights: it has learned nothing yet.")
+        workspace.log(f"{net.name} has fresh weights: it has learned nothing yet.")
     return require_finite(net)
 
 
@@ -141,14 +141,14 @@ def picture(net: "Net", path: str) -> "Tensor":
     return as_input(Path(path), looks_at_pictures(net).input_spec)[None]
 
 
-def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "LabelledImages":
-    """Open labelled data in the network's input format, and print its notes about odd classes.
+def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledImages":
+    """Open labelled data in the network's input format, and log its notes about odd classes.
 
     Args:
         reference: name of a data set, or a folder of images, as `worlds.open` takes it.
         net: the network; its spec gives shape and value range.
         recipe: the recipe with `split` and `root`.
-        shell: prints the notes.
+        workspace: logs the notes.
 
     Returns:
         The data set.
@@ -161,19 +161,19 @@ def samples(reference: str, net: "Net", recipe: "OnData", shell: Shell) -> "Labe
     from convscope import worlds
 
     data = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
-    say_notes(data, shell)
+    say_notes(data, workspace)
     return data
 
 
-def say_notes(data: "LabelledImages", shell: Shell) -> None:
-    """Print the notes of a data set: what makes its labels wrong or results meaningless.
+def say_notes(data: "LabelledImages", workspace: Workspace) -> None:
+    """Log the notes of a data set: what makes its labels wrong or results meaningless.
 
     Args:
         data: the data set.
-        shell: prints one line for each note, none with `--quiet`.
+        workspace: logs one line for each note.
     """
     for note in data.notes:
-        shell.log(f"In {data.name}: {note}.")
+        workspace.log(f"In {data.name}: {note}.")
 
 
 class OnData(Protocol):
