@@ -27,8 +27,8 @@ def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], N
 
     Args:
         recipe: settings of any verb.
-        out: place of the result, which must not exist or be an empty folder; None for one under `runs/`. A job
-            that makes no files of its own writes its document there.
+        out: place of the result, which must not exist or be an empty folder; None for one under `runs/`. The
+            document of a job without files of its own is written there.
         log: called with each line that is meant for people.
 
     Returns:
@@ -134,9 +134,9 @@ def finished(document: Document) -> Progress[Document]:
 def mapped(
     steps: Iterator[Item], convert: Callable[[Item], Progress[Document | None]]
 ) -> Generator[Progress[Document | None], None, None]:
-    """Yield the progress of a computation as that of a job; a stop that is thrown in reaches the computation.
+    """Yield the progress of a computation as that of a job, and throw a stop into the computation.
 
-    So whatever is stopped can save what it is about, or go on for a while. In a job: `yield from mapped(...)`.
+    What is stopped can so save what it is about, or go on for a while. In a job: `yield from mapped(...)`.
 
     Args:
         steps: the computation; one that is no generator is stopped here.

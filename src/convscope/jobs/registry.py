@@ -2,8 +2,8 @@
 
 A job's module has a docstring (its help, with examples), `schema` (the class of its recipe) and
 `run(recipe, workspace)`, a generator of `Progress` whose results are JSON-ready documents; the last is the
-whole result. Errors are raised as a `ConvscopeError`, whose class has the exit code: 1 failure, 2 usage, 3 bad
-data, 4 something missing, 130 interrupted. What a terminal prints of a document is not its business:
+whole result. Errors are raised as a `ConvscopeError`, whose class has the exit code: 1 failure, 2 usage, 3
+bad data, 4 something missing, 130 interrupted. How a terminal shows the document is another matter:
 `cli/tables` may have a table for it.
 """
 
@@ -60,8 +60,8 @@ class JobModule(Protocol):
             workspace: where files go, and what is logged.
 
         Yields:
-            The progress with the document so far, None where there is none yet. Once a step is the last one,
-            all files lie at their place.
+            The progress with the document so far, None where there is none yet. When the last step comes, all
+            files lie at their place.
         """
         ...
 

@@ -11,9 +11,9 @@ from torch import nn
 
 from convscope import nets
 from convscope.cli.core import app
-from convscope.cli.verbs.style.training_recipes import StyleAddRecipe, StyleTrainRecipe
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.graph.spec import TensorSpec
+from convscope.jobs.style.training_recipes import StyleAddRecipe, StyleTrainRecipe
 from convscope.learn import Classification, ClassificationRecipe, Run, Trainer, resumed, train
 from convscope.learn.batches.source import make_batches
 from convscope.learn.recipe import PUBLISHED, refuse_unused

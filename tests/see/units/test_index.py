@@ -227,7 +227,7 @@ def test_damaged_files_are_left_out(digit_net, tmp_path):
         Image.fromarray(samples.images[i, 0].numpy()).save(folder / f"{i:02}.png")
     damaged = tmp_path / "data" / "class 0" / "04.png"
     damaged.write_bytes(damaged.read_bytes()[:120])
-    data = ImageFolder(tmp_path / "data", spec=digit_net.spec)
+    data = ImageFolder(tmp_path / "data", spec=digit_net.input_spec)
     index = index_units(digit_net, data, k=12, batch=4)
     assert index.fingerprint["images"] == 11 and [Path(p).name for p in index.problems] == ["04.png"]
     row = [path.name for path in data.paths].index("04.png")

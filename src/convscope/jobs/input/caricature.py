@@ -7,14 +7,15 @@ stronger.
     convscope caricature digit.png --net digits --layer relu2
 """
 
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs.input import reconstruction
+from convscope.jobs.input import reconstruction
+from convscope.jobs.job import Steps
+from convscope.jobs.workspace import Workspace
 from convscope.see.activation_atlas import CaricatureRecipe
 
 schema = CaricatureRecipe
 
 
-def run(recipe: CaricatureRecipe, shell: Shell) -> VerbResult:
+def run(recipe: CaricatureRecipe, workspace: Workspace) -> Steps:
     """Reconstruct an image from each layer with its features exaggerated (caricature).
 
     Maximises the dot product with the layer's activations for the image, times a power of their cosine.
@@ -23,9 +24,9 @@ def run(recipe: CaricatureRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: image, network, layers and settings of the optimisation.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
     Returns:
-        The JSON fields of `reconstruction.run`; exit code 0.
+        The steps of `reconstruction.run`.
     """
-    return reconstruction.run(recipe, shell, "What the layers of {net} see in a picture, exaggerated")
+    return reconstruction.run(recipe, workspace, "What the layers of {net} see in a picture, exaggerated")

@@ -13,16 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from convscope.cli.core import inputs
-from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import DataError
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished
+from convscope.jobs.workspace import Workspace
+from convscope.progress import Progress
 from convscope.use.recipe import ClassifyRecipe
 
 schema = ClassifyRecipe
 ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."
 
 
-def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
+def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
     """Classify images, and return the most probable classes of each.
 
     Folders are searched for images, with those in folders below. Writes no file of its own; `--out` saves the
@@ -30,13 +32,12 @@ def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: images, network, number of classes and batch size.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `answers` and, for a network with a single class, `note`. Each answer has `image`
-        (path) and either `error` or `top`: entries with `unit`, `label` and `probability` (0 to 1; null for a
-        network with a single class) in descending order. The exit code is 0, or 3 if some images cannot be
-        read.
+    Yields:
+        The progress with the document so far; JSON fields `net`, `answers` and, for a network with a single
+        class, `note`. Each answer has `image` (path) and either `error` or `top`: entries with `unit`,
+        `label` and `probability` (0 to 1; null for a network with a single class) in descending order.
 
     Raises:
         DataError: no image at all can be read (exit code 3); the error of the first one.
@@ -44,31 +45,30 @@ def run(recipe: ClassifyRecipe, shell: Shell) -> VerbResult:
     """
     from convscope.use import classifying
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    listed = list(_listed(recipe.images, shell))
-    answers, first, alone = [], None, False
-    with shell.progress("classifying", len(listed)) as progress:
-        readable = (path for path, error in listed if error is None)
-        found = classifying(net, readable, top=recipe.top, batch=recipe.batch)
-        for number, (path, error) in enumerate(listed):
-            answer = error or next(found)
-            if isinstance(answer, DataError):
-                first = first or answer
-                answers.append({"image": path, "error": str(answer)})
-            else:
-                alone = alone or answer.classes == 1
-                values = answer.probabilities if answer.classes > 1 else (None,)
-                top = zip(answer.units, answer.labels, values, strict=True)
-                answers.append({"image": path, "top": [_entry(*entry) for entry in top]})
-            progress.update(number + 1, path)
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
+    listed = list(_listed(recipe.images, workspace))
+    readable = (path for path, error in listed if error is None)
+    found = classifying(net, readable, top=recipe.top, batch=recipe.batch)
+    answers, first = [], None
+    document: Document = {"net": net.name, "answers": answers}
+    for number, (path, error) in enumerate(listed):
+        answer = error or next(found)
+        if isinstance(answer, DataError):
+            first = first or answer
+            answers.append({"image": path, "error": str(answer)})
+        else:
+            if answer.classes == 1:
+                document["note"] = ALONE
+            values = answer.probabilities if answer.classes > 1 else (None,)
+            top = zip(answer.units, answer.labels, values, strict=True)
+            answers.append({"image": path, "top": [_entry(*entry) for entry in top]})
+        yield Progress((number + 1) / len(listed), path, lambda: document)
     if first is not None and all("error" in answer for answer in answers):
         raise first
-    code = DataError.exit_code if first is not None else 0
-    data = {"net": net.name, "answers": answers, **({"note": ALONE} if alone else {})}
-    return VerbResult(data, lambda: _shown(answers, ALONE if alone else ""), code)
+    yield finished(document)
 
 
-def _listed(paths: list[str], shell: Shell) -> Iterator[tuple[str, DataError | None]]:
+def _listed(paths: list[str], workspace: Workspace) -> Iterator[tuple[str, DataError | None]]:
     """Yield each path with None or an error; a folder is replaced by the images below it."""
     from convscope.worlds.images import listing
 
@@ -81,7 +81,7 @@ def _listed(paths: list[str], shell: Shell) -> Iterator[tuple[str, DataError | N
         if not images:
             yield path, _no_images(path, len(files))
         elif len(images) < len(files):
-            shell.log(f"In {path}: {len(files) - len(images):,} files that are no images are left out.")
+            workspace.log(f"In {path}: {len(files) - len(images):,} files that are no images are left out.")
         for image in images:
             yield image, None
 
@@ -108,24 +108,3 @@ def _no_images(path: str, files: int) -> DataError:
 
 def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:
     return {"unit": unit, "label": label, "probability": probability}
-
-
-def _shown(answers: list[dict[str, Any]], note: str) -> Any:
-    from rich.console import Group
-
-    return Group(_table(answers), note) if note else _table(answers)
-
-
-def _table(answers: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for answer in answers:
-        if "error" in answer:
-            table.add_row(Text(answer["image"]), "", Text(answer["error"], "yellow"))
-        for index, entry in enumerate(answer.get("top", ())):
-            name = Text("" if index else answer["image"])
-            share = entry["probability"]
-            table.add_row(name, "" if share is None else f"{share:.1%}", Text(entry["label"]))
-    return table

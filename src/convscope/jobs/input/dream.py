@@ -14,9 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.errors import Interrupted
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.progress import Progress
 from convscope.see.deepdream import DreamRecipe
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.nets import Net
-    from convscope.see import DreamProgress, DreamResult
+    from convscope.see import DreamResult
 
 schema = DreamRecipe
+FRAMES = 15
+"""Frames per second of the zoom animation."""
 
 
-def run(recipe: DreamRecipe, shell: Shell) -> VerbResult:
+def run(recipe: DreamRecipe, workspace: Workspace) -> Steps:
     """Run DeepDream on an image, and save the result.
 
     Writes `dream.png`, `sheet.png` (before and after) and, with `--zoom`, `frames/0000.png` and so on and the
@@ -39,32 +42,30 @@ def run(recipe: DreamRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: image, network, layers, octaves, guide, mask, zoom and other settings.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `layers`, `picture` (file name), `size` (`[height, width]` in pixels), `octaves`
-        (the fields of `see.deepdream.deepdream.Octave`), `frames` (their number, 0 without `--zoom`) and
-        `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; JSON fields `net`, `layers`, `picture` (file name), `size`
+        (`[height, width]` in pixels), `octaves` (the fields of `see.deepdream.deepdream.Octave`), `frames`
+        (their number, 0 without `--zoom`) and `out` (the folder).
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the image and frames so far are saved (exit code 130).
+        Interrupted: stopped; the image and frames so far are saved (exit code 130).
         UsageError: the network does not take one image (exit code 2).
         DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
     photo = _opened(net, recipe.photo, recipe.size)
     guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.input_spec.size))
     mask = None if recipe.mask is None else _mask(recipe.mask)
-    with shell.folder(f"dream-{Path(recipe.photo).stem}") as folder:
-        keeper = _Keeper(net, recipe, folder.path)
-        made, stopped = _dreamt(_course(net, photo, recipe, guide, mask), keeper, shell)
-        data = keeper.save(made)
-        if stopped:
-            raise Interrupted(
-                f"stopped; the picture so far is in {folder.place}",
-                hint="Run the same command with another --out to finish.",
-            )
-    return VerbResult({**data, "out": str(folder.place)}, lambda: _table(data))
+    with workspace.folder(f"dream-{Path(recipe.photo).stem}") as folder:
+        keeper = _Keeper(net, recipe, folder)
+        document = yield from save_results(
+            _dreamt(net, photo, recipe, guide, mask, keeper),
+            keeper.save,
+            lambda _made, _message: f"stopped; the picture so far is in {folder.place}",
+        )
+    yield finished({**document, "out": str(folder.place)})
 
 
 def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
@@ -80,47 +81,32 @@ def _mask(path: str) -> "Tensor":
     return photos.to_tensor_uncropped(photos.open_photo(Path(path)), TensorSpec((1, 1, 1)))[0]
 
 
-def _course(
-    net: "Net", photo: "Tensor", recipe: DreamRecipe, guide: "Tensor | None", mask: "Tensor | None"
-) -> "Iterator[DreamProgress]":
+def _dreamt(
+    net: "Net",
+    photo: "Tensor",
+    recipe: DreamRecipe,
+    guide: "Tensor | None",
+    mask: "Tensor | None",
+    keeper: "_Keeper",
+) -> "Iterator[Progress[DreamResult]]":
     from convscope.nets import frozen
     from convscope.see import iter_dream
 
     with frozen(net.module):
-        yield from iter_dream(net, photo, recipe, guide=guide, mask=mask)
-
-
-def _dreamt(course: "Iterator[DreamProgress]", keeper: "_Keeper", shell: Shell) -> "tuple[DreamResult, bool]":
-    """Return the first frame's result and whether it was stopped; each frame is saved once it is finished."""
-    last, first = None, None
-    with shell.progress("dreaming", 1.0) as progress:
-        try:
-            for last in course:
-                frame = f"frame {last.frame}, " if last.frame else ""
-                progress.update(last.done, f"{frame}octave {last.octave + 1}, step {last.step}")
-                if last.whole:
-                    made = last.result()
-                    first = first or made
-                    keeper.frame(made, last.frame)
-        except KeyboardInterrupt:
-            if last is None:
-                raise
-            return first or last.result(), True
-    if first is None:
-        raise Interrupted("stopped before the first step")
-    return first, False
+        yield from iter_dream(net, photo, recipe, guide=guide, mask=mask, watch=keeper.frame)
 
 
 class _Keeper:
-    """Save images with the recipe in their metadata."""
+    """Save images with the recipe in their metadata, and the frames of a zoom as they are finished."""
 
-    def __init__(self, net: "Net", recipe: DreamRecipe, folder: Path) -> None:
+    def __init__(self, net: "Net", recipe: DreamRecipe, folder: ResultFolder) -> None:
         self.net, self.recipe, self.folder = net, recipe, folder
+        self.first: DreamResult | None = None
         self.frames: list[Image] = []
 
     @staticmethod
     def mark(made: "DreamResult") -> dict[str, Any]:
-        from convscope.cli.core.provenance import stamp
+        from convscope.jobs.provenance import stamp
 
         return stamp(made.recipe)
 
@@ -129,27 +115,28 @@ class _Keeper:
 
         return photos.to_pil(image, self.net.input_spec)
 
-    def frame(self, made: "DreamResult", number: int) -> None:
+    def frame(self, number: int, made: "DreamResult") -> None:
+        self.first = self.first or made
         if self.recipe.zoom:
             picture = self.picture(made.image)
-            pictures.save(picture, self.folder / "frames" / f"{number:04d}.png", self.mark(made))
+            self.folder.save_image(picture, f"frames/{number:04d}.png", self.mark(made), f"frame {number}")
             self.frames.append(picture)
 
-    def save(self, made: "DreamResult") -> dict[str, Any]:
+    def save(self, made: "DreamResult") -> Document:
         from convscope.show.images import contact_sheet
 
+        made = self.first or made
+        mark, title = self.mark(made), f"A dream of {self.net.name}"
         picture = self.picture(made.image)
-        pictures.save(picture, self.folder / "dream.png", self.mark(made))
+        self.folder.save_image(picture, "dream.png", mark, title)
         row = contact_sheet.Row(
             ", ".join(made.layers), [self.picture(made.original), picture], (), ["before", "after"]
         )
-        side = min(picture.height, 480)
-        sheet = contact_sheet.sheet([row], title=f"A dream of {self.net.name}", side=side)
-        pictures.save(sheet, self.folder / "sheet.png", self.mark(made))
+        sheet = contact_sheet.sheet([row], title=title, side=min(picture.height, 480))
+        self.folder.save_image(sheet, "sheet.png", mark, "before and after")
         if self.frames:
-            contact_sheet.animation(
-                self.frames, self.folder / "zoom.webp", self.mark(made), seconds=len(self.frames) / FRAMES
-            )
+            seconds = len(self.frames) / FRAMES
+            self.folder.save_animation(self.frames, "zoom.webp", mark, "the zoom", seconds=seconds)
         return {
             "net": self.net.name,
             "layers": list(made.layers),
@@ -158,26 +145,3 @@ class _Keeper:
             "octaves": [asdict(octave) for octave in made.octaves],
             "frames": len(self.frames),
         }
-
-
-FRAMES = 15
-"""Frames per second of the zoom animation."""
-
-
-def _table(data: dict[str, Any]) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("octave", "objective before", "after", ""):
-        table.add_column(head)
-    for octave in data["octaves"]:
-        height, width = octave["size"]
-        times = f"x {octave['after'] / octave['before']:.2f}" if octave["before"] > 0 else ""
-        if octave["unmoved"]:
-            times = pictures.UNMOVED
-        exact = "" if octave["exact"] else ", not exact near seams"
-        tiles = f"  {octave['tiles']} tiles{exact}" if octave["tiles"] > 1 else ""
-        table.add_row(
-            f"{width} by {height}", f"{octave['before']:.4g}", f"{octave['after']:.4g}", times + tiles
-        )
-    return table

@@ -8,13 +8,16 @@ when only what is hot is seen, completeness, and whether the heat fades when the
     convscope explain photo.jpg --compare --set rise.samples=2000
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.errors import Interrupted, UsageError
+from convscope.errors import UsageError
 from convscope.graph.spec import DIGIT
+from convscope.jobs import inputs, pictures
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.progress import Progress
 from convscope.recipe import real_number, shortened
 from convscope.see.attribution import ExplainRecipe
 
@@ -24,11 +27,9 @@ if TYPE_CHECKING:
     from convscope.see.attribution import AttributionTask
 
 schema = ExplainRecipe
-STAGES = {"attributing": (0.0, 0.4), "checking": (0.4, 0.0), "deleting and inserting": (0.4, 0.2)}
-"""Start and length of each stage as shares of the work on one method; weight randomisation is the rest."""
 
 
-def run(recipe: ExplainRecipe, shell: Shell) -> VerbResult:
+def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     """Compute attributions of an image by each method, check their faithfulness, and save heatmaps.
 
     Writes a heatmap `TARGET-METHOD.png` for each target and method, `TARGET-sheet.png` for each target and,
@@ -38,77 +39,74 @@ def run(recipe: ExplainRecipe, shell: Shell) -> VerbResult:
     Args:
         recipe: image, network, targets, methods, boxes (`left,top,right,bottom` in pixels of the image) and
             settings.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `image`, `said` (sentences that summarise the result), `explanations` and `out`
-        (the folder); exit code 0. Each explanation has `target`, `method`, `settings`, `value` (the target's
-        value), `degree` (its probability if all targets are classes, else the value), `seconds`, `done`
-        (finished share of the method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`;
-        empty if `checks` is off) and `layer` (for class activation maps; else empty).
+    Yields:
+        The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
+        the result), `explanations` and `out` (the folder). Each explanation has `target`, `method`,
+        `settings`, `value` (the target's value), `degree` (its probability if all targets are classes, else
+        the value), `seconds`, `done` (finished share of the method, 0 to 1), `picture` (file name), `checks`
+        (`Faithfulness.to_dict()`; empty if `checks` is off) and `layer` (for class activation maps; else
+        empty).
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the attributions so far are saved (exit code 130).
+        Interrupted: stopped; the attributions so far are saved (exit code 130).
         UsageError: a method, target or box is invalid, or no method suits the network (exit code 2).
         DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
     from convscope.see.attribution import make_task, parse_methods
 
     methods = parse_methods(recipe.methods, recipe.set)
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
     question = make_task(net, inputs.picture(net, recipe.image), list(recipe.target) or None)
     boxes = [_boxes(recipe, net)] * len(question) if recipe.box else []
-    with shell.folder(f"explain-{Path(recipe.image).stem}") as folder:
-        made, stopped = _explained(question, methods, recipe, boxes, shell)
-        found, said = _save(made, recipe, folder.path)
-        if stopped:
-            raise Interrupted(
-                f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}",
-                hint="Run the same command with another --out to finish.",
-            )
-    data = {
-        "net": net.name,
-        "image": recipe.image,
-        "said": said,
-        "explanations": found,
-        "out": str(folder.place),
-    }
-    return VerbResult(data, lambda: _table(found, said))
+    with workspace.folder(f"explain-{Path(recipe.image).stem}") as folder:
+        document = yield from save_results(
+            _explained(question, methods, recipe, boxes, workspace),
+            lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder)},
+            lambda made, _: (
+                f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}"
+            ),
+        )
+    yield finished({**document, "out": str(folder.place)})
 
 
 def _explained(
-    question: "AttributionTask", methods: list[Any], recipe: ExplainRecipe, boxes: list[Any], shell: Shell
-) -> "tuple[list[Explanation], bool]":
+    question: "AttributionTask",
+    methods: list[Any],
+    recipe: ExplainRecipe,
+    boxes: list[Any],
+    workspace: Workspace,
+) -> "Iterator[Progress[list[Explanation]]]":
+    """Run each method; one that does not suit the network is left out, unless it is the only one."""
     from convscope.see.attribution import ALL, iter_explain
 
     made: list[Explanation] = []
-    with shell.progress("explaining", float(len(methods))) as progress:
-        for number, method in enumerate(methods):
-            last = None
-            try:
-                for last in iter_explain(question, method, checks=ALL if recipe.checks else (), boxes=boxes):
-                    start, length = STAGES.get(last.stage, (0.6, 0.4))
-                    progress.update(number + start + length * last.share, f"{method.title}: {last.stage}")
-            except KeyboardInterrupt:
-                made += [last.explanation] if last else []
-                if not made:
-                    raise
-                return made, True
-            except UsageError as error:
-                if len(methods) == 1:
-                    raise
-                shell.log(f"{method.title} is left out. {error}")
-                continue
-            made += [last.explanation] if last else []
+    for number, method in enumerate(methods):
+        last = None
+        try:
+            for last in iter_explain(question, method, checks=ALL if recipe.checks else (), boxes=boxes):
+                so_far = [*made, last.result()]
+                yield Progress(
+                    (number + last.fraction) / len(methods),
+                    f"{method.title}: {last.message}",
+                    lambda so_far=so_far: so_far,
+                )
+        except UsageError as error:
+            if len(methods) == 1:
+                raise
+            workspace.log(f"{method.title} is left out. {error}")
+            if made:
+                so_far = list(made)
+                yield Progress((number + 1) / len(methods), "", lambda so_far=so_far: so_far)
+            continue
+        made += [last.result()] if last else []
     if not made:
         raise UsageError("a method that suits this network", received=", ".join(m.name for m in methods))
-    return made, False
 
 
-def _save(
-    made: "list[Explanation]", recipe: ExplainRecipe, folder: Path
-) -> tuple[list[dict[str, Any]], list[str]]:
-    from convscope.cli.core.provenance import stamp
+def _save(made: "list[Explanation]", recipe: ExplainRecipe, folder: ResultFolder) -> Document:
+    from convscope.jobs.provenance import stamp
     from convscope.show.pages import attribution, explanation_text
 
     mark, found, said, taken = stamp(recipe), [], [], []
@@ -118,7 +116,7 @@ def _save(
             name = f"{target.split(',')[0]}-{e.method.name}"
             file = pictures.file_name(name, taken)
             taken.append(file)
-            pictures.save(attribution.heat_picture(e, row, side=448), folder / file, mark)
+            folder.save_image(attribution.heat_picture(e, row, side=448), file, mark, name)
             numbers = e.faithfulness[row].to_dict() if e.faithfulness else {}
             found.append(
                 {
@@ -136,10 +134,10 @@ def _save(
             )
         sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
         taken.append(sheet)
-        pictures.save(attribution.sheet(made, row), folder / sheet, mark)
+        folder.save_image(attribution.sheet(made, row), sheet, mark, target)
     if recipe.compare:
-        (folder / "index.html").write_text(attribution.page(made, recipe.command()), encoding="utf-8")
-    return found, said
+        folder.save_page(attribution.page(made, recipe.command()), "index.html", "methods side by side")
+    return {"said": said, "explanations": found}
 
 
 def _boxes(recipe: ExplainRecipe, net: "Net") -> list[tuple[float, ...]]:
@@ -169,35 +167,3 @@ def _box(text: str, size: tuple[int, int], scale: float, left: float, top: float
             received=repr(text),
         )
     return a * scale - left, b * scale - top, c * scale - left, d * scale - top
-
-
-def _table(found: list[dict[str, Any]], said: list[str]) -> Any:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("target", "method", "insertion", "deletion", "drop", "gap", "random weights", "seconds"):
-        table.add_column(head)
-    for entry in found:
-        c = entry["checks"]
-        cells = [
-            _number(c, "insertion"),
-            _number(c, "deletion"),
-            _percent(c, "drop"),
-            _percent(c, "completeness_gap"),
-        ]
-        fades = (
-            f"{c['rank_correlations'][-1]:+.2f} {'fades' if c['fades'] else 'stays'}" if "fades" in c else ""
-        )
-        method = f"{entry['method']} at {entry['layer']}" if entry["layer"] else entry["method"]
-        table.add_row(Text(entry["target"]), Text(method), *cells, fades, f"{entry['seconds']:.2f}")
-    return Group(*(Text(sentence) for sentence in said), "", table)
-
-
-def _number(checks: dict[str, Any], key: str) -> str:
-    return f"{checks[key]:.2f} (chance {checks[key + '_chance']:.2f})" if key in checks else ""
-
-
-def _percent(checks: dict[str, Any], key: str) -> str:
-    return f"{checks[key]:.1%}" if key in checks else ""

@@ -6,23 +6,24 @@ What the drawing shows, the layer knows; what it lacks, the layer has forgotten.
     convscope invert digit.png --net digits
 """
 
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs.input import reconstruction
+from convscope.jobs.input import reconstruction
+from convscope.jobs.job import Steps
+from convscope.jobs.workspace import Workspace
 from convscope.see.activation_atlas import InvertRecipe
 
 schema = InvertRecipe
 
 
-def run(recipe: InvertRecipe, shell: Shell) -> VerbResult:
+def run(recipe: InvertRecipe, workspace: Workspace) -> Steps:
     """Invert the activations of each layer: find an image that reproduces them, starting from noise.
 
     See `reconstruction.run` for the files that are written and what happens on Ctrl-C.
 
     Args:
         recipe: image, network, layers and settings of the optimisation.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
     Returns:
-        The JSON fields of `reconstruction.run`; exit code 0.
+        The steps of `reconstruction.run`.
     """
-    return reconstruction.run(recipe, shell, "What the layers of {net} remember of a picture")
+    return reconstruction.run(recipe, workspace, "What the layers of {net} remember of a picture")

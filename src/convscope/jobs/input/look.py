@@ -10,13 +10,14 @@ units of each layer are dead, saturated or redundant over real inputs.
 """
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import UsageError
 from convscope.graph.spec import DIGIT
+from convscope.jobs import inputs, pictures
+from convscope.jobs.job import Document, Steps, finished
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.progress import Progress
 from convscope.see.visualization import LookRecipe
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
     from convscope.nets import Net
     from convscope.see import FeatureMaps, LayerHealth
+    from convscope.worlds import LabelledImages
 
 schema = LookRecipe
 
 
-def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
+def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     """Run one forward pass, and save the feature maps of the strongest units of each layer.
 
     Writes `look.html` and `look.png` (all layers), `LAYER.png` for each layer whose feature maps are images,
@@ -38,39 +40,43 @@ def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
     Args:
         recipe: image (a bundled digit if left out, for a network of digits), network, layers, number of
             units, and data for the statistics of dead, saturated and redundant units.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `layers`, `filters`, `health`, `page` (file name) and `out` (the folder); exit code
-        0. Each layer has `place`, `shape`, `silent` (number of units whose map is 0 everywhere), `strongest`
-        (entries with `unit`, `degree`, the sum over the map, and in the output layer `label`) and `picture`
-        (file name or null). Each entry of `filters` has `place`, `shape` (of the weights) and `picture`; each
-        of `health` the fields of `LayerHealth` (none without `--data`).
+    Yields:
+        The progress with the document so far; JSON fields `net`, `layers`, `filters`, `health`, `page` (file
+        name) and `out` (the folder). Each layer has `place`, `shape`, `silent` (number of units whose map is
+        0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map, and in the output
+        layer `label`) and `picture` (file name or null). Each entry of `filters` has `place`, `shape` (of the
+        weights) and `picture`; each of `health` the fields of `LayerHealth` (none without `--data`).
 
     Raises:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
         DataError: the image or data cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.cli.core.provenance import stamp
-    from convscope.see import feature_maps
+    from convscope.jobs.provenance import stamp
+    from convscope.see import feature_maps, layer_health
     from convscope.show.pages import features
 
-    net = inputs.network(recipe.net, recipe, shell)
+    net = inputs.network(recipe.net, recipe, workspace)
     image = _image(net, recipe)
     mark = stamp(recipe)
     seen = list(feature_maps(net, image, recipe.places or features.changing_layers(net)))
-    health = _health(net, recipe, [maps.place for maps in seen], shell)
-    with shell.folder(f"look-{net.name}") as folder:
-        layers = [_layer(maps, recipe.top_channels, net, folder.path, mark) for maps in seen]
-        sheets = _filters(net, recipe, folder.path, mark) if recipe.filters else []
-        _save_input(net, image, folder.path, mark)
+    health: tuple[LayerHealth, ...] = ()
+    if recipe.data is not None:
+        data = _chosen(net, recipe, workspace)
+        yield Progress(0.0, f"looking at {len(data):,} images", lambda: None)
+        health = layer_health(net, data, [maps.place for maps in seen])
+    with workspace.folder(f"look-{net.name}") as folder:
+        layers = [_layer(maps, recipe.top_channels, net, folder, mark) for maps in seen]
+        sheets = _filters(net, recipe, folder, mark) if recipe.filters else []
+        _save_input(net, image, folder, mark)
         page = features.page(
             net, image[0], seen, strongest=recipe.top_channels, command=recipe.command(), health=health
         )
-        (folder.path / "look.html").write_text(page, encoding="utf-8")
+        folder.save_page(page, "look.html", "all layers")
         sheet = features.sheet(net, image[0], seen, recipe.top_channels)
-        pictures.save(sheet, folder.path / "look.png", mark)
-    data = {
+        folder.save_image(sheet, "look.png", mark, "all layers")
+    document = {
         "net": net.name,
         "layers": layers,
         "filters": sheets,
@@ -78,20 +84,14 @@ def run(recipe: LookRecipe, shell: Shell) -> VerbResult:
         "page": "look.html",
         "out": str(folder.place),
     }
-    return VerbResult(data, lambda: _shown(layers, health))
+    yield finished(document)
 
 
-def _health(net: "Net", recipe: LookRecipe, places: list[str], shell: Shell) -> "tuple[LayerHealth, ...]":
-    """Return the health of each layer over `--data`; nothing without it."""
-    if recipe.data is None:
-        return ()
-    from convscope.see import layer_health
-
-    data = inputs.samples(recipe.data, inputs.looks_at_pictures(net), recipe, shell)
+def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledImages":
+    """Return evenly spread images of `--data`."""
+    data = inputs.samples(str(recipe.data), inputs.looks_at_pictures(net), recipe, workspace)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
-    with shell.progress("looking at data") as progress:
-        progress.update(0, f"{len(chosen[: recipe.images]):,} images")
-        return layer_health(net, data.take(list(chosen[: recipe.images])), places)
+    return data.take(list(chosen[: recipe.images]))
 
 
 def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
@@ -111,7 +111,9 @@ def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
     return to_spec(digits.test().pixels([0]), net.input_spec)
 
 
-def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict[str, Any]) -> dict[str, Any]:
+def _layer(
+    maps: "FeatureMaps", count: int, net: "Net", folder: ResultFolder, mark: dict[str, Any]
+) -> Document:
     units, degrees = maps.strongest(count), maps.degrees
     labels = net.classes if maps.place == "output" and len(net.classes) == len(degrees) else ()
     strongest = [
@@ -122,7 +124,7 @@ def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict
     saved = None
     if maps.maps.dim() == 3:
         sheet = pictures.maps_sheet(maps.maps, units)
-        saved = pictures.save(sheet, folder / pictures.file_name(maps.place), mark)
+        saved = folder.save_image(sheet, pictures.file_name(maps.place), mark, f"maps of {maps.place}")
     return {
         "place": maps.place,
         "shape": shape,
@@ -132,7 +134,7 @@ def _layer(maps: "FeatureMaps", count: int, net: "Net", folder: Path, mark: dict
     }
 
 
-def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any]) -> list[dict[str, Any]]:
+def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[str, Any]) -> list[Document]:
     """Save a sheet of each layer's first filters, averaged over channels where these are many."""
     from convscope.see import filters, layers_with_filters
     from convscope.show.images import draw
@@ -150,42 +152,14 @@ def _filters(net: "Net", recipe: LookRecipe, folder: Path, mark: dict[str, Any])
         ]
         images = [draw.grayscale_alpha(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
         sheet = draw.grid(images, [str(i) for i in range(len(images))])
-        saved = pictures.save(sheet, folder / pictures.file_name(name, ending="-filters"), mark)
+        file = pictures.file_name(name, ending="-filters")
+        saved = folder.save_image(sheet, file, mark, f"filters of {name}")
         sheets.append({"place": name, "shape": list(kernels.weights.shape), "picture": saved})
     return sheets
 
 
-def _save_input(net: "Net", image: "Tensor", folder: Path, mark: dict[str, Any]) -> None:
+def _save_input(net: "Net", image: "Tensor", folder: ResultFolder, mark: dict[str, Any]) -> None:
     from convscope.worlds.images import photos
 
     if net.input_spec.is_rgb or len(net.input_spec.size) == 2 > net.input_spec.channels:
-        pictures.save(photos.to_pil(image[0], net.input_spec), folder / "input.png", mark)
-
-
-def _shown(layers: list[dict[str, Any]], health: "tuple[LayerHealth, ...]") -> Any:
-    from rich.console import Group
-    from rich.table import Table
-
-    if not health:
-        return _table(layers)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "units", "dead", "saturated", "redundant", "silent for"):
-        table.add_column(head, justify="left" if head == "layer" else "right")
-    for entry in health:
-        counts = (entry.units, len(entry.dead), len(entry.saturated), len(entry.redundant))
-        table.add_row(
-            entry.place.replace("[", r"\["), *(f"{count:,}" for count in counts), f"{entry.silent:.0%}"
-        )
-    return Group(_table(layers), "", f"Over {health[0].images:,} inputs:", table)
-
-
-def _table(layers: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "shape", "silent", "strongest units (degree of activation)"):
-        table.add_column(head)
-    for layer in layers:
-        units = ", ".join(f"{u.get('label', u['unit'])} ({u['degree']:.4g})" for u in layer["strongest"][:5])
-        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["silent"]), units)
-    return table
+        folder.save_image(photos.to_pil(image[0], net.input_spec), "input.png", mark, "the input")

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import UsageError
+from convscope.jobs import results
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class DescribeRecipe(Recipe):
 schema = DescribeRecipe
 
 
-def run(recipe: DescribeRecipe, shell: Shell) -> VerbResult:
+def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
     """Describe a network's layers: shapes, parameters, operations and receptive fields.
 
     Downloads nothing. With `--out` ending in `.html` or `.svg`, writes the graph of the network to that file;
@@ -72,39 +74,37 @@ def run(recipe: DescribeRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: network, input shape and unfolded depth of the graph.
-        shell: destination of results; `shell.out` decides whether the graph is drawn.
+        workspace: its `out` decides whether the graph is drawn.
 
-    Returns:
-        The JSON fields of `Description.to_json()` and, where the graph was written, `out` (the file); exit
-        code 0.
+    Yields:
+        The document, with the fields of `Description.to_json()` and, where the graph was written, `out` (the
+        file).
 
     Raises:
         UsageError: the file exists already, `--depth` is given without a graph to draw, or the network is
             unknown (exit code 2).
     """
     from convscope import nets
-    from convscope.cli.core import results
 
-    drawn = shell.out if shell.out is not None and shell.out.suffix.lower() in DRAWN else None
+    out = workspace.out
+    drawn = out if out is not None and out.suffix.lower() in DRAWN else None
     if drawn is not None:
         results.free(drawn)
     elif recipe.depth is not None:
-        raise UsageError(
-            "--depth with --out net.html or --out net.svg", received=str(shell.out or "no --out")
-        )
+        raise UsageError("--depth with --out net.html or --out net.svg", received=str(out or "no --out"))
     net = nets.load(recipe.net)
     net = _resized(net, recipe.input) if recipe.input else net
     description = net.describe()
-    data: dict[str, Any] = description.to_json()
+    document: dict[str, Any] = description.to_json()
     if drawn is not None:
         results.write_file(drawn, _drawing(net, description, recipe, drawn))
-        data["out"] = str(drawn)
-    return VerbResult(data, description.rich)
+        document["out"] = str(drawn)
+    yield finished(document)
 
 
 def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path) -> str:
     """Return the graph as SVG if `out` ends in `.svg`, else as an HTML page."""
-    from convscope.cli.core.provenance import stamp
+    from convscope.jobs.provenance import stamp
     from convscope.show import graphs
 
     classes = {name: type(module).__name__ for name, module in net.module.named_modules()}

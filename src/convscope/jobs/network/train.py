@@ -14,19 +14,22 @@ exactly what they would have been if planned from the start, which needs --sched
     convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from convscope.cli.core import inputs, results
-from convscope.cli.core.shell import Shell, VerbResult
+from convscope import signals
+from convscope.jobs import inputs, results
+from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs.workspace import Workspace
 from convscope.learn.recipe import ClassificationRecipe
+from convscope.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, Evaluation, TrainProgress
+    from convscope.learn import Epoch, TrainProgress
 
 schema = ClassificationRecipe
 
 
-def run(recipe: ClassificationRecipe, shell: Shell) -> VerbResult:
+def run(recipe: ClassificationRecipe, workspace: Workspace) -> Steps:
     """Train a network on labelled images, and evaluate it on the test set.
 
     The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
@@ -35,12 +38,13 @@ def run(recipe: ClassificationRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: network, data and settings; with `resume`, the run's own recipe is followed.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `recipe` (the settings that were followed), `network`, `unread` (number of files that
-        could not be used), `train` (number of training images), `epochs` (`Epoch.to_json()` of each one run
-        now), `test` (`Evaluation.to_json()`) and `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; JSON fields `recipe` (the settings that were followed),
+        `network`, `unread` (number of files that could not be used), `train` (number of training images),
+        `epochs` (`Epoch.to_json()` of each one run now), `test` (`Evaluation.to_json()`) and `out` (the
+        folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -54,20 +58,23 @@ def run(recipe: ClassificationRecipe, shell: Shell) -> VerbResult:
     plan = _followed(recipe)
     lesson = learn.setup_training(plan)
     for note in lesson.notes:
-        shell.log(note)
-    place = shell.out or recipe.resume or results.named(f"train-{lesson.net.name}")
-    inputs.say_notes(lesson.train, shell)
+        workspace.log(note)
+    place = workspace.out or recipe.resume or results.named(f"train-{lesson.net.name}")
+    inputs.say_notes(lesson.train, workspace)
     epochs: list[Epoch] = []
-    with shell.progress("training", 1.0) as progress:
-        for event in learn.iter_train_run(lesson.net, lesson.train, lesson.test, recipe, out=place):
-            if isinstance(event, learn.Epoch):
-                epochs.append(event)
-            progress.update(event.done, _news(event))
+
+    def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
+        if isinstance(event, learn.Epoch):
+            epochs.append(event)
+        return Progress(event.done, _news(event), lambda: None)
+
+    signals.working()
+    yield from mapped(learn.iter_train_run(lesson.net, lesson.train, lesson.test, recipe, out=place), convert)
     tested = learn.evaluate(lesson.net, lesson.test)
     unread = len({problem.path for problem in (*lesson.train.problems, *lesson.test.problems)})
     if unread:
-        shell.log(f"{unread} files could not be used. See: convscope data check {plan.data}")
-    data = {
+        workspace.log(f"{unread} files could not be used. See: convscope data check {plan.data}")
+    document = {
         "recipe": plan.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": lesson.net.name,
         "unread": unread,
@@ -76,7 +83,7 @@ def run(recipe: ClassificationRecipe, shell: Shell) -> VerbResult:
         "test": tested.to_json(),
         "out": str(place),
     }
-    return VerbResult(data, lambda: _table(epochs, tested))
+    yield finished(document)
 
 
 def _followed(recipe: ClassificationRecipe) -> ClassificationRecipe:
@@ -99,28 +106,3 @@ def _news(event: "Epoch | TrainProgress") -> str:
     tested = f"  test {event.test_accuracy:.2%}" if event.test_accuracy is not None else ""
     worst = f"  {event.worst}" if event.worst else ""
     return f"epoch {event.index}/{event.epochs}  loss {event.train_loss:.3f}{tested}{worst}"
-
-
-def _table(epochs: "list[Epoch]", tested: "Evaluation") -> Any:
-    from rich.console import Group
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("epoch", "loss", "right", "test loss", "test right", "images/s", "seconds"):
-        table.add_column(head, justify="right")
-    for e in epochs:
-        tests = (_number(e.test_loss, ".4f"), _number(e.test_accuracy, ".2%"))
-        numbers = (
-            f"{e.train_loss:.4f}",
-            f"{e.train_accuracy or 0:.2%}",
-            *tests,
-            f"{e.images_per_second:,.0f}",
-        )
-        table.add_row(str(e.index), *numbers, f"{e.seconds:.1f}")
-    worst = f"; most often {tested.worst}" if tested.worst else ""
-    line = f"{tested.accuracy:.2%} of {len(tested.labels):,} test pictures are right{worst}."
-    return Group(table, line, *([tested.caveat] if tested.caveat else []))
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)

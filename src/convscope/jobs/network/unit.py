@@ -9,13 +9,15 @@ is kept. Ctrl-C keeps what there is.
     convscope unit efficientnet_lite0 output:tench --data photographs
 """
 
+from collections.abc import Generator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import Interrupted, UsageError
-from convscope.printable import printable
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, mapped, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.progress import Progress
 from convscope.see.units import UnitRecipe
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 schema = UnitRecipe
 
 
-def run(recipe: UnitRecipe, shell: Shell) -> VerbResult:
+def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
     """Report on one unit: statistics, extreme and synthetic images, receptive fields.
 
     Uses the index of `convscope units` if there is one; else indexes the unit's layer first, and keeps the
@@ -34,74 +36,59 @@ def run(recipe: UnitRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: network, unit, data, index, number of images and steps of the synthesis.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `place`, `label`, `images` (how many were indexed), `top` and `bottom` (the images
-        at both ends, with position and class), `mean`, `std`, `silent` (share of images for which the unit is
-        inactive), `dead`, `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`,
-        `share_of_top`), `percentile` (per cent of images with a smaller peak than the synthetic one), `made`
-        and `made_against` (the maximising and minimising image: `value`, `silent`), `receptive_field` and
-        `effective_field` (in pixels, or null) and `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; JSON fields `net`, `place`, `label`, `images` (how many were
+        indexed), `top` and `bottom` (the images at both ends, with position and class), `mean`, `std`,
+        `silent` (share of images for which the unit is inactive), `dead`, `saturated`, `histogram` (`edges`,
+        `counts`), `classes` (by name: `mean`, `share_of_top`), `percentile` (per cent of images with a
+        smaller peak than the synthetic one), `made` and `made_against` (the maximising and minimising image:
+        `value`, `silent`), `receptive_field` and `effective_field` (in pixels, or null) and `out` (the
+        folder).
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the index and the page so far are kept (exit code 130).
+        Interrupted: stopped; the index and the page so far are kept (exit code 130).
         UsageError: the place is not one unit, or the index has fewer images than are wanted (exit code 2).
         DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.cli.core.provenance import stamp
-    from convscope.show.pages import unit
-
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    data = inputs.samples(recipe.data, net, recipe, shell)
-    with shell.folder(f"unit-{net.name}-{recipe.place}") as folder:
-        portrait, step = _portrayed(net, data, recipe, shell)
-        html = unit.page(
-            portrait,
-            net,
-            data=data.name,
-            command=recipe.command(),
-            seed=recipe.seed,
-            skipped=len(data.problems),
-        )
-        (folder.path / "unit.html").write_text(html, encoding="utf-8")
-        pictures.save(unit.sheet(portrait, net), folder.path / "unit.png", stamp(recipe))
-        if step is not None:
-            raise Interrupted(
-                f"stopped at {step}; the page with the pictures so far is in {folder.place}",
-                hint="Run the same command with another --out to finish.",
-            )
-    found = _data(portrait)
-    return VerbResult(
-        {"net": net.name, **found, "out": str(folder.place)}, lambda: _lines(portrait, folder.place)
-    )
-
-
-def _portrayed(
-    net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shell
-) -> "tuple[UnitReport, str | None]":
-    """Return the report, and the step at which it was stopped; None if it is complete."""
     from convscope.see.units import iter_unit_report
 
-    index, last = _indexed(net, data, recipe, shell), None
-    with shell.progress(f"portrait of {recipe.place}", 1.0) as progress:
-        try:
-            for last in iter_unit_report(
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
+    data = inputs.samples(recipe.data, net, recipe, workspace)
+    with workspace.folder(f"unit-{net.name}-{recipe.place}") as folder:
+        index = yield from _indexed(net, data, recipe)
+        document = yield from save_results(
+            iter_unit_report(
                 net, recipe.place, data, index=index, top_k=recipe.top_k, steps=recipe.steps, seed=recipe.seed
-            ):
-                progress.update(last.done, last.note)
-        except KeyboardInterrupt:
-            if last is None or last.so_far is None:
-                raise
-            return last.so_far(), last.note
-    if last is None or last.so_far is None:
-        raise RuntimeError("the last step holds the portrait")
-    return last.so_far(), None
+            ),
+            lambda report: _save(report, net, data, recipe, folder),
+            lambda _, message: (
+                f"stopped at {message}; the page with the pictures so far is in {folder.place}"
+            ),
+        )
+    yield finished({**document, "out": str(folder.place)})
 
 
-def _indexed(net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shell) -> "UnitIndex":
+def _save(
+    report: "UnitReport", net: "Net", data: "LabelledImages", recipe: UnitRecipe, folder: ResultFolder
+) -> Document:
+    from convscope.jobs.provenance import stamp
+    from convscope.show.pages import unit
+
+    html = unit.page(
+        report, net, data=data.name, command=recipe.command(), seed=recipe.seed, skipped=len(data.problems)
+    )
+    folder.save_page(html, "unit.html", report.place)
+    folder.save_image(unit.sheet(report, net), "unit.png", stamp(recipe), report.place)
+    return {"net": net.name, **_data(report)}
+
+
+def _indexed(
+    net: "Net", data: "LabelledImages", recipe: UnitRecipe
+) -> "Generator[Progress[Document | None], None, UnitIndex]":
     """Return the index that is named or cached; else index this layer into the user's cache."""
-    from convscope.see.units import iter_index_units, known_index, one_unit, open_index, storage
+    from convscope.see.units import INDEXING, iter_index_units, known_index, one_unit, open_index, storage
 
     place = one_unit(net, recipe.place)
     if recipe.index:
@@ -118,36 +105,40 @@ def _indexed(net: "Net", data: "LabelledImages", recipe: UnitRecipe, shell: Shel
     if found is not None:
         return found
     wanted = {"places": [str(place.layer_only)], "k": recipe.top_k, "batch": recipe.batch}
-    folder, last = storage.cache_dir(net, data) / storage.cache_key(wanted), None
-    with shell.progress(f"indexing {place.layer_only}", len(data)) as progress:
-        try:
-            for last in iter_index_units(
-                net, data, [place.layer_only], k=recipe.top_k, batch=recipe.batch, folder=folder
-            ):
-                progress.update(last.done, f"{last.done:,} of {last.total:,} images")
-        except KeyboardInterrupt:
-            done = f"{last.done:,} of {last.total:,} images" if last is not None else "what was done before"
-            raise Interrupted(
-                f"stopped; {done} are kept in {folder}", hint="Run the same command again to go on."
-            ) from None
+    folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
+    last: Progress[UnitIndex] | None = None
+
+    def convert(step: "Progress[UnitIndex]") -> Progress[Document | None]:
+        nonlocal last
+        last = step
+        return Progress(INDEXING * step.fraction, step.message, lambda: None)
+
+    steps = iter_index_units(net, data, [place.layer_only], k=recipe.top_k, batch=recipe.batch, folder=folder)
+    try:
+        yield from mapped(steps, convert)
+    except KeyboardInterrupt:
+        done = last.message if last is not None else "what was done before"
+        raise Interrupted(
+            f"stopped; {done} are kept in {folder}", hint="Run the same command again to go on."
+        ) from None
     if last is None:
         raise RuntimeError("the last step holds the index")
-    return last.index()
+    return last.result()
 
 
-def _data(portrait: "UnitReport") -> dict[str, Any]:
-    entry = portrait.entry
+def _data(report: "UnitReport") -> dict[str, Any]:
+    entry = report.entry
     ends = {
         name: [
-            {**asdict(e), "position": list(e.position), "class": portrait.classes[e.label]} for e in examples
+            {**asdict(e), "position": list(e.position), "class": report.classes[e.label]} for e in examples
         ]
         for name, examples in (("top", entry.top), ("bottom", entry.bottom))
     }
-    means = zip(portrait.classes, entry.by_class.tolist(), entry.class_shares.tolist(), strict=True)
-    known, measured = portrait.field, portrait.effective
+    means = zip(report.classes, entry.by_class.tolist(), entry.class_shares.tolist(), strict=True)
+    known, measured = report.field, report.effective
     return {
-        "place": portrait.place,
-        "label": portrait.label,
+        "place": report.place,
+        "label": report.label,
         "images": entry.images,
         **ends,
         "mean": entry.mean,
@@ -157,28 +148,9 @@ def _data(portrait: "UnitReport") -> dict[str, Any]:
         "saturated": entry.saturated,
         "histogram": {"edges": entry.edges.tolist(), "counts": entry.counts.tolist()},
         "classes": {name: {"mean": mean, "share_of_top": share} for name, mean, share in means},
-        "percentile": portrait.percentile,
-        "made": {"value": portrait.maximizing.value, "silent": portrait.maximizing.silent},
-        "made_against": {"value": portrait.minimizing.value, "silent": portrait.minimizing.silent},
+        "percentile": report.percentile,
+        "made": {"value": report.maximizing.value, "silent": report.maximizing.silent},
+        "made_against": {"value": report.minimizing.value, "silent": report.minimizing.silent},
         "receptive_field": list(known.size) if known is not None else None,
         "effective_field": measured.size if measured is not None else None,
     }
-
-
-def _lines(portrait: "UnitReport", place: Any) -> str:
-    entry = portrait.entry
-    name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
-    lines = [
-        f"{name}: at most {entry.top[0].value:.4g}, "
-        f"silent for {entry.inactive_fraction:.1%} of {entry.images:,} images",
-        f"the image made for it: {portrait.maximizing.value:.4g}, "
-        f"more than {portrait.percentile:.1f}% of them",
-    ]
-    for made, name in ((portrait.maximizing, "for"), (portrait.minimizing, "against")):
-        if made.silent:
-            lines.append(f"the picture made {name} it says nothing: no gradient moved it, or none was left")
-    if portrait.effective is not None and portrait.field is not None and portrait.field.axes:
-        size = "×".join(map(str, portrait.field.size))
-        lines.append(f"sees {size} pixels; moved by an area of {portrait.effective.size:.1f} squared")
-    lines.append(f"The page: {place / 'unit.html'}  (open it in a browser)")
-    return "\n".join(map(printable, lines))

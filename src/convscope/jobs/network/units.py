@@ -8,55 +8,67 @@ several processes: torchrun --nproc-per-node 4 -m convscope units NET --data FOL
     convscope units efficientnet_lite0 --data photographs
 """
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs
-from convscope.cli.core.shell import Shell, VerbResult
+from convscope import signals
 from convscope.errors import Interrupted
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs.workspace import Workspace
+from convscope.progress import Progress
 from convscope.see.units import UnitsRecipe
 
 if TYPE_CHECKING:
     from convscope.nets import Net
-    from convscope.see.units import IndexingProgress, ProcessShard, UnitIndex
+    from convscope.see.units import UnitIndex
     from convscope.worlds import LabelledImages
 
 schema = UnitsRecipe
 
 
-def run(recipe: UnitsRecipe, shell: Shell) -> VerbResult:
+def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
     """Index the units of all layers in one pass over data: extreme images and statistics.
 
     Writes the index into `--index`, or into a folder of the user's cache. An index that was stopped is
     continued when the same recipe runs again. Under `torchrun`, each process indexes its shard; the first one
-    returns the result, and the others exit with code 0.
+    returns the result, and the others have none.
 
     Args:
         recipe: network, data, layers, number of images to keep per unit, batch size and index folder.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `data`, `images`, `units` (their number), `layers`, `problems` (files that could
-        not be read), `index` (the folder) and `seconds`; exit code 0. Each layer has `place`, `units`, `map`
-        (size of the feature map), `dead` and `saturated` (indices of units), `silent` (mean share of images
-        for which a unit is inactive), `loudest` (the unit with the highest peak) and `peak`.
+    Yields:
+        The progress with the document so far; JSON fields `net`, `data`, `images`, `units` (their number),
+        `layers`, `problems` (files that could not be read), `index` (the folder) and `seconds`. Each layer
+        has `place`, `units`, `map` (size of the feature map), `dead` and `saturated` (indices of units),
+        `silent` (mean share of images for which a unit is inactive), `loudest` (the unit with the highest
+        peak) and `peak`.
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the index so far is kept (exit code 130).
+        Interrupted: stopped; the index so far is kept (exit code 130).
         UsageError: the network does not take one image (exit code 2).
         DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.see.units import shard_from_env, storage
+    from convscope.see.units import iter_index_units, shard_from_env, storage
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, shell))
-    data = inputs.samples(recipe.data, net, recipe, shell)
+    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
+    data = inputs.samples(recipe.data, net, recipe, workspace)
     folder = _folder(recipe, net, data)
+    signals.working()
+    started = time.monotonic()
     with shard_from_env() as shard:
-        last = _passed(recipe, shell, (net, data), folder, shard)
+        steps = iter_index_units(
+            net, data, recipe.places, k=recipe.top_k, batch=recipe.batch, folder=folder, shard=shard
+        )
+        yield from _passed(steps, len(data) / shard.count, folder, shown=shard.rank == 0)
         if shard.rank:
-            raise SystemExit(0)  # the first process answers for all
+            return
+    seconds = round(time.monotonic() - started, 2)
     index = storage.read(folder)
-    found = {
+    document = {
         "net": net.name,
         "data": data.name,
         "images": index.fingerprint["images"],
@@ -64,42 +76,28 @@ def run(recipe: UnitsRecipe, shell: Shell) -> VerbResult:
         "layers": [_layer(index, layer.place) for layer in index.layers],
         "problems": list(index.problems),
         "index": str(folder),
-        "seconds": last,
+        "seconds": seconds,
     }
-    return VerbResult(found, lambda: _table(found))
+    yield finished(document)
 
 
-def _passed(
-    recipe: UnitsRecipe,
-    shell: Shell,
-    subject: "tuple[Net, LabelledImages]",
-    folder: Path,
-    shard: "ProcessShard",
-) -> float:
-    """Index the units with live progress, and return the seconds it took."""
-    import time
+def _passed(steps: "Iterator[Progress[UnitIndex]]", images: float, folder: Path, *, shown: bool) -> Steps:
+    """Yield the progress of a pass over a number of images; without words where another process has them."""
+    started, last = time.monotonic(), "what was done before"
 
-    from convscope.see.units import iter_index_units
+    def convert(step: "Progress[UnitIndex]") -> Progress[Document | None]:
+        nonlocal last
+        last = step.message
+        speed = step.fraction * images / max(time.monotonic() - started, 1e-9)
+        words = f"{step.message}, {speed:,.0f} a second" if shown else ""
+        return Progress(step.fraction, words, lambda: None)
 
-    net, data = subject
-    started, last = time.monotonic(), None
-    quiet = Shell(quiet=True) if shard.rank else shell
     try:
-        with quiet.progress("indexing", len(data) / shard.count) as progress:
-            steps = iter_index_units(
-                net, data, recipe.places, k=recipe.top_k, batch=recipe.batch, folder=folder, shard=shard
-            )
-            for last in steps:
-                speed = last.done / max(time.monotonic() - started, 1e-9)
-                progress.update(last.done, f"{last.done:,} of {last.total:,} images, {speed:,.0f} a second")
+        yield from mapped(steps, convert)
     except KeyboardInterrupt:
-        raise _stopped(last, folder) from None
-    return round(time.monotonic() - started, 2)
-
-
-def _stopped(last: "IndexingProgress | None", folder: Path) -> Interrupted:
-    done = f"{last.done:,} of {last.total:,} images" if last is not None else "what was done before"
-    return Interrupted(f"stopped; {done} are kept in {folder}", hint="Run the same command again to go on.")
+        raise Interrupted(
+            f"stopped; {last} are kept in {folder}", hint="Run the same command again to go on."
+        ) from None
 
 
 def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
@@ -126,25 +124,3 @@ def _layer(index: "UnitIndex", place: str) -> dict[str, Any]:
         "loudest": int(peaks.argmax()),
         "peak": float(peaks.max()),
     }
-
-
-def _table(found: dict[str, Any]) -> Any:
-    from rich.console import Group
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "units", "map", "dead", "saturated", "silent for", "loudest unit"):
-        table.add_column(head, justify="left" if head == "layer" else "right")
-    for layer in found["layers"]:
-        table.add_row(
-            layer["place"].replace("[", r"\["),
-            f"{layer['units']:,}",
-            "×".join(map(str, layer["map"])),
-            str(len(layer["dead"]) or ""),
-            str(len(layer["saturated"]) or ""),
-            f"{layer['silent']:.0%}",
-            f"{layer['loudest']} ({layer['peak']:.4g})",
-        )
-    problems = f"; {len(found['problems'])} files could not be read" if found["problems"] else ""
-    words = f"{found['units']:,} units over {found['images']:,} images of {found['data']}{problems}"
-    return Group(table, words, f"The index: {found['index']}")

@@ -10,13 +10,15 @@ they are.
     convscope visualize efficientnet_lite0 --journey --size 128
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.errors import Interrupted, UsageError
+from convscope.errors import UsageError
+from convscope.jobs import inputs, pictures
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.progress import Progress
 from convscope.see.visualization import VisualizeRecipe
 
 if TYPE_CHECKING:
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
 
     from convscope.nets import Net
     from convscope.see import Visualization
-    from convscope.see.visualization import LayerStop, VisualizationProgress
+    from convscope.see.visualization import LayerStop
 
 schema = VisualizeRecipe
 
 
-def run(recipe: VisualizeRecipe, shell: Shell) -> VerbResult:
+def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
     """Synthesise images that maximise activations (feature visualisation), and save them.
 
     Writes a PNG for each image, `sheet.png` with all of them, `film.png` with the steps of `--save-steps`,
@@ -40,39 +42,29 @@ def run(recipe: VisualizeRecipe, shell: Shell) -> VerbResult:
     Args:
         recipe: network, places (units, neurons, layers or sums) and settings of the optimisation; with
             `journey`, units of layers from the first to the last are chosen.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `net`, `pictures` (entries with `place`, `score`, the objective of the final image without
-        transforms and penalties, and `picture`, the file name), `silent` (places whose images carry no
-        information), `unmoved` (places whose gradient was 0 in every step) and `out` (the folder); exit code
-        0.
+    Yields:
+        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, `score`,
+        the objective of the final image without transforms and penalties, and `picture`, the file name),
+        `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
+        step) and `out` (the folder).
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the images so far are saved (exit code 130).
+        Interrupted: stopped; the images so far are saved (exit code 130).
         UsageError: the network does not take one image or signal, or a place is invalid (exit code 2).
         DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    net = _drawable(inputs.network(recipe.net, recipe, shell))
+    net = _drawable(inputs.network(recipe.net, recipe, workspace))
     stops = _stops(net, recipe)
     work = recipe.model_copy(update={"places": [p for s in stops for p in s.places]}) if stops else recipe
-    with shell.folder(f"{'journey' if stops else 'visualize'}-{net.name}") as folder:
-        last, stopped = _ascended(net, work, shell)
-        made = last.visualization()
-        found = _save(net, made, stops, recipe, folder.path)
-        if stopped:
-            raise Interrupted(
-                f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
-                hint="Run the same command with another --out to finish.",
-            )
-    data = {
-        "net": net.name,
-        "pictures": found,
-        "silent": list(made.silent),
-        "unmoved": list(made.unmoved),
-        "out": str(folder.place),
-    }
-    return VerbResult(data, lambda: _table(found, made))
+    with workspace.folder(f"{'journey' if stops else 'visualize'}-{net.name}") as folder:
+        document = yield from save_results(
+            _ascended(net, work),
+            lambda made: _save(net, made, stops, recipe, folder),
+            lambda made, _: f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
+        )
+    yield finished({**document, "out": str(folder.place)})
 
 
 def _drawable(net: "Net") -> "Net":
@@ -106,42 +98,33 @@ def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
     return torch.stack(opened)
 
 
-def _ascended(net: "Net", recipe: VisualizeRecipe, shell: Shell) -> "tuple[VisualizationProgress, bool]":
+def _ascended(net: "Net", recipe: VisualizeRecipe) -> "Iterator[Progress[Visualization]]":
     from convscope.see.visualization import iter_visualize
 
-    last = None
-    with shell.progress("ascending", 1.0) as progress:
-        try:
-            for last in iter_visualize(net, recipe, photographs=_photographs(net, recipe)):
-                share = (last.done + len(last.current.scores) * last.step / max(last.steps, 1)) / last.total
-                progress.update(
-                    share, f"step {last.step} of {last.steps}, score {float(last.current.scores.mean()):.4g}"
-                )
-        except KeyboardInterrupt:
-            if last is None:
-                raise
-            return last, True
-    if last is None:
-        raise Interrupted("stopped before the first step")
-    return last, False
+    return iter_visualize(net, recipe, photographs=_photographs(net, recipe))
 
 
 def _save(
-    net: "Net", made: "Visualization", stops: "Sequence[LayerStop]", recipe: VisualizeRecipe, folder: Path
-) -> list[dict[str, Any]]:
-    from convscope.cli.core.provenance import stamp
+    net: "Net",
+    made: "Visualization",
+    stops: "Sequence[LayerStop]",
+    recipe: VisualizeRecipe,
+    folder: ResultFolder,
+) -> Document:
+    from convscope.jobs.provenance import stamp
 
     mark = stamp(made.execution.model_copy(update={"places": recipe.places}))
     found: list[dict[str, Any]] = []
     images = [_picture(net, image) for image in made.images]
     for place, image, score in zip(made.places, images, made.clean_scores.tolist(), strict=True):
         name = pictures.file_name(place, [f["picture"] for f in found])
-        pictures.save(image, folder / name, mark)
+        folder.save_image(image, name, mark, place)
         found.append({"place": place, "score": score, "picture": name})
-    pictures.save(_sheet(net, made, images, stops), folder / "sheet.png", mark)
+    folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)
-    return found
+    silent, unmoved = list(made.silent), list(made.unmoved)
+    return {"net": net.name, "pictures": found, "silent": silent, "unmoved": unmoved}
 
 
 def _picture(net: "Net", image: "Tensor") -> "Image":
@@ -190,7 +173,7 @@ def _facts(stop: "LayerStop") -> list[str]:
 
 
 def _save_film(
-    net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: Path, mark: dict[str, Any]
+    net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: ResultFolder, mark: dict[str, Any]
 ) -> None:
     from convscope.show.images import contact_sheet
 
@@ -201,24 +184,10 @@ def _save_film(
             contact_sheet.Row(place, [_picture(net, images[i]) for _, images in moments], (), words)
             for i, place in enumerate(made.places)
         ]
-        pictures.save(contact_sheet.sheet(rows), folder / "film.png", mark)
+        folder.save_image(contact_sheet.sheet(rows), "film.png", mark, "the pictures as they came about")
     if recipe.animate:
         taken: list[str] = []
         for i, place in enumerate(made.places):
             taken.append(pictures.file_name(place, taken))
             frames = [_picture(net, images[i]) for _, images in made.film]
-            contact_sheet.animation(frames, (folder / taken[-1]).with_suffix(".webp"), mark)
-
-
-def _table(found: list[dict[str, Any]], made: "Visualization") -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("place", "activation", "picture", ""):
-        table.add_column(head)
-    for entry in found:
-        note = "silent: nothing that was tried makes it fire" if entry["place"] in made.silent else ""
-        if entry["place"] in made.unmoved:
-            note = pictures.UNMOVED
-        table.add_row(entry["place"], f"{entry['score']:.5g}", entry["picture"], note)
-    return table
+            folder.save_animation(frames, str(Path(taken[-1]).with_suffix(".webp")), mark, place)

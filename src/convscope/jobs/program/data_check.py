@@ -8,38 +8,31 @@ exit code is 0 when all is well, and 3 when something is not; remarks alone do n
     convscope data check photographs
 """
 
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.errors import DataError
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.workspace import Workspace
 from convscope.worlds.recipe import DataCheckRecipe
 
 schema = DataCheckRecipe
 
 
-def run(recipe: DataCheckRecipe, shell: Shell) -> VerbResult:
+def run(recipe: DataCheckRecipe, workspace: Workspace) -> Steps:
     """Check a folder of images for unreadable files, empty classes, duplicates and an odd folder structure.
 
     Writes no file of its own; `--out` saves the JSON document.
 
     Args:
         recipe: folder, whether to look for duplicates, and the largest number of pixels of an image.
-        shell: shows log lines.
+        workspace: what is logged.
 
     Returns:
         JSON field `report`: all fields of the check, `ok`, `total` (images) and `kinds` (number of problems
-        of each kind). The exit code is 0 if the report is ok, with or without remarks, else 3.
+        of each kind).
 
     Raises:
         DataError: the folder is missing, or is not a folder (exit code 3).
     """
     from convscope import worlds
 
-    shell.log(f"Looking at every file below {recipe.folder}")
+    workspace.log(f"Looking at every file below {recipe.folder}")
     report = worlds.check(recipe.folder, duplicates=recipe.duplicates, most_pixels=recipe.most_pixels)
-    verdict = "All is well."
-    if report.remarks:
-        verdict = "Usable; see the remarks."
-    if not report.ok:
-        skipped = "; training skips the files that cannot be read" * bool(report.problems)
-        verdict = f"Something is not well{skipped}."
-    code = 0 if report.ok else DataError.exit_code
-    return VerbResult({"report": report.to_json()}, lambda: f"{report}\n{verdict}", code)
+    yield finished({"report": report.to_json()})

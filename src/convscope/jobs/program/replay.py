@@ -11,8 +11,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from convscope.cli.core.shell import Shell, VerbResult
 from convscope.errors import DataError, UsageError, nearest
+from convscope.jobs import inputs, provenance, registry
+from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs.workspace import Workspace
+from convscope.progress import Progress
 from convscope.recipe import Recipe
 
 
@@ -28,50 +31,60 @@ class ReplayRecipe(Recipe):
 schema = ReplayRecipe
 
 
-def run(recipe: ReplayRecipe, shell: Shell) -> VerbResult:
+def run(recipe: ReplayRecipe, workspace: Workspace) -> Steps:
     """Run the verb of a saved recipe again, and compare the images if the recipe came from a PNG.
 
     Writes what that verb writes.
 
     Args:
         recipe: the file with the recipe.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        The JSON fields of the verb, and `replayed`: `file`, `verb`, `versions_differ` (one text for each
-        package) and `same_picture` (whether all pixels are equal; null where there is nothing to compare).
-        The exit code is that of the verb, also for a different image.
+    Yields:
+        The progress of the verb with its document so far: its JSON fields, and `replayed`: `file`, `verb`,
+        `versions_differ` (one text for each package) and `same_picture` (whether all pixels are equal; null
+        where there is nothing to compare).
 
     Raises:
         DataError: the file holds no recipe, or one that is invalid or of an unknown verb (exit code 3).
         MissingError: the recipe's device is not here (exit code 4).
         ConvscopeError: whatever the verb raises.
     """
-    from convscope.cli.core import command, inputs, provenance
-    from convscope.cli.verbs import VERBS
-
     source = Path(recipe.file)
     values = provenance.read(source)
     if source.suffix.lower() == ".png" and source.is_file():
         _pixels(source)  # a picture that cannot be compared is met before the work, not after
     verb, before = values.pop("verb"), values.pop("versions", {})
     values.pop("out", None)
-    if verb not in VERBS or verb == ReplayRecipe.verb:
-        raise DataError("a recipe of a verb that exists", received=verb, hint=nearest(verb, VERBS))
+    if verb not in registry.JOBS or verb == ReplayRecipe.verb:
+        raise DataError("a recipe of a verb that exists", received=verb, hint=nearest(verb, registry.JOBS))
     differ = _differences(before, provenance.versions())
     if differ:
-        shell.log("Made with other versions, so the last bits may differ: " + "; ".join(differ))
-    module = command.load(verb)
+        workspace.log("Made with other versions, so the last bits may differ: " + "; ".join(differ))
+    module = registry.load(verb)
     try:
         inner = module.schema.parse(values)
     except UsageError as error:  # what is wrong is in the file, not in the request
         raise DataError(f"{error.expected}, in {source}", received=error.received, hint=error.hint) from None
     inputs.require_device(inner)
-    shell.log(f"Again: {inner.command()}")
-    answer = module.run(inner, shell)
-    same = _compare(source, answer.data.get("out"))
-    replayed = {"file": recipe.file, "verb": verb, "versions_differ": differ, "same_picture": same}
-    return VerbResult({**answer.data, "replayed": replayed}, lambda: _shown(answer, same), answer.code)
+    workspace.log(f"Again: {inner.command()}")
+    replayed = {"file": recipe.file, "verb": verb, "versions_differ": differ, "same_picture": None}
+    last: Progress[Document | None] | None = None
+
+    def convert(step: Progress[Document | None]) -> Progress[Document | None]:
+        nonlocal last
+        last = step
+        return Progress(step.fraction, step.message, lambda: _with(step.result(), replayed))
+
+    yield from mapped(module.run(inner, workspace), convert)
+    made = None if last is None else last.result()
+    if made is not None:
+        same = _compare(source, made.get("out"))
+        yield finished({**made, "replayed": {**replayed, "same_picture": same}})
+
+
+def _with(document: Document | None, replayed: dict[str, Any]) -> Document | None:
+    return None if document is None else {**document, "replayed": replayed}
 
 
 def _differences(before: Any, now: dict[str, str]) -> list[str]:
@@ -107,13 +120,3 @@ def _pixels(path: Path) -> Any:
     from convscope.worlds.images import decode
 
     return decode.open_stored(decode.read_bytes(path), str(path))
-
-
-def _shown(answer: VerbResult, same: bool | None) -> Any:
-    from rich.console import Group
-
-    verdict = {True: "The same picture, bit for bit.", False: "A different picture.", None: ""}[same]
-    shown = answer.render()
-    if not verdict:
-        return shown
-    return Group(*(shown.split("\n") if isinstance(shown, str) else [shown]), verdict)

@@ -6,16 +6,19 @@ step, a neuron as a computation graph, the whole network, its training, and what
     convscope tour
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.printable import printable
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import Artifact, Workspace
 from convscope.show.report.recipe import TourRecipe
+
+if TYPE_CHECKING:
+    from convscope.show import TourResult
 
 schema = TourRecipe
 
 
-def run(recipe: TourRecipe, shell: Shell) -> VerbResult:
+def run(recipe: TourRecipe, workspace: Workspace) -> Steps:
     """Train networks on the bundled digits, visualise them, and write an illustrated report.
 
     Writes `report.html`, `digit.png` (the digit that is followed through the network) and a folder with each
@@ -23,32 +26,26 @@ def run(recipe: TourRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: epochs, steps of the synthesis, class of the digit that is followed, device and seed.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
-    Returns:
-        JSON fields `report` (path of the page), `accuracy` (test accuracy of each network, 0 to 1), `seconds`
-        and `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; JSON fields `report` (path of the page), `accuracy` (test
+        accuracy of each network, 0 to 1), `seconds` and `out` (the folder).
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the finished chapters are kept (exit code 130).
-        MissingError: the device is not here (exit code 4).
+        Interrupted: stopped; the finished chapters are kept (exit code 130).
     """
-    from convscope.cli.core.inputs import device
-    from convscope.show.report.events import Written
-    from convscope.show.report.tour import tour
+    from convscope.show import iter_tour
 
-    device(recipe.device)
-    written = None
-    with shell.folder("tour") as folder, shell.progress("tour", 1.0) as progress:
-        for event in tour(recipe, folder.path, shown=folder.place):
-            progress.update(event.done, event.note)
-            written = event if isinstance(event, Written) else written
-    report = folder.place / "report.html"
-    found: dict[str, Any] = {"accuracy": written.accuracy, "seconds": written.seconds} if written else {}
-    data = {"report": str(report), **found, "out": str(folder.place)}
-    return VerbResult(data, lambda: _lines(report, found))
+    with workspace.folder("tour") as folder:
+        document = yield from save_results(
+            iter_tour(recipe, folder.path, shown=folder.place),
+            _document,
+            lambda _made, message: f"stopped at {message}; what there is is in {folder.place}",
+        )
+    workspace.artifacts.append(Artifact("report.html", "page", "the report"))
+    yield finished({"report": str(folder.place / "report.html"), **document, "out": str(folder.place)})
 
 
-def _lines(report: Any, found: dict[str, Any]) -> str:
-    lines = [f"{name}: {share:.1%} of test digits right" for name, share in found.get("accuracy", {}).items()]
-    return "\n".join([*lines, f"The report: {printable(report)}  (open it in a browser)"])
+def _document(made: "TourResult") -> Document:
+    return {"accuracy": made.accuracy, "seconds": made.seconds}

@@ -8,9 +8,10 @@ Encoder, decoder and the banks that are there stay as they are, bit for bit; onl
 
 from typing import TYPE_CHECKING
 
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs.style import training
-from convscope.cli.verbs.style.training_recipes import StyleAddRecipe
+from convscope.jobs.job import Steps
+from convscope.jobs.style import training
+from convscope.jobs.style.training_recipes import StyleAddRecipe
+from convscope.jobs.workspace import Workspace
 
 if TYPE_CHECKING:
     from convscope.learn.style.setup import StyleTrainingSetup
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
 schema = StyleAddRecipe
 
 
-def run(recipe: StyleAddRecipe, shell: Shell) -> VerbResult:
+def run(recipe: StyleAddRecipe, workspace: Workspace) -> Steps:
     """Train one new filter bank of a StyleBank; encoder, decoder and the other banks stay frozen.
 
     See `training.run` for the files that are written and the errors.
 
     Args:
         recipe: StyleBank, photographs, painting and settings.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
     Returns:
-        The JSON fields of `training.run`; exit code 0.
+        The steps of `training.run`.
     """
-    return training.run(recipe, shell, _lesson)
+    return training.run(recipe, workspace, _lesson)
 
 
 def _lesson(recipe: StyleAddRecipe) -> "StyleTrainingSetup":

@@ -14,9 +14,9 @@ painted in parts that fit together.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.printable import printable
+from convscope.jobs import inputs
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.workspace import Workspace
 from convscope.use.recipe import StylizeRecipe
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 schema = StylizeRecipe
 
 
-def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
+def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
     """Stylise a photograph with a feed-forward style network, and save it as `painted.png`.
 
     The PNG contains the recipe with the model and the precision that were chosen automatically.
@@ -35,12 +35,13 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
     Args:
         recipe: photograph, model (AdaIN if a style is an image file, else the bundled StyleBank, if left
             out), styles with weights, masks, size, memory and precision.
-        shell: destination of results.
+        workspace: where the result goes.
 
-    Returns:
-        JSON fields `model`, `styles` (names of the model's styles; empty for AdaIN), `mixture` (weights by
-        style or file), `size` (`[width, height]` in pixels), `regions` (style of each mask), `seconds` (of
-        the stylisation), `precision`, `picture` (file name) and `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; JSON fields `model`, `styles` (names of the model's styles;
+        empty for AdaIN), `mixture` (weights by style or file), `size` (`[width, height]` in pixels),
+        `regions` (style of each mask), `seconds` (of the stylisation), `precision`, `picture` (file name) and
+        `out` (the folder).
 
     Raises:
         UsageError: a style or weight is invalid, or the model has no styles (exit code 2).
@@ -50,7 +51,7 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
     from time import perf_counter
 
     from convscope import nets
-    from convscope.cli.core.provenance import stamp
+    from convscope.jobs.provenance import stamp
     from convscope.use import stylize
     from convscope.use.feed_forward import is_painting, regions_of
 
@@ -63,10 +64,10 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
     started = perf_counter()
     painted = stylize(net, photo, mixture, regions=regions, memory=recipe.memory, choice=choice)
     seconds = perf_counter() - started
-    with shell.folder(f"style-apply-{net.name}") as folder:
+    with workspace.folder(f"style-apply-{net.name}") as folder:
         mark = stamp(recipe.model_copy(update={"model": model, "precision": precision}))
-        name = pictures.save(painted, folder.path / "painted.png", mark)
-    data = {
+        name = folder.save_image(painted, "painted.png", mark, ", ".join(mixture))
+    document = {
         "model": net.name,
         "styles": list(styles),
         "mixture": mixture,
@@ -77,7 +78,7 @@ def run(recipe: StylizeRecipe, shell: Shell) -> VerbResult:
         "picture": name,
         "out": str(folder.place),
     }
-    return VerbResult(data, lambda: _shown(data))
+    yield finished(document)
 
 
 def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:
@@ -111,12 +112,3 @@ def _choice(net: "Net", recipe: StylizeRecipe) -> tuple[Any, str]:
 
     choice = fastest(net) if recipe.precision == "auto" else ExecutionConfig(recipe.precision, True)
     return choice, choice.precision
-
-
-def _shown(data: dict[str, Any]) -> str:
-    mixed = ", ".join(f"{name} {share:.0%}" for name, share in data["mixture"].items())
-    where = f"; in regions {', '.join(data['regions'])}" if data["regions"] else ""
-    across, down = data["size"]
-    return printable(
-        f"{mixed}{where}: {across} x {down} pixels in {data['seconds']:.2f} s, {data['precision']}."
-    )

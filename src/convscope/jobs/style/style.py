@@ -11,24 +11,26 @@ between filters the paintings', from coarse to fine. Ctrl-C keeps the picture as
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.cli.core import inputs, pictures
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.errors import Interrupted
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.progress import Progress
 from convscope.see.style import StyleRecipe
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from convscope.see.style import StyleProblem, StyleProgress, StyleResult
+    from convscope.see.style import StyleProblem, StyleResult
 
 schema = StyleRecipe
 PICTURE, STRIP = "picture.png", "strip.png"
 
 
-def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
+def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
     """Transfer the style of paintings to an image by optimising the image (Gatys et al.).
 
     Writes `picture.png` and `strip.png` (content, paintings and result); both contain the recipe with every
@@ -37,13 +39,13 @@ def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
 
     Args:
         recipe: content, paintings, weights, mask, guides, network and settings of the optimisation.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
     Returns:
         The JSON fields of `document`, and `out` (the folder); exit code 0.
 
     Raises:
-        Interrupted: stopped with Ctrl-C; the image so far is saved (exit code 130).
+        Interrupted: stopped; the image so far is saved (exit code 130).
         UsageError: the network or a setting does not suit style transfer (exit code 2).
         DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
@@ -56,7 +58,7 @@ def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
         photos.to_tensor_uncropped(photos.open_photo(Path(path)))
         for path in ([recipe.guide, *recipe.style_guide] if recipe.guide else [])
     ]
-    net = checked(inputs.network(recipe.net, recipe, shell), recipe)
+    net = checked(inputs.network(recipe.net, recipe, workspace), recipe)
     easel = StyleProblem(
         net,
         photos.to_tensor_uncropped(content),
@@ -66,18 +68,14 @@ def run(recipe: StyleRecipe, shell: Shell) -> VerbResult:
         guide=guides[0] if guides else None,
         style_guides=guides[1:],
     )
-    shell.log(f"Style in {', '.join(map(str, easel.layers.style))}: {easel.layers.how}.")
-    with shell.folder(f"style-{Path(recipe.content).stem}") as folder:
-        last, stopped = _painted(easel, shell, folder.place)
-        painted = last.result()
-        _save(painted, paintings, folder.path)
-        if stopped:
-            raise Interrupted(
-                f"stopped at {last.size[1]}x{last.size[0]}, step {last.step}; the picture so far is in "
-                f"{folder.place}",
-                hint="Run the same command with another --out to finish.",
-            )
-    return VerbResult({**document(painted), "out": str(folder.place)}, lambda: _table(painted))
+    workspace.log(f"Style in {', '.join(map(str, easel.layers.style))}: {easel.layers.how}.")
+    with workspace.folder(f"style-{Path(recipe.content).stem}") as folder:
+        found = yield from save_results(
+            _painted(easel, folder.place),
+            lambda painted: _save(painted, paintings, folder),
+            lambda _, message: f"stopped at {message}; the picture so far is in {folder.place}",
+        )
+    yield finished({**found, "out": str(folder.place)})
 
 
 def _shades(path: str, content: "Image") -> Any:
@@ -89,28 +87,18 @@ def _shades(path: str, content: "Image") -> Any:
     return resized(shades[None], (content.height, content.width))[0]
 
 
-def _painted(easel: "StyleProblem", shell: Shell, place: Path) -> "tuple[StyleProgress, bool]":
+def _painted(easel: "StyleProblem", place: Path) -> "Iterator[Progress[StyleResult]]":
     from convscope.nets import frozen
     from convscope.see.style import iter_style_transfer
 
-    last, preview = None, _Preview(easel.recipe.preview, place)
+    preview = _Preview(easel.recipe.preview, place)
     try:
-        with shell.progress("painting", 1.0) as progress, frozen(easel.net.module):
-            for last in iter_style_transfer(easel):
-                height, width = last.size
-                progress.update(
-                    last.done, f"{width}x{height}, step {last.step} of {last.steps}, score {last.score:.4g}"
-                )
-                preview.show(last)
-    except KeyboardInterrupt:
-        if last is None:
-            raise
-        return last, True
+        with frozen(easel.net.module):
+            for step in iter_style_transfer(easel):
+                preview.show(step)
+                yield step
     finally:
         preview.close()
-    if last is None:
-        raise Interrupted("stopped before the first step")
-    return last, False
 
 
 class _Preview:
@@ -125,13 +113,13 @@ class _Preview:
         self.file: Path | None = None
         self.identity: tuple[int, int] | None = None
 
-    def show(self, stroke: "StyleProgress") -> None:
+    def show(self, step: "Progress[StyleResult]") -> None:
         """Write the image of a step if the last preview is older than the interval."""
         if self.seconds is None or (self.file and time.monotonic() - self.shown < self.seconds):
             return
         from convscope.worlds.images import photos
 
-        self._write(photos.to_pil(stroke.image()))
+        self._write(photos.to_pil(step.result().image))
         self.shown = time.monotonic()
 
     def _write(self, image: "Image") -> None:
@@ -180,15 +168,16 @@ def document(painted: "StyleResult") -> dict[str, Any]:
         `score` (the objective), `scales` (`size` as `[width, height]` and `steps` of each), `precision` and
         `unmoved` (whether the gradient was 0 in every step).
     """
+    losses = painted.losses
     return {
         "picture": PICTURE,
         "strip": STRIP,
         "size": [painted.image.shape[2], painted.image.shape[1]],
         "layers": painted.layers,
-        "style": painted.style,
-        "style_of_content": painted.style_of_content,
-        "content": painted.values,
-        "score": painted.score,
+        "style": losses.style,
+        "style_of_content": losses.style_of_content,
+        "content": losses.values,
+        "score": losses.score,
         "scales": [
             {"size": [w, h], "steps": n} for (h, w), n in zip(painted.sizes, painted.steps, strict=True)
         ],
@@ -197,27 +186,14 @@ def document(painted: "StyleResult") -> dict[str, Any]:
     }
 
 
-def _save(painted: "StyleResult", paintings: "list[Image]", folder: Path) -> None:
-    from convscope.cli.core.provenance import stamp
+def _save(painted: "StyleResult", paintings: "list[Image]", folder: ResultFolder) -> Document:
+    from convscope.jobs.provenance import stamp
     from convscope.show.images import style_sheet
     from convscope.worlds.images import photos
 
     mark = stamp(painted.settled)
     made, content = (photos.to_pil(image) for image in (painted.image, painted.content))
-    pictures.save(made, folder / PICTURE, mark)
-    pictures.save(style_sheet.strip(content, paintings, made, painted), folder / STRIP, mark)
-
-
-def _table(painted: "StyleResult") -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "compares", "missing", "of the photograph"):
-        table.add_column(head)
-    for layer, missing in painted.style.items():
-        table.add_row(layer, "style", f"{missing:.1%}", f"{painted.style_of_content[layer]:.1%}")
-    for layer, missing in painted.values.items():
-        table.add_row(layer, "content", f"{missing:.1%}", "0.0%")
-    if painted.unmoved:
-        table.add_row("", "", pictures.UNMOVED, "")
-    return table
+    folder.save_image(made, PICTURE, mark, "the picture")
+    strip = style_sheet.strip(content, paintings, made, painted)
+    folder.save_image(strip, STRIP, mark, "content, paintings and result")
+    return document(painted)

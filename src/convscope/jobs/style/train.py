@@ -12,9 +12,10 @@ exactly where it stopped.
 
 from typing import TYPE_CHECKING
 
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs.style import training
-from convscope.cli.verbs.style.training_recipes import StyleTrainRecipe
+from convscope.jobs.job import Steps
+from convscope.jobs.style import training
+from convscope.jobs.style.training_recipes import StyleTrainRecipe
+from convscope.jobs.workspace import Workspace
 
 if TYPE_CHECKING:
     from convscope.learn.style.setup import StyleTrainingSetup
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
 schema = StyleTrainRecipe
 
 
-def run(recipe: StyleTrainRecipe, shell: Shell) -> VerbResult:
+def run(recipe: StyleTrainRecipe, workspace: Workspace) -> Steps:
     """Train a fresh style network (StyleBank, Johnson et al. or AdaIN) with a perceptual loss.
 
     See `training.run` for the files that are written and the errors.
 
     Args:
         recipe: photographs, paintings, kind of network and settings.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
 
     Returns:
-        The JSON fields of `training.run`; exit code 0.
+        The steps of `training.run`.
     """
-    return training.run(recipe, shell, _lesson)
+    return training.run(recipe, workspace, _lesson)
 
 
 def _lesson(recipe: StyleTrainRecipe) -> "StyleTrainingSetup":

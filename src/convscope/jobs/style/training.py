@@ -4,12 +4,15 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from convscope.cli.core import pictures, results
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs.style.training_recipes import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
+from convscope import signals
 from convscope.errors import DataError, UsageError
+from convscope.jobs import results
+from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs.style.training_recipes import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
+from convscope.jobs.workspace import Artifact, Workspace
+from convscope.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, TrainProgress
@@ -22,7 +25,7 @@ STYLES = (StyleTrainRecipe.verb, StyleAddRecipe.verb)
 Recipe = TypeVar("Recipe", StyleTrainRecipe, StyleAddRecipe)
 
 
-def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTrainingSetup]") -> VerbResult:
+def run(recipe: Recipe, workspace: Workspace, prepare: "Callable[[Recipe], StyleTrainingSetup]") -> Steps:
     """Train a style network, then stylise some held-out photographs for a contact sheet.
 
     The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
@@ -31,20 +34,20 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTraining
 
     Args:
         recipe: settings; with `resume`, the run's own recipe is followed.
-        shell: destination of results, progress and log.
+        workspace: where the result goes, and what is logged.
         prepare: builds network, data and task from the recipe that is followed.
 
-    Returns:
-        JSON fields `recipe` (the settings that were followed), `network`, `styles` (names), `sheet` (file
-        name), `photographs` and `held_out` (numbers of training and test photographs), `epochs`
-        (`Epoch.to_json()` of each one run now) and `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; JSON fields `recipe` (the settings that were followed),
+        `network`, `styles` (names), `sheet` (file name), `photographs` and `held_out` (numbers of training
+        and test photographs), `epochs` (`Epoch.to_json()` of each one run now) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
         UsageError: no photographs are given, settings contradict each other or the run to resume, or `--out`
             is taken (exit code 2).
         DataError: photographs, paintings or the run to resume cannot be read (exit code 3).
-        Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
+        Interrupted: stopped; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
     from convscope import learn
@@ -57,20 +60,22 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTraining
             hint=f"For example: convscope {recipe.verb} photographs --style wave=great_wave.jpg",
         )
     lesson = prepare(whole)
-    place = shell.out or recipe.resume or results.named(f"{recipe.verb}-{lesson.net.name}")
+    place = workspace.out or recipe.resume or results.named(f"{recipe.verb}-{lesson.net.name}")
     if lesson.train.problems:
-        shell.log(f"{len(lesson.train.problems)} files could not be used, {len(lesson.train)} could.")
+        workspace.log(f"{len(lesson.train.problems)} files could not be used, {len(lesson.train)} could.")
     epochs: list[Epoch] = []
-    with shell.progress("teaching", 1.0) as progress:
-        events = learn.iter_train_run(
-            lesson.net, lesson.train, lesson.test, recipe, out=place, task=lesson.task
-        )
-        for event in events:
-            if isinstance(event, learn.Epoch):
-                epochs.append(event)
-            progress.update(event.done, _news(event))
+
+    def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
+        if isinstance(event, learn.Epoch):
+            epochs.append(event)
+        return Progress(event.done, _news(event), lambda: None)
+
+    signals.working()
+    events = learn.iter_train_run(lesson.net, lesson.train, lesson.test, recipe, out=place, task=lesson.task)
+    yield from mapped(events, convert)
     sheet = _sheet(lesson, whole, Path(place))
-    data = {
+    workspace.artifacts.append(Artifact(sheet, "image", "held-out photographs in each style"))
+    document = {
         "recipe": whole.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": lesson.net.name,
         "styles": list(lesson.task.styles(lesson.net)),
@@ -80,7 +85,7 @@ def run(recipe: Recipe, shell: Shell, prepare: "Callable[[Recipe], StyleTraining
         "epochs": [epoch.to_json() for epoch in epochs],
         "out": str(place),
     }
-    return VerbResult(data, lambda: _table(epochs))
+    yield finished(document)
 
 
 def resumed(recipe: Recipe) -> Recipe:
@@ -147,8 +152,8 @@ def judging(recipe: StyleTrainingRecipe) -> "PerceptualConfig":
 
 def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Path) -> str:
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
-    from convscope.cli.core.provenance import stamp
-    from convscope.show.images import contact_sheet
+    from convscope.jobs.provenance import stamp
+    from convscope.show.images import contact_sheet, png
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
@@ -158,7 +163,9 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
         photo = photos.to_pil(square.float() / 255)
         painted = [stylize(lesson.net, photo, {name: 1.0}) for name in names]
         rows.append(contact_sheet.Row("", [photo, *painted], (), ["photograph", *names]))
-    return pictures.save(contact_sheet.sheet(rows, side=160), folder / _sheet_name(folder), stamp(recipe))
+    name = _sheet_name(folder)
+    png.save(contact_sheet.sheet(rows, side=160), folder / name, stamp(recipe))
+    return name
 
 
 def _sheet_name(folder: Path) -> str:
@@ -186,19 +193,3 @@ def _news(event: "Epoch | TrainProgress") -> str:
 def _numbers(measures: "Mapping[str, float | None]") -> str:
     forms = {"content": "content off by {:.0%}", "style": "style off by {:.0%}", "psnr": "identity {:.1f} dB"}
     return "  ".join(form.format(measures[n]) for n, form in forms.items() if measures.get(n) is not None)
-
-
-def _table(epochs: "list[Epoch]") -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    heads = ("epoch", "loss", "content off", "style off", "identity dB", "squares/s", "seconds", "")
-    for head in heads:
-        table.add_column(head, justify="right" if head else "left")
-    for epoch in epochs:
-        found = {n: v for n, v in (epoch.test_measures or epoch.measures).items() if v is not None}
-        shares = [f"{found[name]:.1%}" if name in found else "" for name in ("content", "style")]
-        psnr = f"{found['psnr']:.1f}" if "psnr" in found else ""
-        speed = (f"{epoch.images_per_second:.1f}", f"{epoch.seconds:.0f}", epoch.worst)
-        table.add_row(str(epoch.index), f"{epoch.train_loss:.3f}", *shares, psnr, *speed)
-    return table

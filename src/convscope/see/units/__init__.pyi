@@ -9,6 +9,7 @@ from .health import layer_health as layer_health
 from .index import UnitIndex as UnitIndex
 from .recipe import UnitRecipe as UnitRecipe
 from .recipe import UnitsRecipe as UnitsRecipe
+from .report import INDEXING as INDEXING
 from .report import Patch as Patch
 from .report import UnitReport as UnitReport
 from .report import iter_unit_report as iter_unit_report

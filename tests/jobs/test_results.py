@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from convscope.cli.core import results
 from convscope.errors import Interrupted, UsageError
+from convscope.jobs import results
 
 
 @pytest.fixture(autouse=True)
