@@ -76,6 +76,8 @@ class Job(Iterator[Progress[Document | None]]):
         self._steps = registry.load(recipe.verb).run(recipe, workspace)
 
     def __next__(self) -> Progress[Document | None]:
+        if self.ended:
+            raise StopIteration
         try:
             if self._stop.is_set():
                 self._stop.clear()
