@@ -21,7 +21,17 @@ ROOMS = (
     "deepdream",
     "style",
 )
-PACKAGES = ("", ".nets", ".worlds", ".learn", ".see", ".use", ".show", ".jobs", *(f".see.{room}" for room in ROOMS))
+PACKAGES = (
+    "",
+    ".nets",
+    ".worlds",
+    ".learn",
+    ".see",
+    ".use",
+    ".show",
+    ".jobs",
+    *(f".see.{room}" for room in ROOMS),
+)
 
 
 def tracked() -> list[Path]:

@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 
 from convscope import nets
 from convscope.graph import TensorSpec, chain
-from convscope.graph.spec import ImageTransform
+from convscope.graph.spec import DIGIT, IMAGE, ImageTransform
 from convscope.nets import Net
 from convscope.use import classify
+from convscope.worlds import open_sample
 from convscope.worlds.datasets import digits
 from convscope.worlds.images import photos
-from convscope.worlds.opening import as_input
 
 CHAIN = "conv 4 3x3, relu, maxpool 2, flatten, dense 10"
 CONTRACTS = {
@@ -108,7 +108,7 @@ def test_python_reads_as_the_terminal_does(name, seven, tmp_path) -> None:
     assert by_file.units == by_tensor.units
     assert by_file.probabilities == pytest.approx(by_tensor.probabilities, rel=1e-5)
     torch.testing.assert_close(
-        as_input(Image.open(seven).convert("RGB"), net.input_spec), expected(name, seven)
+        open_sample(Image.open(seven).convert("RGB"), net.input_spec).input, expected(name, seven)
     )
 
 
@@ -117,5 +117,5 @@ def test_a_picture_without_ink_is_no_digit_but_may_be_a_shirt(tmp_path) -> None:
     Image.fromarray(np.full((28, 28), 130, np.uint8)).save(tmp_path / "plain.png")
     net = nets.load(str(saved("fashion", tmp_path)))
     assert 0 < classify(net, tmp_path / "plain.png").probabilities[0] <= 1
-    assert digits.train().spec.is_digit and nets.load("lenet5").input_spec.is_digit
-    assert not photos.SPEC.is_digit
+    assert digits.train().spec.kind == nets.load("lenet5").input_spec.kind == DIGIT
+    assert photos.SPEC.kind == IMAGE

@@ -235,5 +235,5 @@ def test_spec_shapes():
     spec = TensorSpec((3, 40, 100))
     assert (spec.shape, spec.size, spec.axes) == ((3, 40, 100), (40, 100), "c h w")
     assert spec.resized(8, 9).size == (8, 9)
-    assert TensorSpec((1, 50)).axes == "c w"
+    assert TensorSpec((1, 50)).axes == "c t"
     assert TensorSpec((7,)).shape == (7,)

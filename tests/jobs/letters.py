@@ -1,6 +1,6 @@
 """Count how often each letter occurs in a word, one letter after another.
 
-    convscope letters hello
+convscope letters hello
 """
 
 from typing import ClassVar

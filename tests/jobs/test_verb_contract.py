@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.jobs import letters
 
 from convscope.cli.core import app, progress
 from convscope.jobs import JOBS
-from tests.jobs import letters
 
 VERBS = {
     "letters": (["hello"], "shade = 7\n", ("shade", 7)),

@@ -9,7 +9,8 @@ from convscope.nets import wrap
 from convscope.see import filters
 from convscope.see.optimize.image_params.base import fft_image
 from convscope.see.optimize.image_params.maco import maco_image, mean_magnitude, power_law
-from convscope.show.images.input_image import image_of, kind
+from convscope.show.images.input_image import kind
+from convscope.worlds import render
 
 SIGNAL, IMAGE = TensorSpec((3, 30)), TensorSpec((3, 24, 30))
 
@@ -61,8 +62,8 @@ def test_the_phases_of_a_signal_hold_each_channels_own_strength() -> None:
 
 def test_a_signal_is_no_colour_picture() -> None:
     assert kind(SIGNAL) == "ink" and kind(IMAGE) == "photo"
-    assert image_of(torch.rand(3, 30), SIGNAL).size == (30, 3)
-    assert image_of(torch.rand(3, 24, 30), IMAGE).mode == "RGB"
+    assert render(torch.rand(3, 30), SIGNAL).size == (30, 3)
+    assert render(torch.rand(3, 24, 30), IMAGE).mode == "RGB"
 
 
 def test_only_the_first_filters_over_an_image_are_in_colour() -> None:

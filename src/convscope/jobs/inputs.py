@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.nets import Net
-    from convscope.worlds import LabelledImages
+    from convscope.worlds import LabelledImages, Sample
 
 
 def device(name: str) -> "torch.device":
@@ -102,8 +102,26 @@ def _finite(values: "Tensor") -> bool:
     return bool(values.detach().sum().isfinite()) or bool(values.detach().isfinite().all())
 
 
-def looks_at_pictures(net: "Net") -> "Net":
-    """Check that a network has one input and that it is an image.
+def require_single_input(net: "Net") -> "Net":
+    """Check that a network has one input.
+
+    Args:
+        net: the network.
+
+    Returns:
+        The same network.
+
+    Raises:
+        UsageError: it has several inputs.
+    """
+    if len(net.input_specs) != 1:
+        wanted = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
+        raise UsageError("a network of one input", received=f"{net.name}, which takes {wanted}")
+    return net
+
+
+def require_image_input(net: "Net") -> "Net":
+    """Check that a network has one input and that it has height and width.
 
     Args:
         net: the network.
@@ -114,31 +132,32 @@ def looks_at_pictures(net: "Net") -> "Net":
     Raises:
         UsageError: its input is not of the form `[c h w]`, or it has several inputs.
     """
-    if len(net.input_specs) != 1 or len(net.input_spec.shape) != 3:
-        wanted = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
+    spec = require_single_input(net).input_spec
+    if len(spec.size) != 2:
+        shape = "x".join(map(str, spec.shape))
         raise UsageError(
-            "a network that looks at one picture", received=f"{net.name}, which looks at {wanted}"
+            "a network that looks at one picture", received=f"{net.name}, which looks at {shape}"
         )
     return net
 
 
-def picture(net: "Net", path: str) -> "Tensor":
-    """Read an image file as the network's input, as `worlds.opening.as_input` does for every verb.
+def sample(net: "Net", path: str) -> "Sample":
+    """Read a file as the network's input, as `worlds.open_sample` does for every verb.
 
     Args:
-        net: the network; its spec gives size and value range.
-        path: the image file.
+        net: the network; the kind of its input decides how the file is read.
+        path: the file.
 
     Returns:
-        `[1 c h w]`, on the CPU, in the spec's value range.
+        The sample, whose `input` is `[*shape]`, on the CPU, in the input's value range.
 
     Raises:
-        UsageError: the network's input is not one image.
-        DataError: the file is missing or not an image.
+        UsageError: the network has several inputs, or its input is of a kind that no world has.
+        DataError: the file is missing, or is not of the input's kind.
     """
-    from convscope.worlds.opening import as_input
+    from convscope.worlds import open_sample
 
-    return as_input(Path(path), looks_at_pictures(net).input_spec)[None]
+    return open_sample(Path(path), require_single_input(net).input_spec)
 
 
 def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledImages":
@@ -160,7 +179,8 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
     """
     from convscope import worlds
 
-    data = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
+    found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
+    data = worlds.require_labelled_images(found)
     say_notes(data, workspace)
     return data
 

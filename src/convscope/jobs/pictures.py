@@ -42,11 +42,12 @@ def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
         The grid in RGB: black on white if no drawn value is negative, else orange above zero and blue below.
     """
     from convscope.show.images import draw
+    from convscope.worlds.images.render import grayscale_alpha
 
     chosen = maps[list(units)].float()
     top = float(chosen.abs().max()) or 1.0
     if bool((chosen < 0).any()):
         images = [draw.diverging(unit, top) for unit in chosen]
     else:
-        images = [draw.grayscale_alpha(unit / top) for unit in chosen]
+        images = [grayscale_alpha(unit / top) for unit in chosen]
     return draw.grid(images, [str(unit) for unit in units])

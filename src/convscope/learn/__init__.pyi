@@ -1,4 +1,3 @@
-from .batches.augment_images import AUGMENTATIONS as AUGMENTATIONS
 from .execution import ExecutionConfig as ExecutionConfig
 from .execution import choose as choose
 from .recipe import ClassificationRecipe as ClassificationRecipe

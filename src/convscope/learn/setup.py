@@ -104,14 +104,18 @@ def _open_data(plan: ClassificationRecipe, spec: TensorSpec | None) -> tuple[Lab
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
-        train = worlds.open(folder, "train", spec=image_spec)
-        return train, worlds.open(folder, test_split, spec=image_spec)
-    everything = worlds.open(folder, splits[0] if splits else None, spec=image_spec)
+        train = worlds.require_labelled_images(worlds.open(folder, "train", spec=image_spec))
+        return train, worlds.require_labelled_images(worlds.open(folder, test_split, spec=image_spec))
+    everything = worlds.require_labelled_images(
+        worlds.open(folder, splits[0] if splits else None, spec=image_spec)
+    )
     return _split_by_class(everything, plan.seed)
 
 
 def _open_part(plan: ClassificationRecipe, split: str) -> LabelledImages:
-    return worlds.open(plan.data, split, root=plan.root, download=plan.download)
+    return worlds.require_labelled_images(
+        worlds.open(plan.data, split, root=plan.root, download=plan.download)
+    )
 
 
 def _split_by_class(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:

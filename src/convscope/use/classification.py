@@ -13,7 +13,7 @@ from torch import Tensor
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, frozen
 from convscope.nets.activations.classifier_output import log_probabilities
-from convscope.worlds.opening import as_input
+from convscope.worlds import open_sample
 
 Picture = str | Path | Image.Image | Tensor
 """A file, an opened image, or a tensor `[c h w]` in the spec's range."""
@@ -153,7 +153,7 @@ def _read_image(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataErr
             return DataError(f"a tensor of shape {net.input_spec.shape}", received=f"{tuple(picture.shape)}")
         return image.detach().float().cpu()
     try:
-        return as_input(picture, net.input_spec)
+        return open_sample(picture, net.input_spec).input
     except DataError as error:
         return error
 

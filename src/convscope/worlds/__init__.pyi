@@ -3,6 +3,7 @@ from .dataset import Dataset as Dataset
 from .dataset import ImageTensorDataset as ImageTensorDataset
 from .dataset import LabelledImages as LabelledImages
 from .dataset import Problem as Problem
+from .dataset import require_labelled_images as require_labelled_images
 from .dataset import scaled as scaled
 from .datasets import digits as digits
 from .datasets.named import named as named
@@ -12,3 +13,11 @@ from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check
 from .images.folder import ImageFolder as ImageFolder
 from .images.unlabelled import UnlabelledImages as UnlabelledImages
+from .registry import WORLDS as WORLDS
+from .registry import open_sample as open_sample
+from .registry import register_world as register_world
+from .registry import render as render
+from .registry import world_of as world_of
+from .world import Placement as Placement
+from .world import Sample as Sample
+from .world import World as World

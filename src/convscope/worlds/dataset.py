@@ -161,6 +161,23 @@ class LabelledImages(Dataset):
             yield self.pixels(part), self.labels[part]
 
 
+def require_labelled_images(data: Dataset) -> LabelledImages:
+    """Check that a data set holds labelled images.
+
+    Args:
+        data: any data set.
+
+    Returns:
+        The same data set.
+
+    Raises:
+        UsageError: it holds something else.
+    """
+    if not isinstance(data, LabelledImages):
+        raise UsageError("labelled images", received=f"{data.name}, a {type(data).__name__}")
+    return data
+
+
 class ImageTensorDataset(LabelledImages):
     """A data set of labelled images held in memory as one uint8 tensor.
 

@@ -30,7 +30,7 @@ def test_it_learns(few, fewer):
     assert epochs[-1].test_accuracy > 0.85 > 0.5 > epochs[0].train_accuracy
     assert epochs[-1].train_loss < epochs[0].train_loss
     assert all(0 <= e.done <= 1 for e in events)
-    assert net.classes == few.classes
+    assert net.classes == ()  # the caller's network keeps its own; Trainer.net has those of the data
 
 
 @pytest.mark.parametrize(

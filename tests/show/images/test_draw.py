@@ -13,10 +13,10 @@ from convscope.show.images.draw import (
     data_uri,
     diverging,
     flatten_alpha,
-    grayscale_alpha,
     grid,
     upscale,
 )
+from convscope.worlds.images.render import grayscale_alpha
 
 
 def test_ink_is_black_on_paper():

@@ -8,11 +8,12 @@ from convscope.graph.spec import TensorSpec
 from convscope.show.images import input_image
 from convscope.show.images.draw import ORANGE
 from convscope.show.pages import features, unit
+from convscope.worlds import render
 
 
 def test_tiles_show_inputs_of_any_form():
     colour = TensorSpec((3, 4, 6), value_range=(-1.0, 1.0))
-    image = input_image.image_of(torch.full((3, 4, 6), 1.0), colour)
+    image = render(torch.full((3, 4, 6), 1.0), colour)
     assert image.mode == "RGB" and image.size == (6, 4) and image.getpixel((0, 0)) == (255, 255, 255)
     for spec in (
         TensorSpec((1, 4, 6)),
@@ -20,14 +21,14 @@ def test_tiles_show_inputs_of_any_form():
         TensorSpec((5, 6)),
         TensorSpec((7,)),
     ):
-        assert input_image.fitted(input_image.image_of(torch.rand(spec.shape), spec), 40).size == (
+        assert input_image.fitted(render(torch.rand(spec.shape), spec), 40).size == (
             40,
             40,
         )
 
 
 def test_a_box_is_drawn_where_it_lies():
-    image = input_image.image_of(torch.zeros(3, 10, 20), TensorSpec((3, 10, 20)))
+    image = render(torch.zeros(3, 10, 20), TensorSpec((3, 10, 20)))
     drawn = np.asarray(input_image.outlined(image, ((2, 6), (4, 12)), 200))
     rows, columns = np.nonzero((drawn == ORANGE).all(2))
     assert (rows.min(), rows.max()) == (50 + 20, 50 + 60 - 1)  # the picture's height is 100 of 200

@@ -45,7 +45,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
     """
     from convscope.use import classifying
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
     listed = list(_listed(recipe.images, workspace))
     readable = (path for path, error in listed if error is None)
     found = classifying(net, readable, top=recipe.top, batch=recipe.batch)

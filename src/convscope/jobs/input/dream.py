@@ -54,7 +54,7 @@ def run(recipe: DreamRecipe, workspace: Workspace) -> Steps:
         UsageError: the network does not take one image (exit code 2).
         DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
     photo = _opened(net, recipe.photo, recipe.size)
     guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.input_spec.size))
     mask = None if recipe.mask is None else _mask(recipe.mask)

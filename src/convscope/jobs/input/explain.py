@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
-from convscope.graph.spec import DIGIT
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
@@ -22,9 +21,9 @@ from convscope.recipe import real_number, shortened
 from convscope.see.attribution import ExplainRecipe
 
 if TYPE_CHECKING:
-    from convscope.nets import Net
     from convscope.see import Explanation
     from convscope.see.attribution import AttributionTask
+    from convscope.worlds import Sample
 
 schema = ExplainRecipe
 
@@ -57,9 +56,10 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     from convscope.see.attribution import make_task, parse_methods
 
     methods = parse_methods(recipe.methods, recipe.set)
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
-    question = make_task(net, inputs.picture(net, recipe.image), list(recipe.target) or None)
-    boxes = [_boxes(recipe, net)] * len(question) if recipe.box else []
+    net = inputs.network(recipe.net, recipe, workspace)
+    sample = inputs.sample(net, recipe.image)
+    question = make_task(net, sample.input[None], list(recipe.target) or None)
+    boxes = [_boxes(recipe, sample)] * len(question) if recipe.box else []
     with workspace.folder(f"explain-{Path(recipe.image).stem}") as folder:
         document = yield from save_results(
             _explained(question, methods, recipe, boxes, workspace),
@@ -140,30 +140,32 @@ def _save(made: "list[Explanation]", recipe: ExplainRecipe, folder: ResultFolder
     return {"said": said, "explanations": found}
 
 
-def _boxes(recipe: ExplainRecipe, net: "Net") -> list[tuple[float, ...]]:
-    """Return the recipe's boxes in pixels of the network's input: scaled and cropped as the image is."""
-    from convscope.worlds.images import photos
-
-    if net.input_spec.kind == DIGIT:
+def _boxes(recipe: ExplainRecipe, sample: "Sample") -> list[tuple[float, ...]]:
+    """Return the recipe's boxes in positions of the network's input, where the file lies in it."""
+    placement = sample.placement
+    if placement is None or len(placement.extent) != 2:
         raise UsageError(
-            "boxes in a photograph", received=f"{net.name}, which moves and scales what it is shown"
+            "boxes in a photograph",
+            received=f"{recipe.image}, which {recipe.net} moves and scales by its content",
         )
-    width, height = photos.open_photo(recipe.image).size
-    down, across = photos.picture_size(net.input_spec)
-    crop = net.input_spec.transform.crop
-    scale = max(max(across, round(across / crop)) / width, max(down, round(down / crop)) / height)
-    left, top = (width * scale - across) / 2, (height * scale - down) / 2
-    return [_box(text, (width, height), scale, left, top) for text in recipe.box]
+    found = []
+    for text in recipe.box:
+        left, top, right, bottom = _box(text, placement.extent)
+        (y0, y1), (x0, x1) = placement.to_input(((top, bottom), (left, right)))
+        found.append((x0, y0, x1, y1))
+    return found
 
 
-def _box(text: str, size: tuple[int, int], scale: float, left: float, top: float) -> tuple[float, ...]:
+def _box(text: str, extent: tuple[float, ...]) -> tuple[float, ...]:
+    """Parse `left,top,right,bottom`, in pixels of a file of a height and width."""
+    height, width = extent
     sides = [real_number(part) for part in text.split(",")]
     if len(sides) != 4 or None in sides:
         raise UsageError("a box as left,top,right,bottom", received=shortened(text))
     a, b, c, d = (side for side in sides if side is not None)
-    if not (a < c and b < d and a < size[0] and b < size[1] and c > 0 and d > 0):
+    if not (a < c and b < d and a < width and b < height and c > 0 and d > 0):
         raise UsageError(
-            f"a box as left,top,right,bottom, in a picture {size[0]} wide and {size[1]} high",
+            f"a box as left,top,right,bottom, in a picture {width:g} wide and {height:g} high",
             received=repr(text),
         )
-    return a * scale - left, b * scale - top, c * scale - left, d * scale - top
+    return a, b, c, d

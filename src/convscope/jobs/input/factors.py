@@ -50,8 +50,8 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
     """
     import torch
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
-    images = torch.cat([inputs.picture(net, path) for path in recipe.images])
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    images = torch.cat([inputs.sample(net, path).input[None] for path in recipe.images])
     with workspace.folder(f"factors-{net.name}-{recipe.layer}") as folder:
         document = yield from save_results(
             _factored(net, images, recipe),
@@ -75,14 +75,15 @@ def _save(
     found: "Found", images: "Tensor", net: "Net", recipe: FactorsRecipe, folder: ResultFolder
 ) -> Document:
     from convscope.jobs.provenance import stamp
-    from convscope.show.images import input_image, reconstruction_sheets
+    from convscope.show.images import reconstruction_sheets
+    from convscope.worlds import render
 
     mark = stamp(recipe)
     sheet = reconstruction_sheets.factor_sheet(found, images, net)
     folder.save_image(sheet, "factors.png", mark, f"groups of {found.place} over the pictures")
     names = [f"group-{k}.png" for k in range(len(found.images))]
     for k, (name, image) in enumerate(zip(names, found.images, strict=True)):
-        folder.save_image(input_image.image_of(image, net.input_spec), name, mark, f"group {k}")
+        folder.save_image(render(image, net.input_spec), name, mark, f"group {k}")
     return {"net": net.name, **_data(found, names)}
 
 

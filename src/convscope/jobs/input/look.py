@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
-from convscope.graph.spec import DIGIT
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import ResultFolder, Workspace
@@ -34,8 +33,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     """Run one forward pass, and save the feature maps of the strongest units of each layer.
 
     Writes `look.html` and `look.png` (all layers), `LAYER.png` for each layer whose feature maps are images,
-    `LAYER-filters.png` for layers with filters if `recipe.filters` is on, and `input.png` if the input is an
-    image.
+    `LAYER-filters.png` for layers with filters if `recipe.filters` is on, and `input.png`.
 
     Args:
         recipe: image (a bundled digit if left out, for a network of digits), network, layers, number of
@@ -89,26 +87,26 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
 
 def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledImages":
     """Return evenly spread images of `--data`."""
-    data = inputs.samples(str(recipe.data), inputs.looks_at_pictures(net), recipe, workspace)
+    data = inputs.samples(str(recipe.data), inputs.require_image_input(net), recipe, workspace)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
     return data.take(list(chosen[: recipe.images]))
 
 
 def _image(net: "Net", recipe: LookRecipe) -> "Tensor":
-    """Return the image as an input `[1 c h w]`; without one, a bundled digit for a network of digits."""
+    """Return the input `[1 ...]` of the file; without one, an example that ships with the network's world."""
     if recipe.image is not None:
-        return inputs.picture(net, recipe.image)
-    from convscope.worlds.datasets import digits
-    from convscope.worlds.images.adapt import to_spec
+        return inputs.sample(net, recipe.image).input[None]
+    from convscope.worlds import world_of
 
-    if net.input_spec.kind != DIGIT:
-        shape = "x".join(map(str, net.input_spec.shape))
+    spec = inputs.require_single_input(net).input_spec
+    example = world_of(spec).example(spec)
+    if example is None:
         raise UsageError(
-            "an image to look at",
-            received=f"none, and {net.name} takes {shape}",
-            hint=f"Add the path of an image: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
+            f"{world_of(spec).thing} to look at",
+            received=f"none, and {net.name} takes {'x'.join(map(str, spec.shape))}",
+            hint=f"Add its path: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
         )
-    return to_spec(digits.test().pixels([0]), net.input_spec)
+    return example.input[None]
 
 
 def _layer(
@@ -138,6 +136,7 @@ def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[st
     """Save a sheet of each layer's first filters, averaged over channels where these are many."""
     from convscope.see import filters, layers_with_filters
     from convscope.show.images import draw
+    from convscope.worlds.images.render import rgb
 
     sheets = []
     for name in layers_with_filters(net):
@@ -150,7 +149,7 @@ def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[st
         shown = kernels.pictures.reshape(len(kernels.pictures), *kernels.pictures.shape[-3:])[
             : recipe.top_channels
         ]
-        images = [draw.grayscale_alpha(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
+        images = [rgb(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
         sheet = draw.grid(images, [str(i) for i in range(len(images))])
         file = pictures.file_name(name, ending="-filters")
         saved = folder.save_image(sheet, file, mark, f"filters of {name}")
@@ -159,7 +158,6 @@ def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[st
 
 
 def _save_input(net: "Net", image: "Tensor", folder: ResultFolder, mark: dict[str, Any]) -> None:
-    from convscope.worlds.images import photos
+    from convscope.worlds import render
 
-    if net.input_spec.is_rgb or len(net.input_spec.size) == 2 > net.input_spec.channels:
-        folder.save_image(photos.to_pil(image[0], net.input_spec), "input.png", mark, "the input")
+    folder.save_image(render(image[0], net.input_spec), "input.png", mark, "the input")

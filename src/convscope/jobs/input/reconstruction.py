@@ -38,8 +38,8 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
         UsageError: the network does not take one image (exit code 2).
         DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
-    image = inputs.picture(net, recipe.image)
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
+    image = inputs.sample(net, recipe.image).input[None]
     with workspace.folder(f"{recipe.verb}-{net.name}") as folder:
         document = yield from save_results(
             _drawn(net, image, recipe),
@@ -69,13 +69,14 @@ def _save(
     title: str,
 ) -> Document:
     from convscope.jobs.provenance import stamp
-    from convscope.show.images import input_image, reconstruction_sheets
+    from convscope.show.images import reconstruction_sheets
+    from convscope.worlds import render
 
     mark, found = stamp(recipe), []
     numbers = zip(made.layers, made.images, made.cosines.tolist(), made.relative_errors.tolist(), strict=True)
     for layer, image, cosine, missed in numbers:
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
-        folder.save_image(input_image.image_of(image, net.input_spec), name, mark, layer)
+        folder.save_image(render(image, net.input_spec), name, mark, layer)
         entry: dict[str, Any] = {"layer": layer, "cosine": cosine, "missed": missed, "picture": name}
         found.append({**entry, "unmoved": layer in made.unmoved})
     caption = title.format(net=net.name)

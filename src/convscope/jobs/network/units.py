@@ -54,7 +54,7 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
     """
     from convscope.see.units import iter_index_units, shard_from_env, storage
 
-    net = inputs.looks_at_pictures(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
     folder = _folder(recipe, net, data)
     signals.working()

@@ -91,10 +91,10 @@ def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
     import torch
 
     from convscope.see.optimize import shape_of
-    from convscope.worlds.opening import as_input
+    from convscope.worlds import open_sample
 
     spec = replace(net.input_spec, shape=shape_of(net.input_spec, tuple(recipe.size)))
-    opened = [as_input(Path(path), spec) for path in recipe.spectrum]
+    opened = [open_sample(Path(path), spec).input for path in recipe.spectrum]
     return torch.stack(opened)
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Generator, Tensor
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.batches.augment_images import augmented
 from convscope.learn.recipe import ClassificationRecipe
 from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset, LabelledImages
 from convscope.worlds.images.adapt import to_spec
+from convscope.worlds.images.augment import augmented
 
 Batch = tuple[Tensor, Tensor]
 """Inputs `[b c ...]` in the spec's range and labels `[b]`, on the network's device."""

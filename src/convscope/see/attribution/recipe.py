@@ -1,16 +1,22 @@
 """The settings of `convscope explain`. Imports no torch."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from convscope.errors import UsageError, nearest
 from convscope.recipe import OnInput, OnlyWith
 from convscope.see.attribution.registry import METHODS
 
-if TYPE_CHECKING:
-    Name = str
-else:
-    Name = Literal[tuple(METHODS)]
+
+def _registered(name: str) -> str:
+    """Refuse a name that no method has; which ones there are may change while the program runs."""
+    if name not in METHODS:
+        raise UsageError(f"a method: {', '.join(METHODS)}", received=name[:100], hint=nearest(name, METHODS))
+    return name
+
+
+MethodName = Annotated[str, AfterValidator(_registered)]
 
 
 class ExplainRecipe(OnInput):
@@ -23,7 +29,10 @@ class ExplainRecipe(OnInput):
     )
 
     image: str = Field(min_length=1, description="a picture")
-    method: list[Name] = Field([], description="how to explain; gradcam if left out, all with --compare")
+    method: list[MethodName] = Field(
+        [],
+        description=f"how to explain: {', '.join(METHODS)}; gradcam if left out, all with --compare",
+    )
     target: list[str] = Field(
         [],
         description="what to explain: a class (tench, 0) or place (blocks.3.0:17); the likeliest if left out",

@@ -11,7 +11,7 @@ from convscope.errors import UsageError, nearest
 if TYPE_CHECKING:
     from convscope.see.attribution.method import Method
 
-METHODS: dict[str, str] = {
+METHODS: "dict[str, str | type[Method]]" = {
     "saliency": "gradient.Saliency",
     "smoothgrad": "gradient.SmoothGrad",
     "inputxgradient": "gradient.InputXGradient",
@@ -26,7 +26,22 @@ METHODS: dict[str, str] = {
     "rise": "rise.Rise",
     "lrp": "lrp.Lrp",
 }
-"""Name of each method -> its file in `methods/` and its class."""
+"""Name of each method -> its file in `methods/` and its class; the class itself where it was registered."""
+
+
+def register_method(method: "type[Method]") -> None:
+    """Add a method of attribution, which `explain` then takes by its name.
+
+    Args:
+        method: the class; the default of its field `name` must be new.
+
+    Raises:
+        UsageError: there is a method of this name already, or it has none.
+    """
+    name = method.model_fields["name"].default
+    if not name or name in METHODS:
+        raise UsageError("a name that no method has yet", received=repr(name))
+    METHODS[name] = method
 
 
 def method_class(name: str) -> "type[Method]":
@@ -43,7 +58,10 @@ def method_class(name: str) -> "type[Method]":
     """
     if name not in METHODS:
         raise UsageError("the name of a method", received=repr(name), hint=nearest(name, METHODS))
-    file, _, kind = METHODS[name].partition(".")
+    found = METHODS[name]
+    if not isinstance(found, str):
+        return found
+    file, _, kind = found.partition(".")
     return getattr(importlib.import_module(f"convscope.see.attribution.methods.{file}"), kind)
 
 

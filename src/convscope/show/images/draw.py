@@ -7,35 +7,17 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
 from convscope.printable import printable
 from convscope.show.svg import element
+from convscope.worlds.images.render import flat, numbers
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
 """Colours for values above and below zero; distinguishable with any colour vision."""
 PAPER = (255, 255, 255)
-
-
-def grayscale_alpha(values: ArrayLike) -> Image.Image:
-    """Convert values in [0, 1] to an image of black pixels with alpha, or to RGB.
-
-    The background shows through where the value is 0, so that a page can invert the image in dark mode.
-
-    Args:
-        values: an array or a tensor on any device: `[h w]`, `[1 h w]`, `[c h w]` (drawn as the mean of its
-            channels) or RGB `[3 h w]`. Clipped to [0, 1]; NaN counts as 0.
-
-    Returns:
-        An image of mode LA, alpha 255 for the value 1; of mode RGB for `[3 h w]`.
-    """
-    array = np.clip(np.nan_to_num(_numbers(values)), 0, 1)
-    if array.ndim == 3 and array.shape[0] == 3:
-        return Image.fromarray((array.transpose(1, 2, 0) * 255).round().astype(np.uint8))
-    alpha = (_flat(array) * 255).round().astype(np.uint8)
-    return Image.fromarray(np.stack([np.zeros_like(alpha), alpha], axis=-1), mode=None)
 
 
 def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
@@ -49,7 +31,7 @@ def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
     Returns:
         An image of mode RGBA.
     """
-    array = np.nan_to_num(_flat(_numbers(values)))
+    array = np.nan_to_num(flat(numbers(values)))
     top = limit if limit else float(np.abs(array).max()) or 1.0
     alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)
     hue = np.where(array[..., None] >= 0, np.array(ORANGE, np.uint8), np.array(BLUE, np.uint8))
@@ -197,14 +179,3 @@ def _lines(text: str, font: Any, width: int) -> list[str]:
     fitting = [n for n in range(1, len(parts)) if font.getlength(" ".join(parts[:n])) <= width]
     first = max(fitting, default=1)
     return [shortened(" ".join(part), font, width) for part in (parts[:first], parts[first:])]
-
-
-def _numbers(values: ArrayLike) -> NDArray[np.float32]:
-    """Convert an array, or a tensor on any device, to a float32 array."""
-    detach = getattr(values, "detach", None)
-    return np.asarray(detach().cpu().float() if detach else values, dtype=np.float32)
-
-
-def _flat(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Reduce `[h w]`, `[1 h w]` or `[c h w]` (mean of the channels) to `[h w]`; other arrays get two axes."""
-    return array.mean(axis=0) if array.ndim == 3 else np.atleast_2d(array)

@@ -7,29 +7,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from convscope.graph.spec import TensorSpec
-from convscope.show.images.draw import ORANGE, flatten_alpha, grayscale_alpha
+from convscope.show.images.draw import ORANGE, flatten_alpha
+from convscope.worlds.images.render import grayscale_alpha
 
 BACK = (236, 234, 228)
 """RGB of the margin beside images that are not square."""
-
-
-def image_of(picture: Tensor, spec: TensorSpec) -> Image.Image:
-    """Convert a network input to an image.
-
-    Args:
-        picture: an input without batch axis, in the spec's value range: an image `[c h w]`, a signal `[c
-            n]` or a vector `[n]`.
-        spec: states the value range.
-
-    Returns:
-        RGB for three-channel images; else black with alpha (mode LA), for other images the mean of the
-            channels, for signals one row for each channel, for vectors one row.
-    """
-    low, high = spec.value_range
-    unit = (picture.detach().float().cpu() - low) / (high - low)
-    if unit.dim() == 1:
-        unit = unit[None]
-    return grayscale_alpha(unit)
 
 
 def kind(spec: TensorSpec) -> str:

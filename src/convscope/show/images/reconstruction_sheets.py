@@ -12,6 +12,7 @@ from convscope.printable import printable
 from convscope.see.activation_atlas import Factors
 from convscope.see.visualization import Reconstruction
 from convscope.show.images import input_image
+from convscope.worlds import render
 
 SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
 SIDE, GAP, TOP, FOOT = 224, 12, 44, 36
@@ -47,10 +48,7 @@ def strip(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
             drawn.layers, drawn.cosines.tolist(), drawn.relative_errors.tolist(), strict=True
         )
     ]
-    images = [
-        input_image.fitted(input_image.image_of(p, net.input_spec), SIDE)
-        for p in (drawn.original, *drawn.images)
-    ]
+    images = [input_image.fitted(render(p, net.input_spec), SIDE) for p in (drawn.original, *drawn.images)]
     return _rows([images[:1] + images[1:]], [notes], title)
 
 
@@ -68,7 +66,7 @@ def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     Returns:
         The sheet in RGB.
     """
-    shown = [input_image.fitted(input_image.image_of(p, net.input_spec), SIDE) for p in pictures]
+    shown = [input_image.fitted(render(p, net.input_spec), SIDE) for p in pictures]
     colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
     spatial = factors.maps.dim() == 4
     tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
@@ -78,7 +76,7 @@ def factor_sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         single = [overlaid(image, weights[k : k + 1], colours[k : k + 1]) for k in range(len(weights))]
         rows.append([overlaid(image, weights, colours), *single])
         notes.append([("all groups", "")] + [(f"group {k}", "") for k in range(len(weights))])
-    made = [input_image.fitted(input_image.image_of(p, net.input_spec), SIDE) for p in factors.images]
+    made = [input_image.fitted(render(p, net.input_spec), SIDE) for p in factors.images]
     rows.append([_blank(), *(_framed(image, colour) for image, colour in zip(made, colours, strict=False))])
     shares = factors.shares.tolist()
     notes.append(

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from PIL import Image, ImageDraw, ImageFont
 
 import convscope
+from convscope import worlds
 from convscope.nets import Net
 from convscope.printable import printable
 from convscope.see.activation_atlas import Atlas, Cell, CellExample
@@ -98,7 +99,7 @@ def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
 
 def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
-    icon = input_image.fitted(input_image.image_of(picture, net.input_spec), ICON)
+    icon = input_image.fitted(worlds.render(picture, net.input_spec), ICON)
     label = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
     where = f"{cell.row + 1}/{cell.column + 1}"
     made = _picture(icon, label or where, net)
@@ -153,7 +154,7 @@ def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON 
     Returns:
         The crop, 42% of each axis; the whole image where the layer has no two spatial axes.
     """
-    image = input_image.image_of(picture, net.input_spec)
+    image = worlds.render(picture, net.input_spec)
     if len(sight.position) != 2:
         return input_image.fitted(image, side)
     wide, high = (max(1, round(PATCH * extent)) for extent in image.size)
@@ -192,7 +193,7 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
     )
     for cell, picture in zip(atlas.cells, atlas.images, strict=False):
         x, y = 2 * gap + cell.column * (side + gap), top + cell.row * (high + gap)
-        paper.paste(input_image.fitted(input_image.image_of(picture, net.input_spec), side), (x, y))
+        paper.paste(input_image.fitted(worlds.render(picture, net.input_spec), side), (x, y))
         if named and cell.top_logit_classes:
             draw.text(
                 (x, y + side + 1),

@@ -8,11 +8,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 import convscope
 from convscope.see.attribution import Explanation
-from convscope.show.images.draw import data_uri
+from convscope.show.images.draw import data_uri, flatten_alpha
 from convscope.show.images.heatmap import overlay, strip
 from convscope.show.pages.explanation_text import best, sentences, share_of
 from convscope.show.svg import drawing, element
-from convscope.worlds.images import photos
+from convscope.worlds import render
 
 SIDE = 320
 """Longer side of an image on a sheet, in pixels."""
@@ -27,16 +27,12 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
         row: index of the example.
 
     Returns:
-        An image for inputs `[c h w]`: as it is for 1 or 3 channels, else the mean of the channels; None for
-            signals and vectors.
+        An image in RGB for inputs of height and width, drawn by their world; None for others.
     """
-    net, x = explanation.task.net, explanation.task.inputs[0][row]
-    if x.dim() == 3 and x.shape[0] in (1, 3):
-        return photos.to_pil(x, net.input_spec)
-    if x.dim() == 3:
-        low, high = net.input_spec.value_range
-        return Image.fromarray(((x.mean(0).cpu() - low) / (high - low)).clamp(0, 1).mul(255).byte().numpy())
-    return None
+    spec = explanation.task.net.input_spec
+    if len(spec.size) != 2:
+        return None
+    return flatten_alpha(render(explanation.task.inputs[0][row], spec))
 
 
 def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
@@ -77,7 +73,7 @@ def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None
         score = float(first.probabilities[row])
         is_class = first.task.classes[row] is not None
         text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
-        tiles.append((_sized(photo.convert("RGB"), SIDE), _short(name), [(text, None)]))
+        tiles.append((_sized(photo, SIDE), _short(name), [(text, None)]))
     tiles += [(heat_picture(e, row), e.method.title, _lines(e, row)) for e in explanations]
     columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
     gap, foot = 22, 30 + 20 * max(len(lines) for _, _, lines in tiles)
@@ -156,7 +152,7 @@ def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
     first, photo = explanations[0], photo_of(explanations[0], row)
     return {
         "target": first.task.target_names[row],
-        "photo": data_uri(_sized(photo.convert("RGB"), SIDE)) if photo is not None else "",
+        "photo": data_uri(_sized(photo, SIDE)) if photo is not None else "",
         "said": sentences(best(explanations, row), row),
         "cards": [
             {

@@ -8,15 +8,17 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 import convscope
+from convscope import worlds
 from convscope.nets import Net
 from convscope.see.features import FeatureMaps, layers_with_units
 from convscope.see.units import LayerHealth
 from convscope.show.images import input_image
-from convscope.show.images.draw import diverging, flatten_alpha, grayscale_alpha, tag, upscale
+from convscope.show.images.draw import diverging, flatten_alpha, tag, upscale
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element
+from convscope.worlds.images.render import grayscale_alpha
 
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
 SIDE, GAP, NAME = 72, 8, 250
@@ -47,7 +49,7 @@ def page(
     """
     known = {entry.place: entry for entry in health}
     shown = tag(
-        upscale(input_image.image_of(image, net.input_spec), 224),
+        upscale(worlds.render(image, net.input_spec), 224),
         net.input_spec.name,
         input_image.kind(net.input_spec),
     )
@@ -114,7 +116,7 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
     paper = Image.new("RGB", (width, height), SHEET)
     draw = ImageDraw.Draw(paper)
     draw.text((GAP, 10), f"One picture through {net.name}", fill=INK, font=ImageFont.load_default(20))
-    paper.paste(input_image.fitted(input_image.image_of(image, net.input_spec), SIDE), (NAME, 44))
+    paper.paste(input_image.fitted(worlds.render(image, net.input_spec), SIDE), (NAME, 44))
     y = 48 + SIDE + GAP
     for layer in layers:
         extent = "x".join(map(str, layer.maps.shape))

@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import convscope
+from convscope import worlds
 from convscope.graph.spec import TensorSpec
 from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
@@ -105,7 +106,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         )
     ):
         y = 64 + row * (LARGE + 36)
-        paper.paste(input_image.fitted(input_image.image_of(made.picture, net.input_spec), LARGE), (GAP, y))
+        paper.paste(input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE), (GAP, y))
         text = f"{name}: {made.value:.3g}{', no gradient' if made.silent else ''}"
         draw.text((GAP, y + LARGE + 4), text, fill=SOFT, font=ImageFont.load_default(12))
         for column, patch in enumerate(patches):
@@ -118,7 +119,7 @@ def _column(
 ) -> None:
     """Draw one real example at (x, y): the patch, below it the whole image, then class and activation."""
     x, y = at
-    crop, whole = (input_image.image_of(picture, spec) for picture in (patch.crop, patch.picture))
+    crop, whole = (worlds.render(picture, spec) for picture in (patch.crop, patch.picture))
     paper.paste(input_image.fitted(crop, TILE), (x, y))
     paper.paste(input_image.outlined(whole, patch.box, TILE), (x, y + TILE + GAP))
     words = f"{portrait.classes[patch.example.label]}: {patch.example.value:.3g}"

@@ -14,11 +14,11 @@ import torch
 from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.files import PART_PREFIX, read_bytes
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
-from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
+from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.datasets import digits
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.images import photos
-from convscope.worlds.images.folder import ImageFolder
+from convscope.worlds.registry import world_of
 
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
@@ -132,8 +132,8 @@ def open(  # worlds.open, like Image.open
     root: str | Path | None = None,
     download: bool = False,
     spec: TensorSpec | None = None,
-) -> LabelledImages:
-    """Open a data set: the bundled `digits`, a published one by its name, or a folder of images.
+) -> Dataset:
+    """Open a data set: the bundled `digits`, a published one by its name, or a folder of files.
 
     Args:
         ref: `digits`, `mnist`, `fashion-mnist`, `cifar10`, or the path of a folder. A folder that has one
@@ -141,16 +141,16 @@ def open(  # worlds.open, like Image.open
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.
-        spec: shape and value range of the images of a folder; 3x224x224 in [0, 1] when left out. The
-            others have their own.
+        spec: specification of the samples of a folder, whose kind decides how its files are read; images of
+            3x224x224 in [0, 1] when left out. The others have their own.
 
     Returns:
-        The data set; images of a folder are decoded when they are needed.
+        The data set, `LabelledImages` for images; files of a folder are decoded when they are needed.
 
     Raises:
         UsageError: there is no such name, folder or split.
         MissingError: the published data set is not there.
-        DataError: the folder holds no images, or the files are damaged.
+        DataError: the folder holds no such files, or they are damaged.
     """
     if root is not None and ref not in NAMED:
         raise UsageError(
@@ -169,7 +169,8 @@ def open(  # worlds.open, like Image.open
         raise UsageError(
             "the name of a set, or a folder of pictures", received=ref, hint=nearest(ref, ("digits", *NAMED))
         )
-    return ImageFolder(ref, split, spec or photos.SPEC)
+    spec = spec or photos.SPEC
+    return world_of(spec).open_folder(ref, split, spec)
 
 
 def _read_idx(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.ndarray] | None:

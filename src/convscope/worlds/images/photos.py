@@ -195,17 +195,38 @@ def _resampling(spec: TensorSpec) -> Image.Resampling:
     return _RESAMPLING[name]
 
 
+def resized_and_cropped(size: tuple[int, int], spec: TensorSpec) -> tuple[tuple[int, int], int, int]:
+    """Return how `to_tensor` resizes an image, and which part of it is kept.
+
+    Args:
+        size: width and height of the image, in pixels.
+        spec: shape and crop of the input.
+
+    Returns:
+        Width and height after resizing, and left and top of what is kept, in pixels of the resized image.
+
+    Raises:
+        UsageError: the spec is not for images.
+    """
+    return _fit_box(size, *picture_size(spec), spec.transform.crop)
+
+
+def _fit_box(size: tuple[int, int], height: int, width: int, crop: float) -> tuple[tuple[int, int], int, int]:
+    across, down = size
+    wanted_down, wanted_across = max(height, round(height / crop)), max(width, round(width / crop))
+    if wanted_across * down >= wanted_down * across:
+        resized = wanted_across, max(int(wanted_across * down / across), wanted_down)
+    else:
+        resized = max(int(wanted_down * across / down), wanted_across), wanted_down
+    return resized, round((resized[0] - width) / 2), round((resized[1] - height) / 2)
+
+
 def _fit(
     photo: Image.Image, height: int, width: int, crop: float, resampling: Image.Resampling
 ) -> Image.Image:
     """Resize to cover height / crop x width / crop, then crop the centre, with torchvision's rounding."""
     across, down = photo.size
-    wanted_down, wanted_across = max(height, round(height / crop)), max(width, round(width / crop))
-    if wanted_across * down >= wanted_down * across:
-        size = wanted_across, max(int(wanted_across * down / across), wanted_down)
-    else:
-        size = max(int(wanted_down * across / down), wanted_across), wanted_down
-    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    size, left, top = _fit_box(photo.size, height, width, crop)
     if size[0] * size[1] > MOST_PIXELS:  # a thread of pixels: never make the long side that is cropped away
         x, y = across / size[0], down / size[1]
         box = (left * x, top * y, (left + width) * x, (top + height) * y)

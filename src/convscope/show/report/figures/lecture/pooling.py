@@ -3,11 +3,12 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from convscope.show.images.draw import grayscale_alpha, tag
+from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import captioned
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
+from convscope.worlds.images.render import grayscale_alpha
 
 LINE = (
     'python -c "from convscope.show.report import worked_examples as l; '

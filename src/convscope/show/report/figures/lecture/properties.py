@@ -5,10 +5,11 @@ from markupsafe import Markup
 from torch import Tensor
 from torch.nn import functional as F
 
-from convscope.show.images.draw import data_uri, grayscale_alpha
+from convscope.show.images.draw import data_uri
 from convscope.show.report.figure import Figure
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import drawing, element, join
+from convscope.worlds.images.render import grayscale_alpha
 
 SIDE, PATCH = 28, 5
 LINE = (

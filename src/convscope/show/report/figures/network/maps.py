@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.show.images.draw import grayscale_alpha, tag
+from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network.units import sheet
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
+from convscope.worlds.images.render import grayscale_alpha
 
 TILES = {26: "3.3rem", 13: "2.6rem", 11: "2.6rem", 5: "2.1rem"}
 

@@ -13,6 +13,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.i18n import bilingual, label, plain, spoken
 from convscope.show.svg import drawing, element, join, responsive
+from convscope.worlds import render
 
 OLAH = "Chris Olah, Alexander Mordvintsev, Ludwig Schubert, Feature Visualization, Distill (2017)"
 BOROWSKI = (
@@ -49,7 +50,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
     """
     parts = []
     for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
-        image = input_image.image_of(made.picture, spec)
+        image = render(made.picture, spec)
         shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
@@ -103,7 +104,7 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
 
 def _patch(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     """Build the tile of one real image: patch, outlined image, activation and class."""
-    whole, crop = (input_image.image_of(picture, spec) for picture in (patch.picture, patch.crop))
+    whole, crop = (render(picture, spec) for picture in (patch.picture, patch.crop))
     name = classes[patch.example.label]
     return element(
         "div",
@@ -259,7 +260,7 @@ def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None
     if measured is None or not portrait.top:
         return None
     best = portrait.top[0]
-    seen = input_image.outlined(input_image.image_of(best.picture, spec), best.box, 320)
+    seen = input_image.outlined(render(best.picture, spec), best.box, 320)
     influence = input_image.heat(measured.influence)
     box = tuple((round(low), max(round(high), round(low) + 1)) for low, high in measured.box)
     drawn = input_image.outlined(influence, box, 320) if box else input_image.fitted(influence, 320)

@@ -7,9 +7,10 @@ from typing import Literal
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.show.images.draw import diverging, grayscale_alpha, tag
+from convscope.show.images.draw import diverging, tag
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
+from convscope.worlds.images.render import grayscale_alpha
 
 Kind = Literal["ink", "signed"]
 

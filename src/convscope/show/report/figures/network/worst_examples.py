@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.show.images.draw import grayscale_alpha, tag
+from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network.confusion import MNIST
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
+from convscope.worlds.images.render import grayscale_alpha
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Data augmentation of uint8 images, drawn for every image on its own from a seeded generator.
 
-A new one is one function and one entry in `AUGMENTATIONS`, and its name in `recipe.AUGMENTATION_NAMES`.
+A new one is one function and one entry in `AUGMENTATIONS`, and its name in `learn.recipe.AUGMENTATION_NAMES`.
 """
 
 from collections.abc import Callable

@@ -6,9 +6,9 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as reference
 
-from convscope.learn.batches import augment_images
-from convscope.learn.batches.augment_images import AUGMENTATIONS, augmented
 from convscope.learn.recipe import AUGMENTATION_NAMES
+from convscope.worlds.images import augment
+from convscope.worlds.images.augment import AUGMENTATIONS, augmented
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_flip_mirrors_some(pictures):
 
 def test_rotate_is_torchvisions(monkeypatch):
     smooth = torch.linspace(0, 255, 24).expand(1, 1, 16, 24).to(torch.uint8).contiguous()
-    monkeypatch.setattr(augment_images, "TURN", 30.0)
-    turned = augment_images.rotate(smooth, torch.Generator().manual_seed(2))
+    monkeypatch.setattr(augment, "TURN", 30.0)
+    turned = augment.rotate(smooth, torch.Generator().manual_seed(2))
     drawn = (torch.rand(1, generator=torch.Generator().manual_seed(2)).item() * 2 - 1) * 30
     mode: Any = InterpolationMode.BILINEAR
     expected = reference.rotate(smooth.float(), -drawn, interpolation=mode)

@@ -1,0 +1,39 @@
+"""The world of handwritten digits: images whose ink is found and centred as in MNIST."""
+
+from types import MappingProxyType
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from convscope.graph.spec import DIGIT, TensorSpec
+from convscope.worlds.datasets import digits
+from convscope.worlds.images.adapt import fitted, to_spec
+from convscope.worlds.images.world import ImageWorld, open_image
+from convscope.worlds.world import Sample
+
+
+class DigitWorld(ImageWorld):
+    """Read images of one digit in MNIST's form, and set them into the input's size and range."""
+
+    kind = DIGIT
+    thing = "an image of one digit"
+    symmetries = MappingProxyType({})
+
+    @override
+    def open(self, source: Any, spec: TensorSpec) -> Sample:
+        image = open_image(source)
+        return Sample(_placed(digits.to_tensor(image), spec), image)
+
+    @override
+    def example(self, spec: TensorSpec) -> Sample:
+        """Return the first digit of the packaged test set."""
+        pixels = digits.test().pixels([0])
+        return Sample(to_spec(pixels, spec)[0], pixels[0])
+
+
+def _placed(digit: Float[Tensor, "1 28 28"], spec: TensorSpec) -> Float[Tensor, "c h w"]:
+    """Return a digit in [0, 1] at the size and in the value range of a spec."""
+    low, high = spec.value_range
+    return fitted((low + (high - low) * digit)[None], spec)[0]

@@ -1,0 +1,158 @@
+"""The interface of a world: how things of one kind become inputs of a network, and inputs become pictures.
+
+Everything that depends on what an input is (a photograph, a sound, a sentence, a board) is here, and nowhere
+else: reading files, drawing tensors, mapping positions back to files, augmentations, symmetries, data sets.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Generator, Tensor
+
+from convscope.errors import UsageError
+from convscope.graph.spec import TensorSpec
+from convscope.worlds.dataset import Dataset
+
+Span = tuple[float, float]
+"""First position and the one after the last, along one axis."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Map positions of a file to positions of the input that was made of it: an affine map for each axis.
+
+    Attributes:
+        scale: positions of the input for each position of the file, one for each axis of the input's size.
+        offset: position of the input at which the file begins; negative where it is cropped.
+        extent: size of the file, in its own positions (pixels, samples, tokens).
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    extent: tuple[float, ...]
+
+    def to_input(self, spans: Sequence[Span]) -> tuple[Span, ...]:
+        """Map a box of the file to the input.
+
+        Args:
+            spans: one span for each axis, in the order of the input's axes (y before x).
+
+        Returns:
+            The same box in positions of the input; it may reach beyond it.
+        """
+        axes = zip(spans, self.scale, self.offset, strict=True)
+        return tuple((a * scale + offset, b * scale + offset) for (a, b), scale, offset in axes)
+
+    def to_file(self, spans: Sequence[Span]) -> tuple[Span, ...]:
+        """Map a box of the input back to the file.
+
+        Args:
+            spans: one span for each axis, in the order of the input's axes (y before x).
+
+        Returns:
+            The same box in positions of the file, clipped to it.
+        """
+        axes = zip(spans, self.scale, self.offset, self.extent, strict=True)
+        return tuple(
+            (min(max((a - offset) / scale, 0.0), end), min(max((b - offset) / scale, 0.0), end))
+            for (a, b), scale, offset, end in axes
+        )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing of a world, as a network takes it.
+
+    Attributes:
+        input: `[*shape]` of the spec, in its value range, on the CPU.
+        original: what was opened: an image, an array, a text.
+        placement: where the original lies in the input; None where that is not one affine map, as for digits,
+            whose ink is found and centred.
+    """
+
+    input: Tensor
+    original: Any
+    placement: Placement | None = None
+
+
+class World(ABC):
+    """Base class of worlds. A new one is a subclass in one file, and one line that registers it.
+
+    Attributes:
+        kind: `TensorSpec.kind` of its inputs.
+        thing: what a user gives, with an article, for messages: `an image`, `a sound`.
+        suffixes: usual endings of its files, with the dot, in lower case.
+        augmentations: random changes of batches `[b ...]` that keep what a class looks like, by the names
+            that `--augment` takes.
+        symmetries: exact changes of a batch of inputs that leave its meaning as it is.
+    """
+
+    kind: str
+    thing: str
+    suffixes: tuple[str, ...] = ()
+    augmentations: Mapping[str, Callable[[Tensor, Generator], Tensor]] = MappingProxyType({})
+    symmetries: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
+
+    @abstractmethod
+    def open(self, source: Any, spec: TensorSpec) -> Sample:
+        """Read a file, or an opened thing, as one input.
+
+        Args:
+            source: a path, or an object of this world.
+            spec: specification of the network's input.
+
+        Returns:
+            The input in the range and at the size of the spec.
+
+        Raises:
+            DataError: the file is missing or not of this world.
+            UsageError: the spec is not for such things.
+        """
+
+    @abstractmethod
+    def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
+        """Draw an input.
+
+        Args:
+            tensor: one input of any size, without batch axis, in the spec's value range.
+            spec: its value range is used.
+
+        Returns:
+            An image: RGB, or LA with black ink and alpha.
+        """
+
+    def example(self, spec: TensorSpec) -> Sample | None:
+        """Return a thing of this world that ships with the package.
+
+        Args:
+            spec: specification of the network's input.
+
+        Returns:
+            The sample; None if none ships.
+        """
+        del spec
+        return None
+
+    def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:
+        """Open a folder of files as a data set.
+
+        Args:
+            root: the folder.
+            split: which part of it; None for the one to learn from.
+            spec: specification of the samples.
+
+        Returns:
+            The data set.
+
+        Raises:
+            UsageError: folders of this world cannot be opened, or there is no such split.
+            DataError: the folder holds no such files.
+        """
+        del split, spec
+        raise UsageError(f"a folder of things that convscope can open, for {self.thing}", received=str(root))
