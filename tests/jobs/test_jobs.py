@@ -153,6 +153,30 @@ def test_ctrl_c_inside_the_network_keeps_what_there_is(place: Path, monkeypatch)
         assert unfinished(place) == []
 
 
+def test_a_stop_that_comes_too_late_changes_nothing(place: Path) -> None:
+    job = jobs.run(recipe_of("describe"))
+    next(job)
+    job.cancel()
+    assert list(job) == [] and job.document is not None and job.document["parameters"] == 137_660
+
+
+def test_a_training_that_is_cancelled_can_be_resumed(place: Path, monkeypatch) -> None:
+    monkeypatch.setattr("convscope.learn.trainer.trainer.NEWS", -1.0)  # news of every batch
+    settings = {"network": "maxpool 4, flatten, dense 10", "data": "digits", "epochs": 1, "batch": 2000}
+    schema = load("train").schema
+    job = jobs.run(schema.parse(settings), place / "part")
+    next(job), next(job)
+    job.cancel()
+    with pytest.raises(Interrupted) as stopped:
+        next(job)
+    assert "convscope train --resume" in str(stopped.value.hint)
+    again = jobs.run(schema.parse({"resume": str(place / "part")}))
+    first = next(again)
+    assert first.fraction == 3 / 4
+    list(again)
+    assert again.document is not None and len(again.document["epochs"]) == 1
+
+
 def test_the_result_so_far_is_a_document_and_files(place: Path) -> None:
     job = jobs.run(recipe_of("visualize"), place / "made")
     step = next(job)

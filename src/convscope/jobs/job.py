@@ -79,7 +79,7 @@ class Job(Iterator[Progress[Document | None]]):
         if self.ended:
             raise StopIteration
         try:
-            if self._stop.is_set():
+            if self._stop.is_set() and not isinstance(self._last, Finished):
                 self._stop.clear()
                 self._last = self._steps.throw(KeyboardInterrupt())
             else:
@@ -97,7 +97,7 @@ class Job(Iterator[Progress[Document | None]]):
         return Progress(self._last.fraction, self._last.message, partial(self._whole, self._last.result))
 
     def cancel(self) -> None:
-        """Stop at the next step, from any thread."""
+        """Stop at the next step, from any thread; a result that is finished stays finished."""
         self._stop.set()
 
     def close(self) -> None:
@@ -121,7 +121,11 @@ class Job(Iterator[Progress[Document | None]]):
         return {**document, "out": str(out)}
 
 
-def finished(document: Document) -> Progress[Document]:
+class Finished(Progress[Document]):
+    """The last step of a job: its result lies at its place, and can no longer be stopped."""
+
+
+def finished(document: Document) -> Finished:
     """Return the last step of a job.
 
     Args:
@@ -130,7 +134,7 @@ def finished(document: Document) -> Progress[Document]:
     Returns:
         Progress without a message.
     """
-    return Progress(1.0, "", lambda: document)
+    return Finished(1.0, "", lambda: document)
 
 
 def mapped(
@@ -166,6 +170,7 @@ def save_results(
     steps: Iterator[Progress[Item | None]],
     save: Callable[[Item], Document],
     stopped: Callable[[Item, str], str],
+    cut_short: Callable[[], bool] = lambda: False,
 ) -> Generator[Progress[Document | None], None, Document]:
     """Run a computation to its end and save its result; if it is stopped, save what there is.
 
@@ -173,6 +178,7 @@ def save_results(
         steps: the progress of the computation.
         save: saves a result, whole or partial, and returns its document.
         stopped: says what was stopped where, given the partial result and the message of the last step.
+        cut_short: whether a stop has made the computation end early by itself.
 
     Yields:
         Each step; its result is saved when it is asked for.
@@ -200,9 +206,12 @@ def save_results(
         save(found)
         raise interrupted(stopped(found, last.message)) from None
     found = None if last is None else last.result()
-    if found is None:
+    if found is None or last is None:
         raise Interrupted("stopped before the first step")
-    return save(found)
+    document = save(found)
+    if cut_short():
+        raise interrupted(stopped(found, last.message))
+    return document
 
 
 def interrupted(what: str) -> Interrupted:

@@ -98,7 +98,8 @@ def _explained(
             workspace.log(f"{method.title} is left out. {error}")
             if made:
                 so_far = list(made)
-                yield Progress((number + 1) / len(methods), "", lambda so_far=so_far: so_far)
+                words = f"{method.title} is left out"
+                yield Progress((number + 1) / len(methods), words, lambda so_far=so_far: so_far)
             continue
         made += [last.result()] if last else []
     if not made:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.interrupts import InterruptRequest, soft_interrupt
 from convscope.jobs import inputs
-from convscope.jobs.job import Document, Steps, finished, interrupted, save_results
+from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
 from convscope.progress import Progress
 from convscope.see.activation_atlas import AtlasRecipe
@@ -55,21 +55,15 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
     net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
     with workspace.folder(f"atlas-{net.name}-{recipe.layer}") as folder, soft_interrupt() as request:
-
-        def stopped(atlas: "Map", _message: str = "") -> str:
-            cells = f"{len(atlas.images)} of {len(atlas)} cells"
-            return f"stopped after {atlas.sampled:,} pictures and {cells}; they are in {folder.place}"
-
-        last: Map | None = None
-
-        def save(atlas: "Map") -> Document:
-            nonlocal last
-            last = atlas
-            return _save(atlas, net, data, recipe, folder)
-
-        document = yield from save_results(_mapped(net, data, recipe, request), save, stopped)
-        if request.asked and last is not None:
-            raise interrupted(stopped(last))
+        document = yield from save_results(
+            _mapped(net, data, recipe, request),
+            lambda atlas: _save(atlas, net, data, recipe, folder),
+            lambda atlas, _: (
+                f"stopped after {atlas.sampled:,} pictures and {len(atlas.images)} of {len(atlas)} cells; "
+                f"they are in {folder.place}"
+            ),
+            lambda: request.asked,
+        )
     yield finished({**document, "out": str(folder.place)})
 
 
