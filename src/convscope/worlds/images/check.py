@@ -98,7 +98,14 @@ class DatasetReport:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "DatasetReport":
-        """Return the report that `to_json` has made these values of."""
+        """Return the report of which `to_json` has made plain values.
+
+        Args:
+            values: what `to_json` returned.
+
+        Returns:
+            The report.
+        """
         named = {entry.name: values[entry.name] for entry in fields(cls)}
         found = {
             "problems": tuple(BadFile(**problem) for problem in values["problems"]),
