@@ -41,8 +41,8 @@ def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
         recipe: content, paintings, weights, mask, guides, network and settings of the optimisation.
         workspace: where the result goes, and what is logged.
 
-    Returns:
-        The JSON fields of `document`, and `out` (the folder); exit code 0.
+    Yields:
+        The progress with the document so far; the JSON fields of `document`, and `out` (the folder).
 
     Raises:
         Interrupted: stopped; the image so far is saved (exit code 130).
