@@ -15,7 +15,7 @@ import torch
 from benchmarks.result import Result, Target, spread
 from convscope import nets, worlds
 from convscope.nets import Net
-from convscope.see.units.build import index_units
+from convscope.see.units.index.build import index_units
 from convscope.worlds import ImageTensorDataset, LabelledImages, scaled
 
 NETS = {

@@ -16,7 +16,7 @@ import torch
 import convscope as cs
 from convscope.nets import Net
 from convscope.see import visualize
-from convscope.see.optimize.activations import channel
+from convscope.see.optimize.objectives.activations import channel
 from convscope.see.visualization.comparison import real_scores
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.runner import VisualizationRun

@@ -12,10 +12,10 @@ from torch import nn
 from convscope import nets
 from convscope.cli.core import app
 from convscope.errors import DataError, UsageError
-from convscope.files import read_text
 from convscope.graph import TensorSpec
 from convscope.see.attribution import registry
 from convscope.see.attribution.method import Method, PartialAttribution
+from convscope.system.files import read_text
 from convscope.worlds import WORLDS, Placement, Sample, World
 from convscope.worlds.datasets import digits
 from convscope.worlds.images.render import grayscale_alpha

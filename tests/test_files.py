@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope import files
+from convscope.system import files
 
 
 @pytest.mark.parametrize("made", ["pipe", "folder", "device", "missing", "large"])

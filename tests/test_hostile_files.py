@@ -143,7 +143,7 @@ def in_photographs(root: Path, make: Callable[[Path], None]) -> None:
 
 def in_index(name: str) -> Callable[[Path, Callable[[Path], None]], None]:
     def read(root: Path, make: Callable[[Path], None]) -> None:
-        from convscope.see.units import storage
+        from convscope.see.units.index import storage
 
         folder = index(root / "index")
         path = next(folder.glob(name))
@@ -156,7 +156,7 @@ def in_index(name: str) -> Callable[[Path, Callable[[Path], None]], None]:
 
 def in_part(name: str) -> Callable[[Path, Callable[[Path], None]], None]:
     def read(root: Path, make: Callable[[Path], None]) -> None:
-        from convscope.see.units.build import iter_index_units
+        from convscope.see.units.index.build import iter_index_units
 
         net, samples = small()
         passing = iter_index_units(net, samples, batch=2, folder=root / "parts")
@@ -184,7 +184,7 @@ def small():
 
 
 def index(folder: Path) -> Path:
-    from convscope.see.units.build import iter_index_units
+    from convscope.see.units.index.build import iter_index_units
 
     net, samples = small()
     list(iter_index_units(net, samples, batch=2, folder=folder))

@@ -1,37 +1,24 @@
 """What holds for the house as a whole: its public names, its README, what may not be in it."""
 
+import ast
 import importlib
 import json
 import re
 import shlex
 import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SURFACE = ROOT / "tests" / "surface.json"
-ROOMS = (
-    "features",
-    "optimize",
-    "visualization",
-    "attribution",
-    "units",
-    "activation_atlas",
-    "deepdream",
-    "style",
+PACKAGES = sorted(
+    ".".join(stub.parent.relative_to(ROOT / "src").parts) for stub in (ROOT / "src").rglob("__init__.pyi")
 )
-PACKAGES = (
-    "",
-    ".nets",
-    ".worlds",
-    ".learn",
-    ".see",
-    ".use",
-    ".show",
-    ".jobs",
-    *(f".see.{room}" for room in ROOMS),
-)
+"""Packages that say what is public in them."""
+BELOW_THE_ROOMS = ("convscope.errors", "convscope.progress", "convscope.recipe", "convscope.system")
 
 
 def tracked() -> list[Path]:
@@ -51,11 +38,7 @@ def texts() -> list[tuple[Path, str]]:
 
 
 def surface() -> dict[str, list[str]]:
-    return {
-        f"convscope{name}": sorted(importlib.import_module(f"convscope{name}").__all__)
-        for name in PACKAGES
-        if (ROOT / "src/convscope" / name[1:].replace(".", "/") / "__init__.pyi").is_file()
-    }
+    return {name: sorted(importlib.import_module(name).__all__) for name in PACKAGES}
 
 
 def test_no_public_name_disappears_unnoticed() -> None:
@@ -69,9 +52,22 @@ def test_no_public_name_disappears_unnoticed() -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_can_be_had(package: str) -> None:
-    module = importlib.import_module(f"convscope{package}")
+    module = importlib.import_module(package)
     for name in getattr(module, "__all__", ()):
         assert getattr(module, name) is not None, name
+
+
+def test_public_names_need_no_other_import_first() -> None:
+    """Each in a fresh process would take minutes: one that has imported nothing else, package by package."""
+    code = (
+        "import importlib, sys\nfor package in sys.argv[1:]:\n"
+        "    for name in list(sys.modules):\n"
+        "        if name.startswith('convscope'): del sys.modules[name]\n"
+        "    module = importlib.import_module(package)\n"
+        "    [getattr(module, name) for name in module.__all__ if name[0].islower()]\n"
+    )
+    packages = ["convscope.see.units", "convscope.nets", "convscope.worlds.images", "convscope.learn.style"]
+    subprocess.run([sys.executable, "-c", code, *packages], check=True)
 
 
 def test_no_public_name_is_hidden_by_a_module_of_its_name() -> None:
@@ -84,6 +80,34 @@ def test_no_public_name_is_hidden_by_a_module_of_its_name() -> None:
             r"^from \.\S+ import \w+ as (\w+)$", stub.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert not inside & set(exported), stub
+
+
+def imported_from(path: Path) -> list[tuple[str, str]]:
+    """(module, name) of everything that a file imports from this package, at any depth of its code."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0 or path.suffix == ".pyi", path
+            found += [(node.module or "", alias.name) for alias in node.names]
+        if isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+    return [(module, name) for module, name in found if module.split(".")[0] == "convscope"]
+
+
+@pytest.mark.parametrize("room", ["cli", "jobs", "show"])
+def test_edges_import_only_public_names_of_the_rooms_below(room: str) -> None:
+    """A name of another room comes from a package that exports it, never from one of its modules."""
+    own = ("convscope.cli", "convscope.jobs", "convscope.show", *BELOW_THE_ROOMS)
+    count = 0
+    for path in (ROOT / "src" / "convscope" / room).rglob("*.py"):
+        for module, name in imported_from(path):
+            if module.startswith(own) or module == "convscope":
+                continue
+            count += 1
+            face = importlib.import_module(module)
+            public = vars(face) if module == "convscope.graph" else getattr(face, "__all__", ())
+            assert hasattr(face, "__path__") and name in public, (path.relative_to(ROOT), module, name)
+    assert count > 30
 
 
 LARGE = {"src/convscope/nets/data/hed-vgg16/model.safetensors"}
@@ -119,8 +143,6 @@ def test_no_path_of_one_machine_and_no_unfinished_marker() -> None:
 
 def test_source_keeps_its_budgets() -> None:
     """Functions of sixty lines, docstring aside; files of 600, docstrings and all; eight parameters."""
-    import ast
-
     long_files, long_functions, wide = [], [], []
     for path in (p for p in tracked() if p.is_relative_to(ROOT / "src") and p.suffix == ".py"):
         text = path.read_text(encoding="utf-8")
@@ -137,31 +159,74 @@ def test_source_keeps_its_budgets() -> None:
     assert (long_files, long_functions, wide) == ([], [], [])
 
 
-def readme_commands() -> list[str]:
+TEXTS_AND_DATA = {"data", "text", "templates"}
+"""Folders of what is no module: as many as there are."""
+OWN_FILES = {"__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
+"""Files that every package has: nobody looks for something in them by their name."""
+
+
+def test_no_folder_has_more_than_twelve_entries() -> None:
+    """Modules and folders, without the package's own files."""
+    package = ROOT / "src" / "convscope"
+    paths = [p.relative_to(package) for p in tracked() if p.is_relative_to(package)]
+    entries = {Path(*p.parts[: depth + 1]) for p in paths for depth in range(len(p.parts))}
+    crowded = Counter(
+        str(entry.parent)
+        for entry in entries
+        if entry.name not in OWN_FILES and not set(entry.parent.parts) & TEXTS_AND_DATA
+    )
+    assert len(crowded) > 30
+    assert {folder: count for folder, count in crowded.items() if count > 12} == {}
+
+
+RESULTS = "Five results"
+"""The README's section whose commands compute for a while, with the network for photographs."""
+
+
+def readme_commands() -> list[tuple[str, str]]:
+    """(heading of the section, command) for each line of the README's shell blocks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
-    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    found = []
+    for section in re.split(r"^## ", text, flags=re.MULTILINE):
+        for block in re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL):
+            lines = [line.split("  #")[0].strip() for line in block.splitlines()]
+            found += [(section.splitlines()[0], line) for line in lines if line and not line.startswith("#")]
+    return found
 
 
 def test_every_make_word_of_the_readme_exists() -> None:
-    words = {line.split()[1] for line in readme_commands() if line.startswith("make ")}
+    words = {line.split()[1] for _, line in readme_commands() if line.startswith("make ")}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert {"tour", "test"} <= words
     for word in words:
         assert re.search(rf"^{word}:", makefile, flags=re.MULTILINE), word
 
 
-def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_every_picture_and_page_that_the_documents_name_exists() -> None:
+    count = 0
+    for path, text in texts():
+        if path.suffix == ".md":
+            for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+                assert (path.parent / name).exists(), (path.name, name)
+                count += 1
+    assert count > 30
+
+
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_command_of_the_readme_runs(
+    slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     """In order, in one folder, as a reader would; `convscope tour` is what the tour's own test runs."""
     from convscope.cli.core.app import run
     from convscope.worlds.datasets import digits
 
     monkeypatch.chdir(tmp_path)
     commands = [
-        line for line in readme_commands() if line.startswith("convscope") and line != "convscope tour"
+        line
+        for section, line in readme_commands()
+        if line.startswith("convscope") and line != "convscope tour" and section.startswith(RESULTS) == slow
     ]
-    assert len(commands) >= 8
+    assert len(commands) >= (5 if slow else 8)
     _prepare(tmp_path, digits)
     for line in commands:
         code = run(shlex.split(line)[1:])

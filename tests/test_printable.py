@@ -4,7 +4,7 @@ import json
 import sys
 import unicodedata
 
-from convscope.printable import printable, printable_json, printable_lines
+from convscope.system.printable import printable, printable_json, printable_lines
 
 REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 

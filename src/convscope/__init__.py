@@ -1,6 +1,6 @@
 """Build a convolutional network, teach it, see what it has learned, and put it to work."""
 
-from convscope import signals as _signals
+from convscope.system import signals as _signals
 
 if _signals.is_program():  # before anything that takes time; a library never touches signals
     import sys

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.files import read_toml
+from convscope.system.files import read_toml
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 

@@ -14,8 +14,8 @@ from PIL import Image
 from convscope import nets
 from convscope.errors import UsageError
 from convscope.jobs.style.style import _Preview
-from convscope.see.units import build, storage
-from convscope.see.units.distributed import ProcessShard
+from convscope.see.units.index import build, storage
+from convscope.see.units.index.distributed import ProcessShard
 from convscope.worlds.datasets import digits
 
 WRITING: dict[str, list[str]] = {

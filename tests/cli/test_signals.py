@@ -143,7 +143,7 @@ def test_a_stop_while_something_is_imported_waits_once_work_has_begun(tmp_path: 
         "done = True\n"
     )
     code = (
-        "import sys, time\nsys.path.insert(0, '.')\nfrom convscope import signals\n"
+        "import sys, time\nsys.path.insert(0, '.')\nfrom convscope.system import signals\n"
         "signals.install([])\nsignals.working()\n"
         "try:\n    import slowly\n    assert slowly.done\n    time.sleep(5)\n"
         "except KeyboardInterrupt:\n    assert slowly.done\n    sys.exit(7)"

@@ -52,7 +52,7 @@ def test_a_chosen_index_serves_its_own_network_only(convscope, folder: Path) -> 
 
 
 def test_stopped_indexing_is_kept_and_goes_on(convscope, folder: Path, monkeypatch) -> None:
-    from convscope.see.units.accumulators import UnitAccumulator
+    from convscope.see.units.index.accumulators import UnitAccumulator
 
     add, calls = UnitAccumulator.add, []
 
@@ -72,7 +72,7 @@ def test_stopped_indexing_is_kept_and_goes_on(convscope, folder: Path, monkeypat
 
 
 def test_a_stopped_pass_of_a_unit_goes_on_and_leaves_no_folder(convscope, folder: Path, monkeypatch) -> None:
-    from convscope.see.units.accumulators import UnitAccumulator
+    from convscope.see.units.index.accumulators import UnitAccumulator
 
     add, calls = UnitAccumulator.add, []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from convscope.show.images import contact_sheet, png
+from convscope.show.images import animation, png
 
 
 def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
         first = moving.convert("L").getextrema()
         moving.seek(moving.n_frames - 1)
         assert moving.convert("L").getextrema() != first
-    assert contact_sheet.recipe_in(tmp_path / "o/conv2-3.webp")["places"] == ["conv2:3"]
+    assert animation.recipe_in(tmp_path / "o/conv2-3.webp")["places"] == ["conv2:3"]
     again = convscope("replay", "o/conv2-3.webp", "--out", "again")
     assert again.code == 0, again.err
     assert (tmp_path / "again/conv2-3.png").read_bytes() == (tmp_path / "o/conv2-3.png").read_bytes()

@@ -12,7 +12,7 @@ from torch import nn
 from convscope.errors import UsageError
 from convscope.nets.description.depth import depth
 from convscope.nets.zoo.keras_reference import EQUAL, LECTURE, ROWS, count, keras_counts, row, table
-from convscope.nets.zoo.nasnet_mobile import NASNetAMobile
+from convscope.nets.zoo.published.nasnet_mobile import NASNetAMobile
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTED_BY_THE_LECTURE = {

@@ -10,7 +10,7 @@ from torch import nn
 from convscope.graph.graph import Graph
 from convscope.nets import load
 from convscope.nets.zoo import ZOO
-from convscope.nets.zoo.googlenet import BLOCKS
+from convscope.nets.zoo.published.googlenet import BLOCKS
 
 COUNTS = {
     "lecture": 137_660,

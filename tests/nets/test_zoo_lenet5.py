@@ -5,7 +5,7 @@ from tests.reference import numpy_lenet5
 from torch import nn
 
 from convscope.nets import load
-from convscope.nets.zoo.lenet5 import codes, lenet5
+from convscope.nets.zoo.published.lenet5 import codes, lenet5
 
 
 @pytest.fixture(scope="module")

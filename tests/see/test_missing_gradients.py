@@ -230,9 +230,9 @@ def test_it_is_refused_before_the_first_batch_is_made() -> None:
 
 
 def test_it_is_refused_in_tiles_too() -> None:
-    from convscope.see.optimize.activations import channel
     from convscope.see.optimize.image_params.base import pixel_image
     from convscope.see.optimize.loop import optimize_input
+    from convscope.see.optimize.objectives.activations import channel
 
     class Cut(nn.Sequential):
         def forward(self, x):

@@ -5,7 +5,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     import sys
 
-    from convscope import signals
+    from convscope.system import signals
 
     words = sys.argv[1:]
     signals.install(words)

@@ -28,7 +28,7 @@ def device(name: str) -> "torch.device":
     Raises:
         MissingError: there is no such device.
     """
-    from convscope.learn.setup import find_device
+    from convscope.learn import find_device
 
     return find_device(name)
 

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from convscope import signals
 from convscope.errors import Interrupted, UsageError, nearest
 from convscope.jobs import registry, results
 from convscope.jobs.inputs import require_device
 from convscope.jobs.workspace import Workspace
 from convscope.progress import Progress
 from convscope.recipe import Recipe
+from convscope.system import signals
 
 Document = dict[str, Any]
 """A result as JSON-ready values: what a verb prints with `--json`."""

@@ -41,13 +41,6 @@ def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
     Returns:
         The grid in RGB: black on white if no drawn value is negative, else orange above zero and blue below.
     """
-    from convscope.show.images import draw
-    from convscope.worlds.images.render import grayscale_alpha
+    from convscope.show.images import contact_sheet, draw
 
-    chosen = maps[list(units)].float()
-    top = float(chosen.abs().max()) or 1.0
-    if bool((chosen < 0).any()):
-        images = [draw.diverging(unit, top) for unit in chosen]
-    else:
-        images = [grayscale_alpha(unit / top) for unit in chosen]
-    return draw.grid(images, [str(unit) for unit in units])
+    return contact_sheet.grid(draw.on_one_scale(list(maps[list(units)])), [str(unit) for unit in units])

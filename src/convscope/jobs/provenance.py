@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convscope import files
 from convscope.errors import DataError
-from convscope.files import read_json, require_regular
 from convscope.recipe import Recipe
+from convscope.system import files
+from convscope.system.files import read_json, require_regular
 
 MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
 """Packages whose version can change the last bits of a result."""
@@ -95,10 +95,10 @@ def _values(path: Path) -> Any:
 
 def _from_webp(path: Path) -> Any:
     """Read the record in the metadata of a WebP contact sheet."""
-    from convscope.show.images import contact_sheet
+    from convscope.show.images import animation
 
     try:
-        return contact_sheet.recipe_in(path)
+        return animation.recipe_in(path)
     except DataError:
         raise
     except Exception as error:  # Pillow's parser of hostile EXIF data raises anything

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import Interrupted, UsageError
-from convscope.files import PART_PREFIX, create_file
-from convscope.printable import printable_json
+from convscope.system.files import PART_PREFIX, create_file
+from convscope.system.printable import printable_json
 
 WRITABLE = "--out in a folder that can be written to"
 ANOTHER = "Choose another --out, or move away what is there."

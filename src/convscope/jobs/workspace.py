@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope import signals
 from convscope.jobs import results
+from convscope.system import signals
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -122,10 +122,10 @@ class ResultFolder:
         Returns:
             The name.
         """
-        from convscope.show.images import contact_sheet
+        from convscope.show.images import animation
 
         options = {} if seconds is None else {"seconds": seconds}
-        contact_sheet.animation(images, self.path / name, recipe, **options)
+        animation.save(images, self.path / name, recipe, **options)
         return self._listed(name, "animation", caption)
 
     def save_page(self, html: str, name: str, caption: str = "") -> str:

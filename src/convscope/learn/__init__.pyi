@@ -1,8 +1,11 @@
 from .execution import ExecutionConfig as ExecutionConfig
 from .execution import choose as choose
 from .recipe import ClassificationRecipe as ClassificationRecipe
+from .recipe import Optimizer as Optimizer
 from .recipe import TrainRecipe as TrainRecipe
+from .recipe import refuse_unused as refuse_unused
 from .setup import TrainingSetup as TrainingSetup
+from .setup import find_device as find_device
 from .setup import setup_training as setup_training
 from .tasks.classification import Classification as Classification
 from .tasks.evaluation import Evaluation as Evaluation

@@ -1,5 +1,5 @@
 from .images import png as png
-from .images.draw import grid as grid
+from .images.contact_sheet import grid as grid
 from .report.figure import Figure as Figure
 from .report.figure import Section as Section
 from .report.recipe import TourRecipe as TourRecipe

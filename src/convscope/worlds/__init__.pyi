@@ -13,6 +13,7 @@ from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check
 from .images.folder import ImageFolder as ImageFolder
 from .images.unlabelled import UnlabelledImages as UnlabelledImages
+from .recipe import DataCheckRecipe as DataCheckRecipe
 from .registry import WORLDS as WORLDS
 from .registry import open_sample as open_sample
 from .registry import register_world as register_world

@@ -12,8 +12,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.files import read_bytes
 from convscope.graph.spec import TensorSpec
+from convscope.system.files import read_bytes
 from convscope.worlds.images.render import grayscale_alpha
 from convscope.worlds.world import Placement, Sample, World
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tests.learn.conftest import small_net
 
-from convscope import files
 from convscope.errors import ConvscopeError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, Run, iter_train_run, train
+from convscope.system import files
 
 SCRIPT = Path(__file__).with_name("killing.py")
 SOME = (4, 12, 27, 58, 83)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from convscope.graph import TensorSpec
-from convscope.graph.costs import costs, totals
+from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.nets import trace, wrap
 

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convscope.errors import GraphError
 from convscope.graph import chain
-from convscope.graph.receptive_field import receptive_fields
+from convscope.graph.analysis.receptive_field import receptive_fields
 from convscope.nets import build, describe, frozen, trace, wrap
 from convscope.nets.tracing.tracer import observe
 

@@ -13,11 +13,11 @@ from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import load, wrap
 from convscope.see.attribution.explanation import explain, iter_explain
-from convscope.see.attribution.faithfulness import ALL
 from convscope.see.attribution.method import Method
 from convscope.see.attribution.methods.cam import GradientCam
 from convscope.see.attribution.methods.gradient import InputXGradient
 from convscope.see.attribution.metrics.completeness import completeness_gap
+from convscope.see.attribution.metrics.faithfulness import ALL
 from convscope.see.attribution.registry import METHODS, get_method, method_class
 from convscope.see.attribution.target import make_task
 from convscope.worlds.datasets import digits

@@ -15,7 +15,7 @@ from convscope.see.attribution.explanation import explain, iter_explain
 from convscope.see.attribution.fast.bn_folding import plan_folding
 from convscope.see.attribution.fast.first_layer_ig import first_layer_is_linear
 from convscope.see.attribution.fast.input_backward import InputOnlyBackward, _Convolved, _Rectified
-from convscope.see.attribution.gradients import input_gradients
+from convscope.see.attribution.gradients.input_gradients import input_gradients
 from convscope.see.attribution.methods import integrated_gradients
 from convscope.see.attribution.registry import get_method
 from convscope.see.attribution.target import make_task

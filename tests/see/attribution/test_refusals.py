@@ -17,9 +17,9 @@ from convscope.nets import LayerAddress, wrap
 from convscope.progress import last_item
 from convscope.see import layer, output
 from convscope.see.attribution.explanation import explain
-from convscope.see.attribution.faithfulness import ALL
+from convscope.see.attribution.gradients.passes import stored
 from convscope.see.attribution.methods.cam import resolve_cam_layer
-from convscope.see.attribution.passes import stored
+from convscope.see.attribution.metrics.faithfulness import ALL
 from convscope.see.attribution.target import make_task
 
 SPEC = TensorSpec(SIZE)

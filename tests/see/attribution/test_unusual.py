@@ -15,7 +15,7 @@ from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.fast.bn_folding import plan_folding
 from convscope.see.attribution.fast.first_layer_ig import first_layer_is_linear
 from convscope.see.attribution.fast.input_backward import InputOnlyBackward, _Convolved, _Padded, _Rectified
-from convscope.see.attribution.gradients import input_gradients
+from convscope.see.attribution.gradients.input_gradients import input_gradients
 from convscope.see.attribution.target import AttributionTask, make_task
 
 SPEC = TensorSpec((3, 12, 10), mean=(0.5,), std=(0.25,))

@@ -14,7 +14,7 @@ from convscope.see.deepdream import pyramid
 from convscope.see.deepdream.objectives import GuidedMatch, default_layer
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.tiling.geometry import TileConfig
 
 DIGITS = {"layer": ["relu2"], "net": "digits", "photo": ""}

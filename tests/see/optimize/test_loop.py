@@ -23,8 +23,8 @@ from convscope.see import (
     per_image,
     pixel_image,
 )
-from convscope.see.optimize.activation_batch import ActivationBatch
-from convscope.see.optimize.objective import Objective, ObjectiveTerm
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm
 from convscope.see.optimize.transforms import Jitter, Pad, lucid_transforms
 
 

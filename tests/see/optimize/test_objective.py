@@ -19,7 +19,7 @@ from convscope.see import (
     total_variation,
 )
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.objective import EagerScorer
+from convscope.see.optimize.objectives.objective import EagerScorer
 
 A, B, C = channel("conv2:0"), channel("conv2:3"), neuron("conv1:2@4,5")
 NUMBERS = st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 3))

@@ -3,7 +3,7 @@ import torch
 from scipy.ndimage import convolve1d
 
 from convscope.see import blur_penalty, l1, l2, total_variation
-from convscope.see.optimize.regularizers import binomial_blur
+from convscope.see.optimize.objectives.regularizers import binomial_blur
 
 
 def test_penalties_against_numpy() -> None:

@@ -29,7 +29,7 @@ from convscope.see import (
     total_variation,
 )
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import plan_tiles
 from convscope.see.optimize.tiling.memory import tiles_for_budget

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from convscope.see.units import storage
+from convscope.see.units.index import storage
 
 WORDS = "-m convscope units digits --data digits --split test --batch 64 --quiet --index"
 COMMAND = WORDS.split(" ")

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convscope.see.units.histograms import BINS, LEAST, Histograms
+from convscope.see.units.index.histograms import BINS, LEAST, Histograms
 
 numbers = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 

@@ -14,11 +14,11 @@ from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
-from convscope.see.units import build, storage
-from convscope.see.units.build import index_units, iter_index_units
-from convscope.see.units.distributed import ProcessShard
-from convscope.see.units.index import weighted_layers
-from convscope.see.units.topk import RunningTopK
+from convscope.see.units.index import build, storage
+from convscope.see.units.index.build import index_units, iter_index_units
+from convscope.see.units.index.distributed import ProcessShard
+from convscope.see.units.index.topk import RunningTopK
+from convscope.see.units.index.unit_index import weighted_layers
 from convscope.worlds import ImageFolder, ImageTensorDataset
 
 K = 5

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.see.units import reduce
-from convscope.see.units.reduce import LONGEST, ActivationSummary, _length
+from convscope.see.units.index import reduce
+from convscope.see.units.index.reduce import LONGEST, ActivationSummary, _length
 
 SIZES = [(64, 56), (37, 37), (112, 112), (5, 7), (1200,), (1031,), ()]
 

@@ -8,8 +8,8 @@ import torch
 from convscope.errors import PlaceError, UsageError
 from convscope.nets import LayerAddress, record
 from convscope.see import open_index, unit_report
-from convscope.see.units import storage
-from convscope.see.units.build import index_units, iter_index_units
+from convscope.see.units.index import storage
+from convscope.see.units.index.build import index_units, iter_index_units
 from convscope.worlds import ImageTensorDataset
 
 

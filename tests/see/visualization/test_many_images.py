@@ -14,8 +14,8 @@ from convscope.nets.inference import execution
 from convscope.recipe import in_bytes
 from convscope.see import iter_visualize, visualize
 from convscope.see.optimize import autotune
-from convscope.see.optimize.activations import diversity
-from convscope.see.optimize.objective import per_image
+from convscope.see.optimize.objectives.activations import diversity
+from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Crop, Warp, single_warp
 from convscope.see.visualization.layer_stops import layer_path
 from convscope.see.visualization.recipe import VisualizeRecipe

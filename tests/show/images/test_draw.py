@@ -6,14 +6,13 @@ import pytest
 import torch
 from PIL import Image
 
-from convscope.errors import UsageError
 from convscope.show.images.draw import (
     BLUE,
     ORANGE,
     data_uri,
     diverging,
     flatten_alpha,
-    grid,
+    resized,
     upscale,
 )
 from convscope.worlds.images.render import grayscale_alpha
@@ -41,32 +40,21 @@ def test_an_address_holds_the_picture():
     assert np.array_equal(np.asarray(read.convert("LA")), np.asarray(picture.convert("LA")))
 
 
-def test_a_sheet_holds_every_picture_where_its_label_is():
-    tiles = [Image.new("RGB", (4, 4), (i * 20, 0, 0)) for i in range(7)]
-    sheet = np.asarray(grid(tiles, [str(i) for i in range(7)], columns=3, side=20))
-    colours = {tuple(c) for c in sheet.reshape(-1, 3)}
-    assert all((i * 20, 0, 0) in colours for i in range(7))
-    assert sheet.shape[0] == 3 * (20 + 8 + 18) + 8
-
-
 def test_enlarging_repeats_pixels():
     big = np.asarray(upscale(Image.fromarray(np.array([[0, 255]], np.uint8)), 3))
     assert big.tolist() == [[0, 0, 0, 255, 255, 255]] * 3
 
 
-def test_a_sheet_needs_pictures_and_fitting_labels():
-    with pytest.raises(UsageError):
-        grid([])
-    with pytest.raises(UsageError):
-        grid([Image.new("L", (1, 1))], ["a", "b"])
+@pytest.mark.parametrize("side", [56, 84, 100, 131])
+def test_pixels_of_small_images_become_squares_of_one_size(side: int):
+    """Compared with areas in floating point: the share of white in each column of an enlarged stripe."""
+    stripes = Image.fromarray(np.tile(np.array([[0, 255]], np.uint8), (28, 14)))
+    big = np.asarray(resized(stripes, (side, side)), dtype=float)
+    fine = np.repeat(np.tile([0.0, 255.0], 14), side)  # each pixel `side` parts wide, each column 28 parts
+    assert np.abs(big - fine.reshape(side, 28).mean(1)).max() <= 255 / 6
 
 
-def test_a_long_label_takes_two_lines_and_none_is_cut_at_the_edge():
-    pictures = [grayscale_alpha(np.eye(28)) for _ in range(2)]
-    short = grid(pictures, ["conv2:3", "conv2:4"])
-    long = grid(pictures, ["conv2:3", "conv2:3 - 0.3*conv2:7"])
-    assert long.width == short.width
-    assert long.height == short.height + 13
-    broken = np.asarray(grid(pictures, ["", "w" * 80]))
-    rim = broken[-20:, -8:]  # nothing is written on the margin
-    assert (rim == broken[0, 0]).all()
+def test_photographs_are_scaled_smoothly():
+    step = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 60, 1).repeat(120, 0))
+    assert len(np.unique(np.asarray(resized(step, (240, 240))))) > 3
+    assert len(np.unique(np.asarray(resized(step.resize((2, 2)), (240, 240))))) == 2

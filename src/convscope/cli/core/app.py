@@ -12,13 +12,13 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from convscope import signals
 from convscope.cli.core import failures, terminal
 from convscope.cli.core.command import command, summary
 from convscope.cli.core.words import check, check_order, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 from convscope.jobs.registry import JOBS
 from convscope.jobs.results import as_json
+from convscope.system import signals
 
 HELP = {"help_option_names": ["-h", "--help"]}
 

@@ -17,11 +17,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic import BaseModel
 
-from convscope import jobs, signals
+from convscope import jobs
 from convscope.cli import tables
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load
+from convscope.system import signals
 
 
 def summary(verb: str) -> str:

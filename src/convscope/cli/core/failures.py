@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from typer import Abort
 
-from convscope import signals
 from convscope.cli.core import terminal
 from convscope.cli.core.words import verb_of, wants_json, wants_traceback
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest
 from convscope.jobs.results import as_json
-from convscope.printable import printable
+from convscope.system import signals
+from convscope.system.printable import printable
 
 REPORT = "This is a fault of convscope, not yours. Please report it with the command and what --debug prints."
 

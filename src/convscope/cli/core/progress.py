@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from convscope.cli.core import terminal
-from convscope.printable import printable
+from convscope.system.printable import printable
 
 EVERY = 3.0
 """Seconds between plain lines."""

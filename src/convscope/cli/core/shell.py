@@ -10,7 +10,7 @@ from convscope.cli.core import terminal
 from convscope.cli.core.progress import shown
 from convscope.jobs import Document, Job
 from convscope.jobs.results import as_json
-from convscope.printable import printable
+from convscope.system.printable import printable
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from convscope import signals
-from convscope.printable import printable, printable_lines
+from convscope.system import signals
+from convscope.system.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -18,7 +18,7 @@ from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.progress import Progress
-from convscope.use.recipe import ClassifyRecipe
+from convscope.use import ClassifyRecipe
 
 schema = ClassifyRecipe
 ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."

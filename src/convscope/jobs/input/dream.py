@@ -75,7 +75,7 @@ def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
 
 
 def _mask(path: str) -> "Tensor":
-    from convscope.graph.spec import TensorSpec
+    from convscope.graph import TensorSpec
     from convscope.worlds.images import photos
 
     return photos.to_tensor_uncropped(photos.open_photo(Path(path)), TensorSpec((1, 1, 1)))[0]
@@ -124,15 +124,16 @@ class _Keeper:
 
     def save(self, made: "DreamResult") -> Document:
         from convscope.show.images import contact_sheet
+        from convscope.show.images.contact_sheet import Row, Tile
 
         made = self.first or made
         mark, title = self.mark(made), f"A dream of {self.net.name}"
         picture = self.picture(made.image)
         self.folder.save_image(picture, "dream.png", mark, title)
-        row = contact_sheet.Row(
-            ", ".join(made.layers), [self.picture(made.original), picture], (), ["before", "after"]
-        )
-        sheet = contact_sheet.sheet([row], title=title, side=min(picture.height, 480))
+        before = Tile(self.picture(made.original), notes=["before"])
+        row = Row([before, Tile(picture, notes=["after"])], ", ".join(made.layers))
+        side = min(max(picture.height, 160), 480)
+        sheet = contact_sheet.compose([row], title=title, side=side)
         self.folder.save_image(sheet, "sheet.png", mark, "before and after")
         if self.frames:
             seconds = len(self.frames) / FRAMES

@@ -75,11 +75,11 @@ def _save(
     found: "Found", images: "Tensor", net: "Net", recipe: FactorsRecipe, folder: ResultFolder
 ) -> Document:
     from convscope.jobs.provenance import stamp
-    from convscope.show.images import reconstruction_sheets
+    from convscope.show.pages import factors as page
     from convscope.worlds import render
 
     mark = stamp(recipe)
-    sheet = reconstruction_sheets.factor_sheet(found, images, net)
+    sheet = page.sheet(found, images, net)
     folder.save_image(sheet, "factors.png", mark, f"groups of {found.place} over the pictures")
     names = [f"group-{k}.png" for k in range(len(found.images))]
     for k, (name, image) in enumerate(zip(names, found.images, strict=True)):

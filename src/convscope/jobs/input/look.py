@@ -135,8 +135,8 @@ def _layer(
 def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[str, Any]) -> list[Document]:
     """Save a sheet of each layer's first filters, averaged over channels where these are many."""
     from convscope.see import filters, layers_with_filters
-    from convscope.show.images import draw
-    from convscope.worlds.images.render import rgb
+    from convscope.show.images import contact_sheet, draw
+    from convscope.worlds.images import rgb
 
     sheets = []
     for name in layers_with_filters(net):
@@ -150,7 +150,7 @@ def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[st
             : recipe.top_channels
         ]
         images = [rgb(p) if colour else draw.diverging(p * 2 - 1) for p in shown]
-        sheet = draw.grid(images, [str(i) for i in range(len(images))])
+        sheet = contact_sheet.grid(images, [str(i) for i in range(len(images))])
         file = pictures.file_name(name, ending="-filters")
         saved = folder.save_image(sheet, file, mark, f"filters of {name}")
         sheets.append({"place": name, "shape": list(kernels.weights.shape), "picture": saved})

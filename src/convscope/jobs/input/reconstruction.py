@@ -69,7 +69,7 @@ def _save(
     title: str,
 ) -> Document:
     from convscope.jobs.provenance import stamp
-    from convscope.show.images import reconstruction_sheets
+    from convscope.show.pages import reconstruction as page
     from convscope.worlds import render
 
     mark, found = stamp(recipe), []
@@ -80,6 +80,6 @@ def _save(
         entry: dict[str, Any] = {"layer": layer, "cosine": cosine, "missed": missed, "picture": name}
         found.append({**entry, "unmoved": layer in made.unmoved})
     caption = title.format(net=net.name)
-    strip = reconstruction_sheets.strip(made, net, caption, exact=isinstance(recipe, InvertRecipe))
+    strip = page.sheet(made, net, caption, exact=isinstance(recipe, InvertRecipe))
     folder.save_image(strip, "strip.png", mark, caption)
     return {"net": net.name, "layers": found}

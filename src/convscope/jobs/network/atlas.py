@@ -11,12 +11,12 @@ on and one PNG. The default layout needs UMAP: pip install 'convscope[atlas]'; -
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from convscope.interrupts import InterruptRequest, soft_interrupt
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
 from convscope.progress import Progress
 from convscope.see.activation_atlas import AtlasRecipe
+from convscope.system.interrupts import InterruptRequest, soft_interrupt
 
 if TYPE_CHECKING:
     from convscope.nets import Net

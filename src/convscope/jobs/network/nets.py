@@ -19,7 +19,7 @@ from convscope.progress import Progress
 from convscope.recipe import Recipe
 
 if TYPE_CHECKING:
-    from convscope.nets.zoo.keras_reference import Counted
+    from convscope.nets import Counted
 
 
 class NetsRecipe(Recipe):
@@ -55,7 +55,7 @@ def run(recipe: NetsRecipe, workspace: Workspace) -> Steps:
 
 
 def _search(word: str) -> Progress[Document]:
-    from convscope.nets.io.loading import known
+    from convscope.nets import known
 
     names = [name for name in known() if word.lower() in name.lower()]
     if not names:
@@ -66,7 +66,7 @@ def _search(word: str) -> Progress[Document]:
 
 
 def _overview() -> Steps:
-    from convscope.nets.zoo import ZOO, keras_reference
+    from convscope.nets import ZOO, keras_reference
 
     own = [{"name": e.name, "summary": e.summary, "paper": e.paper, "note": e.note} for e in ZOO.values()]
     document: Document = {"own": own, "keras": []}

@@ -16,12 +16,12 @@ exactly what they would have been if planned from the start, which needs --sched
 
 from typing import TYPE_CHECKING
 
-from convscope import signals
 from convscope.jobs import inputs, results
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
-from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn import ClassificationRecipe
 from convscope.progress import Progress
+from convscope.system import signals
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, TrainProgress
@@ -89,7 +89,7 @@ def run(recipe: ClassificationRecipe, workspace: Workspace) -> Steps:
 def _followed(recipe: ClassificationRecipe) -> ClassificationRecipe:
     """Return the plan that will be followed: the recipe, or that of the run which it resumes."""
     from convscope import learn
-    from convscope.learn.recipe import refuse_unused
+    from convscope.learn import refuse_unused
 
     if recipe.resume is None:
         refuse_unused(recipe)

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope import signals
 from convscope.errors import Interrupted
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
 from convscope.progress import Progress
 from convscope.see.units import UnitsRecipe
+from convscope.system import signals
 
 if TYPE_CHECKING:
     from convscope.nets import Net

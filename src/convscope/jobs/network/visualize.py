@@ -141,17 +141,18 @@ def _picture(net: "Net", image: "Tensor") -> "Image":
 def _sheet(
     net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerStop]"
 ) -> "Image":
-    from convscope.show.images import contact_sheet, draw
+    from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
 
     if not stops:
-        return draw.grid(images, list(made.places), side=max(84, min(images[0].height, 224)))
+        return contact_sheet.grid(images, list(made.places), side=max(84, min(images[0].height, 224)))
     left, rows = dict(zip(made.places, images, strict=True)), []
     for stop in stops:
         shown = [place for place in made.places if place.lstrip("-").startswith(f"{stop.layer}:")]
         if shown:
-            words = [_word(net, stop, place) for place in shown]
-            rows.append(contact_sheet.Row(stop.layer, [left[place] for place in shown], _facts(stop), words))
-    return contact_sheet.sheet(
+            tiles = [Tile(left[place], notes=[_word(net, stop, place)]) for place in shown]
+            rows.append(Row(tiles, stop.layer, _facts(stop)))
+    return contact_sheet.compose(
         rows, title=f"A journey through {net.name}", side=min(max(96, images[0].height), 160)
     )
 
@@ -176,15 +177,16 @@ def _save_film(
     net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: ResultFolder, mark: dict[str, Any]
 ) -> None:
     from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
 
     moments = [(step, images) for step, images in made.film if step in recipe.save_steps]
     if moments:
-        words = [f"step {step}" for step, _ in moments]
         rows = [
-            contact_sheet.Row(place, [_picture(net, images[i]) for _, images in moments], (), words)
+            Row([Tile(_picture(net, images[i]), notes=[f"step {step}"]) for step, images in moments], place)
             for i, place in enumerate(made.places)
         ]
-        folder.save_image(contact_sheet.sheet(rows), "film.png", mark, "the pictures as they came about")
+        sheet = contact_sheet.compose(rows, side=128)
+        folder.save_image(sheet, "film.png", mark, "the pictures as they came about")
     if recipe.animate:
         taken: list[str] = []
         for i, place in enumerate(made.places):

@@ -14,7 +14,7 @@ from convscope.jobs.style.training_recipes import StyleAddRecipe
 from convscope.jobs.workspace import Workspace
 
 if TYPE_CHECKING:
-    from convscope.learn.style.setup import StyleTrainingSetup
+    from convscope.learn.style import StyleTrainingSetup
 
 schema = StyleAddRecipe
 
@@ -36,12 +36,12 @@ def run(recipe: StyleAddRecipe, workspace: Workspace) -> Steps:
 
 def _lesson(recipe: StyleAddRecipe) -> "StyleTrainingSetup":
     from convscope import nets
-    from convscope.learn.style import setup
+    from convscope.learn.style import named, setup_added_style
 
-    return setup.setup_added_style(
+    return setup_added_style(
         nets.load(recipe.model),
         recipe.photographs,
-        setup.named(recipe.style),
+        named(recipe.style),
         test=recipe.test,
         scales=training.scales(recipe),
         judging=training.judging(recipe),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.jobs import inputs
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
-from convscope.use.recipe import StylizeRecipe
+from convscope.use import StylizeRecipe
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,8 +52,7 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
 
     from convscope import nets
     from convscope.jobs.provenance import stamp
-    from convscope.use import stylize
-    from convscope.use.feed_forward import is_painting, regions_of
+    from convscope.use import is_painting, regions_of, stylize
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
     net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
@@ -83,8 +82,8 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
 
 def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:
     """Return the names of the network's styles, none for AdaIN, and the weights of the mixture."""
-    from convscope.nets.style.adain import AdaIN
-    from convscope.use.feed_forward import mixture_of, paintings_of, styles_of
+    from convscope.nets.style import AdaIN
+    from convscope.use import mixture_of, paintings_of, styles_of
 
     if isinstance(net.module, AdaIN):
         return (), paintings_of(recipe.style)
@@ -107,8 +106,8 @@ def _photo(recipe: StylizeRecipe) -> "Image":
 
 def _choice(net: "Net", recipe: StylizeRecipe) -> tuple[Any, str]:
     """Return the execution settings and their precision, with `auto` resolved to be reproducible."""
-    from convscope.nets.inference.execution import ExecutionConfig
-    from convscope.use.feed_forward import fastest
+    from convscope.nets import ExecutionConfig
+    from convscope.use import fastest
 
     choice = fastest(net) if recipe.precision == "auto" else ExecutionConfig(recipe.precision, True)
     return choice, choice.precision

@@ -123,7 +123,7 @@ class _Preview:
         self.shown = time.monotonic()
 
     def _write(self, image: "Image") -> None:
-        from convscope.files import create_file, replace_file
+        from convscope.system.files import create_file, replace_file
 
         if self.file is not None and self._is_own(self.file):
             with replace_file(self.file) as part:
@@ -188,12 +188,12 @@ def document(painted: "StyleResult") -> dict[str, Any]:
 
 def _save(painted: "StyleResult", paintings: "list[Image]", folder: ResultFolder) -> Document:
     from convscope.jobs.provenance import stamp
-    from convscope.show.images import style_sheet
+    from convscope.show.pages import style as page
     from convscope.worlds.images import photos
 
     mark = stamp(painted.settled)
     made, content = (photos.to_pil(image) for image in (painted.image, painted.content))
     folder.save_image(made, PICTURE, mark, "the picture")
-    strip = style_sheet.strip(content, paintings, made, painted)
+    strip = page.sheet(content, paintings, made, painted)
     folder.save_image(strip, STRIP, mark, "content, paintings and result")
     return document(painted)

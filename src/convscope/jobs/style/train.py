@@ -18,7 +18,7 @@ from convscope.jobs.style.training_recipes import StyleTrainRecipe
 from convscope.jobs.workspace import Workspace
 
 if TYPE_CHECKING:
-    from convscope.learn.style.setup import StyleTrainingSetup
+    from convscope.learn.style import StyleTrainingSetup
 
 schema = StyleTrainRecipe
 
@@ -39,12 +39,12 @@ def run(recipe: StyleTrainRecipe, workspace: Workspace) -> Steps:
 
 
 def _lesson(recipe: StyleTrainRecipe) -> "StyleTrainingSetup":
-    from convscope.learn.style import setup
+    from convscope.learn.style import named, setup_style_training
 
-    return setup.setup_style_training(
+    return setup_style_training(
         recipe.kind,
         recipe.photographs,
-        setup.named(recipe.style),
+        named(recipe.style),
         test=recipe.test,
         scales=training.scales(recipe),
         judging=training.judging(recipe),

@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from convscope import signals
 from convscope.errors import DataError, UsageError
 from convscope.jobs import results
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.style.training_recipes import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
 from convscope.jobs.workspace import Artifact, Workspace
 from convscope.progress import Progress
+from convscope.system import signals
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, TrainProgress
-    from convscope.learn.style.setup import PerceptualConfig, StyleTrainingSetup
-    from convscope.learn.style.style_tasks import StyleLossWeights
+    from convscope.learn.style import PerceptualConfig, StyleLossWeights, StyleTrainingSetup
 
 SHOWN, SIDE = 4, 256
 """Photographs in the sheet that a training ends with, and their size."""
@@ -101,8 +100,8 @@ def resumed(recipe: Recipe) -> Recipe:
         UsageError: a setting is given that nothing reads, or that the run to resume has fixed.
         DataError: there is no run to resume, or it is damaged.
     """
-    from convscope.learn.recipe import refuse_unused
-    from convscope.learn.trainer.resume import resumed as run_of
+    from convscope.learn import refuse_unused
+    from convscope.learn import resumed as run_of
 
     if recipe.resume is None:
         refuse_unused(recipe)
@@ -120,7 +119,7 @@ def scales(recipe: StyleTrainingRecipe) -> "StyleLossWeights":
     Returns:
         The weights and settings.
     """
-    from convscope.learn.style.style_tasks import StyleLossWeights
+    from convscope.learn.style import StyleLossWeights
 
     content, style, smooth = recipe.content_weight, recipe.style_weight, recipe.smooth_weight
     if not isinstance(recipe, StyleTrainRecipe):
@@ -139,7 +138,7 @@ def judging(recipe: StyleTrainingRecipe) -> "PerceptualConfig":
     Returns:
         The configuration.
     """
-    from convscope.learn.style.setup import PerceptualConfig
+    from convscope.learn.style import PerceptualConfig
 
     return PerceptualConfig(
         recipe.judge,
@@ -154,6 +153,7 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.jobs.provenance import stamp
     from convscope.show.images import contact_sheet, png
+    from convscope.show.images.contact_sheet import Row, Tile
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
@@ -162,9 +162,10 @@ def _sheet(lesson: "StyleTrainingSetup", recipe: StyleTrainingRecipe, folder: Pa
     for square in lesson.test.middles(range(count), SIDE):
         photo = photos.to_pil(square.float() / 255)
         painted = [stylize(lesson.net, photo, {name: 1.0}) for name in names]
-        rows.append(contact_sheet.Row("", [photo, *painted], (), ["photograph", *names]))
+        tiles = zip((photo, *painted), ("photograph", *names), strict=True)
+        rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
     name = _sheet_name(folder)
-    png.save(contact_sheet.sheet(rows, side=160), folder / name, stamp(recipe))
+    png.save(contact_sheet.compose(rows, side=160), folder / name, stamp(recipe))
     return name
 
 

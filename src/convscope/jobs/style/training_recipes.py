@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.learn.recipe import Optimizer, TrainRecipe
+from convscope.learn import Optimizer, TrainRecipe
 
 
 class StyleTrainingRecipe(TrainRecipe):

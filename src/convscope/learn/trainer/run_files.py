@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.files import PART_PREFIX, parse_json, read_json, read_text, read_toml, require_regular
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.trainer import state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
+from convscope.system.files import PART_PREFIX, parse_json, read_json, read_text, read_toml, require_regular
 
 try:
     import fcntl

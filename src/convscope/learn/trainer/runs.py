@@ -31,7 +31,6 @@ import torch
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
-from convscope.files import is_full, remove_parts, write_text
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, refuse_unused, task_name
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.task import Task
@@ -41,6 +40,7 @@ from convscope.learn.trainer.resume import Run, resumed
 from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
+from convscope.system.files import is_full, remove_parts, write_text
 
 EVERY = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""

@@ -17,9 +17,16 @@ import torch
 from torch import Tensor, nn, optim
 
 from convscope.errors import DataError
-from convscope.files import open_regular, parse_json, read_text, remove_parts, require_regular, write_text
 from convscope.learn.trainer import values as check
 from convscope.nets.io.weights import load_weights, write_weights
+from convscope.system.files import (
+    open_regular,
+    parse_json,
+    read_text,
+    remove_parts,
+    require_regular,
+    write_text,
+)
 
 FORMAT = 2
 """Version of the format. Format 1 had no checksum, so damage cannot be detected in it, and it is not read."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
-from convscope.graph.receptive_field import Field, receptive_fields
 from convscope.graph.spec import Shape
 from convscope.nets.description import table
 from convscope.nets.io.graph_module import GraphModule
@@ -133,7 +133,7 @@ class Description:
 
     def rich(self) -> "RenderableType":
         """Return a table for the terminal."""
-        return table.table(self.to_json())
+        return table.description_table(self.to_json())
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         yield self.rich()

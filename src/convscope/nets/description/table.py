@@ -58,7 +58,7 @@ def summary(description: Mapping[str, Any]) -> str:
     )
 
 
-def table(description: Mapping[str, Any]) -> "Table":
+def description_table(description: Mapping[str, Any]) -> "Table":
     """Return a table for the terminal.
 
     Args:

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
-from convscope.files import is_full, read_json, write_text
-from convscope.graph.costs import costs, totals
+from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.graph.graph import Graph
 from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec
@@ -22,6 +21,7 @@ from convscope.nets.io.registry import from_config, to_config
 from convscope.nets.io.weights import load_weights, read_weights, write_weights
 from convscope.nets.network import Net, Source
 from convscope.recipe import shortened
+from convscope.system.files import is_full, read_json, write_text
 
 FORMAT = "convscope.model/2"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import GraphError
-from convscope.graph.costs import costs, totals
+from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.graph import Graph, Node
 from convscope.nets.io.weights import memory_of_machine
 

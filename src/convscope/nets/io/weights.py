@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from convscope.errors import DataError
-from convscope.files import MAX_TEXT_BYTES, open_regular, replace_file, require_regular
+from convscope.system.files import MAX_TEXT_BYTES, open_regular, replace_file, require_regular
 
 NAMES_SHOWN = 3
 

@@ -1,15 +1,16 @@
 """Networks of this package, one file each, in the registry `ZOO`."""
 
+from convscope.nets.zoo import keras_reference as keras_reference
 from convscope.nets.zoo.adain import ADAIN
-from convscope.nets.zoo.alexnet import ALEXNET
 from convscope.nets.zoo.autoencoder import AUTOENCODER
 from convscope.nets.zoo.entry import ZooEntry
-from convscope.nets.zoo.googlenet import GOOGLENET
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
-from convscope.nets.zoo.lenet5 import LENET5
 from convscope.nets.zoo.mlp import MLP
-from convscope.nets.zoo.nasnet import NASNET_MOBILE
+from convscope.nets.zoo.published.alexnet import ALEXNET
+from convscope.nets.zoo.published.googlenet import GOOGLENET
+from convscope.nets.zoo.published.lenet5 import LENET5
+from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.stylebank import STYLEBANK
 
 ZOO: dict[str, ZooEntry] = {}

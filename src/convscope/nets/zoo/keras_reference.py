@@ -244,7 +244,7 @@ def module_of(row: Row) -> "nn.Module":
             from convscope.nets.adapters.timm_models import build_module
 
             return build_module(name)
-        from convscope.nets.zoo.nasnet_mobile import NASNetAMobile
+        from convscope.nets.zoo.published.nasnet_mobile import NASNetAMobile
 
         return NASNetAMobile()
 

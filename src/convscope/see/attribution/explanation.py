@@ -12,11 +12,11 @@ from torch import Tensor
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
 from convscope.progress import Progress, last_result
-from convscope.see.attribution.faithfulness import Faithfulness, iter_metrics
+from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution
+from convscope.see.attribution.metrics.faithfulness import Faithfulness, iter_metrics
 from convscope.see.attribution.metrics.pointing_game import Boxes
-from convscope.see.attribution.passes import ordinary, stepped, stored
 from convscope.see.attribution.registry import get_method as method_named
 from convscope.see.attribution.target import AttributionTask, Target, make_task
 

@@ -16,11 +16,11 @@ from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.classifier_output import log_probabilities
 from convscope.nets.activations.tree import tree_leaves
 from convscope.recipe import whole_number
+from convscope.see.attribution.gradients.passes import check_differentiable, influenced, ordinary, stored
 from convscope.see.attribution.heatmaps import blurred
-from convscope.see.attribution.passes import check_differentiable, influenced, ordinary, stored
 from convscope.see.features.recording import HALVES, check_rows
-from convscope.see.optimize.activations import ChannelActivation, default_objective
-from convscope.see.optimize.objective import Objective, ObjectiveTerm, per_image
+from convscope.see.optimize.objectives.activations import ChannelActivation, default_objective
+from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm, per_image
 
 Target = int | str | LayerAddress | Objective
 """A class by number or label, an address (`conv2:17`, `output:tench`), or an objective."""

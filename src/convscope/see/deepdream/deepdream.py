@@ -25,7 +25,7 @@ from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.image_params.base import ImageParameterization
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.precision import fastest_dtype
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_tiles

@@ -10,9 +10,9 @@ from typing_extensions import override
 from convscope.errors import PlaceError, UsageError
 from convscope.nets import LayerAddress, Net
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.activation_batch import ActivationBatch
-from convscope.see.optimize.activations import Additive
-from convscope.see.optimize.objective import LayerTerm, Objective
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.activations import Additive
+from convscope.see.optimize.objectives.objective import LayerTerm, Objective
 from convscope.see.visualization.objective_parser import parse_targets
 from convscope.see.visualization.reconstruction import default_layers
 

@@ -23,7 +23,7 @@ from convscope.nets.inference.memory_format import channels_last_is_faster
 from convscope.recipe import in_bytes
 from convscope.see.optimize.image_params.base import ImageParameterization
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
-from convscope.see.optimize.objective import Objective, per_image
+from convscope.see.optimize.objectives.objective import Objective, per_image
 from convscope.see.optimize.transforms import Transform
 from convscope.see.visualization.recipe import VisualizeRecipe
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeError, UsageError
 from convscope.nets import LayerAddress, Net, frozen, layer_shapes
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.objective import Objective, per_image
+from convscope.see.optimize.objectives.objective import Objective, per_image
 
 NAMED = 3
 """Places that a message lists at most."""

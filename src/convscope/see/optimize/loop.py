@@ -21,7 +21,7 @@ from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import goal_names, no_gradient, require_finite, require_gradient
 from convscope.see.optimize.image_params.base import ImageParameterization
 from convscope.see.optimize.lbfgs import LBFGS
-from convscope.see.optimize.objective import EagerScorer, Objective
+from convscope.see.optimize.objectives.objective import EagerScorer, Objective
 from convscope.see.optimize.relu_gradients import RedirectSchedule, nonzero_gradient
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig

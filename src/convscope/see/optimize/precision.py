@@ -13,7 +13,7 @@ from convscope.nets.inference.execution import cached_measurement
 from convscope.see.optimize.autotune import MIN_SPEEDUP, Benchmark, ExecutionPlan, cache_key
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 
 Precision = Literal["float32", "bfloat16"]
 

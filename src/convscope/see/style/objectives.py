@@ -12,10 +12,10 @@ from typing_extensions import override
 from convscope.errors import GraphError
 from convscope.nets import LayerAddress, Net
 from convscope.nets.style.losses import content_loss, gram, style_loss
-from convscope.see.optimize.activation_batch import ActivationBatch
-from convscope.see.optimize.activations import Additive
-from convscope.see.optimize.feature_matching import FeatureMatch
-from convscope.see.optimize.objective import LayerTerm, Objective
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.activations import Additive
+from convscope.see.optimize.objectives.feature_matching import FeatureMatch
+from convscope.see.optimize.objectives.objective import LayerTerm, Objective
 
 Kind = TypeVar("Kind", bound="GramLoss")
 

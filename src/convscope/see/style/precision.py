@@ -8,9 +8,9 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net
 from convscope.nets.inference.inference_copy import inference_copy
-from convscope.see.optimize.activations import layer
 from convscope.see.optimize.loop import OptimizerConfig
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.activations import layer
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.precision import fastest_dtype
 from convscope.see.style.recipe import StyleRecipe
 

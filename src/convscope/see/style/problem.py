@@ -12,8 +12,8 @@ from convscope.errors import DataError, MissingError, UsageError
 from convscope.nets import LayerAddress, Net
 from convscope.nets.style.losses import style_loss
 from convscope.recipe import in_bytes
-from convscope.see.optimize.objective import Objective
-from convscope.see.optimize.regularizers import total_variation
+from convscope.see.optimize.objectives.objective import Objective
+from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.tiling.evaluate import iter_tiled_activations
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.style import color, regions

@@ -24,7 +24,7 @@ from convscope.see.optimize.autotune import used_bytes
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import ImageParameterization, noise
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.tiling.memory import SAMPLE, tiles_for_budget

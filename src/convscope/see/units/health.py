@@ -11,8 +11,8 @@ from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net
 from convscope.progress import last_result
 from convscope.see.units.bounds import BOUNDS, NEAR
-from convscope.see.units.build import iter_index_units
-from convscope.see.units.index import UnitIndex
+from convscope.see.units.index.build import iter_index_units
+from convscope.see.units.index.unit_index import UnitIndex
 from convscope.worlds.dataset import LabelledImages
 
 ALIKE = 0.95

@@ -11,7 +11,7 @@ from convscope.nets import Net
 from convscope.see.features.batching import iter_batches
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.image_params.base import noise, shape_of
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.visualization import Visualization, clean_scores, params_from_recipe
 from convscope.worlds.dataset import LabelledImages
 

@@ -12,11 +12,11 @@ from convscope.errors import ConvscopeError
 from convscope.nets import LayerAddress, Net
 from convscope.progress import Progress
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.activations import direction
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
-from convscope.see.optimize.objective import per_image
+from convscope.see.optimize.objectives.activations import direction
+from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Transform, Warp, single_warp
 from convscope.see.visualization.visualization import seed_of
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, frozen, resolve
-from convscope.see.optimize.activations import confidence
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
-from convscope.see.optimize.objective import Objective, per_image
+from convscope.see.optimize.objectives.activations import confidence
+from convscope.see.optimize.objectives.objective import Objective, per_image
 from convscope.see.visualization.visualization import clean_scores, seed_of
 
 LOOK_EVERY = 4

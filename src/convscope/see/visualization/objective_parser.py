@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from convscope.errors import PlaceError, UsageError, nearest
 from convscope.nets import LayerAddress, Net, layer_shapes, resolve
-from convscope.see.optimize import regularizers
-from convscope.see.optimize.activations import default_objective
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives import regularizers
+from convscope.see.optimize.objectives.activations import default_objective
+from convscope.see.optimize.objectives.objective import Objective
 
 PENALTIES = {
     "l1": regularizers.l1,

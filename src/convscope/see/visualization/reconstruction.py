@@ -14,12 +14,12 @@ from convscope.progress import Progress, last_result
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.feature_matching import dot_cosine_match, normalized_l2
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
-from convscope.see.optimize.objective import Objective
-from convscope.see.optimize.regularizers import total_variation
+from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
+from convscope.see.optimize.objectives.objective import Objective
+from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
 

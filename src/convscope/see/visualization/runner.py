@@ -11,15 +11,15 @@ from convscope.errors import ConvscopeError, UsageError
 from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize import regularizers
-from convscope.see.optimize.activations import diversity
 from convscope.see.optimize.autotune import FRAMES, Workload, check_room, choose_execution
 from convscope.see.optimize.gradient_flow import check_reached
 from convscope.see.optimize.image_params.base import ImageParameterization, fft_image, pixel_image, shape_of
 from convscope.see.optimize.image_params.cppn import cppn_image
 from convscope.see.optimize.image_params.maco import maco_image
 from convscope.see.optimize.loop import OptimizerConfig, Step
-from convscope.see.optimize.objective import Objective, per_image
+from convscope.see.optimize.objectives import regularizers
+from convscope.see.optimize.objectives.activations import diversity
+from convscope.see.optimize.objectives.objective import Objective, per_image
 from convscope.see.optimize.transforms import Crop, Transform, lucid_transforms, single_warp, translations
 from convscope.see.visualization.objective_parser import Target, expand_variants, parse_targets
 from convscope.see.visualization.recipe import VisualizeRecipe

@@ -16,7 +16,7 @@ from convscope.nets.inference.execution import retain_heap
 from convscope.progress import Progress, last_result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.loop import Step, optimize_input
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.objective_parser import Target
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.runner import (

@@ -1,15 +1,12 @@
 """The graph of a network as one self-contained HTML page whose modules fold and unfold."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
 from typing import Any
 
-import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-import convscope
-from convscope.nets.description.description import Description
+from convscope.nets import Description
+from convscope.show import html
 from convscope.show.graphs.cards import FAMILIES, Card, compact, counts, extent
 from convscope.show.graphs.drawing import SIZES, SLOPE, STEEPEST
 from convscope.show.graphs.static import KEY, legal, svg
@@ -44,36 +41,22 @@ def page(
     Returns:
         The HTML document.
     """
-    environment = Environment(
-        loader=PackageLoader("convscope.show"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = environment.get_template("report.css").render() + environment.get_template("graph.css").render()
-    values = {
-        "net": description.name,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
-    }
-    html = environment.get_template("graph.html.j2").render(
-        values=values,
+    page = html.render(
+        "graph.html.j2",
+        styles=("report.css", "graph.css"),
+        script="graph.js",
+        values={"net": description.name, **html.made_with()},
         facts=_facts(description, cards),
         families=list(FAMILIES),
         both=bilingual,
         plain=plain,
-        css=Markup(style),
-        script=Markup(environment.get_template("graph.js").render()),
         data=document(tree, cards, unfolded),
         recipe=recipe or {},
         key=KEY,
         command=command,
         still=Markup(svg(tree, cards, unfolded)),
-        version=convscope.__version__,
     )
-    return html.encode("utf-8", "backslashreplace").decode()
+    return page.encode("utf-8", "backslashreplace").decode()
 
 
 def _facts(description: Description, cards: Sequence[Card]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from convscope.nets.description.description import Description, LayerInfo
+from convscope.nets import Description, LayerInfo
 from convscope.show.graphs.layered import Layered, Line, arrange
 
 READABLE = 42

@@ -1,23 +1,23 @@
-"""Arrays as images: grayscale with transparency, signed values in two hues, and many of them as one sheet."""
+"""Arrays as images: grayscale with transparency, signed values in two hues; scaled, and encoded for pages."""
 
 import base64
 import io
 from collections.abc import Sequence
-from typing import Any
+from math import ceil
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from convscope.errors import UsageError
-from convscope.printable import printable
 from convscope.show.svg import element
-from convscope.worlds.images.render import flat, numbers
+from convscope.worlds.images import flat, grayscale_alpha, numbers
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
 """Colours for values above and below zero; distinguishable with any colour vision."""
 PAPER = (255, 255, 255)
+SMALL = 96
+"""Pixels of the longer side below which single pixels of an image are shown as squares."""
 
 
 def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
@@ -36,6 +36,23 @@ def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
     alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)
     hue = np.where(array[..., None] >= 0, np.array(ORANGE, np.uint8), np.array(BLUE, np.uint8))
     return Image.fromarray(np.concatenate([hue, alpha[..., None]], axis=-1))
+
+
+def on_one_scale(maps: Sequence[ArrayLike]) -> list[Image.Image]:
+    """Convert maps to images on one common scale, so that they can be compared.
+
+    Args:
+        maps: arrays or tensors `[h w]`, of any range.
+
+    Returns:
+        An image for each: black with alpha if no value is negative, else orange above zero and blue below;
+            opaque at the largest magnitude of all.
+    """
+    arrays = [np.nan_to_num(numbers(one)) for one in maps]
+    top = max((float(np.abs(array).max()) for array in arrays), default=0.0) or 1.0
+    if any((array < 0).any() for array in arrays):
+        return [diverging(array, top) for array in arrays]
+    return [grayscale_alpha(array / top) for array in arrays]
 
 
 def flatten_alpha(image: Image.Image, paper: tuple[int, int, int] = PAPER) -> Image.Image:
@@ -64,6 +81,45 @@ def upscale(image: Image.Image, side: int) -> Image.Image:
     """
     times = max(1, round(side / image.height))
     return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+
+
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize an image so that the pixels of small ones stay visible as sharp squares.
+
+    Images of less than 96 pixels that at least double are enlarged by nearest-neighbour interpolation by a
+    whole factor, then averaged down to the size, so that squares are equally large; others by Lanczos.
+
+    Args:
+        image: of mode RGB or L.
+        size: width and height in pixels.
+
+    Returns:
+        The resized image.
+    """
+    times = max(size[0] / image.width, size[1] / image.height)
+    if max(image.size) >= SMALL or times < 2:
+        return image.resize(size, Image.Resampling.LANCZOS)
+    if size[0] % image.width == size[1] % image.height == 0:
+        return image.resize(size, Image.Resampling.NEAREST)
+    whole = 4 * ceil(times)  # Pillow averages whole pixels: more of them come nearer to areas
+    large = image.resize((image.width * whole, image.height * whole), Image.Resampling.NEAREST)
+    return large.resize(size, Image.Resampling.BOX)
+
+
+def with_longer_side(image: Image.Image, side: int) -> Image.Image:
+    """Resize an image as `resized` does, its longer side to a given length and its aspect ratio kept.
+
+    Args:
+        image: of any mode; transparency is put on white.
+        side: length of the longer side, in pixels.
+
+    Returns:
+        The image in RGB.
+    """
+    times = side / max(image.size)
+    return resized(
+        flatten_alpha(image), (max(1, round(image.width * times)), max(1, round(image.height * times)))
+    )
 
 
 def data_uri(image: Image.Image) -> str:
@@ -110,72 +166,3 @@ def webp(image: Image.Image, alt: str, quality: int = 80) -> Markup:
     image.save(file, format="WEBP", quality=quality, method=4)
     source = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
     return element("img", src=source, alt=alt, width=image.width, height=image.height, class_="photo")
-
-
-def grid(
-    images: Sequence[Image.Image], labels: Sequence[str] = (), *, columns: int | None = None, side: int = 84
-) -> Image.Image:
-    """Draw a contact sheet in a regular grid, each image with its label below.
-
-    Args:
-        images: at least one; transparency is put on white.
-        labels: one for each image, broken into two lines at most; none if empty.
-        columns: images in a row; chosen for a sheet somewhat wider than high if left out.
-        side: height in pixels that images are enlarged to by a whole factor, approximately; larger ones keep
-            their size.
-
-    Returns:
-        The sheet in RGB.
-
-    Raises:
-        UsageError: no images, or a different number of labels.
-    """
-    if not images or (labels and len(labels) != len(images)):
-        raise UsageError(
-            "as many labels as pictures, and at least one",
-            received=f"{len(images)} pictures, {len(labels)} labels",
-        )
-    tiles = [flatten_alpha(upscale(image, side)) for image in images]
-    columns = columns or min(len(tiles), max(1, round((len(tiles) * 1.6) ** 0.5)))
-    gap, font = 8, ImageFont.load_default(11)
-    widest = max(t.width for t in tiles)
-    words = [_lines(label, font, widest) for label in labels]
-    foot = max((5 + 13 * len(lines) for lines in words), default=0)
-    width, height = widest + gap, max(t.height for t in tiles) + gap + foot
-    rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * width + gap, rows * height + gap), (247, 246, 242))
-    draw = ImageDraw.Draw(sheet)
-    for index, tile in enumerate(tiles):
-        x, y = gap + index % columns * width, gap + index // columns * height
-        sheet.paste(tile, (x, y))
-        for number, line in enumerate(words[index] if labels else ()):
-            draw.text((x, y + tile.height + 3 + 13 * number), line, fill=(70, 70, 74), font=font)
-    return sheet
-
-
-def shortened(text: str, font: Any, width: int) -> str:
-    """Cut a text to one line of a given width, ending in an ellipsis where something was cut.
-
-    Args:
-        text: any text; characters that cannot be printed are escaped.
-        font: a Pillow font.
-        width: available width in pixels.
-
-    Returns:
-        The text, at most `width` wide unless its first two letters alone are wider.
-    """
-    text = printable(text)
-    while len(text) > 2 and font.getlength(text) > width:
-        text = text[:-2].rstrip() + "…"
-    return text
-
-
-def _lines(text: str, font: Any, width: int) -> list[str]:
-    """Break a text at a space into at most two lines of the given width, cutting what does not fit."""
-    text = printable(text)
-    if font.getlength(text) <= width or " " not in text:
-        return [shortened(text, font, width)]
-    parts = text.split(" ")
-    fitting = [n for n in range(1, len(parts)) if font.getlength(" ".join(parts[:n])) <= width]
-    first = max(fitting, default=1)
-    return [shortened(" ".join(part), font, width) for part in (parts[:first], parts[first:])]

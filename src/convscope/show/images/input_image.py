@@ -6,9 +6,9 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from convscope.graph.spec import TensorSpec
-from convscope.show.images.draw import ORANGE, flatten_alpha
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.graph import TensorSpec
+from convscope.show.images.draw import ORANGE, with_longer_side
+from convscope.worlds.images import grayscale_alpha
 
 BACK = (236, 234, 228)
 """RGB of the margin beside images that are not square."""
@@ -34,17 +34,11 @@ def fitted(image: Image.Image, side: int) -> Image.Image:
         side: of the square, in pixels.
 
     Returns:
-        An image of mode RGB; RGB images of more than 24 pixels are scaled with Lanczos, others with
-            nearest-neighbour interpolation.
+        An image of mode RGB, scaled as by `draw.resized`.
     """
-    times = side / max(image.size)
-    size = (max(1, round(image.width * times)), max(1, round(image.height * times)))
-    smooth = image.mode == "RGB" and max(image.size) > 24
-    scaled = flatten_alpha(image).resize(
-        size, Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
-    )
+    scaled = with_longer_side(image, side)
     square = Image.new("RGB", (side, side), BACK)
-    square.paste(scaled, ((side - size[0]) // 2, (side - size[1]) // 2))
+    square.paste(scaled, ((side - scaled.width) // 2, (side - scaled.height) // 2))
     return square
 
 

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from convscope import files
 from convscope.errors import DataError
-from convscope.files import open_regular, parse_json
+from convscope.system import files
+from convscope.system.files import open_regular, parse_json
 
 KEY = "convscope.recipe"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -1,27 +1,25 @@
 """An activation atlas as one zoomable HTML page, and as one image."""
 
 from collections.abc import Mapping
-from datetime import date
 
 import torch
 from markupsafe import Markup
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-import convscope
 from convscope import worlds
 from convscope.nets import Net
-from convscope.printable import printable
 from convscope.see.activation_atlas import Atlas, Cell, CellExample
-from convscope.show.images import input_image
+from convscope.show import html
+from convscope.show.images import contact_sheet, input_image
+from convscope.show.images.contact_sheet import PAPER, Row, Tile
 from convscope.show.images.draw import tag, webp
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import bilingual, plain
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds import LabelledImages, scaled
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
-SHEET, INK, SOFT, EMPTY = (247, 246, 242), (31, 32, 35), (92, 94, 102), (238, 236, 229)
 ICON, LABELLED = 112, 80
 """Side of a cell on the page; smallest side of a cell of the sheet that gets a name; in pixels."""
 PATCH = 0.42
@@ -57,9 +55,7 @@ def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: in
         "share": f"{share:.0f}",
         "layout": atlas.layout,
         "seed": seed,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
         "skipped": len(data.problems),
     }
     figure = Figure("atlas.map", _map(atlas, net, data), command, CARTER, values, wide=True)
@@ -179,36 +175,15 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
         The sheet in RGB, with the class of the largest logit below each cell where cells are wide enough.
     """
     side = max(48, min(ICON, 2200 // atlas.grid))
-    named = side >= LABELLED and any(cell.top_logit_classes for cell in atlas.cells)
-    high, gap, top = side + (16 if named else 0), 4, 56
-    paper = Image.new(
-        "RGB",
-        (max(atlas.grid * (side + gap) + 3 * gap, 560), top + atlas.grid * (high + gap) + 2 * gap),
-        SHEET,
-    )
-    draw, small = ImageDraw.Draw(paper), ImageFont.load_default(11)
-    draw.text((2 * gap, 8), f"{atlas.place} of {net.name}", fill=INK, font=ImageFont.load_default(20))
-    draw.text(
-        (2 * gap, 34), f"{atlas.vectors:,} vectors, {len(atlas)} cells; {atlas.layout}", fill=SOFT, font=small
-    )
+    tiles = [[Tile(Image.new("RGB", (side, side), PAPER))] * atlas.grid for _ in range(atlas.grid)]
     for cell, picture in zip(atlas.cells, atlas.images, strict=False):
-        x, y = 2 * gap + cell.column * (side + gap), top + cell.row * (high + gap)
-        paper.paste(input_image.fitted(worlds.render(picture, net.input_spec), side), (x, y))
-        if named and cell.top_logit_classes:
-            draw.text(
-                (x, y + side + 1),
-                _short(cell.top_logit_classes[0][1], draw, small, side),
-                fill=SOFT,
-                font=small,
-            )
-    return paper
-
-
-def _short(
-    name: str, draw: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room: int
-) -> str:
-    """Return a class's first name, cut to a width in pixels."""
-    name = printable(name.split(",")[0])
-    while len(name) > 1 and draw.textlength(name, font=font) > room:
-        name = name[:-2].rstrip() + "…"
-    return name
+        image = input_image.fitted(worlds.render(picture, net.input_spec), side)
+        named = side >= LABELLED and cell.top_logit_classes
+        label = cell.top_logit_classes[0][1].split(",")[0] if named else ""
+        tiles[cell.row][cell.column] = Tile(image, notes=[label])
+    return contact_sheet.compose(
+        [Row(row) for row in tiles],
+        title=f"{atlas.place} of {net.name}",
+        note=f"{atlas.vectors:,} vectors, {len(atlas)} cells; {atlas.layout}",
+        gap=4,
+    )

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-import convscope
 from convscope.see.attribution import Explanation
-from convscope.show.images.draw import data_uri, flatten_alpha
+from convscope.show import html
+from convscope.show.images import contact_sheet
+from convscope.show.images.contact_sheet import FAINT, Note, Tile, in_rows
+from convscope.show.images.draw import data_uri, flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
 from convscope.show.pages.explanation_text import best, sentences, share_of
 from convscope.show.svg import drawing, element
@@ -16,7 +17,8 @@ from convscope.worlds import render
 
 SIDE = 320
 """Longer side of an image on a sheet, in pixels."""
-PAPER, INK, SOFT, GOOD, BAD = (250, 249, 245), (31, 32, 35), (104, 106, 114), (38, 112, 190), (190, 78, 10)
+GOOD, BAD = (38, 112, 190), (190, 78, 10)
+"""RGB of metrics that support an attribution, and of those that contradict it."""
 
 
 def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
@@ -50,7 +52,7 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
     signed = explanation.method.signed
     if photo is None:
         return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
-    return _sized(overlay(photo, heat, signed=signed), side)
+    return with_longer_side(overlay(photo, heat, signed=signed), side)
 
 
 def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None = None) -> Image.Image:
@@ -67,28 +69,21 @@ def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None
     """
     first = explanations[0]
     photo = photo_of(first, row)
-    tiles: list[tuple[Image.Image, str, list[tuple[str, bool | None]]]] = []
+    tiles = []
     if photo is not None:
-        name = first.task.target_names[row]
+        name = first.task.target_names[row].split(",")[0]
         score = float(first.probabilities[row])
         is_class = first.task.classes[row] is not None
         text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
-        tiles.append((_sized(photo, SIDE), _short(name), [(text, None)]))
-    tiles += [(heat_picture(e, row), e.method.title, _lines(e, row)) for e in explanations]
+        tiles.append(Tile(with_longer_side(photo, SIDE), name, [text]))
+    for explanation in explanations:
+        notes = [
+            Note(text, FAINT if good is None else GOOD if good else BAD)
+            for text, good in _lines(explanation, row)
+        ]
+        tiles.append(Tile(heat_picture(explanation, row), explanation.method.title, notes))
     columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
-    gap, foot = 22, 30 + 20 * max(len(lines) for _, _, lines in tiles)
-    width, height = max(t.width for t, _, _ in tiles), max(t.height for t, _, _ in tiles)
-    rows = -(-len(tiles) // columns)
-    page = Image.new("RGB", (gap + columns * (width + gap), gap + rows * (height + foot + gap)), PAPER)
-    draw, title, small = ImageDraw.Draw(page), ImageFont.load_default(19), ImageFont.load_default(14)
-    for index, (tile, name, lines) in enumerate(tiles):
-        x, y = gap + index % columns * (width + gap), gap + index // columns * (height + foot + gap)
-        page.paste(tile, (x, y))
-        draw.text((x, y + height + 6), name, INK, title)
-        for k, (line, good) in enumerate(lines):
-            colour = SOFT if good is None else GOOD if good else BAD
-            draw.text((x, y + height + 32 + 20 * k), line, colour, small)
-    return page
+    return contact_sheet.compose(in_rows(tiles, columns))
 
 
 def _lines(explanation: Explanation, row: int) -> list[tuple[str, bool | None]]:
@@ -129,21 +124,12 @@ def page(explanations: Sequence[Explanation], command: str) -> str:
     Returns:
         The HTML document.
     """
-    environment = Environment(
-        loader=PackageLoader("convscope.show"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = environment.get_template("report.css").render() + environment.get_template("explained.css").render()
-    rows = [_row(explanations, row) for row in range(len(explanations[0]))]
-    return environment.get_template("explained.html.j2").render(
-        rows=rows,
+    return html.render(
+        "explained.html.j2",
+        styles=("report.css", "explained.css"),
+        rows=[_row(explanations, row) for row in range(len(explanations[0]))],
         command=command,
-        version=convscope.__version__,
         net=explanations[0].task.net.name,
-        css=Markup(css),
     )
 
 
@@ -152,7 +138,7 @@ def _row(explanations: Sequence[Explanation], row: int) -> dict[str, object]:
     first, photo = explanations[0], photo_of(explanations[0], row)
     return {
         "target": first.task.target_names[row],
-        "photo": data_uri(_sized(photo, SIDE)) if photo is not None else "",
+        "photo": data_uri(with_longer_side(photo, SIDE)) if photo is not None else "",
         "said": sentences(best(explanations, row), row),
         "cards": [
             {
@@ -203,16 +189,3 @@ def _curves(explanation: Explanation, row: int) -> Markup:
         line(found.curves.deletion, "line-b"),
         label=label,
     )
-
-
-def _sized(picture: Image.Image, side: int) -> Image.Image:
-    """Scale an image to a longer side of `side`: nearest neighbour below 96 pixels, else Lanczos."""
-    scale = side / max(picture.size)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    small = max(picture.size) < 96
-    return picture.resize(size, Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
-
-
-def _short(text: str, most: int = 32) -> str:
-    text = text.split(",")[0]
-    return text if len(text) <= most else text[: most - 1] + "…"

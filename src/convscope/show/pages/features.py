@@ -1,28 +1,26 @@
 """Feature maps of all layers for one input, as one HTML page and as one image."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 
-import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor, nn
 
-import convscope
 from convscope import worlds
 from convscope.nets import Net
 from convscope.see.features import FeatureMaps, layers_with_units
 from convscope.see.units import LayerHealth
-from convscope.show.images import input_image
-from convscope.show.images.draw import diverging, flatten_alpha, tag, upscale
+from convscope.show import html
+from convscope.show.images import contact_sheet, input_image
+from convscope.show.images.contact_sheet import Row, Tile
+from convscope.show.images.draw import on_one_scale, tag, upscale
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element
-from convscope.worlds.images.render import grayscale_alpha
 
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
-SIDE, GAP, NAME = 72, 8, 250
-SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
+SIDE = 84
+"""Side of a tile of the sheet, in pixels."""
 
 
 def page(
@@ -63,9 +61,7 @@ def page(
     facts += [("look.fact.answer", answer)] if answer else []
     values: Mapping[str, object] = {
         "net": net.name,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
     }
     return render(Report((Section("look.head", (first, maps)),), command, facts, values, page="look"))
 
@@ -108,40 +104,34 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
         strongest: most units shown of each layer, those with the largest sum of their map.
 
     Returns:
-        The sheet in RGB; layers without two spatial axes are rows of numbers.
+        The sheet in RGB; layers without two spatial axes are rows of units with their values.
     """
-    width = NAME + min(strongest, max(len(layer.maps) for layer in layers)) * (SIDE + GAP) + GAP
-    flat = [layer for layer in layers if layer.maps.dim() != 3]
-    height = 48 + SIDE + GAP + (len(layers) - len(flat)) * (SIDE + 26) + len(flat) * 40 + GAP
-    paper = Image.new("RGB", (width, height), SHEET)
-    draw = ImageDraw.Draw(paper)
-    draw.text((GAP, 10), f"One picture through {net.name}", fill=INK, font=ImageFont.load_default(20))
-    paper.paste(input_image.fitted(worlds.render(image, net.input_spec), SIDE), (NAME, 44))
-    y = 48 + SIDE + GAP
+    picture = input_image.fitted(worlds.render(image, net.input_spec), SIDE)
+    rows = [Row([Tile(picture)], "the picture")]
     for layer in layers:
         extent = "x".join(map(str, layer.maps.shape))
-        draw.text((GAP, y), layer.place[-36:], fill=INK, font=ImageFont.load_default(12))
-        draw.text(
-            (GAP, y + 16), f"{extent}, {layer.silent} silent", fill=SOFT, font=ImageFont.load_default(11)
+        rows.append(
+            Row(
+                _tiles(layer, strongest, net.classes),
+                layer.place,
+                [f"{extent}, {layer.silent} silent"],
+            )
         )
-        y += _tiles(paper, layer, strongest, net.classes, y)
-    return paper
+    return contact_sheet.compose(rows, title=f"One picture through {net.name}")
 
 
-def _tiles(paper: Image.Image, layer: FeatureMaps, strongest: int, labels: Sequence[str], y: int) -> int:
-    """Draw the units of one layer at height `y`, and return the height of the row in pixels."""
-    draw, units = ImageDraw.Draw(paper), layer.strongest(strongest)
+def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Tile]:
+    """Return the strongest units of a layer as tiles: their maps, or their values where they have no map."""
+    units = layer.strongest(strongest)
     if layer.maps.dim() != 3:
         named = layer.place == "output" and len(labels) == len(layer.maps)
-        words = [f"{labels[u].split(',')[0] if named else u}: {float(layer.degrees[u]):.3g}" for u in units]
-        draw.text((NAME, y), "   ".join(words), fill=INK, font=ImageFont.load_default(12))
-        return 40
-    top = float(layer.maps.abs().max()) or 1.0
-    colour = bool((layer.maps < 0).any())
-    for column, unit in enumerate(units):
-        one = layer.maps[unit]
-        tile = flatten_alpha(diverging(one, top) if colour else grayscale_alpha(one / top))
-        x = NAME + column * (SIDE + GAP)
-        paper.paste(input_image.fitted(tile, SIDE), (x, y))
-        draw.text((x, y + SIDE + 3), str(unit), fill=SOFT, font=ImageFont.load_default(11))
-    return SIDE + 26
+        names = [labels[unit].split(",")[0] if named else str(unit) for unit in units]
+        return [
+            Tile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
+            for name, unit in zip(names, units, strict=True)
+        ]
+    images = on_one_scale([layer.maps[unit] for unit in units])
+    return [
+        Tile(input_image.fitted(image, SIDE), notes=[str(unit)])
+        for image, unit in zip(images, units, strict=True)
+    ]

@@ -1,24 +1,23 @@
 """The report of one unit as one HTML page and as one image."""
 
 from collections.abc import Mapping
-from datetime import date
 
-import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-import convscope
 from convscope import worlds
-from convscope.graph.spec import TensorSpec
+from convscope.graph import TensorSpec
 from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
-from convscope.show.images import input_image
+from convscope.show import html
+from convscope.show.images import contact_sheet, input_image
+from convscope.show.images.contact_sheet import PAPER, Row, Tile
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import unit as figures
 from convscope.show.report.i18n import bilingual
 from convscope.show.report.report import Report, render
 
-SHEET, GAP, TILE, LARGE = (247, 246, 242), 12, 104, 224
-INK, SOFT = (31, 32, 35), (92, 94, 102)
+LARGE, SMALL = 224, 106
+"""Sides of synthetic and of real images, in pixels; two real ones and a gap are as high as the former."""
 
 
 def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int = 0, skipped: int = 0) -> str:
@@ -58,9 +57,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         "data": data,
         "images": f"{entry.images:,}",
         "seed": seed,
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
         "skipped": skipped,
     }
     return render(Report((section,), command, facts, values, page="unit"))
@@ -90,42 +87,27 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         activation, the second the minimising image and those of smallest; each example as patch and as the
         whole image with the patch outlined.
     """
-    columns = max(len(portrait.top), len(portrait.bottom), 5)
-    right = 2 * GAP + LARGE
-    width = right + columns * (TILE + GAP) + GAP
-    height = 64 + 2 * (LARGE + 36) + GAP
-    paper = Image.new("RGB", (width, height), SHEET)
-    draw = ImageDraw.Draw(paper)
-    title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
-    draw.text((GAP, 10), title, fill=INK, font=ImageFont.load_default(20))
-    draw.text((GAP, 38), _summary(portrait), fill=SOFT, font=ImageFont.load_default(12))
-    for row, (made, patches, name) in enumerate(
-        (
-            (portrait.maximizing, portrait.top, "made for it"),
-            (portrait.minimizing, portrait.bottom, "made against it"),
-        )
+    rows = []
+    for made, patches, name in (
+        (portrait.maximizing, portrait.top, "made for it"),
+        (portrait.minimizing, portrait.bottom, "made against it"),
     ):
-        y = 64 + row * (LARGE + 36)
-        paper.paste(input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE), (GAP, y))
-        text = f"{name}: {made.value:.3g}{', no gradient' if made.silent else ''}"
-        draw.text((GAP, y + LARGE + 4), text, fill=SOFT, font=ImageFont.load_default(12))
-        for column, patch in enumerate(patches):
-            _column(paper, patch, portrait, net.input_spec, (right + column * (TILE + GAP), y))
-    return paper
+        large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
+        text = f"{made.value:.3g}{', no gradient' if made.silent else ''}"
+        examples = [_example(patch, portrait, net.input_spec) for patch in patches]
+        rows.append(Row([Tile(large, f"{name}: {text}"), *examples]))
+    title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
+    return contact_sheet.compose(rows, title=title, note=_summary(portrait))
 
 
-def _column(
-    paper: Image.Image, patch: Patch, portrait: UnitReport, spec: TensorSpec, at: tuple[int, int]
-) -> None:
-    """Draw one real example at (x, y): the patch, below it the whole image, then class and activation."""
-    x, y = at
+def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> Tile:
+    """Return a real example as a tile: the patch, below it the whole image, with class and activation."""
     crop, whole = (worlds.render(picture, spec) for picture in (patch.crop, patch.picture))
-    paper.paste(input_image.fitted(crop, TILE), (x, y))
-    paper.paste(input_image.outlined(whole, patch.box, TILE), (x, y + TILE + GAP))
-    words = f"{portrait.classes[patch.example.label]}: {patch.example.value:.3g}"
-    ImageDraw.Draw(paper).text(
-        (x, y + 2 * TILE + GAP + 8), words[:18], fill=SOFT, font=ImageFont.load_default(11)
-    )
+    both = Image.new("RGB", (SMALL, LARGE), PAPER)
+    both.paste(input_image.fitted(crop, SMALL), (0, 0))
+    both.paste(input_image.outlined(whole, patch.box, SMALL), (0, LARGE - SMALL))
+    name = portrait.classes[patch.example.label].split(",")[0]
+    return Tile(both, notes=[f"{name}: {patch.example.value:.3g}"])
 
 
 def _summary(portrait: UnitReport) -> str:

@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-import convscope
+from convscope.show import html
 from convscope.show.report.figure import Section
 from convscope.show.report.i18n import bilingual, plain, texts
 
@@ -44,16 +41,10 @@ def render(report: Report) -> str:
     Raises:
         UsageError: a figure has no texts, or they have a placeholder without a value.
     """
-    environment = Environment(
-        loader=PackageLoader("convscope.show"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = environment.get_template("report.css").render()
-    script = environment.get_template("report.js").render()
-    return environment.get_template("report.html.j2").render(
+    return html.render(
+        "report.html.j2",
+        styles=("report.css",),
+        script="report.js",
         sections=report.sections,
         facts=report.facts,
         values=report.values,
@@ -63,7 +54,4 @@ def render(report: Report) -> str:
         both=bilingual,
         plain=plain,
         has=texts().__contains__,
-        version=convscope.__version__,
-        css=Markup(css),
-        script=Markup(script),
     )

@@ -6,30 +6,34 @@ The page is rewritten after every chapter, so that a tour that is stopped leaves
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-import convscope
 from convscope.errors import Interrupted
-from convscope.files import write_text
-from convscope.graph.costs import costs, totals
-from convscope.graph.graph import Graph
-from convscope.learn import Epoch, Evaluation, TrainProgress, evaluate, iter_train
-from convscope.learn.recipe import ClassificationRecipe
-from convscope.learn.setup import find_device
+from convscope.graph import Graph, costs, totals
+from convscope.learn import (
+    ClassificationRecipe,
+    Epoch,
+    Evaluation,
+    TrainProgress,
+    evaluate,
+    find_device,
+    iter_train,
+)
 from convscope.nets import Net, load, save
 from convscope.progress import Progress, last_result
+from convscope.show import html
 from convscope.show.images import png
 from convscope.show.report import chapters, worked_examples
 from convscope.show.report.figure import Section
 from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
+from convscope.system.files import write_text
 from convscope.worlds.datasets import digits
-from convscope.worlds.images.photos import to_pil
+from convscope.worlds.images import to_pil
 
 NETWORKS = ("lecture", "lecture-relu")
 CHAPTERS = ("why", "convolution", "neuron", "network", "training", "seen")
@@ -271,9 +275,7 @@ def _write(state: State) -> None:
         if name in accuracy:
             facts.append((key, f"{100 * accuracy[name]:.1f}%"))
     values = {
-        "version": convscope.__version__,
-        "torch": torch.__version__,
-        "date": date.today().isoformat(),
+        **html.made_with(),
         "seconds": round(state.seconds),
         "seed": state.recipe.seed,
         "folder": NETWORKS[1],

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope.errors import DataError
-from convscope.files import read_bytes
+from convscope.system.files import read_bytes
 
 MOST_VALUES = 2**28
 """Largest array that is read, in bytes; no more is ever unpacked, however small the file."""

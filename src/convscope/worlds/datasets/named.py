@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from convscope.errors import DataError, MissingError, UsageError, nearest
-from convscope.files import PART_PREFIX, read_bytes
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
+from convscope.system.files import PART_PREFIX, read_bytes
 from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.datasets import digits
 from convscope.worlds.datasets.idx import read_idx

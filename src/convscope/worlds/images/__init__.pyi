@@ -1,1 +1,9 @@
+from . import decode as decode
+from . import listing as listing
 from . import photos as photos
+from .adapt import to_spec as to_spec
+from .photos import to_pil as to_pil
+from .render import flat as flat
+from .render import grayscale_alpha as grayscale_alpha
+from .render import numbers as numbers
+from .render import rgb as rgb

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import DataError
-from convscope.files import kind_of, open_regular
+from convscope.system.files import kind_of, open_regular
 from convscope.worlds.images import bit_depth
 
 MOST_PIXELS = 120_000_000

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.jobs.pictures import UNMOVED
-from convscope.printable import printable
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> str:

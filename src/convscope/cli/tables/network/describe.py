@@ -12,6 +12,6 @@ def table(document: dict[str, Any]) -> Any:
     Returns:
         A table of rich.
     """
-    from convscope.nets.description.table import table
+    from convscope.nets import description_table
 
-    return table(document)
+    return description_table(document)

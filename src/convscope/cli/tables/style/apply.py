@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from convscope.printable import printable
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> str:

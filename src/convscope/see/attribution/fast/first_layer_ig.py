@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from convscope.see.attribution.fast.bn_folding import CONVOLUTIONS, convolution
 from convscope.see.attribution.fast.input_backward import InputOnlyBackward
-from convscope.see.attribution.gradient_arrival import silent_rows
-from convscope.see.attribution.passes import is_out_of_memory
+from convscope.see.attribution.gradients.arrival import silent_rows
+from convscope.see.attribution.gradients.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 
 STRAIGHT = 1e-5

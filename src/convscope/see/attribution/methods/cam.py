@@ -18,7 +18,8 @@ from convscope.nets import LayerAddress, Net, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.axes import units_first
 from convscope.nets.activations.recording import last_axes
-from convscope.see.attribution.gradient_arrival import depends, differentiated, missing, silent_rows
+from convscope.see.attribution.gradients.arrival import depends, differentiated, missing, silent_rows
+from convscope.see.attribution.gradients.passes import ordinary
 from convscope.see.attribution.heatmaps import interpolate
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.methods.cam_layers import (
@@ -27,7 +28,6 @@ from convscope.see.attribution.methods.cam_layers import (
     last_spatial_layer,
     start_graph_at,
 )
-from convscope.see.attribution.passes import ordinary
 from convscope.see.attribution.target import AttributionTask
 from convscope.see.features.recording import HALVES
 

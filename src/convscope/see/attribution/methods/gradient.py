@@ -8,7 +8,11 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.attribution.gradients import batched_input_gradients, input_gradients, zeros
+from convscope.see.attribution.gradients.input_gradients import (
+    batched_input_gradients,
+    input_gradients,
+    zeros,
+)
 from convscope.see.attribution.method import Baseline, Method, PartialAttribution
 from convscope.see.attribution.methods.relu_rules import DeconvnetReluRule, GuidedReluRule, require_relu
 from convscope.see.attribution.target import AttributionTask

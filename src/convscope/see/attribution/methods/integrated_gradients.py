@@ -16,10 +16,15 @@ from convscope.errors import ConvscopeError
 from convscope.see.attribution.fast.bn_folding import FoldPlan, plan_folding
 from convscope.see.attribution.fast.first_layer_ig import LinearFirstLayer, first_layer_is_linear
 from convscope.see.attribution.fast.input_backward import InputOnlyBackward
-from convscope.see.attribution.gradient_arrival import silent_rows
-from convscope.see.attribution.gradients import check_arrival, check_values, input_gradients, zeros
+from convscope.see.attribution.gradients.arrival import silent_rows
+from convscope.see.attribution.gradients.input_gradients import (
+    check_arrival,
+    check_values,
+    input_gradients,
+    zeros,
+)
+from convscope.see.attribution.gradients.passes import is_out_of_memory
 from convscope.see.attribution.method import Baseline, Method, PartialAttribution
-from convscope.see.attribution.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 
 MANY = 16

@@ -11,10 +11,10 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.see.attribution.fast.bn_folding import plan_folding
-from convscope.see.attribution.gradients import batched_input_gradients
+from convscope.see.attribution.gradients.input_gradients import batched_input_gradients
+from convscope.see.attribution.gradients.passes import is_out_of_memory
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.methods.lrp_rules import LrpMode, RuleMap
-from convscope.see.attribution.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 from convscope.see.features.recording import HALVES
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.attribution.gradients import check_values, zeros
+from convscope.see.attribution.gradients.input_gradients import check_values, zeros
 from convscope.see.attribution.incremental.scores import Box, occlusion_scores
 from convscope.see.attribution.method import Baseline, Method, PartialAttribution
 from convscope.see.attribution.target import AttributionTask

@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.see.attribution.fast.bn_folding import FoldPlan, plan_folding
-from convscope.see.attribution.gradients import batched_scores, check_values, zeros
+from convscope.see.attribution.gradients.input_gradients import batched_scores, check_values, zeros
 from convscope.see.attribution.heatmaps import broadcast_mask, interpolate
 from convscope.see.attribution.method import Baseline, Method, PartialAttribution
 from convscope.see.attribution.target import AttributionTask

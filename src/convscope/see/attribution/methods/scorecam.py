@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.see.attribution.fast.bn_folding import FoldPlan, plan_folding
-from convscope.see.attribution.gradients import batched_scores, check_values
+from convscope.see.attribution.gradients.input_gradients import batched_scores, check_values
 from convscope.see.attribution.heatmaps import interpolate
 from convscope.see.attribution.method import PartialAttribution
 from convscope.see.attribution.methods.cam import Cam, seen_maps, upsample_to_inputs, weighted_relu_sum

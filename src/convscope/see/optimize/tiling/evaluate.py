@@ -21,9 +21,9 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.activation_batch import ActivationBatch
 from convscope.see.optimize.gradient_flow import no_gradient
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.tiling.geometry import Tile, TileConfig, TilePlan, plan_tiles
 
 

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, UsageError
+from convscope.graph.analysis.receptive_field import Axis, Field, receptive_fields
 from convscope.graph.graph import Graph
-from convscope.graph.receptive_field import Axis, Field, receptive_fields
 from convscope.nets import LayerAddress, Net
 from convscope.nets.activations.address import RESULT
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.activation_batch import TileSlices
+from convscope.see.optimize.objectives.activation_batch import TileSlices
 
 UNKNOWN = 64
 """Where there is no graph to read strides from, images are cut at multiples of this."""

@@ -9,7 +9,7 @@ from convscope.recipe import in_bytes
 from convscope.see.optimize.autotune import SLACK, Benchmark, free_bytes, used_bytes
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig
-from convscope.see.optimize.objective import Objective
+from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.tiling.geometry import TileConfig
 
 IMAGES = 10

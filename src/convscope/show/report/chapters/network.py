@@ -1,8 +1,6 @@
 """The chapter on the whole network, layer by layer."""
 
-from convscope.graph.costs import LayerCost, costs
-from convscope.graph.graph import Graph
-from convscope.graph.receptive_field import Field, receptive_fields
+from convscope.graph import Field, Graph, LayerCost, costs, receptive_fields
 from convscope.show.report.figure import Section
 from convscope.show.report.figures.network import network
 from convscope.show.report.figures.network.network import Row
@@ -10,7 +8,7 @@ from convscope.show.report.figures.network.network import Row
 COMMAND = """\
 convscope describe lecture
 
-from convscope.graph.costs import costs
+from convscope.graph import costs
 from convscope.nets import load
 for cost in costs(load("lecture").graph):
     print(cost.name, cost.parameters_per_filter)"""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from convscope.learn import Epoch, Evaluation
 from convscope.show.report.figure import Figure, Section
-from convscope.show.report.figures.network import confusion, curves, worst_examples
-from convscope.show.report.figures.network.curves import History
-from convscope.show.report.figures.network.worst_examples import Answer
+from convscope.show.report.figures.training import confusion, curves, worst_examples
+from convscope.show.report.figures.training.curves import History
+from convscope.show.report.figures.training.worst_examples import Answer
 from convscope.worlds import LabelledImages, scaled
 
 HARDEST = 12

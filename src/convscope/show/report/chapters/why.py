@@ -2,10 +2,7 @@
 
 from torch import Tensor
 
-from convscope.graph.arithmetic import compare, dense_cost
-from convscope.graph.costs import costs, totals
-from convscope.graph.graph import Graph
-from convscope.graph.layers.conv import Conv2d
+from convscope.graph import Conv2d, Graph, compare, costs, dense_cost, totals
 from convscope.show.report.figure import Section
 from convscope.show.report.figures.lecture import properties
 from convscope.show.report.figures.network import parameters

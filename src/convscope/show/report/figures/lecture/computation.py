@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from convscope.graph.expression import Computation, Step
+from convscope.graph import Computation, Step
 from convscope.show.report.figures.matrix import fixed
 from convscope.show.svg import drawing, element, join, number
 

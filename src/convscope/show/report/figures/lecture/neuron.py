@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from convscope.graph.expression import computation
+from convscope.graph import computation
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.lecture.computation import drawn
 from convscope.show.report.figures.matrix import written

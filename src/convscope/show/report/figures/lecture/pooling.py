@@ -8,7 +8,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import captioned
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.worlds.images import grayscale_alpha
 
 LINE = (
     'python -c "from convscope.show.report import worked_examples as l; '

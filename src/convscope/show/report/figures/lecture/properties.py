@@ -9,7 +9,7 @@ from convscope.show.images.draw import data_uri
 from convscope.show.report.figure import Figure
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import drawing, element, join
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.worlds.images import grayscale_alpha
 
 SIDE, PATCH = 28, 5
 LINE = (

@@ -2,8 +2,7 @@
 
 from markupsafe import Markup
 
-from convscope.graph.arithmetic import read_by
-from convscope.graph.layers.conv import Conv2d
+from convscope.graph import Conv2d, read_by
 from convscope.show.report import worked_examples
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
@@ -13,8 +12,8 @@ from convscope.show.svg import drawing, element, join, responsive
 SHOWN = 18
 STEP = 19
 SCRIPT = """\
-from convscope.graph.arithmetic import read_by
-from convscope.graph.layers.conv import Conv2d
+from convscope.graph import read_by
+from convscope.graph import Conv2d
 from convscope.show.report import worked_examples as l
 print(read_by((1, 6, 6), Conv2d(1, 3))[:2], l.DIAGONAL, l.correlate(l.IMAGE, l.DIAGONAL)[0][:2])"""
 NEURONS = ((5.5, "convolution.sparse.neuron1"), (11.5, "convolution.sparse.neuron2"))

@@ -10,7 +10,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network.units import sheet
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.worlds.images import grayscale_alpha
 
 TILES = {26: "3.3rem", 13: "2.6rem", 11: "2.6rem", 5: "2.1rem"}
 

@@ -12,8 +12,8 @@ from convscope.show.svg import drawing, element, join, responsive
 
 MARKS = ("dense", "local", "shared")
 SCRIPT = """\
-from convscope.graph.arithmetic import compare, dense_cost
-from convscope.graph.layers.conv import Conv2d
+from convscope.graph import compare, dense_cost
+from convscope.graph import Conv2d
 from convscope.nets import load
 print(compare((1, 6, 6), Conv2d(1, 3)))
 graph = load("lecture").graph

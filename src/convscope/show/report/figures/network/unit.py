@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from markupsafe import Markup
 
-from convscope.graph.spec import TensorSpec
+from convscope.graph import TensorSpec
 from convscope.see.units import Patch, UnitReport
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag

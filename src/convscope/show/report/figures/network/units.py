@@ -10,7 +10,7 @@ from torch import Tensor
 from convscope.show.images.draw import diverging, tag
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.worlds.images import grayscale_alpha
 
 Kind = Literal["ink", "signed"]
 

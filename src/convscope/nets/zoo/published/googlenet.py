@@ -10,7 +10,7 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.merge import Concat
 from convscope.graph.spec import ImageTransform, Shape, TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
-from convscope.nets.zoo.parts import follow
+from convscope.nets.zoo.published.parts import follow
 
 NORM = "lrn 5 alpha=0.0001 beta=0.75 k=1"
 """The paper gives no values for local response normalisation; these are Caffe's, divided as in torch."""

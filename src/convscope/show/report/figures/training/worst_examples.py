@@ -8,10 +8,10 @@ from torch import Tensor
 
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.network.confusion import MNIST
+from convscope.show.report.figures.training.confusion import MNIST
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.worlds.images import grayscale_alpha
 
 
 @dataclass(frozen=True)

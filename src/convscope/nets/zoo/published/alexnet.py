@@ -9,7 +9,7 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.merge import Concat
 from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.nets.zoo.entry import ZooEntry
-from convscope.nets.zoo.parts import follow
+from convscope.nets.zoo.published.parts import follow
 
 SIZE = 227
 """The paper states 224; with an 11x11 kernel and stride 4, its 55x55 maps need 227."""

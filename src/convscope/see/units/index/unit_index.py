@@ -14,7 +14,7 @@ from convscope.errors import ConvscopeError, PlaceError, nearest
 from convscope.nets import LayerAddress, Net, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.recording import batch_changing_layers
-from convscope.see.units.accumulators import UnitAccumulator
+from convscope.see.units.index.accumulators import UnitAccumulator
 
 FLAT: dict[str, tuple[float, float]] = {
     "relu": (0.0, torch.inf),

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from convscope.see.style import StyleResult
-from convscope.show.images.draw import flatten_alpha
+from convscope.show.images import contact_sheet
+from convscope.show.images.contact_sheet import Row, Tile
 
-SHEET, INK, SOFT = (247, 246, 242), (31, 32, 35), (92, 94, 102)
-HEIGHT, GAP, FOOT = 320, 14, 40
+HEIGHT = 320
+"""Height of every image, in pixels."""
 MOST = 6
 """Most style images shown."""
 
 
-def strip(
+def sheet(
     content: Image.Image, paintings: Sequence[Image.Image], made: Image.Image, painted: StyleResult
 ) -> Image.Image:
     """Draw the inputs of a style transfer and its result side by side.
@@ -28,7 +29,7 @@ def strip(
         painted: the result's losses and recipe.
 
     Returns:
-        The strip in RGB.
+        The sheet in RGB.
     """
     shares = painted.settled.shares
     names = [("content", f"{content.width} x {content.height}")]
@@ -37,16 +38,9 @@ def strip(
         for p, share in zip(paintings, shares, strict=True)
     ][:MOST]
     names.append(("result", _reached(painted)))
-    tiles = [_tile(image) for image in (content, *paintings[:MOST], made)]
-    width = GAP + sum(tile.width + GAP for tile in tiles)
-    paper = Image.new("RGB", (width, GAP + HEIGHT + FOOT + GAP // 2), SHEET)
-    draw, x = ImageDraw.Draw(paper), GAP
-    for tile, (name, note) in zip(tiles, names, strict=True):
-        paper.paste(tile, (x, GAP))
-        draw.text((x, GAP + HEIGHT + 5), name, fill=INK, font=ImageFont.load_default(14))
-        draw.text((x, GAP + HEIGHT + 23), note, fill=SOFT, font=ImageFont.load_default(11))
-        x += tile.width + GAP
-    return paper
+    pictures = (content, *paintings[:MOST], made)
+    tiles = [Tile(image, name, [note]) for image, (name, note) in zip(pictures, names, strict=True)]
+    return contact_sheet.compose([Row(tiles)], side=HEIGHT)
 
 
 def _reached(painted: StyleResult) -> str:
@@ -58,10 +52,3 @@ def _reached(painted: StyleResult) -> str:
     if losses.values:
         words.append(f"of the content {sum(losses.values.values()) / len(losses.values):.0%}")
     return ", ".join(words)
-
-
-def _tile(image: Image.Image) -> Image.Image:
-    opaque = flatten_alpha(image)
-    return opaque.resize(
-        (max(1, round(opaque.width * HEIGHT / opaque.height)), HEIGHT), Image.Resampling.LANCZOS
-    )

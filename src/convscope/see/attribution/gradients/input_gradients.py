@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.see.attribution.gradient_arrival import differentiated, missing, silent_rows
+from convscope.see.attribution.gradients.arrival import differentiated, missing, silent_rows
+from convscope.see.attribution.gradients.passes import ordinary
 from convscope.see.attribution.methods.opaque_operations import Watched
-from convscope.see.attribution.passes import ordinary
 from convscope.see.attribution.target import AttributionTask
 
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.optimize.activation_batch import ActivationBatch
-from convscope.see.optimize.objective import Objective, ObjectiveTerm
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm
 
 _BINOMIAL = (0.25, 0.5, 0.25)
 """One axis of the smallest binomial kernel."""

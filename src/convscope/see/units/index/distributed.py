@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed
 
-from convscope.see.units.accumulators import UnitAccumulator
+from convscope.see.units.index.accumulators import UnitAccumulator
 
 
 @dataclass(frozen=True)

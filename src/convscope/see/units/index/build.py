@@ -14,18 +14,18 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.interrupts import defer_interrupts
 from convscope.nets import LayerAddress, Net
 from convscope.nets.inference.execution import retain_heap
 from convscope.progress import Progress, last_result
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
-from convscope.see.units import storage
-from convscope.see.units.accumulators import BatchSummary, UnitAccumulator
-from convscope.see.units.distributed import SINGLE_PROCESS, ProcessShard
-from convscope.see.units.index import IndexedLayer, UnitIndex, layers_at
-from convscope.see.units.reduce import ActivationSummary
-from convscope.see.units.topk import TopKCandidates
+from convscope.see.units.index import storage
+from convscope.see.units.index.accumulators import BatchSummary, UnitAccumulator
+from convscope.see.units.index.distributed import SINGLE_PROCESS, ProcessShard
+from convscope.see.units.index.reduce import ActivationSummary
+from convscope.see.units.index.topk import TopKCandidates
+from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex, layers_at
+from convscope.system.interrupts import defer_interrupts
 from convscope.worlds.dataset import LabelledImages, scaled
 from convscope.worlds.images.listing import in_text
 

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.nets import LayerAddress, Net
-from convscope.see.optimize.activation_batch import ActivationBatch
-from convscope.see.optimize.objective import LayerTerm, Objective
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch
+from convscope.see.optimize.objectives.objective import LayerTerm, Objective
 
 TINY = 1e-12
 LEAST = 0.1

@@ -17,8 +17,8 @@ from typing_extensions import override
 from convscope.errors import PlaceError
 from convscope.nets import LayerAddress, Net
 from convscope.nets.activations.classifier_output import log_probabilities
-from convscope.see.optimize.activation_batch import ActivationBatch, index
-from convscope.see.optimize.objective import LayerTerm, Objective
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch, index
+from convscope.see.optimize.objectives.objective import LayerTerm, Objective
 
 Reduce = Literal["mean", "sum", "max", "centre"]
 """How a feature map becomes one number: its mean, sum, largest value, or the value in its middle."""

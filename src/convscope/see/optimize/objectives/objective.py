@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, resolve
-from convscope.see.optimize.activation_batch import ActivationBatch, index
+from convscope.see.optimize.objectives.activation_batch import ActivationBatch, index
 
 Kind = TypeVar("Kind", bound="ObjectiveTerm")
 """A class of terms. Not `Self`, which the shape checks of the tests cannot read in methods."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def nasnet_mobile() -> "nn.Module":
     """Build the network with fresh weights: 5,289,978 parameters."""
-    from convscope.nets.zoo.nasnet_mobile import NASNetAMobile
+    from convscope.nets.zoo.published.nasnet_mobile import NASNetAMobile
 
     return NASNetAMobile()
 

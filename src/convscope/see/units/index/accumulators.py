@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from convscope.see.units.histograms import Histograms
-from convscope.see.units.topk import RunningTopK, TopKCandidates
+from convscope.see.units.index.histograms import Histograms
+from convscope.see.units.index.topk import RunningTopK, TopKCandidates
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from convscope.see.units.topk import TopKCandidates
+from convscope.see.units.index.topk import TopKCandidates
 
 PART = 448
 """Preferred length of the parts in which maps are searched: long enough for vector instructions, and short

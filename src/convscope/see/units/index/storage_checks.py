@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.see.units.accumulators import UnitAccumulator
-from convscope.see.units.histograms import LEAST, MOST
-from convscope.see.units.index import IndexedLayer
+from convscope.see.units.index.accumulators import UnitAccumulator
+from convscope.see.units.index.histograms import LEAST, MOST
+from convscope.see.units.index.unit_index import IndexedLayer
 
 MOST_UNITS = 10**8
 """Largest accepted number of units of a layer."""

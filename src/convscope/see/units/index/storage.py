@@ -23,14 +23,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from convscope.errors import DataError, UsageError
-from convscope.files import read_json, remove_parts, replace_file, write_text
 from convscope.nets import Net
 from convscope.nets.io.weights import load_tensors
 from convscope.recipe import shortened
-from convscope.see.units.accumulators import UnitAccumulator
-from convscope.see.units.distributed import ProcessShard
-from convscope.see.units.index import IndexedLayer, UnitIndex
-from convscope.see.units.storage_checks import (
+from convscope.see.units.index.accumulators import UnitAccumulator
+from convscope.see.units.index.distributed import ProcessShard
+from convscope.see.units.index.storage_checks import (
     facts_of,
     labels_of,
     layers_of,
@@ -39,6 +37,8 @@ from convscope.see.units.storage_checks import (
     texts,
     whole,
 )
+from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex
+from convscope.system.files import read_json, remove_parts, replace_file, write_text
 from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
 
 FORMAT = 2

@@ -1,0 +1,1 @@
+"""What follows from a graph: costs, receptive fields, and the arithmetic of convolutions."""

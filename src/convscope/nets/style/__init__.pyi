@@ -1,0 +1,1 @@
+from .adain import AdaIN as AdaIN

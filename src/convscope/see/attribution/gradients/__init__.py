@@ -1,0 +1,1 @@
+"""Gradients of targets with respect to inputs, and whether they exist."""

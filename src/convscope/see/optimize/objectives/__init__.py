@@ -1,0 +1,1 @@
+"""Objectives: the terms that are summed, and what they read."""

@@ -1,0 +1,102 @@
+"""Non-negative activation factors laid over the images they are active in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from convscope import worlds
+from convscope.nets import Net
+from convscope.see.activation_atlas import Factors
+from convscope.show.images import contact_sheet, input_image
+from convscope.show.images.contact_sheet import Row, Tile
+
+SIDE = 224
+"""Side of a tile, in pixels."""
+COLOURS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+    (117, 107, 177),
+)
+"""The palette of Okabe and Ito (2008), distinguishable with any colour vision, and a violet; repeated."""
+
+
+def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
+    """Draw a sheet of activation factors: where each factor is active, and the image optimised for it.
+
+    Each input is one row: all factors in their colours, then each factor alone. The last row shows the
+    synthetic images, framed in the factor's colour.
+
+    Args:
+        factors: the non-negative factorisation of a layer's activations.
+        pictures: the inputs that were factorised, `[n c h w]` in the spec's range.
+        net: the network; its spec states the value range.
+
+    Returns:
+        The sheet in RGB.
+    """
+    shown = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in pictures]
+    colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
+    spatial = factors.maps.dim() == 4
+    tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
+    rows = []
+    for image, maps in zip(shown, factors.maps, strict=True):
+        weights = maps / (tops if not spatial else tops[:, None, None])
+        single = [
+            Tile(overlaid(image, weights[k : k + 1], colours[k : k + 1]), f"group {k}")
+            for k in range(len(weights))
+        ]
+        rows.append(Row([Tile(overlaid(image, weights, colours), "all groups"), *single]))
+    made = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in factors.images]
+    synthetic = [
+        Tile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
+        for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
+    ]
+    rows.append(Row([Tile(None), *synthetic]))
+    summary = f"{len(factors)} groups explain {factors.explained:.0%} of what it says above 0"
+    return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
+
+
+def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, int, int]]) -> Image.Image:
+    """Blend factor maps in their colours over a pale grayscale image.
+
+    Opacity grows with the square root of the summed maps. The hue at a position is the mean of the colours
+    weighted by the cubed maps, so that the strongest factor dominates.
+
+    Args:
+        image: of any mode.
+        weights: maps `[k h w]`, or `[k]` for factors without positions, about 0 to 1; resized to the image.
+        colours: RGB of each factor, from 0 to 255.
+
+    Returns:
+        An image of mode RGB and of the same size.
+    """
+    maps = weights if weights.dim() == 3 else weights.reshape(-1, 1, 1)
+    height, width = image.height, image.width
+    large = torch.nn.functional.interpolate(
+        maps[None].float(), size=(height, width), mode="bicubic" if maps.shape[1] > 1 else "nearest"
+    )[0].clamp_min(0)
+    total = large.sum(0)
+    clear = large**3  # the strongest group gives the colour, so that groups do not mix to mud
+    hue = torch.einsum("khw,kc->hwc", clear, torch.tensor(colours, dtype=torch.float32))
+    hue = hue / clear.sum(0).clamp_min(1e-9)[..., None]
+    alpha = (0.85 * total.clamp(0, 1).sqrt())[..., None].numpy()
+    grey = np.asarray(image.convert("L"), dtype=np.float32)[..., None].repeat(3, 2)
+    light = grey / 255
+    veil = hue.numpy() * (0.35 + 0.65 * light)
+    mixed = (255 * (0.25 + 0.75 * light)) * (1 - alpha) + veil * alpha
+    return Image.fromarray(mixed.clip(0, 255).round().astype(np.uint8))
+
+
+def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """Return a copy of a tile with a frame of the given colour."""
+    framed = image.copy()
+    ImageDraw.Draw(framed).rectangle((0, 0, SIDE - 1, SIDE - 1), outline=colour, width=6)
+    return framed
