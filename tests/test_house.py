@@ -18,7 +18,7 @@ PACKAGES = sorted(
     ".".join(stub.parent.relative_to(ROOT / "src").parts) for stub in (ROOT / "src").rglob("__init__.pyi")
 )
 """Packages that say what is public in them."""
-BELOW_THE_ROOMS = ("convscope.errors", "convscope.progress", "convscope.recipe", "convscope.system")
+BELOW_THE_ROOMS = ("convscope.errors", "convscope.recipe", "convscope.system")
 
 
 def tracked() -> list[Path]:
@@ -94,8 +94,8 @@ def imported_from(path: Path) -> list[tuple[str, str]]:
     return [(module, name) for module, name in found if module.split(".")[0] == "convscope"]
 
 
-@pytest.mark.parametrize("room", ["cli", "jobs", "show"])
-def test_edges_import_only_public_names_of_the_rooms_below(room: str) -> None:
+@pytest.mark.parametrize(("room", "least"), [("cli", 1), ("jobs", 30), ("show", 30)])
+def test_edges_import_only_public_names_of_the_rooms_below(room: str, least: int) -> None:
     """A name of another room comes from a package that exports it, never from one of its modules."""
     own = ("convscope.cli", "convscope.jobs", "convscope.show", *BELOW_THE_ROOMS)
     count = 0
@@ -107,7 +107,7 @@ def test_edges_import_only_public_names_of_the_rooms_below(room: str) -> None:
             face = importlib.import_module(module)
             public = vars(face) if module == "convscope.graph" else getattr(face, "__all__", ())
             assert hasattr(face, "__path__") and name in public, (path.relative_to(ROOT), module, name)
-    assert count > 30
+    assert count > least
 
 
 LARGE = {"src/convscope/nets/data/hed-vgg16/model.safetensors"}

@@ -21,6 +21,6 @@ from .nets.io.loading import load as load
 from .nets.network import Net as Net
 from .nets.network import wrap as wrap
 from .nets.tracing.tracer import trace as trace
-from .progress import Progress as Progress
+from .system.progress import Progress as Progress
 
 __version__: str

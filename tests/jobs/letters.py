@@ -10,8 +10,8 @@ from PIL import Image
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.provenance import stamp
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
 from convscope.recipe import Recipe
+from convscope.system.progress import Progress
 
 
 class LettersRecipe(Recipe):

@@ -217,7 +217,7 @@ def test_every_job_has_a_schema_of_its_verb_and_a_help() -> None:
 
 def test_a_stop_reaches_what_is_running_and_may_be_declined() -> None:
     from convscope.jobs.job import mapped
-    from convscope.progress import Progress
+    from convscope.system.progress import Progress
 
     def steps() -> Iterator[str]:
         try:

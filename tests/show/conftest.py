@@ -6,12 +6,12 @@ import pytest
 
 from convscope.learn import Epoch, evaluate
 from convscope.nets import load, save
-from convscope.progress import last_result
 from convscope.show.report import chapters, i18n, worked_examples
 from convscope.show.report.figure import Section
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.show.report.tour import EVALUATION, iter_tour
+from convscope.system.progress import last_result
 from convscope.worlds.datasets import digits
 from convscope.worlds.images.photos import to_pil
 

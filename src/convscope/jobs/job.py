@@ -10,9 +10,9 @@ from convscope.errors import Interrupted, UsageError, nearest
 from convscope.jobs import registry, results
 from convscope.jobs.inputs import require_device
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
 from convscope.recipe import Recipe
 from convscope.system import signals
+from convscope.system.progress import Progress
 
 Document = dict[str, Any]
 """A result as JSON-ready values: what a verb prints with `--json`."""

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from typing import Any, Protocol
 
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
+from convscope.system.progress import Progress
 
 JOBS: dict[str, str] = {
     verb: f"convscope.jobs.{module}"

@@ -14,13 +14,13 @@ from torch.nn import functional
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
-from convscope.progress import last_item
 from convscope.see import layer, output
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.gradients.passes import stored
 from convscope.see.attribution.methods.cam import resolve_cam_layer
 from convscope.see.attribution.metrics.faithfulness import ALL
 from convscope.see.attribution.target import make_task
+from convscope.system.progress import last_item
 
 SPEC = TensorSpec(SIZE)
 

@@ -17,7 +17,7 @@ from convscope.errors import DataError
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
+from convscope.system.progress import Progress
 from convscope.use import ClassifyRecipe
 
 schema = ClassifyRecipe

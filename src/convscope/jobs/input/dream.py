@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
-from convscope.progress import Progress
 from convscope.see.deepdream import DreamRecipe
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from convscope.errors import UsageError
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
-from convscope.progress import Progress
 from convscope.recipe import real_number, shortened
 from convscope.see.attribution import ExplainRecipe
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.see import Explanation

@@ -16,8 +16,8 @@ from convscope.errors import UsageError
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import ResultFolder, Workspace
-from convscope.progress import Progress
 from convscope.see.visualization import LookRecipe
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor

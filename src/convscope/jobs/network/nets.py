@@ -15,8 +15,8 @@ from pydantic import Field
 from convscope.errors import UsageError, nearest
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
 from convscope.recipe import Recipe
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.nets import Counted

@@ -20,8 +20,8 @@ from convscope.jobs import inputs, results
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
 from convscope.learn import ClassificationRecipe
-from convscope.progress import Progress
 from convscope.system import signals
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, TrainProgress

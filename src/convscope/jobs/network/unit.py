@@ -17,8 +17,8 @@ from convscope.errors import Interrupted, UsageError
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, mapped, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
-from convscope.progress import Progress
 from convscope.see.units import UnitRecipe
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.nets import Net

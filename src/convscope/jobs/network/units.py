@@ -17,9 +17,9 @@ from convscope.errors import Interrupted
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
 from convscope.see.units import UnitsRecipe
 from convscope.system import signals
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.nets import Net

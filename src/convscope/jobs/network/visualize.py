@@ -18,8 +18,8 @@ from convscope.errors import UsageError
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
-from convscope.progress import Progress
 from convscope.see.visualization import VisualizeRecipe
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image

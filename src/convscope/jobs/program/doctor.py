@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
 from convscope.recipe import Recipe
+from convscope.system.progress import Progress
 
 
 class DoctorRecipe(Recipe):

@@ -15,8 +15,8 @@ from convscope.errors import DataError, UsageError, nearest
 from convscope.jobs import inputs, provenance, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
-from convscope.progress import Progress
 from convscope.recipe import Recipe
+from convscope.system.progress import Progress
 
 
 class ReplayRecipe(Recipe):

@@ -11,8 +11,8 @@ from convscope.jobs import results
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.style.training_recipes import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
 from convscope.jobs.workspace import Artifact, Workspace
-from convscope.progress import Progress
 from convscope.system import signals
+from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, TrainProgress

@@ -15,7 +15,6 @@ from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen, resolve
-from convscope.progress import Progress, last_result
 from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import AtlasRecipe as Recipe
@@ -26,6 +25,7 @@ from convscope.see.visualization.direction_images import (
     RenderedDirections,
     iter_render_directions,
 )
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 
 COLLECTED = 0.2

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen, resolve
-from convscope.progress import Progress, last_result
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
 from convscope.see.features.recording import record_float32
@@ -22,6 +21,7 @@ from convscope.see.visualization.direction_images import (
     RenderedDirections,
     iter_render_directions,
 )
+from convscope.system.progress import Progress, last_result
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
-from convscope.progress import Progress, last_result
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution
@@ -19,6 +18,7 @@ from convscope.see.attribution.metrics.faithfulness import Faithfulness, iter_me
 from convscope.see.attribution.metrics.pointing_game import Boxes
 from convscope.see.attribution.registry import get_method as method_named
 from convscope.see.attribution.target import AttributionTask, Target, make_task
+from convscope.system.progress import Progress, last_result
 
 METHOD_SHARE = 0.4
 """Estimated share of the method in the duration of an explanation with metrics."""

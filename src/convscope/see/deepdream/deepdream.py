@@ -19,7 +19,6 @@ from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
 from convscope.nets.inference.inference_copy import inference_copy
-from convscope.progress import Progress, last_result
 from convscope.see.deepdream import objectives, pyramid
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
@@ -31,6 +30,7 @@ from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_tiles
 from convscope.see.optimize.tiling.memory import tiles_for_budget
 from convscope.see.optimize.transforms import Transform
+from convscope.system.progress import Progress, last_result
 
 SHADES = 255
 """The learning rate is given in units of 1/255 of the value range, as in the notebook."""

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, layer_shapes, resolve
-from convscope.progress import last_item
 from convscope.see.features.recording import record_float32
+from convscope.system.progress import last_item
 from convscope.worlds.dataset import LabelledImages, scaled
 
 Count = Literal["max", "mean", "sum"]

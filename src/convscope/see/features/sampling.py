@@ -9,9 +9,9 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, layer_shapes
-from convscope.progress import Progress
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.recording import record_float32
+from convscope.system.progress import Progress
 from convscope.worlds.dataset import LabelledImages, scaled
 
 RIM = 5

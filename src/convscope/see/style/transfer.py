@@ -18,7 +18,6 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import retain_heap, trim_heap
-from convscope.progress import Progress, last_result
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.autotune import used_bytes
 from convscope.see.optimize.gradient_flow import require_finite
@@ -32,6 +31,7 @@ from convscope.see.style import color
 from convscope.see.style.precision import StyleExecution, choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
+from convscope.system.progress import Progress, last_result
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
 """Default learning rate by optimizer."""

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net
-from convscope.progress import last_result
 from convscope.see.units.bounds import BOUNDS, NEAR
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
+from convscope.system.progress import last_result
 from convscope.worlds.dataset import LabelledImages
 
 ALIKE = 0.95

@@ -13,7 +13,6 @@ from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.nets import LayerAddress, Net, frozen, resolve
 from convscope.nets.activations.address import RESULT
-from convscope.progress import Progress, last_result
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
 from convscope.see.features.recording import record_float32
 from convscope.see.units.index import storage
@@ -21,6 +20,7 @@ from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import Example, UnitIndex, UnitStatistics
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.visualization import Visualization, iter_visualize
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 
 MEASURED = 24

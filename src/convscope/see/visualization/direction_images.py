@@ -10,7 +10,6 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError
 from convscope.nets import LayerAddress, Net
-from convscope.progress import Progress
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
@@ -19,6 +18,7 @@ from convscope.see.optimize.objectives.activations import direction
 from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Transform, Warp, single_warp
 from convscope.see.visualization.visualization import seed_of
+from convscope.system.progress import Progress
 
 SIDE = 112
 """Default side of a rendered image in pixels: enough for an icon."""

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, frozen, layer_shapes, resolve
-from convscope.progress import Progress, last_result
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
@@ -22,6 +21,7 @@ from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
+from convscope.system.progress import Progress, last_result
 
 SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.execution import retain_heap
-from convscope.progress import Progress, last_result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.loop import Step, optimize_input
 from convscope.see.optimize.objectives.objective import Objective
@@ -27,6 +26,7 @@ from convscope.see.visualization.runner import (
     seed_of,
     takes_any_size,
 )
+from convscope.system.progress import Progress, last_result
 
 __all__ = [
     "SHIFT",

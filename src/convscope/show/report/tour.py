@@ -23,7 +23,6 @@ from convscope.learn import (
     iter_train,
 )
 from convscope.nets import Net, load, save
-from convscope.progress import Progress, last_result
 from convscope.show import html
 from convscope.show.images import png
 from convscope.show.report import chapters, worked_examples
@@ -32,6 +31,7 @@ from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.system.files import write_text
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.datasets import digits
 from convscope.worlds.images import to_pil
 

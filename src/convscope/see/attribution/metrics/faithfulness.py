@@ -8,7 +8,6 @@ from torch import Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.nets import frozen
-from convscope.progress import Progress
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method
 from convscope.see.attribution.metrics.average_drop import AverageDrop, average_drop
@@ -17,6 +16,7 @@ from convscope.see.attribution.metrics.deletion_insertion import DeletionInserti
 from convscope.see.attribution.metrics.pointing_game import Boxes, Pointing, pointing_game
 from convscope.see.attribution.metrics.weight_randomization import WeightRandomization, randomization_passes
 from convscope.see.attribution.target import AttributionTask
+from convscope.system.progress import Progress
 
 ALL = ("deletion", "drop", "completeness", "randomisation")
 """Names of the metrics; the pointing game is computed wherever boxes are given."""

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen, layer_shapes
-from convscope.progress import last_item
 from convscope.see.attribution.heatmaps import per_position, rank_correlation
 from convscope.see.attribution.method import Method
 from convscope.see.attribution.target import AttributionTask
+from convscope.system.progress import last_item
 
 STAGES = 4
 """Number of steps at most: the last layer, a third of all layers, two thirds, all."""

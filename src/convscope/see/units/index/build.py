@@ -16,7 +16,6 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net
 from convscope.nets.inference.execution import retain_heap
-from convscope.progress import Progress, last_result
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
 from convscope.see.units.index import storage
@@ -26,6 +25,7 @@ from convscope.see.units.index.reduce import ActivationSummary
 from convscope.see.units.index.topk import TopKCandidates
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex, layers_at
 from convscope.system.interrupts import defer_interrupts
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 from convscope.worlds.images.listing import in_text
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convscope.nets import LayerAddress, Net, frozen, record
-from convscope.progress import Progress
 from convscope.see import compare_with_data, default_objective, fooling_images, visualize
 from convscope.see.visualization import (
     LookRecipe,
@@ -24,6 +23,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import activation_bars, filters, fooling, maps, preferred_inputs
 from convscope.show.report.figures.network.fooling import Noise
 from convscope.show.report.figures.network.preferred_inputs import Likeness, Row
+from convscope.system.progress import Progress
 from convscope.worlds import LabelledImages, scaled
 from convscope.worlds.datasets import digits
 
