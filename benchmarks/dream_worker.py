@@ -40,7 +40,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     peer = neural_dream(folder, file, theirs, max(height, width))
     ways = {
         "convscope": lambda: dreamt(net, picture, ours, "auto"),
-        "convscope, float32": lambda: dreamt(net, picture, ours, "float32"),
+        "convscope, float32": lambda: dreamt(net, picture, ours, "fp32"),
         "neural-dream": lambda: loop_of(peer),
     }
     dreamt(net, picture, ours, "auto")  # measures the precision, once for a machine

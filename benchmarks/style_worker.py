@@ -295,7 +295,7 @@ def tiles(side: int, gigabytes: float) -> dict[str, Any]:
     net, content = cs.load("hed-vgg16"), picture(CONTENT, side)
     square = resize(to_pil_image(content), [side, side])
     content = pil_to_tensor(square).float() / 255  # pyright: ignore[reportArgumentType]
-    recipe = _recipe(steps=[4], scales=1, precision="bfloat16", memory=f"{gigabytes}GB")
+    recipe = _recipe(steps=[4], scales=1, precision="bf16", memory=f"{gigabytes}GB")
     started = time.perf_counter()
     last = deque(
         iter_style_transfer(StyleProblem(net, content, [picture(PAINTING, 768)], recipe)), maxlen=1

@@ -10,7 +10,7 @@ from PIL import Image
 
 from convscope.show.images import png
 
-QUICK = ("--steps", 3, "--precision", "float32")
+QUICK = ("--steps", 3, "--precision", "fp32")
 
 
 def painted(path: Path, seed: int, size: tuple[int, int] = (48, 40), **save: object) -> Path:

@@ -206,23 +206,3 @@ def test_a_dark_picture_is_said_once(convscope, tmp_path: Path) -> None:
         warnings.simplefilter("default")
         done = convscope("classify", "a.png", "b.png", "--net", "lecture", "--quiet")
     assert done.code == 0 and done.err.count("note: ") == 1 and "the lower 14" in done.err
-
-
-@pytest.mark.parametrize("kept", [{"precision": "fp32"}, {"precision": 3, "channels_last": []}, {"x": 1}, {}])
-def test_a_cache_of_other_answers_is_not_used(kept, tmp_path: Path, monkeypatch) -> None:
-    import torch
-
-    from convscope.nets.inference.execution import ExecutionConfig, cached_measurement, kept_choice, store
-
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    store("key", kept)
-    assert kept_choice("key", [ExecutionConfig(), ExecutionConfig("bf16", True)]) is None
-    store("key", {"precision": "bf16", "channels_last": True})
-    assert kept_choice("key", [ExecutionConfig(), ExecutionConfig("bf16", True)]) == ExecutionConfig(
-        "bf16", True
-    )
-    for answer in (kept, {"a": 1}):
-        found = cached_measurement(
-            ["facts"], torch.device("cpu"), lambda answer=answer: answer, lambda got: got == {"a": 1}
-        )
-        assert found == answer

@@ -1,4 +1,3 @@
-import json
 import math
 
 import pytest
@@ -8,54 +7,53 @@ from torch import nn
 
 from convscope import nets
 from convscope.graph.spec import TensorSpec
-from convscope.learn import execution
-from convscope.learn.execution import ExecutionConfig, choose, measure, retain_heap
+from convscope.learn.execution import choose_execution
 from convscope.learn.recipe import ClassificationRecipe
+from convscope.nets.inference import autotune
+from convscope.nets.inference.autotune import Trial
+from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.inference.memory import retain_heap
 
 
-def test_what_the_plan_fixes_is_not_measured(monkeypatch):
-    monkeypatch.setattr(execution, "measure", lambda *_: pytest.fail("measured"))
-    assert choose(
-        small_net(), ClassificationRecipe(precision="bf16", memory_format="contiguous")
-    ) == ExecutionConfig("bf16", False)
-
-
-def test_the_fastest_is_chosen_and_kept(monkeypatch, own_cache):
+@pytest.fixture
+def timed(monkeypatch) -> list[ExecutionConfig]:
+    """What was timed; bf16 with channels last takes half the time."""
     asked = []
 
-    def measured(_net, _batch, candidates):
-        asked.append(candidates)
-        return {c: 0.5 if c == ExecutionConfig("bf16", True) else 1.0 for c in candidates}
+    def seconds(trial: Trial) -> float:
+        asked.append(trial.config)
+        return 0.5 if trial.config == ExecutionConfig("bf16", "channels_last") else 1.0
 
-    monkeypatch.setattr(execution, "measure", measured)
-    assert choose(small_net(), ClassificationRecipe()) == ExecutionConfig("bf16", True)
-    assert choose(small_net(), ClassificationRecipe()) == ExecutionConfig("bf16", True)
-    assert len(asked) == 1
-    assert len(asked[0]) == 4
-    choose(small_net(), ClassificationRecipe(batch=7))
-    assert len(asked) == 2
-    assert len(json.loads((own_cache / "convscope" / "speed.json").read_text())) == 2
+    monkeypatch.setattr(Trial, "seconds", seconds)
+    return asked
 
 
-def test_a_little_faster_is_not_worth_it(monkeypatch):
-    monkeypatch.setattr(execution, "measure", lambda _n, _b, cs: {c: 1 - 0.01 * i for i, c in enumerate(cs)})
-    assert choose(small_net(), ClassificationRecipe()) == ExecutionConfig("fp32", False)
+def test_what_the_recipe_fixes_is_not_measured(timed, own_cache):
+    fixed = ClassificationRecipe(precision="bf16", memory_format="contiguous")
+    assert choose_execution(small_net(), fixed) == ExecutionConfig("bf16", "contiguous")
+    assert not timed
+    choose_execution(small_net(), ClassificationRecipe(memory_format="contiguous"))
+    assert {config.memory_format for config in timed} == {"contiguous"}
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 3}'])
-def test_a_damaged_cache_is_measured_again(monkeypatch, own_cache, content):
-    (own_cache / "convscope").mkdir()
-    (own_cache / "convscope" / "speed.json").write_text(content)
-    monkeypatch.setattr(execution, "measure", lambda _n, _b, cs: dict.fromkeys(cs, 1.0))
-    assert choose(small_net(), ClassificationRecipe()) == ExecutionConfig()
+def test_the_fastest_is_chosen_for_each_batch_size(timed, own_cache):
+    assert choose_execution(small_net(), ClassificationRecipe()) == ExecutionConfig("bf16", "channels_last")
+    assert len(set(timed)) == 4
+    timed.clear()
+    assert choose_execution(small_net(), ClassificationRecipe()) == ExecutionConfig("bf16", "channels_last")
+    assert not timed
+    choose_execution(small_net(), ClassificationRecipe(batch=7))
+    assert timed
 
 
-def test_measuring_leaves_no_trace():
+def test_measuring_leaves_no_trace(monkeypatch, own_cache):
     net = small_net(text="conv 4 3x3, batchnorm, relu, dropout 0.5, flatten, dense 10")
     before = {k: v.clone() for k, v in net.module.state_dict().items()}
     generator = torch.get_rng_state()
-    seconds = measure(net, 8, [ExecutionConfig(), ExecutionConfig("bf16", True)])
-    assert all(0 < s < math.inf for s in seconds.values())
+    taken, run = [], Trial.seconds
+    monkeypatch.setattr(Trial, "seconds", lambda trial: taken.append(run(trial)) or taken[-1])
+    choose_execution(net, ClassificationRecipe(batch=8))
+    assert taken and all(0 < seconds < math.inf for seconds in taken)
     assert torch.equal(generator, torch.get_rng_state())
     assert all(torch.equal(before[k], v) for k, v in net.module.state_dict().items())
     assert all(p.grad is None for p in net.module.parameters())
@@ -71,10 +69,20 @@ class Overflowing(nn.Module):
         return y if y.dtype == torch.float32 else y * math.inf
 
 
-def test_a_choice_whose_loss_is_not_finite_is_out():
+def test_a_precision_whose_loss_is_not_finite_is_out(monkeypatch, own_cache):
+    monkeypatch.setattr(autotune, "MIN_GAIN", 0.0)  # anything finite would replace what is before it
     net = nets.wrap(Overflowing(), TensorSpec((1, 4, 4)))
-    assert measure(net, 4, [ExecutionConfig(), ExecutionConfig("bf16")])[ExecutionConfig("bf16")] == math.inf
-    assert choose(net, ClassificationRecipe()) == ExecutionConfig()
+    assert choose_execution(net, ClassificationRecipe()) == ExecutionConfig()
+    assert choose_execution(net, ClassificationRecipe(precision="bf16")) == ExecutionConfig("bf16")
+
+
+def test_a_module_that_cannot_be_copied_is_trained_plainly(own_cache):
+    class Stubborn(nn.Linear):
+        def __deepcopy__(self, memo: object) -> None:
+            raise RuntimeError("no copies")
+
+    net = nets.wrap(nn.Sequential(nn.Flatten(), Stubborn(16, 2)), TensorSpec((1, 4, 4)))
+    assert choose_execution(net, ClassificationRecipe()) == ExecutionConfig()
 
 
 def test_the_heap_is_roomy_for_a_while():

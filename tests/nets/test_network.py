@@ -84,6 +84,23 @@ def test_graphs_travel_with_what_was_built_from_them():
     assert "1×8×8" in repr(wrap(build(graph), TensorSpec((1, 8, 8))))
 
 
+def test_what_is_cached_is_made_once_for_each_key_and_network():
+    net, other = (wrap(nn.Identity(), TensorSpec()) for _ in range(2))
+    made = []
+
+    def make(value):
+        made.append(value)
+        return value
+
+    assert net.cache("size", lambda: make(1)) == 1 and net.cache("size", lambda: make(2)) == 1
+    assert net.cache(("size", 3), lambda: make(3)) == 3 and other.cache("size", lambda: make(4)) == 4
+    assert net.cache("nothing", lambda: make(None)) is None and net.cache("nothing", lambda: make(5)) is None
+    with pytest.raises(ZeroDivisionError):
+        net.cache("fails", lambda: 1 / 0)
+    assert net.cache("fails", lambda: make(6)) == 6
+    assert made == [1, 3, 4, None, 6]
+
+
 def test_importing_imports_no_torch():
     code = "import sys, convscope, convscope.nets, convscope.graph; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

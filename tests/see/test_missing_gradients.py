@@ -107,7 +107,7 @@ def _dreamt(net: Net) -> bool:
     return all(octave.unmoved for octave in made.octaves)
 
 
-STYLE = {"steps": [3], "scales": 1, "precision": "float32"}
+STYLE = {"steps": [3], "scales": 1, "precision": "fp32"}
 VERBS: dict[str, Callable[[Net], bool]] = {
     "visualize": lambda net: len(see.visualize(net, f"{LAYER}:1", steps=4).silent) == 1,
     "visualize, penalised": lambda net: (

@@ -27,7 +27,7 @@ from convscope.use.feed_forward import (
 from convscope.use.tiled import parts
 from convscope.worlds.images import photos
 
-EXACT = ExecutionConfig("fp32", False)
+EXACT = ExecutionConfig("fp32", "contiguous")
 STYLES = ("great-wave", "scream", "starry-night")
 SPEC = TensorSpec((3, 64, 64), mean=(0.5,), std=(0.25,))
 
@@ -255,7 +255,7 @@ def test_masks_are_no_matter_of_paintings(any_style, tmp_path):
 def test_weights_that_changed_are_used(net):
     """The copy that is kept for speed is made anew."""
     picture, last = photo(48, 40), net.module.decoder[-1].bias
-    choice = ExecutionConfig("fp32", True)
+    choice = ExecutionConfig("fp32", "channels_last")
     before = stylize(net, picture, choice=choice)
     assert stylize(net, picture, choice=choice).tobytes() == before.tobytes()
     with torch.no_grad():

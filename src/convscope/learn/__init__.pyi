@@ -1,5 +1,4 @@
-from .execution import ExecutionConfig as ExecutionConfig
-from .execution import choose as choose
+from .execution import choose_execution as choose_execution
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer
 from .recipe import TrainRecipe as TrainRecipe

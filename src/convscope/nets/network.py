@@ -1,10 +1,10 @@
 """The network type of the package: a module with specifications of its inputs and outputs, and its origin."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from convscope.nets.activations.freezing import run
 if TYPE_CHECKING:
     from convscope.nets.description.description import Description, LayerInfo
 
-
+T = TypeVar("T")
 _MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
 """Exceptions that modules raise for inputs that do not fit."""
 
@@ -65,7 +65,7 @@ class Net:
     source: Source = Source()
     graph: Graph | None = None
     name: str = "net"
-    _cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{c.name} {'×'.join(map(str, c.shape))}" for c in self.input_specs)
@@ -136,6 +136,23 @@ class Net:
         self.module.to(device)
         return self
 
+    def cache(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return a value that is computed once for this network and kept as long as it.
+
+        For what depends on the module's code and shapes, not on the values of its weights, which may change.
+
+        Args:
+            key: identifies the computation, with everything else that its value depends on.
+            make: computes the value; called only if there is none for this key. If it raises, nothing is
+                kept.
+
+        Returns:
+            The value, computed now or before.
+        """
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
     def example(self, batch: int = 1) -> Any:
         """Return example inputs: constant tensors in the middle of the specs' value ranges.
 
@@ -199,15 +216,16 @@ class Net:
         return x if mean is None else (x - mean) * scale
 
     def _statistics(self, spec: TensorSpec, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
-        key = (spec, device, dtype)
-        if key not in self._cache:
+        def make() -> tuple[Any, Any]:
+            if set(spec.mean) == {0.0} and set(spec.std) == {1.0}:
+                return None, None
             shape = (-1, *(1 for _ in spec.size))
             with torch.inference_mode(False):  # the cached tensors are used in passes with gradients, too
                 mean = torch.tensor(spec.mean, device=device, dtype=dtype).view(shape)
                 scale = 1 / torch.tensor(spec.std, device=device, dtype=dtype).view(shape)
-            plain = set(spec.mean) == {0.0} and set(spec.std) == {1.0}
-            self._cache[key] = (None, None) if plain else (mean, scale)
-        return self._cache[key]
+            return mean, scale
+
+        return self.cache((spec, device, dtype), make)
 
     def __call__(self, *inputs: Tensor) -> Any:
         """Run the module on normalised inputs.
@@ -279,9 +297,7 @@ class Net:
         """Return layers with kind, shape, parameters, multiply-accumulates, receptive field; cached."""
         from convscope.nets.description.description import describe
 
-        if "description" not in self._cache:
-            self._cache["description"] = describe(self)
-        return self._cache["description"]
+        return self.cache("description", lambda: describe(self))
 
 
 def _example(spec: TensorSpec, batch: int, device: torch.device) -> Tensor:

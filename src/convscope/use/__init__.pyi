@@ -2,7 +2,7 @@ from .classification import Classification as Classification
 from .classification import classify as classify
 from .classification import classifying as classifying
 from .feed_forward import Region as Region
-from .feed_forward import fastest as fastest
+from .feed_forward import choose_execution as choose_execution
 from .feed_forward import is_painting as is_painting
 from .feed_forward import mixture_of as mixture_of
 from .feed_forward import paintings_of as paintings_of

@@ -1,12 +1,11 @@
 """Stylize photographs with a trained feed-forward style network."""
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.nets import Net
-from convscope.nets.inference.execution import DTYPES, ExecutionConfig, kept_choice, processor, store
+from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
+from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
@@ -30,8 +30,6 @@ PAINTING = 512
 """Longer side, in pixels, to which a painting is reduced before its style is computed."""
 TRIAL = 256
 """Side of the image on which precisions are timed."""
-WORTH = 1.05
-"""Least speed-up for which bf16 replaces fp32."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def stylize(
     if not isinstance(net.module, AdaIN):
         styles = styles_of(net)
         mixture = {style_named(n, styles): w for n, w in mixture.items()} if mixture else {styles[0]: 1.0}
-    choice = choice or fastest(net)
+    choice = choice or choose_execution(net)
     fast_net = _inference_net(net, choice)
     with torch.inference_mode():
         painter = _painter_for(fast_net, dict(mixture or {}), regions)
@@ -271,65 +269,45 @@ def region_of(word: str, styles: Sequence[str]) -> Region:
     return Region(photos.open_photo(Path(file)), style_named(name, styles))
 
 
-def fastest(net: Net) -> ExecutionConfig:
+def choose_execution(net: Net, precision: Literal["auto"] | Precision = "auto") -> ExecutionConfig:
     """Choose bf16 where a network is faster with it on this machine, else fp32; both channels-last.
 
-    They are timed once for the network's sizes and the machine, and the choice is cached. On `mps` it is
-    always fp32 and contiguous.
+    They are timed once for the network and the machine, and the choice is cached. On `mps` it is fp32 and
+    contiguous.
 
     Args:
         net: a style network; left unchanged.
+        precision: `fp32` or `bf16`, which is then used; `auto` for the faster one.
 
     Returns:
         The precision and memory format.
     """
-    plain, mixed = ExecutionConfig("fp32", True), ExecutionConfig("bf16", True)
-    if net.device.type == "mps":
-        return ExecutionConfig()
-    key = _key(net)
-    kept = kept_choice(key, (plain, mixed))
-    if kept is not None:
-        return kept
-    seconds = {choice: _timed(net, choice) for choice in (plain, mixed)}
-    best = mixed if seconds[mixed] * WORTH < seconds[plain] else plain
-    store(key, asdict(best))
-    return best
+    every = precisions(net.device) if precision == "auto" else (precision,)
+    layout = "contiguous" if net.device.type == "mps" else "channels_last"
+    candidates = [ExecutionConfig(one, layout) for one in every]
+    facts = ["stylize", *network_facts(net), TRIAL]
+    return fastest(Workload(facts, net.device, lambda config: _pass(net, config)), candidates)
 
 
-def _key(net: Net) -> str:
-    """Return the cache key of a measurement."""
-    sizes = [tuple(weight.shape) for weight in net.module.parameters()]
-    facts = repr((sizes, processor(net.device), torch.get_num_threads(), torch.__version__))
-    return "stylize " + hashlib.sha256(facts.encode()).hexdigest()[:32]
-
-
-def _timed(net: Net, choice: ExecutionConfig) -> float:
-    """Return the seconds of the fastest of three passes over an image of `TRIAL` pixels, after a warm-up."""
+def _pass(net: Net, config: ExecutionConfig) -> Callable[[], bool]:
+    """Return one pass of an inference copy over an image of `TRIAL` pixels."""
     example = torch.full((1, 3, TRIAL, TRIAL), 0.5, device=net.device)
-    copy = inference_copy(net, example, [], dtype=_dtype(choice), channels_last=choice.channels_last)
-    taken = []
-    with torch.inference_mode():
-        for _ in range(4):
-            started = perf_counter()
-            copy(choice.to_memory_format(example)).float().mean().item()
-            taken.append(perf_counter() - started)
-    return min(taken[1:])
+    copy = inference_copy(net, example, [], config)
+
+    def run() -> bool:
+        with torch.inference_mode():
+            return isfinite(copy(config.to_memory_format(example)).float().mean().item())
+
+    return run
 
 
 def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
     """Return an inference copy of the network, cached with it until a weight changes."""
     versions = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
-    kept = net._cache.get(("stylize", choice))
-    if kept is None or kept[0] != versions:
-        copy = inference_copy(
-            net, net.example(), [], dtype=_dtype(choice), channels_last=choice.channels_last
-        )
-        kept = net._cache["stylize", choice] = versions, copy
-    return kept[1]
-
-
-def _dtype(choice: ExecutionConfig) -> torch.dtype | None:
-    return None if choice.precision == "fp32" else DTYPES[choice.precision]
+    copies: dict[ExecutionConfig, tuple[Any, Net]] = net.cache("copies for stylize", dict)
+    if choice not in copies or copies[choice][0] != versions:
+        copies[choice] = versions, inference_copy(net, net.example(), [], choice)
+    return copies[choice][1]
 
 
 def _painter_for(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> TilePainter:

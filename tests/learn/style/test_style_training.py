@@ -217,7 +217,7 @@ def test_a_palette_is_how_the_mean_colours_of_blocks_vary_together(folder):
 
 def test_a_palette_counts_as_much_as_it_is_said_to(folder, photographs, judge):
     net, batch = painter(), (photographs.middles(range(2), 64).float() / 255, torch.tensor([0, 1]))
-    choice = ExecutionConfig("fp32", False)
+    choice = ExecutionConfig("fp32", "contiguous")
     plain = StyleTransferTask.priced(StyleBankTask(judge, SCALES), net, batch, choice).loss
     more = StyleBankTask(judge, replace(SCALES, palette=3.0)).priced(net, batch, choice).loss
     with torch.no_grad():
@@ -305,9 +305,9 @@ def test_precision_is_measured_once(judge, photographs, tmp_path, monkeypatch):
     net, task = painter(), StyleBankTask(judge, SCALES)
     before = copied(net)
     chosen = task.execution(net, ClassificationRecipe(batch=2))
-    assert chosen in (ExecutionConfig("fp32", True), ExecutionConfig("bf16", True))
+    assert chosen in (ExecutionConfig("fp32", "channels_last"), ExecutionConfig("bf16", "channels_last"))
     assert moved(net, before) == set()
-    monkeypatch.setattr(StyleBankTask, "_seconds", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(StyleBankTask, "_step", lambda *_: pytest.fail("measured again"))
     assert task.execution(net, ClassificationRecipe(batch=2)) == chosen
 
 

@@ -82,7 +82,7 @@ def test_bytes_from_a_loader_are_scaled(fewer):
 
 def test_low_precision_is_near(fewer):
     net = small_net()
-    exact, rough = evaluate(net, fewer), evaluate(net, fewer, choice=ExecutionConfig("bf16", True))
+    exact, rough = evaluate(net, fewer), evaluate(net, fewer, choice=ExecutionConfig("bf16", "channels_last"))
     assert rough.loss == pytest.approx(exact.loss, abs=0.02)
     assert rough.loss != exact.loss
 

@@ -134,7 +134,7 @@ class Reconstruction:
         return make_batches(data, net, plan)
 
     def execution(self, net, plan):
-        from convscope.learn import ExecutionConfig
+        from convscope.nets import ExecutionConfig
 
         return ExecutionConfig()
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, record, wrap
+from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.fast_lrn import use_fast_lrn
 from convscope.nets.inference.inference_copy import inference_copy
 
@@ -63,16 +64,19 @@ class Twice(nn.Module):
         super().__init__()
         self.conv, self.bn = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
         self.again, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.last, self.folds = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
-        return self.norm(self.again(self.again(y + self.bn(y))))
+        return self.folds(self.last(self.norm(self.again(self.again(y + self.bn(y))))))
 
 
 def test_what_cannot_be_folded_is_left_alone() -> None:
     net = stirred(wrap(Twice(), TensorSpec((3, 12, 12))))
     images = torch.rand(2, 3, 12, 12)
     copy = inference_copy(net, images, [LayerAddress("output")])
+    norms = [name for name, part in copy.module.named_modules() if isinstance(part, nn.BatchNorm2d)]
+    assert norms == ["bn", "norm"]
     ours, theirs = (record(n, images, ["output"]).popitem()[1] for n in (copy, net))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
@@ -83,7 +87,7 @@ def test_a_module_that_cannot_be_copied_is_used_itself() -> None:
             raise RuntimeError("no copies")
 
     net = wrap(nn.Sequential(Stubborn(3, 4, 3)), TensorSpec((3, 9, 9)))
-    assert inference_copy(net, torch.rand(1, 3, 9, 9), [LayerAddress("0")], dtype=torch.bfloat16) is net
+    assert inference_copy(net, torch.rand(1, 3, 9, 9), [LayerAddress("0")], ExecutionConfig("bf16")) is net
 
 
 @pytest.mark.parametrize("size", [5, 4, 1])
@@ -100,7 +104,9 @@ def test_local_response_normalisation_is_torchs(size: int, dtype: torch.dtype) -
 
     net = wrap(Responding(), TensorSpec((7, 5, 6)))
     images = torch.randn(2, 7, 5, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    copy = inference_copy(net, images.detach(), [], dtype=dtype)
+    copy = inference_copy(
+        net, images.detach(), [], ExecutionConfig("bf16" if dtype == torch.bfloat16 else "fp32")
+    )
     assert copy.dtype == dtype
     weights = torch.randn(2, 7, 5, 6, generator=torch.Generator().manual_seed(1))
     theirs = F.local_response_norm(images, size, alpha=0.7, beta=0.6, k=1.5)
@@ -115,7 +121,9 @@ def test_local_response_normalisation_is_torchs(size: int, dtype: torch.dtype) -
 
 def test_normalising_sooner_stays_with_the_copy() -> None:
     net = wrap(nn.Sequential(nn.Conv2d(3, 6, 3), nn.LocalResponseNorm(5)), TensorSpec((3, 9, 9)))
-    inference_copy(net, torch.rand(1, 3, 9, 9), [LayerAddress("1")], channels_last=True)
+    inference_copy(
+        net, torch.rand(1, 3, 9, 9), [LayerAddress("1")], ExecutionConfig(memory_format="channels_last")
+    )
     image = torch.rand(1, 3, 9, 9)
     answer = net(image.requires_grad_())
     assert "_Normalised" not in type(answer.grad_fn).__name__
@@ -136,7 +144,9 @@ class Viewing(nn.Module):
 def test_channels_stay_apart_where_the_network_asks_for_it() -> None:
     net = stirred(wrap(Viewing(), TensorSpec((3, 8, 9))))
     images = torch.rand(2, 3, 8, 9)
-    copy = inference_copy(net, images, [LayerAddress("output")], channels_last=True)
+    copy = inference_copy(
+        net, images, [LayerAddress("output")], ExecutionConfig(memory_format="channels_last")
+    )
     assert count(copy) == 0
     ours, theirs = (record(n, images, ["output"]).popitem()[1] for n in (copy, net))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -12,10 +12,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets import frozen, wrap
 from convscope.see import channel, l1
 from convscope.see.attribution.explanation import explain
-from convscope.see.attribution.fast.bn_folding import plan_folding
-from convscope.see.attribution.fast.first_layer_ig import first_layer_is_linear
-from convscope.see.attribution.fast.input_backward import InputOnlyBackward, _Convolved, _Padded, _Rectified
-from convscope.see.attribution.gradients.input_gradients import input_gradients
+from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.target import AttributionTask, make_task
 
 SPEC = TensorSpec((3, 12, 10), mean=(0.5,), std=(0.25,))
@@ -38,40 +35,6 @@ def near(found, wanted, share=2e-7):
     assert float((found - wanted).abs().max()) < share * float(wanted.abs().max())
 
 
-class Computed(nn.Module):
-    """Equal forms of convolutions whose weights are made at each call."""
-
-    def __init__(self, make):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, padding=1)
-        self.parts = nn.ModuleList(make(nn.Conv2d(8, 8, 3, padding=1)) for _ in range(5))
-
-    def forward(self, x):
-        x = self.stem(x)
-        for part in self.parts:
-            x = part(F.elu(x)) * 2
-        return x.mean((2, 3))
-
-
-@pytest.mark.parametrize("make", [parametrizations.spectral_norm, parametrizations.weight_norm])
-def test_weights_computed_at_each_call_are_turned_at_each_call(make):
-    torch.manual_seed(21)
-    net = wrapped(Computed(make))
-    question = make_task(net, pictures(net).double(), [1, 2])
-    with frozen(net.module):
-        lean = InputOnlyBackward(plan_folding(question))
-    for _ in range(4):
-        with frozen(net.module):
-            plain = input_gradients(question, question.inputs, [0, 1])[0]
-            found = input_gradients(question, question.inputs, [0, 1], lambda: lean)[0]
-        near(found, plain, 1e-9)
-        with torch.no_grad():
-            for part in net.module.parts:
-                for values in part.parametrizations.weight.parameters():
-                    values.copy_(torch.randn_like(values))
-    assert len(lean.turned) == 1  # the stem's: others would never be found again
-
-
 def test_what_is_computed_at_each_call_is_not_folded():
     torch.manual_seed(22)
     spectral = parametrizations.spectral_norm(nn.Conv2d(3, 6, 3))
@@ -84,7 +47,6 @@ def test_what_is_computed_at_each_call_is_not_folded():
     with frozen(net.module), torch.no_grad():
         fold = plan_folding(question)
         assert set(fold.weights) == {id(parts[3].weight)}
-        assert fold.first is None
         plain = question.scores(question.inputs, [0, 1])
         with fold():
             near(question.scores(question.inputs, [0, 1]), plain, 1e-5)
@@ -231,50 +193,3 @@ def test_without_memory_nothing_heavier_is_tried(error):
     with pytest.raises(Exception, match=r"none left|can't allocate"):
         explain(net, pictures(net, 1).double(), "integrated", 1, checks=(), steps=20)
     assert Starving.calls == 1
-
-
-def test_groups_of_several_channels_are_not_taken_for_depthwise():
-    torch.manual_seed(26)
-    parts = [nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 3, padding=1, groups=4), nn.Flatten(), nn.Linear(480, 3)]
-    net = wrapped(nn.Sequential(*parts))
-    question = make_task(net, pictures(net).double(), 1)
-    with frozen(net.module):
-        lean = InputOnlyBackward(plan_folding(question))
-        found = input_gradients(question, question.inputs, [0, 1], lambda: lean)[0]
-        near(found, input_gradients(question, question.inputs, [0, 1])[0], 1e-9)
-
-
-class Careful(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.one = nn.Conv2d(3, 4, 3)
-
-    def forward(self, x):
-        try:
-            y = self.one(x)
-        except Exception:
-            y = x
-        return y.mean((2, 3))
-
-
-def test_networks_that_catch_exceptions_are_entered():
-    net = wrapped(Careful())
-    question = make_task(net, pictures(net).double(), 1)
-    with frozen(net.module):
-        fold = plan_folding(question)
-        assert first_layer_is_linear(question, question.baseline("mean"), InputOnlyBackward(fold), fold.first)
-
-
-@pytest.mark.parametrize(
-    "run",
-    [
-        lambda x: _Rectified.apply(x.clone(), torch.inf, False),
-        lambda x: _Padded.apply(x, (1, 1, 0, 0), 0.0),
-        lambda x: _Convolved.apply(x, torch.ones(3, 3, 1, 1), None, ((1, 1), (0, 0), (1, 1), 1), None),
-    ],
-)
-def test_a_second_derivative_is_refused(run):
-    x = pictures(residual()).requires_grad_()
-    (first,) = torch.autograd.grad(run(x).square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiate twice"):
-        first.sum().backward()

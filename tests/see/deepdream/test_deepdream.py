@@ -9,6 +9,7 @@ from torch import Tensor
 from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, wrap
+from convscope.nets.inference.autotune import Trial
 from convscope.see import ImageParameterization, OptimizerConfig, dream, iter_dream, layer, optimize_input
 from convscope.see.deepdream import pyramid
 from convscope.see.deepdream.objectives import GuidedMatch, default_layer
@@ -195,33 +196,36 @@ def test_a_spec_of_another_range_is_kept() -> None:
 
 
 def test_precision_is_measured_where_it_is_worth_it(net: Net, monkeypatch, tmp_path) -> None:
-    """What was chosen stands in the recipe; an operation without such arithmetic leaves float32."""
+    """What was chosen stands in the recipe; an operation without such arithmetic leaves fp32."""
     from convscope.see.deepdream import deepdream
-    from convscope.see.optimize.autotune import Benchmark
 
-    def seconds(trial: Benchmark) -> float:
-        asked.append(trial.net.dtype)
-        return 0.5 if trial.net.dtype == torch.bfloat16 else 1.0
+    def seconds(trial: Trial) -> float:
+        asked.append(trial.config.precision)
+        return 0.5 if trial.config.precision == "bf16" else 1.0
 
-    asked: list[torch.dtype] = []
+    asked: list[str] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "one"))
     monkeypatch.setattr(deepdream, "SMALL", 10)
-    monkeypatch.setattr(Benchmark, "seconds", seconds)
+    monkeypatch.setattr(Trial, "seconds", seconds)
     options = {"steps": 3, "octaves": 2, "jitter": 3}
     made = dream(net, photo(), "relu2", **options)
-    assert made.recipe.precision == "bfloat16" and asked == [torch.float32, torch.bfloat16]
+    assert made.recipe.precision == "bf16" and set(asked) == {"fp32", "bf16"}
+    asked.clear()
     assert all(octave.after > octave.before for octave in made.octaves)
     again = dream(net, photo(), "relu2", **options)
-    assert torch.equal(again.image, made.image) and len(asked) == 2
+    assert torch.equal(again.image, made.image) and not asked
 
-    def fails(trial: Benchmark) -> float:
-        if trial.net.dtype == torch.bfloat16:
+    def fails(copy: Net, *_: object) -> Tensor:
+        if copy.dtype == torch.bfloat16:
             raise RuntimeError("not implemented for 'BFloat16'")
-        return 1.0
+        return run(copy, *_)
 
+    run = Net.__call__
+    monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two"))
-    monkeypatch.setattr(Benchmark, "seconds", fails)
-    assert dream(net, photo(), "relu2", **options).recipe.precision == "float32"
+    monkeypatch.setattr(deepdream, "SMALL", 10)
+    monkeypatch.setattr(Net, "__call__", fails)
+    assert dream(net, photo(), "relu2", **options).recipe.precision == "fp32"
 
 
 class Viewing(torch.nn.Module):
@@ -237,7 +241,7 @@ class Viewing(torch.nn.Module):
         return self.mix(y.view(len(y), 8, -1, y.shape[3]))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_network_that_asks_for_the_usual_order_dreams_too(precision: str) -> None:
     torch.manual_seed(0)
     net = wrap(Viewing(), TensorSpec((3, 16, 16)))

@@ -1,4 +1,4 @@
-"""Filters, feature maps, the best real inputs, statistics, fooled answers."""
+"""Filters, feature maps, fooled answers."""
 
 import numpy as np
 import pytest
@@ -12,28 +12,17 @@ from convscope.nets import Net, wrap
 from convscope.see import (
     activation_sum,
     activations,
-    best_images,
     channel,
     explain,
     feature_maps,
     filters,
     fooling_images,
     index_units,
-    layer_statistics,
     layers_with_filters,
     optimize_input,
     pixel_image,
-    ranking,
 )
 from convscope.worlds import ImageTensorDataset
-
-
-@pytest.fixture
-def data() -> ImageTensorDataset:
-    chance = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (70, 1, 28, 28), dtype=torch.uint8, generator=chance)
-    pictures[7] = pictures[3]  # a tie
-    return ImageTensorDataset(pictures, torch.zeros(70, dtype=torch.int64), ["x"])
 
 
 def test_activations_by_text(digit_net: Net) -> None:
@@ -92,72 +81,6 @@ def test_no_filters_there(digit_net: Net, place: str) -> None:
         filters(digit_net, "conv2", show="colour")
 
 
-@pytest.mark.parametrize("by", ["max", "mean", "sum"])
-@pytest.mark.parametrize("memory", [1, 200_000, 2**30])
-def test_best_images_against_sorting_everything(
-    digit_net: Net, data: ImageTensorDataset, by: str, memory: int
-) -> None:
-    places = ["conv1", "relu2:3", "dense1"]
-    found = best_images(digit_net, data, places, k=6, by=by, memory=memory)
-    with torch.no_grad():
-        one = digit_net.module[0](data.images / 255)
-        two = digit_net.module[:5](data.images / 255)[:, 3:4]
-        three = digit_net.module[:8](data.images / 255)
-    for best, all_maps in zip(found, (one, two, three), strict=True):
-        flat = all_maps.flatten(2).numpy() if all_maps.dim() > 2 else all_maps.numpy()[:, :, None]
-        scores = {"max": flat.max, "mean": flat.mean, "sum": flat.sum}[by](2)
-        order = np.argsort(-scores, axis=0)[:6].T
-        expected = np.take_along_axis(scores.T, order, 1)
-        np.testing.assert_allclose(best.values, expected, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(np.take_along_axis(scores.T, best.indices.numpy(), 1), expected, atol=1e-4)
-        if all_maps.dim() == 4:
-            for unit in range(len(best.indices)):
-                index = int(best.indices[unit, 0])
-                y, x = best.positions[unit, 0].tolist()
-                assert all_maps[index, unit, y, x] == pytest.approx(
-                    float(all_maps[index, unit].max()), rel=1e-4
-                )
-
-
-def test_ranking_streams_and_bounds_its_memory(digit_net: Net, data: ImageTensorDataset) -> None:
-    seen = list(ranking(digit_net, data, ["conv1"], k=3, memory=4 * 5 * 26 * 26 * 16))
-    assert len(seen) == 5  # 70 samples in batches of 16
-    values = torch.stack([step[0].values for step in seen])
-    assert bool((values.diff(dim=0) >= 0).all())
-    assert best_images(digit_net, data, ["conv1"], k=500)[0].values.shape == (5, 70)
-    for unit in best_images(digit_net, data, ["conv1"], k=70)[0].indices.tolist():
-        assert (
-            sorted(unit) == list(range(70)) and unit.index(7) == unit.index(3) + 1
-        )  # equal pictures, in order
-    with pytest.raises(UsageError):
-        best_images(digit_net, data, ["conv1"], k=0)
-    with pytest.raises(PlaceError):
-        best_images(digit_net, data, ["conv7"])
-
-
-def test_statistics_against_numpy(digit_net: Net, data: ImageTensorDataset) -> None:
-    with torch.no_grad():
-        digit_net.module[3].bias[2] = -1e3
-        maps = digit_net.module[:5](data.images / 255).numpy()
-    (found,) = layer_statistics(digit_net, data, ["relu2"], memory=100_000)
-    np.testing.assert_allclose(found.mean, maps.mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found.std, maps.std((0, 2, 3)), rtol=1e-3, atol=1e-6)
-    np.testing.assert_allclose(found.zero, (maps == 0).mean((0, 2, 3)), rtol=1e-5)
-    np.testing.assert_allclose(found.high, maps.max((0, 2, 3)), rtol=1e-5)
-    assert 2 in found.dead and found.dead == np.flatnonzero((maps == 0).all((0, 2, 3))).tolist()
-    assert found.saturated == [] and found.inputs == 70
-
-
-def test_saturated_units(data: ImageTensorDataset) -> None:
-    module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Tanh())
-    with torch.no_grad():
-        module[0].weight.zero_()
-        module[0].bias.copy_(torch.tensor([0.0, 9.0, -9.0]))
-    net = wrap(module, TensorSpec((1, 28, 28)))
-    (found,) = layer_statistics(net, data, ["1"])
-    assert found.saturated == [1, 2] and found.dead == [0]
-
-
 @pytest.mark.parametrize("softmax", [False, True])
 def test_a_classifier_is_easily_fooled(digit_net: Net, softmax: bool) -> None:
     """With logits or with a softmax of its own: noise becomes 'certainly a 3'."""
@@ -188,7 +111,6 @@ def test_layers_that_fold_patches_into_the_batch_are_refused_with_a_way_out() ->
     attempts = {
         "ascend": lambda place: next(optimize_input(net, channel(f"{place}:2"), canvas, steps=1)),
         "explain": lambda place: explain(net, images[:2] / 255, "saliency", f"{place}:2", checks=()),
-        "best": lambda place: best_images(net, data, [f"{place}:2"], 2),
         "index": lambda place: index_units(net, data, [place], k=2),
     }
     for name, attempt in attempts.items():

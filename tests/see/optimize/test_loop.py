@@ -309,7 +309,7 @@ def test_bad_requests(small: Net, digit_net: Net) -> None:
 
 
 def test_half_precision_weights_and_bfloat16(small: Net) -> None:
-    climb = OptimizerConfig(precision="bfloat16", channels_last=True)
+    climb = OptimizerConfig(precision="bf16", memory_format="channels_last")
     steps = list(
         optimize_input(small, channel("conv2:4"), fft_image(small.input_spec, [0]), steps=10, config=climb)
     )

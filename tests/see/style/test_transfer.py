@@ -16,7 +16,7 @@ from convscope.see.style.problem import StyleProblem, fitted, resized, sizes
 from convscope.see.style.recipe import StyleRecipe
 from convscope.see.style.transfer import iter_style_transfer, style_transfer
 
-QUICK = {"smooth": 0.0, "steps": [12], "precision": "float32", "untrained": True, "content_layer": ["relu2"]}
+QUICK = {"smooth": 0.0, "steps": [12], "precision": "fp32", "untrained": True, "content_layer": ["relu2"]}
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> torch.Tensor:

@@ -10,13 +10,14 @@ from torch import nn
 from convscope.errors import ConvscopeError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, wrap
-from convscope.nets.inference import execution
+from convscope.nets.inference.autotune import Trial
+from convscope.nets.inference.memory import used_bytes
 from convscope.recipe import in_bytes
 from convscope.see import iter_visualize, visualize
-from convscope.see.optimize import autotune
 from convscope.see.optimize.objectives.activations import diversity
 from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Crop, Warp, single_warp
+from convscope.see.visualization import execution
 from convscope.see.visualization.layer_stops import layer_path
 from convscope.see.visualization.recipe import VisualizeRecipe
 
@@ -59,7 +60,7 @@ OPTIONS = [
     {"both": True, "variants": 2},
     {"canvas": "pixels", "blur": 0.01},
     {"reduce": "max", "size": [31, 18]},
-    {"precision": "bfloat16", "memory_format": "channels_last"},
+    {"precision": "bf16", "memory_format": "channels_last"},
     {"l1": 0.001, "total_variation": 0.001},
 ]
 
@@ -76,48 +77,30 @@ def test_alone_and_in_a_batch_with_every_option(small: Net, options: dict) -> No
 
 def test_what_was_chosen_makes_the_same_again(small: Net) -> None:
     made = visualize(small, "conv2:*", steps=4)
-    assert made.execution.batch == 12 and made.execution.precision == "float32"
-    options = {
-        name: value for name, value in made.execution.chosen().items() if name not in ("net", "places")
-    }
-    assert torch.equal(visualize(small, *made.execution.places, **options).images, made.images)
-
-
-def test_what_was_measured_of_older_copies_is_not_taken(
-    small: Net, monkeypatch: pytest.MonkeyPatch, tmp_path
-) -> None:
-    """An answer kept under the facts of the first version, when a step was another one, is measured anew."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(autotune, "SMALL", 10)
-    monkeypatch.setattr(autotune.Benchmark, "seconds", lambda *_: 1.0)
-    old = {"precision": "bfloat16", "channels_last": True, "batch": 4}
-
-    def with_an_older_answer(facts, device, *rest):
-        execution.cached_measurement(["visualize", *facts[1:]], device, lambda: old, *rest[1:])
-        return execution.cached_measurement(facts, device, *rest)
-
-    monkeypatch.setattr(autotune, "cached_measurement", with_an_older_answer)
-    assert visualize(small, "conv2:*", steps=3).execution.precision == "float32"
+    assert made.settled.batch == 12 and made.settled.precision == "fp32"
+    options = {name: value for name, value in made.settled.chosen().items() if name not in ("net", "places")}
+    assert torch.equal(visualize(small, *made.settled.places, **options).images, made.images)
 
 
 def test_measured_once_and_kept(small: Net, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(autotune, "SMALL", 10)
+    monkeypatch.setattr(execution, "SMALL", 10)
     asked = []
 
-    def seconds(trial: autotune.Benchmark, rounds: int = 2) -> float:
-        asked.append((trial.net.dtype, trial.climb.channels_last, len(trial.canvas)))
-        return (0.2 if trial.net.dtype == torch.bfloat16 else 1.0) * (len(trial.canvas) ** 0.5)
+    def seconds(trial: Trial) -> float:
+        asked.append(trial.config)
+        return (0.2 if trial.config.precision == "bf16" else 1.0) * (trial.config.batch**0.5)
 
-    monkeypatch.setattr(autotune.Benchmark, "seconds", seconds)
+    monkeypatch.setattr(Trial, "seconds", seconds)
     made = visualize(small, "conv2:*", steps=3)
-    assert (made.execution.precision, made.execution.batch) == ("bfloat16", 32)
-    assert len({a[:2] for a in asked}) == 4 and {a[2] for a in asked} == {4, 8, 12, 16, 32}
+    assert (made.settled.precision, made.settled.batch) == ("bf16", 32)
+    assert len({(one.precision, one.memory_format) for one in asked}) == 4
+    assert {one.batch for one in asked} == {4, 8, 12, 16, 32}
     asked.clear()
     visualize(small, "conv2:*", steps=3)
     assert not asked
-    fixed = visualize(small, "conv2:*", steps=3, precision="float32", memory_format="contiguous", batch=2)
-    assert not asked and fixed.execution.batch == 2
+    fixed = visualize(small, "conv2:*", steps=3, precision="fp32", memory_format="contiguous", batch=2)
+    assert not asked and fixed.settled.batch == 2
     assert small.module[0].weight.dtype == torch.float32
 
 
@@ -139,9 +122,9 @@ def test_sizes_of_memory(text: str, size: int) -> None:
 def test_memory_decides_the_batch(small: Net) -> None:
     def batch(memory: str) -> int:
         recipe = VisualizeRecipe(net="x", places=["conv2:*"], steps=2, memory=memory, batch=4096, size=[256])
-        return next(iter_visualize(small, recipe)).result().execution.batch
+        return next(iter_visualize(small, recipe)).result().settled.batch
 
-    room = autotune.used_bytes(torch.device("cpu"))
+    room = used_bytes(torch.device("cpu"))
     least, more = batch(f"{room + 120 * 10**6}B"), batch(f"{room + 400 * 10**6}B")
     assert 1 <= least < more
     with pytest.raises(ConvscopeError, match="memory"):
@@ -158,7 +141,7 @@ net = cs.load(sys.argv[1], weights=None, seed=0)
 layer, budget, size, steps = sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 made = cs.see.visualize(net, f"{layer}:*", steps=steps, size=[size], memory=f"{budget}GB", batch=4096)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(len(made), made.execution.batch, peak)
+print(len(made), made.settled.batch, peak)
 """
 
 
@@ -168,7 +151,7 @@ print(len(made), made.execution.batch, peak)
     [
         ("timm/tf_efficientnet_lite0", "blocks.3.1", 80, 1.2, 128, 2),
         ("timm/tf_efficientnet_lite0", "blocks.3.1", 80, 2.0, 128, 2),
-        ("torchvision/googlenet", "inception4c", 512, 1.2, 64, 1),
+        ("torchvision/googlenet", "inception4c", 512, 1.2, 64, 2),
     ],
 )
 def test_a_whole_layer_stays_within_its_memory(
@@ -226,7 +209,7 @@ def test_the_module_is_untouched(small: Net, end: str) -> None:
     small.module[0].weight.requires_grad_(False)
     before = {key: value.clone() for key, value in small.module.state_dict().items()}
     recipe = VisualizeRecipe(
-        net="x", places=["conv2:*"], steps=9, precision="bfloat16", memory_format="channels_last"
+        net="x", places=["conv2:*"], steps=9, precision="bf16", memory_format="channels_last"
     )
     course = iter_visualize(small, recipe)
     for progress in course:
@@ -294,9 +277,9 @@ def test_measuring_stays_with_the_order_that_the_network_asks_for(monkeypatch, t
             return y.view(len(y), 4, -1)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(autotune, "SMALL", 10)
+    monkeypatch.setattr(execution, "SMALL", 10)
     net = wrap(Viewing(), TensorSpec((3, 12, 12)))
-    start, made = (visualize(net, "output:*", steps=steps, precision="float32") for steps in (0, 6))
+    start, made = (visualize(net, "output:*", steps=steps, precision="fp32") for steps in (0, 6))
     assert len(made) == 4 and bool((made.clean_scores > start.clean_scores).all())
 
 

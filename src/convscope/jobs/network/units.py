@@ -52,7 +52,8 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
         UsageError: the network does not take one image (exit code 2).
         DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.see.units import iter_index_units, shard_from_env, storage
+    from convscope.see.units import iter_index_units, shard_from_env
+    from convscope.see.units.index import storage
 
     net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
@@ -102,7 +103,7 @@ def _passed(steps: "Iterator[Progress[UnitIndex]]", images: float, folder: Path,
 
 def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
     """Return `--index`, or a folder in the user's cache for this choice of layers, k and batch."""
-    from convscope.see.units import storage
+    from convscope.see.units.index import storage
 
     if recipe.index is not None:
         return Path(recipe.index)

@@ -113,7 +113,7 @@ def _save(
 ) -> Document:
     from convscope.jobs.provenance import stamp
 
-    mark = stamp(made.execution.model_copy(update={"places": recipe.places}))
+    mark = stamp(made.settled.model_copy(update={"places": recipe.places}))
     found: list[dict[str, Any]] = []
     images = [_picture(net, image) for image in made.images]
     for place, image, score in zip(made.places, images, made.clean_scores.tolist(), strict=True):

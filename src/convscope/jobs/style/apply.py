@@ -12,7 +12,7 @@ painted in parts that fit together.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convscope.jobs import inputs
 from convscope.jobs.job import Steps, finished
@@ -52,19 +52,19 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
 
     from convscope import nets
     from convscope.jobs.provenance import stamp
-    from convscope.use import is_painting, regions_of, stylize
+    from convscope.use import choose_execution, is_painting, regions_of, stylize
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
     net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
     styles, mixture = _wanted(net, recipe)
     regions = regions_of(net, recipe.mask)
     photo = _photo(recipe)
-    choice, precision = _choice(net, recipe)
+    choice = choose_execution(net, recipe.precision)  # stands in the recipe, so that it can be replayed
     started = perf_counter()
     painted = stylize(net, photo, mixture, regions=regions, memory=recipe.memory, choice=choice)
     seconds = perf_counter() - started
     with workspace.folder(f"style-apply-{net.name}") as folder:
-        mark = stamp(recipe.model_copy(update={"model": model, "precision": precision}))
+        mark = stamp(recipe.model_copy(update={"model": model, "precision": choice.precision}))
         name = folder.save_image(painted, "painted.png", mark, ", ".join(mixture))
     document = {
         "model": net.name,
@@ -73,7 +73,7 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
         "size": list(painted.size),
         "regions": [region.style for region in regions],
         "seconds": seconds,
-        "precision": precision,
+        "precision": choice.precision,
         "picture": name,
         "out": str(folder.place),
     }
@@ -102,12 +102,3 @@ def _photo(recipe: StylizeRecipe) -> "Image":
     scale = recipe.size / max(photo.size)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     return photo.resize(size, Image.Resampling.LANCZOS)
-
-
-def _choice(net: "Net", recipe: StylizeRecipe) -> tuple[Any, str]:
-    """Return the execution settings and their precision, with `auto` resolved to be reproducible."""
-    from convscope.nets import ExecutionConfig
-    from convscope.use import fastest
-
-    choice = fastest(net) if recipe.precision == "auto" else ExecutionConfig(recipe.precision, True)
-    return choice, choice.precision

@@ -3,11 +3,9 @@
 They conform to the protocol `convscope.learn.Task` by structure, without depending on the training loop.
 """
 
-import hashlib
 import math
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,15 +17,14 @@ from convscope.errors import DataError, UsageError
 from convscope.learn.style.crops import RandomCrops
 from convscope.learn.style.perceptual import PerceptualLoss, range_penalty, roughness
 from convscope.nets import Net, frozen
-from convscope.nets.inference.execution import ExecutionConfig, kept_choice, processor, store
+from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
+from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.bank import StyleBank
 from convscope.worlds import UnlabelledImages
 
 Images = Float[Tensor, "b 3 h w"]
 OUTSIDE = 10.0
 """Weight of `range_penalty`, for colours that cannot be displayed."""
-WORTH = 1.05
-"""Least speed-up for which bf16 replaces fp32."""
 
 
 @dataclass(frozen=True)
@@ -169,20 +166,11 @@ class StyleTransferTask:
         Returns:
             The precision and memory format.
         """
-        last = plan.memory_format != "contiguous"
-        if plan.precision != "auto":
-            return ExecutionConfig(plan.precision, last)
-        candidates = [ExecutionConfig("fp32", last), ExecutionConfig("bf16", last)]
-        if net.device.type == "mps":
-            return candidates[0]
-        key = self._key(net, plan)
-        kept = kept_choice(key, candidates)
-        if kept is not None:
-            return kept
-        plain, mixed = (self._seconds(net, plan.batch, choice) for choice in candidates)
-        best = candidates[1] if mixed * WORTH < plain else candidates[0]
-        store(key, asdict(best))
-        return best
+        layout = "contiguous" if plan.memory_format == "contiguous" else "channels_last"
+        every = precisions(net.device) if plan.precision == "auto" else (plan.precision,)
+        candidates = [ExecutionConfig(precision, layout) for precision in every]
+        facts = ["train style", *network_facts(net), self._loss_network_name(), self.scales.side, plan.batch]
+        return fastest(Workload(facts, net.device, lambda one: self._step(net, plan.batch, one)), candidates)
 
     def training_step(
         self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
@@ -312,19 +300,18 @@ class StyleTransferTask:
         """
         return None
 
-    def _seconds(self, net: Net, batch: int, choice: ExecutionConfig) -> float:
-        """Return the seconds of the fastest of three steps; infinite where the loss is not finite."""
+    def _step(self, net: Net, batch: int, choice: ExecutionConfig) -> Callable[[], bool]:
+        """Return one forward and backward pass; it returns whether the loss is finite."""
         example = self._example(net, batch)
         choice.format(net.module)
-        least = math.inf
-        for _ in range(3):
-            started = time.perf_counter()
+
+        def step() -> bool:
             cost = self.priced(net, example, choice)
             cost.loss.backward()
             net.module.zero_grad()
-            finite = math.isfinite(cost.loss.item())
-            least = min(least, time.perf_counter() - started if finite else math.inf)
-        return least
+            return math.isfinite(cost.loss.item())
+
+        return step
 
     def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
         """Return a random batch, the same at every call."""
@@ -335,21 +322,6 @@ class StyleTransferTask:
     def _loss_network_name(self) -> str:
         """Return the name of the loss network, for the cache key."""
         return self.judge.net.name
-
-    def _key(self, net: Net, plan: Any) -> str:
-        """Return the cache key of a measurement."""
-        facts = (
-            type(net.module).__name__,
-            net.module.options,
-            self._loss_network_name(),
-            self.scales.side,
-            plan.batch,
-            plan.memory_format,
-            processor(net.device),
-            torch.get_num_threads(),
-            torch.__version__,
-        )
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 class StyleBankTask(StyleTransferTask):

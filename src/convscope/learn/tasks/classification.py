@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.errors import DataError
 from convscope.learn.batches.source import Batch, BatchSource, make_batches
-from convscope.learn.execution import choose
+from convscope.learn.execution import choose_execution
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.learn.tasks.evaluation import class_names, evaluate
@@ -66,7 +66,7 @@ class Classification:
         Returns:
             The precision and memory format of the training.
         """
-        return choose(net, plan)
+        return choose_execution(net, plan)
 
     def training_step(self, net: Net, batch: Batch, choice: ExecutionConfig, step: int) -> StepOutput:
         """Compute the loss of a batch: cross-entropy with label smoothing.

@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import checked
-from convscope.learn.execution import PLAIN, ExecutionConfig
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.nets import Net, frozen
+from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.worlds import LabelledImages
 from convscope.worlds.images.adapt import to_spec
 

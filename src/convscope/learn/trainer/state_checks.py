@@ -19,7 +19,7 @@ from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import DAMAGED, State, weights_of
 from convscope.nets import Net
-from convscope.nets.inference.execution import DTYPES
+from convscope.nets.inference.execution import DTYPES, MEMORY_FORMATS
 
 NEVER_NEGATIVE = frozenset({"exp_avg_sq", "max_exp_avg_sq", "square_avg", "acc_delta"})
 """Optimizer entries that are averages of squares."""
@@ -129,12 +129,11 @@ def _check_position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sum
 
 
 def _check_execution(choice: Any, plan: TrainRecipe) -> None:
-    found = check.fields("choice", choice, ("precision", "channels_last"))
+    found = check.fields("choice", choice, ("precision", "memory_format"))
     wanted = DTYPES if plan.precision == "auto" else (plan.precision,)
     check.text("choice.precision", found["precision"], wanted)
-    last = found["channels_last"]
-    if type(last) is not bool or (last and plan.memory_format == "contiguous"):
-        raise ValueError(f"choice.channels_last: {check.shown(last)}")
+    formats = ("contiguous",) if plan.memory_format == "contiguous" else MEMORY_FORMATS
+    check.text("choice.memory_format", found["memory_format"], formats)
 
 
 def _check_scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:

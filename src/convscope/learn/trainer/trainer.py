@@ -7,7 +7,6 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Sized
-from dataclasses import asdict
 from itertools import chain, islice
 from typing import Any
 
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.source import Batch, LoaderBatches, seed_of
-from convscope.learn.execution import ExecutionConfig, retain_heap
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, task_name
 from convscope.learn.schedules import rate
@@ -29,6 +27,8 @@ from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
 from convscope.learn.trainer.state_checks import check_state
 from convscope.nets import Net
+from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.inference.memory import retain_heap
 
 NEWS = 0.3
 """Seconds between two `TrainProgress`."""
@@ -128,7 +128,7 @@ class Trainer:
             "seen": self._seen,
             "sums": self._sums.tolist(),
             "seconds": self._seconds,
-            "choice": asdict(self.choice),
+            "choice": {"precision": self.choice.precision, "memory_format": self.choice.memory_format},
             "scaler": self.scaler.state_dict(),
             "history": [epoch.to_json() for epoch in self.history],
         }

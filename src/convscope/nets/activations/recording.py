@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -61,7 +62,7 @@ def record(
     recorder = _Recorder(net, wanted, noted)
     result = recorder.run(ready)
     if recorder.overwritten:
-        net._cache["overwrites"] = True
+        _known(net).overwrites = True
         recorder = _Recorder(net, wanted, noted)
         result = recorder.run(ready)
     return {name: recorder.tensor(place, result) for name, place in zip(requested, wanted, strict=True)}
@@ -108,6 +109,30 @@ class _Survey(NamedTuple):
     batch_changing: frozenset[str]
 
 
+@dataclass
+class _Known:
+    """What earlier passes of a network have shown; kept in its cache."""
+
+    surveys: dict[tuple[tuple[int, ...], ...], _Survey] = field(default_factory=dict)
+    """By the shapes of the inputs, without batch axis."""
+    overwrites: bool = False
+    """Whether a layer changes in place what another has returned."""
+
+
+def _known(net: Net) -> _Known:
+    return net.cache("recording", _Known)
+
+
+def share_layer_shapes(net: Net, copy: Net) -> None:
+    """Let a copy of a network know the shapes that are known of the network, so that they are not found anew.
+
+    Args:
+        net: the network.
+        copy: a network with the same layers and shapes, which has not been run yet.
+    """
+    _known(copy).surveys.update(_known(net).surveys)
+
+
 def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
     """Return the output shapes of every layer that runs, for each of its calls.
 
@@ -151,10 +176,10 @@ def batch_changing_layers(net: Net) -> frozenset[str]:
 
 def _survey(net: Net, *inputs: Tensor) -> _Survey:
     ready = inputs or _as_tuple(net.example())
-    key = ("survey", tuple(tuple(x.shape[1:]) for x in ready))
-    if key not in net._cache:
-        net._cache[key] = _summarise(_outputs(net, ready))
-    return net._cache[key]
+    key, surveys = tuple(tuple(x.shape[1:]) for x in ready), _known(net).surveys
+    if key not in surveys:
+        surveys[key] = _summarise(_outputs(net, ready))
+    return surveys[key]
 
 
 _Call = tuple[str, nn.Module | None, dict[str, tuple[int, ...]]]
@@ -226,7 +251,7 @@ class _Recorder:
         self.outputs: dict[tuple[str, int], Any] = {}
         self.pending = {(p.layer, p.call or self.usual[p.layer]) for p in places}
         self.every = {p.layer for p in places if p.call is None}
-        self.copying = "overwrites" in net._cache or torch.is_inference_mode_enabled()
+        self.copying = _known(net).overwrites or torch.is_inference_mode_enabled()
         self.versions: list[tuple[Tensor, int]] = []
         self.failure: Exception | None = None
 

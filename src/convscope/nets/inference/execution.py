@@ -1,46 +1,41 @@
-"""Choose precision and memory format for execution, and cache what was measured.
-
-What is fastest depends on the network and the machine: bf16 doubles the speed of some processors and halves
-that of others. So callers measure briefly, and keep the result in the user's cache folder.
-"""
+"""How a network is computed: precision, memory format and batch size, in one value."""
 
 import contextlib
-import ctypes
-import hashlib
-import json
-import os
-import platform
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from convscope.system.files import read_json, write_text
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Names of precisions and their dtypes."""
+Precision = Literal["fp32", "bf16", "fp16"]
+"""Names of precisions, the same in recipes, flags and results."""
+MemoryFormat = Literal["contiguous", "channels_last"]
+"""Names of torch's memory formats of images and weights."""
+DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Dtype of each precision."""
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+"""Torch's memory format by name."""
 
 
 @dataclass(frozen=True)
 class ExecutionConfig:
-    """Precision and memory format of a computation.
+    """Precision, memory format and batch size of a computation.
 
     Attributes:
         precision: precision of matrix products and convolutions: `fp32`, `bf16` or `fp16`.
-        channels_last: whether images and weights are in torch's channels-last memory format.
+        memory_format: order of the axes of images and weights in memory: `contiguous` or `channels_last`.
+        batch: images that are computed at once; 0 where something else sets it.
     """
 
-    precision: str = "fp32"
-    channels_last: bool = False
+    precision: Precision = "fp32"
+    memory_format: MemoryFormat = "contiguous"
+    batch: int = 0
 
     @property
-    def memory_format(self) -> str:
-        """`channels_last` or `contiguous`."""
-        return "channels_last" if self.channels_last else "contiguous"
+    def channels_last(self) -> bool:
+        """Whether the memory format is `channels_last`."""
+        return self.memory_format == "channels_last"
 
     @contextlib.contextmanager
     def autocast(self, device: torch.device) -> Iterator[None]:
@@ -52,8 +47,7 @@ class ExecutionConfig:
         Yields:
             None.
         """
-        mixed = self.precision != "fp32"
-        if not mixed:
+        if self.precision == "fp32":
             yield
             return
         with torch.autocast(device.type, DTYPES[self.precision]):
@@ -78,138 +72,8 @@ class ExecutionConfig:
         Args:
             module: the module.
         """
-        module.to(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
+        module.to(memory_format=MEMORY_FORMATS[self.memory_format])
 
 
 PLAIN = ExecutionConfig()
 """Float32 in the contiguous memory format."""
-
-
-@contextlib.contextmanager
-def retain_heap() -> Iterator[None]:
-    """Keep freed memory in the process inside `with`, so that each step of a loop reuses it.
-
-    glibc returns large blocks to the system at once; a loop of steps allocates the same ones again at each,
-    and each costs thousands of page faults. Does nothing where there is no glibc.
-    """
-    mallopt = _mallopt()
-    if mallopt is None:
-        yield
-        return
-    mallopt(_MMAP_THRESHOLD, 2**30)
-    mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-    try:
-        yield
-    finally:
-        mallopt(_MMAP_THRESHOLD, 32 * 2**20)  # where glibc's own adaptation ends
-        mallopt(_TRIM_THRESHOLD, 64 * 2**20)
-        trim_heap()
-
-
-def trim_heap() -> None:
-    """Return free heap memory to the system, between loops that allocate blocks of different sizes.
-
-    Blocks of one loop seldom fit into the gaps of the other. Does nothing where there is no glibc.
-    """
-    if _mallopt() is not None:
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-"""Numbers of these parameters in glibc's malloc.h."""
-
-
-def _mallopt() -> Any:
-    if sys.platform != "linux":
-        return None
-    library = ctypes.CDLL(None)
-    is_glibc = hasattr(library, "gnu_get_libc_version") and hasattr(library, "malloc_trim")
-    return library.mallopt if is_glibc else None
-
-
-def processor(device: torch.device) -> str:
-    """Return the name of the processor of a device, for cache keys.
-
-    Args:
-        device: the device of the computation.
-
-    Returns:
-        The name of the GPU, or of the CPU followed by its vector instructions as torch names them.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(errors="replace").splitlines() if info.is_file() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return f"{name or platform.processor()} {torch.backends.cpu.get_cpu_capability()}"
-
-
-def cache_file() -> Path:
-    """Return the path of the cache of measurements: `convscope/speed.json` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "convscope" / "speed.json"
-
-
-def load_cache() -> dict[str, Any]:
-    """Return all cached measurements; none where the file is missing, damaged or not a regular file."""
-    try:
-        found = read_json(cache_file())
-    except (OSError, ValueError):
-        return {}
-    answers = found.items() if isinstance(found, dict) else ()
-    return {key: answer for key, answer in answers if isinstance(answer, dict)}
-
-
-def kept_choice(key: str, candidates: Sequence[ExecutionConfig]) -> ExecutionConfig | None:
-    """Return the configuration that is cached under a key.
-
-    Args:
-        key: identifies the measurement, with all that it depends on.
-        candidates: the configurations that may be returned; anything else in the file is ignored.
-
-    Returns:
-        One of the candidates; None where nothing is cached, or it is no candidate.
-    """
-    answer = load_cache().get(key)
-    return next((choice for choice in candidates if asdict(choice) == answer), None)
-
-
-def store(key: str, answer: dict[str, Any]) -> None:
-    """Cache one measurement; does nothing if the file cannot be written or is a symbolic link.
-
-    Args:
-        key: identifies the measurement.
-        answer: the result, JSON-ready.
-    """
-    with contextlib.suppress(OSError):
-        path = cache_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_symlink():  # a link is the user's, and would be replaced
-            write_text(path, json.dumps({**load_cache(), key: answer}))
-
-
-def cached_measurement(
-    facts: Sequence[object],
-    device: torch.device,
-    measure: Callable[[], dict[str, Any]],
-    fits: Callable[[dict[str, Any]], bool],
-) -> dict[str, Any]:
-    """Return a cached measurement for these facts and this machine, or measure and cache it.
-
-    Args:
-        facts: what the result depends on, JSON-ready. Device, processor, threads and torch's version are
-            added.
-        device: the device of the computation.
-        measure: measures and returns the result, JSON-ready.
-        fits: returns whether a cached result is one that `measure` could have returned.
-
-    Returns:
-        The result, cached or measured.
-    """
-    machine = [str(device), processor(device), torch.get_num_threads(), torch.__version__]
-    key = hashlib.sha256(json.dumps([*facts, *machine]).encode()).hexdigest()[:32]
-    kept = load_cache().get(key)
-    if kept is None or not fits(kept):
-        kept = measure()
-        store(key, kept)
-    return kept

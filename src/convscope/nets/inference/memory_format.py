@@ -13,6 +13,8 @@ from convscope.nets.network import Net
 
 CLOSE = 1e-3
 """Largest difference of outputs that counts as rounding, relative to the largest output."""
+CHANNELS_LAST = "supports channels last"
+"""Key under which `supports_channels_last` is cached."""
 
 
 def channels_last(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -63,15 +65,16 @@ def supports_channels_last(net: Net, *inputs: Tensor) -> bool:
     Returns:
         True if the outputs agree within `CLOSE`.
     """
-    if "channels last" not in net._cache:
+
+    def found() -> bool:
         example = net.example()
         usual = (example,) if isinstance(example, Tensor) else tuple(example)
         try:
-            found = _same_outputs(net, [x[:1].detach().to(net.device) for x in inputs or usual])
+            return _same_outputs(net, [x[:1].detach().to(net.device) for x in inputs or usual])
         except ConvscopeError:  # a size that only its first layers take
-            found = _same_outputs(net, usual)
-        net._cache["channels last"] = found
-    return bool(net._cache["channels last"])
+            return _same_outputs(net, usual)
+
+    return net.cache(CHANNELS_LAST, found)
 
 
 def _same_outputs(net: Net, inputs: Sequence[Tensor]) -> bool:

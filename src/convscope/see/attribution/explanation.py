@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, frozen
-from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.memory import retain_heap
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution

@@ -68,10 +68,12 @@ class AttributionTask:
         by a pass with a row of noise beside the first row, once for each network and input shape.
         """
         key = ("alone", self.objectives[0].places, tuple(tuple(x.shape[1:]) for x in self.inputs))
-        if key not in self.net._cache:
+
+        def found() -> bool:
             with frozen(self.net.module), ordinary(), torch.no_grad():
-                self.net._cache[key] = influenced(lambda x: self.scores(x, [0] * len(x[0])), self._beside())
-        return bool(self.net._cache[key])
+                return influenced(lambda x: self.scores(x, [0] * len(x[0])), self._beside())
+
+        return self.net.cache(key, found)
 
     def _beside(self) -> tuple[Tensor, ...]:
         """Return the first row, and a second one of noise.

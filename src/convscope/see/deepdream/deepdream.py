@@ -17,15 +17,16 @@ from torch import Generator, Tensor
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.nets import LayerAddress, Net, frozen
-from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
+from convscope.nets.inference.memory import retain_heap
 from convscope.see.deepdream import objectives, pyramid
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
+from convscope.see.optimize.execution import fastest_precision
 from convscope.see.optimize.image_params.base import ImageParameterization
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
 from convscope.see.optimize.objectives.objective import Objective
-from convscope.see.optimize.precision import fastest_dtype
 from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_tiles
 from convscope.see.optimize.tiling.memory import tiles_for_budget
@@ -35,7 +36,7 @@ from convscope.system.progress import Progress, last_result
 SHADES = 255
 """The learning rate is given in units of 1/255 of the value range, as in the notebook."""
 SMALL = 500_000
-"""Pixels times steps below which precision is not measured, and float32 is used."""
+"""Pixels times steps below which precision is not measured, and fp32 is used."""
 LARGE = 1024
 """Sizes with both sides above this are assumed to be large enough for every layer and are not tried."""
 ALIKE = 0.02
@@ -184,7 +185,9 @@ class _DeepDream:
         self.recipe = recipe = _with_precision(net, sum(named, Objective()), self.original, recipe)
         places = list(dict.fromkeys(place for goal in named for place in goal.places))
         self.sizes = _usable_sizes(net, places, self.original, recipe)
-        self.net = _inference_net(net, self.original, self.sizes[0], places, recipe)
+        precision = "bf16" if recipe.precision == "bf16" else "fp32"
+        self.execution = ExecutionConfig(precision, recipe.memory_format)
+        self.net = _inference_net(net, self.original, self.sizes[0], places, self.execution, recipe.seamless)
         self.parts = (
             named if guide is None else objectives.dream_objectives(net, self.layers, _single(net, guide))
         )
@@ -195,8 +198,8 @@ class _DeepDream:
             lr=self._rate(),
             optimizer="mean_abs_sgd",
             relu_gradient_every=0,
-            precision="bfloat16" if recipe.precision == "bfloat16" else "float32",
-            channels_last=recipe.memory_format == "channels_last",
+            precision=precision,
+            memory_format=recipe.memory_format,
         )
 
     def run(self) -> Iterator[Progress[DreamResult]]:
@@ -300,8 +303,7 @@ class _DeepDream:
     @torch.no_grad()
     def _clean_score(self, goal: Objective, image: Tensor, tiles: TileConfig | None) -> float:
         """Return the objective of an image without random shifts."""
-        half, kind = self.recipe.precision == "bfloat16", image.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=half):
+        with self.execution.autocast(image.device):
             if tiles is not None:
                 return float(tiled_scores(self.net, goal, image, image, tiles)[0])
             found = record_float32(self.net, image, goal.places)
@@ -332,24 +334,26 @@ def _with_precision(net: Net, goal: Objective, photo: Tensor, recipe: DreamRecip
         lr=0.01,
         optimizer="mean_abs_sgd",
         relu_gradient_every=0,
-        channels_last=recipe.memory_format == "channels_last",
+        memory_format=recipe.memory_format,
     )
-    chosen = "float32" if work < SMALL else fastest_dtype(net, goal, optimizer, autocast=True)
+    chosen = "fp32" if work < SMALL else fastest_precision(net, goal, optimizer, autocast=True)
     return recipe.model_copy(update={"precision": chosen})
 
 
 def _inference_net(
-    net: Net, photo: Tensor, least: tuple[int, int], places: list[LayerAddress], recipe: DreamRecipe
+    net: Net,
+    photo: Tensor,
+    least: tuple[int, int],
+    places: list[LayerAddress],
+    execution: ExecutionConfig,
+    seamless: bool,
 ) -> Net:
     """Return a copy of the network for fast inference, checked on a small version of the image."""
     height, width = net.input_spec.size
     sample = least if least[0] * least[1] < height * width else (height, width)
     part = pyramid.resized(photo, sample)
-    part = pyramid.CircularPad()(part, Generator()) if recipe.seamless else part
-    dtype = torch.bfloat16 if recipe.precision == "bfloat16" else None
-    return inference_copy(
-        net, part, places, dtype=dtype, channels_last=recipe.memory_format == "channels_last"
-    )
+    part = pyramid.CircularPad()(part, Generator()) if seamless else part
+    return inference_copy(net, part, places, execution)
 
 
 def _usable_sizes(

@@ -51,7 +51,7 @@ class DreamRecipe(OnInput):
     memory: Memory = Field(
         "", description="the most memory to use, as in 2GB; larger pictures are cut in tiles"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the network's arithmetic; auto: what is measured to be faster"
     )
     memory_format: Literal["channels_last", "contiguous"] = Field(

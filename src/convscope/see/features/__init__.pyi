@@ -1,6 +1,3 @@
-from .batching import Best as Best
-from .batching import best_images as best_images
-from .batching import ranking as ranking
 from .effective_field import EffectiveReceptiveField as EffectiveReceptiveField
 from .effective_field import effective_receptive_field as effective_receptive_field
 from .kernels import Filters as Filters

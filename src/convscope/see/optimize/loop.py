@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
+from convscope.nets.inference.execution import ExecutionConfig, MemoryFormat, Precision
 from convscope.nets.inference.memory_format import channels_last, supports_channels_last
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import goal_names, no_gradient, require_finite, require_gradient
@@ -62,10 +63,10 @@ class OptimizerConfig:
     """Period in steps at which images are checked for a zero gradient, step 0 included. Those without one get
     gradients also through ReLUs that are inactive for the whole image, until a later check finds a true
     gradient; 0 turns this off. The default is the number of steps for which Lucid does so."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16` runs the forward pass under `torch.autocast`; scores and parameters stay in float32."""
-    channels_last: bool = False
-    """Show images to the network in channels-last memory format, where it supports that."""
+    precision: Precision = "fp32"
+    """Other than `fp32`: the forward pass runs under `torch.autocast`; scores stay in float32."""
+    memory_format: MemoryFormat = "contiguous"
+    """`channels_last` shows images to the network in that memory format, where it supports it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +262,8 @@ class _Evaluator:
         """
         images, objective = self.canvas.images(), self.objective
         shown = apply_transforms(images, self.transforms, self.generator)
-        if self.config.channels_last and shown.dim() == 4 and supports_channels_last(self.net):
+        wanted = self.config.memory_format == "channels_last" and shown.dim() == 4
+        if wanted and supports_channels_last(self.net):
             shown = channels_last(shown)
         shown = shown.view_as(shown)  # a node of its own: regularizers read the images too
         if self.tiles is not None:
@@ -308,13 +310,8 @@ def _checked(steps: int) -> int:
 
 @contextmanager
 def _network_context(net: Net, climb: OptimizerConfig) -> Iterator[None]:
-    """Freeze the network, enable gradients, and autocast to bfloat16 if the config sets it."""
-    half = climb.precision == "bfloat16"
-    with (
-        frozen(net.module),
-        torch.enable_grad(),
-        torch.autocast(net.device.type, torch.bfloat16) if half else nullcontext(),
-    ):
+    """Freeze the network, enable gradients, and autocast if the config sets it."""
+    with frozen(net.module), torch.enable_grad(), ExecutionConfig(climb.precision).autocast(net.device):
         yield
 
 

@@ -97,7 +97,7 @@ class StyleRecipe(OnInput):
     memory: Memory = Field(
         "", description="the most memory to use, as in 4GB; what does not fit is looked at in tiles"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the network's arithmetic; auto: what is measured to be faster"
     )
 

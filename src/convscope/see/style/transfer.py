@@ -17,9 +17,10 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.inference.execution import retain_heap, trim_heap
+from convscope.nets.inference.execution import ExecutionConfig, Precision
+from convscope.nets.inference.inference_copy import inference_copy
+from convscope.nets.inference.memory import retain_heap, trim_heap, used_bytes
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.autotune import used_bytes
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import ImageParameterization, noise
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
@@ -28,7 +29,7 @@ from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.tiling.memory import SAMPLE, tiles_for_budget
 from convscope.see.style import color
-from convscope.see.style.precision import StyleExecution, choose_precision
+from convscope.see.style.precision import choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
 from convscope.system.progress import Progress, last_result
@@ -101,7 +102,7 @@ class _Run:
         self.best: Tensor | None = None
         self.score = float("-inf")
         self.scale_objective: ScaleObjective | None = None
-        self.execution = StyleExecution()
+        self.precision: Precision | None = None
         self.used = used_bytes(problem.net.device)
         self.changed = False
 
@@ -160,7 +161,7 @@ class _Run:
                 "content": [str(place) for place in layers.content],
                 "how": layers.how,
             },
-            choose_precision(self.recipe, self.execution),
+            self.recipe.model_copy(update={"precision": self.precision or self.recipe.precision}),
             partial(self._losses, scale_objective, self.best),
             not self.changed and sum(self.counts) > 0,
         )
@@ -296,8 +297,9 @@ def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last
     """Run the steps at one size in the fast precision, and the last of the finest scale in float32."""
     recipe, net = run.recipe, run.problem.net
     steps = recipe.steps_at(scale)
-    run.execution = run.execution.measured(net, scale_objective.goal, recipe, run.sizes[-1])
-    exact = round(EXACT * steps) if last and not run.execution.exact else 0
+    if run.precision is None:
+        run.precision = choose_precision(net, scale_objective.goal, recipe, run.sizes[-1])
+    exact = round(EXACT * steps) if last and run.precision != "fp32" else 0
     config = OptimizerConfig(lr=recipe.lr or RATES[recipe.optimizer], optimizer=recipe.optimizer)
     taken = 0
     for part, quick in ((steps - exact, True), (exact, False)):
@@ -307,8 +309,8 @@ def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last
         canvas = run.canvas(scale_objective)
         with torch.no_grad():
             sample = canvas.images()[..., :SAMPLE, :SAMPLE]
-            execution = run.execution if quick else StyleExecution("float32")
-            used = execution.copy_of(net, sample, scale_objective.goal.places)
+            execution = ExecutionConfig(run.precision if quick else "fp32", "channels_last")
+            used = inference_copy(net, sample, scale_objective.goal.places, execution)
         if not quick:
             run.score = float("-inf")
         tiles = _tiles(run, used, scale_objective)

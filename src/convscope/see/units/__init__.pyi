@@ -1,5 +1,3 @@
-from .bounds import LayerStatistics as LayerStatistics
-from .bounds import layer_statistics as layer_statistics
 from .health import LayerHealth as LayerHealth
 from .health import layer_health as layer_health
 from .index import storage as storage

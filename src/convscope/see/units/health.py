@@ -9,12 +9,25 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net
-from convscope.see.units.bounds import BOUNDS, NEAR
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
 from convscope.system.progress import last_result
 from convscope.worlds.dataset import LabelledImages
 
+BOUNDS: dict[str, tuple[float, float]] = {
+    "Sigmoid": (0.0, 1.0),
+    "Tanh": (-1.0, 1.0),
+    "ScaledTanh": (-1.7159, 1.7159),
+    "ReLU6": (-torch.inf, 6.0),
+    "Hardtanh": (-1.0, 1.0),
+    "Hardsigmoid": (0.0, 1.0),
+}
+"""Lower and upper bound of an activation function's values, by the name of its module."""
+
+NEAR = 0.05
+"""A value this close to a bound is saturated; a share of the range, or of the upper bound if it is the only
+one.
+"""
 ALIKE = 0.95
 """Units whose correlation exceeds this are redundant."""
 

@@ -118,7 +118,7 @@ class VisualizeRecipe(OnNetwork):
     animate: bool = Field(False, description="also save the course of each picture as an animated WebP")
     batch: int = Field(0, ge=0, le=4096, description="pictures that are made at once; 0: what is fastest")
     memory: Memory = Field("", description="the most memory to use, as in 4GB; decides the batch")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the network's arithmetic; auto: what is measured to be faster"
     )
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
@@ -158,11 +158,6 @@ class VisualizeRecipe(OnNetwork):
                 f"save_steps: step {self.save_steps[-1]} is never reached, --steps is {self.steps}"
             )
         return self
-
-    @property
-    def per_place(self) -> int:
-        """Number of images for each place: its variants, times 2 where both signs are made."""
-        return self.variants * (2 if self.both else 1)
 
 
 def _parts(entries: Any, between: str) -> Any:

@@ -1,6 +1,6 @@
 """Reconstruct an image from the activations of single layers: caricatures and feature inversion."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,6 @@ from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
 from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
-from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
@@ -54,9 +53,6 @@ class Reconstruction:
 
     def __len__(self) -> int:
         return len(self.layers)
-
-
-Goal = Callable[[LayerAddress, Tensor], Objective]
 
 
 def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:

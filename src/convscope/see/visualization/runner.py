@@ -9,9 +9,9 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, UsageError
 from convscope.nets import LayerAddress, Net, layer_shapes
+from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
 from convscope.see.features.recording import record_float32
-from convscope.see.optimize.autotune import FRAMES, Workload, check_room, choose_execution
 from convscope.see.optimize.gradient_flow import check_reached
 from convscope.see.optimize.image_params.base import ImageParameterization, fft_image, pixel_image, shape_of
 from convscope.see.optimize.image_params.cppn import cppn_image
@@ -21,6 +21,7 @@ from convscope.see.optimize.objectives import regularizers
 from convscope.see.optimize.objectives.activations import diversity
 from convscope.see.optimize.objectives.objective import Objective, per_image
 from convscope.see.optimize.transforms import Crop, Transform, lucid_transforms, single_warp, translations
+from convscope.see.visualization.execution import FRAMES, VisualizationWork, check_room, choose_execution
 from convscope.see.visualization.objective_parser import Target, expand_variants, parse_targets
 from convscope.see.visualization.recipe import VisualizeRecipe
 
@@ -73,8 +74,8 @@ class VisualizationRun:
         self.frames = frozenset(_kept_steps(recipe))
         self.finished: list[tuple[Step, dict[int, Tensor]]] = []
         self.kept: dict[int, Tensor] = {}
-        self.pace = choose_execution(self._work())
-        self.batches = group_by_depth(depths(net, self.targets), self.pace.batch, recipe.variants)
+        self.execution = choose_execution(self._work())
+        self.batches = group_by_depth(depths(net, self.targets), self.execution.batch, recipe.variants)
         self.fast_net: Net | None = None
         if recipe.steps and len(self.batches) > 1:  # ascent looks at the first batch only when it is its turn
             reads = [
@@ -101,7 +102,7 @@ class VisualizationRun:
         if self.fast_net is None:
             places = dict.fromkeys(place for target in self.targets for place in target.goal.places)
             images = self.params.images().detach()[:2]
-            self.fast_net = self.pace.copy_of(self.net, images, tuple(places))
+            self.fast_net = inference_copy(self.net, images, tuple(places), self.execution)
         return self.fast_net
 
     def record(self, step: Step) -> None:
@@ -154,13 +155,13 @@ class VisualizationRun:
         """
         return params_from_recipe(self.net, self.recipe, [w.seed_text for w in part], start, self.photographs)
 
-    def _work(self) -> Workload:
+    def _work(self) -> VisualizationWork:
         """Describe the work to the choice of batch size, precision and memory format."""
 
         def canvas(count: int) -> ImageParameterization:
             return self.params_of([self.targets[i % len(self)] for i in range(count)])
 
-        return Workload(
+        return VisualizationWork(
             self.net, self.objectives(self.targets), canvas, self.transforms, self.climb, self.recipe
         )
 

@@ -12,10 +12,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, frozen
-from convscope.nets.inference.execution import retain_heap
+from convscope.nets.inference.memory import retain_heap
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.loop import Step, optimize_input
 from convscope.see.optimize.objectives.objective import Objective
+from convscope.see.visualization.execution import with_execution
 from convscope.see.visualization.objective_parser import Target
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.runner import (
@@ -55,7 +56,7 @@ class Visualization:
             or they are among `unmoved`.
         steps: updates of the last batch.
         recipe: the recipe as it was given.
-        execution: the recipe with every automatic choice replaced by its value; it reproduces the images.
+        settled: the recipe with every automatic choice replaced by its value; it reproduces the images.
         goals: objective of each image.
         starts: text from which, with the recipe's seed, the seed of each image's starting noise is derived.
         film: kept steps in order, each with all images at that step.
@@ -70,7 +71,7 @@ class Visualization:
     silent: tuple[str, ...]
     steps: int
     recipe: VisualizeRecipe
-    execution: VisualizeRecipe
+    settled: VisualizeRecipe
     goals: tuple[Objective, ...]
     starts: tuple[str, ...]
     film: tuple[tuple[int, Float[Tensor, "n *shape"]], ...] = ()
@@ -194,7 +195,7 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
         _named(targets, silent),
         current.index,
         run.recipe,
-        run.pace.settled(run.recipe),
+        with_execution(run.recipe, run.execution),
         tuple(target.goal for target in targets),
         tuple(target.seed_text for target in targets),
         _kept_frames(parts, order),

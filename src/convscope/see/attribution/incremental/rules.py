@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convscope.see.attribution.fast.bn_folding import convolution, normalisation
+from convscope.nets.inference.bn_folding import convolution, normalisation
 from convscope.see.attribution.incremental.boxes import Boxes, Window, extract, paste
 from convscope.see.attribution.incremental.tensor import WHOLE, PatchedTensor, Rule, known
 

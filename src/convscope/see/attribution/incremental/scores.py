@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.incremental.boxes import Boxes, extract
 from convscope.see.attribution.incremental.rules import PATCH_RULES
 from convscope.see.attribution.incremental.tensor import PatchedTensor, ReferenceCache

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import UsageError
-from convscope.see.attribution.fast.bn_folding import convolution, normalisation
+from convscope.nets.inference.bn_folding import convolution, normalisation
 from convscope.see.attribution.methods.opaque_operations import Watched, flat
 
 DENSE = (F.linear,)

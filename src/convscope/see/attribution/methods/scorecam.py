@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.see.attribution.fast.bn_folding import FoldPlan, plan_folding
+from convscope.see.attribution.folding import FoldPlan, plan_folding
 from convscope.see.attribution.gradients.input_gradients import batched_scores, check_values
 from convscope.see.attribution.heatmaps import interpolate
 from convscope.see.attribution.method import PartialAttribution

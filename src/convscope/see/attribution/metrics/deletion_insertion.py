@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.see.attribution.fast.bn_folding import plan_folding
+from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.gradients.input_gradients import batched_scores
 from convscope.see.attribution.heatmaps import broadcast_mask, interpolate, ranked_positions
 from convscope.see.attribution.target import AttributionTask

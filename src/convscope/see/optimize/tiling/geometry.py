@@ -7,6 +7,7 @@ the same numbers in the same order as in the whole image. At the image's border 
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
@@ -199,9 +200,7 @@ def plan_tiles(
         GraphError: the network cannot be run on images of such sizes.
     """
     key = ("tiles", tuple(places), size, tiles)
-    if key not in net._cache:
-        net._cache[key] = _plan(net, places, size, tiles)
-    return net._cache[key]
+    return net.cache(key, lambda: _plan(net, places, size, tiles))
 
 
 def _plan(net: Net, places: Sequence[LayerAddress], size: tuple[int, ...], tiles: TileConfig) -> TilePlan:
@@ -356,13 +355,13 @@ def _graph(net: Net, size: tuple[int, ...]) -> Graph | None:
     else:
         specs = (net.input_spec.resized(*size), *net.input_specs[1:])
         other = replace(net, input_specs=specs)
-    key = ("graph", size)
-    if key not in net._cache:
-        try:
-            net._cache[key] = other.describe().graph
-        except (ConvscopeError, RuntimeError, TypeError, ValueError):
-            net._cache[key] = None
-    return net._cache[key]
+
+    def traced() -> Graph | None:
+        with suppress(ConvscopeError, RuntimeError, TypeError, ValueError):
+            return other.describe().graph
+        return None
+
+    return net.cache(("graph", size), traced)
 
 
 def _map_sizes(

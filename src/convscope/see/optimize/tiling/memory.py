@@ -5,8 +5,9 @@ from math import prod
 
 from convscope.errors import ConvscopeError
 from convscope.nets import Net
+from convscope.nets.inference.memory import free_bytes, used_bytes
 from convscope.recipe import in_bytes
-from convscope.see.optimize.autotune import SLACK, Benchmark, free_bytes, used_bytes
+from convscope.see.optimize.execution import SampleRun
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig
 from convscope.see.optimize.objectives.objective import Objective
@@ -74,10 +75,8 @@ def tiles_for_budget(
 
 def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
     """Return the bytes that a step takes for each pixel of an image; cached with the network."""
-    key = ("bytes for each pixel", goal.resolve(net).places, climb.precision, climb.channels_last, SAMPLE)
-    if key not in net._cache:
-        net._cache[key] = _counted(net, goal, size, climb)
-    return net._cache[key]
+    key = ("bytes for each pixel", goal.resolve(net).places, climb.precision, climb.memory_format, SAMPLE)
+    return net.cache(key, lambda: _counted(net, goal, size, climb))
 
 
 def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
@@ -85,5 +84,5 @@ def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerC
     least = net.input_spec.size or size
     sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
     canvas = pixel_image(net.input_spec, [0], size=sample, device=net.device)
-    saved, largest = Benchmark(net, goal.resolve(net), canvas, climb, ()).saved_bytes()
-    return SLACK * (saved + 3 * largest) / prod(sample) + 4 * net.input_spec.channels
+    step = SampleRun(net, goal.resolve(net), canvas, climb).bytes()
+    return step / prod(sample) + 4 * net.input_spec.channels

@@ -1,27 +1,30 @@
-"""Batch normalisation folded into the preceding convolution, for passes without training.
+"""Fold batch normalisations into the convolutions before them, for passes in evaluation mode.
 
-Results are the same up to rounding, with fewer operations; relevance propagation also needs it, since signs
-of folded weights are those of contributions. The network is not modified: a function mode replaces the
-arguments of its calls.
+There batch normalisation is a multiplication and an addition for each channel, which can be part of the
+convolution's weights: the same results up to rounding, with fewer operations. Pairs are found by watching one
+pass (`PairFinder`). They are then folded in a copy of the network (`fold_modules`), or, where the network
+itself has to run, in passes inside a function mode (`FoldedMode`).
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks", section 3.2.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Set
-from contextlib import AbstractContextManager, nullcontext
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
-
-from convscope.nets.inference.memory_format import channels_last, supports_channels_last
-from convscope.see.attribution.target import AttributionTask
 
 CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d, F.linear)
 """Functions into whose weights a normalisation can be folded."""
+MODULES = (nn.Conv1d, nn.Conv2d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+"""Modules that are folded in copies."""
 METADATA = frozenset(
     (
         "get",
@@ -58,8 +61,8 @@ _NORM = inspect.Signature(
 )
 
 
-@dataclass(frozen=True)
-class FoldedConv:
+@dataclass(frozen=True, eq=False)
+class ConvBnPair:
     """The weights of one convolution or dense layer, and the only normalisation that reads its output."""
 
     weight: Tensor
@@ -82,91 +85,94 @@ class FoldedConv:
         return all(t is None or id(t) in own for t in (self.weight, self.bias, *norm))
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Return weight and bias of convolution and normalisation together, in the weight's dtype."""
-        norm = {name: _precise(value) for name, value in self.norm.items()}
-        own, bias = _precise(self.weight), _precise(self.bias)
-        scale = (norm["running_var"] + norm["eps"]).rsqrt()
-        scale = scale if norm["weight"] is None else scale * norm["weight"]
-        shift = -norm["running_mean"] if bias is None else bias - norm["running_mean"]
-        shift = shift * scale if norm["bias"] is None else shift * scale + norm["bias"]
-        weight = (own * scale.view(-1, *[1] * (own.dim() - 1))).to(self.weight.dtype)
-        if weight.dim() == 4:
-            weight = weight.contiguous(memory_format=torch.channels_last)
-        return weight, shift.to(self.weight.dtype)
+        """Return weight and bias of convolution and normalisation together, in the weight's dtype.
+
+        Half precision is folded in float32.
+        """
+        norm = {name: _in_float32(value) for name, value in self.norm.items()}
+        weight, bias = fuse_conv_bn_weights(
+            _in_float32(self.weight),
+            _in_float32(self.bias),
+            norm["running_mean"],
+            norm["running_var"],
+            norm["eps"],
+            norm["weight"],
+            norm["bias"],
+        )
+        dtype = self.weight.dtype
+        return weight.detach().to(dtype), bias.detach().to(dtype)
 
 
-def _precise(value: Any) -> Any:
+def _in_float32(value: Any) -> Any:
     """Convert half precision to float32; return everything else as it is."""
     half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if half else value
 
 
-@dataclass(frozen=True)
-class FoldPlan:
-    """Folded weights of one network: calling it returns a context in which passes use them.
+def fold_modules(module: nn.Module, pairs: Iterable[ConvBnPair], read: Set[str] = frozenset()) -> int:
+    """Fold pairs of torch's own layers in a module, in place.
 
-    `weights` maps the `id` of a convolution's weight to its folded weight and bias; `norms` has the `id` of
-    the running mean of each normalisation that is skipped.
-    """
-
-    weights: Mapping[int, tuple[Tensor, Tensor]]
-    norms: set[int]
-    channels_last: bool = True
-    """Whether passes run in channels-last memory format."""
-    first: Tensor | None = None
-    """The weight of the first convolution or dense layer that runs, if it runs once; else None."""
-
-    def __call__(self) -> AbstractContextManager[object]:
-        """Return a context in which convolutions contain their normalisations."""
-        return FoldedMode(self.weights, self.norms) if self.weights else nullcontext()
-
-    def laid_out(self, x: Tensor) -> Tensor:
-        """Convert an input to the memory format of the passes: channels last where the network supports it.
-
-        Args:
-            x: an input of any shape; only those with four axes are converted.
-
-        Returns:
-            The same values.
-        """
-        return channels_last(x) if self.channels_last and x.dim() == 4 else x
-
-    def contiguous(self) -> "FoldPlan":
-        """Return the same plan in contiguous memory format."""
-        weights = {key: (weight.contiguous(), bias) for key, (weight, bias) in self.weights.items()}
-        return FoldPlan(weights, self.norms, channels_last=False, first=self.first)
-
-
-def plan_folding(question: AttributionTask, *, every_format: bool = False) -> FoldPlan:
-    """Fold batch normalisations into convolutions, and return a plan for passes with them.
-
-    Two passes record which convolution's output goes to one normalisation and nowhere else. Only weights
-    that are the network's own tensors are folded, once. Networks that do not support channels last (they
-    call `view` on a convolution's output) run in contiguous memory format.
+    Only convolutions with weights of their own and without hooks are changed, before torch's batch
+    normalisation, or timm's with dropout and activation.
 
     Args:
-        question: the task: network, inputs and targets.
-        every_format: fold in every dtype, where the result depends on folding (relevance propagation).
-            Otherwise only float32 is folded: half precision would round the folded weights once more.
+        module: the module in which the pairs were found.
+        pairs: what `PairFinder.pairs` returned for a pass of this module.
+        read: names of layers whose output is needed as it is; they are not folded.
 
     Returns:
-        The plan; without anything to fold, its contexts do nothing.
+        The number of pairs that were folded.
     """
-    watch = _watched(question)
-    module = question.net.module
-    own = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
-    found = watch.folds() if every_format or question.net.dtype == torch.float32 else []
-    found = [fold for fold in found if fold.within(own)]
-    with torch.no_grad():
-        weights = {id(fold.weight): fold.folded() for fold in found}
-    first = watch.first()
-    first = first if first is not None and id(first) in own else None
-    made = FoldPlan(weights, {id(fold.norm["running_mean"]) for fold in found}, first=first)
-    return made if supports_channels_last(question.net, *question.inputs) else made.contiguous()
+    convolutions = {
+        id(part.weight): (name, part)
+        for name, part in module.named_modules()
+        if isinstance(part, MODULES) and _own_weights(part)
+    }
+    norms = {
+        id(part.running_mean): (name, part)
+        for name, part in module.named_modules()
+        if isinstance(part, NORMS) and part.running_mean is not None and _can_fold(part)
+    }
+    count = 0
+    for pair in pairs:
+        layer, norm = convolutions.get(id(pair.weight)), norms.get(id(pair.norm["running_mean"]))
+        if layer is None or norm is None or layer[0] in read:
+            continue
+        weight, bias = pair.folded()
+        layer[1].weight, layer[1].bias = (nn.Parameter(one, requires_grad=False) for one in (weight, bias))
+        parent, _, name = norm[0].rpartition(".")
+        setattr(module.get_submodule(parent), name, _after_norm(norm[1]))
+        count += 1
+    return count
+
+
+def _after_norm(norm: nn.Module) -> nn.Module:
+    """Return what a normalisation does besides normalising: nothing, or dropout and activation in timm's."""
+    if type(norm) in NORMS:
+        return nn.Identity()
+    return nn.Sequential(OrderedDict((name, part) for name, part in norm.named_children()))
+
+
+def _own_weights(part: nn.Module) -> bool:
+    """Return whether the weights are the layer's own: no parametrisation and no hooks."""
+    hooked = part._forward_hooks or part._forward_pre_hooks or part._backward_hooks
+    return isinstance(part._parameters.get("weight"), nn.Parameter) and not hooked
+
+
+def _can_fold(norm: nn.Module) -> bool:
+    """Return whether it is torch's own batch norm, or timm's with `drop` and `act`; others are not folded."""
+    if norm._forward_hooks or norm._forward_pre_hooks:
+        return False
+    return type(norm) in NORMS or [name for name, _ in norm.named_children()] == ["drop", "act"]
 
 
 class FoldedMode(TorchFunctionMode):
-    """Function mode that replaces convolutions' weights by folded ones, and skips their normalisations."""
+    """Function mode that replaces convolutions' weights by folded ones, and skips their normalisations.
+
+    Args:
+        weights: by the `id` of a convolution's weight: its folded weight and bias.
+        norms: the `id` of the running mean of each normalisation that is skipped.
+    """
 
     def __init__(self, weights: Mapping[int, tuple[Tensor, Tensor]], norms: set[int]) -> None:
         super().__init__()
@@ -218,7 +224,7 @@ def normalisation(args: Any, kwargs: Any) -> dict[str, Any]:
     return bound.arguments
 
 
-class _PairFinder(TorchFunctionMode):
+class PairFinder(TorchFunctionMode):
     """Function mode that finds convolutions whose output goes to one normalisation and nowhere else.
 
     A weight or normalisation that is used more than once is not folded, nor one whose output anything else
@@ -227,6 +233,10 @@ class _PairFinder(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was watched, before a pass is repeated."""
         self.made: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
         self.normed: dict[int, dict[str, Any]] = {}
         self.uses: dict[int, int] = {}
@@ -264,28 +274,11 @@ class _PairFinder(TorchFunctionMode):
     def _use(self, tensor: Tensor) -> None:
         self.uses[id(tensor)] = self.uses.get(id(tensor), 0) + 1
 
-    def first(self) -> Tensor | None:
-        """Return the weight of the first convolution or dense layer, if it ran once."""
-        weight = next((weight for _, weight, _ in self.made.values()), None)
-        return weight if weight is not None and self.uses[id(weight)] == 1 else None
-
-    def folds(self) -> list[FoldedConv]:
+    def pairs(self) -> list[ConvBnPair]:
         """Return the pairs that can be folded."""
         weights = {id(weight): (weight, bias) for _, weight, bias in self.made.values()}
         return [
-            FoldedConv(*weights[key], norm)
+            ConvBnPair(*weights[key], norm)
             for key, norm in self.normed.items()
             if key not in self.spoiled and self.uses[key] == self.uses[id(norm["running_mean"])] == 1
         ]
-
-
-def _watched(question: AttributionTask) -> _PairFinder:
-    """Run one pass with one row for each set of layers that targets read, and record its pairs."""
-    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.objectives]
-    rows = [read.index(places) for places in dict.fromkeys(read)]
-    watch = _PairFinder()
-    with torch.no_grad():
-        question.scores(question.repeated(rows), rows)  # the first pass of a network may run it several times
-        with watch:
-            question.scores(question.repeated(rows), rows)
-    return watch

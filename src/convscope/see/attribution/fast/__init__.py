@@ -1,1 +1,0 @@
-"""Faster paths of attribution methods, with the same results."""
