@@ -41,7 +41,7 @@ def test_precision_follows_the_weights_and_indices_stay():
 
 
 def test_the_example_lies_in_the_middle():
-    net = identity(channels=2, height=3, width=4, value_range=(-1, 3))
+    net = wrap(nn.Identity(), TensorSpec((2, 3, 4), value_range=(-1, 3)))
     assert torch.equal(net.example(5), torch.ones(5, 2, 3, 4))
     several = wrap(nn.Identity(), [TensorSpec((1, 2, 2)), TensorSpec((3,))])
     assert [tuple(x.shape) for x in several.example()] == [(1, 1, 2, 2), (1, 3)]
