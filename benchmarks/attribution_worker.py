@@ -124,7 +124,7 @@ def lively(net: Net, image: Tensor, layer: str) -> int:
 def ours(net: Net, image: Tensor, target: int, name: str, **settings: Any) -> Job:
     chosen = get_method(name, **settings)
     return lambda: (
-        deque(iter_explain(make_task(net, image, target), chosen, checks=()), 1).pop().explanation.attribution
+        deque(iter_explain(make_task(net, image, target), chosen, checks=()), 1).pop().result().attribution
     )
 
 

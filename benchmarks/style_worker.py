@@ -241,11 +241,12 @@ def convscope(side: int, goal: float) -> dict[str, Any]:
         for step in iter_style_transfer(StyleProblem(net, content, [painting], _recipe())):
             now = time.perf_counter()
             spent += now - started
-            if step.size == tuple(content.shape[1:]):
-                gaps += [now - started] if step.step > 3 else []
-                if step.step % EVERY == 0:
-                    kept.append((spent, Path(folder, f"{step.step}.png")))
-                    to_pil_image((step.image() * 255).round().byte()).save(kept[-1][1])
+            state = step.result()
+            if taken := state.steps[-1]:
+                gaps += [now - started] if taken > 3 else []
+                if taken % EVERY == 0:
+                    kept.append((spent, Path(folder, f"{taken}.png")))
+                    to_pil_image((state.image * 255).round().byte()).save(kept[-1][1])
             started = time.perf_counter()
         most, judge, course = peak(), Judge(net, side), []
         for seconds, file in kept:
@@ -302,7 +303,7 @@ def tiles(side: int, gigabytes: float) -> dict[str, Any]:
     seconds, most = time.perf_counter() - started, peak()
     if "axes" not in cuts:
         raise RuntimeError("nothing was cut")
-    change = last.image() - content
+    change = last.result().image - content
     return {
         "seconds": seconds,
         "peak": most,

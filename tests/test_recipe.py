@@ -256,7 +256,7 @@ def _images(recipe: VisualizeRecipe) -> torch.Tensor:
     torch.manual_seed(1)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3)).eval()
     *_, last = iter_visualize(wrap(module, TensorSpec((3, 16, 18)), name="n"), recipe)
-    return last.visualization().images
+    return last.result().images
 
 
 def _refused() -> Iterator[Any]:

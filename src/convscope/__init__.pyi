@@ -1,4 +1,5 @@
 from . import graph as graph
+from . import jobs as jobs
 from . import learn as learn
 from . import nets as nets
 from . import see as see
@@ -20,5 +21,6 @@ from .nets.io.loading import load as load
 from .nets.network import Net as Net
 from .nets.network import wrap as wrap
 from .nets.tracing.tracer import trace as trace
+from .system.progress import Progress as Progress
 
 __version__: str

@@ -160,8 +160,8 @@ def does_atlas(net: Net) -> None:
             net="", layer=target(net), data="", layout="pca", grid=2, min_count=1, steps=0, batch=2
         )
         last = deque(iter_atlas(net, data, recipe), maxlen=1).pop()
-        assert last.atlas is not None
-        assert last.atlas().placed == 16
+        made = last.result()
+        assert made is not None and made.placed == 16
 
 
 VERBS: dict[str, Callable[..., None]] = {

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from convscope.cli.core.command import load, summary
-from convscope.cli.verbs import VERBS
+from convscope.cli.core.command import summary
+from convscope.jobs import JOBS
+from convscope.jobs.registry import load
 
-HELP = [[], ["--help"], *([*verb.split(), "--help"] for verb in VERBS)]
+HELP = [[], ["--help"], *([*verb.split(), "--help"] for verb in JOBS)]
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +47,7 @@ def test_help_imports_no_verb_and_never_torch() -> None:
     assert done.returncode == 0, done.stderr
     assert "torch" not in last
     assert "numpy" not in last
-    assert "cli.verbs.tour" not in last
+    assert "convscope.jobs.program.tour" not in last and "convscope.cli.tables.program.tour" not in last
 
 
 def test_no_schema_of_any_verb_imports_torch() -> None:
@@ -67,7 +68,7 @@ def test_every_help_page_is_there(convscope, words: list[str]) -> None:
 
 def test_help_lists_every_verb_with_its_first_line(convscope) -> None:
     out = convscope("-h").out
-    for verb in VERBS:
+    for verb in JOBS:
         assert verb.split()[0] in out
         assert summary(verb) == str(load(verb).__doc__).splitlines()[0]
         assert summary(verb) in out, verb

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from convscope.cli.verbs import VERBS
+from convscope.jobs import JOBS
 
 SOUND = {
     "tour": [],
@@ -317,7 +317,7 @@ def test_bad_input_is_refused_with_a_next_step(convscope, monkeypatch, junk, ver
     assert contents(junk) == before, "something was written, or overwritten"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", JOBS)
 def test_an_error_with_json_is_one_document(convscope, monkeypatch, junk, verb: str) -> None:
     monkeypatch.chdir(junk)
     done = convscope(*verb.split(), *SOUND[verb], "--seed", "x", "--json")

@@ -1,13 +1,16 @@
+import sys
 import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
 
-from convscope.cli.core import command
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs import VERBS
+from convscope.jobs import JOBS
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.program import doctor
+from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
 
 
@@ -29,17 +32,18 @@ class Bake(Recipe):
     table: dict[str, int] = Field(default_factory=dict, description="only a file can hold this")
 
 
-def run(recipe: Bake, shell: Shell) -> VerbResult:
+def run(recipe: Bake, workspace: Workspace) -> Steps:
     print("noise from a library")
-    return VerbResult({"oven": recipe.oven, "odd": float("nan")}, lambda: "baked")
+    yield finished({"oven": recipe.oven, "odd": float("nan"), "cakes": [{"name": "plum", "good": True}]})
 
 
 @pytest.fixture
 def bake(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("bake", "Bake cakes.\n\nMore words.")
     module.__dict__.update(schema=Bake, run=run)
-    monkeypatch.setitem(VERBS, "bake", "convscope.cli.verbs.program.doctor")  # a file for the summary
-    monkeypatch.setattr(command, "load", lambda verb: module)
+    module.__spec__ = ModuleSpec("bake", None, origin=doctor.__file__)  # a file for the summary
+    monkeypatch.setitem(sys.modules, "bake", module)
+    monkeypatch.setitem(JOBS, "bake", "bake")
 
 
 def recipe_of(done: Any) -> dict[str, Any]:
@@ -155,7 +159,13 @@ class TestFlags:
         assert done.json["odd"] is None, "NaN is no JSON"
         assert "noise from a library" in done.err
         plain = convscope("bake", "gas")
-        assert plain.out == "baked\n"
+        assert [line.split() for line in plain.out.splitlines()] == [
+            ["oven:", "gas"],
+            ["odd:", "nan"],
+            ["cakes"],
+            ["name", "good"],
+            ["plum", "True"],
+        ]
 
     def test_out_holds_the_document_and_is_never_overwritten(self, convscope, tmp_path: Path) -> None:
         import json

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from convscope import nets
-from convscope.cli.verbs.style.style import _Preview
 from convscope.errors import UsageError
+from convscope.jobs.style.style import _Preview
 from convscope.see.units.index import build, storage
 from convscope.see.units.index.distributed import ProcessShard
 from convscope.worlds.datasets import digits
@@ -227,7 +227,7 @@ def test_a_download_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_place_taken_while_the_result_was_made_is_left_alone(tmp_path: Path) -> None:
-    from convscope.cli.core import results
+    from convscope.jobs import results
 
     for name in ("new", "empty"):
         place = tmp_path / name

@@ -1,12 +1,14 @@
 import errno
+import sys
 import types
+from collections.abc import Iterator
 
 import pytest
 
-from convscope.cli.core import app, command, failures
-from convscope.cli.verbs import VERBS
-from convscope.cli.verbs.program.doctor import DoctorRecipe
+from convscope.cli.core import app, failures
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, TrainingError
+from convscope.jobs import JOBS
+from convscope.jobs.program.doctor import DoctorRecipe
 
 
 class OutOfMemoryError(RuntimeError):
@@ -37,12 +39,14 @@ CASES = [
 
 @pytest.mark.parametrize(("error", "code", "words"), CASES, ids=lambda c: type(c).__name__)
 def test_any_exception_is_a_message_and_a_code(convscope, monkeypatch, error, code: int, words: str) -> None:
-    def run(recipe: object, shell: object) -> None:
+    def run(recipe: object, workspace: object) -> Iterator[None]:
         raise error
+        yield
 
     module = types.ModuleType("bad", "Bad.")
     module.__dict__.update(schema=DoctorRecipe, run=run)
-    monkeypatch.setattr(command, "load", lambda verb: module)
+    monkeypatch.setitem(sys.modules, "bad", module)
+    monkeypatch.setitem(JOBS, "doctor", "bad")
     done = convscope("doctor")
     assert (done.code, done.out) == (code, "")
     assert words in done.err
@@ -71,4 +75,4 @@ def test_every_error_of_the_tree_has_a_documented_code() -> None:
 
     assert {kind.exit_code for kind in below(ConvscopeError)} <= {1, 2, 3, 4, 130}
     assert "130 interrupted" in str(app.run.__doc__)
-    assert VERBS
+    assert JOBS

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from convscope import nets
-from convscope.cli.core.command import load
-from convscope.cli.verbs import VERBS
+from convscope.jobs import JOBS
+from convscope.jobs.registry import load
 from convscope.recipe import DEFAULT_NET, OnInput
 
 FACTORS = ("--layer", "relu2", "--count", "2", "--steps", "1")
@@ -53,8 +53,8 @@ def schema(verb: str) -> Any:
 
 
 def test_every_verb_is_of_one_kind() -> None:
-    takes_input = [verb for verb in VERBS if issubclass(schema(verb), OnInput)]
-    takes_network = [verb for verb in VERBS if "net" in schema(verb).positional]
+    takes_input = [verb for verb in JOBS if issubclass(schema(verb), OnInput)]
+    takes_network = [verb for verb in JOBS if "net" in schema(verb).positional]
     assert set(takes_input) == set(INPUT_VERBS)
     assert {"describe", "visualize", "unit", "units", "atlas"} <= set(takes_network)
     for verb in INPUT_VERBS:

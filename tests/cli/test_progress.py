@@ -11,9 +11,9 @@ from convscope.cli.core.shell import Shell
 def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, capsys) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock) * 1.0)
-    with progress.plain("training", 10) as bar:
+    with progress.plain("training") as bar:
         for done in range(1, 11):
-            bar.update(done, f"loss {done}")
+            bar.update(done / 10, f"loss {done}")
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -23,18 +23,18 @@ def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, cap
 
 
 def test_time_left_is_the_rule_of_three(monkeypatch, capsys) -> None:
-    times = iter([0.0, 30.0])
+    times = iter([100.0, 130.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
-    with progress.plain("x", 4) as bar:
-        bar.update(1)
-    assert "1:30 left" in capsys.readouterr().err
+    with progress.plain("x") as bar:
+        bar.update(0.25)  # done before: an index that goes on
+        bar.update(0.5)
+    assert "0:60" not in (err := capsys.readouterr().err) and "1:00 left" in err
 
 
 def test_quiet_says_nothing(capsys) -> None:
-    shell = Shell(quiet=True)
-    with shell.progress("x", 1) as bar:
+    with progress.shown("x", quiet=True) as bar:
         bar.update(1, "news")
-    shell.log("news")
+    Shell(quiet=True).log("news")
     assert capsys.readouterr() == ("", "")
 
 
@@ -50,8 +50,9 @@ def test_bars_move_on_terminals_only_even_with_forced_colour(
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with Shell().progress("work", 2) as bar:
-        bar.update(2, "news")
+    with progress.shown("work") as bar:
+        assert screen.getvalue() == ""
+        bar.update(1, "news")
     assert ("\x1b[" in screen.getvalue()) is moving
     assert "news" in screen.getvalue()
 
@@ -62,7 +63,7 @@ def test_bars_move_on_terminals_only_even_with_forced_colour(
 def test_colour_obeys_the_environment(environment: dict[str, str], coloured: bool) -> None:
     code = (
         "from rich.text import Text\nfrom convscope.cli.core.shell import Shell\n"
-        "Shell().answer({}, lambda: Text('hello', 'bold red'))"
+        "Shell().answer({}, lambda document: Text('hello', 'bold red'))"
     )
     path = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color"}
     done = subprocess.run(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from tests.cli.test_bad_inputs import SOUND
 
-from convscope.cli.verbs import VERBS
+from convscope.jobs import JOBS
 
 LAUNCH = """
 import os, sys
@@ -94,7 +94,7 @@ def test_a_stop_at_the_beginning_is_one_message(place: Path, verb, seconds, numb
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", JOBS)
 def test_every_verb_stopped_at_many_moments(place: Path, verb: str) -> None:
     draw, codes = random.Random(verb), []
     for seconds in MOMENTS:
@@ -206,17 +206,17 @@ def verify_pairs(convscope, verb: str, most: int) -> int:
 
 
 def test_a_flag_in_place_of_a_value_is_answered_in_json(convscope) -> None:
-    assert sum(verify_pairs(convscope, verb, 1) for verb in VERBS) == 2 * len(VERBS)
+    assert sum(verify_pairs(convscope, verb, 1) for verb in JOBS) == 2 * len(JOBS)
 
 
 @pytest.mark.slow
 def test_every_flag_in_place_of_every_value_is_answered_in_json(convscope) -> None:
-    tried = sum(verify_pairs(convscope, verb, 1000) for verb in VERBS)
+    tried = sum(verify_pairs(convscope, verb, 1000) for verb in JOBS)
     print(f"{tried} tried, {tried} held")
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", JOBS)
 def test_a_device_that_is_not_here_is_refused_by_every_verb(convscope, place, verb: str, name: str) -> None:
     import torch
 

@@ -15,7 +15,7 @@ from tests.test_printable import obeyed
 
 from convscope.cli.core import terminal
 from convscope.cli.core.progress import live, plain
-from convscope.cli.verbs import VERBS
+from convscope.jobs import JOBS
 
 HOSTILE = {
     "colour": "a\x1b[31mb",
@@ -75,13 +75,13 @@ def verify_refusals(convscope, verb: str, texts: Iterable[str]) -> int:
     return tried
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", JOBS)
 def test_a_refusal_shows_hostile_words_as_text(convscope, here: Path, verb: str) -> None:
     assert verify_refusals(convscope, verb, [ALL]) >= 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", JOBS)
 def test_every_hostile_word_in_every_place_of_every_verb(convscope, here: Path, verb: str) -> None:
     tried = verify_refusals(convscope, verb, HOSTILE.values())
     print(f"{verb}: {tried} tried, {tried} held")
@@ -153,7 +153,7 @@ def test_a_moving_bar_shows_hostile_notes_as_text(monkeypatch: pytest.MonkeyPatc
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    with live(f"[red]{HOSTILE[name]}", 2.0) as bar:
+    with live(f"[red]{HOSTILE[name]}") as bar:
         bar.update(1.0, f"[/nope] {HOSTILE[name]}")
     shown = screen.getvalue()
     assert HOSTILE[name] not in shown
@@ -164,7 +164,7 @@ def test_a_moving_bar_shows_hostile_notes_as_text(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_plain_progress_shows_hostile_notes_as_text(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    with plain(HOSTILE[name], 2.0) as lines:
+    with plain(HOSTILE[name]) as lines:
         lines.update(1.0, HOSTILE[name])
     verify_shown(capsys.readouterr().err)
 

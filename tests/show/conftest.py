@@ -10,7 +10,8 @@ from convscope.show.report import chapters, i18n, worked_examples
 from convscope.show.report.figure import Section
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
-from convscope.show.report.tour import EVALUATION, tour
+from convscope.show.report.tour import EVALUATION, iter_tour
+from convscope.system.progress import last_result
 from convscope.worlds.datasets import digits
 from convscope.worlds.images.photos import to_pil
 
@@ -80,11 +81,7 @@ def _sections(folder: Path) -> list[Section]:
         chapters.network(load("lecture").graph),
         chapters.training(_epochs(3), _epochs(3), evaluate(net, data), data, lines, "8,000"),
     ]
-    while True:
-        try:
-            next(seen)
-        except StopIteration as end:
-            return [*sections, end.value]
+    return [*sections, last_result(seen, "the last chapter")]
 
 
 @pytest.fixture(scope="session")
@@ -120,4 +117,4 @@ def toured(tmp_path_factory):
         TourRecipe(epochs=1, steps=4, digit=5, device="cpu"),
         tmp_path_factory.mktemp("toured") / "tour",
     )
-    return recipe, folder, list(tour(recipe, folder))
+    return recipe, folder, list(iter_tour(recipe, folder))

@@ -1,4 +1,4 @@
-"""The terminal: `convscope VERB ...`. One small file per verb in `cli/verbs`, no logic."""
+"""The terminal: `convscope VERB ...`. It runs jobs, and shows their progress, documents and errors."""
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from .activations.recording import resolve as resolve
 from .description.description import Description as Description
 from .description.description import LayerInfo as LayerInfo
 from .description.description import describe as describe
+from .description.table import description_table as description_table
 from .inference.execution import ExecutionConfig as ExecutionConfig
 from .io.folder import open_folder as open_folder
 from .io.folder import save as save

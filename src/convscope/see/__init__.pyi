@@ -8,7 +8,6 @@ from .attribution import Method as Method
 from .attribution import explain as explain
 from .attribution import iter_explain as iter_explain
 from .attribution import make_task as make_task
-from .deepdream import DreamProgress as DreamProgress
 from .deepdream import DreamResult as DreamResult
 from .deepdream import Octave as Octave
 from .deepdream import dream as dream
@@ -49,12 +48,10 @@ from .optimize import per_image as per_image
 from .optimize import pixel_image as pixel_image
 from .optimize import total_variation as total_variation
 from .style import StyleProblem as StyleProblem
-from .style import StyleProgress as StyleProgress
 from .style import StyleResult as StyleResult
 from .style import gram_loss as gram_loss
 from .style import iter_style_transfer as iter_style_transfer
 from .style import style_transfer as style_transfer
-from .units import IndexingProgress as IndexingProgress
 from .units import LayerHealth as LayerHealth
 from .units import UnitIndex as UnitIndex
 from .units import UnitReport as UnitReport
@@ -69,7 +66,6 @@ from .visualization import LayerStop as LayerStop
 from .visualization import Reconstruction as Reconstruction
 from .visualization import RenderConfig as RenderConfig
 from .visualization import Visualization as Visualization
-from .visualization import VisualizationProgress as VisualizationProgress
 from .visualization import caricature as caricature
 from .visualization import compare_with_data as compare_with_data
 from .visualization import fooling_images as fooling_images

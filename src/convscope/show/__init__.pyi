@@ -5,4 +5,6 @@ from .report.figure import Section as Section
 from .report.recipe import TourRecipe as TourRecipe
 from .report.report import Report as Report
 from .report.report import render as render
+from .report.tour import TourResult as TourResult
+from .report.tour import iter_tour as iter_tour
 from .report.tour import tour as tour

@@ -39,6 +39,13 @@ class InterruptRequest:
     asked = False
     heard = True
 
+    def ask(self) -> bool:
+        """Record a request to stop, if one is heard; return whether it was recorded."""
+        if not self.heard or self.asked:
+            return False
+        self.asked = True
+        return True
+
 
 @contextmanager
 def soft_interrupt() -> Iterator[InterruptRequest]:
@@ -56,9 +63,7 @@ def soft_interrupt() -> Iterator[InterruptRequest]:
     before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: FrameType | None) -> None:
-        if request.heard and not request.asked:
-            request.asked = True
-        elif callable(before):
+        if not request.ask() and callable(before):
             before(number, frame)
 
     signal.signal(signal.SIGINT, note)

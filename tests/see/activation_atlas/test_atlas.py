@@ -31,8 +31,8 @@ def gathered(net: Net, data: ImageTensorDataset, place: str, **options):
     last = deque(
         iter_sample_activations(net, data, resolve(net, place), **{"most": 1000, **options}), maxlen=1
     ).pop()
-    assert last.vectors is not None
-    return last.vectors
+    assert last.fraction == 1
+    return last.result()
 
 
 def test_vectors_are_those_of_their_positions(digit_net: Net, noise: ImageTensorDataset) -> None:
@@ -127,11 +127,11 @@ def test_a_direction_is_drawn_alike_alone_and_in_a_batch(small: Net) -> None:
     vectors = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
     pencil = RenderConfig(steps=3, batch=3)
     together = list(iter_render_directions(small, LayerAddress("conv2"), vectors, pencil))[-1]
-    assert together.images.shape == (3, 3, 20, 24) and together.done == 1
+    assert together.fraction == 1 and together.result().images.shape == (3, 3, 20, 24)
     apart = list(
         iter_render_directions(small, LayerAddress("conv2"), vectors, RenderConfig(steps=3, batch=1))
     )[-1]
-    assert torch.allclose(together.images, apart.images, atol=1e-4)
+    assert torch.allclose(together.result().images, apart.result().images, atol=1e-4)
 
 
 def test_a_whole_atlas(digit_net: Net, noise: ImageTensorDataset) -> None:
@@ -210,8 +210,8 @@ def test_enough_pictures_are_those_of_a_smaller_number(digit_net: Net, noise: Im
     *_, last = iter_sample_activations(
         digit_net, noise, place, most=30, each=2, memory=1, enough=lambda: next(answers)
     )
-    fewer = gathered(digit_net, noise, "relu2", most=last.done, each=2)
-    assert last.vectors is not None and last.done == 2 and last.total == 30
-    assert torch.equal(last.vectors.images, fewer.images)
-    assert torch.equal(last.vectors.positions, fewer.positions)
-    torch.testing.assert_close(last.vectors.values, fewer.values)
+    found, fewer = last.result(), gathered(digit_net, noise, "relu2", most=2, each=2)
+    assert (last.fraction, last.message) == (1, "2 of 30 pictures")
+    assert torch.equal(found.images, fewer.images)
+    assert torch.equal(found.positions, fewer.positions)
+    torch.testing.assert_close(found.values, fewer.values)

@@ -112,8 +112,9 @@ def test_between_two_parts_of_the_work_nothing_is_held(name):
     for progress in iter_explain(task, method, checks=ALL):
         assert same(before, state(net.module))
         assert torch.overrides._get_current_function_mode_stack() == []
-        assert 0 <= progress.share <= 1
-        assert progress.explanation.attribution.shape[0] == 2
+        assert 0 <= progress.fraction <= 1
+        assert progress.result().attribution.shape[0] == 2
+    assert progress.fraction == 1
 
 
 def test_by_default_a_class_activation_map_costs_a_couple_of_passes_and_no_metrics():
@@ -148,7 +149,7 @@ def test_completeness_asks_the_method_what_its_sum_is_relative_to():
     task = make_task(linear(), pictures(linear(), 1), 1)
     for method in (InputXGradient(compared_with="low"), Propagation(compared_with="low")):
         (last,) = iter_explain(task, method)
-        (found,) = completeness_gap(task, method, last.explanation.attributions)
+        (found,) = completeness_gap(task, method, last.result().attributions)
         baseline = task.batched(task.baseline("low"))[0] if method.relative_to_baseline else 0
         assert found.difference == pytest.approx(float(task.input_scores[0] - baseline), rel=1e-4)
 

@@ -122,9 +122,9 @@ def test_what_was_found_so_far_is_told_and_grows(monkeypatch):
     monkeypatch.setattr(type(question), "batch", 5)
     parts = list(iter_explain(question, get_method("integrated", steps=20), checks=()))
     assert len(parts) == 8
-    assert all(a.share < b.share for a, b in pairwise(parts))
-    assert parts[-1].share == 1
-    totals = [part.explanation.attribution.abs().sum((1, 2, 3)) for part in parts]
+    assert all(a.fraction < b.fraction for a, b in pairwise(parts))
+    assert parts[-1].fraction == 1
+    totals = [part.result().attribution.abs().sum((1, 2, 3)) for part in parts]
     assert totals[3][1] == 0
     assert totals[0][0] > 0
     assert all(totals[k][0] != totals[k + 1][0] for k in range(3))

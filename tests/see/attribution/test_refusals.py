@@ -20,7 +20,7 @@ from convscope.see.attribution.gradients.passes import stored
 from convscope.see.attribution.methods.cam import resolve_cam_layer
 from convscope.see.attribution.metrics.faithfulness import ALL
 from convscope.see.attribution.target import make_task
-from convscope.see.iteration import last_result
+from convscope.system.progress import last_item
 
 SPEC = TensorSpec(SIZE)
 
@@ -248,8 +248,8 @@ def test_inputs_without_a_value_are_refused(shape):
 
 def test_a_generator_without_results_is_refused():
     with pytest.raises(UsageError, match="finds something"):
-        last_result(iter(()), "RISE")
-    assert last_result(iter([1, 2]), "RISE") == 2
+        last_item(iter(()), "RISE")
+    assert last_item(iter([1, 2]), "RISE") == 2
 
 
 def test_weights_of_inference_mode_are_refused():

@@ -141,9 +141,13 @@ def test_a_zoom_enlarges_about_the_middle() -> None:
 
 def test_frames_of_a_zoom_go_on_from_each_other(net: Net) -> None:
     recipe = DreamRecipe(**DIGITS, zoom=2, zoom_by=1.1, zoom_steps=2, steps=2, octaves=2, jitter=3)
-    ends = [step for step in iter_dream(net, photo(), recipe) if step.whole]
-    assert [step.frame for step in ends] == [0, 1, 2] and ends[-1].done == 1.0
-    kept = [step.result().image for step in iter_dream(net, photo(), recipe) if step.whole]
+    frames = {}
+    *_, last = iter_dream(
+        net, photo(), recipe, watch=lambda number, made: frames.update({number: made.image})
+    )
+    assert list(frames) == [0, 1, 2] and last.fraction == 1
+    assert torch.equal(last.result().image, frames[2])
+    kept = list(frames.values())
     nearer = pyramid.zoomed(kept[0][None], 1.1)[0]
     assert float((kept[1] - nearer).abs().mean()) < float((kept[1] - kept[0]).abs().mean())
 

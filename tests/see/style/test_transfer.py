@@ -49,19 +49,19 @@ def test_the_style_is_reached_and_the_score_is_the_sum_of_the_losses(net):
         net, content, painting, **{**QUICK, "steps": [80], "smooth": 0.01}, content_weight=0.1
     )
     assert made.image.shape == content.shape
-    assert sum(made.style.values()) < 0.1 * sum(made.style_of_content.values())
+    assert sum(made.losses.style.values()) < 0.1 * sum(made.losses.style_of_content.values())
     acts = [record(net, image[None], ["relu1", "relu2"]) for image in (made.image, painting, content)]
     total = 0.0
     for place, here in acts[0].items():
         wanted = gram(acts[1][place])
         share = (style_loss(gram(here), wanted) / style_loss(0 * wanted, wanted)).item()
-        assert made.style[str(place)] == pytest.approx(share, rel=1e-3)
+        assert made.losses.style[str(place)] == pytest.approx(share, rel=1e-3)
         total += share / 2
-    (deep,) = made.values
+    (deep,) = made.losses.values
     pair = [a[next(p for p in a if str(p) == deep)] for a in (acts[0], acts[2])]
     total += 0.1 * (content_loss(*pair) / pair[1].square().mean()).item()
     steps = [made.image.diff(dim=d).abs().sum().item() for d in (1, 2)]
-    assert -made.score == pytest.approx(total + 0.01 * sum(steps) / (40 * 48), rel=1e-3)
+    assert -made.losses.score == pytest.approx(total + 0.01 * sum(steps) / (40 * 48), rel=1e-3)
 
 
 def test_scalings_are_the_papers_and_neural_styles(net):
@@ -172,14 +172,16 @@ def test_no_training_no_style(net):
 
 def test_a_painting_that_was_stopped_is_the_best_so_far_at_the_whole_size(net):
     easel = StyleProblem(net, picture(0, 80, 96), [picture(1)], recipe(scales=2, steps=[6, 6]))
-    scores, strokes = [], iter_style_transfer(easel)
-    for stroke in strokes:
-        if stroke.scale == 0:
-            scores.append(stroke.score)
-            assert stroke.image().shape == (3, 80, 96)
+    scores, last = [], None
+    for last in iter_style_transfer(easel):
+        made = last.result()
+        assert made.image.shape == (3, 80, 96)
+        if made.steps[1] == 0 and last.message.startswith("48x40, "):
+            scores.append(made.losses.score)
     assert scores == sorted(scores)
     assert len(scores) == 7
-    assert stroke.done == pytest.approx(1)
+    assert last is not None and last.fraction == 1
+    assert last.message.startswith("96x80, step 6 of 6, score ")
 
 
 def test_the_same_recipe_is_the_same_picture(net):

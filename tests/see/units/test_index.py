@@ -125,24 +125,24 @@ def test_the_layers_that_are_indexed_by_default(digit_net, small):
 
 def finished(net, samples, **options):
     *_, last = iter_index_units(net, samples, **options)
-    assert last.finished
-    return last.index()
+    assert last.fraction == 1
+    return last.result()
 
 
 def test_a_pass_that_was_stopped_ends_with_the_identical_index(digit_net, tmp_path):
     samples = pictures(100, 1, 28, 28)
     whole = index_units(digit_net, samples, batch=16)
     steps = iter_index_units(digit_net, samples, batch=16, folder=tmp_path / "i")
-    assert [next(steps).done for _ in range(3)] == [16, 32, 48]
+    assert [next(steps).message for _ in range(3)] == [f"{n} of 100 images" for n in (16, 32, 48)]
     steps.close()
     assert sorted(p.name for p in (tmp_path / "i").iterdir()) == [
         "part-0-of-1-3.safetensors",
         "part-0-of-1.json",
     ]
     resumed = iter_index_units(digit_net, samples, batch=16, folder=tmp_path / "i")
-    assert next(resumed).done == 64
+    assert next(resumed).fraction == 0.64
     *_, last = resumed
-    alike(last.index().accumulator, whole.accumulator)
+    alike(last.result().accumulator, whole.accumulator)
     read = storage.read(tmp_path / "i")
     alike(read.accumulator, whole.accumulator)
     assert read.layers == whole.layers and read.entry("conv2:3").top == whole.entry("conv2:3").top
@@ -178,16 +178,16 @@ def test_ctrl_c_inside_a_layer_keeps_whole_batches(digit_net, tmp_path):
     handle.remove()
     assert not any(m._forward_hooks for m in digit_net.module.modules())
     steps = iter_index_units(digit_net, samples, batch=16, folder=tmp_path / "i")
-    assert next(steps).done == 48
+    assert next(steps).fraction == 0.48
     *_, last = steps
-    alike(last.index().accumulator, index_units(digit_net, samples, batch=16).accumulator)
+    alike(last.result().accumulator, index_units(digit_net, samples, batch=16).accumulator)
 
 
 def test_a_finished_index_is_not_made_again_and_another_is_not_overwritten(digit_net, tmp_path):
     samples = pictures(40, 1, 28, 28)
     finished(digit_net, samples, folder=tmp_path / "i")
     (only,) = iter_index_units(digit_net, samples, folder=tmp_path / "i")
-    assert only.finished
+    assert only.fraction == 1
     with pytest.raises(UsageError, match="another data"):
         finished(digit_net, pictures(40, 1, 28, 28, seed=1), folder=tmp_path / "i")
     with torch.no_grad():
@@ -203,7 +203,7 @@ def test_shares_of_the_work_add_up_to_the_whole(digit_net):
     for rank in range(3):
         steps = iter_index_units(digit_net, samples, batch=16, shard=_Apart(rank, 3))
         *_, last = steps
-        parts.append(last.index().accumulator)
+        parts.append(last.result().accumulator)
     merged = parts[2].merged(parts[0]).merged(parts[1])
     for name, tensor in merged.tensors().items():
         exact = name not in ("sums", "classes")

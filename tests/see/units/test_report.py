@@ -63,7 +63,7 @@ def test_units_of_the_result_go_by_their_labels(digit_net, data):
 def test_an_index_is_used_where_there_is_one(digit_net, data, tmp_path, monkeypatch):
     folder = storage.cache_dir(digit_net, data) / "all"
     *_, last = iter_index_units(digit_net, data, k=4, folder=folder)
-    assert last.finished
+    assert last.fraction == 1
     given = open_index(folder, digit_net, data)
 
     def never(*_args, **_options):

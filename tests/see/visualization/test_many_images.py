@@ -122,7 +122,7 @@ def test_sizes_of_memory(text: str, size: int) -> None:
 def test_memory_decides_the_batch(small: Net) -> None:
     def batch(memory: str) -> int:
         recipe = VisualizeRecipe(net="x", places=["conv2:*"], steps=2, memory=memory, batch=4096, size=[256])
-        return next(iter_visualize(small, recipe)).visualization().settled.batch
+        return next(iter_visualize(small, recipe)).result().settled.batch
 
     room = used_bytes(torch.device("cpu"))
     least, more = batch(f"{room + 120 * 10**6}B"), batch(f"{room + 400 * 10**6}B")
@@ -213,10 +213,10 @@ def test_the_module_is_untouched(small: Net, end: str) -> None:
     )
     course = iter_visualize(small, recipe)
     for progress in course:
-        if progress.step == 2 and end == "closed":
+        if progress.message.startswith("step 2 ") and end == "closed":
             course.close()
             break
-        if progress.step == 2:
+        if progress.message.startswith("step 2 "):
             error = KeyboardInterrupt() if end == "interrupt" else RuntimeError("on purpose")
             with pytest.raises(type(error)):
                 course.throw(error)
@@ -286,8 +286,8 @@ def test_measuring_stays_with_the_order_that_the_network_asks_for(monkeypatch, t
 def test_pictures_keep_their_order_whatever_is_made_together(small: Net) -> None:
     asked = ("conv2:1", "conv1:0", "conv2:2", "conv1:1", "conv1:2")
     course = iter_visualize(small, VisualizeRecipe(net="x", places=list(asked), batch=2, steps=3))
-    seen = [(step.step, step.visualization().places) for step in course]
-    assert seen[0][1] == ("conv1:0", "conv1:1") and seen[-1][1] == asked
+    seen = [(step.fraction, step.result().places) for step in course]
+    assert seen[0] == (0, ("conv1:0", "conv1:1")) and seen[-1] == (1, asked)
     made = visualize(small, *asked, batch=2, steps=3, save_steps=[0, 3])
     for number, place in enumerate(asked):
         alone = visualize(small, place, steps=3)

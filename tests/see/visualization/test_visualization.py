@@ -84,9 +84,10 @@ def test_a_unit_that_never_fires_is_named() -> None:
 def test_stopping_keeps_what_there_is(small: Net) -> None:
     recipe = VisualizeRecipe(net="small", places=["conv2:*"], steps=6, batch=4)
     for progress in iter_visualize(small, recipe):
-        if (progress.done, progress.step) == (4, 2):
-            made = progress.visualization()
+        made = progress.result()
+        if (len(made), made.steps) == (6, 2):
             break
+    assert progress.fraction == pytest.approx((4 * 6 + 2 * 2) / (6 * 6))
     assert len(made) == 6 and made.steps == 2
     torch.testing.assert_close(
         made.images[:4], visualize(small, "conv2:0-3", steps=6).images, atol=1e-4, rtol=0

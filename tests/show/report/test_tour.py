@@ -8,9 +8,9 @@ from convscope.cli.core.app import run
 from convscope.errors import Interrupted
 from convscope.learn import evaluate
 from convscope.nets import load
-from convscope.show.report.events import CHAPTERS, Learned, Opened, Written
+from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
-from convscope.show.report.tour import tour
+from convscope.show.report.tour import CHAPTERS, iter_tour
 from convscope.worlds.datasets import digits
 
 FIGURES = [
@@ -40,9 +40,10 @@ TIMES = re.compile(r"(in|用时) \d+ (seconds|秒)")
 
 
 def test_a_stop_keeps_the_chapters_so_far(tmp_path):
-    events = tour(TourRecipe(), tmp_path / "t", shown=tmp_path / "later")
+    events = iter_tour(TourRecipe(), tmp_path / "t", shown=tmp_path / "later")
     for event in events:
-        if isinstance(event, Opened) and event.key == "training":
+        if event.message == plain("training.title"):
+            assert event.result().chapters == CHAPTERS[:4]
             break
     with pytest.raises(Interrupted, match=r"4 of 6 chapters .*later"):
         events.throw(KeyboardInterrupt)
@@ -53,13 +54,16 @@ def test_a_stop_keeps_the_chapters_so_far(tmp_path):
 
 def test_the_tour_from_end_to_end(toured):
     recipe, folder, events = toured
-    shares = [event.done for event in events]
-    assert shares == sorted(shares)
-    assert all(event.note for event in events)
-    assert [event.key for event in events if isinstance(event, Opened)] == list(CHAPTERS)
-    assert {e.network for e in events if isinstance(e, Learned)} == {"lecture", "lecture-relu"}
-    assert isinstance(events[-1], Written)
-    assert min(events[-1].accuracy.values()) > 0.9
+    shares = [event.fraction for event in events]
+    assert shares == sorted(shares) and shares[-1] == 1
+    messages = [event.message for event in events]
+    assert all(messages)
+    titles = [plain(f"{key}.title") for key in CHAPTERS]
+    assert [message for message in messages if message in titles] == titles
+    assert {"lecture: learning", "lecture-relu: learning"} <= set(messages)
+    made = events[-1].result()
+    assert made.chapters == CHAPTERS and made.report == folder / "report.html"
+    assert min(made.accuracy.values()) > 0.9
     page = (folder / "report.html").read_text("utf-8")
     assert re.findall(r'<section id="(\w+)"', page) == list(CHAPTERS)
     assert re.findall(r'<figure id="([\w-]+)"', page) == FIGURES
@@ -71,7 +75,7 @@ def test_the_tour_from_end_to_end(toured):
         f"l.digit({recipe.digit})",
     ):
         assert words in page
-    for name, share in events[-1].accuracy.items():
+    for name, share in made.accuracy.items():
         assert f"{100 * share:.1f}%" in page
         assert evaluate(load(folder / name), digits.test()).accuracy == share
 
@@ -86,7 +90,7 @@ def test_the_network_lies_as_it_was_trained(toured):
 @pytest.mark.slow
 def test_the_whole_tour_repeats_bit_by_bit(toured, tmp_path):
     recipe, folder, _ = toured
-    list(tour(recipe, tmp_path / "again", shown=folder))
+    list(iter_tour(recipe, tmp_path / "again", shown=folder))
     pages = [(f / "report.html").read_text("utf-8") for f in (folder, tmp_path / "again")]
     assert TIMES.sub("", pages[0]) == TIMES.sub("", pages[1])
     for name in ("lecture", "lecture-relu"):

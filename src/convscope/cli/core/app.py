@@ -14,10 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from convscope.cli.core import failures, terminal
 from convscope.cli.core.command import command, summary
-from convscope.cli.core.results import as_json
 from convscope.cli.core.words import check, check_order, wants_json, with_text
-from convscope.cli.verbs import VERBS
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
+from convscope.jobs.registry import JOBS
+from convscope.jobs.results import as_json
 from convscope.system import signals
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -39,7 +39,7 @@ class Verbs(TyperGroup):
             Word -> verb, in the table's order; `data` leads to `data check`, `style` to `style` itself.
         """
         above = "" if ctx.parent is None else f"{self.name} "
-        verbs = [verb for verb in VERBS if verb.startswith(above)]
+        verbs = [verb for verb in JOBS if verb.startswith(above)]
         names: dict[str, str] = {}
         for verb in sorted(verbs, key=lambda verb: -len(verb)):  # `style` wins over `style train`
             names[verb[len(above) :].split()[0]] = verb
@@ -54,7 +54,7 @@ class Verbs(TyperGroup):
         Returns:
             First words of the verbs; whole verbs while the top level's help page is written.
         """
-        return list(VERBS if ctx.parent is None and ctx.meta.get("convscope.listing") else self._names(ctx))
+        return list(JOBS if ctx.parent is None and ctx.meta.get("convscope.listing") else self._names(ctx))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of a word; while help is written, a stand-in with only its summary.
@@ -94,7 +94,7 @@ class Verbs(TyperGroup):
             UsageError: there is no such verb; the hint names the nearest.
         """
         if ctx.parent is None and len(args) > 1:
-            if " ".join(args[:2]) in VERBS:
+            if " ".join(args[:2]) in JOBS:
                 return args[0], _group(args[0]), args[1:]
             _check_second_word(args[0], args[1])
         if not args[0].startswith("-") and args[0] not in self._names(ctx):
@@ -114,7 +114,7 @@ class Verbs(TyperGroup):
 
 
 def _nearest_verb(word: str) -> str:
-    return f"{nearest(word, VERBS, most=1)} See: convscope --help"
+    return f"{nearest(word, JOBS, most=1)} See: convscope --help"
 
 
 def _check_second_word(word: str, second: str) -> None:
@@ -127,9 +127,9 @@ def _check_second_word(word: str, second: str) -> None:
     Raises:
         UsageError: it resembles a second word (`style trian`); the hint names the verb.
     """
-    if word not in VERBS or not second.isalpha():
+    if word not in JOBS or not second.isalpha():
         return
-    inside = {verb.partition(" ")[2]: verb for verb in VERBS if verb.startswith(word + " ")}
+    inside = {verb.partition(" ")[2]: verb for verb in JOBS if verb.startswith(word + " ")}
     close = get_close_matches(second, inside, n=1)
     if close and not Path(second).exists():
         raise UsageError(
@@ -149,7 +149,7 @@ def _group(word: str) -> Any:
         A group of the parser, which prints its help when called alone.
     """
     group = typer.Typer(cls=Verbs, rich_markup_mode="rich", context_settings=HELP, add_completion=False)
-    inside = ", ".join(verb for verb in VERBS if verb.startswith(word + " "))
+    inside = ", ".join(verb for verb in JOBS if verb.startswith(word + " "))
     group.callback(help=f"{summary(inside.split(', ')[0])} ({inside})", invoke_without_command=True)(
         _help_if_alone
     )
@@ -254,6 +254,8 @@ def _answered(words: list[str]) -> int:
     with contextlib.redirect_stdout(said):
         code = _called(with_text(words))
     text = said.getvalue()
+    if not text:  # another process answers
+        return code
     terminal.answer(text.rstrip("\n") if _is_document(text) else as_json({"text": text}))
     return code
 

@@ -5,65 +5,45 @@ flags override those of the TOML file, which override the defaults; only the sch
 """
 
 import ast
-import importlib
 import importlib.util
 import inspect
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
 
-from convscope.cli.core.results import free
-from convscope.cli.core.shell import Shell, VerbResult
-from convscope.cli.verbs import VERBS
+from convscope import jobs
+from convscope.cli import tables
+from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
+from convscope.jobs.registry import JOBS, load
 from convscope.system import signals
-
-
-class Verb(Protocol):
-    """Interface of a module in `cli/verbs`. Its docstring is the verb's help."""
-
-    schema: Any
-    """A subclass of `Recipe`."""
-    run: Callable[[Any, Shell], VerbResult]
-    """Run the verb on a recipe, an instance of `schema`, and return its result."""
 
 
 def summary(verb: str) -> str:
     """Return the first line of a verb's docstring, read without importing its module.
 
     Args:
-        verb: a key of `VERBS`.
+        verb: a key of `JOBS`.
 
     Returns:
         The line; empty if the module has no docstring.
     """
-    spec = importlib.util.find_spec(VERBS[verb])
+    spec = importlib.util.find_spec(JOBS[verb])
     text = ast.get_docstring(ast.parse(Path(str(spec and spec.origin)).read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0]
-
-
-def load(verb: str) -> Verb:
-    """Import the module of a verb.
-
-    Args:
-        verb: a key of `VERBS`.
-
-    Returns:
-        The module.
-    """
-    return importlib.import_module(VERBS[verb])  # pyright: ignore[reportReturnType]
 
 
 def flags(verb: str) -> dict[str, bool]:
     """Return every flag of a verb, and whether a value follows it.
 
     Args:
-        verb: a key of `VERBS`.
+        verb: a key of `JOBS`.
 
     Returns:
         Flag with its dashes -> whether it takes a value; switches come with their `--no-` form.
@@ -81,7 +61,7 @@ def command(verb: str) -> Callable[..., int]:
     """Build the function whose signature typer reads as the verb's command line.
 
     Args:
-        verb: a key of `VERBS`.
+        verb: a key of `JOBS`.
 
     Returns:
         A function of keyword arguments, one for each field that the command line can hold and each of
@@ -92,25 +72,24 @@ def command(verb: str) -> Callable[..., int]:
 
     def call(**given: Any) -> int:
         try:
-            return perform(verb, module, given)
+            return perform(verb, given)
         except KeyboardInterrupt as stop:  # before typer, which would exit without a message
             raise Interrupted(signals.EXPECTED, hint=signals.HINT) from stop
 
     parameters = [*_fields(module.schema), *_shell_flags()]
     call.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
-    below = [other for other in VERBS if other.startswith(f"{verb} ")]
+    below = [other for other in JOBS if other.startswith(f"{verb} ")]
     also = f"\n\nSee also: convscope {', convscope '.join(below)}." if below else ""
     call.__doc__ = _escaped(inspect.cleandoc(str(inspect.getdoc(module))) + also)
     return call
 
 
-def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
-    """Merge file and flags into a recipe, run the verb, and show its result.
+def perform(verb: str, given: dict[str, Any]) -> int:
+    """Merge file and flags into a recipe, run its job, and show the result.
 
     Args:
-        verb: a key of `VERBS`.
-        module: its module.
+        verb: a key of `JOBS`.
         given: values by name of field or of `SHELL_FLAGS`; all of the latter are required, and removed from
             it. None and empty lists count as not given.
 
@@ -122,39 +101,19 @@ def perform(verb: str, module: Verb, given: dict[str, Any]) -> int:
         DataError: the TOML file is missing or damaged.
         MissingError: the device is not there.
     """
-    from convscope.cli.core import inputs
-
-    config, out = given.pop("config"), given.pop("out")
-    shell = Shell(out=Path(out) if out else None, json=given.pop("json"), quiet=given.pop("quiet"))
-    given.pop("debug")
-    values = _from_file(verb, module.schema, config) if config else {}
+    config, out, _debug = (given.pop(name) for name in ("config", "out", "debug"))
+    shell = Shell(json=given.pop("json"), quiet=given.pop("quiet"))
+    schema = load(verb).schema
+    values = _from_file(verb, schema, config) if config else {}
     values.update({name: value for name, value in given.items() if value not in (None, [], ())})
-    recipe = schema_for(module, values).parse(values)
-    if shell.out is not None:
-        free(shell.out)
     with shell.at_work():
-        inputs.require_device(recipe)
-        answer = module.run(recipe, shell)
-    shell.answer({"verb": verb, "recipe": recipe.model_dump(mode="json"), **answer.data}, answer.render)
-    return answer.code
-
-
-def schema_for(module: Verb, values: dict[str, Any]) -> Any:
-    """Return the schema that validates some settings of a verb.
-
-    Args:
-        module: the verb's module. A verb whose settings depend on another one, as those of a training depend
-            on its task, has a function `schema_for` of the settings.
-        values: settings by field, not validated.
-
-    Returns:
-        The schema: what `schema_for` returns where the module has it, else its `schema`.
-
-    Raises:
-        UsageError: the module refuses a setting.
-    """
-    choose = getattr(module, "schema_for", None)
-    return choose(values) if choose else module.schema
+        document = shell.follow(
+            jobs.run(jobs.schema_for(verb, values).parse(values), out or None, log=shell.log)
+        )
+    if document is None:  # another process answers
+        return 0
+    shell.answer(document, partial(tables.table, verb))
+    return tables.exit_code(verb, document)
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:

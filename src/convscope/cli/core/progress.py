@@ -1,6 +1,8 @@
 """Show progress on stderr: a live bar on a terminal, plain lines every few seconds elsewhere."""
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -12,15 +14,15 @@ EVERY = 3.0
 """Seconds between plain lines."""
 
 
-class Progress(Protocol):
-    """Interface through which a verb reports its progress."""
+class Bar(Protocol):
+    """Interface to something that shows progress."""
 
-    def update(self, done: float, note: str = "") -> None:
-        """Report progress.
+    def update(self, fraction: float, message: str = "") -> None:
+        """Show how far the work is.
 
         Args:
-            done: amount done so far, in the unit of the total.
-            note: current state in a few words.
+            fraction: share of the work that is done, 0 to 1.
+            message: what is being done, in a few words.
         """
         ...
 
@@ -28,12 +30,12 @@ class Progress(Protocol):
 class Silent:
     """Progress that is not shown."""
 
-    def update(self, done: float, note: str = "") -> None:
+    def update(self, fraction: float, message: str = "") -> None:
         """Do nothing.
 
         Args:
-            done: ignored.
-            note: ignored.
+            fraction: ignored.
+            message: ignored.
         """
 
 
@@ -42,24 +44,24 @@ class Lines:
 
     Args:
         label: begins each line.
-        total: amount of work in any unit; without it no percentage and no remaining time are shown.
     """
 
-    def __init__(self, label: str, total: float | None) -> None:
-        self.label, self.total = label, total
-        self.started = time.monotonic()
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.began: tuple[float, float] | None = None
         self.printed, self.last = float("-inf"), ""
 
-    def update(self, done: float, note: str = "") -> None:
+    def update(self, fraction: float, message: str = "") -> None:
         """Print a line if the previous one is at least `EVERY` seconds old, else keep it for `close`.
 
         Args:
-            done: amount done so far, in the unit of the total.
-            note: current state in a few words.
+            fraction: share of the work that is done, 0 to 1.
+            message: what is being done, in a few words.
         """
         now = time.monotonic()
-        share = f" {done / self.total:4.0%}" if self.total else ""
-        line = f"{self.label}{share}{_left(now - self.started, done, self.total)}  {note}".rstrip()
+        self.began = self.began or (now, fraction)
+        left = _left(now - self.began[0], fraction - self.began[1], 1 - fraction)
+        line = f"{self.label} {fraction:4.0%}{left}  {message}".rstrip()
         if now - self.printed >= EVERY:
             self._print(line, now)
         else:
@@ -75,35 +77,54 @@ class Lines:
         self.printed, self.last = now, ""
 
 
-def _left(seconds: float, done: float, total: float | None) -> str:
+def _left(seconds: float, done: float, rest: float) -> str:
     """Estimate the remaining time at the average speed so far.
 
     Args:
-        seconds: time since the start.
-        done: amount done so far.
-        total: amount of work.
+        seconds: time since the first step.
+        done: share of the work that was done in that time.
+        rest: share of the work that is left.
 
     Returns:
         Text such as `  1:05 left`; empty if unknown or finished.
     """
-    if not total or not 0 < done < total:
+    if done <= 0 or rest <= 0:
         return ""
-    left = round(seconds * (total - done) / done)
+    left = round(seconds * rest / done)
     return f"  {left // 60}:{left % 60:02d} left"
 
 
+def shown(label: str, *, quiet: bool = False) -> contextlib.AbstractContextManager[Bar]:
+    """Show progress on stderr: a bar on a terminal, lines elsewhere.
+
+    Args:
+        label: what is done, in a few words.
+        quiet: whether to show nothing.
+
+    Returns:
+        A context manager that gives the object to report to. Nothing is shown before the first report.
+    """
+    if quiet:
+        return contextlib.nullcontext(Silent())
+    return live(label) if _moves() else plain(label)
+
+
+def _moves() -> bool:
+    """Return whether a moving bar can be shown. FORCE_COLOR asks for colour, not for movement."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 @contextlib.contextmanager
-def plain(label: str, total: float | None) -> Iterator[Progress]:
+def plain(label: str) -> Iterator[Bar]:
     """Show progress as lines of text on stderr.
 
     Args:
         label: begins each line.
-        total: amount of work in any unit; None if unknown.
 
     Yields:
         The object to report to; the last line is printed when the block ends.
     """
-    lines = Lines(label, total)
+    lines = Lines(label)
     try:
         yield lines
     finally:
@@ -111,30 +132,34 @@ def plain(label: str, total: float | None) -> Iterator[Progress]:
 
 
 @contextlib.contextmanager
-def live(label: str, total: float | None) -> Iterator[Progress]:
-    """Show progress as a moving bar with a note beside it, on stderr.
+def live(label: str) -> Iterator[Bar]:
+    """Show progress as a moving bar with a message beside it, on stderr.
 
     Args:
         label: text before the bar.
-        total: amount of work in any unit; None if unknown.
 
     Yields:
-        The object to report to.
+        The object to report to; the bar appears with the first report.
     """
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.fields[message]}", markup=False),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Bars(*columns, console=terminal.console(stderr=True), transient=False) as bars:
-        task = bars.add_task(printable(label), total=total, note="")
+    bars = Progress(*columns, console=terminal.console(stderr=True), transient=False)
+    task = bars.add_task(printable(label), total=1.0, message="", start=False)
 
-        class Bar:
-            def update(self, done: float, note: str = "") -> None:
-                bars.update(task, completed=done, note=printable(note))
+    class Moving:
+        def update(self, fraction: float, message: str = "") -> None:
+            if not bars.live.is_started:
+                bars.start_task(task)
+                bars.start()
+            bars.update(task, completed=fraction, message=printable(message))
 
-        yield Bar()
+    try:
+        yield Moving()
+    finally:
+        bars.stop()

@@ -1,80 +1,62 @@
-"""Interface of a verb to the terminal: where results go, how progress and results are shown."""
+"""The flags that every verb has, and the output that follows from them."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from convscope.cli.core import results, terminal
-from convscope.cli.core.progress import Progress, Silent, live, plain
-from convscope.system import signals
+from convscope.cli.core import terminal
+from convscope.cli.core.progress import shown
+from convscope.jobs import Document, Job
+from convscope.jobs.results import as_json
 from convscope.system.printable import printable
 
 
 @dataclass(frozen=True)
-class VerbResult:
-    """Result of a verb."""
-
-    data: dict[str, Any]
-    """JSON-ready, for programs."""
-    render: Callable[[], Any]
-    """Return something that rich can print, for people; called only if it is shown."""
-    code: int = 0
-    """Exit code: not 0 when the result is negative, such as a check that fails."""
-
-
-@dataclass(frozen=True)
 class Shell:
-    """Flags that every verb has, and the output that follows from them.
+    """How progress and results are shown.
 
     Attributes:
-        out: place of the result; None for one under `runs/`, or none.
         json: whether to print one JSON document.
         quiet: whether to print no progress and no log.
     """
 
-    out: Path | None = None
     json: bool = False
     quiet: bool = False
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Redirect stdout to stderr while a verb runs: stdout holds the result alone."""
+        """Redirect stdout to stderr while a job runs: stdout holds the result alone."""
         with contextlib.redirect_stdout(sys.stderr):
             yield
 
-    def folder(self, name: str) -> contextlib.AbstractContextManager[results.Pending]:
-        """Make a result folder, atomically; see `convscope.cli.core.results`.
+    def follow(self, job: Job) -> Document | None:
+        """Run a job to its end, and show its progress on stderr.
+
+        Ctrl-C stops the job wherever it comes, also between two steps: the job then saves what it has.
 
         Args:
-            name: what the result is, for a name under `runs/` without `--out`.
+            job: the job.
 
         Returns:
-            A context manager that gives the folder to fill.
+            Its document; None if it has none.
 
         Raises:
-            UsageError: on entering or leaving the block, the place is taken or cannot be written to.
+            Interrupted: it was stopped.
+            ConvscopeError: whatever it raises.
         """
-        signals.working()
-        return results.folder(self.out, name)
-
-    def progress(self, label: str, total: float | None = None) -> contextlib.AbstractContextManager[Progress]:
-        """Show progress on stderr: a bar on a terminal, lines elsewhere, nothing with `--quiet`.
-
-        Args:
-            label: what is done, in a few words.
-            total: amount of work in any unit; None if unknown.
-
-        Returns:
-            A context manager that gives the object to report to.
-        """
-        signals.working()
-        if self.quiet:
-            return contextlib.nullcontext(Silent())
-        return live(label, total) if _live() else plain(label, total)
+        with shown(job.recipe.verb, quiet=self.quiet) as bar:
+            while not job.ended:
+                try:
+                    step = next(job, None)
+                    if step is not None and step.message:
+                        bar.update(step.fraction, step.message)
+                except KeyboardInterrupt:
+                    if job.ended:
+                        raise
+                    job.cancel()
+        return job.document
 
     def log(self, text: str) -> None:
         """Print one line on stderr, none with `--quiet`.
@@ -85,29 +67,18 @@ class Shell:
         if not self.quiet:
             terminal.tell(printable(text))
 
-    def answer(self, document: dict[str, Any], shown: Callable[[], Any]) -> None:
+    def answer(self, document: Document, table: Callable[[Document], Any]) -> None:
         """Print a result: the document with `--json`, else its form for people.
-
-        If the document has no `out`, the verb has written no result of its own: `--out` then names a JSON
-        file, to which the document is written first.
 
         Args:
             document: JSON-ready.
-            shown: makes something that rich can print; called only without `--json`.
+            table: makes something of it that rich can print; called only without `--json`.
 
         Raises:
-            UsageError: the file of `--out` exists or cannot be written.
             OSError: stdout cannot be written.
         """
-        if self.out is not None and "out" not in document:
-            results.write_document(self.out, document)
-            document = {**document, "out": str(self.out)}
         if self.json:
-            terminal.answer(results.as_json(document))
+            terminal.answer(as_json(document))
         else:
-            terminal.answer_richly(shown(), [f"Saved {document['out']}"] if "out" in document else [])
-
-
-def _live() -> bool:
-    """Return whether a moving bar can be shown. FORCE_COLOR asks for colour, not for movement."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+            places = [f"Saved {document['out']}"] if "out" in document else []
+            terminal.answer_richly(table(document), places)

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.cli.verbs import VERBS
 from convscope.errors import UsageError
+from convscope.jobs.registry import JOBS
 
 
 def verb_of(words: Sequence[str]) -> str:
@@ -16,9 +16,9 @@ def verb_of(words: Sequence[str]) -> str:
         words: arguments of the command line.
 
     Returns:
-        A key of `VERBS`, of two words or one; empty if there is none.
+        A key of `JOBS`, of two words or one; empty if there is none.
     """
-    return next((verb for verb in (" ".join(words[:2]), *words[:1]) if verb in VERBS), "")
+    return next((verb for verb in (" ".join(words[:2]), *words[:1]) if verb in JOBS), "")
 
 
 def wants_json(words: Sequence[str]) -> bool:

@@ -107,7 +107,12 @@ def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress 
                 saved = time.monotonic()
             if stop and event.done < 1:
                 raise files.interrupted(event)
-            yield event
+            try:
+                yield event
+            except KeyboardInterrupt:  # thrown in by whoever runs this
+                files.store(weights=True)
+                if event.done < 1:
+                    raise files.interrupted(event) from None
 
 
 def train(

@@ -13,6 +13,7 @@ from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
 from convscope.graph.spec import Shape
+from convscope.nets.description import table
 from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net
 from convscope.nets.tracing.call_names import Call, Scope
@@ -20,11 +21,6 @@ from convscope.nets.tracing.tracer import observe
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-
-UNKNOWN = "not counted"
-"""Text in the column of multiply-accumulates where a kernel has no formula."""
-
-COLUMNS = ("layer", "kind", "output", "parameters", "MACs", "field", "stride")
 
 
 @dataclass(frozen=True)
@@ -57,14 +53,11 @@ class LayerInfo:
     @property
     def plumbing(self) -> bool:
         """Whether it only moves values: a foreign function without parameters and multiply-accumulates."""
-        return self.foreign and not self.parameters and not self.macs and not self.uncounted
+        return table.only_moves(self.to_json())
 
     def cells(self) -> tuple[str, ...]:
-        """Return the text of each of `COLUMNS`."""
-        shape = "×".join(map(str, self.output_shape))
-        parameters, macs = (f"{n:,}" if n else "" for n in (self.parameters, self.macs))
-        macs = " + ".join(filter(None, (macs, UNKNOWN if self.uncounted else "")))
-        return (self.name, self.kind, shape, parameters, macs, *_field_cells(self.field))
+        """Return the text of each of `table.COLUMNS`."""
+        return table.cells(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, JSON-ready.
@@ -121,20 +114,9 @@ class Description:
         names = {name for layer in self.layers for name in layer.uncounted}
         return tuple(sorted(names.union(self.unwatched)))
 
-    @property
-    def rows(self) -> tuple[LayerInfo, ...]:
-        """Layers that get a row in the table: all but those that only move values."""
-        return tuple(layer for layer in self.layers if not layer.plumbing)
-
     def summary(self) -> str:
         """Return one line with inputs, parameters and multiply-accumulates."""
-        inputs = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in self.inputs.items())
-        idle = f" ({self.idle:,} of them idle)" if self.idle else ""
-        aside = f" and {self.aside:,} of weights alone" if self.aside else ""
-        unknown = f"; {UNKNOWN}: {', '.join(self.uncounted)}" if self.uncounted else ""
-        return (
-            f"{self.name}: {inputs}; {self.parameters:,} parameters{idle}; {self.macs:,} MACs{aside}{unknown}"
-        )
+        return table.summary(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values, JSON-ready."""
@@ -151,23 +133,13 @@ class Description:
 
     def rich(self) -> "RenderableType":
         """Return a table for the terminal."""
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(caption=Text(self.summary()), header_style="bold", box=None, pad_edge=False)
-        for column in COLUMNS:
-            table.add_column(
-                column, justify="left" if column in COLUMNS[:2] else "right", no_wrap=column == "MACs"
-            )
-        for layer in self.rows:
-            table.add_row(*map(Text, layer.cells()))  # a name may hold brackets, which are no markup
-        return table
+        return table.description_table(self.to_json())
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         yield self.rich()
 
     def __str__(self) -> str:
-        rows = [COLUMNS, *(layer.cells() for layer in self.rows)]
+        rows = [table.COLUMNS, *table.rows(self.to_json())]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(_aligned(row, widths)).rstrip() for row in rows)
         return "\n".join((*lines, "", self.summary()))
@@ -177,10 +149,10 @@ class Description:
 
     def _html(self) -> Iterator[str]:
         yield '<table class="convscope-layers"><thead><tr>'
-        yield from (f"<th>{column}</th>" for column in COLUMNS)
+        yield from (f"<th>{column}</th>" for column in table.COLUMNS)
         yield "</tr></thead><tbody>"
-        for layer in self.rows:
-            cells = (f"<td>{html.escape(cell)}</td>" for cell in layer.cells())
+        for row in table.rows(self.to_json()):
+            cells = (f"<td>{html.escape(cell)}</td>" for cell in row)
             yield f"<tr>{''.join(cells)}</tr>"
         yield f"</tbody><caption>{html.escape(self.summary())}</caption></table>"
 
@@ -269,14 +241,6 @@ def _description(
             )
         )
     return Description(net.name, dict(graph.inputs), tuple(layers), whole, sum(sizes.values()), graph)
-
-
-def _field_cells(field: Field | None) -> tuple[str, str]:
-    if field is None or not field.axes:
-        return "", ""
-    if all(field.covers_all):
-        return "all", ""
-    return "×".join(map(str, field.size)), "×".join(f"{float(s):g}" for s in field.stride)
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:

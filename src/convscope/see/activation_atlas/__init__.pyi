@@ -1,3 +1,4 @@
+from .build import COLLECTED as COLLECTED
 from .build import Atlas as Atlas
 from .build import Cell as Cell
 from .build import CellExample as CellExample

@@ -19,15 +19,17 @@ from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import AtlasRecipe as Recipe
 from convscope.see.features.sampling import ActivationSample, iter_sample_activations
-from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.visualization.direction_images import (
     RenderConfig,
     RenderedDirections,
     iter_render_directions,
 )
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 
+COLLECTED = 0.2
+"""Estimated share of collecting activations in the duration of an atlas."""
 PER_CELL = 12
 """Number of vectors in a cell on average, where the grid is not given."""
 ATTRIBUTED = 12
@@ -102,6 +104,7 @@ class Atlas:
         vectors: number of activation vectors.
         placed: number of vectors that lie in the cells.
         layout: description of the layout.
+        sampled: number of images that the vectors are from.
         unmoved: indices of cells whose gradient was exactly 0 in every step: their images are the starting
             noise.
     """
@@ -113,27 +116,11 @@ class Atlas:
     vectors: int
     placed: int
     layout: str
+    sampled: int
     unmoved: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.cells)
-
-
-@dataclass(frozen=True, eq=False)
-class AtlasProgress:
-    """Progress of an atlas.
-
-    Attributes:
-        done: fraction of the work done, from 0 to 1.
-        note: a description of the current work.
-        atlas: builds the atlas so far; None until images are synthesised.
-        pictures: number of images whose activations have been collected, while that goes on; then 0.
-    """
-
-    done: float
-    note: str
-    atlas: Callable[[], Atlas] | None = None
-    pictures: int = 0
 
 
 def atlas(net: Net, layer: str, data: LabelledImages, **recipe: object) -> Atlas:
@@ -159,15 +146,12 @@ def atlas(net: Net, layer: str, data: LabelledImages, **recipe: object) -> Atlas
     """
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
     with frozen(net.module):
-        finished = last_result(iter_atlas(net, data, wanted), "an atlas").atlas
-    if finished is None:
-        raise UsageError("pictures", received="none")
-    return finished()
+        return last_result(iter_atlas(net, data, wanted), "an atlas")
 
 
 def iter_atlas(
     net: Net, data: LabelledImages, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
-) -> Iterator[AtlasProgress]:
+) -> Iterator[Progress[Atlas | None]]:
     """Run `atlas`, yielding after each batch of images and each step of the synthetic images.
 
     The iterator can be closed at any time; the cells that are finished by then stay available. Weights should
@@ -181,7 +165,8 @@ def iter_atlas(
             and the atlas is made from those there are.
 
     Yields:
-        The progress; from the first synthesis step on with the atlas so far.
+        The progress with the atlas so far, None until the first synthesis step. Up to a fraction of
+        `COLLECTED` activations are collected.
 
     Raises:
         PlaceError: the layer is not in this network.
@@ -193,28 +178,27 @@ def iter_atlas(
     place = resolve(net, recipe.layer).layer_only
     if recipe.steps:
         check_reached(net, [place], net.example() if len(net.input_specs) == 1 else net.example()[0])
-    vectors = None
+    sample: Callable[[], ActivationSample] | None = None
     for step in iter_sample_activations(
         net, data, place, most=recipe.images, each=recipe.per_image, seed=recipe.seed, enough=enough
     ):
-        note = f"{step.done:,} of {step.total:,} pictures"
-        yield AtlasProgress(0.2 * step.done / step.total, note, pictures=step.done)
-        vectors = step.vectors
-    if vectors is None:
+        yield Progress(COLLECTED * step.fraction, step.message, lambda: None)
+        sample = step.result
+    if sample is None:
         raise UsageError("pictures", received="none")
+    vectors = sample()
     require_finite(vectors.values, [f"picture {n}" for n in vectors.images.tolist()], "activations")
-    yield AtlasProgress(0.2, f"laying out {len(vectors):,} vectors")
+    yield Progress(COLLECTED, f"laying out {len(vectors):,} vectors", lambda: None)
     plan = _plan(net, data, vectors, recipe)
     for share in _attribute_classes(net, data, plan):
-        yield AtlasProgress(0.25 + 0.15 * share, f"attributing {len(plan.cells)} cells to classes")
+        yield Progress(0.25 + 0.15 * share, f"attributing {len(plan.cells)} cells to classes", lambda: None)
     pencil = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
-    for rendered in iter_render_directions(
+    for step in iter_render_directions(
         net, place, torch.stack([cell.direction for cell in plan.cells]), pencil
     ):
-        note = f"{len(rendered.images)} of {len(plan.cells)} cells"
-        yield AtlasProgress(0.4 + 0.6 * rendered.done, note, lambda rendered=rendered: plan.atlas(rendered))
+        yield Progress(0.4 + 0.6 * step.fraction, step.message, lambda step=step: plan.atlas(step.result()))
 
 
 @dataclass(eq=False)
@@ -239,6 +223,7 @@ class _Plan:
             len(self.vectors),
             placed,
             self.layout,
+            len(self.vectors.images.unique()),
             rendered.unmoved,
         )
 

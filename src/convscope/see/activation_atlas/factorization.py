@@ -15,13 +15,13 @@ from convscope.nets import Net, frozen, resolve
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
 from convscope.see.features.recording import record_float32
-from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.visualization.direction_images import (
     RenderConfig,
     RenderedDirections,
     iter_render_directions,
 )
+from convscope.system.progress import Progress, last_result
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +54,6 @@ class Factors:
         return len(self.directions)
 
 
-@dataclass(frozen=True, eq=False)
-class FactorsProgress:
-    """Progress of the synthetic images of the factors.
-
-    Attributes:
-        done: fraction of the work done, from 0 to 1.
-        factors: the factors, with the images so far.
-    """
-
-    done: float
-    factors: Factors
-
-
 def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
     """Factorise a layer's activations for some images (NMF), and synthesise an image for each factor.
 
@@ -87,10 +74,10 @@ def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
     """
     wanted = Recipe.parse({"net": net.name, "images": ["..."], "layer": layer, **recipe})
     with frozen(net.module):
-        return last_result(iter_factors(net, images, wanted), "a factorisation").factors
+        return last_result(iter_factors(net, images, wanted), "a factorisation")
 
 
-def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsProgress]:
+def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Progress[Factors]]:
     """Run `factors`, yielding after each step of the synthetic images.
 
     The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
@@ -101,7 +88,7 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
         recipe: layer and settings.
 
     Yields:
-        The factors, with the images so far.
+        The progress with the factors, and their images so far.
 
     Raises:
         PlaceError: the layer is not in this network.
@@ -120,21 +107,15 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[FactorsPr
     pencil = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
-    rendered: RenderedDirections
-    for rendered in iter_render_directions(net, place, directions, pencil):
-        yield FactorsProgress(
-            rendered.done,
-            Factors(
-                str(place),
-                maps,
-                directions,
-                amounts / amounts.sum(),
-                explained,
-                clipped,
-                rendered.images,
-                rendered.unmoved,
-            ),
+
+    def collect(rendered: RenderedDirections) -> Factors:
+        shares = amounts / amounts.sum()
+        return Factors(
+            str(place), maps, directions, shares, explained, clipped, rendered.images, rendered.unmoved
         )
+
+    for step in iter_render_directions(net, place, directions, pencil):
+        yield Progress(step.fraction, step.message, lambda step=step: collect(step.result()))
 
 
 def factorize(

@@ -18,7 +18,10 @@ from convscope.see.attribution.metrics.faithfulness import Faithfulness, iter_me
 from convscope.see.attribution.metrics.pointing_game import Boxes
 from convscope.see.attribution.registry import get_method as method_named
 from convscope.see.attribution.target import AttributionTask, Target, make_task
-from convscope.see.iteration import last_result
+from convscope.system.progress import Progress, last_result
+
+METHOD_SHARE = 0.4
+"""Estimated share of the method in the duration of an explanation with metrics."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +85,6 @@ class Explanation:
         return self.heatmaps[0]
 
 
-@dataclass(frozen=True, eq=False)
-class AttributionProgress:
-    """State of a running explanation, which is usable at any time.
-
-    `share` is the finished share (0 to 1) of the current `stage`: `attributing`, then one stage for each
-    group of metrics.
-    """
-
-    stage: str
-    share: float
-    explanation: Explanation
-
-
 def explain(
     net: Net,
     image: Tensor | Sequence[Tensor],
@@ -135,7 +125,7 @@ def explain(
     """
     question = make_task(net, image, target)
     chosen = method_named(method, **settings)
-    return last_result(iter_explain(question, chosen, checks=checks, boxes=boxes), chosen.title).explanation
+    return last_result(iter_explain(question, chosen, checks=checks, boxes=boxes), chosen.title)
 
 
 def iter_explain(
@@ -144,7 +134,7 @@ def iter_explain(
     *,
     checks: Sequence[str] = (),
     boxes: Boxes = (),
-) -> Iterator[AttributionProgress]:
+) -> Iterator[Progress[Explanation]]:
     """Run a method step by step, then the metrics, and yield the explanation so far after each step.
 
     The caller may stop between steps: between them the network is as it was, and no context is active.
@@ -156,21 +146,23 @@ def iter_explain(
         boxes: for each row the boxes for the pointing game; see `explain`.
 
     Yields:
-        The stage, its finished share, and the explanation so far; the last one is complete.
+        The progress with the explanation so far. Its message is the stage: `attributing`, then one for each
+        group of metrics.
 
     Raises:
         UsageError: the method does not suit this network, a check does not exist, or boxes do not fit.
     """
     made: Explanation | None = None
+    length = METHOD_SHARE if checks or boxes else 1.0
     with retain_heap():
         for part, seconds in _timed(question, method):
             made = Explanation(method, question, part.attributions, seconds, part.share, layer=part.layer)
-            yield AttributionProgress("attributing", part.share, made)
+            yield Progress(length * part.share, "attributing", lambda made=made: made)
         if made is not None and (checks or boxes):
             steps = iter_metrics(question, method, made.attributions, checks, boxes)
-            for stage, share, found in stepped(steps, _passes):
-                made = replace(made, faithfulness=found)
-                yield AttributionProgress(stage, share, made)
+            for step in stepped(steps, _passes):
+                made = replace(made, faithfulness=step.result())
+                yield Progress(length + (1 - length) * step.fraction, step.message, lambda made=made: made)
 
 
 @contextmanager

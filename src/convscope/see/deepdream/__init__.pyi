@@ -1,4 +1,3 @@
-from .deepdream import DreamProgress as DreamProgress
 from .deepdream import DreamResult as DreamResult
 from .deepdream import Octave as Octave
 from .deepdream import dream as dream

@@ -8,8 +8,8 @@ Source: Mordvintsev, Olah and Tyka 2015, "Inceptionism"; their notebook's steps 
 absolute gradient), ten at each of four sizes, 1.4 apart, moved by up to 32 pixels.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -23,7 +23,6 @@ from convscope.nets.inference.memory import retain_heap
 from convscope.see.deepdream import objectives, pyramid
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
-from convscope.see.iteration import last_result
 from convscope.see.optimize.execution import fastest_precision
 from convscope.see.optimize.image_params.base import ImageParameterization
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
@@ -32,6 +31,7 @@ from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_tiles
 from convscope.see.optimize.tiling.memory import tiles_for_budget
 from convscope.see.optimize.transforms import Transform
+from convscope.system.progress import Progress, last_result
 
 SHADES = 255
 """The learning rate is given in units of 1/255 of the value range, as in the notebook."""
@@ -84,30 +84,8 @@ class DreamResult:
     recipe: DreamRecipe
 
 
-@dataclass(frozen=True, eq=False)
-class DreamProgress:
-    """The state after one step of a dream.
-
-    Attributes:
-        octave: index of the size, from 0.
-        step: number of updates at this size.
-        done: fraction of the work done, from 0 to 1, over all sizes and frames.
-        score: the objective under this step's random shift, a tensor on its device.
-        frame: index of the zoom's frame, from 0.
-        whole: whether this is the last step of the frame.
-    """
-
-    octave: int
-    step: int
-    done: float
-    score: Tensor
-    frame: int
-    whole: bool
-    _run: "_DeepDream" = field(repr=False)
-
-    def result(self) -> DreamResult:
-        """Return the image so far at its full size; call it before the next step."""
-        return self._run.result()
+OnFrame = Callable[[int, DreamResult], None]
+"""Called with the number and the result of a frame."""
 
 
 def dream(
@@ -142,12 +120,18 @@ def dream(
     """
     wanted = DreamRecipe.parse({"photo": "", "net": net.name, "layer": list(layers), **recipe})
     with frozen(net.module):
-        return last_result(iter_dream(net, photo, wanted, guide=guide, mask=mask), "a dream").result()
+        return last_result(iter_dream(net, photo, wanted, guide=guide, mask=mask), "a dream")
 
 
 def iter_dream(
-    net: Net, photo: Tensor, recipe: DreamRecipe, *, guide: Tensor | None = None, mask: Tensor | None = None
-) -> Iterator[DreamProgress]:
+    net: Net,
+    photo: Tensor,
+    recipe: DreamRecipe,
+    *,
+    guide: Tensor | None = None,
+    mask: Tensor | None = None,
+    watch: OnFrame | None = None,
+) -> Iterator[Progress[DreamResult]]:
     """Run `dream`, yielding after each step.
 
     The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
@@ -158,9 +142,12 @@ def iter_dream(
         recipe: layers and settings.
         guide: an image whose activation vectors are matched, as in `dream`.
         mask: `[h w]` in [0, 1]: where the image may change.
+        watch: called with the number and the result of each finished frame of the zoom; frame 0 is the image
+            itself.
 
     Yields:
-        The state after each step, from the smallest size to the image's own, then frame by frame of the zoom.
+        The progress with the image so far at its full size, from the smallest size to the image's own, then
+        frame by frame of the zoom.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -169,7 +156,7 @@ def iter_dream(
         DataError: the mask has other proportions than the image, or is 0 everywhere.
         ConvscopeError: the score or the image is NaN or infinite.
     """
-    run = _DeepDream(net, photo, recipe, guide, mask)
+    run = _DeepDream(net, photo, recipe, guide, mask, watch)
     with retain_heap():
         yield from run.run()
 
@@ -178,8 +165,15 @@ class _DeepDream:
     """An image, and the state of its dream."""
 
     def __init__(
-        self, net: Net, photo: Tensor, recipe: DreamRecipe, guide: Tensor | None, mask: Tensor | None
+        self,
+        net: Net,
+        photo: Tensor,
+        recipe: DreamRecipe,
+        guide: Tensor | None,
+        mask: Tensor | None,
+        watch: OnFrame | None,
     ) -> None:
+        self.watch = watch
         self.spec = _require_trained(net, recipe).input_spec
         self.original = self.photo = _single(net, photo)
         self.layers = list(recipe.layer) or [objectives.default_layer(net)]
@@ -208,7 +202,7 @@ class _DeepDream:
             memory_format=recipe.memory_format,
         )
 
-    def run(self) -> Iterator[DreamProgress]:
+    def run(self) -> Iterator[Progress[DreamResult]]:
         """Run all sizes, then the frames of the zoom."""
         recipe = self.recipe
         total = len(self.sizes) * recipe.steps + recipe.zoom * recipe.zoom_steps
@@ -220,20 +214,22 @@ class _DeepDream:
 
     def _optimize_sizes(
         self, sizes: list[tuple[int, int]], steps: int, frame: int, counted: tuple[int, int]
-    ) -> Iterator[DreamProgress]:
+    ) -> Iterator[Progress[DreamResult]]:
         """Run the steps of the given sizes, from coarse to fine, starting from the current original."""
         detail = None
         for number, size in enumerate(sizes):
             self.base = self._resized(self.original, size)
             start = self.base if detail is None else self.base + self._resized(detail, size)
             start = start.clamp(*self.spec.value_range)
-            for index, score in self._optimize_size(start, steps, watched=frame == 0):
-                done = (counted[0] + number * steps + index) / max(counted[1], 1)
-                whole = number == len(sizes) - 1 and index == steps
-                yield DreamProgress(number, index, done, score, frame, whole, self)
+            for index in self._optimize_size(start, steps, watched=frame == 0):
+                if self.watch is not None and number == len(sizes) - 1 and index == steps:
+                    self.watch(frame, self.result())
+                fraction = (counted[0] + number * steps + index) / counted[1] if counted[1] else 1.0
+                words = f"frame {frame}, " if frame else ""
+                yield Progress(fraction, f"{words}octave {number + 1}, step {index}", self.result)
             detail = self.now - self.base
 
-    def _optimize_size(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[tuple[int, Tensor]]:
+    def _optimize_size(self, start: Tensor, steps: int, *, watched: bool) -> Iterator[int]:
         """Run the steps at one size; `watched` also evaluates the clean image before and after."""
         goal = self._goal(start)
         padded = pyramid.WRAP * 2 if self.recipe.seamless else 0
@@ -264,7 +260,7 @@ class _DeepDream:
                         steps > 0 and not bool(step.changed.any()),
                     )
                 )
-            yield step.index, step.scores[0]
+            yield step.index
 
     def _resized(self, image: Tensor, size: tuple[int, int]) -> Tensor:
         return pyramid.resized(image, size, around=self.recipe.seamless)

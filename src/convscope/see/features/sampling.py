@@ -11,6 +11,7 @@ from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.recording import record_float32
+from convscope.system.progress import Progress
 from convscope.worlds.dataset import LabelledImages, scaled
 
 RIM = 5
@@ -37,21 +38,6 @@ class ActivationSample:
         return len(self.values)
 
 
-@dataclass(frozen=True, eq=False)
-class SamplingProgress:
-    """Progress of `iter_sample_activations`; `vectors` is set in the last one only.
-
-    Attributes:
-        done: images that were run.
-        total: images that were drawn.
-        vectors: the sample, once it is complete.
-    """
-
-    done: int
-    total: int
-    vectors: ActivationSample | None = None
-
-
 def iter_sample_activations(
     net: Net,
     samples: LabelledImages,
@@ -62,7 +48,7 @@ def iter_sample_activations(
     seed: int = 0,
     memory: int = MEMORY,
     enough: Callable[[], bool] = lambda: False,
-) -> Iterator[SamplingProgress]:
+) -> Iterator[Progress[ActivationSample]]:
     """Sample `each` activation vectors at random positions of every image, in one pass over the data.
 
     Each forward pass ends after the layer. What is held is `memory` bytes of activations and the vectors
@@ -81,7 +67,7 @@ def iter_sample_activations(
         enough: called after each batch; no further batch is run once it returns True.
 
     Yields:
-        The number of images done after each batch; the last also holds the vectors.
+        The progress with the sample so far, after each batch.
 
     Raises:
         UsageError: there are no samples, or the network has several inputs.
@@ -95,6 +81,13 @@ def iter_sample_activations(
     extent = _extent(net, place)
     positions = _positions(extent, len(chosen), each, generator)
     found: list[Tensor] = []
+
+    def collect() -> ActivationSample:
+        values = torch.cat(found)
+        order = chosen[: len(values)].argsort()
+        images = chosen[order].repeat_interleave(positions.shape[1])
+        return ActivationSample(values[order].flatten(0, 1), images, positions[order].flatten(0, 1), extent)
+
     size, total, done = batch_size_for(net, [place], memory, most=32), len(chosen), 0
     while done < total and not (done and enough()):
         part = slice(done, min(done + size, total))
@@ -102,12 +95,9 @@ def iter_sample_activations(
             act = record_float32(net, scaled(samples.pixels(chosen[part]), net.input_spec), [place])[place]
         found.append(_gather_vectors(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
         done = part.stop
-        if done < total:
-            yield SamplingProgress(done, total)
-    order = chosen[:done].argsort()
-    images = chosen[order].repeat_interleave(positions.shape[1])
-    values, places = torch.cat(found)[order].flatten(0, 1), positions[order].flatten(0, 1)
-    yield SamplingProgress(done, total, ActivationSample(values, images, places, extent))
+        yield Progress(done / total, f"{done:,} of {total:,} pictures", collect)
+    if done < total:
+        yield Progress(1.0, f"{done:,} of {total:,} pictures", collect)
 
 
 def _extent(net: Net, place: LayerAddress) -> tuple[int, ...]:

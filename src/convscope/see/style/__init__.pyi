@@ -4,7 +4,6 @@ from .problem import StyleProblem as StyleProblem
 from .problem import checked as checked
 from .problem import resized as resized
 from .recipe import StyleRecipe as StyleRecipe
-from .transfer import StyleProgress as StyleProgress
 from .transfer import StyleResult as StyleResult
 from .transfer import iter_style_transfer as iter_style_transfer
 from .transfer import style_transfer as style_transfer

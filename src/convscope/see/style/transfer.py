@@ -7,8 +7,9 @@ Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional 
 scales: Gatys et al. 2017, arXiv:1611.07865, section 6.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Float
@@ -20,7 +21,6 @@ from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap, trim_heap, used_bytes
 from convscope.see.features.recording import record_float32
-from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import ImageParameterization, noise
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
@@ -32,6 +32,7 @@ from convscope.see.style import color
 from convscope.see.style.precision import choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
+from convscope.system.progress import Progress, last_result
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
 """Default learning rate by optimizer."""
@@ -43,6 +44,24 @@ EXACT = 0.25
 """Share of the finest scale's steps that are taken in float32, where the others are not."""
 
 
+@dataclass(frozen=True)
+class StyleLosses:
+    """How far an image is from the content of one image and the style of others.
+
+    Attributes:
+        style: style loss by layer, relative to the energy of the target Gram matrices: 0 is a perfect match,
+            1 is the loss of an image without any activation.
+        style_of_content: the same for the content image.
+        values: content loss by layer, relative to the energy of the content's activations.
+        score: the objective that was maximised, in float32.
+    """
+
+    style: dict[str, float]
+    style_of_content: dict[str, float]
+    values: dict[str, float]
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class StyleResult:
     """The result of a style transfer.
@@ -50,59 +69,27 @@ class StyleResult:
     Attributes:
         image: `[3 h w]`, values from 0 to 1.
         content: the content image, at the same size.
-        style: style loss by layer, relative to the energy of the target Gram matrices: 0 is a perfect match,
-            1 is the loss of an image without any activation.
-        style_of_content: the same for the content image.
-        values: content loss by layer, relative to the energy of the content's activations.
-        score: the objective that was maximised, in float32.
         steps: number of updates at each scale.
         sizes: height and width at each scale.
         layers: names of the style and content layers, and how they were chosen.
         settled: the recipe with every automatic choice replaced by its value.
+        measure: computes the losses of the image, in several forward passes.
         unmoved: whether the network's gradient was exactly 0 in every step, so that no style was transferred.
     """
 
     image: Float[Tensor, "3 h w"]
     content: Float[Tensor, "3 h w"]
-    style: dict[str, float]
-    style_of_content: dict[str, float]
-    values: dict[str, float]
-    score: float
     steps: tuple[int, ...]
     sizes: tuple[tuple[int, int], ...]
     layers: dict[str, object]
     settled: StyleRecipe
+    measure: Callable[[], StyleLosses]
     unmoved: bool = False
 
-
-@dataclass(frozen=True, eq=False)
-class StyleProgress:
-    """The state after one step; `image()` returns the image so far, `result()` also its losses.
-
-    Attributes:
-        scale: index of the scale, 0 for the coarsest.
-        size: height and width at this scale.
-        step: number of updates at this scale.
-        steps: updates that this scale takes in all.
-        score: best objective at this scale.
-        done: fraction of the work done, from 0 to 1, weighted by the number of pixels.
-    """
-
-    scale: int
-    size: tuple[int, int]
-    step: int
-    steps: int
-    score: float
-    done: float
-    _run: "_Run"
-
-    def image(self) -> Float[Tensor, "3 h w"]:
-        """Return the best image so far, at the result's size, in [0, 1]."""
-        return self._run.image()
-
-    def result(self) -> StyleResult:
-        """Return the best image so far with its losses; takes a forward pass."""
-        return self._run.result()
+    @cached_property
+    def losses(self) -> StyleLosses:
+        """The losses of the image in each layer, computed when they are first read."""
+        return self.measure()
 
 
 class _Run:
@@ -159,23 +146,14 @@ class _Run:
         return image
 
     def result(self) -> StyleResult:
-        """Return the best image so far with its losses in each layer."""
+        """Return the best image so far; its losses are computed when they are read."""
         scale_objective = self.scale_objective
         if scale_objective is None or self.best is None:
             raise UsageError("a picture that was begun", received="no step yet")
-        low, high = self.problem.net.input_spec.value_range
-        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
-        with torch.no_grad():
-            here, before = decode(self.best), decode(scale_objective.content)
-        style = self._shares(scale_objective.style, here)
         layers = self.problem.layers
         return StyleResult(
             self.image(),
             resized(self.problem.picture[None].cpu(), self.sizes[-1])[0],
-            style,
-            self._shares(scale_objective.style, before),
-            self._shares(scale_objective.values, here),
-            self._shares({"goal": scale_objective.goal}, here)["goal"],
             tuple(self.counts),
             self.sizes,
             {
@@ -184,7 +162,21 @@ class _Run:
                 "how": layers.how,
             },
             self.recipe.model_copy(update={"precision": self.precision or self.recipe.precision}),
+            partial(self._losses, scale_objective, self.best),
             not self.changed and sum(self.counts) > 0,
+        )
+
+    def _losses(self, scale_objective: ScaleObjective, best: Tensor) -> StyleLosses:
+        """Return the losses of parameters of one scale in each layer."""
+        low, high = self.problem.net.input_spec.value_range
+        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
+        with torch.no_grad():
+            here, before = decode(best), decode(scale_objective.content)
+        return StyleLosses(
+            self._shares(scale_objective.style, here),
+            self._shares(scale_objective.style, before),
+            self._shares(scale_objective.values, here),
+            self._shares({"goal": scale_objective.goal}, here)["goal"],
         )
 
     def _shares(self, parts: dict[str, Objective], image: Tensor) -> dict[str, float]:
@@ -267,10 +259,10 @@ def style_transfer(
     wanted = StyleRecipe.parse({**names, **recipe})
     problem = StyleProblem(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
     with frozen(net.module):
-        return last_result(iter_style_transfer(problem), "a painting").result()
+        return last_result(iter_style_transfer(problem), "a painting")
 
 
-def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
+def iter_style_transfer(easel: StyleProblem) -> Iterator[Progress[StyleResult]]:
     """Run a style transfer, yielding after each step.
 
     The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
@@ -279,7 +271,7 @@ def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
         easel: images, layers and settings.
 
     Yields:
-        The state after each step, from the coarsest scale to the finest.
+        The progress with the best image so far at the result's size, from the coarsest scale to the finest.
 
     Raises:
         UsageError: a layer has no gradient with respect to the image.
@@ -294,9 +286,11 @@ def iter_style_transfer(easel: StyleProblem) -> Iterator[StyleProgress]:
             run.score = float("-inf")
             last = scale == len(easel.sizes) - 1
             for step in _optimize_scale(run, scale_objective, scale, last):
-                here = pixels[scale] * step / max(recipe.steps_at(scale), 1)
-                done = (sum(pixels[:scale]) + here) / max(sum(pixels), 1)
-                yield StyleProgress(scale, size, step, recipe.steps_at(scale), run.score, done, run)
+                steps = recipe.steps_at(scale)
+                here = sum(pixels[:scale]) + pixels[scale] * step / max(steps, 1)
+                fraction = here / sum(pixels) if sum(pixels) else 1.0
+                words = f"{size[1]}x{size[0]}, step {step} of {steps}, score {run.score:.4g}"
+                yield Progress(fraction, words, run.result)
 
 
 def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last: bool) -> Iterator[int]:

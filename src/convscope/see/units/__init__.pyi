@@ -1,7 +1,6 @@
 from .health import LayerHealth as LayerHealth
 from .health import layer_health as layer_health
 from .index import storage as storage
-from .index.build import IndexingProgress as IndexingProgress
 from .index.build import index_units as index_units
 from .index.build import iter_index_units as iter_index_units
 from .index.distributed import ProcessShard as ProcessShard
@@ -9,6 +8,7 @@ from .index.distributed import shard_from_env as shard_from_env
 from .index.unit_index import UnitIndex as UnitIndex
 from .recipe import UnitRecipe as UnitRecipe
 from .recipe import UnitsRecipe as UnitsRecipe
+from .report import INDEXING as INDEXING
 from .report import Patch as Patch
 from .report import UnitReport as UnitReport
 from .report import iter_unit_report as iter_unit_report

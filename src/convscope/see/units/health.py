@@ -9,9 +9,9 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net
-from convscope.see.iteration import last_result
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
+from convscope.system.progress import last_result
 from convscope.worlds.dataset import LabelledImages
 
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -103,7 +103,7 @@ def layer_health(
         sums.setdefault(number, _Products()).add(spread_positions(act))
 
     steps = iter_index_units(net, samples, places, k=1, batch=batch, watch=watch)
-    index, modules = last_result(steps, "an index of units").index(), dict(net.module.named_modules())
+    index, modules = last_result(steps, "an index of units"), dict(net.module.named_modules())
     return tuple(
         _health(index, layer.place, sums.get(i), modules.get(LayerAddress.parse(layer.place).layer))
         for i, layer in enumerate(index.layers)

@@ -1,7 +1,8 @@
 """Report on one unit: synthetic images, extreme real images, statistics and receptive fields."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,16 +15,18 @@ from convscope.nets import LayerAddress, Net, frozen, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
 from convscope.see.features.recording import record_float32
-from convscope.see.iteration import last_result
 from convscope.see.units.index import storage
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import Example, UnitIndex, UnitStatistics
 from convscope.see.visualization.recipe import VisualizeRecipe
-from convscope.see.visualization.visualization import VisualizationProgress, iter_visualize
+from convscope.see.visualization.visualization import Visualization, iter_visualize
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 
 MEASURED = 24
 """Number of images for the effective receptive field: the top ones, then the data's first."""
+INDEXING = 0.4
+"""Estimated share of indexing in the duration of a report that has no index."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,21 +96,6 @@ class UnitReport:
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class UnitReportProgress:
-    """Progress of a report.
-
-    Attributes:
-        done: fraction of the work done, from 0 to 1.
-        note: a description of the current work.
-        so_far: builds the report as it is now; None until all images have passed. The last one is complete.
-    """
-
-    done: float
-    note: str
-    so_far: Callable[[], UnitReport] | None = None
-
-
 def unit_report(
     net: Net,
     place: str | LayerAddress,
@@ -139,12 +127,8 @@ def unit_report(
             has no gradient with respect to the image.
         ConvscopeError: the unit's values are NaN or infinite.
     """
-    last = last_result(
-        iter_unit_report(net, place, data, index=index, top_k=top_k, steps=steps, seed=seed), "a portrait"
-    )
-    if last.so_far is None:
-        raise UsageError("one unit")
-    return last.so_far()
+    steps_of = iter_unit_report(net, place, data, index=index, top_k=top_k, steps=steps, seed=seed)
+    return last_result(steps_of, "a report on a unit")
 
 
 def iter_unit_report(
@@ -157,7 +141,7 @@ def iter_unit_report(
     batch: int | None = None,
     steps: int = 256,
     seed: int = 0,
-) -> Iterator[UnitReportProgress]:
+) -> Iterator[Progress[UnitReport | None]]:
     """Run `unit_report`, yielding after each batch of images and each step of the synthetic images.
 
     The iterator can be closed at any time.
@@ -174,7 +158,7 @@ def iter_unit_report(
         seed: seed of the synthetic images.
 
     Yields:
-        The progress, with the report so far once the index is known.
+        The progress with the report so far; None until the index is known.
 
     Raises:
         PlaceError: there is no such unit.
@@ -186,18 +170,18 @@ def iter_unit_report(
     found = known_index(net, data, wanted, top_k) if index is None else _holding(index, wanted)
     if found is None:
         for step in iter_index_units(net, data, [wanted.layer_only], k=top_k, batch=batch):
-            yield UnitReportProgress(0.4 * step.done / step.total, f"{step.done:,} of {step.total:,} images")
-            found = step.index()
+            yield Progress(INDEXING * step.fraction, step.message, lambda: None)
+            found = step.result()
     if found is None:
         raise UsageError("samples", received="none")
     entry = found.entry(wanted, top_k)
     with frozen(net.module):
         runs = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
         for maximizing, minimizing in zip(*runs, strict=True):
-            yield UnitReportProgress(
-                0.4 + 0.6 * maximizing[0] / max(steps, 1),
-                f"step {maximizing[0]} of {steps}",
-                lambda up=maximizing[1], down=minimizing[1]: _report(
+            yield Progress(
+                INDEXING + (1 - INDEXING) * maximizing.fraction,
+                maximizing.message.partition(",")[0],
+                lambda up=maximizing.result, down=minimizing.result: _report(
                     net, data, wanted, entry, (up(), down())
                 ),
             )
@@ -205,8 +189,8 @@ def iter_unit_report(
 
 def _synthesize(
     net: Net, place: LayerAddress, steps: int, seed: int, *, negative: bool
-) -> Iterator[tuple[int, Callable[[], SyntheticImage]]]:
-    """Optimise an image for the unit; yield each step's number and a function that returns the image."""
+) -> Iterator[Progress[SyntheticImage]]:
+    """Optimise an image for the unit."""
     recipe = VisualizeRecipe.parse(
         {
             "net": net.name,
@@ -218,14 +202,14 @@ def _synthesize(
         }
     )
 
-    def made(step: VisualizationProgress) -> SyntheticImage:
-        shown = step.visualization()
+    def made(step: Progress[Visualization]) -> SyntheticImage:
+        shown = step.result()
         return SyntheticImage(
             shown.images[0], _extreme_value(net, shown.images, place, negative), bool(shown.silent)
         )
 
     for step in iter_visualize(net, recipe):
-        yield step.step, lambda step=step: made(step)
+        yield Progress(step.fraction, step.message, partial(made, step))
 
 
 def _report(

@@ -19,7 +19,6 @@ from .reconstruction import invert as invert
 from .reconstruction import iter_reconstruct as iter_reconstruct
 from .runner import VisualizationRun as VisualizationRun
 from .visualization import Visualization as Visualization
-from .visualization import VisualizationProgress as VisualizationProgress
 from .visualization import clean_scores as clean_scores
 from .visualization import iter_visualize as iter_visualize
 from .visualization import visualize as visualize

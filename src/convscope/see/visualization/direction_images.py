@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from convscope.see.optimize.objectives.activations import direction
 from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Transform, Warp, single_warp
 from convscope.see.visualization.visualization import seed_of
+from convscope.system.progress import Progress
 
 SIDE = 112
 """Default side of a rendered image in pixels: enough for an icon."""
@@ -50,15 +52,13 @@ class RenderedDirections:
     """Images so far, `[n c ...]` in the spec's value range; the last batch may be unfinished."""
 
     images: Float[Tensor, "n *shape"]
-    done: float
-    """Fraction of the work that is done, from 0 to 1."""
     unmoved: tuple[int, ...] = ()
     """Indices of directions whose gradient was 0 in every step: their images are the starting noise."""
 
 
 def iter_render_directions(
     net: Net, place: LayerAddress, vectors: Float[Tensor, "n c"], pencil: RenderConfig
-) -> Iterator[RenderedDirections]:
+) -> Iterator[Progress[RenderedDirections]]:
     """Synthesise an image for each direction by gradient ascent, in batches, yielding after each step.
 
     Directions are normalised to length 1. An image depends on its own direction and index only, not on the
@@ -71,7 +71,7 @@ def iter_render_directions(
         pencil: settings of the optimisation.
 
     Yields:
-        The images so far, the fraction of the work done, and which images were never updated.
+        The progress with the images so far, and which of them were never updated.
 
     Raises:
         UsageError: the layer has no gradient with respect to the image (with steps above 0).
@@ -104,11 +104,18 @@ def iter_render_directions(
             share = step.index / max(pencil.steps, 1)
             if step.index == pencil.steps > 0:
                 here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
-            done = (first + len(part) * share) / len(directions)
-            yield RenderedDirections(torch.cat([*finished, images]), done, (*still, *here))
+            yield Progress(
+                (first + len(part) * share) / len(directions),
+                f"{first + len(part)} of {len(directions)} images",
+                partial(_rendered, [*finished, images], (*still, *here)),
+            )
         if images is not None:
             finished.append(images)
             still += here
+
+
+def _rendered(images: list[Tensor], unmoved: tuple[int, ...]) -> RenderedDirections:
+    return RenderedDirections(torch.cat(images), unmoved)
 
 
 def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Reconstruct an image from the activations of single layers: caricatures and feature inversion."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,6 @@ from convscope.nets import LayerAddress, Net, frozen, layer_shapes, resolve
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
-from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
@@ -20,6 +20,7 @@ from convscope.see.optimize.objectives.feature_matching import dot_cosine_match,
 from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
+from convscope.system.progress import Progress, last_result
 
 SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
@@ -54,23 +55,6 @@ class Reconstruction:
         return len(self.layers)
 
 
-@dataclass(frozen=True, eq=False)
-class ReconstructionProgress:
-    """The state after one step for one layer; `reconstruction()` returns all images so far.
-
-    Attributes:
-        layer: the layer that is under way.
-        step: number of updates for this layer.
-        done: fraction of the work done, from 0 to 1, over all layers.
-        reconstruction: builds the result of the finished layers and the current one.
-    """
-
-    layer: str
-    step: int
-    done: float
-    reconstruction: Callable[[], Reconstruction]
-
-
 def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
     """Synthesise images that exaggerate the features a layer detects in an image.
 
@@ -94,7 +78,7 @@ def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Recon
     """
     wanted = CaricatureRecipe.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
-        return last_result(iter_reconstruct(net, image, wanted), "an inversion").reconstruction()
+        return last_result(iter_reconstruct(net, image, wanted), "an inversion")
 
 
 def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
@@ -120,12 +104,12 @@ def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstru
     """
     wanted = InvertRecipe.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
     with frozen(net.module):
-        return last_result(iter_reconstruct(net, image, wanted), "an inversion").reconstruction()
+        return last_result(iter_reconstruct(net, image, wanted), "an inversion")
 
 
 def iter_reconstruct(
     net: Net, image: Tensor, recipe: CaricatureRecipe | InvertRecipe
-) -> Iterator[ReconstructionProgress]:
+) -> Iterator[Progress[Reconstruction]]:
     """Run `caricature` or `invert`, one layer after another, yielding after each step.
 
     The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
@@ -136,7 +120,7 @@ def iter_reconstruct(
         recipe: its class selects the method; `layer` names the layers.
 
     Yields:
-        The state after each step; its `reconstruction()` holds the images so far.
+        The progress with the images so far, layer by layer, after each step.
 
     Raises:
         PlaceError: a layer is not in this network.
@@ -151,10 +135,10 @@ def iter_reconstruct(
     for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
         step = None
         for step in _optimize_layer(net, original, place, recipe):
-            done = (number + step.index / max(recipe.steps, 1)) / len(layers)
-            so_far = [*finished, step]
-            yield ReconstructionProgress(
-                layer, step.index, done, lambda so_far=so_far: _collect(net, original, layers, so_far)
+            yield Progress(
+                (number + step.index / max(recipe.steps, 1)) / len(layers),
+                f"{layer}, step {step.index} of {recipe.steps}",
+                partial(_collect, net, original, layers, [*finished, step]),
             )
         if step is not None:
             finished.append(step)

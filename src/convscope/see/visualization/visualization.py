@@ -5,6 +5,7 @@ Source: Erhan et al. 2009 (activation maximisation); Olah et al. 2017, "Feature 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, frozen
 from convscope.nets.inference.memory import retain_heap
-from convscope.see.iteration import last_result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.loop import Step, optimize_input
 from convscope.see.optimize.objectives.objective import Objective
@@ -27,11 +27,11 @@ from convscope.see.visualization.runner import (
     seed_of,
     takes_any_size,
 )
+from convscope.system.progress import Progress, last_result
 
 __all__ = [
     "SHIFT",
     "Visualization",
-    "VisualizationProgress",
     "clean_scores",
     "iter_visualize",
     "params_from_recipe",
@@ -81,30 +81,6 @@ class Visualization:
         return len(self.images)
 
 
-@dataclass(frozen=True, eq=False)
-class VisualizationProgress:
-    """The state after one step of one batch; `visualization()` returns the images so far.
-
-    Attributes:
-        step: updates of the current batch.
-        steps: updates that each batch takes in all.
-        done: number of finished images.
-        total: number of images.
-        current: images and scores of the current batch.
-    """
-
-    step: int
-    steps: int
-    done: int
-    total: int
-    current: Step
-    _so_far: VisualizationRun
-
-    def visualization(self) -> Visualization:
-        """Return the images of all batches so far with their clean scores; call it before the next step."""
-        return _so_far(self._so_far, self.current)
-
-
 def visualize(
     net: Net,
     *places: str | LayerAddress,
@@ -142,12 +118,12 @@ def visualize(
     wanted = VisualizeRecipe.parse({**named, **begin, **recipe})
     course = iter_visualize(net, wanted, start=given, photographs=photographs)
     with frozen(net.module):
-        return last_result(course, "a visualization").visualization()
+        return last_result(course, "a visualization")
 
 
 def iter_visualize(
     net: Net, recipe: VisualizeRecipe, *, start: Tensor | None = None, photographs: Tensor | None = None
-) -> Iterator[VisualizationProgress]:
+) -> Iterator[Progress[Visualization]]:
     """Run the visualization of a recipe, yielding after each step.
 
     An image depends on the recipe and its own place alone, not on the other places or on the batch. The
@@ -161,7 +137,7 @@ def iter_visualize(
         photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
 
     Yields:
-        The state after each step, batch by batch; its `visualization()` holds the images so far.
+        The progress with the images so far, batch by batch, after each step.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -183,7 +159,11 @@ def iter_visualize(
                 generator=torch.Generator().manual_seed(recipe.seed),
             ):
                 run.record(step)
-                yield VisualizationProgress(step.index, recipe.steps, run.done, len(run), step, run)
+                yield Progress(
+                    (run.done + len(batch) * step.index / max(recipe.steps, 1)) / len(run),
+                    f"step {step.index} of {recipe.steps}, score {float(step.scores.mean()):.4g}",
+                    partial(_so_far, run, step),
+                )
             run.finish_batch()
 
 

@@ -45,9 +45,10 @@ def sheet(
 
 def _reached(painted: StyleResult) -> str:
     """Format the remaining style and content losses, as means over the layers."""
-    style = sum(painted.style.values()) / max(len(painted.style), 1)
-    before = sum(painted.style_of_content.values()) / max(len(painted.style_of_content), 1)
+    losses = painted.losses
+    style = sum(losses.style.values()) / max(len(losses.style), 1)
+    before = sum(losses.style_of_content.values()) / max(len(losses.style_of_content), 1)
     words = [f"missing of the style {style:.1%} (photograph {before:.0%})"]
-    if painted.values:
-        words.append(f"of the content {sum(painted.values.values()) / len(painted.values):.0%}")
+    if losses.values:
+        words.append(f"of the content {sum(losses.values.values()) / len(losses.values):.0%}")
     return ", ".join(words)

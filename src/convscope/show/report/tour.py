@@ -13,20 +13,30 @@ import torch
 
 from convscope.errors import Interrupted
 from convscope.graph import Graph, costs, totals
-from convscope.learn import ClassificationRecipe, Epoch, Evaluation, evaluate, find_device, iter_train
+from convscope.learn import (
+    ClassificationRecipe,
+    Epoch,
+    Evaluation,
+    TrainProgress,
+    evaluate,
+    find_device,
+    iter_train,
+)
 from convscope.nets import Net, load, save
 from convscope.show import html
 from convscope.show.images import png
 from convscope.show.report import chapters, worked_examples
-from convscope.show.report.events import CHAPTERS, Event, Learned, Looked, Opened, Written
 from convscope.show.report.figure import Section
+from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.system.files import write_text
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.datasets import digits
 from convscope.worlds.images import to_pil
 
 NETWORKS = ("lecture", "lecture-relu")
+CHAPTERS = ("why", "convolution", "neuron", "network", "training", "seen")
 DIGIT = "digit.png"
 """File name of the digit whose way through the network is shown."""
 EVALUATION = """\
@@ -35,6 +45,25 @@ from convscope.worlds import digits
 found = cs.learn.evaluate(cs.load({folder!r}), digits.test())"""
 BEGINS = {"why": 0.0, "convolution": 0.02, "neuron": 0.03, "network": 0.04, "training": 0.05, "seen": 0.65}
 """Estimated share of the tour's duration that has passed when a chapter begins."""
+
+
+@dataclass(frozen=True)
+class TourResult:
+    """The report of a tour, as far as it has come.
+
+    Attributes:
+        report: the HTML file.
+        chapters: keys of the finished chapters, in their order.
+        models: folders of the trained networks.
+        seconds: duration of the tour.
+        accuracy: test accuracy of each network by name, 0 to 1.
+    """
+
+    report: Path
+    chapters: tuple[str, ...]
+    models: tuple[Path, ...]
+    seconds: float
+    accuracy: dict[str, float]
 
 
 @dataclass
@@ -77,9 +106,33 @@ class State:
         """Test accuracy of each trained network by name, 0 to 1."""
         return {name: found.accuracy for name, found in self.evaluations.items()}
 
+    def result(self) -> TourResult:
+        """Return what there is so far."""
+        models = tuple(self.shown / name for name in self.nets)
+        chapters = tuple(CHAPTERS[: len(self.sections)])
+        return TourResult(self.shown / "report.html", chapters, models, self.seconds, self.accuracy)
 
-def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iterator[Event]:
-    """Run the tour, and yield its progress.
+
+def tour(recipe: TourRecipe, folder: Path) -> TourResult:
+    """Train two networks on digits, visualise what they learned, and write an illustrated report.
+
+    Args:
+        recipe: all settings that decide the result.
+        folder: where to write; made if missing.
+
+    Returns:
+        Where the report is, and what the networks have learned.
+
+    Raises:
+        Interrupted: the user stopped the tour; finished chapters are in `folder`.
+    """
+    return last_result(iter_tour(recipe, folder), "a tour")
+
+
+def iter_tour(
+    recipe: TourRecipe, folder: Path, *, shown: Path | None = None
+) -> Iterator[Progress[TourResult]]:
+    """Run the tour, yielding after each chapter and step.
 
     Trains two networks, computes all figures and writes `folder/report.html`, the digit that is followed
     through the network, and a model folder for each network.
@@ -90,7 +143,7 @@ def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iter
         shown: the folder that the page names in its commands, if it is not `folder`.
 
     Yields:
-        A progress event for each chapter and step; the last is `Written`.
+        The progress with what is written so far.
 
     Raises:
         Interrupted: the user stopped the tour; finished chapters are in `folder`.
@@ -100,7 +153,7 @@ def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iter
     png.save(to_pil(state.digit, digits.SPEC), folder / DIGIT)
     try:
         for key in CHAPTERS:
-            yield Opened(key, BEGINS[key])
+            yield Progress(BEGINS[key], plain(f"{key}.title"), state.result)
             yield from _CHAPTERS[key](state)
             _write(state)
     except KeyboardInterrupt:
@@ -109,11 +162,11 @@ def tour(recipe: TourRecipe, folder: Path, *, shown: Path | None = None) -> Iter
             received="a stop",
             hint=f"{len(state.sections)} of {len(CHAPTERS)} chapters are in {state.shown / 'report.html'}.",
         ) from None
-    models = tuple(state.shown / name for name in state.nets)
-    yield Written(state.shown / "report.html", models, state.seconds, state.accuracy)
+    done = state.result()
+    yield Progress(1.0, str(done.report), lambda: done)
 
 
-Steps = Generator[Event, None, None]
+Steps = Generator[Progress[TourResult], None, None]
 
 
 def _why(state: State) -> Steps:
@@ -146,7 +199,7 @@ def _training(state: State) -> Steps:
             done = BEGINS["training"] + span * (index + event.done) / len(NETWORKS)
             if isinstance(event, Epoch):
                 state.epochs.setdefault(name, []).append(event)
-            yield Learned(name, event, done)
+            yield Progress(done, _news(name, event), state.result)
         save(net.to("cpu"), state.folder / name)
         state.evaluations[name] = evaluate(net, test)
     printed, relu = (state.epochs[name] for name in NETWORKS)
@@ -174,19 +227,17 @@ def _seen(state: State) -> Steps:
         str(state.shown / name),
         str(state.shown / DIGIT),
     )
-    section = yield from _rescaled(chapters.seen(subject))
-    state.sections.append(section)
-
-
-def _rescaled(chapter: Generator[Looked, None, Section]) -> Generator[Event, None, Section]:
-    """Forward the progress of the last chapter, rescaled to shares of the whole tour."""
     begin = BEGINS["seen"]
-    while True:
-        try:
-            event = next(chapter)
-        except StopIteration as end:
-            return end.value
-        yield Looked(event.what, begin + (1 - begin) * event.done)
+    for step in chapters.seen(subject):
+        yield Progress(begin + (1 - begin) * step.fraction, f"Looking inside: {step.message}", state.result)
+        section = step.result()
+        if section is not None:
+            state.sections.append(section)
+
+
+def _news(network: str, event: Epoch | TrainProgress) -> str:
+    accuracy = event.test_metrics.get("accuracy") if isinstance(event, Epoch) else None
+    return f"{network}: learning" if accuracy is None else f"{network}: {accuracy:.1%} of test digits right"
 
 
 _CHAPTERS = {

@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from convscope.system.printable import printable
 from convscope.worlds.images.decode import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
@@ -94,6 +95,23 @@ class DatasetReport:
     def to_json(self) -> dict[str, object]:
         """Return all fields, and `ok`, `total` and `kinds`, as plain values."""
         return {"ok": self.ok, "total": self.total, "kinds": self.kinds, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "DatasetReport":
+        """Return the report of which `to_json` has made plain values.
+
+        Args:
+            values: what `to_json` returned.
+
+        Returns:
+            The report.
+        """
+        named = {entry.name: values[entry.name] for entry in fields(cls)}
+        found = {
+            "problems": tuple(BadFile(**problem) for problem in values["problems"]),
+            "duplicates": tuple(Duplicate(**duplicate) for duplicate in values["duplicates"]),
+        }
+        return cls(**{**named, **found})
 
     def __str__(self) -> str:
         classes = {name for split in self.pictures.values() for name in split}

@@ -16,9 +16,12 @@ from convscope.see.attribution.metrics.deletion_insertion import DeletionInserti
 from convscope.see.attribution.metrics.pointing_game import Boxes, Pointing, pointing_game
 from convscope.see.attribution.metrics.weight_randomization import WeightRandomization, randomization_passes
 from convscope.see.attribution.target import AttributionTask
+from convscope.system.progress import Progress
 
 ALL = ("deletion", "drop", "completeness", "randomisation")
 """Names of the metrics; the pointing game is computed wherever boxes are given."""
+COSTS = {"deletion": 1.0, "randomisation": 2.0}
+"""Relative durations of the metrics that take long, in their order."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def iter_metrics(
     attributions: Sequence[Tensor],
     checks: Sequence[str] = ALL,
     boxes: Boxes = (),
-) -> Iterator[tuple[str, float, tuple[Faithfulness, ...]]]:
+) -> Iterator[Progress[tuple[Faithfulness, ...]]]:
     """Compute faithfulness metrics group by group, and yield all results so far after each.
 
     Deletion, drop and completeness change input values, so they are left out for networks that take indices
@@ -84,7 +87,7 @@ def iter_metrics(
             empty.
 
     Yields:
-        The stage's name, its finished share (0 to 1), and the metrics so far, one object for each row.
+        The progress with the metrics so far, one object for each row; its message is the name of the stage.
 
     Raises:
         UsageError: there is no such check, or the boxes do not fit.
@@ -97,21 +100,30 @@ def iter_metrics(
     if boxes:
         found = _with(found, "pointing_game", pointing_game(heats[0], boxes))
     changes = bool(question.differentiable_inputs)  # indices cannot be hidden
+    stages = {
+        name: cost for name, cost in COSTS.items() if name in checks and (changes or name != "deletion")
+    }
     with frozen(question.net.module):
         if "drop" in checks and changes:
             found = _with(found, "average_drop", average_drop(question, heats))
         if "completeness" in checks and changes:
             found = _with(found, "completeness", completeness_gap(question, method, attributions))
-    yield "checking", 0.0, tuple(found)
-    if "deletion" in checks and changes:
+    first, total = stages.get("deletion", 0.0), sum(stages.values())
+    yield _progress("checking", 0.0 if total else 1.0, found)
+    if "deletion" in stages:
         with frozen(question.net.module):
             made = list(deletion_insertion(question, heats))
         found = _with(found, "deletion_insertion", made[-1][1])
-        yield "deleting and inserting", 1.0, tuple(found)
-    if "randomisation" in checks:
+        yield _progress("deleting and inserting", first / total, found)
+    if "randomisation" in stages:
         for share, rows in randomization_passes(question, method, heats):
             found = _with(found, "weight_randomization", rows)
-            yield "randomising weights", share, tuple(found)
+            yield _progress("randomising weights", (first + (total - first) * share) / total, found)
+
+
+def _progress(stage: str, fraction: float, found: list[Faithfulness]) -> Progress[tuple[Faithfulness, ...]]:
+    rows = tuple(found)
+    return Progress(fraction, stage, lambda: rows)
 
 
 def _with(found: list[Faithfulness], name: str, values: Sequence[Any]) -> list[Faithfulness]:

@@ -12,7 +12,7 @@ from convscope.nets import Net, frozen, layer_shapes
 from convscope.see.attribution.heatmaps import per_position, rank_correlation
 from convscope.see.attribution.method import Method
 from convscope.see.attribution.target import AttributionTask
-from convscope.see.iteration import last_result
+from convscope.system.progress import last_item
 
 STAGES = 4
 """Number of steps at most: the last layer, a third of all layers, two thirds, all."""
@@ -136,7 +136,7 @@ def _random(data: Tensor, generator: torch.Generator, shuffles: dict[int, Tensor
 def _heats(question: AttributionTask, method: Method) -> tuple[Tensor, ...]:
     """Run the method with frozen weights, and return its heatmaps."""
     with frozen(question.net.module):
-        part = last_result(method.attributions(question), method.title)
+        part = last_item(method.attributions(question), method.title)
     return tuple(per_position(a.detach(), strongest=method.channel_max) for a in part.attributions)
 
 

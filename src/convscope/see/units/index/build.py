@@ -7,7 +7,6 @@ images: the n-th image is among a unit's k best with a probability of k/n.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,7 +18,6 @@ from convscope.nets import LayerAddress, Net
 from convscope.nets.inference.memory import retain_heap
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
-from convscope.see.iteration import last_result
 from convscope.see.units.index import storage
 from convscope.see.units.index.accumulators import BatchSummary, UnitAccumulator
 from convscope.see.units.index.distributed import SINGLE_PROCESS, ProcessShard
@@ -27,6 +25,7 @@ from convscope.see.units.index.reduce import ActivationSummary
 from convscope.see.units.index.topk import TopKCandidates
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex, layers_at
 from convscope.system.interrupts import defer_interrupts
+from convscope.system.progress import Progress, last_result
 from convscope.worlds.dataset import LabelledImages, scaled
 from convscope.worlds.images.listing import in_text
 
@@ -34,26 +33,6 @@ SAVE_EVERY = 30.0
 """Seconds between saves of the state of a pass."""
 OnProgress = Callable[[int, Tensor], None]
 """Called with the index of a layer and its activation `[b u ...]`, while the activation exists."""
-
-
-@dataclass(frozen=True)
-class IndexingProgress:
-    """Progress of a pass, counted in images of this process; `index()` returns the index so far.
-
-    Attributes:
-        done: number of images that have passed.
-        total: number of images of this process.
-        finished: whether the index is complete (and merged, on the first of several processes).
-    """
-
-    done: int
-    total: int
-    finished: bool
-    _index: Callable[[], UnitIndex] = field(repr=False)
-
-    def index(self) -> UnitIndex:
-        """Return the index of the images so far."""
-        return self._index()
 
 
 def index_units(
@@ -84,7 +63,7 @@ def index_units(
         PlaceError: a place is not in this network.
         UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
     """
-    return last_result(iter_index_units(net, samples, places, k=k, batch=batch), "an index of units").index()
+    return last_result(iter_index_units(net, samples, places, k=k, batch=batch), "an index of units")
 
 
 def iter_index_units(
@@ -97,7 +76,7 @@ def iter_index_units(
     folder: Path | None = None,
     shard: ProcessShard = SINGLE_PROCESS,
     watch: OnProgress | None = None,
-) -> Iterator[IndexingProgress]:
+) -> Iterator[Progress[UnitIndex]]:
     """Run `index_units`, yielding after each batch.
 
     With a `folder` the state is saved there: a pass that was stopped or killed continues from the last saved
@@ -116,7 +95,8 @@ def iter_index_units(
         watch: called with each activation.
 
     Yields:
-        The progress after each batch, and once more at the end.
+        The progress with the index so far, counted in images of this process. The last index is complete, and
+        merged on the first of several processes.
 
     Raises:
         PlaceError: a place is not in this network.
@@ -131,7 +111,7 @@ def iter_index_units(
     store = storage.IndexStore(folder, state.facts, shard) if folder is not None else None
     finished = store.finished() if store is not None else None
     if finished is not None:
-        yield IndexingProgress(len(samples), len(samples), True, lambda: finished)
+        yield Progress(1.0, _images(len(samples), len(samples)), lambda: finished)
         return
     if store is not None:
         state.resume(*store.part(state.accumulator))
@@ -141,24 +121,28 @@ def iter_index_units(
         state.accumulator, state.problems = merged
         if store is not None:
             store.finish(state.index())
-    yield IndexingProgress(state.total, state.total, True, state.index)
+    yield Progress(1.0, _images(state.total, state.total), state.index)
 
 
-def _run_batches(state: "_Pass", store: "storage.IndexStore | None") -> Iterator[IndexingProgress]:
+def _run_batches(state: "_Pass", store: "storage.IndexStore | None") -> Iterator[Progress[UnitIndex]]:
     """Run all remaining batches; save the state now and then, and whenever the loop ends."""
     saved_at, saved = time.monotonic(), state.done
     try:
         with retain_heap(), state.stream.open() as run:
             for _ in state.steps(run):
-                yield IndexingProgress(
-                    min(state.done * state.batch, state.total), state.total, False, state.index
-                )
+                done = state.done * state.batch
+                if done < state.total:
+                    yield Progress(done / state.total, _images(done, state.total), state.index)
                 if store is not None and time.monotonic() - saved_at > SAVE_EVERY:
                     store.save(state.accumulator, state.done, state.problems)
                     saved_at, saved = time.monotonic(), state.done
     finally:
         if store is not None and saved != state.done:
             store.save(state.accumulator, state.done, state.problems)
+
+
+def _images(done: int, total: int) -> str:
+    return f"{done:,} of {total:,} images"
 
 
 class _Pass:

@@ -1,7 +1,7 @@
 """The chapter on what each layer learned: kernels, feature maps, preferred inputs, fooling images."""
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,11 +19,11 @@ from convscope.see.visualization import (
     uniform_noise,
 )
 from convscope.show.report.chapters import commands
-from convscope.show.report.events import Looked
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import activation_bars, filters, fooling, maps, preferred_inputs
 from convscope.show.report.figures.network.fooling import Noise
 from convscope.show.report.figures.network.preferred_inputs import Likeness, Row
+from convscope.system.progress import Progress
 from convscope.worlds import LabelledImages, scaled
 from convscope.worlds.datasets import digits
 
@@ -34,8 +34,6 @@ FOOLED_STEPS = 4
 """Steps of a fooling image for each step of the others; they ascend more slowly, and may stop early."""
 CONV2, DENSE, OUTPUT = (LayerAddress.parse(name) for name in ("conv2", "dense1", "output"))
 STAGES = tuple(LayerAddress.parse(name) for name in ("conv1", "pool1", "conv2", "pool2"))
-
-Looking = Generator[Looked, None, Section]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +59,7 @@ class Subject:
     picture: str
 
 
-def chapter(subject: Subject) -> Looking:
+def chapter(subject: Subject) -> Iterator[Progress[Section | None]]:
     """Build the chapter on learned features, and yield progress.
 
     Figures: the first layer's kernels; feature maps of one digit; summed activations; preferred inputs of
@@ -71,10 +69,7 @@ def chapter(subject: Subject) -> Looking:
         subject: network, data and settings.
 
     Yields:
-        A `Looked` before each expensive step, with the share of the chapter that is done.
-
-    Returns:
-        The section, as the generator's return value.
+        The progress before each expensive step, and the section at the end; None until then.
     """
     net = subject.net
     with torch.no_grad(), frozen(net.module):
@@ -82,19 +77,20 @@ def chapter(subject: Subject) -> Looking:
         spread = _answers(net, subject.data, DENSE).std(dim=0)
     active = seen[CONV2][0].sum(dim=(1, 2))
     figures = _forward_figures(subject, {str(place): maps[0] for place, maps in seen.items()}, active)
-    yield Looked("filters", 0.1)
+    yield Progress(0.1, "filters", lambda: None)
     best = active.argsort(descending=True)[:FILTERS].tolist()
     rows, moved, command = _compared(subject, [f"{CONV2}:{unit}" for unit in best])
     figures.append(preferred_inputs.filters(rows, moved, command))
-    yield Looked("neurons", 0.4)
+    yield Progress(0.4, "neurons", lambda: None)
     best = spread.argsort(descending=True)[:NEURONS].tolist()
     rows, moved, command = _compared(subject, [f"{DENSE}:{unit}" for unit in best])
     figures.append(preferred_inputs.neurons(rows, moved, command))
-    yield Looked("outputs", 0.6)
+    yield Progress(0.6, "outputs", lambda: None)
     figures.append(_outputs(subject))
-    yield Looked("fooled", 0.8)
+    yield Progress(0.8, "fooled", lambda: None)
     figures.append(_fooled(subject))
-    return Section("seen", tuple(figures))
+    section = Section("seen", tuple(figures))
+    yield Progress(1.0, "done", lambda: section)
 
 
 def _forward_figures(subject: Subject, seen: dict[str, Tensor], active: Tensor) -> list[Figure]:

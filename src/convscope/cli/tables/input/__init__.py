@@ -1,0 +1,1 @@
+"""Documents of verbs about an input."""

@@ -1,0 +1,47 @@
+"""The table of `classify`."""
+
+from typing import Any
+
+from convscope.errors import DataError
+
+
+def exit_code(document: dict[str, Any]) -> int:
+    """Return 3 if some images could not be read, else 0.
+
+    Args:
+        document: the result.
+
+    Returns:
+        The exit code.
+    """
+    return DataError.exit_code if any("error" in answer for answer in document["answers"]) else 0
+
+
+def table(document: dict[str, Any]) -> Any:
+    """Return the likeliest classes of each image.
+
+    Args:
+        document: the result.
+
+    Returns:
+        A table of rich, with the note below it where there is one.
+    """
+    from rich.console import Group
+
+    made = _table(document["answers"])
+    return Group(made, document["note"]) if "note" in document else made
+
+
+def _table(answers: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, show_header=False, pad_edge=False)
+    for answer in answers:
+        if "error" in answer:
+            made.add_row(Text(answer["image"]), "", Text(answer["error"], "yellow"))
+        for index, entry in enumerate(answer.get("top", ())):
+            name = Text("" if index else answer["image"])
+            share = entry["probability"]
+            made.add_row(name, "" if share is None else f"{share:.1%}", Text(entry["label"]))
+    return made

@@ -1,0 +1,32 @@
+"""The table of `factors`."""
+
+from typing import Any
+
+from convscope.jobs.pictures import UNMOVED
+
+
+def table(document: dict[str, Any]) -> Any:
+    """Return the share and the strongest units of each group.
+
+    Args:
+        document: the result.
+
+    Returns:
+        A sentence, and a table of rich.
+    """
+    from rich.console import Group
+    from rich.table import Table
+
+    made, groups = Table(box=None, header_style="bold", pad_edge=False), document["groups"]
+    for head in ("group", "share", "strongest units", ""):
+        made.add_column(head)
+    for k, group in enumerate(groups):
+        note = UNMOVED if group["unmoved"] else ""
+        made.add_row(str(k), f"{group['share']:.0%}", ", ".join(map(str, group["units"])), note)
+    said = (
+        f"{len(groups)} groups explain {document['explained']:.0%} of what {document['place']} says above 0"
+    )
+    clipped = document["clipped"]
+    if clipped > 0.005:
+        said += f"; {clipped:.0%} of its energy is below 0 and left out (layers after a ReLU have none)"
+    return Group(said, made)

@@ -1,0 +1,40 @@
+"""The table of `look`."""
+
+from typing import Any
+
+
+def table(document: dict[str, Any]) -> Any:
+    """Return the strongest units of each layer, and with data how many are dead, saturated or redundant.
+
+    Args:
+        document: the result.
+
+    Returns:
+        One table of rich, or two.
+    """
+    from rich.console import Group
+    from rich.table import Table
+
+    layers, health = _layers(document["layers"]), document["health"]
+    if not health:
+        return layers
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "units", "dead", "saturated", "redundant", "silent for"):
+        made.add_column(head, justify="left" if head == "layer" else "right")
+    for entry in health:
+        counts = (entry["units"], len(entry["dead"]), len(entry["saturated"]), len(entry["redundant"]))
+        place = entry["place"].replace("[", r"\[")
+        made.add_row(place, *(f"{count:,}" for count in counts), f"{entry['silent']:.0%}")
+    return Group(layers, "", f"Over {health[0]['images']:,} inputs:", made)
+
+
+def _layers(layers: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("layer", "shape", "silent", "strongest units (degree of activation)"):
+        table.add_column(head)
+    for layer in layers:
+        units = ", ".join(f"{u.get('label', u['unit'])} ({u['degree']:.4g})" for u in layer["strongest"][:5])
+        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["silent"]), units)
+    return table

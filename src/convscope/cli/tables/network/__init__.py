@@ -1,0 +1,1 @@
+"""Documents of verbs about a network."""

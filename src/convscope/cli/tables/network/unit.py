@@ -1,0 +1,32 @@
+"""What the terminal says of a unit."""
+
+from pathlib import Path
+from typing import Any
+
+from convscope.system.printable import printable
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the extremes of a unit over real and made images, and where the page is.
+
+    Args:
+        document: the result.
+
+    Returns:
+        Three lines or more.
+    """
+    place, label = document["place"], document["label"]
+    lines = [
+        f"{f'{place} ({label})' if label else place}: at most {document['top'][0]['value']:.4g}, "
+        f"silent for {document['silent']:.1%} of {document['images']:,} images",
+        f"the image made for it: {document['made']['value']:.4g}, "
+        f"more than {document['percentile']:.1f}% of them",
+    ]
+    for made, name in ((document["made"], "for"), (document["made_against"], "against")):
+        if made["silent"]:
+            lines.append(f"the picture made {name} it says nothing: no gradient moved it, or none was left")
+    if document["effective_field"] is not None and document["receptive_field"]:
+        size = "×".join(map(str, document["receptive_field"]))
+        lines.append(f"sees {size} pixels; moved by an area of {document['effective_field']:.1f} squared")
+    lines.append(f"The page: {Path(document['out']) / 'unit.html'}  (open it in a browser)")
+    return "\n".join(map(printable, lines))

@@ -1,0 +1,1 @@
+"""Documents of verbs about the program and its data."""

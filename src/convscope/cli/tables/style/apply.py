@@ -1,0 +1,22 @@
+"""What the terminal says of a painted photograph."""
+
+from typing import Any
+
+from convscope.system.printable import printable
+
+
+def table(document: dict[str, Any]) -> str:
+    """Return the mixture of styles, the size and the time it took.
+
+    Args:
+        document: the result.
+
+    Returns:
+        One line.
+    """
+    mixed = ", ".join(f"{name} {share:.0%}" for name, share in document["mixture"].items())
+    where = f"; in regions {', '.join(document['regions'])}" if document["regions"] else ""
+    across, down = document["size"]
+    return printable(
+        f"{mixed}{where}: {across} x {down} pixels in {document['seconds']:.2f} s, {document['precision']}."
+    )

@@ -1,0 +1,110 @@
+"""Name the likeliest classes of images, each with its probability.
+
+A folder stands for all images below it; its other files are left out.
+
+    convscope classify photo.jpg
+    convscope classify photo.jpg holidays --top 5
+    convscope classify digit.png --net digits
+"""
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import DataError
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished
+from convscope.jobs.workspace import Workspace
+from convscope.system.progress import Progress
+from convscope.use import ClassifyRecipe
+
+schema = ClassifyRecipe
+ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."
+
+
+def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
+    """Classify images, and return the most probable classes of each.
+
+    Folders are searched for images, with those in folders below. Writes no file of its own; `--out` saves the
+    JSON document.
+
+    Args:
+        recipe: images, network, number of classes and batch size.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `answers` and, for a network with a single
+        class, `note`. Each answer has `image` (path) and either `error` or `top`: entries with `unit`,
+        `label` and `probability` (0 to 1; null for a network with a single class) in descending order.
+
+    Raises:
+        DataError: no image at all can be read (exit code 3); the error of the first one.
+        UsageError: the network does not take one image (exit code 2).
+    """
+    from convscope.use import classifying
+
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
+    listed = list(_listed(recipe.images, workspace))
+    readable = (path for path, error in listed if error is None)
+    found = classifying(net, readable, top=recipe.top, batch=recipe.batch)
+    answers, first = [], None
+    document: Document = {"net": net.name, "answers": answers}
+    for number, (path, error) in enumerate(listed):
+        answer = error or next(found)
+        if isinstance(answer, DataError):
+            first = first or answer
+            answers.append({"image": path, "error": str(answer)})
+        else:
+            if answer.classes == 1:
+                document["note"] = ALONE
+            values = answer.probabilities if answer.classes > 1 else (None,)
+            top = zip(answer.units, answer.labels, values, strict=True)
+            answers.append({"image": path, "top": [_entry(*entry) for entry in top]})
+        yield Progress((number + 1) / len(listed), path, lambda: document)
+    if first is not None and all("error" in answer for answer in answers):
+        raise first
+    yield finished(document)
+
+
+def _listed(paths: list[str], workspace: Workspace) -> Iterator[tuple[str, DataError | None]]:
+    """Yield each path with None or an error; a folder is replaced by the images below it."""
+    from convscope.worlds.images import listing
+
+    for path in paths:
+        if not os.path.isdir(path):  # noqa: PTH112  # takes names that Path refuses
+            yield path, None
+            continue
+        files = listing.files_below(Path(path))
+        images = [str(file) for file in files if _is_image(file)]
+        if not images:
+            yield path, _no_images(path, len(files))
+        elif len(images) < len(files):
+            workspace.log(f"In {path}: {len(files) - len(images):,} files that are no images are left out.")
+        for image in images:
+            yield image, None
+
+
+def _is_image(file: Path) -> bool:
+    """Return False if a file's first bytes are not those of an image format; damaged images return True."""
+    from convscope.worlds.images import decode
+
+    try:
+        decode.read_start(file)
+    except decode.PhotoError as error:
+        return error.kind != "not an image"
+    return True
+
+
+def _no_images(path: str, files: int) -> DataError:
+    from convscope import nets
+
+    hint = "Name image files, or a folder with images in it or below it."
+    if nets.is_network(path):
+        hint = f"That folder is a saved network: add --net {shlex.quote(path)}."
+    return DataError(f"images in the folder {path}", received=f"{files:,} files, none an image", hint=hint)
+
+
+def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:
+    return {"unit": unit, "label": label, "probability": probability}

@@ -1,0 +1,172 @@
+"""Show which part of a picture an answer came from, and how far that can be believed.
+
+Heat over the photo for each method and target, with what the checks say: deletion and insertion, the drop
+when only what is hot is seen, completeness, and whether the heat fades when the weights are random.
+
+    convscope explain photo.jpg
+    convscope explain photo.jpg --target tench --method gradcam --method lrp
+    convscope explain photo.jpg --compare --set rise.samples=2000
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import UsageError
+from convscope.jobs import inputs, pictures
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.recipe import real_number, shortened
+from convscope.see.attribution import ExplainRecipe
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from convscope.see import Explanation
+    from convscope.see.attribution import AttributionTask
+    from convscope.worlds import Sample
+
+schema = ExplainRecipe
+
+
+def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
+    """Compute attributions of an image by each method, check their faithfulness, and save heatmaps.
+
+    Writes a heatmap `TARGET-METHOD.png` for each target and method, `TARGET-sheet.png` for each target and,
+    with `--compare`, the page `index.html`. A method that does not suit the network is skipped with a log
+    line, unless it is the only one.
+
+    Args:
+        recipe: image, network, targets, methods, boxes (`left,top,right,bottom` in pixels of the image) and
+            settings.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
+        the result), `explanations` and `out` (the folder). Each explanation has `target`, `method`,
+        `settings`, `value` (the target's value), `degree` (its probability if all targets are classes, else
+        the value), `seconds`, `done` (finished share of the method, 0 to 1), `picture` (file name), `checks`
+        (`Faithfulness.to_dict()`; empty if `checks` is off) and `layer` (for class activation maps; else
+        empty).
+
+    Raises:
+        Interrupted: stopped; the attributions so far are saved (exit code 130).
+        UsageError: a method, target or box is invalid, or no method suits the network (exit code 2).
+        DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
+    from convscope.see.attribution import make_task, parse_methods
+
+    methods = parse_methods(recipe.methods, recipe.set)
+    net = inputs.network(recipe.net, recipe, workspace)
+    sample = inputs.sample(net, recipe.image)
+    question = make_task(net, sample.input[None], list(recipe.target) or None)
+    boxes = [_boxes(recipe, sample)] * len(question) if recipe.box else []
+    with workspace.folder(f"explain-{Path(recipe.image).stem}") as folder:
+        document = yield from save_results(
+            _explained(question, methods, recipe, boxes, workspace),
+            lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder)},
+            lambda made, _: (
+                f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}"
+            ),
+        )
+    yield finished({**document, "out": str(folder.place)})
+
+
+def _explained(
+    question: "AttributionTask",
+    methods: list[Any],
+    recipe: ExplainRecipe,
+    boxes: list[Any],
+    workspace: Workspace,
+) -> "Iterator[Progress[list[Explanation]]]":
+    """Run each method; one that does not suit the network is left out, unless it is the only one."""
+    from convscope.see.attribution import ALL, iter_explain
+
+    made: list[Explanation] = []
+    for number, method in enumerate(methods):
+        last = None
+        try:
+            for last in iter_explain(question, method, checks=ALL if recipe.checks else (), boxes=boxes):
+                so_far = [*made, last.result()]
+                yield Progress(
+                    (number + last.fraction) / len(methods),
+                    f"{method.title}: {last.message}",
+                    lambda so_far=so_far: so_far,
+                )
+        except UsageError as error:
+            if len(methods) == 1:
+                raise
+            workspace.log(f"{method.title} is left out. {error}")
+            if made:
+                so_far = list(made)
+                words = f"{method.title} is left out"
+                yield Progress((number + 1) / len(methods), words, lambda so_far=so_far: so_far)
+            continue
+        made += [last.result()] if last else []
+    if not made:
+        raise UsageError("a method that suits this network", received=", ".join(m.name for m in methods))
+
+
+def _save(made: "list[Explanation]", recipe: ExplainRecipe, folder: ResultFolder) -> Document:
+    from convscope.jobs.provenance import stamp
+    from convscope.show.pages import attribution, explanation_text
+
+    mark, found, said, taken = stamp(recipe), [], [], []
+    for row, target in enumerate(made[0].targets):
+        said += explanation_text.sentences(explanation_text.best(made, row), row)
+        for e in made:
+            name = f"{target.split(',')[0]}-{e.method.name}"
+            file = pictures.file_name(name, taken)
+            taken.append(file)
+            folder.save_image(attribution.heat_picture(e, row, side=448), file, mark, name)
+            numbers = e.faithfulness[row].to_dict() if e.faithfulness else {}
+            found.append(
+                {
+                    "target": target,
+                    "method": e.method.name,
+                    "settings": e.method.settings(),
+                    "value": float(e.scores[row]),
+                    "degree": float(e.probabilities[row]),
+                    "seconds": e.seconds,
+                    "done": e.share,
+                    "picture": file,
+                    "checks": numbers,
+                    "layer": str(e.layer or ""),
+                }
+            )
+        sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
+        taken.append(sheet)
+        folder.save_image(attribution.sheet(made, row), sheet, mark, target)
+    if recipe.compare:
+        folder.save_page(attribution.page(made, recipe.command()), "index.html", "methods side by side")
+    return {"said": said, "explanations": found}
+
+
+def _boxes(recipe: ExplainRecipe, sample: "Sample") -> list[tuple[float, ...]]:
+    """Return the recipe's boxes in positions of the network's input, where the file lies in it."""
+    placement = sample.placement
+    if placement is None or len(placement.extent) != 2:
+        raise UsageError(
+            "boxes in a photograph",
+            received=f"{recipe.image}, which {recipe.net} moves and scales by its content",
+        )
+    found = []
+    for text in recipe.box:
+        left, top, right, bottom = _box(text, placement.extent)
+        (y0, y1), (x0, x1) = placement.to_input(((top, bottom), (left, right)))
+        found.append((x0, y0, x1, y1))
+    return found
+
+
+def _box(text: str, extent: tuple[float, ...]) -> tuple[float, ...]:
+    """Parse `left,top,right,bottom`, in pixels of a file of a height and width."""
+    height, width = extent
+    sides = [real_number(part) for part in text.split(",")]
+    if len(sides) != 4 or None in sides:
+        raise UsageError("a box as left,top,right,bottom", received=shortened(text))
+    a, b, c, d = (side for side in sides if side is not None)
+    if not (a < c and b < d and a < width and b < height and c > 0 and d > 0):
+        raise UsageError(
+            f"a box as left,top,right,bottom, in a picture {width:g} wide and {height:g} high",
+            received=repr(text),
+        )
+    return a, b, c, d

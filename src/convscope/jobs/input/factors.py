@@ -1,0 +1,104 @@
+"""Split a layer's answer to pictures into a few groups of units that speak together.
+
+The groups come from a non-negative matrix factorisation. One sheet: the pictures with all groups laid over
+them in colour, each group alone, and what each group would most like to see. Several pictures share their
+groups.
+
+    convscope factors cat.jpg dog.jpg --layer blocks.4 --count 8
+    convscope factors digit.png --net digits --layer relu2
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.see.activation_atlas import FactorsRecipe
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see.activation_atlas import Factors as Found
+
+schema = FactorsRecipe
+
+
+def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
+    """Factorise a layer's activations for some images by NMF, and draw each factor.
+
+    Writes `factors.png` (the images with all factors overlaid, and each alone) and `group-0.png`,
+    `group-1.png`, ... (a synthetic image for each factor's direction); each contains the recipe.
+
+    Args:
+        recipe: images, network, layer, number of factors and settings of the optimisation.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `place` (the layer), `explained` (share of
+        the energy of the positive activations that the factors reconstruct), `clipped` (share of the energy
+        of all activations that was negative and left out), `groups` and `out` (the folder). Each group has
+        `share` (of the reconstructed activations' sum), `units` and `weights` (its at most 5 strongest
+        units), `picture` (file name) and `unmoved` (whether the gradient was 0 in every step).
+
+    Raises:
+        Interrupted: stopped; what was computed before is saved (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
+    import torch
+
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    images = torch.cat([inputs.sample(net, path).input[None] for path in recipe.images])
+    with workspace.folder(f"factors-{net.name}-{recipe.layer}") as folder:
+        document = yield from save_results(
+            _factored(net, images, recipe),
+            lambda found: _save(found, images, net, recipe, folder),
+            lambda found, _: (
+                f"stopped after {len(found.images)} of {len(found)} groups; they are in {folder.place}"
+            ),
+        )
+    yield finished({**document, "out": str(folder.place)})
+
+
+def _factored(net: "Net", images: "Tensor", recipe: FactorsRecipe) -> "Iterator[Progress[Found]]":
+    from convscope.nets import frozen
+    from convscope.see.activation_atlas import iter_factors
+
+    with frozen(net.module):
+        yield from iter_factors(net, images.to(net.device), recipe)
+
+
+def _save(
+    found: "Found", images: "Tensor", net: "Net", recipe: FactorsRecipe, folder: ResultFolder
+) -> Document:
+    from convscope.jobs.provenance import stamp
+    from convscope.show.pages import factors as page
+    from convscope.worlds import render
+
+    mark = stamp(recipe)
+    sheet = page.sheet(found, images, net)
+    folder.save_image(sheet, "factors.png", mark, f"groups of {found.place} over the pictures")
+    names = [f"group-{k}.png" for k in range(len(found.images))]
+    for k, (name, image) in enumerate(zip(names, found.images, strict=True)):
+        folder.save_image(render(image, net.input_spec), name, mark, f"group {k}")
+    return {"net": net.name, **_data(found, names)}
+
+
+def _data(found: "Found", names: list[str]) -> dict[str, Any]:
+    strongest = found.directions.topk(min(5, found.directions.shape[1]), dim=1)
+    groups = [
+        {"share": share, "units": units, "weights": weights, "picture": name, "unmoved": k in found.unmoved}
+        for k, (share, units, weights, name) in enumerate(
+            zip(
+                found.shares.tolist(),
+                strongest.indices.tolist(),
+                strongest.values.tolist(),
+                [*names, *[None] * (len(found) - len(names))],
+                strict=True,
+            )
+        )
+    ]
+    return {"place": found.place, "explained": found.explained, "clipped": found.clipped, "groups": groups}

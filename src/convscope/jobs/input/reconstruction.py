@@ -1,0 +1,85 @@
+"""What `caricature` and `invert` share: reconstruct an image from each layer, and save the images."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convscope.jobs import inputs, pictures
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.see.activation_atlas import CaricatureRecipe, InvertRecipe
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see import Reconstruction
+
+
+def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: str) -> Steps:
+    """Reconstruct an image from each layer by optimisation, and save the images.
+
+    Writes one PNG for each layer and `strip.png`, the input beside all reconstructions; each PNG contains the
+    recipe.
+
+    Args:
+        recipe: settings of `caricature` or `invert`.
+        workspace: where the result goes, and what is logged.
+        title: title of the strip; `{net}` in it is replaced by the network's name.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `layers` and `out` (the folder). Each entry
+        of `layers` has `layer`, `cosine` (cosine similarity between the activations of the reconstruction and
+        of the input), `missed` (their squared distance as a share of the input activations' squared norm),
+        `picture` (file name) and `unmoved` (whether the gradient was 0 in every step).
+
+    Raises:
+        Interrupted: stopped; what was reconstructed before is saved (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
+    image = inputs.sample(net, recipe.image).input[None]
+    with workspace.folder(f"{recipe.verb}-{net.name}") as folder:
+        document = yield from save_results(
+            _drawn(net, image, recipe),
+            lambda made: _save(net, made, recipe, folder, title),
+            lambda made, _: (
+                f"stopped at {made.layers[-1]}, step {made.steps}; what there is is in {folder.place}"
+            ),
+        )
+    yield finished({**document, "out": str(folder.place)})
+
+
+def _drawn(
+    net: "Net", image: "Tensor", recipe: CaricatureRecipe | InvertRecipe
+) -> "Iterator[Progress[Reconstruction]]":
+    from convscope.nets import frozen
+    from convscope.see import iter_reconstruct
+
+    with frozen(net.module):
+        yield from iter_reconstruct(net, image, recipe)
+
+
+def _save(
+    net: "Net",
+    made: "Reconstruction",
+    recipe: CaricatureRecipe | InvertRecipe,
+    folder: ResultFolder,
+    title: str,
+) -> Document:
+    from convscope.jobs.provenance import stamp
+    from convscope.show.pages import reconstruction as page
+    from convscope.worlds import render
+
+    mark, found = stamp(recipe), []
+    numbers = zip(made.layers, made.images, made.cosines.tolist(), made.relative_errors.tolist(), strict=True)
+    for layer, image, cosine, missed in numbers:
+        name = pictures.file_name(layer, [entry["picture"] for entry in found])
+        folder.save_image(render(image, net.input_spec), name, mark, layer)
+        entry: dict[str, Any] = {"layer": layer, "cosine": cosine, "missed": missed, "picture": name}
+        found.append({**entry, "unmoved": layer in made.unmoved})
+    caption = title.format(net=net.name)
+    strip = page.sheet(made, net, caption, exact=isinstance(recipe, InvertRecipe))
+    folder.save_image(strip, "strip.png", mark, caption)
+    return {"net": net.name, "layers": found}

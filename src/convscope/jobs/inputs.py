@@ -1,0 +1,208 @@
+"""Load what several verbs begin with: a device, a network on it, an image in its input format, data."""
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from convscope.errors import DataError, UsageError
+from convscope.jobs.workspace import Workspace
+from convscope.recipe import OnNetwork, Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.worlds import LabelledImages, Sample
+
+
+def device(name: str) -> "torch.device":
+    """Return the torch device of a name.
+
+    Args:
+        name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
+
+    Returns:
+        The device.
+
+    Raises:
+        MissingError: there is no such device.
+    """
+    from convscope.learn import find_device
+
+    return find_device(name)
+
+
+def require_device(recipe: Recipe) -> None:
+    """Refuse a recipe whose device is not available, before anything else is done.
+
+    Args:
+        recipe: the recipe; only its `device` is read.
+
+    Raises:
+        MissingError: there is no such device.
+    """
+    if recipe.device not in ("auto", "cpu"):
+        device(recipe.device)
+
+
+def network(reference: str, recipe: OnNetwork, workspace: Workspace) -> "Net":
+    """Load a network onto its device, and check that its parameters and buffers are finite.
+
+    Random initial weights follow the recipe's seed; a line in the log reports them.
+
+    Args:
+        reference: name of a network, or folder of a run, as `nets.load` takes it.
+        recipe: the recipe with device, weights and seed.
+        workspace: logs the line.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        UsageError: there is no such network, or no such weights.
+        MissingError: the device, a package or the download is missing.
+        DataError: files are damaged, or a parameter holds NaN or infinity.
+    """
+    from convscope import nets
+
+    where = device(recipe.device)
+    weights = None if recipe.weights == "none" else recipe.weights
+    net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
+    if net.source.weights == "none":
+        workspace.log(f"{net.name} has fresh weights: it has learned nothing yet.")
+    return require_finite(net)
+
+
+def require_finite(net: "Net") -> "Net":
+    """Check that the parameters and buffers of a network hold neither NaN nor infinity.
+
+    Args:
+        net: any network.
+
+    Returns:
+        The same network.
+
+    Raises:
+        DataError: a value is NaN or infinite; the first tensor is named.
+    """
+    values = chain(net.module.named_parameters(), net.module.named_buffers())
+    broken = [name for name, tensor in values if tensor.is_floating_point() and not _finite(tensor)]
+    if broken:
+        raise DataError(
+            f"{net.name} with weights that are numbers",
+            received=f"NaN or infinity in {broken[0]}" + (f" and {len(broken) - 1} more" * (len(broken) > 1)),
+            hint="Training went wrong here: train again with a lower --lr, or use an earlier state.",
+        )
+    return net
+
+
+def _finite(values: "Tensor") -> bool:
+    """Return whether no value is NaN or infinite; a finite sum, one pass without copies, proves it."""
+    return bool(values.detach().sum().isfinite()) or bool(values.detach().isfinite().all())
+
+
+def require_single_input(net: "Net") -> "Net":
+    """Check that a network has one input.
+
+    Args:
+        net: the network.
+
+    Returns:
+        The same network.
+
+    Raises:
+        UsageError: it has several inputs.
+    """
+    if len(net.input_specs) != 1:
+        wanted = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
+        raise UsageError("a network of one input", received=f"{net.name}, which takes {wanted}")
+    return net
+
+
+def require_image_input(net: "Net") -> "Net":
+    """Check that a network has one input and that it has height and width.
+
+    Args:
+        net: the network.
+
+    Returns:
+        The same network.
+
+    Raises:
+        UsageError: its input is not of the form `[c h w]`, or it has several inputs.
+    """
+    spec = require_single_input(net).input_spec
+    if len(spec.size) != 2:
+        shape = "x".join(map(str, spec.shape))
+        raise UsageError(
+            "a network that looks at one picture", received=f"{net.name}, which looks at {shape}"
+        )
+    return net
+
+
+def sample(net: "Net", path: str) -> "Sample":
+    """Read a file as the network's input, as `worlds.open_sample` does for every verb.
+
+    Args:
+        net: the network; the kind of its input decides how the file is read.
+        path: the file.
+
+    Returns:
+        The sample, whose `input` is `[*shape]`, on the CPU, in the input's value range.
+
+    Raises:
+        UsageError: the network has several inputs, or its input is of a kind that no world has.
+        DataError: the file is missing, or is not of the input's kind.
+    """
+    from convscope.worlds import open_sample
+
+    return open_sample(Path(path), require_single_input(net).input_spec)
+
+
+def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledImages":
+    """Open labelled data in the network's input format, and log its notes about odd classes.
+
+    Args:
+        reference: name of a data set, or a folder of images, as `worlds.open` takes it.
+        net: the network; its spec gives shape and value range.
+        recipe: the recipe with `split` and `root`.
+        workspace: logs the notes.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UsageError: there is no such data set, folder or split.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no images, or files are damaged.
+    """
+    from convscope import worlds
+
+    found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
+    data = worlds.require_labelled_images(found)
+    say_notes(data, workspace)
+    return data
+
+
+def say_notes(data: "LabelledImages", workspace: Workspace) -> None:
+    """Log the notes of a data set: what makes its labels wrong or results meaningless.
+
+    Args:
+        data: the data set.
+        workspace: logs one line for each note.
+    """
+    for note in data.notes:
+        workspace.log(f"In {data.name}: {note}.")
+
+
+class OnData(Protocol):
+    """The fields of a recipe that locate its data."""
+
+    @property
+    def split(self) -> str | None:
+        """Return the part of the data; the training part, or all, if None."""
+
+    @property
+    def root(self) -> str | None:
+        """Return the folder of a published data set; None for other data."""

@@ -1,0 +1,129 @@
+"""Map everything a layer says to real pictures, drawn by the layer itself.
+
+Answers at random positions of many pictures are laid out so that those alike lie close together; every cell
+with enough of them gets a picture, the classes that it speaks for, and real examples. One HTML page to wander
+on and one PNG. The default layout needs UMAP: pip install 'convscope[atlas]'; --layout pca does without.
+
+    convscope atlas digits relu2 --data digits --per-image 4
+    convscope atlas efficientnet_lite0 blocks.4 --data photographs --per-image 8
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.see.activation_atlas import AtlasRecipe
+from convscope.system.interrupts import InterruptRequest, soft_interrupt
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from convscope.nets import Net
+    from convscope.see.activation_atlas import Atlas as Map
+    from convscope.worlds import LabelledImages
+
+schema = AtlasRecipe
+
+
+def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
+    """Build an activation atlas of one layer, and save it as a page and an image.
+
+    Activation vectors at random positions of many images are laid out in two dimensions; an image is
+    synthesised for the mean vector of each cell of a grid. Writes `atlas.html` and `atlas.png`. A stop while
+    activations are collected ends collecting and builds the atlas from those there are; a stop during the
+    synthesis ends it.
+
+    Args:
+        recipe: network, layer, data, number of images and vectors, layout and settings of the synthesis.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `place` (the layer), `grid` (cells along
+        each side), `vectors`, `placed` (vectors in the cells), `layout`, `cells`, `unmoved` (indices of cells
+        whose gradient was 0 in every step) and `out` (the folder). Each cell has `row`, `column`, `count`
+        (vectors), `speaks_for` (classes to whose logits it contributes most: `unit`, `label`, `logit`),
+        `found_in` (the most overrepresented class of the data: `class`, `share`, `times`; or null) and
+        `examples` (`image`, `class`, `at`, the position relative to the image's extent, y before x).
+
+    Raises:
+        Interrupted: stopped; the cells so far are saved (exit code 130).
+        UsageError: the network does not take one image, or there are too few images (exit code 2).
+        DataError: the data cannot be read, or a weight is NaN or infinite (exit code 3).
+        MissingError: UMAP is not installed, and no other layout was chosen (exit code 4).
+    """
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    data = inputs.samples(recipe.data, net, recipe, workspace)
+    with workspace.folder(f"atlas-{net.name}-{recipe.layer}") as folder, soft_interrupt() as request:
+        document = yield from save_results(
+            _mapped(net, data, recipe, request),
+            lambda atlas: _save(atlas, net, data, recipe, folder),
+            lambda atlas, _: (
+                f"stopped after {atlas.sampled:,} pictures and {len(atlas.images)} of {len(atlas)} cells; "
+                f"they are in {folder.place}"
+            ),
+            lambda: request.asked,
+        )
+    yield finished({**document, "out": str(folder.place)})
+
+
+def _mapped(
+    net: "Net", data: "LabelledImages", recipe: AtlasRecipe, request: InterruptRequest
+) -> "Iterator[Progress[Map | None]]":
+    """Run the atlas; the first stop while activations are collected ends that alone."""
+    from convscope.nets import frozen
+    from convscope.see.activation_atlas import COLLECTED, iter_atlas
+
+    with frozen(net.module):
+        for step in iter_atlas(net, data, recipe, enough=lambda: request.asked):
+            request.heard = step.fraction < COLLECTED
+            try:
+                yield step
+            except KeyboardInterrupt:
+                if not request.ask():
+                    raise
+
+
+def _save(
+    atlas: "Map", net: "Net", data: "LabelledImages", recipe: AtlasRecipe, folder: ResultFolder
+) -> Document:
+    from convscope.jobs.provenance import stamp
+    from convscope.show.pages import atlas as page
+
+    early = atlas.sampled < min(recipe.images, len(data))
+    made = recipe.model_copy(update={"images": atlas.sampled}) if early else recipe
+    caption = f"an atlas of {atlas.place}"
+    html = page.page(atlas, net, data, command=made.command(), seed=made.seed)
+    folder.save_page(html, "atlas.html", caption)
+    folder.save_image(page.sheet(atlas, net), "atlas.png", stamp(made), caption)
+    return {"net": net.name, **_data(atlas, data)}
+
+
+def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:
+    cells = [
+        {
+            "row": cell.row,
+            "column": cell.column,
+            "count": cell.count,
+            "speaks_for": [
+                {"unit": unit, "label": name, "logit": value} for unit, name, value in cell.top_logit_classes
+            ],
+            "found_in": dict(zip(("class", "share", "times"), cell.overrepresented_class, strict=True))
+            if cell.overrepresented_class
+            else None,
+            "examples": [
+                {"image": sight.image, "class": data.classes[sight.label], "at": list(sight.position)}
+                for sight in cell.examples
+            ],
+        }
+        for cell in atlas.cells
+    ]
+    return {
+        "place": atlas.place,
+        "grid": atlas.grid,
+        "vectors": atlas.vectors,
+        "placed": atlas.placed,
+        "layout": atlas.layout,
+        "cells": cells,
+        "unmoved": list(atlas.unmoved),
+    }

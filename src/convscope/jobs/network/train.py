@@ -1,0 +1,87 @@
+"""Teach a network.
+
+NETWORK is a name from `convscope nets`, a run's folder (its weights are the start), or a chain of layers in
+quotes. DATA is `digits` (bundled), `mnist`, `fashion-mnist`, `cifar10`, or a folder with one folder of
+pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped. --task
+names another registered task than classification; settings of its own come from --config.
+
+With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
+exactly what they would have been if planned from the start, which needs --schedule constant (without
+--warmup): the learning rates of the other schedules follow from the number of epochs.
+
+    convscope train lecture-relu digits --epochs 3
+    convscope train "conv 8 3x3, relu, maxpool 2, flatten, dense 10" digits
+    convscope train --resume runs/2026-11-22-train-lecture-relu
+    convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from convscope.jobs import training
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.workspace import Workspace
+from convscope.learn import ClassificationRecipe, TaskRecipe
+
+schema = ClassificationRecipe
+
+
+def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
+    """Return the recipe schema of the task that is named.
+
+    Args:
+        values: settings by field, not validated.
+
+    Returns:
+        The task's own schema; where a run is resumed, one of every task.
+
+    Raises:
+        UsageError: no such task is registered, or another verb trains it.
+    """
+    from convscope.learn import find_schema
+
+    if "task" not in values:
+        return schema
+    return find_schema(str(values["task"]))  # pyright: ignore[reportReturnType]  # of this verb
+
+
+def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
+    """Train a network on a task, and evaluate it on the test data.
+
+    The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
+    `model.safetensors` and `metrics.jsonl` (one line per epoch). It is `--out`, the run of `--resume`, or a
+    new one under `runs/`.
+
+    Args:
+        recipe: network, data, task and settings; with `resume`, the run's own recipe is followed.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress; at the end the document, with the fields of `Training.document`, `unread` (number of
+        files that could not be used), `train` (number of training samples), `test` (`EvalResult.to_json()` of
+        the task: for a classifier `Evaluation.to_json()`) and `summary` (sentences on the test).
+
+    Raises:
+        TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
+        UsageError: settings contradict each other or the run to resume, no such task is registered, or
+            `--out` is taken (exit code 2).
+        DataError: the data or the run to resume is damaged (exit code 3).
+        Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
+            code 130).
+    """
+    from convscope.nets import ExecutionConfig
+
+    done = yield from training.train(recipe, workspace)
+    setup = done.setup
+    tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
+    unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
+    if unread:
+        workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
+    document = {
+        **done.document(recipe.resume),
+        "unread": unread,
+        "train": len(setup.train),
+        "test": tested.to_json(),
+        "summary": list(tested.summary),
+    }
+    yield finished(document)

@@ -1,0 +1,156 @@
+"""Everything about one unit, on one page.
+
+What was made for it and against it, the real images at both ends of its scale (the part it sees, and the
+image it is from), how often it speaks, to which classes, and what of its receptive field really moves it. An
+index that `convscope units` made is used; without one, one pass over the data for this layer comes first, and
+is kept. Ctrl-C keeps what there is.
+
+    convscope unit digits conv2:17 --data digits
+    convscope unit efficientnet_lite0 output:tench --data photographs
+"""
+
+from collections.abc import Generator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import Interrupted, UsageError
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, mapped, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.see.units import UnitRecipe
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from convscope.nets import Net
+    from convscope.see.units import UnitIndex, UnitReport
+    from convscope.worlds import LabelledImages
+
+schema = UnitRecipe
+
+
+def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
+    """Report on one unit: statistics, extreme and synthetic images, receptive fields.
+
+    Uses the index of `convscope units` if there is one; else indexes the unit's layer first, and keeps the
+    index in the user's cache. Writes `unit.html` and `unit.png`.
+
+    Args:
+        recipe: network, unit, data, index, number of images and steps of the synthesis.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `place`, `label`, `images` (how many were
+        indexed), `top` and `bottom` (the images at both ends, with position and class), `mean`, `std`,
+        `silent` (share of images for which the unit is inactive), `dead`, `saturated`, `histogram` (`edges`,
+        `counts`), `classes` (by name: `mean`, `share_of_top`), `percentile` (per cent of images with a
+        smaller peak than the synthetic one), `made` and `made_against` (the maximising and minimising image:
+        `value`, `silent`), `receptive_field` and `effective_field` (in pixels, or null) and `out` (the
+        folder).
+
+    Raises:
+        Interrupted: stopped; the index and the page so far are kept (exit code 130).
+        UsageError: the place is not one unit, or the index has fewer images than are wanted (exit code 2).
+        DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
+    from convscope.see.units import iter_unit_report
+
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    data = inputs.samples(recipe.data, net, recipe, workspace)
+    with workspace.folder(f"unit-{net.name}-{recipe.place}") as folder:
+        index = yield from _indexed(net, data, recipe)
+        document = yield from save_results(
+            iter_unit_report(
+                net, recipe.place, data, index=index, top_k=recipe.top_k, steps=recipe.steps, seed=recipe.seed
+            ),
+            lambda report: _save(report, net, data, recipe, folder),
+            lambda _, message: (
+                f"stopped at {message}; the page with the pictures so far is in {folder.place}"
+            ),
+        )
+    yield finished({**document, "out": str(folder.place)})
+
+
+def _save(
+    report: "UnitReport", net: "Net", data: "LabelledImages", recipe: UnitRecipe, folder: ResultFolder
+) -> Document:
+    from convscope.jobs.provenance import stamp
+    from convscope.show.pages import unit
+
+    html = unit.page(
+        report, net, data=data.name, command=recipe.command(), seed=recipe.seed, skipped=len(data.problems)
+    )
+    folder.save_page(html, "unit.html", report.place)
+    folder.save_image(unit.sheet(report, net), "unit.png", stamp(recipe), report.place)
+    return {"net": net.name, **_data(report)}
+
+
+def _indexed(
+    net: "Net", data: "LabelledImages", recipe: UnitRecipe
+) -> "Generator[Progress[Document | None], None, UnitIndex]":
+    """Return the index that is named or cached; else index this layer into the user's cache."""
+    from convscope.see.units import INDEXING, iter_index_units, known_index, one_unit, open_index, storage
+
+    place = one_unit(net, recipe.place)
+    if recipe.index:
+        index = open_index(recipe.index, net, data)
+        kept = index.fingerprint.get("k")
+        if isinstance(kept, int) and kept < recipe.top_k and "top_k" in recipe.chosen():
+            raise UsageError(
+                f"an index with {recipe.top_k} images at either end of each unit's scale",
+                received=f"{kept} in {recipe.index}",
+                hint=f"Ask for --top-k {kept}, or leave out --index.",
+            )
+        return index
+    found = known_index(net, data, place, recipe.top_k)
+    if found is not None:
+        return found
+    wanted = {"places": [str(place.layer_only)], "k": recipe.top_k, "batch": recipe.batch}
+    folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
+    last: Progress[UnitIndex] | None = None
+
+    def convert(step: "Progress[UnitIndex]") -> Progress[Document | None]:
+        nonlocal last
+        last = step
+        return Progress(INDEXING * step.fraction, step.message, lambda: None)
+
+    steps = iter_index_units(net, data, [place.layer_only], k=recipe.top_k, batch=recipe.batch, folder=folder)
+    try:
+        yield from mapped(steps, convert)
+    except KeyboardInterrupt:
+        done = last.message if last is not None else "what was done before"
+        raise Interrupted(
+            f"stopped; {done} are kept in {folder}", hint="Run the same command again to go on."
+        ) from None
+    if last is None:
+        raise RuntimeError("the last step holds the index")
+    return last.result()
+
+
+def _data(report: "UnitReport") -> dict[str, Any]:
+    entry = report.entry
+    ends = {
+        name: [
+            {**asdict(e), "position": list(e.position), "class": report.classes[e.label]} for e in examples
+        ]
+        for name, examples in (("top", entry.top), ("bottom", entry.bottom))
+    }
+    means = zip(report.classes, entry.by_class.tolist(), entry.class_shares.tolist(), strict=True)
+    known, measured = report.field, report.effective
+    return {
+        "place": report.place,
+        "label": report.label,
+        "images": entry.images,
+        **ends,
+        "mean": entry.mean,
+        "std": entry.std,
+        "silent": entry.inactive_fraction,
+        "dead": entry.dead,
+        "saturated": entry.saturated,
+        "histogram": {"edges": entry.edges.tolist(), "counts": entry.counts.tolist()},
+        "classes": {name: {"mean": mean, "share_of_top": share} for name, mean, share in means},
+        "percentile": report.percentile,
+        "made": {"value": report.maximizing.value, "silent": report.maximizing.silent},
+        "made_against": {"value": report.minimizing.value, "silent": report.minimizing.silent},
+        "receptive_field": list(known.size) if known is not None else None,
+        "effective_field": measured.size if measured is not None else None,
+    }

@@ -1,0 +1,127 @@
+"""Index every unit of every layer in one pass over data.
+
+For each unit: the images at both ends of its scale and where, a histogram, mean and deviation, which classes
+excite it, whether it is dead or saturated. What was stopped goes on when the same command runs again; on
+several processes: torchrun --nproc-per-node 4 -m convscope units NET --data FOLDER.
+
+    convscope units digits --data digits
+    convscope units efficientnet_lite0 --data photographs
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import Interrupted
+from convscope.jobs import inputs
+from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs.workspace import Workspace
+from convscope.see.units import UnitsRecipe
+from convscope.system import signals
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from convscope.nets import Net
+    from convscope.see.units import UnitIndex
+    from convscope.worlds import LabelledImages
+
+schema = UnitsRecipe
+
+
+def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
+    """Index the units of all layers in one pass over data: extreme images and statistics.
+
+    Writes the index into `--index`, or into a folder of the user's cache. An index that was stopped is
+    continued when the same recipe runs again. Under `torchrun`, each process indexes its shard; the first one
+    returns the result, and the others have none.
+
+    Args:
+        recipe: network, data, layers, number of images to keep per unit, batch size and index folder.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `data`, `images`, `units` (their number),
+        `layers`, `problems` (files that could not be read), `index` (the folder) and `seconds`. Each layer
+        has `place`, `units`, `map` (size of the feature map), `dead` and `saturated` (indices of units),
+        `silent` (mean share of images for which a unit is inactive), `loudest` (the unit with the highest
+        peak) and `peak`.
+
+    Raises:
+        Interrupted: stopped; the index so far is kept (exit code 130).
+        UsageError: the network does not take one image (exit code 2).
+        DataError: the data or index cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
+    from convscope.see.units import iter_index_units, shard_from_env
+    from convscope.see.units.index import storage
+
+    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    data = inputs.samples(recipe.data, net, recipe, workspace)
+    folder = _folder(recipe, net, data)
+    signals.working()
+    started = time.monotonic()
+    with shard_from_env() as shard:
+        steps = iter_index_units(
+            net, data, recipe.places, k=recipe.top_k, batch=recipe.batch, folder=folder, shard=shard
+        )
+        yield from _passed(steps, len(data) / shard.count, folder, shown=shard.rank == 0)
+        if shard.rank:
+            return
+    seconds = round(time.monotonic() - started, 2)
+    index = storage.read(folder)
+    document = {
+        "net": net.name,
+        "data": data.name,
+        "images": index.fingerprint["images"],
+        "units": len(index),
+        "layers": [_layer(index, layer.place) for layer in index.layers],
+        "problems": list(index.problems),
+        "index": str(folder),
+        "seconds": seconds,
+    }
+    yield finished(document)
+
+
+def _passed(steps: "Iterator[Progress[UnitIndex]]", images: float, folder: Path, *, shown: bool) -> Steps:
+    """Yield the progress of a pass over a number of images; without words where another process has them."""
+    started, last = time.monotonic(), "what was done before"
+
+    def convert(step: "Progress[UnitIndex]") -> Progress[Document | None]:
+        nonlocal last
+        last = step.message
+        speed = step.fraction * images / max(time.monotonic() - started, 1e-9)
+        words = f"{step.message}, {speed:,.0f} a second" if shown else ""
+        return Progress(step.fraction, words, lambda: None)
+
+    try:
+        yield from mapped(steps, convert)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; {last} are kept in {folder}", hint="Run the same command again to go on."
+        ) from None
+
+
+def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
+    """Return `--index`, or a folder in the user's cache for this choice of layers, k and batch."""
+    from convscope.see.units.index import storage
+
+    if recipe.index is not None:
+        return Path(recipe.index)
+    wanted = {"places": recipe.places, "k": recipe.top_k, "batch": recipe.batch}
+    return storage.cache_dir(net, data) / storage.cache_key(wanted)
+
+
+def _layer(index: "UnitIndex", place: str) -> dict[str, Any]:
+    rows, layer = index.rows(place), index.layer(place)
+    peaks = index.accumulator.high[rows]
+    silent = (index.accumulator.silent[rows] / index.accumulator.images[rows].clamp_min(1)).mean()
+    return {
+        "place": place,
+        "units": layer.units,
+        "map": list(layer.size),
+        "dead": index.dead(place).nonzero().flatten().tolist(),
+        "saturated": index.saturated(place).nonzero().flatten().tolist(),
+        "silent": float(silent),
+        "loudest": int(peaks.argmax()),
+        "peak": float(peaks.max()),
+    }

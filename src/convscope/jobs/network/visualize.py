@@ -1,0 +1,195 @@
+"""Make pictures of what units, layers and answers like best.
+
+PLACES are addresses inside the network: `conv2:17` is a unit, `conv2:17@5,5` one neuron, `conv2:*` every
+unit, `conv2` a whole layer, `output:3` an answer, `'conv2:17 - 0.3*conv2:7'` a sum. Each gets a PNG that
+remembers how it was made. `--journey` walks from the first layer to the last. Ctrl-C keeps the pictures as
+they are.
+
+    convscope visualize digits conv2:3 output:7 --save-steps 0,4,16,128
+    convscope visualize efficientnet_lite0 blocks.4.1:7 --variants 4 --both --size 160
+    convscope visualize efficientnet_lite0 --journey --size 128
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import UsageError
+from convscope.jobs import inputs, pictures
+from convscope.jobs.job import Document, Steps, finished, save_results
+from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.see.visualization import VisualizeRecipe
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from convscope.nets import Net
+    from convscope.see import Visualization
+    from convscope.see.visualization import LayerStop
+
+schema = VisualizeRecipe
+
+
+def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
+    """Synthesise images that maximise activations (feature visualisation), and save them.
+
+    Writes a PNG for each image, `sheet.png` with all of them, `film.png` with the steps of `--save-steps`,
+    and with `--animate` a WebP animation for each image. Each contains the recipe with every automatic choice
+    replaced by its value.
+
+    Args:
+        recipe: network, places (units, neurons, layers or sums) and settings of the optimisation; with
+            `journey`, units of layers from the first to the last are chosen.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, `score`,
+        the objective of the final image without transforms and penalties, and `picture`, the file name),
+        `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
+        step) and `out` (the folder).
+
+    Raises:
+        Interrupted: stopped; the images so far are saved (exit code 130).
+        UsageError: the network does not take one image or signal, or a place is invalid (exit code 2).
+        DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
+    """
+    net = _drawable(inputs.network(recipe.net, recipe, workspace))
+    stops = _stops(net, recipe)
+    work = recipe.model_copy(update={"places": [p for s in stops for p in s.places]}) if stops else recipe
+    with workspace.folder(f"{'journey' if stops else 'visualize'}-{net.name}") as folder:
+        document = yield from save_results(
+            _ascended(net, work),
+            lambda made: _save(net, made, stops, recipe, folder),
+            lambda made, _: f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
+        )
+    yield finished({**document, "out": str(folder.place)})
+
+
+def _drawable(net: "Net") -> "Net":
+    if len(net.input_specs) != 1 or not 2 <= len(net.input_spec.shape) <= 3:
+        shapes = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
+        raise UsageError("a network that looks at one picture or signal", received=f"{net.name}: {shapes}")
+    return net
+
+
+def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerStop, ...]":
+    if not recipe.journey:
+        return ()
+    from convscope.see.visualization import layer_path
+
+    return layer_path(net, recipe.places, stops=recipe.stops, units=recipe.units)
+
+
+def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
+    """Return the images `[n c h w]` whose spectrum is kept, at the synthesis' size; None without any."""
+    if not recipe.spectrum:
+        return None
+    from dataclasses import replace
+
+    import torch
+
+    from convscope.see.optimize import shape_of
+    from convscope.worlds import open_sample
+
+    spec = replace(net.input_spec, shape=shape_of(net.input_spec, tuple(recipe.size)))
+    opened = [open_sample(Path(path), spec).input for path in recipe.spectrum]
+    return torch.stack(opened)
+
+
+def _ascended(net: "Net", recipe: VisualizeRecipe) -> "Iterator[Progress[Visualization]]":
+    from convscope.see.visualization import iter_visualize
+
+    return iter_visualize(net, recipe, photographs=_photographs(net, recipe))
+
+
+def _save(
+    net: "Net",
+    made: "Visualization",
+    stops: "Sequence[LayerStop]",
+    recipe: VisualizeRecipe,
+    folder: ResultFolder,
+) -> Document:
+    from convscope.jobs.provenance import stamp
+
+    mark = stamp(made.settled.model_copy(update={"places": recipe.places}))
+    found: list[dict[str, Any]] = []
+    images = [_picture(net, image) for image in made.images]
+    for place, image, score in zip(made.places, images, made.clean_scores.tolist(), strict=True):
+        name = pictures.file_name(place, [f["picture"] for f in found])
+        folder.save_image(image, name, mark, place)
+        found.append({"place": place, "score": score, "picture": name})
+    folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
+    if made.film:
+        _save_film(net, made, recipe, folder, mark)
+    silent, unmoved = list(made.silent), list(made.unmoved)
+    return {"net": net.name, "pictures": found, "silent": silent, "unmoved": unmoved}
+
+
+def _picture(net: "Net", image: "Tensor") -> "Image":
+    """Convert a tensor to an image; unless 1 or 3, channels go side by side; signals become stripes."""
+    from convscope.worlds.images import photos
+
+    if image.dim() == 2:
+        image = image.repeat_interleave(max(1, 64 // len(image)), dim=0)[None]
+    if image.shape[0] not in (1, 3):
+        image = image.permute(1, 0, 2).flatten(1)[None]
+    return photos.to_pil(image, net.input_spec)
+
+
+def _sheet(
+    net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerStop]"
+) -> "Image":
+    from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
+
+    if not stops:
+        return contact_sheet.grid(images, list(made.places), side=max(84, min(images[0].height, 224)))
+    left, rows = dict(zip(made.places, images, strict=True)), []
+    for stop in stops:
+        shown = [place for place in made.places if place.lstrip("-").startswith(f"{stop.layer}:")]
+        if shown:
+            tiles = [Tile(left[place], notes=[_word(net, stop, place)]) for place in shown]
+            rows.append(Row(tiles, stop.layer, _facts(stop)))
+    return contact_sheet.compose(
+        rows, title=f"A journey through {net.name}", side=min(max(96, images[0].height), 160)
+    )
+
+
+def _word(net: "Net", stop: "LayerStop", place: str) -> str:
+    unit, _, variant = place.rpartition(":")[2].partition(" ")
+    named = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
+    return " ".join(filter(None, [net.classes[int(unit)] if named else f":{unit}", variant]))
+
+
+def _facts(stop: "LayerStop") -> list[str]:
+    """Return a layer's number of units and its receptive field, in words."""
+    facts = [f"{stop.shape[0]} units"]
+    if stop.whole_layer:
+        facts.append("sees everything")
+    elif stop.field is not None:
+        facts.append("sees " + " by ".join(map(str, stop.field)) + " px")
+    return facts
+
+
+def _save_film(
+    net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: ResultFolder, mark: dict[str, Any]
+) -> None:
+    from convscope.show.images import contact_sheet
+    from convscope.show.images.contact_sheet import Row, Tile
+
+    moments = [(step, images) for step, images in made.film if step in recipe.save_steps]
+    if moments:
+        rows = [
+            Row([Tile(_picture(net, images[i]), notes=[f"step {step}"]) for step, images in moments], place)
+            for i, place in enumerate(made.places)
+        ]
+        sheet = contact_sheet.compose(rows, side=128)
+        folder.save_image(sheet, "film.png", mark, "the pictures as they came about")
+    if recipe.animate:
+        taken: list[str] = []
+        for i, place in enumerate(made.places):
+            taken.append(pictures.file_name(place, taken))
+            frames = [_picture(net, images[i]) for _, images in made.film]
+            folder.save_animation(frames, str(Path(taken[-1]).with_suffix(".webp")), mark, place)

@@ -1,0 +1,46 @@
+"""File names of images that are valid on any file system, and what several jobs draw and say."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
+"""Note of verbs beside an optimized image that no gradient has changed."""
+
+
+def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
+    """Return a file name for a layer address or another label: `conv2:17@5,5` becomes `conv2-17-5-5.png`.
+
+    Args:
+        place: the label; all characters but letters, digits, `_` and `.` become dashes. At most 100 are kept.
+        taken: names in use; a number is appended to avoid them.
+        ending: suffix before the extension, such as `-filters`.
+
+    Returns:
+        A name with the extension `.png` that is not in `taken`.
+    """
+    plain = re.sub(r"[^\w.]+", "-", place).strip("-.")[:100] or "place"
+    name, number = f"{plain}{ending}.png", 1
+    while name in taken:
+        number += 1
+        name = f"{plain}{ending}-{number}.png"
+    return name
+
+
+def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
+    """Draw feature maps of some channels as a labelled grid on one common scale.
+
+    Args:
+        maps: feature maps `[c h w]`, of any range.
+        units: indices of the channels to draw, at least one; they are the labels.
+
+    Returns:
+        The grid in RGB: black on white if no drawn value is negative, else orange above zero and blue below.
+    """
+    from convscope.show.images import contact_sheet, draw
+
+    return contact_sheet.grid(draw.on_one_scale(list(maps[list(units)])), [str(unit) for unit in units])

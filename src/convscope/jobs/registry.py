@@ -1,0 +1,97 @@
+"""The jobs: one for each verb. A new one is one module below and one line in this table.
+
+A job's module has a docstring (its help, with examples), `schema` (the class of its recipe) and
+`run(recipe, workspace)`, a generator of `Progress` whose results are JSON-ready documents; the last is the
+whole result. Errors are raised as a `ConvscopeError`, whose class has the exit code: 1 failure, 2 usage, 3
+bad data, 4 something missing, 130 interrupted. How a terminal shows the document is another matter:
+`cli/tables` may have a table for it.
+"""
+
+import importlib
+from collections.abc import Generator, Mapping
+from typing import Any, Protocol
+
+from convscope.jobs.workspace import Workspace
+from convscope.system.progress import Progress
+
+JOBS: dict[str, str] = {
+    verb: f"convscope.jobs.{module}"
+    for verb, module in {
+        "tour": "program.tour",
+        "nets": "network.nets",
+        "describe": "network.describe",
+        "train": "network.train",
+        "classify": "input.classify",
+        "look": "input.look",
+        "visualize": "network.visualize",
+        "explain": "input.explain",
+        "units": "network.units",
+        "unit": "network.unit",
+        "atlas": "network.atlas",
+        "factors": "input.factors",
+        "caricature": "input.caricature",
+        "invert": "input.invert",
+        "style": "style.style",
+        "style train": "style.train",
+        "style add": "style.add",
+        "style apply": "style.apply",
+        "dream": "input.dream",
+        "data check": "program.data_check",
+        "replay": "program.replay",
+        "doctor": "program.doctor",
+    }.items()
+}
+"""Verb -> the module that does it, in the order of the help. Two words make a group."""
+
+
+class JobModule(Protocol):
+    """Interface of a job's module. Its docstring is the verb's help."""
+
+    schema: Any
+    """A subclass of `Recipe`."""
+
+    def run(
+        self, recipe: Any, workspace: Workspace, /
+    ) -> Generator[Progress[dict[str, Any] | None], None, None]:
+        """Do the work of a recipe, an instance of `schema`.
+
+        Args:
+            recipe: the settings.
+            workspace: where files go, and what is logged.
+
+        Yields:
+            The progress with the document so far, None where there is none yet. When the last step comes, all
+            files lie at their place.
+        """
+        ...
+
+
+def load(verb: str) -> JobModule:
+    """Import the module of a job.
+
+    Args:
+        verb: a key of `JOBS`.
+
+    Returns:
+        The module.
+    """
+    return importlib.import_module(JOBS[verb])  # pyright: ignore[reportReturnType]
+
+
+def schema_for(verb: str, values: Mapping[str, Any]) -> Any:
+    """Return the schema that validates some settings of a verb.
+
+    Args:
+        verb: a key of `JOBS`.
+        values: settings by field, not validated.
+
+    Returns:
+        What the module's `schema_for(values)` returns, where the settings depend on one of them, as those of
+        a training depend on its task; else its `schema`.
+
+    Raises:
+        UsageError: the module refuses a setting.
+    """
+    module = load(verb)
+    choose = getattr(module, "schema_for", None)
+    return choose(values) if choose else module.schema

@@ -1,0 +1,104 @@
+"""Paint a photograph in styles that a network was taught.
+
+The result has the photograph's size. Styles are mixed by weights; what is missing from 1 is the photograph
+itself. With --mask a style is painted where another picture is bright. Photographs too large for --memory are
+painted in parts that fit together.
+
+    convscope style apply me.jpg --style wave
+    convscope style apply me.jpg --style wave:0.5 --style scream:0.5
+    convscope style apply me.jpg --style starry --mask sky.png:wave
+    convscope style apply me.jpg --model runs/2026-11-22-style-train-stylebank
+    convscope style apply me.jpg --style any_painting.jpg:0.8
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convscope.jobs import inputs
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.workspace import Workspace
+from convscope.use import StylizeRecipe
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from convscope.nets import Net
+
+schema = StylizeRecipe
+
+
+def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
+    """Stylise a photograph with a feed-forward style network, and save it as `painted.png`.
+
+    The PNG contains the recipe with the model and the precision that were chosen automatically.
+
+    Args:
+        recipe: photograph, model (AdaIN if a style is an image file, else the bundled StyleBank, if left
+            out), styles with weights, masks, size, memory and precision.
+        workspace: where the result goes.
+
+    Yields:
+        The progress with the document so far; JSON fields `model`, `styles` (names of the model's styles;
+        empty for AdaIN), `mixture` (weights by style or file), `size` (`[width, height]` in pixels),
+        `regions` (style of each mask), `seconds` (of the stylisation), `precision`, `picture` (file name) and
+        `out` (the folder).
+
+    Raises:
+        UsageError: a style or weight is invalid, or the model has no styles (exit code 2).
+        DataError: an image cannot be read (exit code 3).
+        MissingError: the device is not here (exit code 4).
+    """
+    from time import perf_counter
+
+    from convscope import nets
+    from convscope.jobs.provenance import stamp
+    from convscope.use import choose_execution, is_painting, regions_of, stylize
+
+    model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
+    net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
+    styles, mixture = _wanted(net, recipe)
+    regions = regions_of(net, recipe.mask)
+    photo = _photo(recipe)
+    choice = choose_execution(net, recipe.precision)  # stands in the recipe, so that it can be replayed
+    started = perf_counter()
+    painted = stylize(net, photo, mixture, regions=regions, memory=recipe.memory, choice=choice)
+    seconds = perf_counter() - started
+    with workspace.folder(f"style-apply-{net.name}") as folder:
+        mark = stamp(recipe.model_copy(update={"model": model, "precision": choice.precision}))
+        name = folder.save_image(painted, "painted.png", mark, ", ".join(mixture))
+    document = {
+        "model": net.name,
+        "styles": list(styles),
+        "mixture": mixture,
+        "size": list(painted.size),
+        "regions": [region.style for region in regions],
+        "seconds": seconds,
+        "precision": choice.precision,
+        "picture": name,
+        "out": str(folder.place),
+    }
+    yield finished(document)
+
+
+def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Return the names of the network's styles, none for AdaIN, and the weights of the mixture."""
+    from convscope.nets.style import AdaIN
+    from convscope.use import mixture_of, paintings_of, styles_of
+
+    if isinstance(net.module, AdaIN):
+        return (), paintings_of(recipe.style)
+    styles = styles_of(net)
+    return styles, mixture_of(recipe.style, styles) or {styles[0]: 1.0}
+
+
+def _photo(recipe: StylizeRecipe) -> "Image":
+    from PIL import Image
+
+    from convscope.worlds.images import photos
+
+    photo = photos.open_photo(Path(recipe.photo))
+    if recipe.size is None or max(photo.size) == recipe.size:
+        return photo
+    scale = recipe.size / max(photo.size)
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    return photo.resize(size, Image.Resampling.LANCZOS)

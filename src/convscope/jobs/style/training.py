@@ -1,0 +1,89 @@
+"""What `style train` and `style add` share: run a training, and save a sheet of results."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convscope.errors import DataError
+from convscope.jobs import training
+from convscope.jobs.job import Steps, finished
+from convscope.jobs.workspace import Artifact, Workspace
+from convscope.learn.style import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
+
+if TYPE_CHECKING:
+    from convscope.learn import TrainingSetup
+
+SHOWN, SIDE = 4, 256
+"""Photographs in the sheet that a training ends with, and their size."""
+STYLES = (StyleTrainRecipe.verb, StyleAddRecipe.verb)
+
+
+def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
+    """Train a style network, then stylise some held-out photographs for a contact sheet.
+
+    The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
+    `model.safetensors`, `metrics.jsonl` (one line per epoch) and `sheet.png` (photographs in each style). It
+    is `--out`, the run of `--resume`, or a new one under `runs/`.
+
+    Args:
+        recipe: settings; with `resume`, the run's own recipe is followed.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress; at the end the document, with the fields of `Training.document`, `styles` (names),
+        `sheet` (file name), `photographs` and `held_out` (numbers of training and test photographs).
+
+    Raises:
+        TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
+        UsageError: no photographs are given, settings contradict each other or the run to resume, or `--out`
+            is taken (exit code 2).
+        DataError: photographs, paintings or the run to resume cannot be read (exit code 3).
+        Interrupted: stopped; the run is saved, and the hint has the command that resumes (exit code 130).
+    """
+    done = yield from training.train(recipe, workspace)
+    setup = done.setup
+    sheet = _sheet(setup, done.recipe, done.place)
+    workspace.artifacts.append(Artifact(sheet, "image", "held-out photographs in each style"))
+    document = {
+        **done.document(recipe.resume),
+        "styles": list(setup.task.styles(setup.net)),
+        "sheet": sheet,
+        "photographs": len(setup.train),
+        "held_out": len(setup.test),
+    }
+    yield finished(document)
+
+
+def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) -> str:
+    """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
+    from convscope.jobs.provenance import stamp
+    from convscope.show.images import contact_sheet, png
+    from convscope.show.images.contact_sheet import Row, Tile
+    from convscope.use import stylize
+    from convscope.worlds.images import photos
+
+    names, rows = setup.task.styles(setup.net), []
+    count = min(SHOWN, len(setup.test))
+    for square in setup.test.middles(range(count), SIDE):
+        photo = photos.to_pil(square.float() / 255)
+        painted = [stylize(setup.net, photo, {name: 1.0}) for name in names]
+        tiles = zip((photo, *painted), ("photograph", *names), strict=True)
+        rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
+    name = _sheet_name(folder)
+    png.save(contact_sheet.compose(rows, side=160), folder / name, stamp(recipe))
+    return name
+
+
+def _sheet_name(folder: Path) -> str:
+    """Return `sheet.png`, or `sheet-2.png`, ... where a file that is no earlier sheet has that name."""
+    from convscope.show.images import png
+
+    number, name = 1, "sheet.png"
+    while os.path.lexists(folder / name):
+        with contextlib.suppress(DataError):
+            if not (folder / name).is_symlink() and png.recipe_in(folder / name).get("verb") in STYLES:
+                break
+        number += 1
+        name = f"sheet-{number}.png"
+    return name

@@ -1,0 +1,121 @@
+"""What all jobs that train share: run the recipe's task, report its progress, lay out its table."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from convscope.jobs import results
+from convscope.jobs.job import Document, mapped
+from convscope.jobs.workspace import Workspace
+from convscope.learn import TrainRecipe
+from convscope.system import signals
+from convscope.system.progress import Progress
+
+if TYPE_CHECKING:
+    from convscope.learn import Epoch, Task, TrainingSetup, TrainProgress
+
+AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
+
+
+@dataclass(frozen=True)
+class Training(Generic[AnyRecipe]):
+    """Hold a finished training.
+
+    Attributes:
+        recipe: the recipe that was followed.
+        setup: network, task and data.
+        place: the run's folder.
+        epochs: the epochs that were run now.
+    """
+
+    recipe: AnyRecipe
+    setup: "TrainingSetup"
+    place: Path
+    epochs: "list[Epoch]"
+
+    def document(self, resume: Path | None) -> dict[str, Any]:
+        """Return the fields that every training's document has.
+
+        Args:
+            resume: the run that was continued, as the recipe that was given names it.
+
+        Returns:
+            `recipe` (the settings that were followed, the task among them), `network`, `epochs`
+            (`Epoch.to_json()` of each one run now), `table` (`heads` and `rows`, as the task lays them out)
+            and `out` (the run's folder).
+        """
+        table = self.setup.task.table(self.epochs)
+        return {
+            "recipe": self.recipe.model_copy(update={"resume": resume}).model_dump(mode="json"),
+            "network": self.setup.net.name,
+            "epochs": [epoch.to_json() for epoch in self.epochs],
+            "table": {"heads": list(table.heads), "rows": [list(row) for row in table.rows]},
+            "out": str(self.place),
+        }
+
+
+def train(
+    recipe: AnyRecipe, workspace: Workspace
+) -> Generator[Progress[Document | None], None, Training[AnyRecipe]]:
+    """Train as a recipe says; with `resume`, continue that run by its own recipe.
+
+    The run's folder is the workspace's `out`, the run of `resume`, or a new one under `runs/`.
+
+    Args:
+        recipe: network, data, task and settings.
+        workspace: where the result goes, and what is logged.
+
+    Yields:
+        The progress, without documents.
+
+    Returns:
+        The finished training.
+
+    Raises:
+        TrainingError: a loss or weight is NaN or infinite; the last good state is kept.
+        UsageError: settings contradict each other or the run to resume, or the place is taken.
+        DataError: the data or the run to resume is damaged.
+        Interrupted: stopped; the run is saved, and the hint has the command that resumes.
+    """
+    from convscope import learn
+
+    followed = _followed(recipe)
+    setup = learn.setup_training(followed)
+    for note in setup.notes:
+        workspace.log(note)
+    place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
+    epochs: list[Epoch] = []
+
+    def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
+        if isinstance(event, learn.Epoch):
+            epochs.append(event)
+        return Progress(event.done, _note(setup.task, event), lambda: None)
+
+    signals.working()
+    events = learn.iter_train_run(setup.net, setup.train, setup.test, recipe, out=place, task=setup.task)
+    yield from mapped(events, convert)
+    return Training(followed, setup, place, epochs)
+
+
+def _followed(recipe: AnyRecipe) -> AnyRecipe:
+    """Return the recipe that will be followed: the given one, or that of the run which it resumes."""
+    from convscope.learn import refuse_unused, resumed
+
+    if recipe.resume is None:
+        refuse_unused(recipe)
+        return recipe
+    return resumed(recipe).recipe  # pyright: ignore[reportReturnType]  # of the same verb
+
+
+def _note(task: "Task", event: "Epoch | TrainProgress") -> str:
+    """Return the progress in some words: the epoch, and its metrics."""
+    from convscope.learn import Epoch, metrics_text
+
+    if not isinstance(event, Epoch):
+        return f"epoch {event.epoch}/{event.epochs}  {metrics_text(task.metric_specs, event.metrics)}"
+    measured = [("", event.metrics), ("test  ", event.test_metrics)]
+    texts: Sequence[str] = [
+        f"{word}{metrics_text(task.metric_specs, found)}" for word, found in measured if found
+    ]
+    return "  ".join([f"epoch {event.index}/{event.epochs}", *texts[-1:], *filter(None, [event.worst])])

@@ -1,0 +1,149 @@
+"""Where a job writes its result, and what it tells meanwhile."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.jobs import results
+from convscope.system import signals
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of a result.
+
+    Attributes:
+        file: its name, below the result's folder.
+        kind: `image`, `animation` or `page`.
+        caption: what it shows.
+    """
+
+    file: str
+    kind: str
+    caption: str
+
+
+def _silent(_text: str) -> None:
+    """Discard a line of the log."""
+
+
+@dataclass(eq=False)
+class Workspace:
+    """Where a job writes its result, and what it tells meanwhile.
+
+    Attributes:
+        out: place of the result; None for one under `runs/`, or none.
+        log: called with one line of text for people; what it says is not part of the result.
+        artifacts: files written so far, in the order in which they were first written.
+    """
+
+    out: Path | None = None
+    log: Callable[[str], None] = _silent
+    artifacts: list[Artifact] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def folder(self, name: str) -> Iterator["ResultFolder"]:
+        """Make a result folder, atomically; see `convscope.jobs.results`.
+
+        Args:
+            name: what the result is, for a name under `runs/` without `out`.
+
+        Yields:
+            The folder to fill.
+
+        Raises:
+            UsageError: on entering or leaving the block, the place is taken or cannot be written to.
+        """
+        signals.working()
+        with results.folder(self.out, name) as pending:
+            yield ResultFolder(pending, self)
+
+
+@dataclass(frozen=True, eq=False)
+class ResultFolder:
+    """A result folder that is being filled, and lists what is written into it."""
+
+    pending: results.Pending
+    workspace: Workspace
+
+    @property
+    def path(self) -> Path:
+        """The temporary folder to write to."""
+        return self.pending.path
+
+    @property
+    def place(self) -> Path:
+        """The path that it is moved to in the end."""
+        return self.pending.place
+
+    def save_image(self, image: "Image", name: str, recipe: dict[str, Any], caption: str = "") -> str:
+        """Write an image as PNG with its recipe inside.
+
+        Args:
+            image: the image, of any mode that PNG knows.
+            name: name of the file to write or replace.
+            recipe: JSON-ready recipe, as `provenance.stamp` returns it.
+            caption: what it shows.
+
+        Returns:
+            The name.
+
+        Raises:
+            DataError: the folder cannot be written to.
+        """
+        from convscope.show.images import png
+
+        png.save(image, self.path / name, recipe)
+        return self._listed(name, "image", caption)
+
+    def save_animation(
+        self,
+        images: "list[Image]",
+        name: str,
+        recipe: dict[str, Any],
+        caption: str = "",
+        *,
+        seconds: float | None = None,
+    ) -> str:
+        """Write an animation as WebP with its recipe inside.
+
+        Args:
+            images: its frames, all of one size.
+            name: name of the file to write or replace.
+            recipe: JSON-ready recipe.
+            caption: what it shows.
+            seconds: its duration; the usual one if left out.
+
+        Returns:
+            The name.
+        """
+        from convscope.show.images import animation
+
+        options = {} if seconds is None else {"seconds": seconds}
+        animation.save(images, self.path / name, recipe, **options)
+        return self._listed(name, "animation", caption)
+
+    def save_page(self, html: str, name: str, caption: str = "") -> str:
+        """Write a page.
+
+        Args:
+            html: the page.
+            name: name of the file to write or replace.
+            caption: what it shows.
+
+        Returns:
+            The name.
+        """
+        (self.path / name).write_text(html, encoding="utf-8")
+        return self._listed(name, "page", caption)
+
+    def _listed(self, name: str, kind: str, caption: str) -> str:
+        found = Artifact(name, kind, caption)
+        if found not in self.workspace.artifacts:
+            self.workspace.artifacts.append(found)
+        return name
