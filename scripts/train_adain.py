@@ -74,7 +74,7 @@ def main(data: Path, run: Path) -> None:
 
 def finish(net: Net, run: Run, photographs: int) -> None:
     """Say where it is from, halve it, and put it where it ships from."""
-    decibels = run.epochs[-1].test_measures["psnr"]
+    decibels = run.epochs[-1].test_metrics["psnr"]
     net.source = replace(
         net.source,
         weights=f"trained on {photographs:,} squares in each of {sum(s[2] for s in STAGES)} epochs, "
@@ -85,7 +85,7 @@ def finish(net: Net, run: Run, photographs: int) -> None:
         "precision; made by scripts/train_adain.py.",
     )
     net.module.to(torch.float16)
-    nets.save(net, FOLDER, recipe=run.plan.model_dump(mode="json", exclude_none=True))
+    nets.save(net, FOLDER, recipe=run.recipe.model_dump(mode="json", exclude_none=True))
     print(net.source.note, FOLDER)
 
 

@@ -18,7 +18,9 @@ import torch
 
 from convscope import learn, nets
 from convscope.learn.recipe import TrainRecipe
+from convscope.learn.setup import TrainingSetup
 from convscope.learn.style import setup
+from convscope.learn.style.perceptual import PerceptualConfig, perceptual_loss
 from convscope.learn.style.style_tasks import StyleLossWeights
 from convscope.learn.trainer.runs import Run
 from convscope.nets.network import Net
@@ -50,7 +52,7 @@ PLAN = {
     "device": "cpu",
 }
 SCALES = StyleLossWeights(side=128)
-JUDGING = setup.PerceptualConfig(paintings=512)
+JUDGING = PerceptualConfig(paintings=512)
 LARGE = replace(JUDGING, style=("relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_1", "relu4_2"))
 """More of what is deep: forms; and the first layer: colours."""
 STAGES = (
@@ -95,7 +97,7 @@ def main(data: Path, run: Path) -> None:
         taught = run / f"taught-{name}"
         if not taught.is_dir():
             set_grain(lesson.net, learns=last is not None)
-            lesson.task.scales, lesson.task.judge = scales, setup.perceptual_loss(judging, styles)
+            lesson.task.scales, lesson.task.judge = scales, perceptual_loss(judging, styles)
             teach(lesson, TrainRecipe(**{**PLAN, **differs}), run / name, until)
             nets.save(lesson.net, taught)
         last = taught
@@ -109,15 +111,13 @@ def set_grain(net: Net, *, learns: bool) -> None:
         weight.requires_grad_(learns or ".grain." not in name)
 
 
-def teach(lesson: setup.StyleTrainingSetup, plan: TrainRecipe, run: Path, until: int) -> None:
+def teach(lesson: TrainingSetup, plan: TrainRecipe, run: Path, until: int) -> None:
     """Train, or go on training, to the end of an epoch."""
     if (run / "state").is_dir():
-        plan = plan.model_copy(update={"resume": run})
+        plan = TrainRecipe(resume=run)
     for event in learn.iter_train_run(lesson.net, lesson.train, lesson.test, plan, out=run, task=lesson.task):
         if isinstance(event, learn.Epoch):
-            print(
-                event.index, f"{event.seconds:.0f} s", rounded(event.test_measures), event.worst, flush=True
-            )
+            print(event.index, f"{event.seconds:.0f} s", rounded(event.test_metrics), event.worst, flush=True)
             if event.index == until:
                 return
 
@@ -143,10 +143,10 @@ def finish(net: Net, run: Run, photographs: int) -> None:
         f"seed {PLAN['seed']}",
         licence="Apache-2.0; trained on photographs under CC BY 2.0 and paintings in the public domain",
         note=f"Styles: {', '.join(PAINTINGS)}. Identity branch on {TESTED} COCO photographs: "
-        f"{last.test_measures['psnr']:.1f} dB. In half precision; made by scripts/train_styles.py.",
+        f"{last.test_metrics['psnr']:.1f} dB. In half precision; made by scripts/train_styles.py.",
     )
     net.module.to(torch.float16)
-    nets.save(net, FOLDER, recipe=run.plan.model_dump(mode="json", exclude_none=True))
+    nets.save(net, FOLDER, recipe=run.recipe.model_dump(mode="json", exclude_none=True))
     print(net.source.note, FOLDER)
 
 

@@ -83,7 +83,7 @@ def test_train_add_apply_replay(convscope, things):
     assert done.json["styles"] == ["wave", "munch"]
     assert (done.json["photographs"], done.json["held_out"]) == (3, 1)
     (epoch,) = done.json["epochs"]
-    assert {"content", "style", "psnr"} <= set(epoch["test_measures"])
+    assert {"content", "style", "psnr"} <= set(epoch["test_metrics"])
     assert opened(things / "bank" / "sheet.png").width > 3 * 64
     done = convscope("style", "add", "bank", "photographs", "--style", "hat.png", "--out", "more", *SMALL)
     assert done.code == 0, done.err
@@ -114,7 +114,7 @@ def test_train_add_apply_replay(convscope, things):
 
 
 def test_one_style_with_johnsons_network(convscope, things):
-    words = ("--kind", "johnson", "--style", "wave.png", "--width", 4, "--out", "one")
+    words = ("--task", "johnson", "--style", "wave.png", "--width", 4, "--out", "one")
     done = convscope("style", "train", "photographs", *words, *SMALL)
     assert done.code == 0, done.err
     assert convscope("style", "apply", "wave.png", "--model", "one", "--out", "p").code == 0
@@ -185,7 +185,7 @@ def test_regions_from_masks(convscope, things, model):
         (("train", "photographs", "--style", "wave.png", "--judge", "alexnet-two-towers"), 4, "--untrained"),
         (("train", "photographs", "--style", "wave.png", "--content-layer", "relu9"), 2, "relu"),
         (
-            ("train", "photographs", "--style", "wave.png", "--kind", "johnson", "--style", "hat.png"),
+            ("train", "photographs", "--style", "wave.png", "--task", "johnson", "--style", "hat.png"),
             2,
             "one",
         ),

@@ -216,7 +216,7 @@ def test_train_writes_a_run_that_loads_and_classifies(convscope, digit: Path, tm
     assert found["test"]["accuracy"] > 0.5
     assert sum(map(sum, found["test"]["confusion"])) == found["test"]["pictures"] == 2000
     lines = (tmp_path / "mine/metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[0])["test_accuracy"] == pytest.approx(found["test"]["accuracy"])
+    assert json.loads(lines[0])["test_metrics"]["accuracy"] == pytest.approx(found["test"]["accuracy"])
     assert convscope("classify", digit, "--net", "mine", "--json").json["answers"][0]["top"]
     assert convscope("describe", "mine", "--json").json["parameters"] == 4 * 25 + 4 + 576 * 10 + 10
     again = convscope("train", chain, "digits", "--out", "mine")

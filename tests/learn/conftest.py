@@ -36,10 +36,10 @@ def small_net(seed: int = 0, text: str = SMALL) -> Net:
 
 
 @pytest.fixture(scope="session")
-def few() -> ImageTensorDataset:
+def train_images() -> ImageTensorDataset:
     return digits.train().take(range(600))
 
 
 @pytest.fixture(scope="session")
-def fewer() -> ImageTensorDataset:
+def test_images() -> ImageTensorDataset:
     return digits.test().take(range(200))

@@ -43,9 +43,9 @@ def test_a_misspelt_augmentation_is_corrected():
 
 
 def test_the_learning_rate_follows_optimizer_and_size():
-    assert ClassificationRecipe(lr=0.3).peak(10**9) == 0.3
-    assert ClassificationRecipe().peak(100) > ClassificationRecipe().peak(10**8)
-    assert ClassificationRecipe(optimizer="sgd").peak(100) == ClassificationRecipe(optimizer="sgd").peak(
+    assert ClassificationRecipe(lr=0.3).max_lr(10**9) == 0.3
+    assert ClassificationRecipe().max_lr(100) > ClassificationRecipe().max_lr(10**8)
+    assert ClassificationRecipe(optimizer="sgd").max_lr(100) == ClassificationRecipe(optimizer="sgd").max_lr(
         10**8
     )
 

@@ -23,9 +23,9 @@ def folder(root: Path, splits: tuple[str, ...]) -> Path:
 
 
 def test_the_digits():
-    lesson = setup_training(ClassificationRecipe())
-    assert lesson.net.name == "lecture-relu"
-    assert (len(lesson.train), len(lesson.test)) == (8000, 2000)
+    training = setup_training(ClassificationRecipe())
+    assert training.net.name == "lecture-relu"
+    assert (len(training.train), len(training.test)) == (8000, 2000)
 
 
 CHAIN = "conv 8 3x3 stride=2, relu, globalavgpool, flatten, dense 16, relu, dense 3"
@@ -34,21 +34,23 @@ CHAIN = "conv 8 3x3 stride=2, relu, globalavgpool, flatten, dense 16, relu, dens
 @pytest.mark.parametrize("splits", [("",), ("train", "val"), ("train", "test")])
 def test_a_folder_of_pictures_and_a_chain(tmp_path, splits):
     data = folder(tmp_path / "photos", splits)
-    lesson = setup_training(ClassificationRecipe(network=CHAIN, data=str(data), device="cpu"))
-    assert (len(lesson.train), len(lesson.test)) == ((24, 6) if splits == ("",) else (30, 30))
-    assert lesson.test.labels.bincount().tolist() == [len(lesson.test) // 3] * 3
-    assert lesson.train.name.endswith(splits[0] or "photos")
-    plan = ClassificationRecipe(
+    training = setup_training(ClassificationRecipe(network=CHAIN, data=str(data), device="cpu"))
+    assert (len(training.train), len(training.test)) == ((24, 6) if splits == ("",) else (30, 30))
+    assert training.test.labels.bincount().tolist() == [len(training.test) // 3] * 3
+    assert training.train.name.endswith(splits[0] or "photos")
+    recipe = ClassificationRecipe(
         epochs=12, batch=6, lr=0.02, augment=("flip",), precision="fp32", memory_format="contiguous"
     )
-    epochs = [e for e in iter_train(lesson.net, lesson.train, lesson.test, plan) if isinstance(e, Epoch)]
-    assert epochs[-1].test_accuracy > 0.9
+    epochs = [
+        e for e in iter_train(training.net, training.train, training.test, recipe) if isinstance(e, Epoch)
+    ]
+    assert epochs[-1].test_metrics["accuracy"] > 0.9
 
 
 def test_held_out_pictures_are_no_training_pictures(tmp_path):
     data = folder(tmp_path / "photos", ("",))
-    lesson = setup_training(ClassificationRecipe(network=CHAIN, data=str(data)))
-    paths = set(lesson.train.paths) & set(lesson.test.paths)  # pyright: ignore
+    training = setup_training(ClassificationRecipe(network=CHAIN, data=str(data)))
+    paths = set(training.train.paths) & set(training.test.paths)  # pyright: ignore
     assert not paths
 
 
@@ -65,5 +67,5 @@ def test_what_is_not_there():
 
 
 def test_the_full_set(shared_data):
-    lesson = setup_training(ClassificationRecipe(data="mnist", root=shared_data / "mnist"))
-    assert (len(lesson.train), len(lesson.test)) == (60_000, 10_000)
+    training = setup_training(ClassificationRecipe(data="mnist", root=shared_data / "mnist"))
+    assert (len(training.train), len(training.test)) == (60_000, 10_000)

@@ -46,32 +46,32 @@ def test_one_class_is_nothing_to_learn(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_labels_that_are_all_the_same(few):
-    zeros = few.take((few.labels == 0).nonzero().flatten())
+def test_labels_that_are_all_the_same(train_images):
+    zeros = train_images.take((train_images.labels == 0).nonzero().flatten())
     with pytest.raises(DataError, match="two classes or more"):
-        Trainer(small_net(), zeros, plan=ClassificationRecipe(**EXACT))
-    one = ImageTensorDataset(few.images[:10], torch.zeros(10), ["digit"])
+        Trainer(small_net(), zeros, recipe=ClassificationRecipe(**EXACT))
+    one = ImageTensorDataset(train_images.images[:10], torch.zeros(10), ["digit"])
     net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 1)), TensorSpec((1, 28, 28)))
     with pytest.raises(DataError, match="all of the class digit"):
-        Trainer(net, one, plan=ClassificationRecipe(**EXACT))
+        Trainer(net, one, recipe=ClassificationRecipe(**EXACT))
 
 
-def test_labels_of_a_loader_that_are_all_the_same(few):
+def test_labels_of_a_loader_that_are_all_the_same(train_images):
     net = small_net()
-    net = net.with_classes(few.classes)
-    inputs = few.images[:60].float() / 255
+    net = net.with_classes(train_images.classes)
+    inputs = train_images.images[:60].float() / 255
     batches = [(inputs[:30], torch.full((30,), 3)), (inputs[30:], torch.full((30,), 3))]
     with pytest.raises(DataError, match="labels are all 3"):
-        list(Trainer(net, batches, plan=ClassificationRecipe(**EXACT)))
+        list(Trainer(net, batches, recipe=ClassificationRecipe(**EXACT)))
     batches[1] = (inputs[30:], torch.full((30,), 4))
-    list(Trainer(net, batches, plan=ClassificationRecipe(**EXACT)))
+    list(Trainer(net, batches, recipe=ClassificationRecipe(**EXACT)))
 
 
 @pytest.mark.parametrize("test", [[], "none"])
-def test_nothing_to_test_on_is_told_before_learning(few, test):
-    nothing = few.take([]) if test == "none" else test
+def test_nothing_to_test_on_is_told_before_learning(train_images, test):
+    nothing = train_images.take([]) if test == "none" else test
     with pytest.raises(DataError, match="to test on"):
-        Trainer(small_net(), few, nothing, ClassificationRecipe(**EXACT))
+        Trainer(small_net(), train_images, nothing, ClassificationRecipe(**EXACT))
 
 
 def test_a_test_on_what_was_learned_is_refused(tmp_path, capsys):
@@ -89,11 +89,11 @@ def test_some_of_the_test_learned_and_classes_missing_are_said(tmp_path):
     data = pictures(tmp_path / "data" / "train", {"cat": 6, "dog": 6, "hen": 3}).parent
     pictures(data / "test", {"cat": 4, "dog": 3}, start=1)
     shutil.copy(data / "train" / "dog" / "0.png", data / "test" / "dog" / "again.png")
-    lesson = setup_training(ClassificationRecipe(network=CHAIN.format(3), data=str(data), device="cpu"))
-    assert len(lesson.notes) == 2
-    assert "1 of 8 test pictures" in lesson.notes[0]
-    assert "again.png" in lesson.notes[0]
-    assert "No test picture is of hen" in lesson.notes[1]
+    training = setup_training(ClassificationRecipe(network=CHAIN.format(3), data=str(data), device="cpu"))
+    assert len(training.notes) == 2
+    assert "1 of 8 test pictures" in training.notes[0]
+    assert "again.png" in training.notes[0]
+    assert "No test picture is of hen" in training.notes[1]
 
 
 def test_a_part_without_pictures(tmp_path):
@@ -112,18 +112,18 @@ def constant(answer: int, classes: int = 10):
     return nets.wrap(nn.Sequential(nn.Flatten(), layer), TensorSpec((1, 28, 28)))
 
 
-def test_an_accuracy_that_a_constant_reaches_is_said_to_be_so(few):
-    share = few.labels.bincount().max().item() / len(few)
-    common = int(few.labels.bincount().argmax())
-    found = evaluate(constant(common), few)
+def test_an_accuracy_that_a_constant_reaches_is_said_to_be_so(train_images):
+    share = train_images.labels.bincount().max().item() / len(train_images)
+    common = int(train_images.labels.bincount().argmax())
+    found = evaluate(constant(common), train_images)
     assert found.accuracy == pytest.approx(share) == found.majority
     assert found.caveat == f"Always answering {common} would be right in {share:.2%}."
-    ones = few.take((few.labels == 1).nonzero().flatten())
+    ones = train_images.take((train_images.labels == 1).nonzero().flatten())
     assert evaluate(constant(1), ones).accuracy == 1
     assert evaluate(constant(1), ones).caveat.startswith("All of them are 1")
     assert evaluate(constant(2), ones).to_json()["majority"] == 1
     net = small_net()
-    list(Trainer(net, few, plan=ClassificationRecipe(**EXACT | {"epochs": 6, "batch": 32})))
-    good = evaluate(net, few)
+    list(Trainer(net, train_images, recipe=ClassificationRecipe(**EXACT | {"epochs": 6, "batch": 32})))
+    good = evaluate(net, train_images)
     assert good.accuracy > 2 * share
     assert good.caveat == ""

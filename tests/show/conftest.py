@@ -43,7 +43,17 @@ class Watched(dict):
 
 def _epochs(count: int) -> list[Epoch]:
     return [
-        Epoch(i + 1, count, 1.0 / (i + 1), 0.9, 0.2, 0.9 + 0.01 * i, 1.0, 1000.0, 1e-3, "fp32", "contiguous")
+        Epoch(
+            i + 1,
+            count,
+            {"loss": 1.0 / (i + 1), "accuracy": 0.9},
+            {"loss": 0.2, "accuracy": 0.9 + 0.01 * i},
+            1.0,
+            1000.0,
+            1e-3,
+            "fp32",
+            "contiguous",
+        )
         for i in range(count)
     ]
 

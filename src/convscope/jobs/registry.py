@@ -76,3 +76,22 @@ def load(verb: str) -> JobModule:
         The module.
     """
     return importlib.import_module(JOBS[verb])  # pyright: ignore[reportReturnType]
+
+
+def schema_for(verb: str, values: dict[str, Any]) -> Any:
+    """Return the schema that validates some settings of a verb.
+
+    Args:
+        verb: a key of `JOBS`. A job whose settings depend on one of them, as those of a training depend on
+            its task, has a function `schema_for` of the settings.
+        values: settings by field, not validated.
+
+    Returns:
+        The schema: what the job's `schema_for` returns where it has one, else its `schema`.
+
+    Raises:
+        UsageError: the job refuses a setting.
+    """
+    module = load(verb)
+    choose = getattr(module, "schema_for", None)
+    return choose(values) if choose else module.schema

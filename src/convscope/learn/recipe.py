@@ -24,7 +24,7 @@ class TrainRecipe(Recipe):
     """Hold the settings that every training has, whatever its task is."""
 
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
-    batch: int = Field(default=128, ge=1, le=1_000_000, description="pictures per step")
+    batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
     optimizer: Optimizer = Field(default="adamw", description="the rule that turns gradients into steps")
     lr: float | None = Field(
         default=None,
@@ -54,8 +54,7 @@ class TrainRecipe(Recipe):
         "more of them where the schedule is constant",
     )
 
-    tasks: ClassVar[tuple[str, ...]] = ()
-    """Names of the tasks that the verb of this recipe builds itself, and so can resume."""
+    task: str = Field(default="", description="what the training optimises and measures")
 
     def unused(self) -> dict[str, str]:
         """Return the settings that this recipe never reads.
@@ -67,7 +66,7 @@ class TrainRecipe(Recipe):
             return {}
         return {"momentum": f"{self.optimizer} has none; sgd and rmsprop have"}
 
-    def peak(self, parameters: int) -> float:
+    def max_lr(self, parameters: int) -> float:
         """Return the highest learning rate of the schedule.
 
         `lr` if it was given, else a default that suits the optimizer; Adam's and AdamW's is higher for
@@ -85,15 +84,13 @@ class TrainRecipe(Recipe):
         return {"sgd": 0.05, "rmsprop": 0.001, "adadelta": 1.0}.get(self.optimizer, adaptive)
 
 
-class ClassificationRecipe(TrainRecipe):
-    """Hold the settings of the training of a classifier.
+class TaskRecipe(TrainRecipe):
+    """Hold the settings of `convscope train`, whatever the task is: network, data and task.
 
-    The defaults bring the lecture's network to 99% on MNIST in about two passes: AdamW, a learning rate that
-    rises and falls once (one cycle), and slight label smoothing.
+    A task with settings of its own derives its schema from this one.
     """
 
     verb: ClassVar[str] = "train"
-    tasks: ClassVar[tuple[str, ...]] = ("Classification",)
     positional: ClassVar[tuple[str, ...]] = ("network", "data")
 
     network: str = Field(
@@ -108,12 +105,10 @@ class ClassificationRecipe(TrainRecipe):
     )
     root: Path | None = Field(default=None, description="the folder that holds a published set")
     download: bool = Field(default=False, description="fetch a published set that is not there")
-
-    label_smoothing: float = Field(
-        default=0.1, ge=0, lt=1, description="share of the target spread over all classes"
-    )
-    augment: tuple[str, ...] = Field(
-        default=(), description=f"random changes: {', '.join(AUGMENTATION_NAMES)}"
+    task: str = Field(
+        default="classification",
+        min_length=1,
+        description="what the training optimises and measures; settings of another task come from --config",
     )
 
     def unused(self) -> dict[str, str]:
@@ -127,6 +122,21 @@ class ClassificationRecipe(TrainRecipe):
             found |= {"root": reason, "download": reason}
         return found
 
+
+class ClassificationRecipe(TaskRecipe):
+    """Hold the settings of the training of a classifier.
+
+    The defaults bring the lecture's network to 99% on MNIST in about two passes: AdamW, a learning rate that
+    rises and falls once (one cycle), and slight label smoothing.
+    """
+
+    label_smoothing: float = Field(
+        default=0.1, ge=0, lt=1, description="share of the target spread over all classes"
+    )
+    augment: tuple[str, ...] = Field(
+        default=(), description=f"random changes: {', '.join(AUGMENTATION_NAMES)}"
+    )
+
     @field_validator("augment")
     @classmethod
     def _check_augmentations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,22 +146,22 @@ class ClassificationRecipe(TrainRecipe):
         return names
 
 
-def refuse_unused(plan: TrainRecipe) -> None:
+def refuse_unused(recipe: TrainRecipe) -> None:
     """Refuse settings that were given explicitly but that the recipe never reads.
 
     Settings given with their default value pass.
 
     Args:
-        plan: recipe to check; `plan.unused()` lists what it never reads.
+        recipe: recipe to check; `recipe.unused()` lists what it never reads.
 
     Raises:
         UsageError: there are such settings; the message names their flags and the reasons.
     """
-    fields = type(plan).model_fields
+    fields = type(recipe).model_fields
     unused = {
         name: reason
-        for name, reason in plan.unused().items()
-        if name in plan.model_fields_set and getattr(plan, name) != fields[name].default
+        for name, reason in recipe.unused().items()
+        if name in recipe.model_fields_set and getattr(recipe, name) != fields[name].default
     }
     if unused:
         flags = [f"--{name.replace('_', '-')}" for name in unused]
@@ -160,15 +170,3 @@ def refuse_unused(plan: TrainRecipe) -> None:
             received="; ".join(f"{f} ({r})" for f, r in zip(flags, unused.values(), strict=True)),
             hint=f"Leave out {', '.join(flags)}.",
         )
-
-
-def task_name(task: object) -> str:
-    """Return the name under which recipes and stored states know a task: that of its class.
-
-    Args:
-        task: an instance of a task.
-
-    Returns:
-        The qualified name of its class, without the module.
-    """
-    return type(task).__qualname__

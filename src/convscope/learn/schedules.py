@@ -90,36 +90,36 @@ SCHEDULES: dict[str, Shape] = {
 arXiv:1708.07120."""
 
 
-def extends(plan: TrainRecipe) -> bool:
+def extends(recipe: TrainRecipe) -> bool:
     """Return whether epochs can be added to a run as if they had been planned from the start.
 
     That holds where no step's learning rate depends on the number of steps: with the constant schedule and
     without a warm-up, whose length is a share of all steps.
 
     Args:
-        plan: recipe with the schedule and its warm-up.
+        recipe: recipe with the schedule and its warm-up.
 
     Returns:
         True if epochs can be added.
     """
-    return plan.schedule == "constant" and not plan.warmup
+    return recipe.schedule == "constant" and not recipe.warmup
 
 
-def rate(plan: TrainRecipe, step: int, steps: int) -> float:
+def rate(recipe: TrainRecipe, step: int, steps: int) -> float:
     """Return the learning rate at a step, as a share of the highest one.
 
     The rate rises linearly during the warm-up and then follows the schedule.
 
     Args:
-        plan: recipe with the schedule and its warm-up.
+        recipe: recipe with the schedule and its warm-up.
         step: 0 to `steps - 1`, counted over the whole training.
         steps: number of steps of the whole training.
 
     Returns:
         A share from `FLOOR` to 1.
     """
-    shape = SCHEDULES[plan.schedule]
-    rising = (shape.warmup if plan.warmup is None else plan.warmup) * steps
+    shape = SCHEDULES[recipe.schedule]
+    rising = (shape.warmup if recipe.warmup is None else recipe.warmup) * steps
     if step < rising:
         return max(FLOOR, (step + 1) / (rising + 1))
     return max(FLOOR, shape.course((step - rising) / max(1.0, steps - rising)))

@@ -1,9 +1,10 @@
-"""Load what a recipe of a classifier's training names: the network, training and test data, the device."""
+"""Load what a recipe of a training names: the network, training and test data, the device."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,10 +13,10 @@ from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.source import seed_of
-from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn.recipe import TaskRecipe
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
-from convscope.worlds import LabelledImages
+from convscope.worlds import Dataset, LabelledImages
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
@@ -29,44 +30,49 @@ class TrainingSetup:
 
     Attributes:
         net: network to train, on the recipe's device.
-        train: labelled images to learn from.
-        test: labelled images to test on.
+        task: what the training optimises and measures, a `Task`.
+        train: data to learn from.
+        test: data to test on.
+        notes: sentences on what is odd about the data, such as test images that are also in the training
+            part.
     """
 
     net: Net
-    train: LabelledImages
-    test: LabelledImages
+    task: Any
+    train: Any
+    test: Any
     notes: tuple[str, ...] = ()
-    """Sentences on what is odd about the data, such as test images that are also in the training part."""
 
 
-def setup_training(plan: ClassificationRecipe) -> TrainingSetup:
+def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     """Load the network and the data that a recipe names, the network on its device.
 
-    In place of a network's name, `plan.network` may be a chain of layers; its input spec is then the
+    In place of a network's name, `recipe.network` may be a chain of layers; its input spec is then the
     data's.
 
     Args:
-        plan: recipe with network, data, device and seed.
+        recipe: recipe with network, data, device and seed.
+        task: the task of the training.
 
     Returns:
-        Network, training data, test data, and notes on the data.
+        Network, task, training data, test data, and notes on the data.
 
     Raises:
         UsageError: nothing has that name.
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test images are in the training part too.
     """
-    device = find_device(plan.device)
-    if " " in plan.network and not os.path.exists(plan.network):  # noqa: PTH110  # takes text of any length
-        train, test = _open_data(plan, None)
-        spec = train.spec
-        graph = chain("x".join(map(str, spec.shape)), plan.network)
-        net = nets.wrap(nets.build(graph, seed=plan.seed), spec, train.classes, name="chain")
+    device = find_device(recipe.device)
+    if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
+        train, test = _open_data(recipe, None)
+        (spec,) = train.specs
+        graph = chain("x".join(map(str, spec.shape)), recipe.network)
+        net = nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")
     else:
-        net = nets.load(plan.network, weights="packaged", seed=plan.seed)
-        train, test = _open_data(plan, net.input_spec)
-    return TrainingSetup(net.to(device), train, test, _data_notes(train, test))
+        net = nets.load(recipe.network, weights="packaged", seed=recipe.seed)
+        train, test = _open_data(recipe, net.input_spec)
+    notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
+    return TrainingSetup(net.to(device), task, train, test, tuple(notes))
 
 
 def find_device(name: str) -> torch.device:
@@ -91,51 +97,48 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _open_data(plan: ClassificationRecipe, spec: TensorSpec | None) -> tuple[LabelledImages, LabelledImages]:
+def _open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
     """Open the training and test data of a recipe.
 
-    A folder with a part `train` and another part is used as it is divided; any other folder is divided by
-    class.
+    A folder of images with a part `train` and another part is used as it is divided; any other folder is
+    divided at random, class by class where there are classes.
     """
-    folder = Path(plan.data)
-    if plan.data == "digits" or not os.path.isdir(plan.data):  # noqa: PTH112  # takes text of any length
-        return _open_part(plan, "train"), _open_part(plan, "test")
-    image_spec = spec if spec is not None and len(spec.size) == 2 else None
+    folder = Path(recipe.data)
+    if recipe.data == "digits" or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
+        return _open_part(recipe, "train"), _open_part(recipe, "test")
+    if spec is not None and len(spec.size) != 2:  # no images: the input's world reads the folder
+        return _split(worlds.open(folder, spec=spec), recipe.seed)
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
-        train = worlds.require_labelled_images(worlds.open(folder, "train", spec=image_spec))
-        return train, worlds.require_labelled_images(worlds.open(folder, test_split, spec=image_spec))
-    everything = worlds.require_labelled_images(
-        worlds.open(folder, splits[0] if splits else None, spec=image_spec)
-    )
-    return _split_by_class(everything, plan.seed)
+        return worlds.open(folder, "train", spec=spec), worlds.open(folder, test_split, spec=spec)
+    return _split(worlds.open(folder, splits[0] if splits else None, spec=spec), recipe.seed)
 
 
-def _open_part(plan: ClassificationRecipe, split: str) -> LabelledImages:
-    return worlds.require_labelled_images(
-        worlds.open(plan.data, split, root=plan.root, download=plan.download)
-    )
+def _open_part(recipe: TaskRecipe, split: str) -> Dataset:
+    return worlds.open(recipe.data, split, root=recipe.root, download=recipe.download)
 
 
-def _split_by_class(samples: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    """Split labelled images into training and test part, class by class, at random by a seed."""
+def _split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+    """Split a data set into training and test part at random by a seed, class by class if it has any."""
     generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
     kept, held = [], []
-    for label in range(len(samples.classes)):
-        members = (samples.labels == label).nonzero().flatten()
+    groups = [torch.arange(len(data))]
+    if isinstance(data, LabelledImages):
+        groups = [(data.labels == label).nonzero().flatten() for label in range(len(data.classes))]
+    for members in groups:
         members = members[torch.randperm(len(members), generator=generator)]
         held.append(members[: len(members) // HELD_OUT])
         kept.append(members[len(members) // HELD_OUT :])
     if not sum(map(len, held)):
         raise UsageError(
             f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
-            received=f"{len(samples)} in all",
+            received=f"{len(data)} in all",
         )
-    return samples.take(torch.cat(kept)), samples.take(torch.cat(held))
+    return data.take(torch.cat(kept)), data.take(torch.cat(held))
 
 
-def _data_notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
+def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
     """Describe what is odd about training and test data, as sentences.
 
     Raises:
@@ -160,6 +163,8 @@ def _data_notes(train: LabelledImages, test: LabelledImages) -> tuple[str, ...]:
                 f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
                 f"such as {duplicates[0]}."
             )
+    if not isinstance(test, LabelledImages):
+        return tuple(notes)
     missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
     if missing:
         listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")

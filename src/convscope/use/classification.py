@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.activations.classifier_output import log_probabilities
+from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.worlds import open_sample
 
 Picture = str | Path | Image.Image | Tensor
@@ -102,7 +102,7 @@ def classifying(
 def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b classes"]:
     """Compute a classifier's probability of every class for every image.
 
-    A softmax is applied to the output, unless its rows are probabilities already.
+    A softmax is applied to the output, unless it is declared to hold probabilities, or its rows are some.
 
     Args:
         net: a classifier; runs in evaluation mode and is left unchanged.
@@ -112,19 +112,18 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
         Probabilities `[b classes]`, on the CPU.
 
     Raises:
-        UsageError: the output has no tensor, or its first one is not of two axes.
+        UsageError: the output is not one number for each class.
     """
     with frozen(net.module), torch.inference_mode():
         result = net(images)
-    if not isinstance(result, Tensor):
-        tensors = result.values() if isinstance(result, dict) else result
-        result = next((part for part in tensors if isinstance(part, Tensor)), None)
-    if result is None or result.dim() != 2:
+        output = read_output(net, result)
+    if output is None:
+        found = select_output(net, result)
         raise UsageError(
             "a network that answers with one number for each class",
-            received="no tensor" if result is None else f"a result of shape {tuple(result.shape)}",
+            received="no tensor" if found is None else f"a result of shape {tuple(found.shape)}",
         )
-    return log_probabilities(result).exp().cpu()
+    return output.log_probabilities().exp().cpu()
 
 
 def _to_classification(

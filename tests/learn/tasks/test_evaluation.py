@@ -11,8 +11,8 @@ from convscope.errors import DataError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import evaluate
-from convscope.learn.execution import ExecutionConfig
 from convscope.learn.tasks.evaluation import Evaluation
+from convscope.nets import ExecutionConfig
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def test_a_class_without_pictures_is_null_not_nan(found):
     assert json.loads(json.dumps(empty.to_json(), allow_nan=False))["class_accuracy"]["d"] is None
 
 
-def test_against_numpy_whatever_the_batch(fewer):
+def test_against_numpy_whatever_the_batch(test_images):
     net = small_net()
     net.module.train()
-    found = evaluate(net, fewer, batch=37)
+    found = evaluate(net, test_images, batch=37)
     assert net.module.training
     net.module.eval()
     with torch.no_grad():
-        scores = net(fewer.images.float() / 255).double().numpy()
+        scores = net(test_images.images.float() / 255).double().numpy()
     shares = np.exp(scores - scores.max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
-    labels = fewer.labels.numpy()
+    labels = test_images.labels.numpy()
     losses = -np.log(shares[np.arange(len(labels)), labels])
     confusion = np.zeros((10, 10), int)
     np.add.at(confusion, (labels, shares.argmax(1)), 1)
@@ -64,36 +64,39 @@ def test_against_numpy_whatever_the_batch(fewer):
     assert found.hardest(5).tolist() == np.argsort(-losses, kind="stable")[:5].tolist()
 
 
-def test_a_loader_says_the_same(fewer):
+def test_a_loader_says_the_same(test_images):
     net = small_net()
-    net = net.with_classes(fewer.classes)
-    loader = DataLoader(TensorDataset(fewer.images.float() / 255, fewer.labels), batch_size=64)
+    net = net.with_classes(test_images.classes)
+    loader = DataLoader(TensorDataset(test_images.images.float() / 255, test_images.labels), batch_size=64)
     assert evaluate(net, loader).losses.tolist() == pytest.approx(
-        evaluate(net, fewer).losses.tolist(), abs=1e-5
+        evaluate(net, test_images).losses.tolist(), abs=1e-5
     )
 
 
-def test_bytes_from_a_loader_are_scaled(fewer):
+def test_bytes_from_a_loader_are_scaled(test_images):
     net = small_net()
-    net = net.with_classes(fewer.classes)
-    loader = DataLoader(TensorDataset(fewer.images, fewer.labels), batch_size=64)
-    assert evaluate(net, loader).loss == pytest.approx(evaluate(net, fewer).loss, abs=1e-5)
+    net = net.with_classes(test_images.classes)
+    loader = DataLoader(TensorDataset(test_images.images, test_images.labels), batch_size=64)
+    assert evaluate(net, loader).loss == pytest.approx(evaluate(net, test_images).loss, abs=1e-5)
 
 
-def test_low_precision_is_near(fewer):
+def test_low_precision_is_near(test_images):
     net = small_net()
-    exact, rough = evaluate(net, fewer), evaluate(net, fewer, choice=ExecutionConfig("bf16", "channels_last"))
+    exact, rough = (
+        evaluate(net, test_images),
+        evaluate(net, test_images, execution=ExecutionConfig("bf16", "channels_last")),
+    )
     assert rough.loss == pytest.approx(exact.loss, abs=0.02)
     assert rough.loss != exact.loss
 
 
-def test_another_number_of_classes_is_told(fewer):
+def test_another_number_of_classes_is_told(test_images):
     graph = chain("1x28x28", "flatten, dense 5")
     net = nets.wrap(nets.build(graph, seed=0), TensorSpec((1, 28, 28)), name="five")
     with pytest.raises(UsageError, match=r"10 outputs.*five has 5"):
-        evaluate(net, fewer)
+        evaluate(net, test_images)
 
 
-def test_nothing_to_evaluate_on(fewer):
+def test_nothing_to_evaluate_on(test_images):
     with pytest.raises(DataError):
-        evaluate(small_net(), fewer.take([]))
+        evaluate(small_net(), test_images.take([]))

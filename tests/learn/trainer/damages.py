@@ -81,7 +81,7 @@ def json_damages(document: dict[str, Any], path: str, *, sums: bool) -> Iterator
     for place in places(document):
         label = ".".join(map(str, place))
         value = at(document, place)
-        if not (sums and place[0] in ("checksum", "plan")):  # a setting that is missing has its default
+        if not (sums and place[0] in ("checksum", "recipe")):  # a setting that is missing has its default
             yield f"{label} missing", write(without(document, place))
         for kind, changed in kinds(value):
             if type(changed) is type(value) and changed == value:
@@ -93,20 +93,16 @@ def json_damages(document: dict[str, Any], path: str, *, sums: bool) -> Iterator
 
 def harmless(place: tuple[Any, ...], value: Any, changed: Any) -> bool:
     """Whether a value is as good as the one before, for all that can be known without a checksum."""
-    free = place[0] in ("sums", "seconds", "checksum") or place[:1] == ("plan",)
+    free = place[0] in ("sums", "seconds", "checksum") or place[:1] == ("recipe",)
     if place[:1] == ("history",):
         free = len(place) > 2 and place[2] in (
-            "train_loss",
+            "metrics",
+            "test_metrics",
             "lr",
             "seconds",
-            "images_per_second",
+            "samples_per_second",
             "worst",
             "problems",
-            "train_accuracy",
-            "test_loss",
-            "test_accuracy",
-            "measures",
-            "test_measures",
         )
     number = isinstance(changed, int | float) and not isinstance(changed, bool)
     return free and (number or changed == value or changed is None or isinstance(changed, str | dict))
@@ -186,6 +182,9 @@ def tensor_damages(run: Path, *, sums: bool) -> Iterator[Damage]:
             yield f"{name} changed by 0.5", put(name, tensor + 0.5)
     for name in (
         "model/new",
+        "optimizer/main",
+        "optimizer/main/99/step",
+        "optimizer/other/0/step",
         "optimizer/99/step",
         "optimizer/-1/step",
         "optimizer/x",

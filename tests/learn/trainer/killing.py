@@ -23,7 +23,7 @@ from convscope.learn.trainer import runs
 from convscope.worlds.datasets import digits
 
 torch.set_num_threads(1)
-FEW, FEWER = digits.train().take(range(200)), digits.test().take(range(50))
+TRAIN_IMAGES, TEST_IMAGES = digits.train().take(range(200)), digits.test().take(range(50))
 CHAIN = "flatten, dropout 0.2, dense 10"
 WORDS = [
     "train",
@@ -52,7 +52,7 @@ EVENTS = {
     "os.link",
     "os.symlink",
 }
-TIMING = {"seconds", "images_per_second"}
+TIMING = {"seconds", "samples_per_second"}
 
 
 def watch(folder: str, fatal: int) -> list[int]:
@@ -85,7 +85,7 @@ def forked(words: list[str], folder: Path, fatal: int = 0, often: bool = False) 
         os.dup2(null, 1)
         os.dup2(null, 2)
         if often:
-            runs.EVERY = import_module("convscope.learn.trainer.trainer").NEWS = 0.0
+            runs.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = 0.0
         count = watch(str(folder), fatal)
         code = app.run(words)
         os.write(write, str(count[0]).encode())
@@ -129,7 +129,7 @@ def survive(place: Path, fatal: int, often: bool, wanted: dict[str, object]) -> 
     return {"event": fatal, "killed": killed == -signal.SIGKILL, "code": code, "same": same, "begun": before}
 
 
-digits.train, digits.test = lambda: FEW, lambda: FEWER
+digits.train, digits.test = lambda: TRAIN_IMAGES, lambda: TEST_IMAGES
 
 
 def main(place: Path, mode: str, chosen: list[int]) -> None:

@@ -13,15 +13,25 @@ from convscope import nets
 from convscope.cli.core import app
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.jobs.style.training_recipes import StyleAddRecipe, StyleTrainRecipe
-from convscope.learn import Classification, ClassificationRecipe, Run, Trainer, resumed, train
-from convscope.learn.batches.source import make_batches
+from convscope.learn import (
+    Classification,
+    ClassificationRecipe,
+    EvalResult,
+    MetricSpec,
+    Run,
+    StepOutput,
+    Task,
+    TaskRecipe,
+    Trainer,
+    resumed,
+    train,
+)
 from convscope.learn.recipe import PUBLISHED, refuse_unused
-from convscope.learn.tasks.task import EvalResult, StepOutput
+from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainRecipe
 from convscope.worlds.datasets.named import NAMED
 
 EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
-TIMING = {"seconds", "images_per_second", "epochs"}
+TIMING = {"seconds", "samples_per_second", "epochs"}
 
 
 def weights(run):
@@ -33,65 +43,67 @@ def numbers(run):
 
 
 @pytest.mark.parametrize("when", ["finished", "under way"])
-def test_more_epochs_under_a_constant_rate_are_those_planned_from_the_start(few, tmp_path, when):
-    plan = EXACT | {"schedule": "constant", "augment": ("shift",)}
-    long = train(small_net(), few, out=tmp_path / "long", epochs=4, **plan)
+def test_more_epochs_under_a_constant_rate_are_those_planned_from_the_start(train_images, tmp_path, when):
+    recipe = EXACT | {"schedule": "constant", "augment": ("shift",)}
+    long = train(small_net(), train_images, out=tmp_path / "long", epochs=4, **recipe)
     out = tmp_path / "run"
     if when == "finished":
-        train(small_net(), few, out=out, epochs=2, **plan)
+        train(small_net(), train_images, out=out, epochs=2, **recipe)
     else:
         from convscope.learn import Epoch, iter_train_run
 
         for event in (
-            events := iter_train_run(small_net(), few, None, ClassificationRecipe(epochs=2, **plan), out=out)
+            events := iter_train_run(
+                small_net(), train_images, None, ClassificationRecipe(epochs=2, **recipe), out=out
+            )
         ):
             if isinstance(event, Epoch):
                 events.close()
                 break
-    run = train(small_net(seed=5), few, resume=out, epochs=4)
+    run = train(small_net(seed=5), train_images, resume=out, epochs=4)
     assert run.finished
     assert numbers(run) == numbers(long)
     assert all(torch.equal(value, weights(long)[name]) for name, value in weights(run).items())
     assert tomllib.loads((out / "recipe.toml").read_text())["epochs"] == 4
     assert json.loads((out / "model.json").read_text())["recipe"]["epochs"] == 4
-    names = {"network": run.plan.network, "data": run.plan.data}
-    assert run.plan == long.plan.model_copy(update=names)
+    names = {"network": run.recipe.network, "data": run.recipe.data}
+    assert run.recipe == long.recipe.model_copy(update=names)
 
 
 @pytest.mark.parametrize(
-    "plan", [{}, {"schedule": "cosine"}, {"schedule": "step"}, {"schedule": "constant", "warmup": 0.1}]
+    "recipe", [{}, {"schedule": "cosine"}, {"schedule": "step"}, {"schedule": "constant", "warmup": 0.1}]
 )
-def test_more_epochs_are_refused_where_past_rates_would_have_been_others(few, tmp_path, plan):
-    run = train(small_net(), few, out=tmp_path / "run", epochs=1, **EXACT, **plan)
+def test_more_epochs_are_refused_where_past_rates_would_have_been_others(train_images, tmp_path, recipe):
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=1, **EXACT, **recipe)
     before = (run.folder / "recipe.toml").read_bytes()
     with pytest.raises(UsageError, match="schedule without an end") as caught:
-        train(small_net(), few, resume=run.folder, epochs=3)
+        train(small_net(), train_images, resume=run.folder, epochs=3)
     assert f"convscope train {run.folder}" in caught.value.hint
     assert (run.folder / "recipe.toml").read_bytes() == before
 
 
-def test_fewer_epochs_are_refused(few, tmp_path):
-    run = train(small_net(), few, out=tmp_path / "run", epochs=3, schedule="constant", **EXACT)
+def test_fewer_epochs_are_refused(train_images, tmp_path):
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=3, schedule="constant", **EXACT)
     with pytest.raises(UsageError, match="more epochs than the 3"):
-        train(small_net(), few, resume=run.folder, epochs=2)
+        train(small_net(), train_images, resume=run.folder, epochs=2)
 
 
-def test_every_other_setting_beside_resume_is_refused_by_name(few, tmp_path):
-    """Each field of the plan, at its default or not."""
-    run = train(small_net(), few, out=tmp_path / "run", epochs=2, schedule="constant", **EXACT)
+def test_every_other_setting_beside_resume_is_refused_by_name(train_images, tmp_path):
+    """Each field of the recipe, at its default or not."""
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=2, schedule="constant", **EXACT)
     for name, field in ClassificationRecipe.model_fields.items():
         if name in ("resume", "epochs"):
             continue
         value = {"lr": 0.5, "warmup": 0.2, "clip": 1.0, "root": "x"}.get(name, field.default)
         with pytest.raises(UsageError, match="beside --resume") as caught:
-            train(small_net(), few, resume=run.folder, **{name: value})
+            train(small_net(), train_images, resume=run.folder, **{name: value})
         said = name.upper() if name in ClassificationRecipe.positional else f"--{name.replace('_', '-')}"
         assert said in caught.value.received
 
 
-def test_the_terminal_refuses_them_too_and_prints_the_recipe_it_followed(few, tmp_path, capsys):
+def test_the_terminal_refuses_them_too_and_prints_the_recipe_it_followed(train_images, tmp_path, capsys):
     net = small_net(text="flatten, dense 10")
-    run = train(net, few, out=tmp_path / "run", epochs=1, schedule="constant", **EXACT)
+    run = train(net, train_images, out=tmp_path / "run", epochs=1, schedule="constant", **EXACT)
     words = ["train", "--resume", str(run.folder)]
     for more in (["mlp", "digits", "--epochs", "62", "--lr", "0.5"], ["--no-download"], ["--seed", "0"]):
         assert app.run([*words, *more]) == 2
@@ -124,28 +136,20 @@ def test_the_terminal_goes_on_for_more_epochs(tmp_path, capsys):
     assert [epoch["index"] for epoch in found["epochs"]] == [2]
 
 
-class Reconstruction:
-    """Teaches a network to give back what it is shown."""
+class Reconstruction(Task):
+    """Trains a network to return its input; not registered."""
 
-    metric_sums = 1
+    metric_specs = (MetricSpec("loss"), MetricSpec("psnr", optional=True))
 
-    def make_batches(self, net, data, plan):
-        net = net.with_classes(data.classes)
-        return make_batches(data, net, plan)
-
-    def execution(self, net, plan):
-        from convscope.nets import ExecutionConfig
-
-        return ExecutionConfig()
-
-    def training_step(self, net, batch, choice, step):
-        loss = (net(batch[0]) - batch[0]).square().mean()
-        return StepOutput(loss, (loss.detach() * len(batch[0]))[None])
+    def training_step(self, net, batch, execution, step):
+        (images,) = batch.inputs
+        loss = (net(images) - images).square().mean()
+        return StepOutput(loss, (loss.detach() * len(images))[None])
 
     def metrics(self, sums, seen):
         return {"loss": sums[0] / max(seen, 1), "psnr": float("inf")}
 
-    def evaluate(self, net, data, choice):
+    def evaluate(self, net, data, execution):
         return EvalResult({"loss": 0.1, "rate": float("nan")})
 
 
@@ -154,19 +158,21 @@ def giver():
     return nets.wrap(nn.Conv2d(1, 1, 3, padding=1), TensorSpec((1, 28, 28)), name="giver")
 
 
-def begun(few, out):
+def begun(train_images, out):
     from convscope.learn import Epoch, iter_train_run
 
-    plan = ClassificationRecipe(epochs=2, network="lecture-relu", data="digits", **EXACT)
-    for event in (events := iter_train_run(giver(), few, few, plan, out=out, task=Reconstruction())):
+    recipe = TaskRecipe(epochs=2, network="lecture-relu", data="digits", **EXACT)
+    for event in (
+        events := iter_train_run(giver(), train_images, train_images, recipe, out=out, task=Reconstruction())
+    ):
         if isinstance(event, Epoch):
             events.close()
             return out
     raise AssertionError
 
 
-def test_a_run_knows_its_task(few, tmp_path, capsys):
-    out = begun(few, tmp_path / "run")
+def test_a_run_knows_its_task(train_images, tmp_path, capsys):
+    out = begun(train_images, tmp_path / "run")
     assert tomllib.loads((out / "recipe.toml").read_text())["task"] == "Reconstruction"
     assert Run.open(out).task == "Reconstruction"
     assert app.run(["train", "--resume", str(out)]) == 2
@@ -174,64 +180,65 @@ def test_a_run_knows_its_task(few, tmp_path, capsys):
     assert "Reconstruction" in said
     assert "task=Reconstruction(...)" in said
     with pytest.raises(UsageError, match="task=Reconstruction"):
-        train(small_net(), few, resume=out)
+        train(small_net(), train_images, resume=out)
     with pytest.raises(UsageError, match="Reconstruction"):
-        train(small_net(), few, resume=out, task=Classification())
-    run = train(giver(), few, test=few, resume=out, task=Reconstruction())
+        train(small_net(), train_images, resume=out, task=Classification())
+    run = train(giver(), train_images, test=train_images, resume=out, task=Reconstruction())
     assert run.finished
-    assert run.epochs[-1].measures == {"psnr": None}
-    assert run.epochs[-1].test_measures == {"rate": None}
+    assert run.epochs[-1].metrics["psnr"] is None
+    assert 0 < run.epochs[-1].metrics["loss"] < run.epochs[0].metrics["loss"]
+    assert run.epochs[-1].test_metrics == {"loss": 0.1, "rate": None}
 
 
-def test_a_task_is_looked_for_in_the_state_too(few, tmp_path):
+def test_a_task_is_looked_for_in_the_state_too(train_images, tmp_path):
     """The recipe's line is gone: the state still knows."""
-    out = begun(few, tmp_path / "run")
+    out = begun(train_images, tmp_path / "run")
     path = out / "recipe.toml"
     path.write_text(path.read_text().replace('task = "Reconstruction"\n', ""))
     net = nets.wrap(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), TensorSpec((1, 28, 28)))
     with pytest.raises(DataError, match="task"):
-        train(net, few, resume=out)
+        train(net, train_images, resume=out)
 
 
-def test_a_classifier_is_no_run_of_another_task(few, tmp_path):
-    run = train(small_net(), few, out=tmp_path / "run", epochs=1, schedule="constant", **EXACT)
+def test_a_classifier_is_no_run_of_another_task(train_images, tmp_path):
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=1, schedule="constant", **EXACT)
     with pytest.raises(UsageError, match="Leave the task out"):
-        train(giver(), few, resume=run.folder, epochs=2, task=Reconstruction())
+        train(giver(), train_images, resume=run.folder, epochs=2, task=Reconstruction())
 
 
 @pytest.mark.parametrize(
-    ("plan", "names"),
+    ("recipe", "names"),
     [
         (ClassificationRecipe(momentum=0.5), ["--momentum"]),
         (ClassificationRecipe(optimizer="adadelta", momentum=0.5), ["--momentum"]),
         (ClassificationRecipe(root="x"), ["--root"]),
         (ClassificationRecipe(data="pictures", download=True, root="x"), ["--root", "--download"]),
-        (StyleTrainRecipe(kind="adain", width=8), ["--width"]),
-        (StyleTrainRecipe(kind="adain", judge="vgg", style_layers=["a"]), ["--judge", "--style-layers"]),
-        (StyleTrainRecipe(kind="johnson", prelude=3, alternation=1), ["--prelude", "--alternation"]),
+        (StyleTrainRecipe(task="adain", width=8), ["--width"]),
+        (StyleTrainRecipe(task="adain", judge="vgg", style_layers=["a"]), ["--judge", "--style-layers"]),
+        (StyleTrainRecipe(task="johnson", prelude=3, alternation=1), ["--prelude", "--alternation"]),
         (StyleAddRecipe(momentum=0.1), ["--momentum"]),
     ],
 )
-def test_settings_that_nothing_reads_are_refused(plan, names):
+def test_settings_that_nothing_reads_are_refused(recipe, names):
     with pytest.raises(UsageError, match="settings that count") as caught:
-        refuse_unused(plan)
+        refuse_unused(recipe)
     assert all(name in caught.value.received and name in caught.value.hint for name in names)
 
 
 @pytest.mark.parametrize(
-    "plan",
+    "recipe",
     [
         ClassificationRecipe(),
         ClassificationRecipe(momentum=0.9),
         ClassificationRecipe(optimizer="sgd", momentum=0.5),
         ClassificationRecipe(data="mnist", root="x", download=True),
         StyleTrainRecipe(width=8, prelude=3),
-        StyleTrainRecipe(kind="adain", momentum=0.9),
+        StyleTrainRecipe(task="adain", momentum=0.9),
         StyleAddRecipe(),
     ],
 )
-def test_settings_that_count_are_taken(plan):
-    refuse_unused(plan)
+def test_settings_that_count_are_taken(recipe):
+    refuse_unused(recipe)
 
 
 def test_published_sets_are_those_that_can_be_read():
@@ -245,8 +252,8 @@ def test_the_terminal_refuses_what_nothing_reads(tmp_path, capsys, words):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_recipe_of_a_run_can_be_given_to_config(few, tmp_path):
-    run = train(small_net(), few, out=tmp_path / "run", epochs=1, **EXACT)
+def test_a_recipe_of_a_run_can_be_given_to_config(train_images, tmp_path):
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=1, **EXACT)
     values = ClassificationRecipe.read(run.folder / "recipe.toml")
     assert values.pop("verb") == "train"
     refuse_unused(ClassificationRecipe.parse(values))
@@ -265,33 +272,43 @@ def test_nothing_to_resume(tmp_path):
 NORMED = "conv 4 3x3, relu, flatten, dense 6, batchnorm, relu, dense 10"
 
 
-def test_one_value_per_channel_is_what_batch_normalisation_cannot_learn_from(few):
+def test_one_value_per_channel_is_what_batch_normalisation_cannot_learn_from(train_images):
     net = small_net(text=NORMED)
     with pytest.raises(UsageError, match="more than one value per channel") as caught:
-        list(Trainer(net, few.take(range(4)), plan=ClassificationRecipe(epochs=1, **EXACT | {"batch": 1})))
+        list(
+            Trainer(
+                net,
+                train_images.take(range(4)),
+                recipe=ClassificationRecipe(epochs=1, **EXACT | {"batch": 1}),
+            )
+        )
     assert "--batch 2" in caught.value.hint
     assert "spec" not in str(caught.value)
-    net = net.with_classes(few.classes)
-    picture, label = few.images[:1].float() / 255, torch.tensor([3])
+    net = net.with_classes(train_images.classes)
+    picture, label = train_images.images[:1].float() / 255, torch.tensor([3])
     with pytest.raises(UsageError, match="drop_last"):
         list(
             Trainer(
                 net,
                 [(picture.repeat(2, 1, 1, 1), torch.tensor([3, 4])), (picture, label)],
-                plan=ClassificationRecipe(epochs=1, **EXACT),
+                recipe=ClassificationRecipe(epochs=1, **EXACT),
             )
         )
 
 
-def test_one_picture_with_several_positions_is_enough(few):
+def test_one_picture_with_several_positions_is_enough(train_images):
     net = small_net(text="conv 4 3x3, batchnorm, relu, flatten, dense 10")
-    list(Trainer(net, few.take(range(4)), plan=ClassificationRecipe(epochs=1, **EXACT | {"batch": 1})))
+    list(
+        Trainer(
+            net, train_images.take(range(4)), recipe=ClassificationRecipe(epochs=1, **EXACT | {"batch": 1})
+        )
+    )
 
 
-def test_weights_that_are_no_numbers_are_not_stored(few, tmp_path):
+def test_weights_that_are_no_numbers_are_not_stored(train_images, tmp_path):
     """The last step of an epoch may break the weights after its loss was finite; the state before stays."""
     net = small_net()
-    loop = Trainer(net, few, plan=ClassificationRecipe(epochs=2, **EXACT))
+    loop = Trainer(net, train_images, recipe=ClassificationRecipe(epochs=2, **EXACT))
     loop.state().write(tmp_path)
     stored = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     next(iter(loop))

@@ -35,7 +35,7 @@ from convscope.learn.trainer.state import checksum
 from convscope.worlds.datasets import digits
 
 NET = "conv 4 3x3, batchnorm, relu, maxpool 4, flatten, dropout 0.3, dense 10"
-PLAN: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "epochs": 3,
     "batch": 40,
     "precision": "fp32",
@@ -50,38 +50,38 @@ PLAN: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def few():
+def train_images():
     return digits.train().take(range(80))
 
 
 def make(folder: Path, data: Any, seed: int = 0, lr: float = 0.01) -> Path:
     """A run that was stopped after the first batch of its second epoch."""
     fitting = import_module("convscope.learn.trainer.trainer")
-    before = runs.EVERY, fitting.NEWS
-    runs.EVERY = fitting.NEWS = 0.0
+    before = runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL
+    runs.STATE_INTERVAL = fitting.PROGRESS_INTERVAL = 0.0
     try:
         net = small_net(text=NET)
         for event in (
             events := iter_train_run(
-                net, data, None, ClassificationRecipe(**PLAN | {"seed": seed, "lr": lr}), out=folder
+                net, data, None, ClassificationRecipe(**SETTINGS | {"seed": seed, "lr": lr}), out=folder
             )
         ):
             if isinstance(event, TrainProgress) and event.epoch == 2:
                 events.close()
                 break
     finally:
-        runs.EVERY, fitting.NEWS = before
+        runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL = before
     return folder
 
 
 @pytest.fixture(scope="module")
-def run(few, tmp_path_factory):
-    return make(tmp_path_factory.mktemp("whole") / "run", few)
+def run(train_images, tmp_path_factory):
+    return make(tmp_path_factory.mktemp("whole") / "run", train_images)
 
 
 @pytest.fixture(scope="module")
-def other(few, tmp_path_factory):
-    return make(tmp_path_factory.mktemp("other") / "run", few, seed=1)
+def other(train_images, tmp_path_factory):
+    return make(tmp_path_factory.mktemp("other") / "run", train_images, seed=1)
 
 
 def photographed(folder: Path) -> dict[str, Any]:
@@ -129,16 +129,16 @@ def tried(name: str, damages: list[Damage], template: Path, place: Path, data: A
     assert failed == []
 
 
-def test_values_of_the_state(run, few, tmp_path, request):
+def test_values_of_the_state(run, train_images, tmp_path, request):
     document = json.loads((run / "state/state.json").read_text())
     damages = [*json_damages(document, "state/state.json", sums=False)]
-    tried("values of the state", damages, run, tmp_path, few, step(request))
+    tried("values of the state", damages, run, tmp_path, train_images, step(request))
 
 
-def test_values_of_the_state_under_a_checksum_that_fits(run, few, tmp_path, request):
+def test_values_of_the_state_under_a_checksum_that_fits(run, train_images, tmp_path, request):
     document = json.loads((run / "state/state.json").read_text())
     damages = [*json_damages(document, "state/state.json", sums=True)]
-    tried("values of the state, checksum made to fit", damages, run, tmp_path, few, step(request))
+    tried("values of the state, checksum made to fit", damages, run, tmp_path, train_images, step(request))
 
 
 def step(request) -> int:
@@ -147,13 +147,18 @@ def step(request) -> int:
 
 
 @pytest.mark.parametrize("sums", [False, True], ids=["checksum", "checksum made to fit"])
-def test_tensors_of_the_state(run, few, tmp_path, request, sums):
+def test_tensors_of_the_state(run, train_images, tmp_path, request, sums):
     tried(
-        f"tensors of the state, {sums=}", [*tensor_damages(run, sums=sums)], run, tmp_path, few, step(request)
+        f"tensors of the state, {sums=}",
+        [*tensor_damages(run, sums=sums)],
+        run,
+        tmp_path,
+        train_images,
+        step(request),
     )
 
 
-def test_files_as_a_whole(run, other, few, tmp_path, request):
+def test_files_as_a_whole(run, other, train_images, tmp_path, request):
     damages = [*file_damages("recipe.toml"), *file_damages("metrics.jsonl"), *file_damages("env.json")]
     damages += file_damages("state/state.json", binary=True)
     damages += file_damages("state/state-*.safetensors", binary=True)
@@ -177,7 +182,7 @@ def test_files_as_a_whole(run, other, few, tmp_path, request):
     damages.append(("no state", lambda folder: shutil.rmtree(folder / "state")))
     damages.append(("the state of another run", lambda folder: exchange(folder, other)))
     damages.append(("the state a link", lambda folder: linked(folder)))
-    tried("files as a whole", damages, run, tmp_path, few, step(request))
+    tried("files as a whole", damages, run, tmp_path, train_images, step(request))
 
 
 def exchange(folder: Path, other: Path) -> None:
@@ -190,17 +195,17 @@ def linked(folder: Path) -> None:
     (folder / "state").symlink_to("elsewhere")
 
 
-def test_values_of_the_metrics(run, few, tmp_path, request):
+def test_values_of_the_metrics(run, train_images, tmp_path, request):
     document = json.loads((run / "metrics.jsonl").read_text())
     damages = [*json_damages(document, "metrics.jsonl", sums=False)]
-    tried("values of the metrics", damages, run, tmp_path, few, step(request))
+    tried("values of the metrics", damages, run, tmp_path, train_images, step(request))
 
 
 def toml_of(values: dict[str, Any]) -> str:
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
-def test_values_of_the_recipe(run, few, tmp_path, request):
+def test_values_of_the_recipe(run, train_images, tmp_path, request):
     """Another value is refused, because the state was made with the one that stood there."""
     recipe = tomllib.loads((run / "recipe.toml").read_text())
     damages: list[Damage] = []
@@ -208,6 +213,8 @@ def test_values_of_the_recipe(run, few, tmp_path, request):
         if name == "verb":
             continue
         for kind, changed in kinds(value):
+            if name == "task" and isinstance(changed, str):
+                continue  # a task that is not registered is no damage: Python may know it
             same = isinstance(value, bool | int | float) and changed == value
             if (
                 changed is None
@@ -226,23 +233,23 @@ def test_values_of_the_recipe(run, few, tmp_path, request):
             )
     damages.append(("an unknown setting", lambda folder: append(folder / "recipe.toml", "colour = 3\n")))
     damages.append(("resume", lambda folder: append(folder / "recipe.toml", 'resume = "x"\n')))
-    tried("values of the recipe", damages, run, tmp_path, few, step(request))
+    tried("values of the recipe", damages, run, tmp_path, train_images, step(request))
 
 
 def append(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
-def test_the_undamaged_run_goes_on(run, few, tmp_path):
+def test_the_undamaged_run_goes_on(run, train_images, tmp_path):
     """What the others are copies of; as a run that was never stopped."""
     shutil.copytree(run, tmp_path / "copy")
-    again = train(small_net(seed=3, text=NET), few, resume=tmp_path / "copy")
-    whole = train(small_net(text=NET), few, out=tmp_path / "whole", **PLAN)
+    again = train(small_net(seed=3, text=NET), train_images, resume=tmp_path / "copy")
+    whole = train(small_net(text=NET), train_images, out=tmp_path / "whole", **SETTINGS)
     first, second = (folder.load().module.state_dict() for folder in (again, whole))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_what_is_plausible_is_no_crash(run, few, tmp_path):
+def test_what_is_plausible_is_no_crash(run, train_images, tmp_path):
     """Weights changed by 0.5 and a checksum that fits: nobody can know, and nothing breaks."""
 
     def change(tensors: Tensors) -> None:
@@ -252,17 +259,17 @@ def test_what_is_plausible_is_no_crash(run, few, tmp_path):
 
     shutil.copytree(run, tmp_path / "copy")
     restored(tmp_path / "copy", change, sums=True)
-    assert train(small_net(text=NET), few, resume=tmp_path / "copy").finished
+    assert train(small_net(text=NET), train_images, resume=tmp_path / "copy").finished
 
 
-@pytest.mark.parametrize("form", [1, 3])
-def test_another_format_is_refused_with_the_next_step(run, few, tmp_path, form):
+@pytest.mark.parametrize("form", [1, 2, 4])
+def test_another_format_is_refused_with_the_next_step(run, train_images, tmp_path, form):
     shutil.copytree(run, tmp_path / "copy")
     path = tmp_path / "copy/state/state.json"
     document = json.loads(path.read_text()) | {"format": form}
     path.write_text(json.dumps(document | {"checksum": checksum(document)}))
     with pytest.raises(DataError, match="version of convscope that wrote it"):
-        train(small_net(text=NET), few, resume=tmp_path / "copy")
+        train(small_net(text=NET), train_images, resume=tmp_path / "copy")
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,16 @@ def test_no_room_from_the_start(tmp_path, room):
     assert list(tmp_path.rglob(f"{files.PART_PREFIX}*")) == []
 
 
-def test_no_room_later_keeps_the_last_state(few, fewer, tmp_path, monkeypatch):
-    plan = ClassificationRecipe(
+def test_no_room_later_keeps_the_last_state(train_images, test_images, tmp_path, monkeypatch):
+    recipe = ClassificationRecipe(
         epochs=3, batch=200, device="cpu", precision="fp32", memory_format="contiguous"
     )
     straight = train(
-        small_net(), few, test=fewer, out=tmp_path / "straight", **plan.model_dump(exclude={"resume"})
+        small_net(),
+        train_images,
+        test=test_images,
+        out=tmp_path / "straight",
+        **recipe.model_dump(exclude={"resume"}),
     )
     whole = os.fsync
 
@@ -94,7 +98,7 @@ def test_no_room_later_keeps_the_last_state(few, fewer, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ConvscopeError, match="state saved") as caught:
-        for event in iter_train_run(small_net(), few, fewer, plan, out=tmp_path / "run"):
+        for event in iter_train_run(small_net(), train_images, test_images, recipe, out=tmp_path / "run"):
             if isinstance(event, Epoch) and event.index == 2:
                 monkeypatch.setattr(os, "fsync", full)
     assert caught.value.exit_code == 1
@@ -102,29 +106,29 @@ def test_no_room_later_keeps_the_last_state(few, fewer, tmp_path, monkeypatch):
     assert f"convscope train --resume {tmp_path / 'run'}" in caught.value.hint
     monkeypatch.setattr(os, "fsync", whole)
     assert len(Run.open(tmp_path / "run").epochs) == 2
-    run = train(small_net(seed=4), few, test=fewer, resume=tmp_path / "run")
+    run = train(small_net(seed=4), train_images, test=test_images, resume=tmp_path / "run")
     weights = [(folder / "model.safetensors").read_bytes() for folder in (run.folder, straight.folder)]
     assert weights[0] == weights[1]
 
 
-def test_nobody_else_may_train_in_a_run(few, tmp_path):
-    first = iter_train_run(small_net(), few, None, ClassificationRecipe(epochs=2), out=tmp_path)
+def test_nobody_else_may_train_in_a_run(train_images, tmp_path):
+    first = iter_train_run(small_net(), train_images, None, ClassificationRecipe(epochs=2), out=tmp_path)
     next(first)
     with pytest.raises(UsageError, match="nobody else"):
-        train(small_net(), few, resume=tmp_path)
+        train(small_net(), train_images, resume=tmp_path)
     first.close()
-    assert train(small_net(), few, resume=tmp_path).finished
+    assert train(small_net(), train_images, resume=tmp_path).finished
 
 
-def test_what_others_put_beside_the_state_stays(few, tmp_path):
-    run = train(small_net(), few, out=tmp_path / "run", epochs=2, schedule="constant")
+def test_what_others_put_beside_the_state_stays(train_images, tmp_path):
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=2, schedule="constant")
     own = run.folder / "state" / "state-1-0-copy.safetensors"
     own.write_text("mine")
     stale = run.folder / "state" / "state-1-0-0123456789abcdef.safetensors"
     stale.write_text("left by a killed process")
     part = run.folder / f"{files.PART_PREFIX}{'0' * 32}"
     part.write_text("left by a killed process")
-    train(small_net(), few, resume=run.folder, epochs=3)
+    train(small_net(), train_images, resume=run.folder, epochs=3)
     assert own.read_text() == "mine"
     assert not stale.exists()
     assert not part.exists()
@@ -133,19 +137,21 @@ def test_what_others_put_beside_the_state_stays(few, tmp_path):
 @pytest.mark.parametrize(
     "name", ["recipe.toml", "metrics.jsonl", "env.json", "model.json", "model.safetensors"]
 )
-def test_a_new_run_takes_no_file_s_place(few, tmp_path, name):
+def test_a_new_run_takes_no_file_s_place(train_images, tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(UsageError, match=name):
-        train(small_net(), few, out=tmp_path, epochs=1)
+        train(small_net(), train_images, out=tmp_path, epochs=1)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "mine"
 
 
-def test_a_trained_network_says_so(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("convscope.learn.trainer.trainer"), "NEWS", 0.0)
-    run = train(small_net(), few, out=tmp_path / "run", epochs=2)
+def test_a_trained_network_says_so(train_images, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("convscope.learn.trainer.trainer"), "PROGRESS_INTERVAL", 0.0)
+    run = train(small_net(), train_images, out=tmp_path / "run", epochs=2)
     assert run.load().source.weights == "trained here, 2 of 2 epochs"
-    loop = iter_train_run(small_net(), few, None, ClassificationRecipe(epochs=2), out=tmp_path / "stopped")
+    loop = iter_train_run(
+        small_net(), train_images, None, ClassificationRecipe(epochs=2), out=tmp_path / "stopped"
+    )
     next(loop)
     assert Run.open(tmp_path / "stopped").load().source.weights == "none"
     loop.close()

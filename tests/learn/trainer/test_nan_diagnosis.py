@@ -13,9 +13,9 @@ from convscope.learn import ClassificationRecipe, iter_train
 EXACT = {"precision": "fp32", "memory_format": "contiguous"}
 
 
-def caught(net, data, **plan):
+def caught(net, data, **recipe):
     with pytest.raises(TrainingError) as found:
-        list(iter_train(net, data, plan=ClassificationRecipe(epochs=3, batch=32, **EXACT, **plan)))
+        list(iter_train(net, data, recipe=ClassificationRecipe(epochs=3, batch=32, **EXACT, **recipe)))
     return found.value
 
 
@@ -76,8 +76,8 @@ def test_the_layer_that_broke_is_named(where, text, step):
     assert "--lr" in error.hint
 
 
-def test_a_wild_learning_rate(few):
-    error = caught(small_net(), few, lr=900.0, optimizer="sgd")
+def test_a_wild_learning_rate(train_images):
+    error = caught(small_net(), train_images, lr=900.0, optimizer="sgd")
     assert "learning rate" in error.received
     assert "lower learning rate" in error.hint
 

@@ -22,15 +22,18 @@ def last(loop):
     return [event for event in loop if isinstance(event, Epoch)][-1]
 
 
-def test_it_learns(few, fewer):
+def test_it_learns(train_images, test_images):
     net = small_net(text="conv 8 3x3, relu, maxpool 2, conv 16 3x3, relu, maxpool 2, flatten, dense 10")
-    events = list(iter_train(net, few, fewer, ClassificationRecipe(epochs=6, batch=32)))
+    loop = iter_train(net, train_images, test_images, ClassificationRecipe(epochs=6, batch=32))
+    events = list(loop)
     epochs = [e for e in events if isinstance(e, Epoch)]
     assert [e.index for e in epochs] == [1, 2, 3, 4, 5, 6]
-    assert epochs[-1].test_accuracy > 0.85 > 0.5 > epochs[0].train_accuracy
-    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert epochs[-1].test_metrics["accuracy"] > 0.85 > 0.5 > epochs[0].metrics["accuracy"]
+    assert epochs[-1].metrics["loss"] < epochs[0].metrics["loss"]
     assert all(0 <= e.done <= 1 for e in events)
-    assert net.classes == ()  # the caller's network keeps its own; Trainer.net has those of the data
+    assert loop.net.classes == train_images.classes
+    assert loop.net.module is net.module
+    assert net.classes == ()  # the given network keeps its own
 
 
 @pytest.mark.parametrize(
@@ -44,12 +47,12 @@ def test_it_learns(few, fewer):
     ],
 )
 @pytest.mark.parametrize("extra", [{}, {"clip": 0.5, "label_smoothing": 0.0}])
-def test_it_is_the_loop_one_writes_by_hand(few, name, make, extra):
+def test_it_is_the_loop_one_writes_by_hand(train_images, name, make, extra):
     net, twin = small_net(text=PLAIN), small_net(text=PLAIN).module
-    plan = ClassificationRecipe(
+    recipe = ClassificationRecipe(
         optimizer=name, epochs=2, batch=100, lr=0.01, weight_decay=0.1, **EXACT, **extra
     )
-    loop = Trainer(net, few, plan=plan)
+    loop = Trainer(net, train_images, recipe=recipe)
     weights = list(twin.parameters())
     optimizer = make(
         [
@@ -58,14 +61,16 @@ def test_it_is_the_loop_one_writes_by_hand(few, name, make, extra):
         ]
     )
     for epoch in range(2):
-        for step, (inputs, labels) in enumerate(loop.feed.batches(epoch, 0)):
+        for step, batch in enumerate(loop.batch_source.batches(epoch, 0)):
             for group in optimizer.param_groups:
-                group["lr"] = 0.01 * rate(plan, 6 * epoch + step, 12)
-            loss = functional.cross_entropy(twin(inputs), labels, label_smoothing=plan.label_smoothing)
+                group["lr"] = 0.01 * rate(recipe, 6 * epoch + step, 12)
+            loss = functional.cross_entropy(
+                twin(*batch.inputs), batch.targets, label_smoothing=recipe.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
-            if plan.clip:
-                nn.utils.clip_grad_norm_(weights, plan.clip)
+            if recipe.clip:
+                nn.utils.clip_grad_norm_(weights, recipe.clip)
             optimizer.step()
     before = [p.clone() for p in net.module.parameters()]
     list(loop)
@@ -74,30 +79,33 @@ def test_it_is_the_loop_one_writes_by_hand(few, name, make, extra):
         assert torch.allclose(ours, theirs, atol=2e-5)
 
 
-def test_every_picture_once_an_epoch_in_another_order(few):
-    loop = Trainer(small_net(), few, plan=ClassificationRecipe(batch=64, **EXACT))
-    seen = [torch.cat([labels for _, labels in loop.feed.batches(epoch, 0)]) for epoch in (0, 1)]
-    pictures = [torch.cat([x for x, _ in loop.feed.batches(epoch, 0)]).sum((1, 2, 3)) for epoch in (0, 1)]
-    assert torch.equal(seen[0].bincount(), few.labels.bincount())
+def test_every_picture_once_an_epoch_in_another_order(train_images):
+    loop = Trainer(small_net(), train_images, recipe=ClassificationRecipe(batch=64, **EXACT))
+    epochs = [list(loop.batch_source.batches(epoch, 0)) for epoch in (0, 1)]
+    seen = [torch.cat([batch.targets for batch in batches]) for batches in epochs]
+    pictures = [torch.cat([batch.inputs[0] for batch in batches]).sum((1, 2, 3)) for batches in epochs]
+    assert torch.equal(seen[0].bincount(), train_images.labels.bincount())
     assert torch.equal(pictures[0].sort().values, pictures[1].sort().values)
     assert not torch.equal(pictures[0], pictures[1])
 
 
-def test_a_last_batch_of_one_is_left_out(few):
+def test_a_last_batch_of_one_is_left_out(train_images):
     net = small_net(text="conv 4 3x3, batchnorm, relu, flatten, dense 20, relu, dense 10")
-    loop = Trainer(net, few.take(range(65)), plan=ClassificationRecipe(batch=64, epochs=1, **EXACT))
-    assert loop.feed.steps == 1
-    assert last(loop).train_loss > 0
+    loop = Trainer(
+        net, train_images.take(range(65)), recipe=ClassificationRecipe(batch=64, epochs=1, **EXACT)
+    )
+    assert loop.batch_source.steps == 1
+    assert last(loop).metrics["loss"] > 0
 
 
-def test_the_worlds_randomness_and_the_mode_are_left_alone(few):
+def test_the_worlds_randomness_and_the_mode_are_left_alone(train_images):
     net = small_net()
     net.module.eval()
     torch.manual_seed(7)
     wanted = torch.rand(3)
     torch.manual_seed(7)
     for event in iter_train(
-        net, few, plan=ClassificationRecipe(epochs=2, batch=32, augment=("shift",), **EXACT)
+        net, train_images, recipe=ClassificationRecipe(epochs=2, batch=32, augment=("shift",), **EXACT)
     ):
         if event.done < 1:
             assert net.module.training
@@ -105,15 +113,17 @@ def test_the_worlds_randomness_and_the_mode_are_left_alone(few):
     assert not any(part.training for part in net.module.modules())
 
 
-def test_the_same_seed_gives_the_same_weights(few):
+def test_the_same_seed_gives_the_same_weights(train_images):
     def trained(seed):
         net = small_net()
         torch.rand(seed + 1)
         list(
             iter_train(
                 net,
-                few,
-                plan=ClassificationRecipe(epochs=1, batch=64, seed=seed, augment=("shift", "flip"), **EXACT),
+                train_images,
+                recipe=ClassificationRecipe(
+                    epochs=1, batch=64, seed=seed, augment=("shift", "flip"), **EXACT
+                ),
             )
         )
         return torch.cat([p.flatten() for p in net.module.parameters()])
@@ -122,31 +132,35 @@ def test_the_same_seed_gives_the_same_weights(few):
     assert not torch.equal(trained(3), trained(4))
 
 
-def test_metrics_are_means_over_the_epoch(few):
+def test_metrics_are_means_over_the_epoch(train_images):
     net = small_net(text=PLAIN)
-    epoch = last(iter_train(net, few, few, ClassificationRecipe(epochs=1, batch=64, lr=1e-12, **EXACT)))
-    assert epoch.train_loss == pytest.approx(epoch.test_loss, abs=1e-5)
-    assert epoch.train_accuracy == pytest.approx(epoch.test_accuracy)
-    assert epoch.test_loss == pytest.approx(evaluate(net, few).loss)
+    epoch = last(
+        iter_train(
+            net, train_images, train_images, ClassificationRecipe(epochs=1, batch=64, lr=1e-12, **EXACT)
+        )
+    )
+    assert epoch.metrics["loss"] == pytest.approx(epoch.test_metrics["loss"], abs=1e-5)
+    assert epoch.metrics["accuracy"] == pytest.approx(epoch.test_metrics["accuracy"])
+    assert epoch.test_metrics["loss"] == pytest.approx(evaluate(net, train_images).loss)
 
 
-def test_a_network_that_ends_in_softmax_learns_the_same(few):
+def test_a_network_that_ends_in_softmax_learns_the_same(train_images):
     ends = ["", ", softmax"]
     trained = []
     for end in ends:
         net = small_net(text=PLAIN + end)
-        loop = Trainer(net, few, plan=ClassificationRecipe(epochs=1, batch=64, **EXACT))
-        assert loop.head.probabilities == bool(end)
+        loop = Trainer(net, train_images, recipe=ClassificationRecipe(epochs=1, batch=64, **EXACT))
+        assert loop.task.head.probabilities == bool(end)
         list(loop)
         trained.append(torch.cat([p.flatten() for p in net.module.parameters()]))
     assert torch.allclose(*trained, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "mlp", "lecture"])
-def test_networks_of_the_zoo_learn(few, fewer, name):
+def test_networks_of_the_zoo_learn(train_images, test_images, name):
     net = nets.load(name, weights=None, seed=0)
-    epoch = last(iter_train(net, few, fewer, ClassificationRecipe(epochs=6, batch=32)))
-    assert epoch.test_accuracy > 0.75
+    epoch = last(iter_train(net, train_images, test_images, ClassificationRecipe(epochs=6, batch=32)))
+    assert epoch.test_metrics["accuracy"] > 0.75
 
 
 class Recurrent(nn.Module):
@@ -182,7 +196,7 @@ def test_any_module_and_any_loader():
     net = nets.wrap(Recurrent(), TensorSpec((2, 20), value_range=(-2, 2)), classes=("low", "mid", "high"))
     loader = DataLoader(TensorDataset(*waves()), batch_size=32, shuffle=True)
     epoch = last(iter_train(net, loader, loader, ClassificationRecipe(epochs=12, lr=0.02)))
-    assert epoch.test_accuracy > 0.9
+    assert epoch.test_metrics["accuracy"] > 0.9
 
 
 def test_a_loader_that_yields_nonsense():
@@ -190,53 +204,60 @@ def test_a_loader_that_yields_nonsense():
     inputs, labels = waves(32)
     for wrong in ([(inputs,)], [(inputs, labels[:5])], [(inputs, labels.float())], [inputs]):
         with pytest.raises(DataError, match="pairs of inputs"):
-            list(iter_train(net, wrong, plan=ClassificationRecipe(epochs=1)))
+            list(iter_train(net, wrong, recipe=ClassificationRecipe(epochs=1)))
 
 
 def test_labels_out_of_range_from_a_loader():
     net = nets.wrap(Recurrent(), TensorSpec((2, 20), value_range=(-2, 2)), classes=("low", "mid", "high"))
     inputs, labels = waves(32)
     with pytest.raises(DataError, match="class numbers from 0 to 2"):
-        list(iter_train(net, [(inputs, labels + 1)], plan=ClassificationRecipe(epochs=1)))
+        list(iter_train(net, [(inputs, labels + 1)], recipe=ClassificationRecipe(epochs=1)))
 
 
-def test_five_outputs_cannot_learn_ten_classes(few):
+def test_five_outputs_cannot_learn_ten_classes(train_images):
     with pytest.raises(UsageError, match="10 outputs"):
-        Trainer(small_net(text="flatten, dense 5"), few)
+        Trainer(small_net(text="flatten, dense 5"), train_images)
 
 
-def test_no_data_and_no_weights(few):
+def test_no_data_and_no_weights(train_images):
     with pytest.raises(DataError):
-        Trainer(small_net(), few.take([]))
+        Trainer(small_net(), train_images.take([]))
     with pytest.raises(UsageError, match="may change"):
         net = small_net()
         net.module.requires_grad_(False)
-        Trainer(net, few, plan=ClassificationRecipe(**EXACT))
-    with pytest.raises(UsageError, match="Samples or a DataLoader"):
+        Trainer(net, train_images, recipe=ClassificationRecipe(**EXACT))
+    with pytest.raises(UsageError, match="a Dataset or a DataLoader"):
         net = small_net()
-        net = net.with_classes(few.classes)
+        net = net.with_classes(train_images.classes)
         Trainer(net, 7)  # pyright: ignore
 
 
-def test_frozen_layers_stay(few):
+def test_frozen_layers_stay(train_images):
     net = small_net(text=PLAIN)
     first = next(net.module.parameters())
     first.requires_grad_(False)
     before = first.clone()
-    list(iter_train(net, few, plan=ClassificationRecipe(epochs=1, **EXACT)))
+    list(iter_train(net, train_images, recipe=ClassificationRecipe(epochs=1, **EXACT)))
     assert torch.equal(first, before)
 
 
-def test_progress_comes_when_asked(few):
-    loop = Trainer(small_net(), few, plan=ClassificationRecipe(epochs=1, batch=16, **EXACT))
+def test_progress_comes_when_asked(train_images):
+    loop = Trainer(small_net(), train_images, recipe=ClassificationRecipe(epochs=1, batch=16, **EXACT))
     loop.pause()
     event = next(iter(loop))
     assert isinstance(event, TrainProgress)
     assert (event.epoch, event.step, event.steps) == (1, 1, 38)
     assert event.done == pytest.approx(1 / 38)
-    assert math.isfinite(event.images_per_second)
+    assert math.isfinite(event.samples_per_second)
 
 
-def test_large_networks_get_a_small_rate(few):
+def test_large_networks_get_a_small_rate(train_images):
     net = small_net(text=f"flatten, dense {SMALL // 784 + 10}, relu, dense 10")
-    assert Trainer(net, few, plan=ClassificationRecipe(**EXACT)).peak == 0.001
+    assert Trainer(net, train_images, recipe=ClassificationRecipe(**EXACT)).max_lr == 0.001
+
+
+def test_augmentations_that_a_loader_would_ignore_are_refused(train_images):
+    net = small_net().with_classes(train_images.classes)
+    loader = DataLoader(TensorDataset(train_images.images, train_images.labels), batch_size=64)
+    with pytest.raises(UsageError, match="labelled images to augment by shift"):
+        Trainer(net, loader, recipe=ClassificationRecipe(augment=("shift",), **EXACT))

@@ -2,7 +2,8 @@
 
 NETWORK is a name from `convscope nets`, a run's folder (its weights are the start), or a chain of layers in
 quotes. DATA is `digits` (bundled), `mnist`, `fashion-mnist`, `cifar10`, or a folder with one folder of
-pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped.
+pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped. --task
+names another registered task than classification; settings of its own come from --config.
 
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without
@@ -14,95 +15,78 @@ exactly what they would have been if planned from the start, which needs --sched
     convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
-from convscope.jobs import inputs, results
-from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs import training
+from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
-from convscope.learn import ClassificationRecipe
-from convscope.system import signals
-from convscope.system.progress import Progress
-
-if TYPE_CHECKING:
-    from convscope.learn import Epoch, TrainProgress
+from convscope.learn import ClassificationRecipe, TaskRecipe
 
 schema = ClassificationRecipe
 
 
-def run(recipe: ClassificationRecipe, workspace: Workspace) -> Steps:
-    """Train a network on labelled images, and evaluate it on the test set.
+def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
+    """Return the recipe schema of the task that is named.
+
+    Args:
+        values: settings by field, not validated.
+
+    Returns:
+        The task's own schema; where a run is resumed, one of every task.
+
+    Raises:
+        UsageError: no such task is registered, or another verb trains it.
+    """
+    from convscope.learn import find_schema
+
+    if "task" not in values:
+        return schema
+    return find_schema(str(values["task"]))  # pyright: ignore[reportReturnType]  # of this verb
+
+
+def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
+    """Train a network on a task, and evaluate it on the test data.
 
     The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
     `model.safetensors` and `metrics.jsonl` (one line per epoch). It is `--out`, the run of `--resume`, or a
     new one under `runs/`.
 
     Args:
-        recipe: network, data and settings; with `resume`, the run's own recipe is followed.
+        recipe: network, data, task and settings; with `resume`, the run's own recipe is followed.
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `recipe` (the settings that were followed),
-        `network`, `unread` (number of files that could not be used), `train` (number of training images),
-        `epochs` (`Epoch.to_json()` of each one run now), `test` (`Evaluation.to_json()`) and `out` (the
+        The progress, and at the end the document; JSON fields `recipe` (the settings that were followed, the
+        task among them), `network`, `unread` (number of files that could not be used), `train` (number of
+        training samples), `epochs` (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of
+        the task: for a classifier `Evaluation.to_json()`), `table` (see `training.table`) and `out` (the
         folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
-        UsageError: settings contradict each other or the run to resume, or `--out` is taken (exit code 2).
+        UsageError: settings contradict each other or the run to resume, no such task is registered, or
+            `--out` is taken (exit code 2).
         DataError: the data or the run to resume is damaged (exit code 3).
         Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
-    from convscope import learn
+    from convscope.nets import ExecutionConfig
 
-    plan = _followed(recipe)
-    lesson = learn.setup_training(plan)
-    for note in lesson.notes:
-        workspace.log(note)
-    place = workspace.out or recipe.resume or results.named(f"train-{lesson.net.name}")
-    inputs.say_notes(lesson.train, workspace)
-    epochs: list[Epoch] = []
-
-    def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
-        if isinstance(event, learn.Epoch):
-            epochs.append(event)
-        return Progress(event.done, _news(event), lambda: None)
-
-    signals.working()
-    yield from mapped(learn.iter_train_run(lesson.net, lesson.train, lesson.test, recipe, out=place), convert)
-    tested = learn.evaluate(lesson.net, lesson.test)
-    unread = len({problem.path for problem in (*lesson.train.problems, *lesson.test.problems)})
+    done = yield from training.run(recipe, workspace)
+    setup = done.setup
+    tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
+    unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
-        workspace.log(f"{unread} files could not be used. See: convscope data check {plan.data}")
+        workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
     document = {
-        "recipe": plan.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
-        "network": lesson.net.name,
+        "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
+        "network": setup.net.name,
         "unread": unread,
-        "train": len(lesson.train),
-        "epochs": [epoch.to_json() for epoch in epochs],
+        "train": len(setup.train),
+        "epochs": [epoch.to_json() for epoch in done.epochs],
         "test": tested.to_json(),
-        "out": str(place),
+        "table": training.table(setup.task, done.epochs, tested.summary),
+        "out": str(done.place),
     }
     yield finished(document)
-
-
-def _followed(recipe: ClassificationRecipe) -> ClassificationRecipe:
-    """Return the plan that will be followed: the recipe, or that of the run which it resumes."""
-    from convscope import learn
-    from convscope.learn import refuse_unused
-
-    if recipe.resume is None:
-        refuse_unused(recipe)
-        return recipe
-    plan = learn.resumed(recipe).plan
-    return plan if isinstance(plan, ClassificationRecipe) else recipe
-
-
-def _news(event: "Epoch | TrainProgress") -> str:
-    from convscope.learn import Epoch
-
-    if not isinstance(event, Epoch):
-        return f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.3f}  right {event.accuracy or 0:.1%}"
-    tested = f"  test {event.test_accuracy:.2%}" if event.test_accuracy is not None else ""
-    worst = f"  {event.worst}" if event.worst else ""
-    return f"epoch {event.index}/{event.epochs}  loss {event.train_loss:.3f}{tested}{worst}"

@@ -6,15 +6,10 @@ Encoder, decoder and the banks that are there stay as they are, bit for bit; onl
     convscope style apply me.jpg --model runs/2026-11-22-style-add-stylebank --style hat
 """
 
-from typing import TYPE_CHECKING
-
 from convscope.jobs.job import Steps
 from convscope.jobs.style import training
-from convscope.jobs.style.training_recipes import StyleAddRecipe
 from convscope.jobs.workspace import Workspace
-
-if TYPE_CHECKING:
-    from convscope.learn.style import StyleTrainingSetup
+from convscope.learn.style import StyleAddRecipe
 
 schema = StyleAddRecipe
 
@@ -31,18 +26,4 @@ def run(recipe: StyleAddRecipe, workspace: Workspace) -> Steps:
     Returns:
         The steps of `training.run`.
     """
-    return training.run(recipe, workspace, _lesson)
-
-
-def _lesson(recipe: StyleAddRecipe) -> "StyleTrainingSetup":
-    from convscope import nets
-    from convscope.learn.style import named, setup_added_style
-
-    return setup_added_style(
-        nets.load(recipe.model),
-        recipe.photographs,
-        named(recipe.style),
-        test=recipe.test,
-        scales=training.scales(recipe),
-        judging=training.judging(recipe),
-    )
+    return training.run(recipe, workspace)

@@ -1,32 +1,47 @@
 """Batches of a training, in an order that can be resumed at any step."""
 
 import random
-from collections.abc import Iterator, Sized
-from typing import Any, Protocol, cast
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence, Sized
+from math import prod
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn.recipe import TrainRecipe
 from convscope.nets import Net
-from convscope.worlds import ImageTensorDataset, LabelledImages
+from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.images.adapt import to_spec
 from convscope.worlds.images.augment import augmented
 
-Batch = tuple[Tensor, Tensor]
-"""Inputs `[b c ...]` in the spec's range and labels `[b]`, on the network's device."""
-
 ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""
+FLOATS = 2**19
+"""Input values in a batch of an evaluation: enough to occupy all cores, few enough for their caches."""
 
 
-class BatchSource(Protocol):
-    """Provide the batches of every epoch of a training."""
+class BatchSource(ABC):
+    """Base class of what provides the batches of every epoch of a training.
+
+    Attributes:
+        steps: number of batches of an epoch.
+        uses_global_rng: whether the order is drawn from torch's global generators while an epoch is iterated,
+            as a DataLoader draws it. To resume within an epoch, the caller must then restore their state as
+            it was at the beginning of the epoch until the first batch is drawn.
+    """
 
     steps: int
-    """Number of batches of an epoch."""
+    uses_global_rng: bool = False
 
+    @property
+    def problems(self) -> int:
+        """Number of files that could not be read so far."""
+        return 0
+
+    @abstractmethod
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         """Yield the batches of one epoch.
 
@@ -36,14 +51,13 @@ class BatchSource(Protocol):
                 stored.
 
         Yields:
-            Inputs `[b c ...]` and labels `[b]`.
+            Batches on the network's device.
         """
-        ...
 
-    @property
-    def problems(self) -> int:
-        """Number of files that could not be read so far."""
-        ...
+    def example(self) -> Batch:
+        """Return the first batch of the first epoch, without a change of torch's global generators."""
+        with torch.random.fork_rng(devices=[]):
+            return next(self.batches(0, 0))
 
 
 def seed_of(*parts: int | str) -> int:
@@ -58,102 +72,167 @@ def seed_of(*parts: int | str) -> int:
     return random.Random("/".join(map(str, parts))).getrandbits(63)
 
 
-def make_batches(data: Any, net: Net, plan: ClassificationRecipe) -> BatchSource:
-    """Build the batch source of a classifier's training.
+def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> BatchSource:
+    """Build the batch source of a training.
 
     Args:
-        data: `LabelledImages`, or a sized iterable of `(inputs, labels)`, such as a DataLoader.
-        net: network to train; its spec decides size and range of the inputs.
-        plan: recipe with seed, batch size and augmentations; not read for a DataLoader.
+        data: a `Dataset`, or a sized iterable of batches such as a DataLoader (see `as_batch`).
+        net: network to train; batches are on its device, images at the size and in the range of its spec.
+        recipe: recipe with seed and batch size; not read for a DataLoader.
+        augment: names of augmentations, for `LabelledImages` only.
 
     Returns:
-        A `DatasetBatches` or a `LoaderBatches`.
+        An `ImageBatches`, `DatasetBatches` or `LoaderBatches`.
 
     Raises:
         DataError: the data is empty.
-        UsageError: `data` is neither.
+        UsageError: `data` is something else, or is to be augmented and holds no labelled images.
     """
     if isinstance(data, LabelledImages):
-        return DatasetBatches(data, net, plan)
+        return ImageBatches(data, net, recipe, augment)
+    if augment:
+        raise UsageError(
+            f"labelled images to augment by {', '.join(augment)}",
+            received=type(data).__name__,
+            hint="Augment in the data set or loader itself, and leave augment out.",
+        )
+    if isinstance(data, Dataset):
+        return DatasetBatches(data, net, recipe)
     if hasattr(data, "__iter__") and hasattr(data, "__len__"):
         return LoaderBatches(data, net)
-    raise UsageError("Samples or a DataLoader to learn from", received=type(data).__name__)
+    raise UsageError("a Dataset or a DataLoader to learn from", received=type(data).__name__)
 
 
-class DatasetBatches:
-    """Yield shuffled batches of `LabelledImages`.
-
-    The order follows from seed and epoch, and the augmentation from seed, epoch and step, so no random state
-    must be stored to resume from the middle of an epoch. Images in memory are picked by index; files are
-    decoded by threads while the network computes. A last batch of a single image is left out: batch
-    normalisation cannot compute a variance from it.
+def iter_batches(data: Any, net: Net, size: int | None = None) -> Iterator[Batch]:
+    """Iterate over data once, in its own order, for an evaluation.
 
     Args:
-        samples: labelled images to draw from.
+        data: a `Dataset`, or an iterable of batches such as a DataLoader.
+        net: batches match its spec and are on its device.
+        size: samples in a batch of a `Dataset`; by default a number that suits their size.
+
+    Yields:
+        Batches on the network's device.
+
+    Raises:
+        DataError: a loader's batch has another form.
+    """
+    if not isinstance(data, Dataset):
+        yield from (as_batch(loaded, net) for loaded in data)
+        return
+    size = size or min(1000, max(8, FLOATS // sum(prod(spec.shape) for spec in net.input_specs)))
+    for start in range(0, len(data), size):
+        yield _drawn(data, torch.arange(start, min(start + size, len(data))), net)
+
+
+def _drawn(data: Dataset, indices: Tensor, net: Net) -> Batch:
+    """Return some samples on the network's device; images at the size and in the range of its spec."""
+    if isinstance(data, LabelledImages):
+        images = to_spec(data.pixels(indices).to(net.device), net.input_spec)
+        return Batch((images,), data.labels[indices].to(net.device))
+    return data.batch(indices).to(net.device)
+
+
+class DatasetBatches(BatchSource):
+    """Yield shuffled batches of a `Dataset`.
+
+    The order follows from seed and epoch, so no random state must be stored to resume from the middle of an
+    epoch. A last batch of a single sample is left out: batch normalisation cannot compute a variance from it.
+
+    Args:
+        data: samples to draw from.
+        net: network to train; batches are on its device.
+        recipe: recipe with seed and batch size.
+
+    Raises:
+        DataError: there are no samples.
+    """
+
+    def __init__(self, data: Dataset, net: Net, recipe: TrainRecipe) -> None:
+        if not len(data):
+            raise DataError("samples to learn from", received=f"{data.name} holds none")
+        self.data, self.net, self.recipe = data, net, recipe
+        single_left = len(data) > recipe.batch and len(data) % recipe.batch == 1
+        self._used = len(data) - single_left  # a batch of one has no variance to normalise by
+        self.steps = -(-self._used // recipe.batch)
+
+    @property
+    @override
+    def problems(self) -> int:
+        return len(self.data.problems)
+
+    @override
+    def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
+        for indices in self.order(epoch)[skip * self.recipe.batch :].split(self.recipe.batch):
+            if len(indices):
+                yield _drawn(self.data, indices, self.net)
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the order of an epoch.
+
+        Args:
+            epoch: index of the epoch, from 0; with the seed, it decides the order.
+
+        Returns:
+            Indices of the samples, `[n]`, on the CPU.
+        """
+        generator = Generator().manual_seed(seed_of(self.recipe.seed, "order", epoch))
+        return torch.randperm(len(self.data), generator=generator)[: self._used]
+
+
+class ImageBatches(DatasetBatches):
+    """Yield shuffled batches of `LabelledImages`, optionally augmented.
+
+    Images in memory are picked by index on the network's device; files are decoded by threads while the
+    network computes. The augmentation follows from seed, epoch and step.
+
+    Args:
+        data: labelled images to draw from.
         net: network to train; batches match its spec and are on its device.
-        plan: recipe with seed, batch size and augmentations.
+        recipe: recipe with seed and batch size.
+        augment: names of augmentations.
 
     Raises:
         DataError: there are no images.
     """
 
-    def __init__(self, samples: LabelledImages, net: Net, plan: ClassificationRecipe) -> None:
-        if not len(samples):
-            raise DataError("pictures to learn from", received=f"{samples.name} holds none")
-        self.samples, self.net, self.plan = samples, net, plan
-        single_left = len(samples) > plan.batch and len(samples) % plan.batch == 1
-        self._used = len(samples) - single_left  # a batch of one has no variance to normalise by
-        self.steps = -(-self._used // plan.batch)
-        self._images = _images_on_device(samples, net) if not plan.augment else None
-        self._labels = samples.labels.to(net.device)
+    def __init__(
+        self, data: LabelledImages, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()
+    ) -> None:
+        super().__init__(data, net, recipe)
+        self.images, self.augment = data, tuple(augment)
+        self._on_device = None if augment else _images_on_device(data, net)
+        self._labels = data.labels.to(net.device)
 
-    @property
-    def problems(self) -> int:
-        """Number of files that could not be read so far."""
-        return len(self.samples.problems)
-
+    @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch.
-
-        Args:
-            epoch: index of the epoch, from 0; with the seed, it decides the order.
-            skip: number of batches to leave out at the beginning.
-
-        Yields:
-            Inputs `[b c ...]` in the spec's range, and labels `[b]`, on the network's device.
-        """
-        generator = Generator().manual_seed(seed_of(self.plan.seed, "order", epoch))
-        order = torch.randperm(len(self.samples), generator=generator)[: self._used]
-        spec, size = self.net.input_spec, self.plan.batch
-        if self._images is not None:
-            for indices in order.to(self._labels.device)[skip * size :].split(size):
-                yield (
-                    to_spec(self._images.index_select(0, indices), spec),
-                    self._labels.index_select(0, indices),
-                )
+        spec, size, device = self.net.input_spec, self.recipe.batch, self._labels.device
+        order = self.order(epoch)[skip * size :]
+        if self._on_device is not None:
+            for indices in order.to(device).split(size):
+                images = to_spec(self._on_device.index_select(0, indices), spec)
+                yield Batch((images,), self._labels.index_select(0, indices))
             return
-        remaining = self.samples.batches(order[skip * size :], size)
-        for step, (pictures, labels) in enumerate(remaining, start=skip):
-            if self.plan.augment:
-                pictures = augmented(pictures, self.plan.augment, seed_of(self.plan.seed, epoch, step))
-            yield to_spec(pictures.to(self._labels.device), spec), labels.to(self._labels.device)
+        for step, (pixels, labels) in enumerate(self.images.batches(order, size), start=skip):
+            if self.augment:
+                pixels = augmented(pixels, self.augment, seed_of(self.recipe.seed, epoch, step))
+            yield Batch((to_spec(pixels.to(device), spec),), labels.to(device))
 
 
-class LoaderBatches:
-    """Yield the batches of a DataLoader: inputs in the spec's range, labels as class indices.
+class LoaderBatches(BatchSource):
+    """Yield the batches of a DataLoader.
 
-    To resume in the middle of an epoch, the batches before are drawn again and dropped; the caller restores
-    the random state of the epoch's beginning.
+    To resume in the middle of an epoch, the batches before are drawn again and dropped.
 
     Args:
-        loader: sized iterable of `(inputs, labels)`.
+        loader: sized iterable of batches (see `as_batch`).
         net: network to train; batches are moved to its device.
 
     Raises:
         DataError: the loader is empty.
     """
 
-    problems = 0
+    uses_global_rng = True
 
     def __init__(self, loader: Any, net: Net) -> None:
         self.loader, self.net = loader, net
@@ -161,77 +240,99 @@ class LoaderBatches:
         if not self.steps:
             raise DataError("batches to learn from", received="a loader of length 0")
 
+    @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch.
+        for number, loaded in enumerate(self.loader):
+            if number >= skip:
+                yield as_batch(loaded, self.net)
 
-        Args:
-            epoch: index of the epoch, from 0; not used, since the loader decides the order.
-            skip: number of batches to draw and drop at the beginning.
-
-        Yields:
-            Inputs `[b c ...]` and labels `[b]`, as `checked` returns them.
-
-        Raises:
-            DataError: a batch has another form, or all labels of a whole epoch are the same.
-        """
-        seen: set[int] = set()
-        for number, batch in enumerate(self.loader):
-            if number < skip:
-                continue
-            inputs, labels = checked(batch, self.net)
-            if len(seen) < 2:
-                seen.update(labels.unique().tolist()[:2])
-            if skip == 0 and number == self.steps - 1 and len(seen) == 1:
-                raise DataError(
-                    "labels of two classes or more, to tell them apart",
-                    received=f"a loader whose labels are all {next(iter(seen))}",
-                )
-            yield inputs, labels
+    @override
+    def example(self) -> Batch:
+        generator = getattr(self.loader, "generator", None)
+        if not isinstance(generator, Generator):
+            return super().example()
+        before = generator.get_state()
+        try:
+            return super().example()
+        finally:
+            generator.set_state(before)
 
 
-def checked(batch: Any, net: Net) -> Batch:
-    """Check a loader's batch, and move it to the network's device.
+def as_batch(loaded: Any, net: Net) -> Batch:
+    """Convert what a loader yields to a `Batch` on the network's device.
+
+    For a network of `k` inputs these are understood: a `Batch`; a tensor, or `k` tensors, as inputs without
+    targets; `k` tensors followed by targets of any kind; a pair of inputs, in a tuple, list or dict, and
+    targets; a dict of `k` tensors.
 
     Args:
-        batch: pair of inputs `[b c ...]` and integer labels `[b]`. uint8 inputs are scaled to the spec's
-            range and size; others must be in that range already.
-        net: network with the spec, labels and device.
+        loaded: what the loader yields. uint8 inputs of a network of images are scaled to the spec's range and
+            size; others must be in that range already.
+        net: network with specs and device.
 
     Returns:
-        Inputs `[b c ...]` and labels `[b]` (int64).
+        The batch.
 
     Raises:
-        DataError: it is no such pair, or a label is out of range.
+        DataError: it has none of these forms.
     """
-    match batch:
-        case [Tensor() as inputs, Tensor() as labels] if labels.shape == inputs.shape[:1] and not (
-            labels.is_floating_point()
-        ):
-            pass
-        case _:
-            wanted = "pairs of inputs [b c ...] and class numbers [b] from the loader"
-            raise DataError(wanted, received=_describe(batch))
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.classes), 1):
+    batch = loaded if isinstance(loaded, Batch) else _understood(loaded, len(net.input_specs))
+    if batch is None:
         raise DataError(
-            f"class numbers from 0 to {len(net.classes) - 1}",
-            received=f"{int(labels.min())} to {int(labels.max())}",
+            f"batches from the loader: {len(net.input_specs)} tensor(s) of inputs, with or without targets",
+            received=describe(loaded),
         )
-    ready = to_spec(inputs, net.input_spec) if inputs.dtype == torch.uint8 else inputs
-    return ready.to(net.device), labels.to(net.device, torch.int64)
+    scaled = (
+        to_spec(x, spec) if x.dtype == torch.uint8 and len(spec.size) == 2 else x
+        for x, spec in zip(batch.inputs, net.input_specs, strict=False)
+    )
+    rest = batch.inputs[len(net.input_specs) :]
+    return Batch((*scaled, *rest), batch.targets).to(net.device)
 
 
-def _images_on_device(samples: LabelledImages, net: Net) -> Tensor | None:
-    """Return all images as one tensor on the network's device; None if they are files, or too many for it."""
-    if not isinstance(samples, ImageTensorDataset):
+def _understood(loaded: Any, count: int) -> Batch | None:
+    """Return a loader's batch for a network of `count` inputs; None where it has an unknown form."""
+    inputs = _tensors(loaded)
+    if inputs is not None and len(inputs) == count:
+        return Batch(inputs)
+    if not isinstance(loaded, list | tuple) or not loaded:
         return None
-    fits = net.device.type == "cpu" or samples.images.numel() <= ROOM_ON_DEVICE
-    return samples.images.to(net.device) if fits else None
+    *first, targets = loaded
+    inputs = _tensors(first[0] if len(first) == 1 else first)
+    return Batch(inputs, targets) if inputs is not None and len(inputs) == count else None
 
 
-def _describe(batch: Any) -> str:
-    """Describe the form of a batch, for a message."""
-    if isinstance(batch, list | tuple):
-        return ", ".join(
-            f"{tuple(x.shape)} {x.dtype}" if isinstance(x, Tensor) else type(x).__name__ for x in batch
-        )
-    return type(batch).__name__
+def _tensors(values: Any) -> tuple[Tensor, ...] | None:
+    """Return the tensors of a tensor, tuple, list or dict; None where there is anything else in it."""
+    if isinstance(values, Tensor):
+        return (values,)
+    inside = values.values() if isinstance(values, dict) else values
+    if not isinstance(values, dict | list | tuple) or not all(isinstance(x, Tensor) for x in inside):
+        return None
+    return tuple(inside)
+
+
+def _images_on_device(data: LabelledImages, net: Net) -> Tensor | None:
+    """Return all images as one tensor on the network's device; None if they are files, or too many for it."""
+    if not isinstance(data, ImageTensorDataset):
+        return None
+    fits = net.device.type == "cpu" or data.images.numel() <= ROOM_ON_DEVICE
+    return data.images.to(net.device) if fits else None
+
+
+def describe(loaded: Any) -> str:
+    """Describe the form of a batch, for a message.
+
+    Args:
+        loaded: what a loader yields.
+
+    Returns:
+        Shapes and dtypes of tensors, types of other values.
+    """
+    if isinstance(loaded, Tensor):
+        return f"{tuple(loaded.shape)} {loaded.dtype}"
+    if isinstance(loaded, list | tuple):
+        return ", ".join(map(describe, loaded))
+    if isinstance(loaded, Batch):
+        return f"inputs {describe(loaded.inputs)}; targets {describe(loaded.targets)}"
+    return type(loaded).__name__

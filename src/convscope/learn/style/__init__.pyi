@@ -1,6 +1,9 @@
-from .setup import PerceptualConfig as PerceptualConfig
-from .setup import StyleTrainingSetup as StyleTrainingSetup
-from .setup import named as named
+from .perceptual import PerceptualConfig as PerceptualConfig
+from .perceptual import named as named
+from .recipe import StyleAddRecipe as StyleAddRecipe
+from .recipe import StyleTrainingRecipe as StyleTrainingRecipe
+from .recipe import StyleTrainRecipe as StyleTrainRecipe
 from .setup import setup_added_style as setup_added_style
+from .setup import setup_from_recipe as setup_from_recipe
 from .setup import setup_style_training as setup_style_training
 from .style_tasks import StyleLossWeights as StyleLossWeights

@@ -1,31 +1,32 @@
 """Train AdaIN: its decoder learns to invert features whose channel statistics were exchanged."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn import functional
+from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.learn.style.crops import RandomCrops
-from convscope.learn.style.perceptual import LOSS_NETWORK, TINY, range_penalty, roughness
+from convscope.learn.style.perceptual import LOSS_NETWORK, TINY, named, range_penalty, roughness
 from convscope.learn.style.style_tasks import (
     OUTSIDE,
-    StyleEval,
     StyleLossWeights,
-    StyleStep,
     StyleTransferTask,
     decibels,
     reconstruction_cost,
 )
+from convscope.learn.tasks.task import EvalResult, StepOutput
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.zoo.adain import ADAIN
-from convscope.worlds import UnlabelledImages
+from convscope.worlds import Batch, UnlabelledImages
+from convscope.worlds.images.style_images import SMALLEST
 
 Images = Float[Tensor, "_ 3 _ _"]
 EVERY = 3
@@ -40,18 +41,18 @@ class ContentStylePairs(RandomCrops):
     Args:
         photographs: content images; some of the styles are taken from them too, see `EVERY`.
         paintings: style images.
-        plan: recipe with batch size and seed.
+        recipe: recipe with batch size and seed.
         side: side of a crop, in pixels.
         device: where batches are moved.
     """
 
     def __init__(
-        self, photographs: UnlabelledImages, paintings: UnlabelledImages, plan: Any, side: int, device: Any
+        self, photographs: UnlabelledImages, paintings: UnlabelledImages, recipe: Any, side: int, device: Any
     ):
-        super().__init__(photographs, 1, batch=plan.batch, side=side, seed=plan.seed, device=device)
+        super().__init__(photographs, 1, batch=recipe.batch, side=side, seed=recipe.seed, device=device)
         self.paintings = paintings
 
-    def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         """Yield the batches of one epoch.
 
         Args:
@@ -59,14 +60,12 @@ class ContentStylePairs(RandomCrops):
             skip: number of batches to leave out at the beginning.
 
         Yields:
-            Content crops and style crops, each `[b 3 side side]` in [0, 1], on the device.
+            Content crops, with style crops as targets, each `[b 3 side side]` in [0, 1], on the device.
         """
-        for step, (squares, _) in enumerate(super().batches(epoch, skip), start=skip):
+        for step, crops in enumerate(super().batches(epoch, skip), start=skip):
             generator = self._generator("styles", epoch, step)
-            style_crops = [
-                self._style_crop(step * self.batch + row, generator) for row in range(len(squares))
-            ]
-            yield squares, torch.stack(style_crops).to(self.device).float() / 255
+            style_crops = [self._style_crop(step * self.batch + row, generator) for row in range(crops.size)]
+            yield Batch(crops.inputs, torch.stack(style_crops).to(self.device).float() / 255)
 
     def _style_crop(self, number: int, generator: Generator) -> Tensor:
         source = self.photographs if number % EVERY == 0 else self.paintings
@@ -90,13 +89,19 @@ class AdaINTask(StyleTransferTask):
     def __init__(self, paintings: UnlabelledImages, scales: StyleLossWeights | None = None) -> None:
         self.paintings, self.scales = paintings, scales or StyleLossWeights(style=5.0)
 
-    def make_batches(self, net: Net, data: Any, plan: Any) -> ContentStylePairs:
+    @classmethod
+    @override
+    def from_recipe(cls, recipe: Any) -> Self:
+        paintings = UnlabelledImages.of(named(recipe.style).values(), least=SMALLEST)
+        return cls(paintings, StyleLossWeights.from_recipe(recipe))
+
+    def make_batches(self, net: Net, data: Any, recipe: Any) -> ContentStylePairs:
         """Check that the network is an AdaIN, and build the batch source.
 
         Args:
             net: AdaIN network to train.
             data: photographs, an `UnlabelledImages`.
-            plan: recipe with batch size and seed.
+            recipe: recipe with batch size and seed.
 
         Returns:
             Pairs of crops of photographs and paintings.
@@ -108,7 +113,7 @@ class AdaINTask(StyleTransferTask):
         _require_adain(net)
         if not isinstance(data, UnlabelledImages):
             raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
-        return ContentStylePairs(data, self.paintings, plan, self.scales.side, net.device)
+        return ContentStylePairs(data, self.paintings, recipe, self.scales.side, net.device)
 
     def styles(self, net: Net) -> tuple[str, ...]:
         """Return a placeholder name: an AdaIN network has no styles of its own.
@@ -121,43 +126,41 @@ class AdaINTask(StyleTransferTask):
         """
         return ("any",)
 
-    def training_step(
-        self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
-    ) -> StyleStep:
+    def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
         """Compute the loss of a batch: stylized, or reconstructed at every T+1st step.
 
         Args:
             net: AdaIN network.
-            batch: content and style crops, each `[b 3 side side]` in [0, 1].
-            choice: precision and memory format.
+            batch: content crops, with style crops as targets, each `[b 3 side side]` in [0, 1].
+            execution: precision and memory format.
             step: step of the training, from 0; decides which, see `StyleLossWeights.paints`.
 
         Returns:
             Loss and sums of the batch.
         """
         if self.scales.paints(step):
-            return self.priced(net, batch, choice)
-        return reconstruction_cost(self.identity_error(net, batch[0], choice), self.scales)
+            return self.priced(net, batch, execution)
+        return reconstruction_cost(self.identity_error(net, batch.inputs[0], execution), self.scales)
 
-    def identity_error(self, net: Net, squares: Images, choice: ExecutionConfig) -> Float[Tensor, " b"]:
+    def identity_error(self, net: Net, squares: Images, execution: ExecutionConfig) -> Float[Tensor, " b"]:
         """Compute the reconstruction error of photographs decoded from their own features.
 
         Args:
             net: AdaIN network.
             squares: crops `[b 3 h w]` in [0, 1].
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Mean squared errors `[b]`; gradients flow to the decoder only.
         """
         module = _require_adain(net)
-        with choice.autocast(squares.device):
+        with execution.autocast(squares.device):
             with torch.no_grad():
-                features = module.encode(*net.normalise(choice.to_memory_format(squares)))
+                features = module.encode(*net.normalise(execution.to_memory_format(squares)))
             decoded = module.decode(features)
         return _mean_per_image((decoded.float() - squares).square())
 
-    def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig) -> StyleStep:
+    def priced(self, net: Net, batch: Batch, execution: ExecutionConfig) -> StepOutput:
         """Stylize a batch and compute its loss.
 
         Encode the photographs, exchange their feature statistics for the paintings', decode, encode the
@@ -166,21 +169,21 @@ class AdaINTask(StyleTransferTask):
 
         Args:
             net: AdaIN network.
-            batch: content and style crops, each `[b 3 h w]` in [0, 1].
-            choice: precision and memory format.
+            batch: content crops, with style crops as targets, each `[b 3 h w]` in [0, 1].
+            execution: precision and memory format.
 
         Returns:
             Loss and sums of the batch.
         """
-        photographs, paintings = batch
+        photographs, paintings = batch.inputs[0], batch.targets
         module, scales = _require_adain(net), self.scales
-        with choice.autocast(photographs.device):
+        with execution.autocast(photographs.device):
             with torch.no_grad():
-                features = module.encode(*net.normalise(choice.to_memory_format(photographs)))
+                features = module.encode(*net.normalise(execution.to_memory_format(photographs)))
                 style_statistics = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
                 target = module.exchange(features.float(), style_statistics[-1])
             painted = module.decode(target)
-            levels = module.levels(*net.normalise(choice.to_memory_format(painted.float())))
+            levels = module.levels(*net.normalise(execution.to_memory_format(painted.float())))
         content = _mean_per_image(functional.mse_loss(levels[-1].float(), target, reduction="none"))
         content = content / (_mean_per_image(target.square()) + TINY)
         style = torch.stack(
@@ -191,15 +194,15 @@ class AdaINTask(StyleTransferTask):
         loss = scales.content * content + scales.style * style + scales.smooth * rough
         loss = loss + OUTSIDE * range_penalty(painted)
         parts = [loss, content, style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
-        return StyleStep(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
+        return StepOutput(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
-    def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
+    def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Stylize the centre crop of each photograph with that of a painting; the paintings take turns.
 
         Args:
             net: AdaIN network; left unchanged.
             data: photographs, an `UnlabelledImages`.
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Means of the losses over the photographs, and `psnr` of their reconstruction in decibels.
@@ -209,16 +212,16 @@ class AdaINTask(StyleTransferTask):
             for index in range(len(data)):
                 crop = data.middles([index], self.scales.side).to(net.device).float() / 255
                 other = self.paintings.middles([index % len(self.paintings)], self.scales.side)
-                cost = self.priced(net, (crop, other.to(net.device).float() / 255), choice)
+                cost = self.priced(net, Batch((crop,), other.to(net.device).float() / 255), execution)
                 sums += cost.sums.double().cpu()
-                error += float(self.identity_error(net, crop, choice)) / len(data)
-        return StyleEval({**self.metrics(sums.tolist(), len(data)), "psnr": decibels(error)})
+                error += float(self.identity_error(net, crop, execution)) / len(data)
+        return EvalResult({**self.metrics(sums.tolist(), len(data)), "psnr": decibels(error)})
 
-    def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
+    def _example(self, net: Net, batch: int) -> Batch:
         side = self.scales.side
         example = torch.rand(2 * batch, 3, side, side, generator=torch.Generator().manual_seed(0))
         first, second = example.to(net.device).split(batch)
-        return first, second
+        return Batch((first,), second)
 
     def _loss_network_name(self) -> str:
         return LOSS_NETWORK

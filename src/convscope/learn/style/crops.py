@@ -1,15 +1,16 @@
 """Batches of random square crops of photographs, in an order that can be resumed at any step."""
 
-import random
 from collections.abc import Iterator
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
+from typing_extensions import override
 
-from convscope.worlds import UnlabelledImages
+from convscope.learn.batches.source import BatchSource, seed_of
+from convscope.worlds import Batch, UnlabelledImages
 
 
-class RandomCrops:
+class RandomCrops(BatchSource):
     """Yield random square crops of photographs, each with the index of a style.
 
     Order, crops and styles follow from seed, epoch and step alone, so no random state must be stored to
@@ -42,11 +43,13 @@ class RandomCrops:
         self.steps = len(photographs) // self.batch
 
     @property
+    @override
     def problems(self) -> int:
         """Number of files that could not be used."""
         return len(self.photographs.problems)
 
-    def batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor]]:
+    @override
+    def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         """Yield the batches of one epoch.
 
         Args:
@@ -54,7 +57,7 @@ class RandomCrops:
             skip: number of batches to leave out at the beginning.
 
         Yields:
-            Crops `[b 3 side side]` in [0, 1], and style indices `[b]` (int64), on the device.
+            Crops `[b 3 side side]` in [0, 1], with style indices `[b]` (int64) as targets, on the device.
         """
         order = torch.randperm(len(self.photographs), generator=self._generator("order", epoch))
         for step in range(skip, self.steps):
@@ -63,8 +66,8 @@ class RandomCrops:
             squares = self.photographs.squares(chosen.tolist(), self.side, generator)
             first = (epoch * self.steps + step) * self.batch
             styles = (torch.arange(len(chosen)) + first) % self.styles
-            yield squares.to(self.device).float() / 255, styles.to(self.device)
+            yield Batch((squares.to(self.device).float() / 255,), styles.to(self.device))
 
     def _generator(self, *parts: int | str) -> Generator:
         """Return a generator seeded by the training's seed and `parts`; the same on every machine."""
-        return Generator().manual_seed(random.Random("/".join(map(str, (self.seed, *parts)))).getrandbits(63))
+        return Generator().manual_seed(seed_of(self.seed, *parts))

@@ -3,19 +3,25 @@
 Content and style distances are measured in the features of a trained loss network.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from convscope.errors import UsageError
+from convscope import nets
+from convscope.errors import MissingError, UsageError
+from convscope.learn.style.recipe import StyleTrainingRecipe
 from convscope.nets import Net, record
 from convscope.nets.activations.address import LayerAddress
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
+from convscope.nets.style.bank import NAME
 from convscope.nets.style.losses import content_loss, gram, style_loss
+from convscope.worlds.images.style_images import painting
 
 LOSS_NETWORK = "hed-vgg16"
 """The default loss network, in whose features content and style are compared."""
@@ -80,19 +86,19 @@ class PerceptualLoss:
         }
         self.blank = {place: style_loss(torch.zeros_like(g), g) + TINY for place, g in self.grams.items()}
 
-    def features(self, images: Images, choice: ExecutionConfig = PLAIN) -> dict[LayerAddress, Tensor]:
+    def features(self, images: Images, execution: ExecutionConfig = PLAIN) -> dict[LayerAddress, Tensor]:
         """Record the features of the style and content layers; gradients flow to the images.
 
         Args:
             images: `[b 3 h w]` in [0, 1].
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Features by layer, in fp32.
         """
         places = (*self.style, self.content)
-        with choice.autocast(images.device):
-            recorded = record(self.net, choice.to_memory_format(images), places)
+        with execution.autocast(images.device):
+            recorded = record(self.net, execution.to_memory_format(images), places)
         return {place: maps.float() for place, maps in recorded.items()}
 
     def judge(
@@ -100,7 +106,7 @@ class PerceptualLoss:
         painted: Images,
         photographs: Images,
         styles: Int64[Tensor, " b"],
-        choice: ExecutionConfig = PLAIN,
+        execution: ExecutionConfig = PLAIN,
     ) -> PerceptualDistances:
         """Compute content and style distances of stylized photographs.
 
@@ -110,15 +116,15 @@ class PerceptualLoss:
             painted: stylized photographs `[b 3 h w]` in [0, 1].
             photographs: the originals `[b 3 h w]` in [0, 1].
             styles: index of each one's painting, `[b]`.
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Both distances of each image, `[b]`.
         """
-        with torch.no_grad(), choice.autocast(photographs.device):
-            recorded = record(self.net, choice.to_memory_format(photographs), [self.content])
+        with torch.no_grad(), execution.autocast(photographs.device):
+            recorded = record(self.net, execution.to_memory_format(photographs), [self.content])
             target = recorded[self.content].float()
-        features = self.features(painted, choice)
+        features = self.features(painted, execution)
         content = content_loss(features[self.content], target) / (target.square().flatten(1).mean(1) + TINY)
         return PerceptualDistances(content, self.style_of(features, styles))
 
@@ -216,3 +222,103 @@ def frozen_copy(net: Net) -> Net:
     """
     net.module.requires_grad_(False).eval()
     return net
+
+
+@dataclass(frozen=True)
+class PerceptualConfig:
+    """Configure the perceptual loss.
+
+    Attributes:
+        network: name of the loss network.
+        content: layer whose features are compared for content.
+        style: layers whose Gram matrices are compared for style.
+        untrained: whether a loss network without trained weights is accepted.
+    """
+
+    network: str = LOSS_NETWORK
+    content: str = CONTENT
+    style: tuple[str, ...] = STYLE
+    untrained: bool = False
+    paintings: int = 384
+    """Longer side of the paintings, in pixels."""
+
+    @classmethod
+    def from_recipe(cls, recipe: StyleTrainingRecipe) -> "PerceptualConfig":
+        """Return the configuration of a recipe.
+
+        Args:
+            recipe: names the loss network, its layers and the size of the paintings.
+
+        Returns:
+            The configuration.
+        """
+        return cls(
+            recipe.judge,
+            recipe.content_layer,
+            tuple(recipe.style_layers),
+            recipe.untrained,
+            recipe.painting_size,
+        )
+
+
+def named(words: Sequence[str]) -> dict[str, str]:
+    """Parse styles from `NAME=FILE`, or `FILE`, whose name without extension is then the style's.
+
+    Args:
+        words: arguments of the command line.
+
+    Returns:
+        The file of each style's painting, by name.
+
+    Raises:
+        UsageError: a name occurs twice, or there is no painting.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, file = word.partition("=")
+        if not equals or not NAME.fullmatch(name):
+            name, file = _slug(Path(word).stem), word
+        if name in found:
+            raise UsageError(
+                "a name of its own for each style",
+                received=f"{name}, twice",
+                hint=f"Name them: --style {name}-2={file}",
+            )
+        found[name] = file
+    if not found:
+        raise UsageError(
+            "at least one painting", received="none", hint="For example: --style wave=great_wave.jpg"
+        )
+    return found
+
+
+def perceptual_loss(judging: PerceptualConfig, styles: Mapping[str, str]) -> PerceptualLoss:
+    """Build the perceptual loss of some paintings.
+
+    Args:
+        judging: loss network, layers, and size of the paintings.
+        styles: files of the paintings, by the names of their styles.
+
+    Returns:
+        The perceptual loss, with its network frozen; styles are numbered in the order of `styles`.
+
+    Raises:
+        UsageError: the network or a layer does not exist.
+        MissingError: the network has no trained weights, and `judging.untrained` is not set.
+        DataError: a painting cannot be used.
+    """
+    paintings = [painting(file, judging.paintings) for file in styles.values()]
+    net = nets.load(judging.network, seed=0)
+    if net.source.weights == "none" and not judging.untrained:
+        raise MissingError(
+            "a network that has learned to see, as a judge of style",
+            received=f"{judging.network} with fresh weights",
+            hint=f"{LOSS_NETWORK} ships with its weights. With --untrained, fresh ones may judge.",
+        )
+    return PerceptualLoss(frozen_copy(net), paintings, judging.content, judging.style)
+
+
+def _slug(stem: str) -> str:
+    """Make a style's name of a file's: lower case, digits and hyphens, beginning with a letter."""
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).lstrip("-0123456789")
+    return slug[:40].strip("-") or "style"

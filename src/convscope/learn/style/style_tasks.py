@@ -1,26 +1,35 @@
-"""Tasks that train feed-forward style networks: Johnson et al. and StyleBank.
-
-They conform to the protocol `convscope.learn.Task` by structure, without depending on the training loop.
-"""
+"""Tasks that train feed-forward style networks: Johnson et al. and StyleBank."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.style.crops import RandomCrops
-from convscope.learn.style.perceptual import PerceptualLoss, range_penalty, roughness
+from convscope.learn.style.perceptual import (
+    PerceptualConfig,
+    PerceptualLoss,
+    named,
+    perceptual_loss,
+    range_penalty,
+    roughness,
+)
+from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
+from convscope.learn.tasks.metrics import MetricSpec, Table
+from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.trainer.events import Epoch
 from convscope.nets import Net, frozen
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.bank import StyleBank
-from convscope.worlds import UnlabelledImages
+from convscope.worlds import Batch, UnlabelledImages
 
 Images = Float[Tensor, "b 3 h w"]
 OUTSIDE = 10.0
@@ -53,6 +62,29 @@ class StyleLossWeights:
     palette: float = 0.0
     """Weight of the relative distance between the colour covariances of image and painting."""
 
+    @classmethod
+    def from_recipe(cls, recipe: StyleTrainingRecipe) -> "StyleLossWeights":
+        """Return the weights and settings of a recipe.
+
+        Args:
+            recipe: settings; those of `style add` have no reconstruction steps.
+
+        Returns:
+            The weights and settings.
+        """
+        content, style, smooth = recipe.content_weight, recipe.style_weight, recipe.smooth_weight
+        if not isinstance(recipe, StyleTrainRecipe):
+            return cls(content, style, smooth, alternation=0, side=recipe.side)
+        return cls(
+            content,
+            style,
+            smooth,
+            recipe.identity_weight,
+            recipe.alternation,
+            recipe.prelude,
+            recipe.side,
+        )
+
     def paints(self, step: int) -> bool:
         """Return whether a step stylizes; the others reconstruct the photographs.
 
@@ -66,35 +98,7 @@ class StyleLossWeights:
         return not every or (step >= self.warmup_steps and step % (every + 1) != every)
 
 
-@dataclass(frozen=True)
-class StyleStep:
-    """Hold the loss of one batch; see `convscope.learn.tasks.task.StepCost`.
-
-    Attributes:
-        loss: the scalar that the step minimises.
-        sums: sums over the batch `[6]`; see `StyleTransferTask.metric_sums`.
-        weights: the only parameters that the step updates; None for all that the loss depends on.
-    """
-
-    loss: Tensor
-    sums: Tensor
-    weights: Sequence[nn.Parameter] | None = None
-
-
-@dataclass(frozen=True)
-class StyleEval:
-    """Hold the metrics of a style network on held-out photographs.
-
-    Attributes:
-        metrics: by name, as `StyleTransferTask.metrics` returns them.
-        worst: the style that is furthest from its painting, in words.
-    """
-
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    worst: str = ""
-
-
-class StyleTransferTask:
+class StyleTransferTask(Task):
     """Train a feed-forward style network with the losses of Johnson et al. 2016.
 
     Args:
@@ -105,10 +109,24 @@ class StyleTransferTask:
     metric_sums = 6
     """Sums of loss, content, style, smoothness, reconstruction error, and number of stylized images."""
 
+    metric_specs = (
+        MetricSpec("loss", form=".3f"),
+        MetricSpec("content", "content off", ".1%", optional=True),
+        MetricSpec("style", "style off", ".1%", optional=True),
+        MetricSpec("smooth", "roughness", optional=True),
+        MetricSpec("psnr", "identity dB", ".1f", higher_is_better=True, optional=True),
+    )
+
     def __init__(self, judge: PerceptualLoss, scales: StyleLossWeights | None = None) -> None:
         self.judge, self.scales = judge, scales or StyleLossWeights()
 
-    def make_batches(self, net: Net, data: Any, plan: Any) -> RandomCrops:
+    @classmethod
+    @override
+    def from_recipe(cls, recipe: StyleTrainingRecipe) -> Self:
+        loss = perceptual_loss(PerceptualConfig.from_recipe(recipe), named(recipe.style))
+        return cls(loss, StyleLossWeights.from_recipe(recipe))
+
+    def make_batches(self, net: Net, data: Any, recipe: Any) -> RandomCrops:
         """Check that there is a painting for each style of the network, and build the batch source.
 
         The loss network is moved to the device of `net`.
@@ -116,7 +134,7 @@ class StyleTransferTask:
         Args:
             net: style network to train.
             data: photographs, an `UnlabelledImages`.
-            plan: recipe with batch size and seed.
+            recipe: recipe with batch size and seed.
 
         Returns:
             Random crops of the photographs.
@@ -133,7 +151,7 @@ class StyleTransferTask:
             raise UsageError(f"a painting for each of {', '.join(styles)}", received=f"{paintings} paintings")
         self.judge.net.to(net.device)
         return RandomCrops(
-            data, len(styles), batch=plan.batch, side=self.scales.side, seed=plan.seed, device=net.device
+            data, len(styles), batch=recipe.batch, side=self.scales.side, seed=recipe.seed, device=net.device
         )
 
     def styles(self, net: Net) -> tuple[str, ...]:
@@ -153,56 +171,64 @@ class StyleTransferTask:
             raise UsageError("a network that paints", received=net.name)
         return tuple(styles)
 
-    def execution(self, net: Net, plan: Any) -> ExecutionConfig:
+    def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
         """Choose bf16 where a step is faster with it, else fp32.
 
-        Both are measured once for the network's sizes and the machine, and the choice is cached. What the
+        Both are measured once for the network's sizes and the machine, and the execution is cached. What the
         recipe fixes is kept. Weights are channels-last unless the recipe asks for contiguous ones.
 
         Args:
             net: style network to train.
-            plan: recipe with `precision`, `memory_format` and `batch`.
+            recipe: recipe with `precision`, `memory_format` and `batch`.
+            example: not used: a stylizing step on random images is timed, since the first steps of a training
+                may be reconstructions, which are cheap.
 
         Returns:
             The precision and memory format.
         """
-        layout = "contiguous" if plan.memory_format == "contiguous" else "channels_last"
-        every = precisions(net.device) if plan.precision == "auto" else (plan.precision,)
+        layout = "contiguous" if recipe.memory_format == "contiguous" else "channels_last"
+        every = precisions(net.device) if recipe.precision == "auto" else (recipe.precision,)
         candidates = [ExecutionConfig(precision, layout) for precision in every]
-        facts = ["train style", *network_facts(net), self._loss_network_name(), self.scales.side, plan.batch]
-        return fastest(Workload(facts, net.device, lambda one: self._step(net, plan.batch, one)), candidates)
+        facts = [
+            "train style",
+            *network_facts(net),
+            self._loss_network_name(),
+            self.scales.side,
+            recipe.batch,
+        ]
+        return fastest(
+            Workload(facts, net.device, lambda one: self._step(net, recipe.batch, one)), candidates
+        )
 
-    def training_step(
-        self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
-    ) -> StyleStep:
+    def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
         """Compute the loss of a batch by stylizing it.
 
         Args:
             net: style network.
-            batch: crops `[b 3 side side]` in [0, 1], and style indices `[b]`.
-            choice: precision and memory format.
+            batch: crops `[b 3 side side]` in [0, 1], with style indices `[b]` as targets.
+            execution: precision and memory format.
             step: step of the training, from 0; not used.
 
         Returns:
             Loss and sums of the batch.
         """
-        return self.priced(net, batch, choice)
+        return self.priced(net, batch, execution)
 
-    def priced(self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig) -> StyleStep:
+    def priced(self, net: Net, batch: Batch, execution: ExecutionConfig) -> StepOutput:
         """Stylize a batch and compute its loss.
 
         Args:
             net: style network.
-            batch: crops `[b 3 side side]` in [0, 1], and style indices `[b]`.
-            choice: precision and memory format.
+            batch: crops `[b 3 side side]` in [0, 1], with style indices `[b]` as targets.
+            execution: precision and memory format.
 
         Returns:
             Loss and sums of the batch.
         """
-        photographs, styles = batch
-        with choice.autocast(photographs.device):
-            painted = self.paint(net, choice.to_memory_format(photographs), styles)
-        return self._stylized_cost(painted.float(), photographs, styles, choice)
+        photographs, styles = batch.inputs[0], batch.targets
+        with execution.autocast(photographs.device):
+            painted = self.paint(net, execution.to_memory_format(photographs), styles)
+        return self._stylized_cost(painted.float(), photographs, styles, execution)
 
     def paint(self, net: Net, photographs: Images, styles: Int64[Tensor, " b"]) -> Images:
         """Stylize photographs.
@@ -218,10 +244,10 @@ class StyleTransferTask:
         return net(photographs)
 
     def _stylized_cost(
-        self, painted: Images, photographs: Images, styles: Int64[Tensor, " b"], choice: ExecutionConfig
-    ) -> StyleStep:
+        self, painted: Images, photographs: Images, styles: Int64[Tensor, " b"], execution: ExecutionConfig
+    ) -> StepOutput:
         """Compute the loss of stylized photographs."""
-        scales, distances = self.scales, self.judge.judge(painted, photographs, styles, choice)
+        scales, distances = self.scales, self.judge.judge(painted, photographs, styles, execution)
         smooth = roughness(painted)
         loss = scales.content * distances.content + scales.style * distances.style + scales.smooth * smooth
         loss = loss + OUTSIDE * range_penalty(painted)
@@ -229,7 +255,7 @@ class StyleTransferTask:
             loss = loss + scales.palette * self.judge.palette_of(painted, styles)
         error, stylized = torch.zeros_like(smooth), torch.ones_like(smooth)
         parts = [loss, distances.content, distances.style, smooth, error, stylized]
-        return StyleStep(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
+        return StepOutput(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
     def metrics(self, sums: Sequence[float], seen: int) -> dict[str, float]:
         """Compute the metrics of an epoch from its sums.
@@ -251,13 +277,13 @@ class StyleTransferTask:
             found["psnr"] = decibels(error / (seen - painted))
         return found
 
-    def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
+    def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Stylize the centre crop of each photograph in each style.
 
         Args:
             net: style network; left unchanged.
             data: photographs, an `UnlabelledImages`.
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Metrics, and the style that is furthest from its painting.
@@ -269,9 +295,9 @@ class StyleTransferTask:
                 squares = data.middles(indices, self.scales.side).to(net.device).float() / 255
                 for style in range(len(names)):
                     styles = torch.full((len(squares),), style, device=net.device)
-                    cost = self.priced(net, (squares, styles), choice)
+                    cost = self.priced(net, Batch((squares,), styles), execution)
                     totals.append((style, cost.sums.double().cpu()))
-                identity_errors.append(self.identity_error(net, squares, choice))
+                identity_errors.append(self.identity_error(net, squares, execution))
         sums = torch.stack([row for _, row in totals]).sum(0).tolist()
         found = self.metrics(sums, int(sums[-1]))
         if identity_errors[0] is not None:
@@ -283,41 +309,67 @@ class StyleTransferTask:
         ]
         furthest = max(range(len(names)), key=lambda index: distances[index])
         share = distances[furthest] / len(data)
-        return StyleEval(found, f"furthest from its painting: {names[furthest]} ({share:.2f})")
+        return EvalResult(found, f"furthest from its painting: {names[furthest]} ({share:.2f})")
+
+    @override
+    def table(self, epochs: Sequence[Epoch]) -> Table:
+        """Lay out the epochs as a table: distances on the test photographs, else in the training steps."""
+        _loss, content, style, _smooth, psnr = self.metric_specs
+        heads = (
+            "epoch",
+            "loss",
+            *(spec.heading for spec in (content, style, psnr)),
+            "squares/s",
+            "seconds",
+            "",
+        )
+        rows = [
+            (
+                str(epoch.index),
+                self.primary.text(epoch.metrics),
+                *(spec.text(epoch.test_metrics or epoch.metrics) for spec in (content, style, psnr)),
+                f"{epoch.samples_per_second:.1f}",
+                f"{epoch.seconds:.0f}",
+                epoch.worst,
+            )
+            for epoch in epochs
+        ]
+        return Table(heads, tuple(rows))
 
     def identity_error(
-        self, net: Net, squares: Images, choice: ExecutionConfig
+        self, net: Net, squares: Images, execution: ExecutionConfig
     ) -> Float[Tensor, " b"] | None:
         """Compute the reconstruction error of the branch without a style, where there is one.
 
         Args:
             net: style network.
             squares: crops `[b 3 h w]` in [0, 1].
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Mean squared errors `[b]`; None here, as the network has no such branch.
         """
         return None
 
-    def _step(self, net: Net, batch: int, choice: ExecutionConfig) -> Callable[[], bool]:
+    def _step(self, net: Net, batch: int, execution: ExecutionConfig) -> Callable[[], bool]:
         """Return one forward and backward pass; it returns whether the loss is finite."""
         example = self._example(net, batch)
-        choice.format(net.module)
+        execution.format(net.module)
 
         def step() -> bool:
-            cost = self.priced(net, example, choice)
+            cost = self.priced(net, example, execution)
             cost.loss.backward()
             net.module.zero_grad()
             return math.isfinite(cost.loss.item())
 
         return step
 
-    def _example(self, net: Net, batch: int) -> tuple[Tensor, Tensor]:
+    def _example(self, net: Net, batch: int) -> Batch:
         """Return a random batch, the same at every call."""
         side = self.scales.side
         squares = torch.rand(batch, 3, side, side, generator=torch.Generator().manual_seed(0))
-        return squares.to(net.device), torch.arange(batch, device=net.device) % len(self.styles(net))
+        styles = torch.arange(batch, device=net.device) % len(self.styles(net))
+        return Batch((squares.to(net.device),), styles)
 
     def _loss_network_name(self) -> str:
         """Return the name of the loss network, for the cache key."""
@@ -349,6 +401,14 @@ class StyleBankTask(StyleTransferTask):
         self.taught = tuple(taught)
         self.corner = 0, 0
 
+    @classmethod
+    @override
+    def from_recipe(cls, recipe: StyleTrainingRecipe) -> Self:
+        styles = named(recipe.style)
+        loss = perceptual_loss(PerceptualConfig.from_recipe(recipe), styles)
+        taught = tuple(styles) if isinstance(recipe, StyleAddRecipe) else ()
+        return cls(loss, StyleLossWeights.from_recipe(recipe), taught)
+
     def styles(self, net: Net) -> tuple[str, ...]:
         """Return the names of the banks that are trained.
 
@@ -360,15 +420,13 @@ class StyleBankTask(StyleTransferTask):
         """
         return self.taught or super().styles(net)
 
-    def training_step(
-        self, net: Net, batch: tuple[Tensor, Tensor], choice: ExecutionConfig, step: int
-    ) -> StyleStep:
+    def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
         """Compute the loss of a batch: stylized, or reconstructed at every T+1st step.
 
         Args:
             net: StyleBank.
-            batch: crops `[b 3 side side]` in [0, 1], and style indices `[b]`.
-            choice: precision and memory format.
+            batch: crops `[b 3 side side]` in [0, 1], with style indices `[b]` as targets.
+            execution: precision and memory format.
             step: step of the training, from 0; decides which, and the offset in the grain.
 
         Returns:
@@ -376,23 +434,23 @@ class StyleBankTask(StyleTransferTask):
         """
         if self.scales.paints(step):
             self.corner = STRIDE[0] * step, STRIDE[1] * step
-            return self.priced(net, batch, choice)
+            return self.priced(net, batch, execution)
         moved = [weight for weight in _require_bank(net).shared() if weight.requires_grad]
-        return reconstruction_cost(self.identity_error(net, batch[0], choice), self.scales, moved)
+        return reconstruction_cost(self.identity_error(net, batch.inputs[0], execution), self.scales, moved)
 
-    def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> StyleEval:
+    def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Stylize the centre crop of each photograph in each style, and reconstruct it without a bank.
 
         Args:
             net: StyleBank; left unchanged.
             data: photographs, an `UnlabelledImages`.
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Metrics, and the style that is furthest from its painting.
         """
         self.corner = 0, 0
-        return super().evaluate(net, data, choice)
+        return super().evaluate(net, data, execution)
 
     def paint(self, net: Net, photographs: Images, styles: Int64[Tensor, " b"]) -> Images:
         """Stylize each photograph with its style's bank.
@@ -410,25 +468,25 @@ class StyleBankTask(StyleTransferTask):
         rows = functional.one_hot(places[styles], len(bank.styles)).to(photographs.dtype)
         return bank(net.normalise(photographs)[0], rows, None, self.corner)
 
-    def identity_error(self, net: Net, squares: Images, choice: ExecutionConfig) -> Float[Tensor, " b"]:
+    def identity_error(self, net: Net, squares: Images, execution: ExecutionConfig) -> Float[Tensor, " b"]:
         """Compute the reconstruction error of the branch without a bank.
 
         Args:
             net: StyleBank.
             squares: crops `[b 3 h w]` in [0, 1].
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
             Mean squared errors `[b]`.
         """
-        with choice.autocast(squares.device):
-            decoded = _require_bank(net).identity(*net.normalise(choice.to_memory_format(squares)))
+        with execution.autocast(squares.device):
+            decoded = _require_bank(net).identity(*net.normalise(execution.to_memory_format(squares)))
         return (decoded.float() - squares).square().flatten(1).mean(1)
 
 
 def reconstruction_cost(
     error: Float[Tensor, " b"], scales: StyleLossWeights, moved: Sequence[nn.Parameter] | None = None
-) -> StyleStep:
+) -> StepOutput:
     """Compute the loss of a reconstruction step: its squared error alone.
 
     Args:
@@ -441,7 +499,7 @@ def reconstruction_cost(
     """
     loss, zero = scales.identity * error / VARIANCE, torch.zeros_like(error)
     sums = torch.stack([part.detach().sum() for part in (loss, zero, zero, zero, error, zero)])
-    return StyleStep(loss.mean(), sums, moved)
+    return StepOutput(loss.mean(), sums, moved)
 
 
 STRIDE = (11, 17)

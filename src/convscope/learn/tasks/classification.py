@@ -1,49 +1,70 @@
-"""Training of a classifier: the task that `Trainer` has by default."""
+"""Training of a classifier: the task that a training has by default."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.learn.batches.source import Batch, BatchSource, make_batches
-from convscope.learn.execution import choose_execution
-from convscope.learn.recipe import TrainRecipe
+from convscope.learn.batches.source import BatchSource, make_batches
+from convscope.learn.recipe import ClassificationRecipe
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.evaluation import class_names, evaluate
-from convscope.learn.tasks.task import EvalResult, StepOutput
+from convscope.learn.tasks.evaluation import check_labels, class_names, evaluate
+from convscope.learn.tasks.metrics import MetricSpec
+from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.worlds import Batch, LabelledImages
 
 
-class Classification:
+class Classification(Task):
     """Train a classifier with cross-entropy, and measure its accuracy.
 
     The trained network has the names of the data's classes; the one that was given keeps its own.
 
+    Args:
+        label_smoothing: share of the target spread over all classes, 0 to 1.
+        augment: names of augmentations, for `LabelledImages`.
+
     Attributes:
-        metric_sums: sums kept over an epoch: cross-entropy without label smoothing, and correct predictions.
-        head: how the network's output is read; set by `make_batches`.
-        classes: names of the data's classes; set by `make_batches`.
-        smoothing: label smoothing of the loss, 0 to 1; set by `make_batches`.
+        head: how the network's output is read; set by `prepare`.
     """
 
     metric_sums = 2
+    """Sums of the cross-entropy without label smoothing, and of the correct predictions."""
+    metric_specs = (
+        MetricSpec("loss", form=".4f"),
+        MetricSpec("accuracy", form=".2%", higher_is_better=True, low=0, high=1),
+    )
+    primary_metric = "accuracy"
     head: ClassifierHead
-    classes: tuple[str, ...]
-    smoothing: float
 
-    def make_batches(self, net: Net, data: Any, plan: Any) -> BatchSource:
-        """Check that network and data fit, and build the batch source.
+    def __init__(self, label_smoothing: float = 0.1, augment: Sequence[str] = ()) -> None:
+        self.label_smoothing, self.augment = label_smoothing, tuple(augment)
+
+    @classmethod
+    @override
+    def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
+        return cls(recipe.label_smoothing, recipe.augment)
+
+    @override
+    def settings(self) -> Mapping[str, Any]:
+        return {"label_smoothing": self.label_smoothing, "augment": self.augment}
+
+    @override
+    def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
+        """Check that network and data fit, and return the network with the names of the data's classes.
 
         Args:
-            net: classifier to train.
-            data: `LabelledImages`, or a DataLoader of `(inputs, labels)`.
-            plan: recipe with seed, batch size, augmentations and label smoothing.
+            net: classifier to train; left unchanged.
+            data: `LabelledImages`, another `Dataset` of class indices, or a DataLoader of
+                `(inputs, labels)`.
+            recipe: not used.
 
         Returns:
-            The batch source.
+            The network with the classes.
 
         Raises:
             UsageError: network and data do not fit each other.
@@ -52,69 +73,95 @@ class Classification:
         names = class_names(data, net)
         _check_classes(data, names)
         self.head = read_head(net, len(names), getattr(data, "name", "the data"))
-        self.smoothing = plan.label_smoothing
-        self.classes = names
-        return make_batches(data, net.with_classes(names), plan)
+        return net.with_classes(names)
 
-    def execution(self, net: Net, plan: TrainRecipe) -> ExecutionConfig:
-        """Choose the fastest precision and memory format on this machine, by measuring.
+    @override
+    def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
+        source = make_batches(data, net, recipe, self.augment)
+        return source if isinstance(data, LabelledImages) else LabelledBatches(source, net)
 
-        Args:
-            net: network to train; left unchanged.
-            plan: recipe with `precision`, `memory_format` and `batch`.
-
-        Returns:
-            The precision and memory format of the training.
-        """
-        return choose_execution(net, plan)
-
-    def training_step(self, net: Net, batch: Batch, choice: ExecutionConfig, step: int) -> StepOutput:
+    @override
+    def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
         """Compute the loss of a batch: cross-entropy with label smoothing.
 
         Args:
             net: network to train.
-            batch: inputs `[b c ...]` in the spec's range, and labels `[b]`.
-            choice: precision and memory format of the forward pass.
+            batch: inputs in the spec's range, and labels `[b]`.
+            execution: precision and memory format of the forward pass.
             step: step of the training, from 0; not used.
 
         Returns:
             The mean loss, and the sums `[2]` of the cross-entropy without smoothing and of the correct
             predictions.
         """
-        inputs, labels = batch
-        with choice.autocast(inputs.device):
-            logits = self.head.logits(net(choice.to_memory_format(inputs)))
-        loss = self.head.loss(logits, labels, self.smoothing)
+        labels = batch.targets
+        with execution.autocast(batch.device):
+            logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
+        loss = self.head.loss(logits, labels, self.label_smoothing)
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
             unsmoothed = self.head.loss(logits, labels)
             return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
 
-    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        """Compute mean loss and accuracy.
-
-        Args:
-            sums: summed cross-entropy and number of correct predictions.
-            seen: number of images that were summed over.
-
-        Returns:
-            `loss` in nats, without label smoothing, and `accuracy` from 0 to 1.
-        """
-        return {"loss": sums[0] / max(seen, 1), "accuracy": sums[1] / max(seen, 1)}
-
-    def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> EvalResult:
+    @override
+    def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Evaluate the network on held-out images.
 
         Args:
             net: classifier, in any mode; left unchanged.
-            data: `LabelledImages`, or a DataLoader of `(inputs, labels)`.
-            choice: precision and memory format.
+            data: as for `prepare`.
+            execution: precision and memory format.
 
         Returns:
-            `loss` in nats, `accuracy` from 0 to 1, and the most frequent confusion of two classes.
+            `loss` in nats, `accuracy` from 0 to 1, the most frequent confusion of two classes, and as details
+            what `Evaluation.to_json` returns.
         """
-        evaluation = evaluate(net, data, choice=choice, head=self.head)
-        return EvalResult({"loss": evaluation.loss, "accuracy": evaluation.accuracy}, evaluation.worst)
+        found = evaluate(net, data, execution=execution, head=self.head)
+        return EvalResult(found.metrics, found.worst, found.summary, found.to_json())
+
+
+class LabelledBatches(BatchSource):
+    """Check that the batches of another source have class indices as targets.
+
+    Args:
+        source: the batches.
+        net: network with the names of the classes.
+    """
+
+    def __init__(self, source: BatchSource, net: Net) -> None:
+        self.source, self.net = source, net
+        self.steps, self.uses_global_rng = source.steps, source.uses_global_rng
+
+    @property
+    @override
+    def problems(self) -> int:
+        return self.source.problems
+
+    @override
+    def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch.
+
+        Args:
+            epoch: index of the epoch, from 0.
+            skip: number of batches to leave out at the beginning.
+
+        Yields:
+            Batches with labels `[b]`.
+
+        Raises:
+            DataError: targets are no class indices, or all labels of a whole epoch are the same.
+        """
+        seen: set[int] = set()
+        for number, loaded in enumerate(self.source.batches(epoch, skip), start=skip):
+            batch = check_labels(loaded, self.net)
+            if len(seen) < 2:
+                seen.update(batch.targets.unique().tolist()[:2])
+            if skip == 0 and number == self.steps - 1 and len(seen) == 1:
+                raise DataError(
+                    "labels of two classes or more, to tell them apart",
+                    received=f"data whose labels are all {next(iter(seen))}",
+                )
+            yield batch
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:
@@ -125,7 +172,7 @@ def _check_classes(data: Any, names: Sequence[str]) -> None:
     )
     if len(names) < 2 or len(present) < 2:
         raise DataError(
-            "pictures of two classes or more, to tell them apart",
+            "samples of two classes or more, to tell them apart",
             received=f"{getattr(data, 'name', 'the data')}, all of the class {names[next(iter(present))]}",
             hint="A folder of pictures has one folder for each class: FOLDER/<class>/<pictures>.",
         )

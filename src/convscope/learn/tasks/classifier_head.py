@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
+from convscope.nets.activations.classifier_output import PROBABILITIES, SCORES, output_kind, select_output
 
 TINY = 1e-30
 """Lower bound of probabilities before the logarithm."""
@@ -22,10 +23,12 @@ class ClassifierHead:
     through a softmax as they are, or in probabilities, which must not go through a second softmax.
 
     Attributes:
+        net: the classifier, for the specification of its output.
         classes: number of classes.
         probabilities: whether the output is a probability distribution over the classes.
     """
 
+    net: Net
     classes: int
     probabilities: bool = False
 
@@ -33,12 +36,12 @@ class ClassifierHead:
         """Convert the network's output to logits.
 
         Args:
-            output: what the network returned: a tensor, or a tuple or dict whose first tensor counts.
+            output: what the network returned (see `select_output`).
 
         Returns:
             Scores `[b classes]` in fp32, whose softmax is the predicted distribution.
         """
-        scores = first_tensor(output).flatten(1).float()
+        scores = _output_rows(self.net, output)
         return scores.clamp_min(TINY).log() if self.probabilities else scores
 
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -55,30 +58,11 @@ class ClassifierHead:
         return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
-def first_tensor(output: Any) -> Tensor:
-    """Return the first tensor of a network's output.
-
-    Args:
-        output: a tensor, or a tuple, list or dict of them, nested or not; auxiliary outputs come later in it.
-
-    Returns:
-        The tensor itself, or the first one in it.
-
-    Raises:
-        UsageError: there is no tensor.
-    """
-    while not isinstance(output, Tensor):
-        values = list(output.values()) if isinstance(output, dict) else list(output or ())
-        if not values:
-            raise UsageError("a network that returns a tensor", received=type(output).__name__)
-        output = values[0]
-    return output
-
-
 def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
     """Find out how a classifier's output is read, from the output for one random input.
 
-    The output is taken for probabilities if it is nowhere negative and sums to 1.
+    What the output's specification declares counts; else it is taken for probabilities if it is nowhere
+    negative and sums to 1.
 
     Args:
         net: classifier; left unchanged.
@@ -89,41 +73,46 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
         The number of classes, and whether the output is a distribution.
 
     Raises:
-        UsageError: the network has several inputs, or its number of outputs is not that of the classes.
+        UsageError: the network has another number of outputs, or is declared to return no scores of classes.
     """
-    if len(net.input_specs) != 1:
-        raise UsageError(
-            "a network with one input to learn classes", received=f"{len(net.input_specs)} inputs"
-        )
-    example = sized_example(net)
     with torch.no_grad(), frozen(net.module):
-        output = first_tensor(net(example)).flatten(1).float()
+        output = _output_rows(net, net(*random_inputs(net)))
     if output.shape[1] != classes:
         raise UsageError(
             f"a network with {classes} outputs, one for each class of {source}",
             received=f"{net.name} has {output.shape[1]}",
             hint="Choose a network or data of the same number of classes.",
         )
-    totals = output.sum(1)
-    is_distribution = (
-        classes > 1
-        and bool((output >= 0).all())
-        and torch.allclose(totals, torch.ones_like(totals), atol=1e-3)
-    )
-    return ClassifierHead(classes, is_distribution)
+    kind = output_kind(net, output)
+    if kind not in SCORES:
+        raise UsageError(f"a network whose output is {', '.join(SCORES)}", received=f"{net.name}: {kind}")
+    return ClassifierHead(net, classes, classes > 1 and kind == PROBABILITIES)
 
 
-def sized_example(net: Net, batch: int = 1) -> Tensor:
-    """Return random inputs, uniform over the spec's value range; the same ones at every call.
+def _output_rows(net: Net, output: Any) -> Tensor:
+    """Return what a network returned as one row for each sample, `[b ...]`, in fp32."""
+    found = select_output(net, output)
+    if found is None:
+        raise UsageError("a network that returns a tensor", received=type(output).__name__)
+    return found.flatten(1).float()
+
+
+def random_inputs(net: Net, batch: int = 1) -> tuple[Tensor, ...]:
+    """Return random inputs, uniform over the specs' value ranges; the same ones at every call.
 
     Args:
-        net: network with the spec and the device.
-        batch: number of inputs.
+        net: network with the specs and the device.
+        batch: number of samples.
 
     Returns:
-        Inputs `[batch c ...]` on the network's device.
+        One tensor `[batch ...]` for each input, on the network's device; zeros for an input of indices.
     """
-    spec = net.input_spec
     generator = torch.Generator().manual_seed(0)
-    low, high = spec.value_range
-    return (torch.rand(batch, *spec.shape, generator=generator) * (high - low) + low).to(net.device)
+    made = []
+    for spec in net.input_specs:
+        low, high = spec.value_range
+        values = torch.rand(batch, *spec.shape, generator=generator) * (high - low) + low
+        made.append(
+            (torch.zeros_like(values, dtype=torch.int64) if spec.is_integer else values).to(net.device)
+        )
+    return tuple(made)

@@ -1,8 +1,6 @@
 """Evaluation of a classifier on labelled images: loss, accuracy, confusion matrix, hardest images."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -10,15 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.batches.source import checked
+from convscope.learn.batches.source import describe, iter_batches
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
-from convscope.worlds import LabelledImages
-from convscope.worlds.images.adapt import to_spec
-
-FLOATS = 2**19
-"""Number of input values in a batch: enough to occupy all cores, few enough for their caches."""
+from convscope.worlds import Batch
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,18 @@ class Evaluation:
     labels: Tensor
     probabilities: Tensor
     losses: Tensor
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """`loss` in nats and `accuracy` from 0 to 1."""
+        return {"loss": self.loss, "accuracy": self.accuracy}
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """Sentences on the result: the accuracy with the most frequent confusion, and the caveat."""
+        worst = f"; most often {self.worst}" if self.worst else ""
+        line = f"{self.accuracy:.2%} of {len(self.labels):,} test samples are right{worst}."
+        return (line, self.caveat) if self.caveat else (line,)
 
     @property
     def predictions(self) -> Tensor:
@@ -134,7 +140,7 @@ def evaluate(
     data: Any,
     *,
     batch: int | None = None,
-    choice: ExecutionConfig = PLAIN,
+    execution: ExecutionConfig = PLAIN,
     head: ClassifierHead | None = None,
 ) -> Evaluation:
     """Evaluate a classifier on labelled images.
@@ -143,9 +149,10 @@ def evaluate(
 
     Args:
         net: a classifier.
-        data: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the spec's range.
-        batch: images at once; by default a number that suits their size. Not used for a DataLoader.
-        choice: precision and memory format.
+        data: `LabelledImages`, another `Dataset` of class indices, or a DataLoader of `(inputs, labels)` with
+            inputs in the spec's range.
+        batch: samples at once; by default a number that suits their size. Not used for a DataLoader.
+        execution: precision and memory format.
         head: how the output is read; found out from the output for a random input if left out.
 
     Returns:
@@ -155,20 +162,20 @@ def evaluate(
         UsageError: the network does not have one output for each class.
         DataError: there are no images.
     """
-    head = head or read_head(net, len(class_names(data, net)), getattr(data, "name", "the data"))
+    names = class_names(data, net)
+    head = head or read_head(net, len(names), getattr(data, "name", "the data"))
     logits, labels = [], []
-    with torch.inference_mode(), frozen(net.module), choice.autocast(net.device):
-        for inputs, targets in _batches(net, data, batch):
-            logits.append(head.logits(net(choice.to_memory_format(inputs))))
-            labels.append(targets)
+    with torch.inference_mode(), frozen(net.module), execution.autocast(net.device):
+        for loaded in iter_batches(data, net, batch):
+            checked = check_labels(loaded, net.with_classes(names))
+            logits.append(head.logits(net(*map(execution.to_memory_format, checked.inputs))))
+            labels.append(checked.targets)
         if not labels:
-            raise DataError("pictures to evaluate on", received="none")
+            raise DataError("samples to evaluate on", received="none")
         scores, targets = torch.cat(logits), torch.cat(labels)
         losses = functional.cross_entropy(scores, targets, reduction="none")
         probabilities = scores.softmax(1)
-    return Evaluation(
-        class_names(data, net), targets.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone()
-    )
+    return Evaluation(names, targets.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone())
 
 
 def class_names(data: Any, net: Net) -> tuple[str, ...]:
@@ -198,11 +205,31 @@ def class_names(data: Any, net: Net) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _batches(net: Net, data: Any, batch: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-    if not isinstance(data, LabelledImages):
-        for loaded in data:
-            yield checked(loaded, net)
-        return
-    size = batch or min(1000, max(8, FLOATS // prod(net.input_spec.shape)))
-    for pictures, labels in data.batches(range(len(data)), size):
-        yield to_spec(pictures.to(net.device), net.input_spec), labels.to(net.device)
+def check_labels(batch: Batch, net: Net) -> Batch:
+    """Check that the targets of a batch are class indices.
+
+    Args:
+        batch: samples whose targets should be integer labels `[b]`.
+        net: network with the names of the classes.
+
+    Returns:
+        The batch with labels in int64.
+
+    Raises:
+        DataError: the targets are something else, or a label is out of range.
+    """
+    labels = batch.targets
+    if (
+        not isinstance(labels, Tensor)
+        or labels.shape != batch.inputs[0].shape[:1]
+        or labels.is_floating_point()
+    ):
+        raise DataError(
+            "pairs of inputs [b c ...] and class numbers [b] from the loader", received=describe(batch)
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.classes), 1):
+        raise DataError(
+            f"class numbers from 0 to {len(net.classes) - 1}",
+            received=f"{int(labels.min())} to {int(labels.max())}",
+        )
+    return Batch(batch.inputs, labels.to(torch.int64))

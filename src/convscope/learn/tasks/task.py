@@ -1,138 +1,258 @@
-"""The protocol of a training task: the loss of a batch, the metrics, the weights that a step updates.
+"""The base class of training tasks: losses of a batch, metrics, optimizers, evaluation.
 
-`Trainer` iterates, pauses, stores and resumes; a task defines what is optimised. Tasks conform by
-structure, without inheriting from anything here.
+`Trainer` iterates, pauses, stores and resumes; a task defines what is optimised and measured.
 """
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Self
 
+import torch
 from torch import Tensor, nn
 
-from convscope.learn.batches.source import Batch, BatchSource
-from convscope.nets import Net
+from convscope.learn.batches.source import BatchSource, iter_batches, make_batches
+from convscope.learn.execution import choose_execution
+from convscope.learn.tasks.metrics import MetricSpec, Table, epochs_table
+from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.worlds import Batch
 
+if TYPE_CHECKING:
+    from convscope.learn.trainer.events import Epoch
 
-class StepCost(Protocol):
-    """Hold the loss of one batch, and the sums from which metrics are computed."""
-
-    @property
-    def loss(self) -> Tensor:
-        """The scalar that the step minimises."""
-        ...
-
-    @property
-    def sums(self) -> Tensor:
-        """What is summed over an epoch, `[task.metric_sums]`, detached."""
-        ...
-
-    @property
-    def weights(self) -> Sequence[nn.Parameter] | None:
-        """The only parameters that this step updates; None for all that the loss depends on."""
-        ...
-
-
-@dataclass(frozen=True)
-class EvalResult:
-    """Hold the metrics of a network on held-out data."""
-
-    metrics: Mapping[str, float]
-    """By name, as the task defines them; `loss` is among them."""
-    worst: str = ""
-    """The most frequent mistake, in words."""
+MAIN = "main"
+"""Name of the optimizer of a task that has one."""
 
 
 @dataclass(frozen=True)
 class StepOutput:
-    """Hold the loss of one batch as plain data; an implementation of `StepCost`.
+    """Hold one loss of a batch, for one step of one optimizer.
 
     Attributes:
         loss: the scalar that the step minimises.
         sums: what is summed over an epoch, `[task.metric_sums]`, detached.
-        weights: the only parameters that the step updates; None for all that the loss depends on.
+        weights: the only parameters that the step updates; None for all of the optimizer that the loss
+            depends on.
+        optimizer: name of the optimizer that takes the step, a key of `Task.optimizers`.
     """
 
     loss: Tensor
     sums: Tensor
-    weights: Sequence[nn.Parameter] | None = field(default=None)
+    weights: Sequence[nn.Parameter] | None = None
+    optimizer: str = MAIN
 
 
-class Task(Protocol):
-    """Define what a training optimises and measures.
+@dataclass(frozen=True)
+class EvalResult:
+    """Hold the metrics of a network on held-out data, and what else a task has to say about them.
 
-    All that a task decides must follow from network, data, recipe and step, so that a run can be resumed
-    exactly.
+    Attributes:
+        metrics: by name, as the task defines them.
+        worst: the most frequent mistake, in words.
+        summary: sentences on the result, for people.
+        details: all that is known of the result, JSON-ready, for programs.
     """
 
-    metric_sums: int
-    """Number of values that are summed over an epoch."""
+    metrics: Mapping[str, float]
+    worst: str = ""
+    summary: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
-    def make_batches(self, net: Net, data: Any, plan: Any) -> BatchSource:
-        """Check that network and data fit, and build the batch source.
+    def to_json(self) -> dict[str, Any]:
+        """Return metrics, worst mistake and details as one JSON-ready dict; NaN and infinity become None."""
+        finite = {name: value if isfinite(value) else None for name, value in self.metrics.items()}
+        return {**finite, "worst": self.worst, **self.details}
+
+
+class Task(ABC):
+    """Define what a training optimises and measures.
+
+    A task has at least a `training_step`. All that it decides must follow from network, data, recipe and
+    step, so that a run can be resumed exactly. One that `convscope train` and `train(resume=...)` shall find
+    by its name is registered with `register_task`.
+
+    Attributes:
+        metric_sums: number of values that are summed over an epoch.
+        metric_specs: the metrics, in the order in which they are shown.
+        primary_metric: name of the metric by which trainings are compared; one of `metric_specs`.
+    """
+
+    metric_sums: int = 1
+    metric_specs: tuple[MetricSpec, ...] = (MetricSpec("loss"),)
+    primary_metric: str = "loss"
+
+    @property
+    def primary(self) -> MetricSpec:
+        """The spec of the primary metric."""
+        return next(spec for spec in self.metric_specs if spec.name == self.primary_metric)
+
+    @classmethod
+    def from_recipe(cls, recipe: Any) -> Self:
+        """Build the task of a recipe.
 
         Args:
-            net: network to train.
-            data: what the task learns from.
-            plan: recipe of the training.
+            recipe: recipe of the training, of the task's own schema.
 
         Returns:
-            The batch source.
+            The task. This one takes no settings.
+        """
+        return cls()
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return the settings that this task was built with, for the recipe of the run.
+
+        Returns:
+            Values by field of the recipe, such that `from_recipe` builds the same task. This one has none.
+        """
+        return {}
+
+    def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
+        """Check that network and data fit, and return the network as it is trained.
+
+        Args:
+            net: network that was given; left unchanged.
+            data: what the task learns from.
+            recipe: recipe of the training.
+
+        Returns:
+            A network that shares the module, with the specification of what it learns to return; here the
+            same one.
 
         Raises:
             UsageError: network and data do not fit.
             DataError: there is no data.
         """
-        ...
+        return net
 
-    def execution(self, net: Net, plan: Any) -> ExecutionConfig:
-        """Choose precision and memory format of the training.
+    def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
+        """Build the batch source.
 
         Args:
-            net: network to train.
-            plan: recipe of the training.
+            net: network to train, from `prepare`.
+            data: a `Dataset`, or a sized iterable of batches such as a DataLoader.
+            recipe: recipe with seed and batch size.
 
         Returns:
-            The precision and memory format.
-        """
-        ...
+            The batch source.
 
-    def training_step(self, net: Net, batch: Batch, choice: ExecutionConfig, step: int) -> StepCost:
-        """Compute the loss of a batch.
+        Raises:
+            DataError: there is no data.
+            UsageError: `data` is something else.
+        """
+        return make_batches(data, net, recipe)
+
+    def optimizers(self, net: Net, recipe: Any) -> Mapping[str, Sequence[nn.Parameter]]:
+        """Return the parameters of each optimizer of the training.
+
+        All optimizers are of the recipe's kind and follow its schedule; each has a state, gradient clipping
+        and loss scaling of its own.
 
         Args:
             net: network to train.
-            batch: as the task's batch source yields them; two tensors of `b` rows.
-            choice: precision and memory format of the forward pass.
+            recipe: recipe of the training.
+
+        Returns:
+            Parameters by name of the optimizer (lower-case letters, digits, `_`). By default one, `main`, of
+            all trainable parameters.
+        """
+        return {MAIN: [p for p in net.module.parameters() if p.requires_grad]}
+
+    def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
+        """Choose the fastest precision and memory format on this machine, by timing `training_step`.
+
+        Args:
+            net: network to train; left unchanged.
+            recipe: recipe with `precision`, `memory_format` and `batch`.
+            example: returns a batch of the training; called only where something must be timed.
+
+        Returns:
+            The precision and memory format of the training.
+        """
+        batches: list[Batch] = []
+
+        def losses(copy: Net, execution: ExecutionConfig) -> Iterator[Tensor]:
+            if not batches:
+                batches.append(example())
+            yield from (output.loss for output in self.outputs(copy, batches[0], execution, 0))
+
+        return choose_execution(net, recipe, losses)
+
+    @abstractmethod
+    def training_step(
+        self, net: Net, batch: Batch, execution: ExecutionConfig, step: int
+    ) -> StepOutput | Iterable[StepOutput]:
+        """Compute the losses of a batch.
+
+        Args:
+            net: network to train.
+            batch: as the task's batch source yields them.
+            execution: precision and memory format of the forward pass.
             step: step of the training, from 0, counted over all epochs.
 
         Returns:
-            The loss, what is summed over the epoch, and the parameters to update.
+            One loss, or several, as an iterable (the method may be a generator): each is computed after the
+            optimizer of the one before has taken its step, and each belongs to another optimizer.
         """
-        ...
+
+    def outputs(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> Iterator[StepOutput]:
+        """Iterate over the losses of a batch, whatever `training_step` returns.
+
+        Args:
+            net: network to train.
+            batch: as the task's batch source yields them.
+            execution: precision and memory format of the forward pass.
+            step: step of the training, from 0.
+
+        Yields:
+            The losses, one for each optimizer that takes a step.
+        """
+        found = self.training_step(net, batch, execution, step)
+        yield from (found,) if isinstance(found, StepOutput) else found
 
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
         """Compute metrics from the sums of an epoch.
 
         Args:
             sums: sums so far, as many as `metric_sums`.
-            seen: number of rows of the batches that were summed.
+            seen: number of samples of the batches that were summed.
 
         Returns:
-            Metrics by name; `loss` is among them.
+            Metrics by name, those of `metric_specs`. By default the means: each sum divided by the number of
+            samples.
         """
-        ...
+        names = (spec.name for spec in self.metric_specs)
+        return {name: total / max(seen, 1) for name, total in zip(names, sums, strict=True)}
 
-    def evaluate(self, net: Net, data: Any, choice: ExecutionConfig) -> Any:
+    def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Evaluate the network on held-out data.
+
+        By default `training_step` is run on all of it, in evaluation mode and without gradients.
 
         Args:
             net: network to evaluate; left unchanged.
             data: what the caller gave to test on.
-            choice: precision and memory format.
+            execution: precision and memory format.
 
         Returns:
-            Metrics and worst mistake, with the attributes of `EvalResult`.
+            The metrics.
         """
-        ...
+        sums, seen = torch.zeros(self.metric_sums, dtype=torch.float64), 0
+        with torch.no_grad(), frozen(net.module):
+            for batch in iter_batches(data, net):
+                for output in self.outputs(net, batch, execution, 0):
+                    sums += output.sums.double().cpu()
+                seen += batch.size
+        return EvalResult(self.metrics(sums.tolist(), seen))
+
+    def table(self, epochs: "Sequence[Epoch]") -> Table:
+        """Lay out the epochs of a training as a table.
+
+        Args:
+            epochs: the finished epochs.
+
+        Returns:
+            One row for each epoch, with all metrics of training and test data.
+        """
+        return epochs_table(self.metric_specs, epochs)

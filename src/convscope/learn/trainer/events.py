@@ -1,17 +1,18 @@
 """Events that a training yields while it runs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convscope.learn.trainer import values as check
+
+if TYPE_CHECKING:
+    from convscope.learn.tasks.metrics import MetricSpec
 
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Report the progress within an epoch, a few times a second at most.
-
-    `loss`, `accuracy` and `measures` are means over this epoch so far.
-    """
+    """Report the progress within an epoch, a few times a second at most."""
 
     epoch: int
     """The current epoch, from 1."""
@@ -21,16 +22,13 @@ class TrainProgress:
     """Steps done in this epoch."""
     steps: int
     """Steps of an epoch."""
-    loss: float
-    accuracy: float | None
-    """0 to 1; None where the task is no classification."""
     lr: float
     """Learning rate of the last step."""
-    images_per_second: float
+    samples_per_second: float
     seconds: float
     """Since this epoch began, without pauses."""
-    measures: dict[str, float] = field(default_factory=dict)
-    """Further metrics of the task, by name."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Metrics of the task by name, over this epoch so far."""
 
     @property
     def done(self) -> float:
@@ -40,21 +38,20 @@ class TrainProgress:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Hold the metrics of one finished epoch. Accuracies are shares from 0 to 1."""
+    """Hold the metrics of one finished epoch."""
 
     index: int
     """From 1."""
     epochs: int
     """Epochs of the whole training."""
-    train_loss: float
-    train_accuracy: float | None
-    """Measured in the training steps, on augmented images if there are any; losses are without label
-    smoothing."""
-    test_loss: float | None
-    test_accuracy: float | None
+    metrics: dict[str, float | None]
+    """Metrics of the task by name, measured in the training steps (on augmented samples, if there are any);
+    None where they were NaN or infinite."""
+    test_metrics: dict[str, float | None]
+    """Metrics of the task on the test data; empty without such data."""
     seconds: float
     """Of the training steps, without the test."""
-    images_per_second: float
+    samples_per_second: float
     lr: float
     """Learning rate of the last step."""
     precision: str
@@ -63,10 +60,6 @@ class Epoch:
     """Number of files that could not be read so far."""
     worst: str = ""
     """The most frequent mistake on the test data, in words."""
-    measures: dict[str, float | None] = field(default_factory=dict)
-    """Further metrics of the task on the training data, by name; None where they were NaN or infinite."""
-    test_measures: dict[str, float | None] = field(default_factory=dict)
-    """Further metrics of the task on the test data."""
 
     @property
     def done(self) -> float:
@@ -78,13 +71,15 @@ class Epoch:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Any, index: int, epochs: int) -> "Epoch":
+    def from_json(cls, values: Any, index: int, epochs: int, specs: "Sequence[MetricSpec]" = ()) -> "Epoch":
         """Read an epoch from what `to_json` returned, checking every value.
 
         Args:
             values: one line of `metrics.jsonl`, parsed.
             index: number that the epoch must have, from 1.
             epochs: epochs of the run; the line may state fewer, from before epochs were added.
+            specs: the task's metrics, where it is known: what is not optional must be there, and all values
+                in their ranges.
 
         Returns:
             The epoch.
@@ -97,18 +92,18 @@ class Epoch:
         check.integer(f"{name}, index", found["index"], index, index)
         check.integer(f"{name}, epochs", found["epochs"], index, epochs)
         check.integer(f"{name}, problems", found["problems"])
-        for field_name in ("train_loss", "lr"):
-            check.number(f"{name}, {field_name}", found[field_name])
-        for field_name in ("seconds", "images_per_second"):
+        check.number(f"{name}, lr", found["lr"])
+        for field_name in ("seconds", "samples_per_second"):
             check.number(f"{name}, {field_name}", found[field_name], 0)
-        check.number_or_none(f"{name}, test_loss", found["test_loss"])
-        for field_name in ("train_accuracy", "test_accuracy"):
-            check.number_or_none(f"{name}, {field_name}", found[field_name], 0, 1)
         check.text(f"{name}, precision", found["precision"], ("fp32", "bf16", "fp16"))
         check.text(f"{name}, memory_format", found["memory_format"], ("contiguous", "channels_last"))
         check.text(f"{name}, worst", found["worst"])
-        for field_name in ("measures", "test_measures"):
-            table = check.fields(f"{name}, {field_name}", found[field_name], found[field_name] or ())
-            for key, value in table.items():
-                check.number_or_none(f"{name}, {check.shown(key)}", value)
+        known = {spec.name: (spec.low, spec.high) for spec in specs}
+        for field_name in ("metrics", "test_metrics"):
+            label, table = f"{name}, {field_name}", found[field_name]
+            for key, value in check.fields(label, table, table or ()).items():
+                check.number_or_none(f"{label}, {check.shown(key)}", value, *known.get(key, ()))
+        missing = [s.name for s in specs if not s.optional and s.name not in found["metrics"]]
+        if missing:
+            raise ValueError(f"{name}, metrics: no {', '.join(missing)}")
         return cls(**found)

@@ -7,19 +7,21 @@ from torch import Tensor, nn
 
 from convscope.errors import TrainingError, UsageError
 from convscope.nets import Net
+from convscope.nets.activations.tree import tree_leaves
+from convscope.worlds import Batch
 
 
 def nan_diagnosis(
-    net: Net, inputs: Tensor, loss_of: Callable[[Tensor], Tensor], when: str, lr: float, precision: str
+    net: Net, batch: Batch, run: Callable[[], object], when: str, lr: float, precision: str
 ) -> TrainingError:
     """Find what first was NaN or infinite, after a batch whose loss is.
 
-    In this order: the inputs, the weights, the activations of the layers as they run.
+    In this order: the inputs and targets, the weights, the activations of the layers as they run.
 
     Args:
         net: network in the state in which the batch was computed.
-        inputs: the batch, as it went into the network.
-        loss_of: runs the network on inputs and returns the loss.
+        batch: the batch, as it went into the network.
+        run: computes the losses of the batch again.
         when: epoch and step, for the message.
         lr: learning rate of the step, for the message.
         precision: of the training: `fp32`, `bf16` or `fp16`.
@@ -30,11 +32,11 @@ def nan_diagnosis(
     hint = f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1"
     hint += "." if precision == "fp32" else ", or --precision fp32."
     where = f"at {when}, learning rate {lr:.3g}, {precision}"
-    if not bool(torch.isfinite(inputs).all()):
+    if not all(bool(torch.isfinite(x).all()) for _, x in tree_leaves((batch.inputs, batch.targets))):
         return TrainingError(
             "finite numbers in the data",
             received=f"NaN or infinity in a batch {where}",
-            hint="Look at how the pictures are made: a division by zero, a logarithm of zero.",
+            hint="Look at how the samples are made: a division by zero, a logarithm of zero.",
         )
     broken = [name for name, p in net.module.named_parameters() if not bool(torch.isfinite(p).all())]
     if broken:
@@ -43,7 +45,7 @@ def nan_diagnosis(
             f"the step before had NaN or infinite gradients from {layer} backwards ({len(broken)} tensors)"
         )
     else:
-        layer = first_broken(net.module, lambda: loss_of(inputs))
+        layer = first_broken(net.module, run)
         cause = (
             f"{layer} was the first layer with NaN or infinite activations" if layer else "only the loss is"
         )
@@ -72,8 +74,7 @@ def first_broken(module: nn.Module, run: Callable[[], object]) -> str:
     leaves = [(name, part) for name, part in module.named_modules() if name and not any(part.children())]
     handles = [part.register_forward_hook(watch(name)) for name, part in leaves]
     try:
-        with torch.no_grad():
-            run()
+        run()
     finally:
         for handle in handles:
             handle.remove()
@@ -108,7 +109,7 @@ def one_value(net: Net, error: Exception, batch: int) -> UsageError | None:
     Args:
         net: network in training.
         error: what its forward pass raised.
-        batch: images in the batch.
+        batch: samples in the batch.
 
     Returns:
         The error to raise in its place; None for any other error.

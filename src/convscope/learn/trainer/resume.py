@@ -7,8 +7,9 @@ from pathlib import Path
 
 from convscope import nets
 from convscope.errors import UsageError
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
+from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
+from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
@@ -21,49 +22,54 @@ class Run:
 
     Attributes:
         folder: the run's folder.
-        plan: the run's recipe.
+        recipe: the run's recipe, which names the task.
     """
 
     folder: Path
-    plan: TrainRecipe
+    recipe: TrainRecipe
     epochs: tuple[Epoch, ...]
     """The finished epochs."""
-    task: str = ""
-    """Name of the task; empty where the verb builds several itself and the recipe names none."""
 
     @classmethod
-    def open(cls, folder: str | Path, schema: type[TrainRecipe] = ClassificationRecipe) -> "Run":
+    def open(cls, folder: str | Path, schema: type[TrainRecipe] = TaskRecipe) -> "Run":
         """Read a run from its folder.
 
         Args:
             folder: where the run is.
-            schema: recipe class of the verb that made it.
+            schema: recipe class of a task that is not registered, and of the verb that made the run.
 
         Returns:
-            The run, its recipe validated and its metrics checked.
+            The run, its recipe validated by its task's own schema and its metrics checked.
 
         Raises:
             DataError: the folder holds no run, or a file of it is damaged.
             UsageError: another verb made it.
         """
         folder = Path(folder)
-        verb, task, values = run_files.read_recipe(folder, schema)
+        verb, values = run_files.read_recipe(folder, schema.verb)
         if verb != schema.verb:
             raise UsageError(
                 f"a run of '{schema.verb}'",
                 received=f"{folder}, of '{verb}'",
                 hint=f"Its own verb continues it: convscope {verb} --resume {shlex.quote(str(folder))}",
             )
-        plan = run_files.validated(schema, values, folder)
-        epochs = run_files.read_epochs(folder, plan.epochs)
+        task = values.get("task", schema.model_fields["task"].default)
+        if is_registered(task, verb):
+            schema = find_schema(task, verb)
+        recipe = run_files.validated(schema, values, folder)
+        epochs = run_files.read_epochs(folder, recipe.epochs)
         run_files.check_files(folder)
-        default_task = schema.tasks[0] if len(schema.tasks) == 1 else ""
-        return cls(folder, plan, epochs or (), task or default_task)
+        return cls(folder, recipe, epochs or ())
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return self.recipe.task
 
     @property
     def finished(self) -> bool:
         """Whether all planned epochs are done."""
-        return len(self.epochs) >= self.plan.epochs
+        return len(self.epochs) >= self.recipe.epochs
 
     def load(self) -> Net:
         """Return the network as it was last saved."""
@@ -89,7 +95,7 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
 
     Args:
         asked: recipe whose `resume` names the folder; beside it, only `epochs` may be set.
-        task: name of the task that the caller trains; one that the verb builds, if left out.
+        task: name of the task that the caller trains; the run's own, which must be registered, if left out.
 
     Returns:
         The run, with the recipe to follow.
@@ -102,9 +108,9 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
         raise UsageError("a run to resume", received="none")
     run = Run.open(asked.resume, type(asked))
     _refuse_other_settings(asked, run)
-    _check_task(run, task, asked.tasks)
-    if "epochs" in asked.model_fields_set and asked.epochs != run.plan.epochs:
-        return replace(run, plan=_with_more_epochs(run, asked.epochs))
+    _check_task(run, task)
+    if "epochs" in asked.model_fields_set and asked.epochs != run.recipe.epochs:
+        return replace(run, recipe=_with_more_epochs(run, asked.epochs))
     if run.finished:
         raise UsageError(
             "a run with epochs left",
@@ -127,17 +133,18 @@ def _refuse_other_settings(asked: TrainRecipe, run: Run) -> None:
         )
 
 
-def _check_task(run: Run, task: str | None, tasks: tuple[str, ...]) -> None:
-    """Refuse a run of another task than the caller's."""
-    if not run.task or (run.task in tasks if task is None else run.task == task):
+def _check_task(run: Run, task: str | None) -> None:
+    """Refuse a run of another task than the caller's, or of one that is not registered."""
+    known = is_registered(run.task, run.recipe.verb)
+    if known if task is None else run.task == task:
         return
     place = json.dumps(str(run.folder))
-    if run.task == "Classification":
+    if known:
         hint = f"Leave the task out: train(net, data, resume={place})"
     else:
-        hint = f"Continue it in Python: train(net, data, resume={place}, task={run.task}(...))"
+        hint = f"Continue it in Python: train(net, data, resume={place}, task={class_name(run.task)}(...))"
     raise UsageError(
-        f"a run for the task {task or ' or '.join(tasks)}",
+        f"a run for the task {task}" if task else "a run of a registered task",
         received=f"{run.folder}, for {run.task}",
         hint=hint,
     )
@@ -149,31 +156,33 @@ def _with_more_epochs(run: Run, epochs: int) -> TrainRecipe:
     Raises:
         UsageError: there are fewer epochs than planned, or learning rates depend on their number.
     """
-    plan = run.plan
-    if epochs < plan.epochs:
+    recipe = run.recipe
+    if epochs < recipe.epochs:
         raise UsageError(
-            f"more epochs than the {plan.epochs} that are planned",
+            f"more epochs than the {recipe.epochs} that are planned",
             received=f"--epochs {epochs}",
             hint="Leave it out; Ctrl-C ends a run early, and saves.",
         )
-    if not extends(plan):
-        with_warmup = " with a warm-up" if plan.schedule == "constant" else ""
+    if not extends(recipe):
+        with_warmup = " with a warm-up" if recipe.schedule == "constant" else ""
         raise UsageError(
             "a schedule without an end, to get more epochs",
-            received=f"--schedule {plan.schedule}{with_warmup}, whose learning rates follow from "
-            f"{plan.epochs} epochs: of a run of {epochs}, those of the epochs behind would have been others",
+            received=f"--schedule {recipe.schedule}{with_warmup}, whose learning rates follow from "
+            f"{recipe.epochs} epochs: of a run of {epochs}, those of the epochs behind would have differed",
             hint=_next_step(run),
         )
-    return plan.model_copy(update={"epochs": epochs})
+    return recipe.model_copy(update={"epochs": epochs})
 
 
 def _next_step(run: Run) -> str:
     """Suggest, for a hint, what to do with a run that cannot be resumed as asked."""
-    if isinstance(run.plan, ClassificationRecipe) and run.task in ("", "Classification"):
-        words = f"convscope train {shlex.quote(str(run.folder))} {shlex.quote(run.plan.data)}"
+    if isinstance(run.recipe, TaskRecipe) and is_registered(run.task, run.recipe.verb):
+        default = TaskRecipe.model_fields["task"].default
+        chosen = "" if run.task == default else f" --task {run.task}"
+        words = f"convscope train {shlex.quote(str(run.folder))} {shlex.quote(run.recipe.data)}{chosen}"
         again = f"Start another from its weights: {words}"
     else:
         again = "Start another run"
-    if extends(run.plan):
-        return f"Add epochs with --epochs {run.plan.epochs + 1} or more. {again}"
+    if extends(run.recipe):
+        return f"Add epochs with --epochs {run.recipe.epochs + 1} or more. {again}"
     return f"{again} (with --schedule constant, epochs can be added later: --resume RUN --epochs N)"

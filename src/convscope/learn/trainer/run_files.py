@@ -25,42 +25,40 @@ LARGEST_METRICS = 64 << 20
 """Largest `metrics.jsonl`, in bytes; a hundred thousand epochs take about 45 million."""
 
 
-def written_toml(plan: TrainRecipe, task: str) -> str:
-    """Serialise a run's recipe as TOML.
+def written_toml(recipe: TrainRecipe) -> str:
+    """Serialise a run's recipe as TOML, such as `--config` takes.
 
-    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML. A task that the
-    verb builds itself is left out: such a recipe can be given to `--config`.
+    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML.
 
     Args:
-        plan: recipe to write; `resume` and fields without a value are left out.
-        task: name of the task.
+        recipe: recipe to write; `resume` and fields without a value are left out.
 
     Returns:
-        The text of `recipe.toml`: verb, task and settings.
+        The text of `recipe.toml`: verb and settings, the task among them.
     """
-    named = {} if task in plan.tasks else {"task": task}
-    values = {"verb": plan.verb, **named, **plan.model_dump(mode="json", exclude={"resume"})}
+    values = {"verb": recipe.verb, **recipe.model_dump(mode="json", exclude={"resume"})}
     lines = [(name, value) for name, value in values.items() if value is not None]
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines)
 
 
-def read_recipe(folder: Path, schema: type[TrainRecipe]) -> tuple[str, str, dict[str, Any]]:
+def read_recipe(folder: Path, verb: str) -> tuple[str, dict[str, Any]]:
     """Read a run's recipe, not yet validated.
 
     Args:
         folder: the run's folder.
-        schema: recipe class whose verb counts where the file names none.
+        verb: what counts where the file names no verb.
 
     Returns:
-        Verb, task (`""` for one that the verb builds itself), and settings.
+        Verb, and settings; the task among them is text.
 
     Raises:
         DataError: there is no recipe, or it is no TOML.
     """
     try:
         values = read_toml(folder / RECIPE)
-        verb = check.text("verb", values.pop("verb", schema.verb))
-        return verb, check.text("task", values.pop("task", "")), values
+        found = check.text("verb", values.pop("verb", verb))
+        check.text("task", values.get("task", ""))
+        return found, values
     except FileNotFoundError as error:
         if not _only_parts(folder):
             raise DataError(f"a run in {folder}", received=str(error)) from None

@@ -1,7 +1,7 @@
 """A training on disk: the edge where events become files, and Ctrl-C becomes a state to resume from.
 
 runs/2026-11-22-lecture-relu/
-    recipe.toml          the plan, and the name of the task
+    recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
     env.json             versions, machine, threads
     model.json, model.safetensors
@@ -31,8 +31,9 @@ import torch
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, refuse_unused, task_name
+from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.setup import find_device
+from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch, TrainProgress
@@ -42,7 +43,7 @@ from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system.files import is_full, remove_parts, write_text
 
-EVERY = 60.0
+STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
 
 
@@ -50,7 +51,7 @@ def iter_train_run(
     net: Net,
     train: Any,
     test: Any = None,
-    plan: TrainRecipe | None = None,
+    recipe: TrainRecipe | None = None,
     *,
     out: Path,
     place: Path | None = None,
@@ -59,19 +60,19 @@ def iter_train_run(
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
     Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
-    once. With `plan.resume` the run in that folder continues exactly from its stored state. Data, network and
-    task must then be the same, and the run's own recipe counts: only `epochs` may be set too, to add epochs
-    (see `resumed`). A run that was killed before its first state was stored begins again, with the weights of
-    `net`.
+    once. With `recipe.resume` the run in that folder continues exactly from its stored state. Data, network
+    and task must then be the same, and the run's own recipe counts: only `epochs` may be set too, to add
+    epochs (see `resumed`). A run that was killed before its first state was stored begins again, with the
+    weights of `net`.
 
     Args:
         net: its weights are changed.
         train: `LabelledImages` or a DataLoader for a classifier, else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
-        plan: recipe of the training; the defaults of `ClassificationRecipe` if left out.
+        recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.
         out: the run's folder.
         place: where the folder will be moved later, for messages; `out` if left out.
-        task: defines loss and metrics; `Classification` if left out.
+        task: defines losses, metrics and optimizers; the recipe's, if left out.
 
     Yields:
         `TrainProgress` and `Epoch`, each `Epoch` after it was stored.
@@ -83,12 +84,12 @@ def iter_train_run(
         UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
         DataError: the run to resume is damaged, or of another network or other data. Its files stay.
     """
-    plan, state = plan or ClassificationRecipe(), None
-    source = plan.resume
+    recipe, state = recipe or ClassificationRecipe(), None
+    source = recipe.resume
     if source is not None:
-        run = resumed(plan, "Classification" if task is None else task_name(task))
-        plan, state = run.plan, run.state()
-    trainer = Trainer(net.to(find_device(plan.device)), train, test, plan, state=state, task=task)
+        run = resumed(recipe, None if task is None else task_name(task))
+        recipe, state = run.recipe, run.state()
+    trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
     files = _Files(out, place or out, trainer)
     files.create_folder(fresh=source is None or not _same_folder(source, out))
     with run_files.alone(out):
@@ -101,7 +102,7 @@ def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress 
     saved = time.monotonic()
     with _signals(trainer) as stop:
         for event in trainer:
-            if isinstance(event, Epoch) or stop or time.monotonic() - saved > EVERY:
+            if isinstance(event, Epoch) or stop or time.monotonic() - saved > STATE_INTERVAL:
                 files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
             if stop and event.done < 1:
@@ -121,8 +122,8 @@ def train(
     test: Any = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
-    task: Task | None = None,
-    **plan: Any,
+    task: Task | str | None = None,
+    **settings: Any,
 ) -> Run:
     """Train to the end, and keep the run in a folder.
 
@@ -134,8 +135,9 @@ def train(
         test: what to evaluate on after each epoch; nothing if left out.
         out: the run's folder; by default a new `runs/<date>-<name>` below the current one.
         resume: folder of a run to continue. Its recipe counts; `epochs` may be given too, to add epochs.
-        task: defines loss and metrics; `Classification` if left out. The same one when a run is continued.
-        **plan: fields of `ClassificationRecipe`.
+        task: defines losses, metrics and optimizers, or the name of a registered task; classification, or
+            the run's own, if left out. One that is not registered must be given when its run is continued.
+        **settings: fields of the task's recipe schema.
 
     Returns:
         The finished run, read from its folder.
@@ -143,16 +145,28 @@ def train(
     Raises:
         Interrupted, TrainingError, UsageError, DataError: as `iter_train_run` does.
     """
+    if isinstance(task, str):
+        settings["task"] = task
     if resume is not None:
-        recipe, out = ClassificationRecipe.parse({**plan, "resume": Path(resume)}), out or resume
+        schema = type(Run.open(resume).recipe)
+        recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
     else:
-        named = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
-        recipe = ClassificationRecipe.parse({**named, **plan})
+        names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
+        schema = ClassificationRecipe if task is None else _schema(task)
+        recipe = schema.parse(names | settings)
         refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
-    for _event in iter_train_run(net, train, test, recipe, out=folder, task=task):
+    built = None if isinstance(task, str) else task
+    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built):
         pass
     return Run.open(folder)
+
+
+def _schema(task: Task | str) -> type[TrainRecipe]:
+    """Return the recipe schema of a task; that of every task for one that is not registered."""
+    name = task if isinstance(task, str) else task_name(task)
+    known = isinstance(task, str) or is_registered(name, TaskRecipe.verb)
+    return find_schema(name) if known else TaskRecipe
 
 
 def free_folder(name: str) -> Path:
@@ -177,8 +191,7 @@ class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
     def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
-        self.out, self.place, self.trainer, self.plan = out, place, trainer, trainer.plan
-        self.task = task_name(trainer.task)
+        self.out, self.place, self.trainer, self.recipe = out, place, trainer, trainer.recipe
 
     def create_folder(self, *, fresh: bool) -> None:
         """Create the run's folder.
@@ -205,7 +218,7 @@ class _Files:
         """
         try:
             remove_parts(self.out)
-            write_text(self.out / RECIPE, run_files.written_toml(self.plan, self.task))
+            write_text(self.out / RECIPE, run_files.written_toml(self.recipe))
         except OSError as error:
             raise self._folder_error(error) from None
         self.store(environment=True, weights=True, metrics=whole)
@@ -255,17 +268,17 @@ class _Files:
     @property
     def _resume(self) -> str:
         """The command or call that resumes this run."""
-        if self.task in self.plan.tasks or not self.plan.tasks:
-            return f"convscope {self.plan.verb} --resume {shlex.quote(str(self.place))}"
-        return f"train(net, data, resume={json.dumps(str(self.place))}, task={self.task}(...))"
+        if is_registered(self.recipe.task, self.recipe.verb):
+            return f"convscope {self.recipe.verb} --resume {shlex.quote(str(self.place))}"
+        place, task = json.dumps(str(self.place)), class_name(self.recipe.task)
+        return f"train(net, data, resume={place}, task={task}(...))"
 
     def _save_network(self) -> None:
-        trainer = self.trainer
+        trainer, net = self.trainer, self.trainer.net
         if trainer.history or trainer.step:
-            done = f"{len(trainer.history)} of {self.plan.epochs} epochs"
-            trainer.net.source = replace(trainer.net.source, weights=f"trained here, {done}")
-        recipe = {"verb": self.plan.verb, "task": self.task, **json.loads(self.plan.json())}
-        nets.save(trainer.net, self.out, recipe=recipe)
+            done = f"{len(trainer.history)} of {self.recipe.epochs} epochs"
+            net = replace(net, source=replace(net.source, weights=f"trained here, {done}"))
+        nets.save(net, self.out, recipe=json.loads(self.recipe.json()))
 
     def _folder_error(self, error: OSError) -> ConvscopeError:
         if is_full(error):

@@ -8,6 +8,7 @@ the new one.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,22 +29,21 @@ from convscope.system.files import (
     write_text,
 )
 
-FORMAT = 2
-"""Version of the format. Format 1 had no checksum, so damage cannot be detected in it, and it is not read."""
+FORMAT = 3
+"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer."""
 FILE = "state.json"
 VALUES = frozenset(
     {
-        "task",
         "device",
-        "plan",
+        "recipe",
         "epoch",
         "step",
         "steps",
         "seen",
         "sums",
         "seconds",
-        "choice",
-        "scaler",
+        "execution",
+        "scalers",
         "moved",
         "history",
     }
@@ -61,7 +61,8 @@ class State:
     """Hold the state of a training.
 
     Attributes:
-        tensors: weights (`model/...`), optimizer entries (`optimizer/...`) and random streams (`random/...`).
+        tensors: weights (`model/...`), entries of each optimizer (`optimizer/<name>/...`) and random streams
+            (`random/...`).
         values: position, sums, recipe and history, JSON-ready; the keys are `VALUES`.
     """
 
@@ -72,7 +73,7 @@ class State:
         """Return the tensors whose names begin with a prefix.
 
         Args:
-            prefix: `model`, `optimizer` or `random`.
+            prefix: such as `model`, `optimizer`, `optimizer/main` or `random`.
 
         Returns:
             Tensors by name, without the prefix and its slash.
@@ -221,28 +222,29 @@ def sha256_of(path: Path) -> tuple[int, str]:
 
 
 def state_tensors(
-    module: nn.Module, optimizer: optim.Optimizer, streams: dict[str, Tensor]
+    module: nn.Module, optimizers: Mapping[str, optim.Optimizer], streams: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     """Copy all tensors of a training's state.
 
     Args:
         module: module in training, with its buffers.
-        optimizer: its entries are numbered by `weights_of`.
+        optimizers: by name; the entries of each are numbered by `weights_of`.
         streams: states of the random generators.
 
     Returns:
-        Detached copies, named `model/<name>`, `optimizer/<index>/<entry>` and `random/<stream>`.
+        Detached copies, named `model/<name>`, `optimizer/<name>/<index>/<entry>` and `random/<stream>`.
     """
     tensors = {f"model/{name}": tensor for name, tensor in module.state_dict().items()}
-    for index, weight in enumerate(weights_of(optimizer)):
-        for name, value in optimizer.state.get(weight, {}).items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer/{index}/{name}"] = value
+    for optimizer_name, optimizer in optimizers.items():
+        for index, weight in enumerate(weights_of(optimizer)):
+            for name, value in optimizer.state.get(weight, {}).items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer/{optimizer_name}/{index}/{name}"] = value
     tensors |= {f"random/{name}": stream for name, stream in streams.items()}
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
-def restore(state: State, module: nn.Module, optimizer: optim.Optimizer) -> dict[str, Tensor]:
+def restore(state: State, module: nn.Module, optimizers: Mapping[str, optim.Optimizer]) -> dict[str, Tensor]:
     """Load weights and optimizer entries from a state, in place.
 
     The state must have been checked (`convscope.learn.trainer.state_checks`): what is passed to torch here is
@@ -251,17 +253,18 @@ def restore(state: State, module: nn.Module, optimizer: optim.Optimizer) -> dict
     Args:
         state: state to load from.
         module: its parameters and buffers are overwritten.
-        optimizer: a fresh optimizer over them; its entries are set.
+        optimizers: fresh optimizers over them; their entries are set.
 
     Returns:
         States of the random generators, by stream.
     """
     load_weights(module, state.part("model"), "the run's state")
-    weights = weights_of(optimizer)
-    for name, value in state.part("optimizer").items():
-        index, _, key = name.partition("/")
-        weight = weights[int(index)]
-        optimizer.state[weight][key] = _match_layout(value, weight, optimizer)
+    for optimizer_name, optimizer in optimizers.items():
+        weights = weights_of(optimizer)
+        for name, value in state.part(f"optimizer/{optimizer_name}").items():
+            index, _, key = name.partition("/")
+            weight = weights[int(index)]
+            optimizer.state[weight][key] = _match_layout(value, weight, optimizer)
     return state.part("random")
 
 

@@ -5,7 +5,8 @@ tensor of another shape in an optimizer makes its compiled code write beyond the
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from convscope.errors import ConvscopeError, DataError
 from convscope.learn.optimizers import OPTIMIZERS
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.schedules import extends
+from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import DAMAGED, State, weights_of
@@ -31,47 +33,56 @@ distribution, and whether one is left over. Source: aten/src/ATen/CPUGeneratorIm
 WORDS = 624
 
 
-def check_state(
-    state: State,
-    net: Net,
-    plan: TrainRecipe,
-    optimizer: optim.Optimizer,
-    *,
-    task: str,
-    sums: int,
-    steps: int,
-    scaler: Mapping[str, Any],
-    streams: Mapping[str, Tensor],
-) -> None:
+@dataclass(frozen=True)
+class Expected:
+    """Hold what a training expects of a state that it shall resume.
+
+    Attributes:
+        net: network of the training.
+        recipe: recipe of the training; it names the task.
+        optimizers: fresh optimizers of the training, by name.
+        sums: how many values the task sums over an epoch.
+        specs: the task's metrics.
+        steps: batches of an epoch.
+        scaler: state of a fresh loss scaler for fp16.
+        streams: fresh random streams.
+    """
+
+    net: Net
+    recipe: TrainRecipe
+    optimizers: Mapping[str, optim.Optimizer]
+    sums: int
+    specs: Sequence[MetricSpec]
+    steps: int
+    scaler: Mapping[str, Any]
+    streams: Mapping[str, Tensor]
+
+
+def check_state(state: State, expected: Expected) -> None:
     """Check that a state fits the training that it shall resume; nothing is changed.
 
     Args:
         state: state, as read.
-        net: network of the training.
-        plan: recipe of the training.
-        optimizer: a fresh optimizer of the training.
-        task: name of the task.
-        sums: how many values the task sums over an epoch.
-        steps: batches of an epoch.
-        scaler: state of a fresh loss scaler for fp16.
-        streams: fresh random streams.
+        expected: the training.
 
     Raises:
         DataError: a value or tensor is missing, unknown, or of another type, shape or range.
     """
-    values = state.values
+    values, net, recipe, steps = state.values, expected.net, expected.recipe, expected.steps
     if values["steps"] != steps and type(values["steps"]) is int:
         raise DataError(
             "the data and batch size of the run that is resumed",
             received=f"{steps} steps in an epoch, where there were {check.shown(values['steps'])}",
         )
     try:
-        _check_recipe(values["plan"], plan)
-        _check_position(values, plan, task, sums, steps)
+        _check_recipe(values["recipe"], recipe)
+        _check_position(values, recipe, expected.sums, steps)
         check.text("device", values["device"])
-        _check_execution(values["choice"], plan)
-        _check_scaler(values["scaler"], scaler, values["choice"]["precision"])
-        _check_history(values["history"], values["epoch"], plan)
+        _check_execution(values["execution"], recipe)
+        scalers = check.fields("scalers", values["scalers"], expected.optimizers)
+        for scaler in scalers.values():
+            _check_scaler(scaler, expected.scaler, values["execution"]["precision"])
+        _check_history(values["history"], values["epoch"], expected)
     except ValueError as error:
         raise DataError("the state of this training", received=str(error), hint=DAMAGED) from None
     if values["device"] != net.device.type:
@@ -83,8 +94,12 @@ def check_state(
     try:
         _check_weights(state.part("model"), net.module)
         done = values["epoch"] * steps + values["step"]
-        _check_entries(state.part("optimizer"), values["moved"], optimizer, plan, done)
-        _check_streams(state.part("random"), streams)
+        moved = check.fields("moved", values["moved"], expected.optimizers)
+        named = {name.rpartition("/")[0].partition("/")[0] for name in state.part("optimizer")}
+        _check_names("optimizer", named | set(moved), expected.optimizers)
+        for name, optimizer in expected.optimizers.items():
+            _check_entries(name, state.part(f"optimizer/{name}"), moved[name], optimizer, recipe, done)
+        _check_streams(state.part("random"), expected.streams)
         _check_prefixes(state.tensors)
     except ValueError as error:
         raise DataError(
@@ -94,29 +109,27 @@ def check_state(
         ) from None
 
 
-def _check_recipe(stored: Any, plan: TrainRecipe) -> None:
+def _check_recipe(stored: Any, recipe: TrainRecipe) -> None:
     """Check that the state was made with the run's recipe; only `epochs` may have been raised since."""
     if not isinstance(stored, dict):
-        raise ValueError(f"plan: a table was expected, not {check.shown(stored)}")
+        raise ValueError(f"recipe: a table was expected, not {check.shown(stored)}")
     try:
-        before = type(plan).parse(stored)
+        before = type(recipe).parse(stored)
     except ConvscopeError as error:
-        raise ValueError(f"plan: {check.shown(error.received, 300)}") from None
-    for name in type(plan).model_fields:
-        if name not in FREE and getattr(before, name) != getattr(plan, name):
+        raise ValueError(f"recipe: {check.shown(error.received, 300)}") from None
+    for name in type(recipe).model_fields:
+        if name not in FREE and getattr(before, name) != getattr(recipe, name):
             raise ValueError(
                 f"a state made with {name} {check.shown(getattr(before, name))}, where the recipe says "
-                f"{check.shown(getattr(plan, name))}"
+                f"{check.shown(getattr(recipe, name))}"
             )
-    if before.epochs != plan.epochs and not (before.epochs < plan.epochs and extends(plan)):
-        raise ValueError(f"a state of a run of {before.epochs} epochs, where the recipe says {plan.epochs}")
+    if before.epochs != recipe.epochs and not (before.epochs < recipe.epochs and extends(recipe)):
+        raise ValueError(f"a state of a run of {before.epochs} epochs, where the recipe says {recipe.epochs}")
 
 
-def _check_position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sums: int, steps: int) -> None:
-    if check.text("task", values["task"]) != task:
-        raise ValueError(f"task: {task} was expected, not {check.shown(values['task'])}")
-    epoch = check.integer("epoch", values["epoch"], 0, plan.epochs)
-    step = check.integer("step", values["step"], 0, steps if epoch < plan.epochs else 0)
+def _check_position(values: Mapping[str, Any], recipe: TrainRecipe, sums: int, steps: int) -> None:
+    epoch = check.integer("epoch", values["epoch"], 0, recipe.epochs)
+    step = check.integer("step", values["step"], 0, steps if epoch < recipe.epochs else 0)
     check.integer("steps", values["steps"], steps, steps)
     seen = check.integer("seen", values["seen"])
     if (step == 0) != (seen == 0) or seen < step:
@@ -128,12 +141,12 @@ def _check_position(values: Mapping[str, Any], plan: TrainRecipe, task: str, sum
     check.number("seconds", values["seconds"], 0, 1e12)
 
 
-def _check_execution(choice: Any, plan: TrainRecipe) -> None:
-    found = check.fields("choice", choice, ("precision", "memory_format"))
-    wanted = DTYPES if plan.precision == "auto" else (plan.precision,)
-    check.text("choice.precision", found["precision"], wanted)
-    formats = ("contiguous",) if plan.memory_format == "contiguous" else MEMORY_FORMATS
-    check.text("choice.memory_format", found["memory_format"], formats)
+def _check_execution(execution: Any, recipe: TrainRecipe) -> None:
+    found = check.fields("execution", execution, ("precision", "memory_format"))
+    wanted = DTYPES if recipe.precision == "auto" else (recipe.precision,)
+    check.text("execution.precision", found["precision"], wanted)
+    formats = ("contiguous",) if recipe.memory_format == "contiguous" else MEMORY_FORMATS
+    check.text("execution.memory_format", found["memory_format"], formats)
 
 
 def _check_scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
@@ -149,9 +162,9 @@ def _check_scaler(scaler: Any, own: Mapping[str, Any], precision: str) -> None:
     check.integer("scaler._growth_tracker", found["_growth_tracker"], 0, own["growth_interval"])
 
 
-def _check_history(history: Any, epoch: int, plan: TrainRecipe) -> None:
+def _check_history(history: Any, epoch: int, expected: Expected) -> None:
     for index, entry in enumerate(check.items("history", history, epoch), start=1):
-        Epoch.from_json(entry, index, plan.epochs)
+        Epoch.from_json(entry, index, expected.recipe.epochs, expected.specs)
 
 
 def _check_weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
@@ -167,29 +180,34 @@ def _check_weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
 
 
 def _check_entries(
-    tensors: Mapping[str, Tensor], moved: Any, optimizer: optim.Optimizer, plan: TrainRecipe, done: int
+    name: str,
+    tensors: Mapping[str, Tensor],
+    moved: Any,
+    optimizer: optim.Optimizer,
+    recipe: TrainRecipe,
+    done: int,
 ) -> None:
-    """Check the optimizer entries: complete for every weight that has been updated, none for the others."""
+    """Check the entries of an optimizer: complete for each weight that it updated, none for the others."""
     weights = weights_of(optimizer)
     numbers = [check.integer("moved", index, 0, len(weights) - 1) for index in check.items("moved", moved)]
     if numbers != sorted(set(numbers)) or (numbers and not done):
         raise ValueError(f"moved: {check.shown(numbers)} after {done} steps")
-    kinds = {weight.dtype: _entry_kinds(plan, weight) for weight in weights}
-    wanted = {f"{k}/{name}" for k in numbers for name in kinds[weights[k].dtype]}
-    _check_names("optimizer", tensors, wanted)
+    kinds = {weight.dtype: _entry_kinds(recipe, weight) for weight in weights}
+    wanted = {f"{k}/{entry}" for k in numbers for entry in kinds[weights[k].dtype]}
+    _check_names(f"optimizer/{name}", tensors, wanted)
     for k in numbers:
         weight = weights[k]
-        for name, (like, dtype) in kinds[weight.dtype].items():
-            label = f"optimizer/{k}/{name}"
-            found = _check_tensor(label, tensors[f"{k}/{name}"], tuple(weight.shape) if like else (), dtype)
+        for entry, (like, dtype) in kinds[weight.dtype].items():
+            label = f"optimizer/{name}/{k}/{entry}"
+            found = _check_tensor(label, tensors[f"{k}/{entry}"], tuple(weight.shape) if like else (), dtype)
             _check_finite(label, found)
-            if name in NEVER_NEGATIVE and bool((found < 0).any()):
+            if entry in NEVER_NEGATIVE and bool((found < 0).any()):
                 raise ValueError(f"{label}: a negative value")
             if not like and not (1 <= float(found) <= done and float(found).is_integer()):
                 raise ValueError(f"{label}: a count from 1 to {done} was expected, not {float(found):g}")
 
 
-def _entry_kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
+def _entry_kinds(recipe: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
     """Return the entries that this optimizer keeps for a weight: name, whether of its shape, and dtype.
 
     They are found by one step of the same optimizer on two numbers, so they are right for this version of
@@ -197,7 +215,7 @@ def _entry_kinds(plan: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, tor
     """
     probe = nn.Parameter(torch.zeros(2, dtype=weight.dtype))
     probe.grad = torch.zeros_like(probe)
-    trial = OPTIMIZERS[plan.optimizer]([{"params": [probe], "weight_decay": 0.0}], plan, False)
+    trial = OPTIMIZERS[recipe.optimizer]([{"params": [probe], "weight_decay": 0.0}], recipe, False)
     trial.step()
     found = {name: value for name, value in trial.state[probe].items() if isinstance(value, Tensor)}
     return {name: (value.shape == probe.shape, value.dtype) for name, value in found.items()}

@@ -5,6 +5,7 @@ Printing, plotting and saving are left to whoever iterates.
 
 import contextlib
 import math
+import re
 import time
 from collections.abc import Iterator, Sized
 from itertools import chain, islice
@@ -14,24 +15,25 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
-from convscope.learn.batches.source import Batch, LoaderBatches, seed_of
+from convscope.learn.batches.source import seed_of
 from convscope.learn.optimizers import make_optimizer
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, task_name
+from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.schedules import rate
-from convscope.learn.tasks.classification import Classification
-from convscope.learn.tasks.classifier_head import ClassifierHead
-from convscope.learn.tasks.task import StepCost, Task
+from convscope.learn.tasks.registry import resolve_task
+from convscope.learn.tasks.task import StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
-from convscope.learn.trainer.state_checks import check_state
+from convscope.learn.trainer.state_checks import Expected, check_state
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.memory import retain_heap
+from convscope.worlds import Batch
 
-NEWS = 0.3
+PROGRESS_INTERVAL = 0.3
 """Seconds between two `TrainProgress`."""
+OPTIMIZER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class Trainer:
@@ -43,14 +45,21 @@ class Trainer:
     modules are back in the training or evaluation mode that they were in.
 
     Args:
-        net: its module is trained, in place. `Trainer.net` is the same module with the names of the data's
-            classes.
+        net: its module is trained, in place. `Trainer.net` is the same module with the specification of what
+            it learns to return, such as the names of the data's classes.
         train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
             spec's range; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
-        plan: recipe of the training; fields that name network, data and device are not read here.
+        recipe: recipe of the training; fields that name network, data and device are not read here.
         state: state to resume from.
-        task: defines loss, metrics, and the weights that a step updates; `Classification` if left out.
+        task: defines losses, metrics and optimizers; the recipe's, if left out.
+
+    Attributes:
+        recipe: the recipe, which names the task.
+        batch_source: the batches of every epoch.
+        max_lr: highest learning rate of the schedule.
+        optimizers: by name.
+        execution: precision and memory format.
 
     Raises:
         UsageError: network and data do not fit each other.
@@ -62,31 +71,31 @@ class Trainer:
         net: Net,
         train: Any,
         test: Any = None,
-        plan: TrainRecipe | None = None,
+        recipe: TrainRecipe | None = None,
         *,
         state: State | None = None,
         task: Task | None = None,
     ) -> None:
-        self.net, self.test, self.plan = net, test, plan or ClassificationRecipe()
-        self.task: Task = task or Classification()
+        self.recipe, self.task = resolve_task(recipe or ClassificationRecipe(), task)
         if test is not None and isinstance(test, Sized) and not len(test):
             raise DataError(
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
             )
-        self.feed = self.task.make_batches(net, train, self.plan)
-        if isinstance(self.task, Classification):
-            self.net = net = net.with_classes(self.task.classes)
-        parameters = sum(p.numel() for p in net.module.parameters() if p.requires_grad)
-        self.peak = self.plan.peak(parameters)
-        self.optimizer = make_optimizer(net.module, self.plan)
-        self.random = Randomness(seed_of(self.plan.seed, "torch"), net.device)
+        self.net, self.test = self.task.prepare(net, train, self.recipe), test
+        self.batch_source = self.task.make_batches(self.net, train, self.recipe)
+        trainable = [p for p in net.module.parameters() if p.requires_grad]
+        self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
+        self._set_up_optimizers()
+        self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
-        self.choice = (
-            ExecutionConfig(**state.values["choice"]) if state else self.task.execution(net, self.plan)
+        self.execution = (
+            ExecutionConfig(**state.values["execution"])
+            if state
+            else self.task.choose_execution(self.net, self.recipe, self.batch_source.example)
         )
-        self.choice.format(net.module)
-        self.scaler = self._scaler(self.choice.precision)
+        self.execution.format(net.module)
+        self.scalers = {name: self._scaler(self.execution.precision) for name in self.optimizers}
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
@@ -94,9 +103,21 @@ class Trainer:
         if state:
             self._restore(state)
 
+    def _set_up_optimizers(self) -> None:
+        """Build the optimizers of the task."""
+        self.parameters = {
+            name: list(parameters) for name, parameters in self.task.optimizers(self.net, self.recipe).items()
+        }
+        for name in self.parameters:
+            if not OPTIMIZER_NAME.fullmatch(name):
+                raise UsageError("names of optimizers of lower-case letters, digits and _", received=name)
+        if not self.parameters:
+            raise UsageError("a task with an optimizer", received=self.recipe.task)
+        self.optimizers = {name: make_optimizer(ps, self.recipe) for name, ps in self.parameters.items()}
+
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
-            while self.epoch < self.plan.epochs:
+            while self.epoch < self.recipe.epochs:
                 yield from self._run_epoch()
 
     def pause(self) -> None:
@@ -109,27 +130,29 @@ class Trainer:
         That is weights, optimizer entries, random streams, position, sums and history.
 
         Raises:
-            TrainingError: a weight, an entry of the optimizer or a sum is NaN or infinite, so that nothing
+            TrainingError: a weight, an entry of an optimizer or a sum is NaN or infinite, so that nothing
                 could be resumed from there.
         """
         streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
-        tensors = state_tensors(self.net.module, self.optimizer, streams)
+        tensors = state_tensors(self.net.module, self.optimizers, streams)
         broken = not_finite(self.net.module, tensors)
         if broken or not bool(torch.isfinite(self._sums).all()):
             raise self._state_error(broken or "the sums of the epoch")
         values = {
-            "task": task_name(self.task),
             "device": self.net.device.type,
-            "plan": self.plan.model_dump(mode="json", exclude={"resume"}),
-            "moved": moved(self.optimizer),
+            "recipe": self.recipe.model_dump(mode="json", exclude={"resume"}),
+            "moved": {name: moved(optimizer) for name, optimizer in self.optimizers.items()},
             "epoch": self.epoch,
             "step": self.step,
-            "steps": self.feed.steps,
+            "steps": self.batch_source.steps,
             "seen": self._seen,
             "sums": self._sums.tolist(),
             "seconds": self._seconds,
-            "choice": {"precision": self.choice.precision, "memory_format": self.choice.memory_format},
-            "scaler": self.scaler.state_dict(),
+            "execution": {
+                "precision": self.execution.precision,
+                "memory_format": self.execution.memory_format,
+            },
+            "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
             "history": [epoch.to_json() for epoch in self.history],
         }
         return State(tensors, values)
@@ -138,14 +161,16 @@ class Trainer:
         """Refuse a state that does not belong to this training, before anything is changed."""
         check_state(
             state,
-            self.net,
-            self.plan,
-            self.optimizer,
-            task=task_name(self.task),
-            sums=self.task.metric_sums,
-            steps=self.feed.steps,
-            scaler=self._scaler("fp16").state_dict(),
-            streams=self.random.streams,
+            Expected(
+                self.net,
+                self.recipe,
+                self.optimizers,
+                sums=self.task.metric_sums,
+                specs=self.task.metric_specs,
+                steps=self.batch_source.steps,
+                scaler=self._scaler("fp16").state_dict(),
+                streams=self.random.streams,
+            ),
         )
 
     def _scaler(self, precision: str) -> torch.amp.GradScaler:
@@ -153,7 +178,7 @@ class Trainer:
 
     def _restore(self, state: State) -> None:
         values = state.values
-        streams = restore(state, self.net.module, self.optimizer)
+        streams = restore(state, self.net.module, self.optimizers)
         self._epoch_streams = {
             n.removeprefix("epoch-"): s for n, s in streams.items() if n.startswith("epoch-")
         }
@@ -162,8 +187,9 @@ class Trainer:
         self.history = [Epoch(**epoch) for epoch in values["history"]]
         self._sums = self._zero_sums().copy_(torch.tensor(values["sums"], dtype=torch.float64))
         self._seen, self._seconds = values["seen"], values["seconds"]
-        if values["scaler"]:
-            self.scaler.load_state_dict(values["scaler"])
+        for name, scaler in values["scalers"].items():
+            if scaler:
+                self.scalers[name].load_state_dict(scaler)
         if self._steps_done:
             self._set_rate(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
 
@@ -183,7 +209,8 @@ class Trainer:
             for part, training in modes:
                 part.training = training
             ExecutionConfig().format(module)
-            self.optimizer.zero_grad()
+            for optimizer in self.optimizers.values():
+                optimizer.zero_grad()
 
     def _run_epoch(self) -> Iterator[TrainProgress | Epoch]:
         """Run the rest of the current epoch, yielding its events."""
@@ -192,13 +219,13 @@ class Trainer:
         batches = self._batches()
         started = reported = time.perf_counter()
         before = self._seconds
-        while self.step < self.feed.steps:
+        while self.step < self.batch_source.steps:
             with self.random:
                 self._train_step(next(batches))
             self.step += 1
             now = time.perf_counter()
             self._seconds = before + now - started
-            if self._pause or now - reported > NEWS:
+            if self._pause or now - reported > PROGRESS_INTERVAL:
                 self._pause = False
                 yield self._progress()
                 reported = time.perf_counter()
@@ -208,11 +235,11 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """Return the remaining batches of this epoch.
 
-        A loader draws its order from torch's generator, so its first batches are drawn again from the
-        random stream as it was at the beginning of the epoch.
+        Where their order is drawn from torch's generator, the first of them are drawn again from the random
+        stream as it was at the beginning of the epoch.
         """
-        batches = self.feed.batches(self.epoch, self.step)
-        if self.step == 0 or not isinstance(self.feed, LoaderBatches):
+        batches = self.batch_source.batches(self.epoch, self.step)
+        if self.step == 0 or not self.batch_source.uses_global_rng:
             return batches
         now, self.random.streams = self.random.streams, self._epoch_streams
         with self.random:
@@ -221,47 +248,63 @@ class Trainer:
         return chain(first, batches)
 
     def _train_step(self, batch: Batch) -> None:
-        """Take one step: forward, backward, clip, update, add up the metrics."""
-        lr, device = self._set_rate(self._steps_done), batch[0].device
-        cost = self._compute_cost(batch)
-        if device.type == "cpu" and not math.isfinite(cost.loss.item()):
-            raise self._loss_error(batch, lr)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(cost.loss).backward(inputs=cost.weights)
-        if self.plan.clip is not None:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.net.module.parameters(), self.plan.clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self._sums += cost.sums.to(self._sums)
-        self._seen += len(batch[0])
-        if device.type != "cpu" and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
+        """Take the steps of one batch, one for each loss of the task, and add up the metrics."""
+        lr, done = self._set_rate(self._steps_done), set()
+        for output in self._outputs(batch):
+            if output.optimizer not in self.optimizers or output.optimizer in done:
+                raise UsageError(
+                    f"one step for each optimizer of the task: {', '.join(self.optimizers)}",
+                    received=f"{output.optimizer}, twice" if output.optimizer in done else output.optimizer,
+                )
+            done.add(output.optimizer)
+            if batch.device.type == "cpu" and not math.isfinite(output.loss.item()):
+                raise self._loss_error(batch, lr)
+            self._update(output)
+            self._sums += output.sums.to(self._sums)
+        self._seen += batch.size
+        on_device = batch.device.type != "cpu"
+        if on_device and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
             raise self._loss_error(batch, lr)
 
-    def _compute_cost(self, batch: Batch) -> StepCost:
+    def _update(self, output: StepOutput) -> None:
+        """Compute the gradients of one loss, clip them, and let its optimizer take a step."""
+        name = output.optimizer
+        optimizer, scaler, weights = self.optimizers[name], self.scalers[name], output.weights
+        if weights is None and len(self.optimizers) > 1:
+            weights = self.parameters[name]
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(output.loss).backward(inputs=weights)
+        if self.recipe.clip is not None:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
+        scaler.step(optimizer)
+        scaler.update()
+
+    def _outputs(self, batch: Batch) -> Iterator[StepOutput]:
+        """Yield the losses of a batch, as the task computes them between the steps."""
         try:
-            return self.task.training_step(self.net, batch, self.choice, self._steps_done)
+            yield from self.task.outputs(self.net, batch, self.execution, self._steps_done)
         except (GraphError, ValueError) as error:
-            raise one_value(self.net, error, len(batch[0])) or error from None
+            raise one_value(self.net, error, batch.size) or error from None
 
     @property
     def _steps_done(self) -> int:
         """Steps since the training began."""
-        return self.epoch * self.feed.steps + self.step
+        return self.epoch * self.batch_source.steps + self.step
 
     def _set_rate(self, step: int) -> float:
-        """Set the learning rate of a step in all parameter groups, and return it."""
-        lr = self.peak * rate(self.plan, step, self.plan.epochs * self.feed.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        """Set the learning rate of a step in all optimizers, and return it."""
+        lr = self.max_lr * rate(self.recipe, step, self.recipe.epochs * self.batch_source.steps)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = lr
         return lr
 
     def _loss_error(self, batch: Batch, lr: float) -> Exception:
         """Return the error for a batch whose loss is not finite, with the layer where that began."""
         when = f"epoch {self.epoch + 1}, step {self.step + 1}"
-        inputs, rest = batch
         return nan_diagnosis(
-            self.net, inputs, lambda x: self._compute_cost((x, rest)).loss, when, lr, self.choice.precision
+            self.net, batch, lambda: list(self._outputs(batch)), when, lr, self.execution.precision
         )
 
     def _state_error(self, where: str) -> TrainingError:
@@ -270,50 +313,42 @@ class Trainer:
         return TrainingError(
             "finite numbers in weights and optimizer",
             received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
-            f"learning rate {lr:.3g}, {self.choice.precision}",
+            f"learning rate {lr:.3g}, {self.execution.precision}",
             hint=f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1.",
         )
 
     def _progress(self) -> TrainProgress:
-        metrics = self._metrics()
         return TrainProgress(
             epoch=self.epoch + 1,
-            epochs=self.plan.epochs,
+            epochs=self.recipe.epochs,
             step=self.step,
-            steps=self.feed.steps,
-            loss=metrics.pop("loss"),
-            accuracy=metrics.pop("accuracy", None),
+            steps=self.batch_source.steps,
             lr=self._lr,
-            images_per_second=self._seen / max(self._seconds, 1e-9),
+            samples_per_second=self._seen / max(self._seconds, 1e-9),
             seconds=self._seconds,
-            measures=metrics,
+            metrics=self._metrics(),
         )
 
     def _finish_epoch(self) -> Epoch:
         """Evaluate on the test data, and return the event of the finished epoch."""
         if not bool(torch.isfinite(self._sums).all()):
             raise self._state_error("the sums of the epoch")
-        metrics = self._metrics()
         test_metrics, worst = {}, ""
         if self.test is not None:
-            outcome = self.task.evaluate(self.net, self.test, self.choice)
-            test_metrics, worst = dict(outcome.metrics), outcome.worst
+            result = self.task.evaluate(self.net, self.test, self.execution)
+            test_metrics, worst = result.metrics, result.worst
         epoch = Epoch(
             index=self.epoch + 1,
-            epochs=self.plan.epochs,
-            train_loss=metrics.pop("loss"),
-            train_accuracy=metrics.pop("accuracy", None),
-            test_loss=_finite(test_metrics.pop("loss", None)),
-            test_accuracy=test_metrics.pop("accuracy", None),
+            epochs=self.recipe.epochs,
+            metrics={name: _finite(value) for name, value in self._metrics().items()},
+            test_metrics={name: _finite(value) for name, value in test_metrics.items()},
             seconds=self._seconds,
-            images_per_second=self._seen / max(self._seconds, 1e-9),
+            samples_per_second=self._seen / max(self._seconds, 1e-9),
             lr=self._lr,
-            precision=self.choice.precision,
-            memory_format=self.choice.memory_format,
-            problems=self.feed.problems,
+            precision=self.execution.precision,
+            memory_format=self.execution.memory_format,
+            problems=self.batch_source.problems,
             worst=worst,
-            measures={name: _finite(value) for name, value in metrics.items()},
-            test_measures={name: _finite(value) for name, value in test_metrics.items()},
         )
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
@@ -321,19 +356,8 @@ class Trainer:
         return epoch
 
     @property
-    def head(self) -> ClassifierHead:
-        """How a classifier's output is read.
-
-        Raises:
-            UsageError: the task is not `Classification`.
-        """
-        if not isinstance(self.task, Classification):
-            raise UsageError("a training of a classifier", received=type(self.task).__name__)
-        return self.task.head
-
-    @property
     def _lr(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
+        return float(next(iter(self.optimizers.values())).param_groups[0]["lr"])
 
     def _metrics(self) -> dict[str, float]:
         return dict(self.task.metrics(self._sums.tolist(), self._seen))
@@ -349,16 +373,25 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def iter_train(net: Net, train: Any, test: Any = None, plan: ClassificationRecipe | None = None) -> Trainer:
+def iter_train(
+    net: Net,
+    train: Any,
+    test: Any = None,
+    recipe: TrainRecipe | None = None,
+    *,
+    task: Task | None = None,
+) -> Trainer:
     """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
     For example: `for event in iter_train(net, digits.train(), digits.test()): ...`
 
     Args:
         net: its weights are changed.
-        train: `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the spec's range.
+        train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
+            spec's range; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
-        plan: recipe of the training; the defaults of `ClassificationRecipe` if left out.
+        recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.
+        task: defines losses, metrics and optimizers; the recipe's, if left out.
 
     Returns:
         A `Trainer`, which can also be paused, stored and resumed.
@@ -367,4 +400,4 @@ def iter_train(net: Net, train: Any, test: Any = None, plan: ClassificationRecip
         UsageError: network and data do not fit each other.
         DataError: there is no data.
     """
-    return Trainer(net, train, test, plan)
+    return Trainer(net, train, test, recipe, task=task)

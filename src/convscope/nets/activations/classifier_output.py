@@ -1,11 +1,103 @@
 """Read a classifier's output as probabilities, whether it ends in logits or in a softmax."""
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from convscope.errors import UsageError
+from convscope.nets.activations.tree import tree_leaves
+
+if TYPE_CHECKING:
+    from convscope.nets.network import Net
+
+LOGITS, PROBABILITIES, LOG_PROBABILITIES = "logits", "probabilities", "log_probabilities"
+SCORES = (LOGITS, PROBABILITIES, LOG_PROBABILITIES)
+"""Kinds of outputs that are scores of classes."""
+
 _TOLERANCE = 1e-3
 """Largest deviation of a row's sum from 1 that counts as probabilities; wide enough for half precision."""
+
+
+@dataclass(frozen=True)
+class ClassifierOutput:
+    """Hold what a classifier returned, and how it is read.
+
+    Attributes:
+        values: one number for each class, `[b classes]`, as the network returned them.
+        kind: one of `SCORES`.
+    """
+
+    values: Tensor
+    kind: str
+
+    def log_probabilities(self) -> Tensor:
+        """Return the log-probabilities `[b classes]` in float32, at most 0 up to the tolerance."""
+        values = self.values.float()
+        if self.kind == PROBABILITIES:
+            return values.clamp_min(torch.finfo(values.dtype).tiny).log()
+        return values.log_softmax(1)
+
+
+def select_output(net: "Net", result: Any) -> Tensor | None:
+    """Select the tensor of a network's first output from what it returned.
+
+    Args:
+        net: the network; `OutputSpec.name` says where the output is found, if it is not the first tensor.
+        result: what the network returned: a tensor, or a tuple, list or mapping of them, nested or not.
+
+    Returns:
+        The tensor; None where there is none.
+
+    Raises:
+        UsageError: there is no tensor of that name.
+    """
+    leaves, name = dict(tree_leaves(result)), net.output_spec.name
+    if not name:
+        return next(iter(leaves.values()), None)
+    for key, tensor in leaves.items():
+        if key == name or key.startswith(f"{name}."):
+            return tensor
+    raise UsageError(
+        f"an output {name} of {net.name}, as its OutputSpec says", received=", ".join(leaves) or "no tensor"
+    )
+
+
+def output_kind(net: "Net", values: Float[Tensor, "b classes"]) -> str:
+    """Return what the numbers of a classifier's output are.
+
+    Args:
+        net: the network; what its `OutputSpec` declares counts.
+        values: its output, `[b classes]`; looked at where nothing is declared.
+
+    Returns:
+        The declared kind; else `probabilities` if every row is non-negative and sums to 1, and `logits` if
+        not.
+    """
+    return net.output_spec.kind or (PROBABILITIES if are_probabilities(values) else LOGITS)
+
+
+def read_output(net: "Net", result: Any) -> ClassifierOutput | None:
+    """Read what a network returned as scores of classes.
+
+    Args:
+        net: the network; what its `OutputSpec` declares counts, and the numbers themselves decide the rest.
+        result: what it returned for a batch.
+
+    Returns:
+        The scores `[b classes]`; None where the output is no tensor of two axes, or declared to be something
+        else than scores.
+
+    Raises:
+        UsageError: there is no output of the declared name.
+    """
+    values = select_output(net, result)
+    if values is None or values.dim() != 2:
+        return None
+    kind = output_kind(net, values)
+    return ClassifierOutput(values, kind) if kind in SCORES else None
 
 
 def are_probabilities(answers: Float[Tensor, "b classes"]) -> bool:
@@ -33,7 +125,5 @@ def log_probabilities(answers: Float[Tensor, "b classes"]) -> Float[Tensor, "b c
     Returns:
         Log-probabilities `[b classes]` in float32, at most 0 up to the tolerance.
     """
-    answers = answers.float()
-    if are_probabilities(answers):
-        return answers.clamp_min(torch.finfo(answers.dtype).tiny).log()
-    return answers.log_softmax(1)
+    kind = PROBABILITIES if are_probabilities(answers) else LOGITS
+    return ClassifierOutput(answers, kind).log_probabilities()

@@ -13,8 +13,7 @@ from torch import Tensor
 from convscope.errors import GraphError, PlaceError, UsageError
 from convscope.nets import LayerAddress, Net, frozen, layer_shapes, record, resolve
 from convscope.nets.activations.address import RESULT
-from convscope.nets.activations.classifier_output import log_probabilities
-from convscope.nets.activations.tree import tree_leaves
+from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.recipe import whole_number
 from convscope.see.attribution.gradients.passes import check_differentiable, influenced, ordinary, stored
 from convscope.see.attribution.heatmaps import blurred
@@ -189,12 +188,17 @@ class AttributionTask:
         """
         with torch.no_grad():
             with stored():
-                answers = _result(self.net(*(x.clone() for x in inputs))) if self.are_classes else None
-            if answers is None:
+                output = (
+                    read_output(self.net, self.net(*(x.clone() for x in inputs)))
+                    if self.are_classes
+                    else None
+                )
+            if output is None:
                 scores = self.scores(inputs, rows)
                 return scores, scores
+            answers = _in_float(output.values)
             chosen = torch.tensor([self.classes[row] for row in rows], device=answers.device)[:, None]
-            return answers.gather(1, chosen)[:, 0], log_probabilities(answers).gather(1, chosen)[:, 0].exp()
+            return answers.gather(1, chosen)[:, 0], output.log_probabilities().gather(1, chosen)[:, 0].exp()
 
     @cached_property
     def input_scores(self) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
@@ -381,27 +385,27 @@ def _listed(target: "Target | Sequence[Target]") -> list[Target]:
 def _likeliest(net: Net, inputs: tuple[Tensor, ...]) -> list[Target]:
     """Return the likeliest class of each image; class 0 where the network returns one number."""
     with frozen(net.module), torch.no_grad():
-        result = _result(net(*(x.clone() for x in inputs)))
+        answer = net(*(x.clone() for x in inputs))
+        result, output = select_output(net, answer), read_output(net, answer)
     if result is not None and result.numel() == len(inputs[0]):
         return [0] * len(inputs[0])
-    if result is None or result.dim() != 2:
+    if result is None or output is None:
         raise UsageError(
             "a target, since the network does not answer with one number for each class",
             received="no tensor" if result is None else f"a result of shape {tuple(result.shape[1:])}",
             hint="Name one: target='layer:unit', on the command line --target layer:unit.",
         )
-    return list(result.argmax(1).tolist())
+    return list(output.values.argmax(1).tolist())
 
 
-def _result(answer: object) -> Tensor | None:
-    """Return the first tensor that a network returns, in float32 or better."""
-    first = next((tensor for _, tensor in tree_leaves(answer)), None)
-    return first.float() if first is not None and first.dtype in HALVES else first
+def _in_float(values: Tensor) -> Tensor:
+    """Convert activations to float32 or better."""
+    return values.float() if values.dtype in HALVES else values
 
 
 def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
     """Convert activations to float32 or better, and results `[b]` to `[b 1]`."""
-    full = {place: a.float() if a.dtype in HALVES else a for place, a in seen.items()}
+    full = {place: _in_float(a) for place, a in seen.items()}
     return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
 
 

@@ -193,9 +193,9 @@ def _training(state: State) -> Steps:
     train, test = digits.train(), digits.test()
     span = BEGINS["seen"] - BEGINS["training"]
     for index, name in enumerate(NETWORKS):
-        plan = _plan(state, name)
+        recipe = _recipe(state, name)
         net = state.nets[name] = load(name, seed=state.recipe.seed).to(find_device(state.recipe.device))
-        for event in iter_train(net, train, test, plan):
+        for event in iter_train(net, train, test, recipe):
             done = BEGINS["training"] + span * (index + event.done) / len(NETWORKS)
             if isinstance(event, Epoch):
                 state.epochs.setdefault(name, []).append(event)
@@ -205,7 +205,7 @@ def _training(state: State) -> Steps:
     printed, relu = (state.epochs[name] for name in NETWORKS)
     evaluation = EVALUATION.format(folder=str(state.shown / NETWORKS[1]))
     commands = (
-        "\n".join(_plan(state, name).command() for name in NETWORKS),
+        "\n".join(_recipe(state, name).command() for name in NETWORKS),
         f"{evaluation}\nprint(found.confusion)",
         f"{evaluation}\nworst = found.hardest({chapters.HARDEST})\n"
         "print(worst, found.labels[worst], *found.probabilities[worst].max(1))",
@@ -236,7 +236,7 @@ def _seen(state: State) -> Steps:
 
 
 def _news(network: str, event: Epoch | TrainProgress) -> str:
-    accuracy = event.test_accuracy if isinstance(event, Epoch) else None
+    accuracy = event.test_metrics.get("accuracy") if isinstance(event, Epoch) else None
     return f"{network}: learning" if accuracy is None else f"{network}: {accuracy:.1%} of test digits right"
 
 
@@ -250,7 +250,7 @@ _CHAPTERS = {
 }
 
 
-def _plan(state: State, name: str) -> ClassificationRecipe:
+def _recipe(state: State, name: str) -> ClassificationRecipe:
     recipe = state.recipe
     return ClassificationRecipe(
         network=name, data="digits", epochs=recipe.epochs, seed=recipe.seed, device=recipe.device

@@ -73,4 +73,6 @@ def answers(evaluation: Evaluation, data: LabelledImages, count: int) -> list[An
 
 
 def _history(epochs: Sequence[Epoch]) -> History:
-    return History([e.train_loss for e in epochs], [1 - (e.test_accuracy or 0.0) for e in epochs])
+    return History(
+        [e.metrics["loss"] or 0.0 for e in epochs], [1 - (e.test_metrics["accuracy"] or 0.0) for e in epochs]
+    )

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.learn import Optimizer, TrainRecipe
+from convscope.learn.recipe import Optimizer, TrainRecipe
 
 
 class StyleTrainingRecipe(TrainRecipe):
@@ -46,17 +46,16 @@ class StyleTrainRecipe(StyleTrainingRecipe):
 
     verb: ClassVar[str] = "style train"
     positional: ClassVar[tuple[str, ...]] = ("photographs",)
-    tasks: ClassVar[tuple[str, ...]] = ("StyleTransferTask", "StyleBankTask", "AdaINTask")
 
     def unused(self) -> dict[str, str]:
         """Return the settings that a network of this kind never reads, each with the reason."""
         found = super().unused()
-        if self.kind == "johnson":
+        if self.task == "johnson":
             names, reason = (
                 ("identity_weight", "alternation", "prelude"),
                 "johnson has no branch without style",
             )
-        elif self.kind == "adain":
+        elif self.task == "adain":
             names = ("width", "judge", "content_layer", "style_layers", "untrained", "painting_size")
             reason = "adain has a decoder of its own size, and its own encoder judges"
         else:
@@ -66,7 +65,7 @@ class StyleTrainRecipe(StyleTrainingRecipe):
     photographs: str = Field(
         "", description="a folder of photographs, without classes or with; a thousand are plenty"
     )
-    kind: Literal["stylebank", "johnson", "adain"] = Field(
+    task: Literal["stylebank", "johnson", "adain"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
         "stylebank", description="several styles, to be mixed and added to; one; or any, taken when applied"
     )
     width: int = Field(16, ge=4, le=128, description="maps at full size: the more, the better and slower")
@@ -85,9 +84,9 @@ class StyleAddRecipe(StyleTrainingRecipe):
     """One more style for a StyleBank, all else frozen."""
 
     verb: ClassVar[str] = "style add"
-    tasks: ClassVar[tuple[str, ...]] = ("StyleBankTask",)
     positional: ClassVar[tuple[str, ...]] = ("model", "photographs")
 
     model: str = Field("stylebank", min_length=1, description="a StyleBank: a name, or the folder of a run")
     photographs: str = Field("", description="a folder of photographs")
+    task: Literal["stylebank"] = Field("stylebank", description="the one that has banks")  # pyright: ignore[reportIncompatibleVariableOverride]
     epochs: int = Field(5, ge=1, le=100_000, description="passes over the photographs")
