@@ -161,7 +161,7 @@ def test_a_stop_that_comes_too_late_changes_nothing(place: Path) -> None:
 
 
 def test_a_training_that_is_cancelled_can_be_resumed(place: Path, monkeypatch) -> None:
-    monkeypatch.setattr("convscope.learn.trainer.trainer.NEWS", -1.0)  # news of every batch
+    monkeypatch.setattr("convscope.learn.trainer.trainer.PROGRESS_INTERVAL", -1.0)  # news of every batch
     settings = {"network": "maxpool 4, flatten, dense 10", "data": "digits", "epochs": 1, "batch": 2000}
     schema = load("train").schema
     job = jobs.run(schema.parse(settings), place / "part")

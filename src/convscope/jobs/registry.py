@@ -8,7 +8,7 @@ bad data, 4 something missing, 130 interrupted. How a terminal shows the documen
 """
 
 import importlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any, Protocol
 
 from convscope.jobs.workspace import Workspace
@@ -78,19 +78,19 @@ def load(verb: str) -> JobModule:
     return importlib.import_module(JOBS[verb])  # pyright: ignore[reportReturnType]
 
 
-def schema_for(verb: str, values: Mapping[str, Any]) -> Any:
+def schema_for(verb: str, values: dict[str, Any]) -> Any:
     """Return the schema that validates some settings of a verb.
 
     Args:
-        verb: a key of `JOBS`.
+        verb: a key of `JOBS`. A job whose settings depend on one of them, as those of a training depend on
+            its task, has a function `schema_for` of the settings.
         values: settings by field, not validated.
 
     Returns:
-        What the module's `schema_for(values)` returns, where the settings depend on one of them, as those of
-        a training depend on its task; else its `schema`.
+        The schema: what the job's `schema_for` returns where it has one, else its `schema`.
 
     Raises:
-        UsageError: the module refuses a setting.
+        UsageError: the job refuses a setting.
     """
     module = load(verb)
     choose = getattr(module, "schema_for", None)

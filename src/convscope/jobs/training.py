@@ -1,9 +1,9 @@
-"""What all jobs that train share: run the recipe's task, report its progress, lay out its table."""
+"""What all jobs that train share: run the recipe's task, and lay out its table."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from convscope.jobs import results
 from convscope.jobs.job import Document, mapped
@@ -34,47 +34,27 @@ class Training(Generic[AnyRecipe]):
     place: Path
     epochs: "list[Epoch]"
 
-    def document(self, resume: Path | None) -> dict[str, Any]:
-        """Return the fields that every training's document has.
 
-        Args:
-            resume: the run that was continued, as the recipe that was given names it.
-
-        Returns:
-            `recipe` (the settings that were followed, the task among them), `network`, `epochs`
-            (`Epoch.to_json()` of each one run now), `table` (`heads` and `rows`, as the task lays them out)
-            and `out` (the run's folder).
-        """
-        table = self.setup.task.table(self.epochs)
-        return {
-            "recipe": self.recipe.model_copy(update={"resume": resume}).model_dump(mode="json"),
-            "network": self.setup.net.name,
-            "epochs": [epoch.to_json() for epoch in self.epochs],
-            "table": {"heads": list(table.heads), "rows": [list(row) for row in table.rows]},
-            "out": str(self.place),
-        }
-
-
-def train(
+def run(
     recipe: AnyRecipe, workspace: Workspace
 ) -> Generator[Progress[Document | None], None, Training[AnyRecipe]]:
     """Train as a recipe says; with `resume`, continue that run by its own recipe.
 
-    The run's folder is the workspace's `out`, the run of `resume`, or a new one under `runs/`.
+    The run's folder is `--out`, the run of `--resume`, or a new one under `runs/`.
 
     Args:
         recipe: network, data, task and settings.
-        workspace: where the result goes, and what is logged.
+        workspace: where the run goes, and what is logged.
 
     Yields:
-        The progress, without documents.
+        The progress, without a document.
 
     Returns:
         The finished training.
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept.
-        UsageError: settings contradict each other or the run to resume, or the place is taken.
+        UsageError: settings contradict each other or the run to resume, or `--out` is taken.
         DataError: the data or the run to resume is damaged.
         Interrupted: stopped; the run is saved, and the hint has the command that resumes.
     """
@@ -108,6 +88,21 @@ def _followed(recipe: AnyRecipe) -> AnyRecipe:
     return resumed(recipe).recipe  # pyright: ignore[reportReturnType]  # of the same verb
 
 
+def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) -> Document:
+    """Lay out the table of a training for people.
+
+    Args:
+        task: lays it out.
+        epochs: the epochs to show.
+        lines: sentences below it.
+
+    Returns:
+        JSON fields `heads`, `rows` (texts) and `lines`.
+    """
+    found = task.table(epochs)
+    return {"heads": list(found.heads), "rows": [list(row) for row in found.rows], "lines": list(lines)}
+
+
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:
     """Return the progress in some words: the epoch, and its metrics."""
     from convscope.learn import Epoch, metrics_text
@@ -115,7 +110,5 @@ def _note(task: "Task", event: "Epoch | TrainProgress") -> str:
     if not isinstance(event, Epoch):
         return f"epoch {event.epoch}/{event.epochs}  {metrics_text(task.metric_specs, event.metrics)}"
     measured = [("", event.metrics), ("test  ", event.test_metrics)]
-    texts: Sequence[str] = [
-        f"{word}{metrics_text(task.metric_specs, found)}" for word, found in measured if found
-    ]
+    texts = [f"{word}{metrics_text(task.metric_specs, found)}" for word, found in measured if found]
     return "  ".join([f"epoch {event.index}/{event.epochs}", *texts[-1:], *filter(None, [event.worst])])

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from tests.show.browser import measured
 
-from convscope.show.report.tour import CHAPTERS
+from convscope.show.report.events import CHAPTERS
 from convscope.show.report.i18n import texts
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}

@@ -21,7 +21,7 @@ from convscope import jobs
 from convscope.cli import tables
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
-from convscope.jobs.registry import JOBS, load
+from convscope.jobs.registry import JOBS, load, schema_for
 from convscope.system import signals
 
 
@@ -103,13 +103,11 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     """
     config, out, _debug = (given.pop(name) for name in ("config", "out", "debug"))
     shell = Shell(json=given.pop("json"), quiet=given.pop("quiet"))
-    schema = load(verb).schema
-    values = _from_file(verb, schema, config) if config else {}
+    values = _from_file(verb, load(verb).schema, config) if config else {}
     values.update({name: value for name, value in given.items() if value not in (None, [], ())})
+    recipe = schema_for(verb, values).parse(values)
     with shell.at_work():
-        document = shell.follow(
-            jobs.run(jobs.schema_for(verb, values).parse(values), out or None, log=shell.log)
-        )
+        document = shell.follow(jobs.run(recipe, out or None, log=shell.log))
     if document is None:  # another process answers
         return 0
     shell.answer(document, partial(tables.table, verb))

@@ -57,9 +57,11 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress; at the end the document, with the fields of `Training.document`, `unread` (number of
-        files that could not be used), `train` (number of training samples), `test` (`EvalResult.to_json()` of
-        the task: for a classifier `Evaluation.to_json()`) and `summary` (sentences on the test).
+        The progress, and at the end the document; JSON fields `recipe` (the settings that were followed, the
+        task among them), `network`, `unread` (number of files that could not be used), `train` (number of
+        training samples), `epochs` (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of
+        the task: for a classifier `Evaluation.to_json()`), `table` (see `training.table`) and `out` (the
+        folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -71,17 +73,20 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     """
     from convscope.nets import ExecutionConfig
 
-    done = yield from training.train(recipe, workspace)
+    done = yield from training.run(recipe, workspace)
     setup = done.setup
     tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
     document = {
-        **done.document(recipe.resume),
+        "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
+        "network": setup.net.name,
         "unread": unread,
         "train": len(setup.train),
+        "epochs": [epoch.to_json() for epoch in done.epochs],
         "test": tested.to_json(),
-        "summary": list(tested.summary),
+        "table": training.table(setup.task, done.epochs, tested.summary),
+        "out": str(done.place),
     }
     yield finished(document)

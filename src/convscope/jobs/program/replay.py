@@ -61,7 +61,6 @@ def run(recipe: ReplayRecipe, workspace: Workspace) -> Steps:
     differ = _differences(before, provenance.versions())
     if differ:
         workspace.log("Made with other versions, so the last bits may differ: " + "; ".join(differ))
-    module = registry.load(verb)
     try:
         inner = registry.schema_for(verb, values).parse(values)
     except UsageError as error:  # what is wrong is in the file, not in the request
@@ -76,7 +75,7 @@ def run(recipe: ReplayRecipe, workspace: Workspace) -> Steps:
         last = step
         return Progress(step.fraction, step.message, lambda: _with(step.result(), replayed))
 
-    yield from mapped(module.run(inner, workspace), convert)
+    yield from mapped(registry.load(verb).run(inner, workspace), convert)
     made = None if last is None else last.result()
     if made is not None:
         same = _compare(source, made.get("out"))

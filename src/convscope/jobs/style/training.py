@@ -1,4 +1,4 @@
-"""What `style train` and `style add` share: run a training, and save a sheet of results."""
+"""What `style train` and `style add` share: run a training, show progress, and save a sheet of results."""
 
 import contextlib
 import os
@@ -31,26 +31,32 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress; at the end the document, with the fields of `Training.document`, `styles` (names),
-        `sheet` (file name), `photographs` and `held_out` (numbers of training and test photographs).
+        The progress, and at the end the document; JSON fields `recipe` (the settings that were followed),
+        `network`, `styles` (names), `sheet` (file name), `photographs` and `held_out` (numbers of training
+        and test photographs), `epochs` (`Epoch.to_json()` of each one run now), `table` (see
+        `jobs.training.table`) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
         UsageError: no photographs are given, settings contradict each other or the run to resume, or `--out`
             is taken (exit code 2).
         DataError: photographs, paintings or the run to resume cannot be read (exit code 3).
-        Interrupted: stopped; the run is saved, and the hint has the command that resumes (exit code 130).
+        Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
+            code 130).
     """
-    done = yield from training.train(recipe, workspace)
-    setup = done.setup
-    sheet = _sheet(setup, done.recipe, done.place)
+    done = yield from training.run(recipe, workspace)
+    setup, sheet = done.setup, _sheet(done.setup, done.recipe, done.place)
     workspace.artifacts.append(Artifact(sheet, "image", "held-out photographs in each style"))
     document = {
-        **done.document(recipe.resume),
+        "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
+        "network": setup.net.name,
         "styles": list(setup.task.styles(setup.net)),
         "sheet": sheet,
         "photographs": len(setup.train),
         "held_out": len(setup.test),
+        "epochs": [epoch.to_json() for epoch in done.epochs],
+        "table": training.table(setup.task, done.epochs),
+        "out": str(done.place),
     }
     yield finished(document)
 

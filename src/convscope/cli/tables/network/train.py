@@ -1,10 +1,10 @@
-"""The table of the verbs that train: `train`, `style train`, `style add`."""
+"""The table of every verb that trains."""
 
 from typing import Any
 
 
 def table(document: dict[str, Any]) -> Any:
-    """Return the metrics of each epoch as the task lays them out, and what the test says.
+    """Return the metrics of each epoch, as the task lays them out, and what the test says.
 
     Args:
         document: the result.
@@ -15,9 +15,10 @@ def table(document: dict[str, Any]) -> Any:
     from rich.console import Group
     from rich.table import Table
 
+    found = document["table"]
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in document["table"]["heads"]:
+    for head in found["heads"]:
         made.add_column(head, justify="right" if head else "left")
-    for row in document["table"]["rows"]:
+    for row in found["rows"]:
         made.add_row(*row)
-    return Group(made, *document.get("summary", ()))
+    return Group(made, *found["lines"])
