@@ -1,10 +1,11 @@
 # The words of this project. `make` alone lists them.
 PYTHON ?= python3
 VENV   ?= .venv
+WORKERS ?= auto
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: help setup tour test test-all check bench format clean
+.PHONY: help setup tour test test-slow test-all check bench format clean
 .DEFAULT_GOAL := help
 
 help: ## list the words
@@ -23,12 +24,15 @@ setup: $(STAMP) ## create .venv and install convscope with its tests into it
 tour: $(STAMP) ## train on real digits, look inside, write one illustrated report
 	$(BIN)/convscope tour
 
-test: $(STAMP) ## the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## the tests that answer in some minutes, on all cores
+	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-all: $(STAMP) ## the tests, the slow ones and those against Keras and flax included
+test-slow: $(STAMP) ## the other tests that must pass before a change lands: every verb over every network, ...
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'slow and not exhaustive and not oracle'
+
+test-all: $(STAMP) ## all tests, every combination and those against Keras and flax included; takes hours
 	$(BIN)/python -m pip install --quiet --group oracle
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -n $(WORKERS) -m ''
 
 check: $(STAMP) ## formatting, lint, types, the direction of every import
 	$(BIN)/ruff format --check .

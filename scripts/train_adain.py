@@ -18,7 +18,7 @@ from train_styles import PAINTINGS, TESTED, gathered, teach
 
 from convscope import nets
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.style import setup
+from convscope.learn.style.setup import setup_style_training
 from convscope.learn.style.style_tasks import StyleLossWeights
 from convscope.learn.trainer.runs import Run
 from convscope.nets.network import Net
@@ -53,7 +53,7 @@ def main(data: Path, run: Path) -> None:
     styles = {name: str(data / "paintings" / file) for name, file in STYLES.items()}
     with tempfile.TemporaryDirectory() as folder:
         photographs = gathered(data, Path(folder))
-        lesson = setup.setup_style_training(
+        setup = setup_style_training(
             "adain",
             photographs,
             styles,
@@ -61,15 +61,15 @@ def main(data: Path, run: Path) -> None:
             scales=SCALES,
             seed=PLAN["seed"],
         )
-        lesson = replace(lesson, train=UnlabelledImages(photographs))
+        setup = replace(setup, train=UnlabelledImages(photographs))
     for name, differs, until, scales in STAGES:
         taught = run / f"taught-{name}"
         if not taught.is_dir():
-            lesson.task.scales = scales
-            teach(lesson, TrainRecipe(**{**PLAN, **differs}), run / name, until)
-            nets.save(lesson.net, taught)
-        lesson = replace(lesson, net=nets.open_folder(taught))
-    finish(lesson.net, Run.open(run / STAGES[-1][0], TrainRecipe), len(lesson.train))
+            setup.task.scales = scales
+            teach(setup, TrainRecipe(**{**PLAN, **differs}), run / name, until)
+            nets.save(setup.net, taught)
+        setup = replace(setup, net=nets.open_folder(taught))
+    finish(setup.net, Run.open(run / STAGES[-1][0], TrainRecipe), len(setup.train))
 
 
 def finish(net: Net, run: Run, photographs: int) -> None:

@@ -19,8 +19,8 @@ import torch
 from convscope import learn, nets
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.setup import TrainingSetup
-from convscope.learn.style import setup
 from convscope.learn.style.perceptual import PerceptualConfig, perceptual_loss
+from convscope.learn.style.setup import setup_style_training
 from convscope.learn.style.style_tasks import StyleLossWeights
 from convscope.learn.trainer.runs import Run
 from convscope.nets.network import Net
@@ -82,7 +82,7 @@ covered; the fourth looks at larger squares, and more at the paintings; the fift
 def main(data: Path, run: Path) -> None:
     styles = {name: str(data / "paintings" / file) for name, file in PAINTINGS.items()}
     with tempfile.TemporaryDirectory() as folder:
-        lesson = setup.setup_style_training(
+        setup = setup_style_training(
             "stylebank",
             gathered(data, Path(folder)),
             styles,
@@ -91,18 +91,18 @@ def main(data: Path, run: Path) -> None:
             judging=JUDGING,
             seed=PLAN["seed"],
         )
-        lesson = replace(lesson, train=UnlabelledImages(folder))
+        setup = replace(setup, train=UnlabelledImages(folder))
     last = None
     for name, differs, until, scales, judging in STAGES:
         taught = run / f"taught-{name}"
         if not taught.is_dir():
-            set_grain(lesson.net, learns=last is not None)
-            lesson.task.scales, lesson.task.judge = scales, perceptual_loss(judging, styles)
-            teach(lesson, TrainRecipe(**{**PLAN, **differs}), run / name, until)
-            nets.save(lesson.net, taught)
+            set_grain(setup.net, learns=last is not None)
+            setup.task.scales, setup.task.judge = scales, perceptual_loss(judging, styles)
+            teach(setup, TrainRecipe(**{**PLAN, **differs}), run / name, until)
+            nets.save(setup.net, taught)
         last = taught
-        lesson = replace(lesson, net=nets.open_folder(taught))
-    finish(lesson.net, Run.open(run / STAGES[-1][0], TrainRecipe), len(lesson.train))
+        setup = replace(setup, net=nets.open_folder(taught))
+    finish(setup.net, Run.open(run / STAGES[-1][0], TrainRecipe), len(setup.train))
 
 
 def set_grain(net: Net, *, learns: bool) -> None:
@@ -111,11 +111,11 @@ def set_grain(net: Net, *, learns: bool) -> None:
         weight.requires_grad_(learns or ".grain." not in name)
 
 
-def teach(lesson: TrainingSetup, plan: TrainRecipe, run: Path, until: int) -> None:
+def teach(setup: TrainingSetup, plan: TrainRecipe, run: Path, until: int) -> None:
     """Train, or go on training, to the end of an epoch."""
     if (run / "state").is_dir():
         plan = TrainRecipe(resume=run)
-    for event in learn.iter_train_run(lesson.net, lesson.train, lesson.test, plan, out=run, task=lesson.task):
+    for event in learn.iter_train_run(setup.net, setup.train, setup.test, plan, out=run, task=setup.task):
         if isinstance(event, learn.Epoch):
             print(event.index, f"{event.seconds:.0f} s", rounded(event.test_metrics), event.worst, flush=True)
             if event.index == until:

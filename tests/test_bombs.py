@@ -256,7 +256,7 @@ def test_a_bomb_is_refused_in_little_time_and_memory(name: str, tmp_path: Path) 
     assert tried(name, tmp_path)[0] == "held"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", sorted(set(CASES) - set(QUICK)))
 def test_every_bomb_is_refused_in_little_time_and_memory(name: str, tmp_path: Path) -> None:
     assert tried(name, tmp_path)[0] == "held"

@@ -104,8 +104,8 @@ class Brightness(Method):
     title: ClassVar[str] = "Brightness"
     source: ClassVar[str] = "none: the simplest method that can be wrong"
 
-    def attributions(self, question):
-        yield PartialAttribution(tuple(x.detach().float() for x in question.inputs))
+    def attributions(self, task):
+        yield PartialAttribution(tuple(x.detach().float() for x in task.inputs))
 
 
 def test_a_method_in_one_class_and_one_line(digit_file, tmp_path, capsys) -> None:

@@ -299,7 +299,7 @@ def test_what_is_no_file_is_refused(reader: str, what: str, tmp_path: Path) -> N
 REST = sorted({(reader, what) for reader in READERS for what in EVERYTHING} - QUICK - MEANT)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("reader", "what"), REST)
 def test_whatever_is_no_file_is_refused(reader: str, what: str, tmp_path: Path) -> None:
     assert outcome(reader, what, tmp_path) == "held"

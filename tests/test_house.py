@@ -212,7 +212,7 @@ def test_every_picture_and_page_that_the_documents_name_exists() -> None:
     assert count > 30
 
 
-@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 def test_every_command_of_the_readme_runs(
     slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -42,13 +42,13 @@ def test_some_verbs_on_networks_that_change_themselves(verb, way, end, at) -> No
     ended(verb, way, end, at)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("verb", "way", "end", "at"), ALL)
 def test_every_verb_on_every_network_ended_anywhere(verb, way, end, at) -> None:
     ended(verb, way, end, at)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("way", WAYS)
 def test_every_verb_works_on_every_network(verb: str, way: str) -> None:

@@ -82,7 +82,7 @@ def build(name: str, library: str) -> Net:
     return wrap(module, TensorSpec((3, size, size)), name=name)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "library"), [*((n, "torchvision") for n in TORCHVISION), *((n, "timm") for n in TIMM)]
 )

@@ -35,7 +35,7 @@ SLOW: dict[str, list[str]] = {
     "dream": ["photo.png", "--steps", "1"],
     "train": ["mlp", "digits", "--epochs", "1", "--precision", "fp32"],
 }
-VERBS = [*WRITING, *(pytest.param(verb, marks=pytest.mark.slow) for verb in SLOW)]
+VERBS = [*WRITING, *(pytest.param(verb, marks=pytest.mark.exhaustive) for verb in SLOW)]
 
 
 @pytest.fixture

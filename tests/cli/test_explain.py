@@ -136,7 +136,7 @@ def test_a_method_that_does_not_suit_is_left_out_of_a_comparison(convscope, digi
 def test_stopped_it_keeps_what_it_has(convscope, digit, tmp_path, monkeypatch):
     from convscope.see.attribution.methods.lrp import Lrp
 
-    def stop(self, question):
+    def stop(self, task):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Lrp, "attributions", stop)

@@ -48,13 +48,13 @@ def test_classify_imports_neither_library_nor_compiler(tmp_path):
     assert imported(tmp_path, ("classify", "photo.png")) == set()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("verb", VERBS)
 def test_verbs_import_neither_library(tmp_path, verb):
     assert not imported(tmp_path, VERBS[verb]) & {"timm", "torchvision"}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("verb", ["look", "explain", "dream"])
 def test_verbs_do_not_import_the_compiler(tmp_path, verb):
     assert imported(tmp_path, VERBS[verb]) == set()

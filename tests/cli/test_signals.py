@@ -93,7 +93,7 @@ def test_a_stop_at_the_beginning_is_one_message(place: Path, verb, seconds, numb
     assert verify_stopped(place, [verb, *(LONG.get(verb) or SOUND[verb])], seconds, number, form) == 130
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("verb", JOBS)
 def test_every_verb_stopped_at_many_moments(place: Path, verb: str) -> None:
     draw, codes = random.Random(verb), []
@@ -209,7 +209,7 @@ def test_a_flag_in_place_of_a_value_is_answered_in_json(convscope) -> None:
     assert sum(verify_pairs(convscope, verb, 1) for verb in JOBS) == 2 * len(JOBS)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_flag_in_place_of_every_value_is_answered_in_json(convscope) -> None:
     tried = sum(verify_pairs(convscope, verb, 1000) for verb in JOBS)
     print(f"{tried} tried, {tried} held")

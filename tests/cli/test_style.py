@@ -77,8 +77,8 @@ def test_ctrl_c_keeps_the_picture(convscope, photo, painting, monkeypatch):
 
     whole = transfer.iter_style_transfer
 
-    def stopped(easel):
-        yield from itertools.islice(whole(easel), 2)
+    def stopped(problem):
+        yield from itertools.islice(whole(problem), 2)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("convscope.see.style.iter_style_transfer", stopped)
@@ -93,8 +93,8 @@ def test_a_preview_lies_beside_the_result_while_it_is_painted(convscope, photo, 
 
     whole, seen = transfer.iter_style_transfer, []
 
-    def watched(easel):
-        for stroke in whole(easel):
+    def watched(problem):
+        for stroke in whole(problem):
             yield stroke
             seen.append(Path("made-preview.png").is_file())
 

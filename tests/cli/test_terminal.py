@@ -80,7 +80,7 @@ def test_a_refusal_shows_hostile_words_as_text(convscope, here: Path, verb: str)
     assert verify_refusals(convscope, verb, [ALL]) >= 10
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("verb", JOBS)
 def test_every_hostile_word_in_every_place_of_every_verb(convscope, here: Path, verb: str) -> None:
     tried = verify_refusals(convscope, verb, HOSTILE.values())

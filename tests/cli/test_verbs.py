@@ -56,7 +56,7 @@ def test_nets_finds_names_and_counts_the_table(convscope) -> None:
     assert "timm/resnet18" in names
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nets_counts_keras_table(convscope) -> None:
     found = convscope("nets", "--json").json
     rows = {row["name"]: row for row in found["keras"]}
@@ -301,7 +301,7 @@ def test_stdout_of_a_process_is_one_document(tmp_path: Path) -> None:
     assert failed.stderr == ""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_tour_runs_to_its_end(convscope, tmp_path: Path) -> None:
     done = convscope("tour", "--epochs", "1", "--steps", "4", "--out", "tour", "--json")
     assert done.code == 0, done.err

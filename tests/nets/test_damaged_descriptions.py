@@ -130,7 +130,7 @@ def verify(kind: str, root: Path) -> tuple[int, list[str]]:
     return tried, failed
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", MADE)
 def test_every_field_times_every_damage(kind: str, tmp_path: Path) -> None:
     tried, failed = verify(kind, tmp_path)

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[1] / "reference" / "keras_forward.py"
 PYTHON = os.environ.get("CONVSCOPE_KERAS_PYTHON", sys.executable)
 """Another interpreter that has Keras, if this one has not."""
 
-pytestmark = [pytest.mark.oracle, pytest.mark.slow]
+pytestmark = [pytest.mark.oracle, pytest.mark.exhaustive]
 
 
 def resnet50():

@@ -327,7 +327,7 @@ def test_the_svg_is_folded_to_a_depth(resnet):
     assert words[1].count("conv2 ") >= 16 and "2048×7×7" in words[0]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_thousand_layers_take_seconds():
     """1,200 layers in 300 blocks with a skip connection each; and the same without modules."""
 

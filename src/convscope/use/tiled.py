@@ -302,13 +302,13 @@ class AdaINStyle:
         return self.module.encode(padded)
 
 
-def stylize_tiled(net: Net, whole: Whole, brush: TilePainter, most_bytes: int) -> Whole:
+def stylize_tiled(net: Net, whole: Whole, painter: TilePainter, most_bytes: int) -> Whole:
     """Stylize an image, in as many tiles as the limit of memory requires.
 
     Args:
         net: style network; its module states its halo and its memory per pixel.
         whole: the image `[3 h w]`, uint8.
-        brush: stylizes one tile.
+        painter: stylizes one tile.
         most_bytes: limit of the memory for activations.
 
     Returns:
@@ -323,11 +323,11 @@ def stylize_tiled(net: Net, whole: Whole, brush: TilePainter, most_bytes: int) -
     painted = torch.empty_like(whole)
     tiles = list(parts(height, width, side, margin))
     if len(tiles) > 1:
-        brush = brush.surveyed(net, whole, tiles)
-    with _fixed_statistics(net, whole, brush, pixels) if len(tiles) > 1 else nullcontext():
+        painter = painter.surveyed(net, whole, tiles)
+    with _fixed_statistics(net, whole, painter, pixels) if len(tiles) > 1 else nullcontext():
         for part in tiles:
             images = _to_unit_range(part.cut(whole), net)
-            result = brush.paint(net, images, (height, width), part).float()
+            result = painter.paint(net, images, (height, width), part).float()
             part.place(result[0].clamp_(0, 1).mul_(255).round_().to(torch.uint8).cpu(), painted)
     return painted
 
@@ -339,7 +339,7 @@ def _to_unit_range(whole: Tensor, net: Net) -> Float[Tensor, "1 3 h w"]:
 
 
 @contextmanager
-def _fixed_statistics(net: Net, whole: Whole, brush: TilePainter, pixels: float) -> Iterator[None]:
+def _fixed_statistics(net: Net, whole: Whole, painter: TilePainter, pixels: float) -> Iterator[None]:
     """Fix the statistics of instance normalisation while the context lasts.
 
     They are those of the whole image, reduced to fit into `pixels`. Does nothing for networks without it.
@@ -353,7 +353,7 @@ def _fixed_statistics(net: Net, whole: Whole, brush: TilePainter, pixels: float)
     small = functional.interpolate(_to_unit_range(whole, net), size, mode="area")
     handles = [norm.register_forward_pre_hook(_hold) for norm in norms]
     try:
-        brush.paint(net, small, tuple(size), Part(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
+        painter.paint(net, small, tuple(size), Part(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
         yield
     finally:
         for handle in handles:

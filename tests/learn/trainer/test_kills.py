@@ -41,7 +41,7 @@ def test_killed_at_some_file_events(tmp_path):
     assert sum(not entry["begun"] for entry in found) <= 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("mode", ["plain", "often"])
 def test_killed_at_every_file_event(tmp_path, mode):
     """`often`: a state is stored after every batch too."""
@@ -65,7 +65,12 @@ from pathlib import Path
 
 
 @pytest.mark.parametrize(
-    "room", [2000, pytest.param(100, marks=pytest.mark.slow), pytest.param(20_000, marks=pytest.mark.slow)]
+    "room",
+    [
+        2000,
+        pytest.param(100, marks=pytest.mark.exhaustive),
+        pytest.param(20_000, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_no_room_from_the_start(tmp_path, room):
     """The system refuses larger files, in Python's writing as in that of safetensors, which is compiled."""

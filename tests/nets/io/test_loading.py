@@ -194,7 +194,7 @@ class TestTorchvision:
             assert net.input_spec.mean == (0.5, 0.5, 0.5)
             assert not [n for n, _ in net.module.named_parameters() if "aux" in n.lower()]
 
-    @pytest.mark.slow
+    @pytest.mark.exhaustive
     @pytest.mark.parametrize("name", [n for n in torchvision_models.names() if "regnet" not in n])
     def test_every_model_has_its_published_number_of_parameters(self, name):
         """But for auxiliary heads, and for detectors' norms, which are frozen once trained."""

@@ -184,7 +184,7 @@ def test_as_torch_counts() -> None:
     assert described(module).macs == counter.get_total_flops() // 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_published_multiply_accumulates_of_a_vision_transformer() -> None:
     import torchvision
 

@@ -120,7 +120,7 @@ def test_counts_are_torch_s(ref):
         assert all(node.layer.kind != "foreign" for node in graph.nodes)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("ref", FAMILIES)
 @pytest.mark.filterwarnings("ignore")
 def test_counts_are_torch_s_for_many_families(ref):
@@ -264,7 +264,7 @@ def reads(module, place, position, x):
         ("timm/convnext_atto", "stages.1.blocks.0.conv_dw"),
         ("torchvision/squeezenet1_1", "features.4.expand3x3"),
         *(
-            pytest.param(*case, marks=pytest.mark.slow)
+            pytest.param(*case, marks=pytest.mark.exhaustive)
             for case in (
                 ("torchvision/mobilenet_v2", "features.4.conv.1.0"),
                 ("torchvision/densenet121", "features.denseblock1.denselayer3.conv2"),

@@ -93,7 +93,7 @@ def test_umap_is_asked_for_by_name_where_it_is_missing(
         see.atlas(digit_net, "relu2", noise)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(importlib.util.find_spec("umap") is None, reason="umap-learn is not installed")
 def test_umap_keeps_neighbours_together_and_repeats() -> None:
     generator = torch.Generator().manual_seed(0)
@@ -125,8 +125,8 @@ def test_attributions_are_the_gradients_of_each_class(digit_net: Net) -> None:
 
 def test_a_direction_is_drawn_alike_alone_and_in_a_batch(small: Net) -> None:
     vectors = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
-    pencil = RenderConfig(steps=3, batch=3)
-    together = list(iter_render_directions(small, LayerAddress("conv2"), vectors, pencil))[-1]
+    render_config = RenderConfig(steps=3, batch=3)
+    together = list(iter_render_directions(small, LayerAddress("conv2"), vectors, render_config))[-1]
     assert together.fraction == 1 and together.result().images.shape == (3, 3, 20, 24)
     apart = list(
         iter_render_directions(small, LayerAddress("conv2"), vectors, RenderConfig(steps=3, batch=1))

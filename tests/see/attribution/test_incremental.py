@@ -46,46 +46,46 @@ def everything():
     return wrap(Everything().eval(), TensorSpec((3, 41, 49), mean=(0.5,), std=(0.25,)))
 
 
-def plainly(question, jobs, cover):
+def plainly(task, jobs, cover):
     """The target's value of each covered image, one after the other, by the module itself."""
     found = []
     for row, i, box in jobs:
-        inputs = [x[row : row + 1].clone() for x in question.inputs]
+        inputs = [x[row : row + 1].clone() for x in task.inputs]
         inputs[i][(0, slice(None), *box)] = cover[i][(row, slice(None), *box)]
         with torch.no_grad():
-            found.append(question.net(*inputs)[0, question.classes[row]])
+            found.append(task.net(*inputs)[0, task.classes[row]])
     return torch.stack(found)
 
 
 def asked(net, window, stride):
-    question = make_task(net, pictures(net), [2, 1])
-    boxes = Occlusion(window=window, stride=stride).boxes(question.inputs[0])
-    return question, [(row, 0, box) for row in range(2) for box in boxes]
+    task = make_task(net, pictures(net), [2, 1])
+    boxes = Occlusion(window=window, stride=stride).boxes(task.inputs[0])
+    return task, [(row, 0, box) for row in range(2) for box in boxes]
 
 
 @pytest.mark.parametrize(("window", "stride"), [(6, 5), (3, 9), (1, 12), (20, 11)])
 @pytest.mark.parametrize("kind", ["mean", "blur"])
 def test_boxes_give_what_the_whole_network_gives(window, stride, kind):
     net = everything()
-    question, jobs = asked(net, window, stride)
+    task, jobs = asked(net, window, stride)
     with frozen(net.module):
-        cover = question.baseline(kind)
-        wanted = plainly(question, jobs, cover)
+        cover = task.baseline(kind)
+        wanted = plainly(task, jobs, cover)
         for row in range(2):
-            change = OccludedInput(question, row, 0, cover[0][row : row + 1])
+            change = OccludedInput(task, row, 0, cover[0][row : row + 1])
             boxes = [box for r, _, box in jobs if r == row]
             assert change.agrees(boxes, nullcontext)  # no layer stumbled: nothing was computed in full
             found = change.scores(boxes, nullcontext, local=True)
             expected = wanted[[n for n, job in enumerate(jobs) if job[0] == row]]
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-        both = torch.cat([scores for _, scores in occlusion_scores(question, jobs, cover, positions=1)])
+        both = torch.cat([scores for _, scores in occlusion_scores(task, jobs, cover, positions=1)])
         torch.testing.assert_close(both, wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_layers_compute_only_what_a_box_can_change():
     net, areas = everything(), []
-    question, jobs = asked(net, 4, 8)
-    change = OccludedInput(question, 0, 0, question.baseline("mean")[0][:1])
+    task, jobs = asked(net, 4, 8)
+    change = OccludedInput(task, 0, 0, task.baseline("mean")[0][:1])
     boxes = [box for row, _, box in jobs if row == 0]
     with frozen(net.module):
         change.scores(boxes, nullcontext, local=True)  # what is known is now known
@@ -108,13 +108,13 @@ def test_one_axis():
     torch.manual_seed(5)
     body = nn.Sequential(nn.Conv1d(5, 4, 3, padding=1), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(4, 4, 3))
     net = wrap(nn.Sequential(body, nn.Flatten(), nn.Linear(172, 3)), TensorSpec((5, 90)))
-    question, jobs = asked(net, 3, 4)
+    task, jobs = asked(net, 3, 4)
     with frozen(net.module):
-        cover = question.baseline("mean")
-        change = OccludedInput(question, 0, 0, cover[0][:1])
+        cover = task.baseline("mean")
+        change = OccludedInput(task, 0, 0, cover[0][:1])
         assert change.agrees([box for row, _, box in jobs if row == 0], nullcontext)
-        found = torch.cat([s for _, s in occlusion_scores(question, jobs, cover, positions=1)])
-        torch.testing.assert_close(found, plainly(question, jobs, cover), atol=1e-5, rtol=1e-5)
+        found = torch.cat([s for _, s in occlusion_scores(task, jobs, cover, positions=1)])
+        torch.testing.assert_close(found, plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
 
 
 class Aliased(nn.Module):
@@ -145,34 +145,32 @@ class Written(Aliased):
 def test_what_cannot_be_followed_is_computed_in_full(kind):
     torch.manual_seed(6)
     net = wrap(kind().eval(), TensorSpec((3, 14, 16)))
-    question, jobs = asked(net, 4, 3)
+    task, jobs = asked(net, 4, 3)
     with frozen(net.module):
-        cover = question.baseline("mean")
-        found = torch.cat([s for _, s in occlusion_scores(question, jobs, cover, positions=1)])
-        torch.testing.assert_close(found, plainly(question, jobs, cover), atol=1e-5, rtol=1e-5)
+        cover = task.baseline("mean")
+        found = torch.cat([s for _, s in occlusion_scores(task, jobs, cover, positions=1)])
+        torch.testing.assert_close(found, plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
 
 
 def test_folded_normalisation_stays_exact():
     net = residual()
-    question, jobs = asked(net, 3, 2)
+    task, jobs = asked(net, 3, 2)
     with frozen(net.module):
-        cover = question.baseline("low")
-        found = torch.cat([s for _, s in occlusion_scores(question, jobs, cover, positions=1)])
-        torch.testing.assert_close(found, plainly(question, jobs, cover), atol=1e-5, rtol=1e-5)
+        cover = task.baseline("low")
+        found = torch.cat([s for _, s in occlusion_scores(task, jobs, cover, positions=1)])
+        torch.testing.assert_close(found, plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
 
 
 def test_few_boxes_are_computed_in_full(monkeypatch):
     net, tried = everything(), []
-    question, jobs = asked(net, 6, 8)
+    task, jobs = asked(net, 6, 8)
     boxes = len(jobs) // 2
     monkeypatch.setattr(OccludedInput, "agrees", lambda *_: bool(tried.append(1)))
     with frozen(net.module):
-        cover = question.baseline("mean")
+        cover = task.baseline("mean")
         for few, times in ((boxes + 1, 0), (boxes, 2)):
-            scores = [s for _, s in occlusion_scores(question, jobs, cover, positions=1, few=few)]
-            torch.testing.assert_close(
-                torch.cat(scores), plainly(question, jobs, cover), atol=1e-5, rtol=1e-5
-            )
+            scores = [s for _, s in occlusion_scores(task, jobs, cover, positions=1, few=few)]
+            torch.testing.assert_close(torch.cat(scores), plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
             assert len(tried) == times
 
 

@@ -118,9 +118,9 @@ def test_what_is_written_over_is_computed_plainly(steps):
 
 def test_what_was_found_so_far_is_told_and_grows(monkeypatch):
     net = residual()
-    question = make_task(net, pictures(net), [1, 2])
-    monkeypatch.setattr(type(question), "batch", 5)
-    parts = list(iter_explain(question, get_method("integrated", steps=20), checks=()))
+    task = make_task(net, pictures(net), [1, 2])
+    monkeypatch.setattr(type(task), "batch", 5)
+    parts = list(iter_explain(task, get_method("integrated", steps=20), checks=()))
     assert len(parts) == 8
     assert all(a.fraction < b.fraction for a, b in pairwise(parts))
     assert parts[-1].fraction == 1

@@ -53,10 +53,10 @@ def test_rank_correlation_is_scipys():
 
 def test_deletion_and_insertion_by_hand():
     net, image = wrap(Patch(), TensorSpec((1, 16, 16))), checkers()
-    question = make_task(net, image, 0)
+    task = make_task(net, image, 0)
     right, wrong = torch.zeros(1, 16, 16), torch.zeros(1, 16, 16)
     right[:, :4, :4], wrong[:, 8:, 8:] = 1, 1
-    good, bad = curves(question, [right])[0], curves(question, [wrong])[0]
+    good, bad = curves(task, [right])[0], curves(task, [wrong])[0]
     whole = float(net(image).softmax(1)[0, 0])
     blurred = float(net(heatmaps.blurred(image)).softmax(1)[0, 0])
     assert good.deletion[0] == pytest.approx(whole)
@@ -72,8 +72,8 @@ def test_deletion_and_insertion_by_hand():
 
 def test_curves_of_a_unit_run_from_one_to_zero():
     net, images = residual(), pictures(residual())
-    question = make_task(net, images, "two:3")
-    for curve in curves(question, [torch.rand(2, 10, 9)]):
+    task = make_task(net, images, "two:3")
+    for curve in curves(task, [torch.rand(2, 10, 9)]):
         assert curve.deletion[0] == pytest.approx(1)
         assert curve.deletion[-1] == pytest.approx(0, abs=1e-6)
 

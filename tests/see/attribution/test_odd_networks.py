@@ -52,7 +52,7 @@ def _quiet():
 
 def cases():
     for kind in ODD:
-        marks = () if kind in QUICK else (pytest.mark.slow,)
+        marks = () if kind in QUICK else (pytest.mark.exhaustive,)
         for name in METHODS:
             yield pytest.param(kind, name, marks=marks, id=f"{name}-{kind}")
 

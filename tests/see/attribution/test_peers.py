@@ -26,7 +26,7 @@ def scaled(maps: torch.Tensor) -> torch.Tensor:
     return (maps - low.view(-1, 1, 1)) / (high - low).clamp_min(1e-12).view(-1, 1, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("name", "theirs"), [("gradcam", "GradCAM"), ("gradcam++", "GradCAMPlusPlus"), ("layercam", "LayerCAM")]
@@ -43,7 +43,7 @@ def test_maps_are_grad_cams(net, name, theirs, place):
     assert torch.allclose(scaled(found), torch.from_numpy(wanted), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("name", "theirs"), [("gradcam", "GradCAM"), ("layercam", "LayerCAM")])
 def test_maps_are_torchcams(net, name, theirs, place):
@@ -55,6 +55,6 @@ def test_maps_are_torchcams(net, name, theirs, place):
         with getattr(methods, theirs)(net.module, target_layer=net.module.get_submodule(place)) as cam:
             wanted = cam(5, net.module(ready.clone().requires_grad_()))[0]
     chosen = get_method(name, layer=place)
-    question = make_task(net, image, 5)
-    found = chosen.weigh_maps(*layer_gradient(question, chosen.place(question), [0]))[:, 0]
+    task = make_task(net, image, 5)
+    found = chosen.weigh_maps(*layer_gradient(task, chosen.place(task), [0]))[:, 0]
     assert torch.allclose(scaled(found), wanted, atol=1e-4)

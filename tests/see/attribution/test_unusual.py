@@ -43,13 +43,13 @@ def test_what_is_computed_at_each_call_is_not_folded():
         nn.init.uniform_(norm.running_mean, -1, 1)
         nn.init.uniform_(norm.running_var, 0.5, 2)
     net = wrapped(nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten()), torch.float32)
-    question = make_task(net, pictures(net), [1, 2])
+    task = make_task(net, pictures(net), [1, 2])
     with frozen(net.module), torch.no_grad():
-        fold = plan_folding(question)
+        fold = plan_folding(task)
         assert set(fold.weights) == {id(parts[3].weight)}
-        plain = question.scores(question.inputs, [0, 1])
+        plain = task.scores(task.inputs, [0, 1])
         with fold():
-            near(question.scores(question.inputs, [0, 1]), plain, 1e-5)
+            near(task.scores(task.inputs, [0, 1]), plain, 1e-5)
 
 
 def test_a_normalisation_that_depends_on_the_input_is_not_folded():

@@ -142,7 +142,7 @@ def test_scores_rise_and_belong_to_their_images(small: Net) -> None:
 
 @pytest.mark.parametrize("transforms", [(), lucid_transforms()])
 @pytest.mark.parametrize(
-    "climb",
+    "config",
     [
         OptimizerConfig(),
         OptimizerConfig(normalize=True),
@@ -151,7 +151,7 @@ def test_scores_rise_and_belong_to_their_images(small: Net) -> None:
 )
 @pytest.mark.parametrize("make", [pixel_image, fft_image])
 def test_a_unit_has_the_same_picture_alone_and_in_a_batch(
-    small: Net, make, climb: OptimizerConfig, transforms
+    small: Net, make, config: OptimizerConfig, transforms
 ) -> None:
     goals = [channel("conv2:0"), 50 * neuron("conv2:3"), layer("conv1") - 0.1 * l1()]
     together = last(
@@ -160,13 +160,13 @@ def test_a_unit_has_the_same_picture_alone_and_in_a_batch(
             per_image(goals),
             make(small.input_spec, [5, 6, 7]),
             steps=12,
-            config=climb,
+            config=config,
             transforms=transforms,
         )
     )
     for i, goal in enumerate(goals):
         canvas = make(small.input_spec, [5 + i])
-        alone = last(optimize_input(small, goal, canvas, steps=12, config=climb, transforms=transforms))
+        alone = last(optimize_input(small, goal, canvas, steps=12, config=config, transforms=transforms))
         torch.testing.assert_close(alone.images[0], together.images[i], atol=2e-4, rtol=0)
 
 
@@ -309,9 +309,9 @@ def test_bad_requests(small: Net, digit_net: Net) -> None:
 
 
 def test_half_precision_weights_and_bfloat16(small: Net) -> None:
-    climb = OptimizerConfig(precision="bf16", memory_format="channels_last")
+    config = OptimizerConfig(precision="bf16", memory_format="channels_last")
     steps = list(
-        optimize_input(small, channel("conv2:4"), fft_image(small.input_spec, [0]), steps=10, config=climb)
+        optimize_input(small, channel("conv2:4"), fft_image(small.input_spec, [0]), steps=10, config=config)
     )
     assert steps[-1].scores.dtype == torch.float32 and steps[-1].scores[0] > steps[0].scores[0]
     small.module.to(torch.bfloat16)
@@ -324,10 +324,10 @@ def test_how_far_each_step_goes(schedule: str) -> None:
     """With a constant gradient and no momentum, steepest ascent moves by exactly the rate of each step."""
     linear = wrap(nn.Flatten(), TensorSpec((1, 2, 3), value_range=(-99.0, 99.0), mean=(0.0,), std=(1.0,)))
     canvas = pixel_image(linear.input_spec, [0], start="zeros")
-    climb = OptimizerConfig(lr=0.5, optimizer="normalized_sgd", momentum=0.0, schedule=schedule)
+    config = OptimizerConfig(lr=0.5, optimizer="normalized_sgd", momentum=0.0, schedule=schedule)
     goal = sum(channel(f"output:{unit}") for unit in range(6))
     values = [
-        float(step.images.mean()) for step in optimize_input(linear, goal, canvas, steps=4, config=climb)
+        float(step.images.mean()) for step in optimize_input(linear, goal, canvas, steps=4, config=config)
     ]
     moved = [after - before for before, after in pairwise(values)]
     root = 0.5**0.5

@@ -111,13 +111,13 @@ def test_values_are_unchanged() -> None:
 def test_who_still_does_not_move_goes_on_alone() -> None:
     """After the first steps, only images whose unit is still silent are redirected."""
     net = silent(nn.ReLU())
-    climb = OptimizerConfig(lr=0.01, relu_gradient_every=4)
+    config = OptimizerConfig(lr=0.01, relu_gradient_every=4)
     goals = [channel("last:0"), channel("last:2")]
     *_, both = optimize_input(
-        net, per_image(goals), pixel_image(net.input_spec, [0, 0]), steps=40, config=climb
+        net, per_image(goals), pixel_image(net.input_spec, [0, 0]), steps=40, config=config
     )
     assert both.has_gradient.tolist() == [True, True] and both.scores[0] > 0
-    *_, alone = optimize_input(net, goals[1], pixel_image(net.input_spec, [0]), steps=40, config=climb)
+    *_, alone = optimize_input(net, goals[1], pixel_image(net.input_spec, [0]), steps=40, config=config)
     torch.testing.assert_close(alone.images[0], both.images[1])
 
 

@@ -290,7 +290,7 @@ for step in optimize_input(net, goal, canvas, steps=1, tiles=tiles):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_memory_stays_within_the_budget() -> None:
     """3.2 megapixels: whole, they would take several times this budget."""
     made = subprocess.run(

@@ -80,15 +80,15 @@ def test_scalings_are_the_papers_and_neural_styles(net):
             5 * nn.functional.mse_loss(deep, wanted).item(),
         ),
     ):
-        easel = StyleProblem(net, content, [painting], recipe(scaling=scaling, content_weight=0.05))
-        goal = easel.scale_objective((40, 48)).goal
+        problem = StyleProblem(net, content, [painting], recipe(scaling=scaling, content_weight=0.05))
+        goal = problem.scale_objective((40, 48)).goal
         here = goal(record(net, content[None], goal.places), content[None])
         assert -here.item() == pytest.approx(styles, rel=1e-4)
         there = goal(record(net, gray[None], goal.places), gray[None])
-        easel = StyleProblem(
+        problem = StyleProblem(
             net, content, [painting], recipe(scaling=scaling, content_weight=0.0, content_layer=[])
         )
-        goal = easel.scale_objective((40, 48)).goal
+        goal = problem.scale_objective((40, 48)).goal
         only = goal(record(net, gray[None], goal.places), gray[None])
         factor = 0.05 if scaling == "gatys" else 1
         assert (only - there).item() == pytest.approx(factor * values, rel=1e-3)
@@ -96,8 +96,8 @@ def test_scalings_are_the_papers_and_neural_styles(net):
 
 def test_two_paintings_are_their_mean(net):
     content, one, two = picture(0), picture(1), picture(2)
-    easel = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
-    for objective in easel.scale_objective((40, 48)).style.values():
+    problem = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
+    for objective in problem.scale_objective((40, 48)).style.values():
         (term,) = objective.terms
         grams = [gram(record(net, p[None], [term.term.place]).popitem()[1])[0] for p in (one, two)]
         torch.testing.assert_close(term.term.targets[0], 0.75 * grams[0] + 0.25 * grams[1])
@@ -171,9 +171,9 @@ def test_no_training_no_style(net):
 
 
 def test_a_painting_that_was_stopped_is_the_best_so_far_at_the_whole_size(net):
-    easel = StyleProblem(net, picture(0, 80, 96), [picture(1)], recipe(scales=2, steps=[6, 6]))
+    problem = StyleProblem(net, picture(0, 80, 96), [picture(1)], recipe(scales=2, steps=[6, 6]))
     scores, last = [], None
-    for last in iter_style_transfer(easel):
+    for last in iter_style_transfer(problem):
         made = last.result()
         assert made.image.shape == (3, 80, 96)
         if made.steps[1] == 0 and last.message.startswith("48x40, "):

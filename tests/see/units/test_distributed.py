@@ -13,7 +13,7 @@ WORDS = "-m convscope units digits --data digits --split test --batch 64 --quiet
 COMMAND = WORDS.split(" ")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_processes_make_the_same_index(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     alone, shared = tmp_path / "alone", tmp_path / "shared"

@@ -145,7 +145,7 @@ print(len(made), made.settled.batch, peak)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("net", "layer", "units", "budget", "size", "steps"),
     [

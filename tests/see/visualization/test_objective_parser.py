@@ -62,8 +62,8 @@ def test_text_and_python_are_one_algebra(terms: list[tuple[float, int]]) -> None
 
 def test_a_sum_is_one_picture_and_means_just_that(small: Net) -> None:
     text = "2*conv2:1 - 0.5*conv2:4 - 0.01*l1()"
-    (wish,) = parse_targets(small, [text])
-    assert wish.goal == 2 * channel("conv2:1") - 0.5 * channel("conv2:4") - 0.01 * l1()
+    (target,) = parse_targets(small, [text])
+    assert target.goal == 2 * channel("conv2:1") - 0.5 * channel("conv2:4") - 0.01 * l1()
     made = visualize(small, text, "conv2:0-1", steps=3)
     assert made.places == (text, "conv2:0", "conv2:1")
     with torch.no_grad():
@@ -83,6 +83,6 @@ def test_sums_that_cannot_be(small: Net) -> None:
 
 
 def test_signs_and_variants_have_names_of_their_own(small: Net) -> None:
-    (wish,) = parse_targets(small, ["conv2:1"])
-    names = [one.text for one in expand_variants(wish, both=True, negative=False, variants=2)]
+    (target,) = parse_targets(small, ["conv2:1"])
+    names = [one.text for one in expand_variants(target, both=True, negative=False, variants=2)]
     assert names == ["conv2:1", "conv2:1 ~2", "-conv2:1", "-conv2:1 ~2"]

@@ -3,9 +3,9 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
+from convscope.show.report.events import CHAPTERS
 from tests.show.browser import measured
 
-from convscope.show.report.events import CHAPTERS
 from convscope.show.report.i18n import texts
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}

@@ -87,7 +87,7 @@ def test_the_network_lies_as_it_was_trained(toured):
     assert not torch.equal(trained, load("lecture-relu", seed=0).module.get_parameter("conv1.weight"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_whole_tour_repeats_bit_by_bit(toured, tmp_path):
     recipe, folder, _ = toured
     list(iter_tour(recipe, tmp_path / "again", shown=folder))
@@ -98,7 +98,7 @@ def test_the_whole_tour_repeats_bit_by_bit(toured, tmp_path):
         assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_commands_of_the_curves_train_the_same_networks(toured, tmp_path):
     _, folder, _ = toured
     page = (folder / "report.html").read_text("utf-8")

@@ -58,11 +58,11 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     methods = parse_methods(recipe.methods, recipe.set)
     net = inputs.network(recipe.net, recipe, workspace)
     sample = inputs.sample(net, recipe.image)
-    question = make_task(net, sample.input[None], list(recipe.target) or None)
-    boxes = [_boxes(recipe, sample)] * len(question) if recipe.box else []
+    task = make_task(net, sample.input[None], list(recipe.target) or None)
+    boxes = [_boxes(recipe, sample)] * len(task) if recipe.box else []
     with workspace.folder(f"explain-{Path(recipe.image).stem}") as folder:
         document = yield from save_results(
-            _explained(question, methods, recipe, boxes, workspace),
+            _explained(task, methods, recipe, boxes, workspace),
             lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder)},
             lambda made, _: (
                 f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}"
@@ -72,7 +72,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
 
 
 def _explained(
-    question: "AttributionTask",
+    task: "AttributionTask",
     methods: list[Any],
     recipe: ExplainRecipe,
     boxes: list[Any],
@@ -85,7 +85,7 @@ def _explained(
     for number, method in enumerate(methods):
         last = None
         try:
-            for last in iter_explain(question, method, checks=ALL if recipe.checks else (), boxes=boxes):
+            for last in iter_explain(task, method, checks=ALL if recipe.checks else (), boxes=boxes):
                 so_far = [*made, last.result()]
                 yield Progress(
                     (number + last.fraction) / len(methods),

@@ -59,7 +59,7 @@ def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
         for path in ([recipe.guide, *recipe.style_guide] if recipe.guide else [])
     ]
     net = checked(inputs.network(recipe.net, recipe, workspace), recipe)
-    easel = StyleProblem(
+    problem = StyleProblem(
         net,
         photos.to_tensor_uncropped(content),
         [photos.to_tensor_uncropped(painting) for painting in paintings],
@@ -68,10 +68,10 @@ def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
         guide=guides[0] if guides else None,
         style_guides=guides[1:],
     )
-    workspace.log(f"Style in {', '.join(map(str, easel.layers.style))}: {easel.layers.how}.")
+    workspace.log(f"Style in {', '.join(map(str, problem.layers.style))}: {problem.layers.how}.")
     with workspace.folder(f"style-{Path(recipe.content).stem}") as folder:
         found = yield from save_results(
-            _painted(easel, folder.place),
+            _painted(problem, folder.place),
             lambda painted: _save(painted, paintings, folder),
             lambda _, message: f"stopped at {message}; the picture so far is in {folder.place}",
         )
@@ -87,14 +87,14 @@ def _shades(path: str, content: "Image") -> Any:
     return resized(shades[None], (content.height, content.width))[0]
 
 
-def _painted(easel: "StyleProblem", place: Path) -> "Iterator[Progress[StyleResult]]":
+def _painted(problem: "StyleProblem", place: Path) -> "Iterator[Progress[StyleResult]]":
     from convscope.nets import frozen
     from convscope.see.style import iter_style_transfer
 
-    preview = _Preview(easel.recipe.preview, place)
+    preview = _Preview(problem.recipe.preview, place)
     try:
-        with frozen(easel.net.module):
-            for step in iter_style_transfer(easel):
+        with frozen(problem.net.module):
+            for step in iter_style_transfer(problem):
                 preview.show(step)
                 yield step
     finally:

@@ -192,11 +192,11 @@ def iter_atlas(
     plan = _plan(net, data, vectors, recipe)
     for share in _attribute_classes(net, data, plan):
         yield Progress(0.25 + 0.15 * share, f"attributing {len(plan.cells)} cells to classes", lambda: None)
-    pencil = RenderConfig(
+    render_config = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
     for step in iter_render_directions(
-        net, place, torch.stack([cell.direction for cell in plan.cells]), pencil
+        net, place, torch.stack([cell.direction for cell in plan.cells]), render_config
     ):
         yield Progress(0.4 + 0.6 * step.fraction, step.message, lambda step=step: plan.atlas(step.result()))
 

@@ -104,7 +104,7 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Progress[
         check_reached(net, [place], images[:1])
     maps, directions, explained, clipped = factorize(activation, recipe.count, str(place))
     amounts = maps.transpose(0, 1).flatten(1).sum(1) * directions.sum(1)
-    pencil = RenderConfig(
+    render_config = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
 
@@ -114,7 +114,7 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Progress[
             str(place), maps, directions, shares, explained, clipped, rendered.images, rendered.unmoved
         )
 
-    for step in iter_render_directions(net, place, directions, pencil):
+    for step in iter_render_directions(net, place, directions, render_config):
         yield Progress(step.fraction, step.message, lambda step=step: collect(step.result()))
 
 

@@ -123,13 +123,13 @@ def explain(
         PlaceError: a target is not in this network.
         GraphError: the image does not fit the network.
     """
-    question = make_task(net, image, target)
+    task = make_task(net, image, target)
     chosen = method_named(method, **settings)
-    return last_result(iter_explain(question, chosen, checks=checks, boxes=boxes), chosen.title)
+    return last_result(iter_explain(task, chosen, checks=checks, boxes=boxes), chosen.title)
 
 
 def iter_explain(
-    question: AttributionTask,
+    task: AttributionTask,
     method: Method,
     *,
     checks: Sequence[str] = (),
@@ -140,7 +140,7 @@ def iter_explain(
     The caller may stop between steps: between them the network is as it was, and no context is active.
 
     Args:
-        question: the task: network, inputs and targets, as `make_task` gives it.
+        task: the task: network, inputs and targets, as `make_task` gives it.
         method: the method with its settings, as `get_method` gives it.
         checks: which metrics to compute; see `explain`.
         boxes: for each row the boxes for the pointing game; see `explain`.
@@ -155,11 +155,11 @@ def iter_explain(
     made: Explanation | None = None
     length = METHOD_SHARE if checks or boxes else 1.0
     with retain_heap():
-        for part, seconds in _timed(question, method):
-            made = Explanation(method, question, part.attributions, seconds, part.share, layer=part.layer)
+        for part, seconds in _timed(task, method):
+            made = Explanation(method, task, part.attributions, seconds, part.share, layer=part.layer)
             yield Progress(length * part.share, "attributing", lambda made=made: made)
         if made is not None and (checks or boxes):
-            steps = iter_metrics(question, method, made.attributions, checks, boxes)
+            steps = iter_metrics(task, method, made.attributions, checks, boxes)
             for step in stepped(steps, _passes):
                 made = replace(made, faithfulness=step.result())
                 yield Progress(length + (1 - length) * step.fraction, step.message, lambda made=made: made)
@@ -172,7 +172,7 @@ def _passes() -> Iterator[None]:
         yield
 
 
-def _timed(question: AttributionTask, method: Method) -> Iterator[tuple[PartialAttribution, float]]:
+def _timed(task: AttributionTask, method: Method) -> Iterator[tuple[PartialAttribution, float]]:
     """Yield each partial attribution with the seconds that the method itself has taken so far.
 
     Weights are frozen only while the method computes, not while the caller has a part.
@@ -183,9 +183,9 @@ def _timed(question: AttributionTask, method: Method) -> Iterator[tuple[PartialA
     def clocked() -> Iterator[None]:
         nonlocal seconds
         start = perf_counter()
-        with _passes(), frozen(question.net.module):
+        with _passes(), frozen(task.net.module):
             yield
         seconds += perf_counter() - start
 
-    for part in stepped(iter(method.attributions(question)), clocked):
+    for part in stepped(iter(method.attributions(task)), clocked):
         yield replace(part, attributions=tuple(a.detach() for a in part.attributions)), seconds

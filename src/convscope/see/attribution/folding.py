@@ -46,7 +46,7 @@ class FoldPlan:
         return channels_last(x) if self.channels_last and x.dim() == 4 else x
 
 
-def plan_folding(question: AttributionTask, *, every_format: bool = False) -> FoldPlan:
+def plan_folding(task: AttributionTask, *, every_format: bool = False) -> FoldPlan:
     """Fold batch normalisations into convolutions, and return a plan for passes with them.
 
     Two passes record which convolution's output goes to one normalisation and nowhere else. Only weights
@@ -54,19 +54,19 @@ def plan_folding(question: AttributionTask, *, every_format: bool = False) -> Fo
     call `view` on a convolution's output) run in contiguous memory format.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         every_format: fold in every dtype, where the result depends on folding (relevance propagation).
             Otherwise only float32 is folded: half precision would round the folded weights once more.
 
     Returns:
         The plan; without anything to fold, its contexts do nothing.
     """
-    finder = _watched(question)
-    module = question.net.module
+    finder = _watched(task)
+    module = task.net.module
     own = {id(tensor) for tensor in chain(module.parameters(), module.buffers())}
-    pairs = finder.pairs() if every_format or question.net.dtype == torch.float32 else []
+    pairs = finder.pairs() if every_format or task.net.dtype == torch.float32 else []
     pairs = [pair for pair in pairs if pair.within(own)]
-    last = supports_channels_last(question.net, *question.inputs)
+    last = supports_channels_last(task.net, *task.inputs)
     layout = torch.channels_last if last else torch.contiguous_format
     with torch.no_grad():
         weights = {id(pair.weight): _laid_out(*pair.folded(), layout) for pair in pairs}
@@ -78,13 +78,13 @@ def _laid_out(weight: Tensor, bias: Tensor, layout: torch.memory_format) -> tupl
     return (weight.contiguous(memory_format=layout) if weight.dim() == 4 else weight), bias
 
 
-def _watched(question: AttributionTask) -> PairFinder:
+def _watched(task: AttributionTask) -> PairFinder:
     """Run one pass with one row for each set of layers that targets read, and record its pairs."""
-    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.objectives]
+    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in task.objectives]
     rows = [read.index(places) for places in dict.fromkeys(read)]
     finder = PairFinder()
     with torch.no_grad():
-        question.scores(question.repeated(rows), rows)  # the first pass of a network may run it several times
+        task.scores(task.repeated(rows), rows)  # the first pass of a network may run it several times
         with finder:
-            question.scores(question.repeated(rows), rows)
+            task.scores(task.repeated(rows), rows)
     return finder

@@ -62,29 +62,29 @@ class Method(BaseModel, ABC):
     """
 
     @abstractmethod
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Compute what each value of each input contributes to the row's target.
 
         Runs with frozen weights and modes. A method that needs many passes yields partial results between
         them, and may be stopped there.
 
         Args:
-            question: the task: network, inputs and targets.
+            task: the task: network, inputs and targets.
 
         Yields:
             The attributions so far; the last one is complete, with a share of 1.
         """
 
-    def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
+    def baseline(self, task: AttributionTask) -> tuple[Tensor, ...]:
         """Return the reference input that attributions are relative to; by default the mean.
 
         Args:
-            question: the task: network, inputs and targets.
+            task: the task: network, inputs and targets.
 
         Returns:
             One tensor in the shape of each input.
         """
-        return question.baseline("mean")
+        return task.baseline("mean")
 
     def reduced(self) -> "Method":
         """Return a cheaper variant with fewer samples, for metrics that run the method repeatedly."""

@@ -234,13 +234,13 @@ class _DeepDream:
         goal = self._goal(start)
         padded = pyramid.WRAP * 2 if self.recipe.seamless else 0
         evaluated = tuple(extent + padded for extent in start.shape[2:])
-        tiles = tiles_for_budget(self.net, goal, evaluated, self.recipe.memory, climb=self.optimizer)
+        tiles = tiles_for_budget(self.net, goal, evaluated, self.recipe.memory, config=self.optimizer)
         before = self._clean_score(goal, start, tiles) if watched else 0.0
-        canvas = self._canvas(start)
+        params = self._canvas(start)
         for step in optimize_input(
             self.net,
             goal,
-            canvas,
+            params,
             steps=steps,
             config=self.optimizer,
             transforms=self._transforms(),

@@ -28,28 +28,28 @@ class SampleRun:
     Attributes:
         net: the network or its copy for inference.
         goal: objective for the batch.
-        canvas: parameterization of the images.
+        params: parameterization of the images.
         config: the optimizer's settings.
         transforms: applied at each step.
     """
 
     net: Net
     goal: Objective
-    canvas: ImageParameterization
+    params: ImageParameterization
     config: OptimizerConfig
     transforms: tuple[Transform, ...] = ()
 
     def step(self) -> Callable[[], object]:
         """Return a function that takes one more step at each call."""
         steps = optimize_input(
-            self.net, self.goal, self.canvas, steps=MANY, config=self.config, transforms=self.transforms
+            self.net, self.goal, self.params, steps=MANY, config=self.config, transforms=self.transforms
         )
         return lambda: next(steps)
 
     def bytes(self) -> float:
         """Return the bytes that one step takes beside the network's weights."""
         last = optimize_input(
-            self.net, self.goal, self.canvas, steps=0, config=self.config, transforms=self.transforms
+            self.net, self.goal, self.params, steps=0, config=self.config, transforms=self.transforms
         )
         return step_bytes(self.net.module, lambda: next(last))
 
@@ -79,10 +79,10 @@ def fastest_precision(
     """
 
     def prepare(execution: ExecutionConfig) -> Callable[[], object]:
-        canvas = pixel_image(net.input_spec, [0], size=size, device=net.device)
-        copy = inference_copy(net, canvas.images().detach(), goal.places, execution)
+        params = pixel_image(net.input_spec, [0], size=size, device=net.device)
+        copy = inference_copy(net, params.images().detach(), goal.places, execution)
         precision = execution.precision if autocast else "fp32"
-        return SampleRun(copy, goal, canvas, replace(config, precision=precision)).step()
+        return SampleRun(copy, goal, params, replace(config, precision=precision)).step()
 
     facts = ["ascent", *network_facts(net), [str(place) for place in goal.places], size, autocast]
     candidates = [ExecutionConfig(one, config.memory_format) for one in precisions(net.device)]

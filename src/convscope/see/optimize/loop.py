@@ -94,7 +94,7 @@ class Step:
 def optimize_input(
     net: Net,
     objective: Objective,
-    canvas: ImageParameterization,
+    params: ImageParameterization,
     *,
     steps: int = 256,
     config: OptimizerConfig | None = None,
@@ -109,7 +109,7 @@ def optimize_input(
     Args:
         net: any network.
         objective: what to maximise, for any number of images or one for each.
-        canvas: parameterization of the images, updated in place; it keeps its state when the loop is stopped.
+        params: parameterization of the images, updated in place; it keeps its state when the loop is stopped.
         steps: number of updates; the last `Step` has this index.
         config: learning rate, optimizer and precision; the defaults if left out.
         transforms: random transformations applied before the network, drawn anew at each step, the same for
@@ -132,32 +132,32 @@ def optimize_input(
     evaluator = _Evaluator(
         net,
         objective.resolve(net),
-        canvas,
+        params,
         config,
         tuple(transforms),
         generator or Generator().manual_seed(0),
         tiles,
     )
-    optimizer = _optimizer(canvas, config)
+    optimizer = _optimizer(params, config)
     schedule, changes = (
         RedirectSchedule(config.relu_gradient_every),
-        _ChangedImages(len(canvas), canvas.parameters[0].device),
+        _ChangedImages(len(params), params.parameters[0].device),
     )
     for index in range(_checked(steps) + 1):
         if index and index == steps:
             images, scores, moving = evaluator.without_gradients()
             if config.optimizer != "lbfgs":  # which undoes such steps
                 evaluator.check(scores, images)
-            yield Step(index, scores, _detached_copy(images, canvas), moving, changes.known)
+            yield Step(index, scores, _detached_copy(images, params), moving, changes.known)
             return
         evaluation = evaluator.with_gradients(schedule.mode(index), refuse=index == 0 < steps)
         if index == 0 or (index % CHECK_EVERY == 0 and config.optimizer != "lbfgs"):
             evaluator.check(evaluation.scores, evaluation.images, *evaluation.gradients)
         moving = schedule.note(index, evaluation.input_gradients)
-        yield Step(index, evaluation.scores, _detached_copy(evaluation.images, canvas), moving, changes.known)
+        yield Step(index, evaluation.scores, _detached_copy(evaluation.images, params), moving, changes.known)
         if index < steps:
             changes.note(index, evaluation.input_gradients)
-            _update(canvas, evaluation.gradients, evaluation.scores, config, optimizer, index / steps)
+            _update(params, evaluation.gradients, evaluation.scores, config, optimizer, index / steps)
 
 
 class _ChangedImages:
@@ -195,7 +195,7 @@ class _Evaluator:
 
     net: Net
     objective: Objective
-    canvas: ImageParameterization
+    params: ImageParameterization
     config: OptimizerConfig
     transforms: tuple[Transform, ...]
     generator: Generator
@@ -217,7 +217,7 @@ class _Evaluator:
         self, scores: Tensor, shown: Tensor, *, refuse: bool
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Return the loss's gradients with respect to the parameters and to the network's input."""
-        parameters = self.canvas.parameters
+        parameters = self.params.parameters
         if not scores.requires_grad:
             if refuse and self.objective.terms:
                 raise no_gradient(self.net, map(str, self.objective.places))
@@ -260,7 +260,7 @@ class _Evaluator:
         With `early`, terms are scored during the forward pass, which is possible without redirected ReLU
         gradients only.
         """
-        images, objective = self.canvas.images(), self.objective
+        images, objective = self.params.images(), self.objective
         shown = apply_transforms(images, self.transforms, self.generator)
         wanted = self.config.memory_format == "channels_last" and shown.dim() == 4
         if wanted and supports_channels_last(self.net):
@@ -273,7 +273,7 @@ class _Evaluator:
         note = eager.note if early else None
         found = [(record_float32(self.net, shown, objective.places, noted=note), eager.scores)]
         if refuse:
-            require_gradient(self.net, objective, found[0][0], self.canvas.parameters)
+            require_gradient(self.net, objective, found[0][0], self.params.parameters)
         del eager, note
 
         def score() -> Tensor:
@@ -283,15 +283,15 @@ class _Evaluator:
         return images, shown, score
 
 
-def _detached_copy(images: Tensor, canvas: ImageParameterization) -> Tensor:
+def _detached_copy(images: Tensor, params: ImageParameterization) -> Tensor:
     """Detach the images; copy them if they share memory with parameters, which updates overwrite."""
     images = images.detach()
     own = images.untyped_storage().data_ptr()
-    shared = any(parameter.untyped_storage().data_ptr() == own for parameter in canvas.parameters)
+    shared = any(parameter.untyped_storage().data_ptr() == own for parameter in params.parameters)
     return images.clone() if shared else images
 
 
-def _learning_rate(climb: OptimizerConfig, share: float) -> float:
+def _learning_rate(config: OptimizerConfig, share: float) -> float:
     """Return the learning rate after this share of the steps, in [0, 1]."""
     factors = {
         "constant": 1.0,
@@ -299,7 +299,7 @@ def _learning_rate(climb: OptimizerConfig, share: float) -> float:
         "linear": 1.0 - share,
         "cosine": 0.5 + 0.5 * math.cos(math.pi * share),
     }
-    return climb.lr * factors[climb.schedule]
+    return config.lr * factors[config.schedule]
 
 
 def _checked(steps: int) -> int:
@@ -309,9 +309,9 @@ def _checked(steps: int) -> int:
 
 
 @contextmanager
-def _network_context(net: Net, climb: OptimizerConfig) -> Iterator[None]:
+def _network_context(net: Net, config: OptimizerConfig) -> Iterator[None]:
     """Freeze the network, enable gradients, and autocast if the config sets it."""
-    with frozen(net.module), torch.enable_grad(), ExecutionConfig(climb.precision).autocast(net.device):
+    with frozen(net.module), torch.enable_grad(), ExecutionConfig(config.precision).autocast(net.device):
         yield
 
 
@@ -349,14 +349,14 @@ class _MeanAbsSGD:
 class _TorchOptimizer:
     """SGD or Adam of torch, with a learning rate for each step."""
 
-    def __init__(self, parameters: Sequence[Tensor], climb: OptimizerConfig) -> None:
+    def __init__(self, parameters: Sequence[Tensor], config: OptimizerConfig) -> None:
         self.parameters = parameters
-        if climb.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(parameters, lr=climb.lr)
+        if config.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD(parameters, lr=config.lr)
         else:
             fused = parameters[0].device.type in ("cpu", "cuda")
             self.optimizer = torch.optim.Adam(
-                parameters, lr=climb.lr, betas=(climb.momentum, 0.999), fused=fused
+                parameters, lr=config.lr, betas=(config.momentum, 0.999), fused=fused
             )
 
     def step(self, gradients: Sequence[Tensor], rate: float) -> None:
@@ -371,42 +371,42 @@ class _TorchOptimizer:
 _Optimizer = _NormalizedSGD | _MeanAbsSGD | _TorchOptimizer | LBFGS
 
 
-def _optimizer(canvas: ImageParameterization, climb: OptimizerConfig) -> _Optimizer:
-    if climb.optimizer == "lbfgs":
-        return LBFGS(canvas.parameters)
-    if climb.optimizer == "mean_abs_sgd":
-        return _MeanAbsSGD(canvas.parameters)
-    if climb.optimizer == "normalized_sgd":
-        return _NormalizedSGD(canvas.parameters, climb.momentum)
-    return _TorchOptimizer(canvas.parameters, climb)
+def _optimizer(params: ImageParameterization, config: OptimizerConfig) -> _Optimizer:
+    if config.optimizer == "lbfgs":
+        return LBFGS(params.parameters)
+    if config.optimizer == "mean_abs_sgd":
+        return _MeanAbsSGD(params.parameters)
+    if config.optimizer == "normalized_sgd":
+        return _NormalizedSGD(params.parameters, config.momentum)
+    return _TorchOptimizer(params.parameters, config)
 
 
 @torch.no_grad()
 def _update(
-    canvas: ImageParameterization,
+    params: ImageParameterization,
     gradients: Sequence[Tensor],
     scores: Tensor,
-    climb: OptimizerConfig,
+    config: OptimizerConfig,
     optimizer: _Optimizer,
     share: float,
 ) -> None:
-    rate = _learning_rate(climb, share)
+    rate = _learning_rate(config, share)
     if isinstance(optimizer, LBFGS):
         optimizer.step(gradients, rate, -scores)
     else:
-        optimizer.step([_clip(gradient, climb) for gradient in gradients], rate)
-    if canvas.project is not None:
-        canvas.project(*canvas.parameters)
+        optimizer.step([_clip(gradient, config) for gradient in gradients], rate)
+    if params.project is not None:
+        params.project(*params.parameters)
 
 
-def _clip(gradient: Float[Tensor, "b *shape"], climb: OptimizerConfig) -> Float[Tensor, "b *shape"]:
+def _clip(gradient: Float[Tensor, "b *shape"], config: OptimizerConfig) -> Float[Tensor, "b *shape"]:
     """Normalise or clip each image's gradient, as configured."""
-    if not climb.normalize and climb.clip is None:
+    if not config.normalize and config.clip is None:
         return gradient
     norms = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
-    factors = 1 / norms if climb.normalize else torch.ones_like(norms)
-    if climb.clip is not None:
-        factors = torch.minimum(factors, climb.clip / norms)
+    factors = 1 / norms if config.normalize else torch.ones_like(norms)
+    if config.clip is not None:
+        factors = torch.minimum(factors, config.clip / norms)
     return gradient * _broadcast(factors, gradient)
 
 

@@ -106,7 +106,7 @@ class _Run:
         self.used = used_bytes(problem.net.device)
         self.changed = False
 
-    def canvas(self, scale_objective: ScaleObjective) -> ImageParameterization:
+    def params(self, scale_objective: ScaleObjective) -> ImageParameterization:
         """Return the parameters at this size: the best image so far, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
@@ -120,11 +120,11 @@ class _Run:
         decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
         return ImageParameterization((start.requires_grad_(),), decode, _clamped)
 
-    def record(self, step: Step, canvas: ImageParameterization, scale: int) -> None:
+    def record(self, step: Step, params: ImageParameterization, scale: int) -> None:
         """Keep the image if its score is the best, and count the step."""
         score = float(step.scores[0])
         if score > self.score or self.best is None:
-            self.best = canvas.parameters[0].detach().clone()
+            self.best = params.parameters[0].detach().clone()
             self.score = score
         self.counts[scale] += step.index > 0
         self.changed = self.changed or bool(step.changed.any())
@@ -262,13 +262,13 @@ def style_transfer(
         return last_result(iter_style_transfer(problem), "a painting")
 
 
-def iter_style_transfer(easel: StyleProblem) -> Iterator[Progress[StyleResult]]:
+def iter_style_transfer(problem: StyleProblem) -> Iterator[Progress[StyleResult]]:
     """Run a style transfer, yielding after each step.
 
     The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
 
     Args:
-        easel: images, layers and settings.
+        problem: images, layers and settings.
 
     Yields:
         The progress with the best image so far at the result's size, from the coarsest scale to the finest.
@@ -277,14 +277,14 @@ def iter_style_transfer(easel: StyleProblem) -> Iterator[Progress[StyleResult]]:
         UsageError: a layer has no gradient with respect to the image.
         ConvscopeError: a layer's activations are NaN or infinite.
     """
-    recipe = easel.recipe
-    run = _Run(easel, recipe)
-    pixels = [recipe.steps_at(k) * h * w for k, (h, w) in enumerate(easel.sizes)]
+    recipe = problem.recipe
+    run = _Run(problem, recipe)
+    pixels = [recipe.steps_at(k) * h * w for k, (h, w) in enumerate(problem.sizes)]
     with retain_heap():
-        for scale, size in enumerate(easel.sizes):
-            run.scale_objective = scale_objective = easel.scale_objective(size)
+        for scale, size in enumerate(problem.sizes):
+            run.scale_objective = scale_objective = problem.scale_objective(size)
             run.score = float("-inf")
-            last = scale == len(easel.sizes) - 1
+            last = scale == len(problem.sizes) - 1
             for step in _optimize_scale(run, scale_objective, scale, last):
                 steps = recipe.steps_at(scale)
                 here = sum(pixels[:scale]) + pixels[scale] * step / max(steps, 1)
@@ -306,18 +306,18 @@ def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last
         if not part and not (quick and not steps):
             continue
         trim_heap()
-        canvas = run.canvas(scale_objective)
+        params = run.params(scale_objective)
         with torch.no_grad():
-            sample = canvas.images()[..., :SAMPLE, :SAMPLE]
+            sample = params.images()[..., :SAMPLE, :SAMPLE]
             execution = ExecutionConfig(run.precision if quick else "fp32", "channels_last")
             used = inference_copy(net, sample, scale_objective.goal.places, execution)
         if not quick:
             run.score = float("-inf")
         tiles = _tiles(run, used, scale_objective)
         for step in optimize_input(
-            used, scale_objective.goal, canvas, steps=part, config=config, tiles=tiles
+            used, scale_objective.goal, params, steps=part, config=config, tiles=tiles
         ):
-            run.record(step, canvas, scale)
+            run.record(step, params, scale)
             if step.index or not taken:
                 yield taken + step.index
         taken += part

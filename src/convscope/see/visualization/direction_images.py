@@ -57,7 +57,7 @@ class RenderedDirections:
 
 
 def iter_render_directions(
-    net: Net, place: LayerAddress, vectors: Float[Tensor, "n c"], pencil: RenderConfig
+    net: Net, place: LayerAddress, vectors: Float[Tensor, "n c"], render_config: RenderConfig
 ) -> Iterator[Progress[RenderedDirections]]:
     """Synthesise an image for each direction by gradient ascent, in batches, yielding after each step.
 
@@ -68,7 +68,7 @@ def iter_render_directions(
         net: the network; its weights are not changed.
         place: the layer whose activations are projected on the directions.
         vectors: directions `[n c]` over the layer's channels.
-        pencil: settings of the optimisation.
+        render_config: settings of the optimisation.
 
     Yields:
         The progress with the images so far, and which of them were never updated.
@@ -80,29 +80,29 @@ def iter_render_directions(
     require_finite(
         vectors, [f"direction {number} of {place}" for number in range(len(vectors))], "directions"
     )
-    size = render_size(net, place, pencil.size)
+    size = render_size(net, place, render_config.size)
     transforms = _transforms(size)
     directions = torch.nn.functional.normalize(vectors.double(), dim=1)
     finished: list[Tensor] = []
     still: list[int] = []
-    for first in range(0, len(directions), pencil.batch):
-        part = directions[first : first + pencil.batch]
-        goals = [direction(place, vector, cosine_power=pencil.cosine_power) for vector in part]
-        seeds = [seed_of(pencil.seed, place) + first + i for i in range(len(part))]
-        canvas = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
+    for first in range(0, len(directions), render_config.batch):
+        part = directions[first : first + render_config.batch]
+        goals = [direction(place, vector, cosine_power=render_config.cosine_power) for vector in part]
+        seeds = [seed_of(render_config.seed, place) + first + i for i in range(len(part))]
+        params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
         images, here = None, []
         for step in optimize_input(
             net,
             per_image(goals),
-            canvas,
-            steps=pencil.steps,
-            config=_optimizer_config(pencil, size),
+            params,
+            steps=render_config.steps,
+            config=_optimizer_config(render_config, size),
             transforms=transforms,
-            generator=torch.Generator().manual_seed(pencil.seed),
+            generator=torch.Generator().manual_seed(render_config.seed),
         ):
             images = step.images.cpu()
-            share = step.index / max(pencil.steps, 1)
-            if step.index == pencil.steps > 0:
+            share = step.index / max(render_config.steps, 1)
+            if step.index == render_config.steps > 0:
                 here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
             yield Progress(
                 (first + len(part) * share) / len(directions),
@@ -151,14 +151,14 @@ def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
     return True
 
 
-def _optimizer_config(pencil: RenderConfig, size: tuple[int, ...]) -> OptimizerConfig:
+def _optimizer_config(render_config: RenderConfig, size: tuple[int, ...]) -> OptimizerConfig:
     """Return the optimizer settings: normalised SGD for Fourier parameters, Adam for plain vectors.
 
     On spectra, normalised SGD gives the same images as Adam with less grain, in half the steps.
     """
     if not size:
-        return OptimizerConfig(lr=pencil.lr)
-    return OptimizerConfig(lr=pencil.lr, optimizer="normalized_sgd", momentum=0.5, schedule="linear")
+        return OptimizerConfig(lr=render_config.lr)
+    return OptimizerConfig(lr=render_config.lr, optimizer="normalized_sgd", momentum=0.5, schedule="linear")
 
 
 def _transforms(size: tuple[int, ...]) -> tuple[Transform, ...]:

@@ -44,7 +44,7 @@ class VisualizationWork:
     Attributes:
         net: the network itself.
         goals: one objective for each image.
-        canvas: makes a parameterization of that many images, for sample runs.
+        params: makes a parameterization of that many images, for sample runs.
         transforms: applied at each step.
         config: the optimizer's settings.
         recipe: what is fixed, the steps and the memory budget.
@@ -52,7 +52,7 @@ class VisualizationWork:
 
     net: Net
     goals: Sequence[Objective]
-    canvas: Callable[[int], ImageParameterization]
+    params: Callable[[int], ImageParameterization]
     transforms: tuple[Transform, ...]
     config: OptimizerConfig
     recipe: VisualizeRecipe
@@ -68,9 +68,9 @@ class VisualizationWork:
             A run of one batch.
         """
         goal = per_image([self.goals[i % len(self.goals)].resolve(self.net) for i in range(execution.batch)])
-        canvas = self.canvas(execution.batch)
-        used = net or inference_copy(self.net, canvas.images().detach()[:2], goal.places, execution)
-        return SampleRun(used, goal, canvas, self.config, self.transforms)
+        params = self.params(execution.batch)
+        used = net or inference_copy(self.net, params.images().detach()[:2], goal.places, execution)
+        return SampleRun(used, goal, params, self.config, self.transforms)
 
 
 def choose_execution(work: VisualizationWork) -> ExecutionConfig:
@@ -178,7 +178,7 @@ def _batch_independent_bytes(work: VisualizationWork) -> int:
     """Return bytes that do not depend on the batch: copies of the network, and the finished images."""
     weights = sum(p.nbytes for p in work.net.module.parameters())
     copies = 3 if _is_long(work) else 2  # two are compared while the next one is made
-    image = work.canvas(1).images().nbytes
+    image = work.params(1).images().nbytes
     frames = len(work.recipe.save_steps) + (FRAMES if work.recipe.animate else 0)
     return copies * weights + (2 + frames) * len(work.goals) * image
 

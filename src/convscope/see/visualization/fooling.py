@@ -81,11 +81,11 @@ def fooling_images(
     places = [resolve(net, LayerAddress("output", unit=unit)) for unit in classes or range(len(net.classes))]
     units = tuple(int(place.unit or 0) for place in places)
     goals = [confidence(unit) for unit in units]
-    canvas = pixel_image(
+    params = pixel_image(
         net.input_spec, [seed_of(seed, place) for place in places], spread=0.1, device=net.device
     )
     with frozen(net.module):
-        ascent = optimize_input(net, per_image(goals), canvas, steps=steps, config=OptimizerConfig(lr=lr))
+        ascent = optimize_input(net, per_image(goals), params, steps=steps, config=OptimizerConfig(lr=lr))
         step, reached = _until_sure(net, goals, ascent, confident, steps)
     labels = tuple(net.classes[unit] if unit < len(net.classes) else str(unit) for unit in units)
     still = (~step.changed).cpu().tolist() if step.index else [False] * len(units)

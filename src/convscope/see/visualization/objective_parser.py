@@ -151,11 +151,11 @@ def _joint(net: Net, text: str, terms: list[tuple[float, str | None, str]], redu
     return Target(name, total, first, name)
 
 
-def expand_variants(wish: Target, *, both: bool, negative: bool, variants: int) -> Iterator[Target]:
+def expand_variants(target: Target, *, both: bool, negative: bool, variants: int) -> Iterator[Target]:
     """Expand a target into its variants, and into its maximised and minimised images.
 
     Args:
-        wish: the target.
+        target: the target.
         both: maximise and minimise; the names of minimised targets begin with `-`.
         negative: only minimise; without effect if `both`.
         variants: number of images with different noise for each sign; names and seeds end with ` ~2`, ` ~3`,
@@ -168,10 +168,10 @@ def expand_variants(wish: Target, *, both: bool, negative: bool, variants: int) 
         for number in range(1, variants + 1):
             ending = "" if number == 1 else f" ~{number}"
             yield replace(
-                wish,
-                text=("-" if both and sign < 0 else "") + wish.text + ending,
-                goal=wish.goal if sign > 0 else -wish.goal,
-                seed_text=wish.seed_text + ending,
+                target,
+                text=("-" if both and sign < 0 else "") + target.text + ending,
+                goal=target.goal if sign > 0 else -target.goal,
+                seed_text=target.seed_text + ending,
             )
 
 

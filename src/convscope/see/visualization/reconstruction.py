@@ -183,7 +183,7 @@ def _optimize_layer(
     with torch.no_grad():
         activation = place.select(record_float32(net, original, [place.layer_only])[place.layer_only])[0]
     seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
-    canvas = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
+    params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
     transforms: tuple[Transform, ...] = ()
     if isinstance(recipe, CaricatureRecipe):
         goal = dot_cosine_match(place, activation, cosine_power=recipe.cosine_power)
@@ -196,7 +196,7 @@ def _optimize_layer(
     yield from optimize_input(
         net,
         goal,
-        canvas,
+        params,
         steps=recipe.steps,
         config=OptimizerConfig(lr=recipe.lr),
         transforms=transforms,

@@ -69,7 +69,7 @@ class VisualizationRun:
         self.shape = shape_of(net.input_spec, tuple(recipe.size))
         _check_effects(recipe, self.shape, self.targets)
         check_room(self.shape, net.device)
-        self.climb = optimizer_from_recipe(recipe, bool(self.shape[1:]))
+        self.config = optimizer_from_recipe(recipe, bool(self.shape[1:]))
         self.transforms = transforms_from_recipe(net, recipe, self.shape)
         self.frames = frozenset(_kept_steps(recipe))
         self.finished: list[tuple[Step, dict[int, Tensor]]] = []
@@ -162,7 +162,7 @@ class VisualizationRun:
             return self.params_of([self.targets[i % len(self)] for i in range(count)])
 
         return VisualizationWork(
-            self.net, self.objectives(self.targets), canvas, self.transforms, self.climb, self.recipe
+            self.net, self.objectives(self.targets), canvas, self.transforms, self.config, self.recipe
         )
 
 

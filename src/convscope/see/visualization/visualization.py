@@ -154,7 +154,7 @@ def iter_visualize(
                 run.objective,
                 run.params,
                 steps=recipe.steps,
-                config=run.climb,
+                config=run.config,
                 transforms=run.transforms,
                 generator=torch.Generator().manual_seed(recipe.seed),
             ):

@@ -34,7 +34,7 @@ AGREE = 1e-4
 
 
 def occlusion_scores(
-    question: AttributionTask,
+    task: AttributionTask,
     jobs: Sequence[Job],
     cover: tuple[Tensor, ...],
     *,
@@ -47,7 +47,7 @@ def occlusion_scores(
     computed both ways; if a score differs, that input is computed in full.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         jobs: what to cover, one box at a time; boxes of one row and one input stand together.
         cover: for each input of the network, a tensor `[b ...]` with the values that covered positions show.
         positions: spatial positions that an input needs for incremental computation.
@@ -56,14 +56,14 @@ def occlusion_scores(
     Yields:
         Some of the jobs in their order, and their scores `[n]` on the CPU.
     """
-    during = plan_folding(question)
+    during = plan_folding(task)
     for (row, i), group in groupby(jobs, key=lambda job: job[:2]):
         boxes = [box for _, _, box in group]
-        change = OccludedInput(question, row, i, cover[i][row : row + 1], during.laid_out)
-        large = question.inputs[i].dim() > 2 and prod(question.inputs[i].shape[2:]) >= positions
+        change = OccludedInput(task, row, i, cover[i][row : row + 1], during.laid_out)
+        large = task.inputs[i].dim() > 2 and prod(task.inputs[i].shape[2:]) >= positions
         checked = (boxes[0], boxes[len(boxes) // 2], boxes[-1])
         local = large and len(boxes) >= few and change.agrees(checked, during)
-        size = MORE * question.batch if local and not question.alone else question.batch
+        size = MORE * task.batch if local and not task.alone else task.batch
         for first in range(0, len(boxes), size):
             part = boxes[first : first + size]
             scores = change.scores(part, during, local=local and len(part) > 1)
@@ -74,7 +74,7 @@ class OccludedInput:
     """One input of one row, of which boxes are covered.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         row: the row's index.
         number: index of the input.
         cover: what covered positions show, `[1 ...]`.
@@ -83,15 +83,15 @@ class OccludedInput:
 
     def __init__(
         self,
-        question: AttributionTask,
+        task: AttributionTask,
         row: int,
         number: int,
         cover: Tensor,
         lay: Callable[[Tensor], Tensor] = torch.Tensor.contiguous,
     ) -> None:
-        self.question, self.row, self.number, self.cover = question, row, number, cover
+        self.task, self.row, self.number, self.cover = task, row, number, cover
         self.lay = lay
-        self.inputs = tuple(x[row : row + 1] for x in question.inputs)
+        self.inputs = tuple(x[row : row + 1] for x in task.inputs)
         self.known = lay(self.inputs[number])
         self.memory = ReferenceCache(PATCH_RULES)
 
@@ -126,7 +126,7 @@ class OccludedInput:
         made = [x.expand(len(boxes), *x.shape[1:]) for x in self.inputs]
         made[self.number] = self._changed(boxes) if local else self._covered(boxes)
         with torch.no_grad(), during():
-            return self.question.scores(made, [self.row] * len(boxes))
+            return self.task.scores(made, [self.row] * len(boxes))
 
     def _covered(self, boxes: Sequence[Box]) -> Tensor:
         """Return copies of the input with one box covered in each."""

@@ -38,11 +38,11 @@ class Cam(Method):
     signed = False
     layer: str = Field("", description="whose maps; the last with positions to tell apart if left out")
 
-    def place(self, question: AttributionTask) -> LayerAddress:
+    def place(self, task: AttributionTask) -> LayerAddress:
         """Return the address of the layer whose feature maps are weighted.
 
         Args:
-            question: the task: network, inputs and targets.
+            task: the task: network, inputs and targets.
 
         Returns:
             The layer named in the settings, else the last one with spatial maps before the target.
@@ -51,21 +51,21 @@ class Cam(Method):
             PlaceError: the named layer does not exist, or has no maps.
             UsageError: no layer before the target has maps.
         """
-        return resolve_cam_layer(question, self.layer)
+        return resolve_cam_layer(task, self.layer)
 
 
 class GradientCam(Cam):
     """Base class of class activation maps whose weights come from the target's gradient at the layer."""
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the weighted sum of feature maps, interpolated to the input's size."""
-        place = self.place(question)
+        place = self.place(task)
         found = []
-        for first in range(0, len(question), question.batch):
-            rows = list(range(first, min(first + question.batch, len(question))))
-            found.append(self.weigh_maps(*layer_gradient(question, place, rows)))
-        yield PartialAttribution(upsample_to_inputs(question, torch.cat(found)), layer=place)
+        for first in range(0, len(task), task.batch):
+            rows = list(range(first, min(first + task.batch, len(task))))
+            found.append(self.weigh_maps(*layer_gradient(task, place, rows)))
+        yield PartialAttribution(upsample_to_inputs(task, torch.cat(found)), layer=place)
 
     @abstractmethod
     def weigh_maps(
@@ -82,11 +82,11 @@ class GradientCam(Cam):
         """
 
 
-def resolve_cam_layer(question: AttributionTask, text: str = "") -> LayerAddress:
+def resolve_cam_layer(task: AttributionTask, text: str = "") -> LayerAddress:
     """Resolve the layer for a class activation map.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         text: an address (`layer4`, `conv#2`), or an activation function after a layer (`c2+relu`). Empty for
             the last layer before the target that has spatial maps.
 
@@ -97,15 +97,15 @@ def resolve_cam_layer(question: AttributionTask, text: str = "") -> LayerAddress
         PlaceError: the address does not exist, or its units have no maps.
         UsageError: no layer before the target has maps.
     """
-    inputs = tuple(x[:1] for x in question.inputs)
+    inputs = tuple(x[:1] for x in task.inputs)
     if not text:
-        return last_spatial_layer(question)
-    place = activated(question.net, text)
+        return last_spatial_layer(task)
+    place = activated(task.net, text)
     if place is not None:
-        resolve(question.net, LayerAddress(place.layer, place.call), *inputs)
+        resolve(task.net, LayerAddress(place.layer, place.call), *inputs)
         return place
-    place = resolve(question.net, LayerAddress.parse(text).layer_only, *inputs)
-    if place.layer == RESULT or len(_shape(question.net, inputs, place)) < 2:
+    place = resolve(task.net, LayerAddress.parse(text).layer_only, *inputs)
+    if place.layer == RESULT or len(_shape(task.net, inputs, place)) < 2:
         raise PlaceError("a layer inside the network whose units have maps", received=text)
     return place
 
@@ -117,12 +117,12 @@ def _shape(net: Net, inputs: tuple[Tensor, ...], place: LayerAddress) -> tuple[i
 
 
 def layer_gradient(
-    question: AttributionTask, place: LayerAddress, rows: list[int]
+    task: AttributionTask, place: LayerAddress, rows: list[int]
 ) -> tuple[Float[Tensor, "b k *size"], Float[Tensor, "b k *size"]]:
     """Compute a layer's feature maps, and the gradient of each row's target there.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         place: the layer.
         rows: row indices, one for each image of the batch.
 
@@ -133,25 +133,25 @@ def layer_gradient(
         UsageError: the target does not depend on the layer, or no gradient arrives there.
         PlaceError: the layer does not have one activation for each row.
     """
-    inputs = question.repeated(rows)
-    with ordinary(), torch.enable_grad(), start_graph_at(question, place) as made:
-        scores = question.scores(inputs, rows)
+    inputs = task.repeated(rows)
+    with ordinary(), torch.enable_grad(), start_graph_at(task, place) as made:
+        scores = task.scores(inputs, rows)
         if not made:
-            raise _unconnected(question, place, rows[0])
-        (gradient,) = differentiated(scores, made[:1], question.target_names[rows[0]])
+            raise _unconnected(task, place, rows[0])
+        (gradient,) = differentiated(scores, made[:1], task.target_names[rows[0]])
     maps = made[0].detach()
-    _check_rows(question, place, maps, rows)
+    _check_rows(task, place, maps, rows)
     gradient = torch.zeros_like(maps) if gradient is None else gradient
     for at in silent_rows(gradient):
-        _check_arrival(question, place, maps[at : at + 1], rows[at], everywhere=not scores.requires_grad)
-    return mapped(question, place, maps), mapped(question, place, gradient)
+        _check_arrival(task, place, maps[at : at + 1], rows[at], everywhere=not scores.requires_grad)
+    return mapped(task, place, maps), mapped(task, place, gradient)
 
 
-def seen_maps(question: AttributionTask, place: LayerAddress) -> Float[Tensor, "b k *size"]:
+def seen_maps(task: AttributionTask, place: LayerAddress) -> Float[Tensor, "b k *size"]:
     """Record a layer's feature maps for every row, in batches, without gradients.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         place: the layer.
 
     Returns:
@@ -162,22 +162,22 @@ def seen_maps(question: AttributionTask, place: LayerAddress) -> Float[Tensor, "
         PlaceError: the layer does not have one activation for each row.
     """
     found = []
-    for first in range(0, len(question), question.batch):
-        rows = list(range(first, min(first + question.batch, len(question))))
-        with start_graph_at(question, place) as made, torch.no_grad():
-            question.scores(question.repeated(rows), rows)
+    for first in range(0, len(task), task.batch):
+        rows = list(range(first, min(first + task.batch, len(task))))
+        with start_graph_at(task, place) as made, torch.no_grad():
+            task.scores(task.repeated(rows), rows)
         if not made:
-            raise _unconnected(question, place, rows[0])
-        _check_rows(question, place, made[0], rows)
-        found.append(mapped(question, place, made[0].detach()))
+            raise _unconnected(task, place, rows[0])
+        _check_rows(task, place, made[0], rows)
+        found.append(mapped(task, place, made[0].detach()))
     return torch.cat(found)
 
 
-def mapped(question: AttributionTask, place: LayerAddress, maps: Tensor) -> Float[Tensor, "b k *size"]:
+def mapped(task: AttributionTask, place: LayerAddress, maps: Tensor) -> Float[Tensor, "b k *size"]:
     """Move the channel axis of a layer's output to the front.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         place: the layer.
         maps: its output, with channels wherever the layer has them.
 
@@ -185,24 +185,22 @@ def mapped(question: AttributionTask, place: LayerAddress, maps: Tensor) -> Floa
         `[b k *size]`, in float32 or better.
     """
     if isinstance(place, Activated):
-        spots = [spot for spot in last_axes(question.net) if spot[0] == place.layer]
-        turned = bool(spots) and tuple(maps.shape[1:]) == _raw(question, place)
+        spots = [spot for spot in last_axes(task.net) if spot[0] == place.layer]
+        turned = bool(spots) and tuple(maps.shape[1:]) == _raw(task, place)
         maps = maps.movedim(-1, 1) if turned else maps
     else:
-        spot = (place.layer, place.call or len(layer_shapes(question.net)[place.layer]), place.key or "")
-        maps = units_first(maps, spot, last_axes(question.net))
+        spot = (place.layer, place.call or len(layer_shapes(task.net)[place.layer]), place.key or "")
+        maps = units_first(maps, spot, last_axes(task.net))
     return maps.float() if maps.dtype in HALVES else maps
 
 
-def _raw(question: AttributionTask, place: LayerAddress) -> tuple[int, ...]:
+def _raw(task: AttributionTask, place: LayerAddress) -> tuple[int, ...]:
     """Return the shape of a layer's output with its channels last, without batch axis."""
-    units, *size = _shape(
-        question.net, tuple(x[:1] for x in question.inputs), LayerAddress(place.layer, place.call)
-    )
+    units, *size = _shape(task.net, tuple(x[:1] for x in task.inputs), LayerAddress(place.layer, place.call))
     return (*size, units)
 
 
-def _check_rows(question: AttributionTask, place: LayerAddress, maps: Tensor, rows: list[int]) -> None:
+def _check_rows(task: AttributionTask, place: LayerAddress, maps: Tensor, rows: list[int]) -> None:
     """Refuse layers that fold parts of an image into the batch axis."""
     if len(maps) != len(rows):
         raise PlaceError(
@@ -212,22 +210,22 @@ def _check_rows(question: AttributionTask, place: LayerAddress, maps: Tensor, ro
         )
 
 
-def _unconnected(question: AttributionTask, place: LayerAddress, row: int) -> UsageError:
+def _unconnected(task: AttributionTask, place: LayerAddress, row: int) -> UsageError:
     """Return the error for a layer that the target does not depend on."""
     return UsageError(
-        f"a layer that {question.target_names[row]} depends on",
+        f"a layer that {task.target_names[row]} depends on",
         received=str(place),
         hint="Choose a layer before the target.",
     )
 
 
 def _check_arrival(
-    question: AttributionTask, place: LayerAddress, maps: Tensor, row: int, *, everywhere: bool
+    task: AttributionTask, place: LayerAddress, maps: Tensor, row: int, *, everywhere: bool
 ) -> None:
     """Refuse a row whose gradient at the feature maps is 0 because none arrives.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         place: the layer.
         maps: its output for this row, `[1 ...]`.
         row: the row's index.
@@ -236,11 +234,11 @@ def _check_arrival(
     Raises:
         UsageError: the target does not depend on the layer, or not by operations with gradients.
     """
-    inputs = question.repeated([row])
+    inputs = task.repeated([row])
 
     def run(value: Tensor) -> Tensor:
-        with start_graph_at(question, place, value):
-            return question.scores(inputs, [row])
+        with start_graph_at(task, place, value):
+            return task.scores(inputs, [row])
 
     generator = torch.Generator().manual_seed(0)
     size = float(maps.abs().max()) or 1.0
@@ -248,21 +246,21 @@ def _check_arrival(
     others = [torch.zeros_like(maps), *((size * draw).to(maps) for draw in draws)]
     with ordinary():
         if everywhere and not depends(run, run(maps).detach(), others):
-            raise _unconnected(question, place, row)
+            raise _unconnected(task, place, row)
         reason = missing(run, maps, others)
     if reason:
         raise UsageError(
-            f"a gradient of {question.target_names[row]} at {place}",
+            f"a gradient of {task.target_names[row]} at {place}",
             received=f"no gradient arrives at {place}: {reason}",
             hint="Use a method that needs no gradients (scorecam, occlusion, rise), or a layer after that.",
         )
 
 
-def upsample_to_inputs(question: AttributionTask, maps: Float[Tensor, "b 1 *size"]) -> tuple[Tensor, ...]:
+def upsample_to_inputs(task: AttributionTask, maps: Float[Tensor, "b 1 *size"]) -> tuple[Tensor, ...]:
     """Interpolate maps to the spatial size of each input with as many axes.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         maps: `[b 1 *size]`.
 
     Returns:
@@ -272,7 +270,7 @@ def upsample_to_inputs(question: AttributionTask, maps: Float[Tensor, "b 1 *size
         UsageError: no input has as many axes as the maps.
     """
     axes = maps.dim()
-    if not any(x.dim() == axes for x in question.inputs):
+    if not any(x.dim() == axes for x in task.inputs):
         raise UsageError(
             "a layer whose maps have as many axes as an input",
             received=f"maps of {axes - 2} axes",
@@ -280,7 +278,7 @@ def upsample_to_inputs(question: AttributionTask, maps: Float[Tensor, "b 1 *size
         )
     return tuple(
         interpolate(maps, tuple(x.shape[2:])) if x.dim() == axes else torch.zeros(x.shape, device=x.device)
-        for x in question.inputs
+        for x in task.inputs
     )
 
 

@@ -194,34 +194,34 @@ class Seen:
         )
 
 
-def watched(question: AttributionTask) -> tuple[list[Seen], Any]:
+def watched(task: AttributionTask) -> tuple[list[Seen], Any]:
     """Trace one forward pass up to the target.
 
     If the pass fails with gradients, it is traced without them, and nodes are None.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
 
     Returns:
         The outputs before the target in the order of their calls, and the autograd node of the scores.
     """
     try:
-        return _watched(question, gradients=True)
+        return _watched(task, gradients=True)
     except (RuntimeError, ConvscopeError) as error:
         if is_out_of_memory(error):
             raise
-        return _watched(question, gradients=False)
+        return _watched(task, gradients=False)
 
 
-def _watched(question: AttributionTask, *, gradients: bool) -> tuple[list[Seen], Any]:
+def _watched(task: AttributionTask, *, gradients: bool) -> tuple[list[Seen], Any]:
     """Trace one pass with one row for each set of layers that targets read; see `watched`."""
-    net, last, numbers = question.net, last_axes(question.net), _Numbers()
+    net, last, numbers = task.net, last_axes(task.net), _Numbers()
     found: list[Seen] = []
     ends: list[int] = []
-    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in question.objectives]
+    read = [frozenset((p.layer, p.call, p.key) for p in goal.places) for goal in task.objectives]
     rows = [read.index(places) for places in dict.fromkeys(read)]
-    calls = {name: len(made) for name, made in layer_shapes(net, *(x[:1] for x in question.inputs)).items()}
-    goals = {(p.layer, p.call or calls.get(p.layer, 1)) for p in question.places if p.layer != RESULT}
+    calls = {name: len(made) for name, made in layer_shapes(net, *(x[:1] for x in task.inputs)).items()}
+    goals = {(p.layer, p.call or calls.get(p.layer, 1)) for p in task.places if p.layer != RESULT}
 
     def ended(name: str, call: int, module: nn.Module, out: Any) -> None:
         if (name, call) in goals:
@@ -243,21 +243,21 @@ def _watched(question: AttributionTask, *, gradients: bool) -> tuple[list[Seen],
             turned = before.shape
         found.append(Seen(place, turned, len(out), None, numbers(out), out.grad_fn))
 
-    inputs = question.repeated(rows)
+    inputs = task.repeated(rows)
     with torch.set_grad_enabled(gradients), Walk(net.module, ended, acted):
         free = [x.detach().requires_grad_(gradients and x.is_floating_point()) for x in inputs]
-        scores = question.scores(free, rows)
+        scores = task.scores(free, rows)
     found = found[: min(ends)] if ends else found
     return [one for one in found if one.rows == len(rows)], scores.grad_fn
 
 
-def last_spatial_layer(question: AttributionTask) -> LayerAddress:
+def last_spatial_layer(task: AttributionTask) -> LayerAddress:
     """Find the last layer before the target whose feature maps have the axes of an input.
 
     Layers that the target does not depend on are skipped, and so are pooling, dropout and similar modules.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
 
     Returns:
         Its address.
@@ -265,8 +265,8 @@ def last_spatial_layer(question: AttributionTask) -> LayerAddress:
     Raises:
         UsageError: there is none; the error says what shape the last layers have instead.
     """
-    found, node = watched(question)
-    axes = {x.dim() - 2 for x in question.inputs}
+    found, node = watched(task)
+    axes = {x.dim() - 2 for x in task.inputs}
     reached = _reached(node) if node is not None else None
     pooled: set[int] = set()
     lists: Seen | None = None
@@ -282,8 +282,8 @@ def last_spatial_layer(question: AttributionTask) -> LayerAddress:
             pooled.add(one.number)
         else:
             return one.place
-    check_values(question)
-    received = f"{question.net.name}, which has none"
+    check_values(task)
+    received = f"{task.net.name}, which has none"
     if lists is not None:
         received += f": {lists.place} gives {lists.shape[0]} units for each of {prod(lists.shape[1:])} tokens"
     raise UsageError(
@@ -321,7 +321,7 @@ def _reached(node: Any) -> set[Any]:
 
 @contextmanager
 def start_graph_at(
-    question: AttributionTask, place: LayerAddress, value: Tensor | None = None
+    task: AttributionTask, place: LayerAddress, value: Tensor | None = None
 ) -> Iterator[list[Tensor]]:
     """Begin the autograd graph at a layer's output: a context for one forward pass.
 
@@ -329,14 +329,14 @@ def start_graph_at(
     network itself disabled it before that layer.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         place: a layer, or an activation function after it.
         value: replaces the output, and keeps its own graph; without it the output is detached.
 
     Yields:
         A list that holds the leaf (or `value`) after the pass; empty if the layer did not run.
     """
-    usual = len(layer_shapes(question.net, *(x[:1] for x in question.inputs))[place.layer])
+    usual = len(layer_shapes(task.net, *(x[:1] for x in task.inputs))[place.layer])
     wanted = place.call or usual
     found: list[Tensor] = []
 
@@ -352,10 +352,10 @@ def start_graph_at(
             here = (name, call, function, number) == (place.layer, wanted, place.function, place.number)
             return begin(out) if here else None
 
-        with Walk(question.net.module, lambda *_: None, acted):
+        with Walk(task.net.module, lambda *_: None, acted):
             yield found
         return
-    with _hooked(question.net, place, wanted, begin):
+    with _hooked(task.net, place, wanted, begin):
         yield found
 
 

@@ -28,9 +28,9 @@ class Saliency(Method):
     channel_max: ClassVar[bool] = True
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the signed gradient."""
-        yield PartialAttribution(batched_input_gradients(question))
+        yield PartialAttribution(batched_input_gradients(task))
 
 
 class InputXGradient(Method):
@@ -44,15 +44,15 @@ class InputXGradient(Method):
     compared_with: Baseline = Field("mean", description="the baseline: mean, low (black) or blur")
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the products; they are complete where the network is linear."""
-        found = zip(question.inputs, self.baseline(question), batched_input_gradients(question), strict=True)
+        found = zip(task.inputs, self.baseline(task), batched_input_gradients(task), strict=True)
         yield PartialAttribution(tuple((x - baseline) * gradient for x, baseline, gradient in found))
 
     @override
-    def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
+    def baseline(self, task: AttributionTask) -> tuple[Tensor, ...]:
         """Return the reference input of the setting `compared_with`."""
-        return question.baseline(self.compared_with)
+        return task.baseline(self.compared_with)
 
 
 class GuidedBackprop(Method):
@@ -65,14 +65,14 @@ class GuidedBackprop(Method):
     channel_max: ClassVar[bool] = True
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the gradient with guided ReLUs.
 
         It resembles edge detection whatever the weights (Adebayo et al. 2018); the randomisation metric
         shows it.
         """
-        with require_relu(GuidedReluRule(question.net.module)) as mode:
-            yield PartialAttribution(batched_input_gradients(question, lambda: mode))
+        with require_relu(GuidedReluRule(task.net.module)) as mode:
+            yield PartialAttribution(batched_input_gradients(task, lambda: mode))
 
 
 class Deconvnet(Method):
@@ -85,10 +85,10 @@ class Deconvnet(Method):
     channel_max: ClassVar[bool] = True
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield what a deconvolutional network with the same weights reconstructs."""
-        with require_relu(DeconvnetReluRule(question.net.module)) as mode:
-            yield PartialAttribution(batched_input_gradients(question, lambda: mode))
+        with require_relu(DeconvnetReluRule(task.net.module)) as mode:
+            yield PartialAttribution(batched_input_gradients(task, lambda: mode))
 
 
 class SmoothGrad(Method):
@@ -107,16 +107,16 @@ class SmoothGrad(Method):
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of the noise; row i draws from its own")
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the mean gradient so far, after each batch."""
-        generators = [torch.Generator().manual_seed(self.seed) for _ in range(len(question))]
-        jobs = [row for row in range(len(question)) for _ in range(self.samples)]
-        total = zeros(question)
-        for first in range(0, len(jobs), question.batch):
-            rows = jobs[first : first + question.batch]
-            noisy = tuple(self._noisy(x, rows, generators) for x in question.repeated(rows))
+        generators = [torch.Generator().manual_seed(self.seed) for _ in range(len(task))]
+        jobs = [row for row in range(len(task)) for _ in range(self.samples)]
+        total = zeros(task)
+        for first in range(0, len(jobs), task.batch):
+            rows = jobs[first : first + task.batch]
+            noisy = tuple(self._noisy(x, rows, generators) for x in task.repeated(rows))
             at = torch.tensor(rows, device=total[0].device)
-            for sums, found in zip(total, input_gradients(question, noisy, rows), strict=True):
+            for sums, found in zip(total, input_gradients(task, noisy, rows), strict=True):
                 sums.index_add_(0, at, found)
             done = first + len(rows)
             yield PartialAttribution(tuple(sums / self.samples for sums in total), done / len(jobs))

@@ -27,26 +27,26 @@ class IntegratedGradients(Method):
     compared_with: Baseline = Field("mean", description="the baseline: mean, low (black) or blur")
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the integral so far, after each batch of points."""
-        check_values(question)
-        baseline, fold = self.baseline(question), plan_folding(question)
+        check_values(task)
+        baseline, fold = self.baseline(task), plan_folding(task)
         shares, weights = self.points()
-        jobs = [(row, k) for row in range(len(question)) for k in range(self.steps)]
-        total = zeros(question)
-        for first in range(0, len(jobs), question.batch):
-            part = jobs[first : first + question.batch]
+        jobs = [(row, k) for row in range(len(task)) for k in range(self.steps)]
+        total = zeros(task)
+        for first in range(0, len(jobs), task.batch):
+            part = jobs[first : first + task.batch]
             rows = [row for row, _ in part]
             share, weight = (values[[k for _, k in part]] for values in (shares, weights))
             between = tuple(
-                _between(x, o, rows, share, fold) for x, o in zip(question.inputs, baseline, strict=True)
+                _between(x, o, rows, share, fold) for x, o in zip(task.inputs, baseline, strict=True)
             )
-            found = input_gradients(question, between, rows, fold)
+            found = input_gradients(task, between, rows, fold)
             for sums, gradient in zip(total, found, strict=True):
                 sums.index_add_(
                     0, torch.tensor(rows, device=sums.device), gradient * _shaped(weight, gradient)
                 )
-            yield _part(question, baseline, total, (first + len(part)) / len(jobs))
+            yield _part(task, baseline, total, (first + len(part)) / len(jobs))
 
     def points(self) -> tuple[Tensor, Tensor]:
         """Return Gauss-Legendre nodes on [0, 1] and weights that sum to 1, `[steps]` each in float64."""
@@ -54,9 +54,9 @@ class IntegratedGradients(Method):
         return torch.from_numpy((1 + nodes) / 2), torch.from_numpy(weights / 2)
 
     @override
-    def baseline(self, question: AttributionTask) -> tuple[Tensor, ...]:
+    def baseline(self, task: AttributionTask) -> tuple[Tensor, ...]:
         """Return the start of the line, by the setting `compared_with`."""
-        return question.baseline(self.compared_with)
+        return task.baseline(self.compared_with)
 
     @override
     def reduced(self) -> "IntegratedGradients":
@@ -65,10 +65,10 @@ class IntegratedGradients(Method):
 
 
 def _part(
-    question: AttributionTask, baseline: tuple[Tensor, ...], total: list[Tensor], share: float
+    task: AttributionTask, baseline: tuple[Tensor, ...], total: list[Tensor], share: float
 ) -> PartialAttribution:
     """Multiply the integral with the difference from the baseline."""
-    pairs = zip(question.inputs, baseline, total, strict=True)
+    pairs = zip(task.inputs, baseline, total, strict=True)
     return PartialAttribution(tuple((x - o) * sums for x, o, sums in pairs), share)
 
 

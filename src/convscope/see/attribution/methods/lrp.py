@@ -43,11 +43,11 @@ class Lrp(Method):
     )
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield relevance: (input - mean) times the gradient that the rules define."""
         dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
         rules = RuleMap(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
-        precise = _in_full(question)
+        precise = _in_full(task)
         fold = plan_folding(precise, every_format=True)
 
         @contextmanager
@@ -56,11 +56,11 @@ class Lrp(Method):
                 yield relevance
 
         gradients = batched_input_gradients(precise, during)
-        found = zip(question.inputs, question.baseline("mean"), gradients, strict=True)
+        found = zip(task.inputs, task.baseline("mean"), gradients, strict=True)
         yield PartialAttribution(tuple((x - mean) * gradient for x, mean, gradient in found))
 
 
-def _in_full(question: AttributionTask) -> AttributionTask:
+def _in_full(task: AttributionTask) -> AttributionTask:
     """Return the task for a float32 copy of a network in half precision; others stay as they are.
 
     Relevance is divided by small values, whose rounding in half precision would dominate the result.
@@ -68,9 +68,9 @@ def _in_full(question: AttributionTask) -> AttributionTask:
     Raises:
         UsageError: the network cannot be copied.
     """
-    net = question.net
+    net = task.net
     if net.dtype not in HALVES:
-        return question
+        return task
     try:
         module = deepcopy(net.module).float()
     except (RuntimeError, TypeError, ValueError) as error:
@@ -81,4 +81,4 @@ def _in_full(question: AttributionTask) -> AttributionTask:
             received=next(iter(str(error).splitlines()), type(error).__name__),
             hint="Convert it with .float(), or use integrated or occlusion.",
         ) from error
-    return replace(question, net=net.with_module(module))
+    return replace(task, net=net.with_module(module))

@@ -32,17 +32,17 @@ class Occlusion(Method):
     fill: Baseline = Field("mean", description="what covers: mean, low (black) or blur")
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the mean drops so far, after each batch of windows."""
-        check_values(question)
-        boxes = [(i, box) for i in question.differentiable_inputs for box in self.boxes(question.inputs[i])]
-        loss, weight = zeros(question), [torch.zeros(x.shape[1:], device=x.device) for x in question.inputs]
-        whole = question.input_scores[0].cpu()
-        jobs = [(row, i, box) for row in range(len(question)) for i, box in boxes]
+        check_values(task)
+        boxes = [(i, box) for i in task.differentiable_inputs for box in self.boxes(task.inputs[i])]
+        loss, weight = zeros(task), [torch.zeros(x.shape[1:], device=x.device) for x in task.inputs]
+        whole = task.input_scores[0].cpu()
+        jobs = [(row, i, box) for row in range(len(task)) for i, box in boxes]
         for i, box in boxes:
             weight[i][(..., *box)] += 1
         done = 0
-        for part, scores in occlusion_scores(question, jobs, question.baseline(self.fill)):
+        for part, scores in occlusion_scores(task, jobs, task.baseline(self.fill)):
             for (row, i, box), score in zip(part, scores, strict=True):
                 at = box if loss[i].dim() == 2 else (slice(None), *box)
                 loss[i][(row, *at)] += whole[row] - score

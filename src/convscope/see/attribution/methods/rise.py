@@ -30,33 +30,33 @@ class Rise(Method):
     seed: int = Field(0, ge=0, le=2**63 - 1, description="of the masks, which are the same for every row")
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the weighted mean so far, after each batch of masks.
 
         The mean score of all masks is subtracted: what is left is how much seeing a position raises the
         score.
         """
-        check_values(question)
-        during = plan_folding(question)
-        baseline, generator = question.baseline(self.fill), torch.Generator().manual_seed(self.seed)
-        sums = [s.sum(1) if s.dim() > 2 else s for s in zeros(question)]
-        total, done = torch.zeros(len(question), device=sums[0].device, dtype=torch.float64), 0
+        check_values(task)
+        during = plan_folding(task)
+        baseline, generator = task.baseline(self.fill), torch.Generator().manual_seed(self.seed)
+        sums = [s.sum(1) if s.dim() > 2 else s for s in zeros(task)]
+        total, done = torch.zeros(len(task), device=sums[0].device, dtype=torch.float64), 0
         while done < self.samples:
-            count = min(max(1, question.batch // len(question)), self.samples - done)
-            masks = [self._masks(_positions(x), count, generator).to(x.device) for x in question.inputs]
-            for row, degree in self._scored(question, baseline, masks, during):
+            count = min(max(1, task.batch // len(task)), self.samples - done)
+            masks = [self._masks(_positions(x), count, generator).to(x.device) for x in task.inputs]
+            for row, degree in self._scored(task, baseline, masks, during):
                 total[row] += degree.sum()
                 for s, mask in zip(sums, masks, strict=True):
                     s[row] += torch.einsum("n,n...->...", degree.to(s), mask.to(s))
             done += count
-            parts = zip(question.inputs, sums, strict=True)
+            parts = zip(task.inputs, sums, strict=True)
             yield PartialAttribution(
                 tuple(self._found(x, s, total, done) for x, s in parts), done / self.samples
             )
 
     def _scored(
         self,
-        question: AttributionTask,
+        task: AttributionTask,
         baseline: tuple[Tensor, ...],
         masks: list[Tensor],
         during: FoldPlan,
@@ -66,21 +66,21 @@ class Rise(Method):
 
         def hidden(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             made = []
-            for i, (x, o, mask) in enumerate(zip(question.inputs, baseline, masks, strict=True)):
+            for i, (x, o, mask) in enumerate(zip(task.inputs, baseline, masks, strict=True)):
                 rows, columns = [n // count for n in numbers], [n % count for n in numbers]
                 m = broadcast_mask(mask[columns], x)
                 made.append(
                     during.laid_out(o[rows] + m * (x[rows] - o[rows]))
-                    if i in question.differentiable_inputs
+                    if i in task.differentiable_inputs
                     else x[rows]
                 )
             return tuple(made)
 
-        jobs = [row for row in range(len(question)) for _ in range(count)]
+        jobs = [row for row in range(len(task)) for _ in range(count)]
         found = torch.cat(
-            [scores for _, scores in batched_scores(question, jobs, hidden, degrees=True, during=during)]
+            [scores for _, scores in batched_scores(task, jobs, hidden, degrees=True, during=during)]
         )
-        yield from enumerate(found.view(len(question), count))
+        yield from enumerate(found.view(len(task), count))
 
     def _found(self, x: Tensor, sums: Tensor, total: Tensor, done: int) -> Tensor:
         """Turn sums over masks into attributions.

@@ -28,25 +28,25 @@ class ScoreCam(Cam):
     )
 
     @override
-    def attributions(self, question: AttributionTask) -> Iterator[PartialAttribution]:
+    def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Yield the map weighted by the softmax of the values so far, after each batch of masked inputs."""
-        place = self.place(question)
-        check_values(question)
-        maps = seen_maps(question, place)
+        place = self.place(task)
+        check_values(task)
+        maps = seen_maps(task, place)
         kept = self._kept(maps)
         maps = torch.stack([m[k] for m, k in zip(maps, kept, strict=True)])
-        jobs = [row for row in range(len(question)) for _ in range(maps.shape[1])]
+        jobs = [row for row in range(len(task)) for _ in range(maps.shape[1])]
         values = torch.full(maps.shape[:2], -torch.inf, device=maps.device, dtype=maps.dtype)
-        baseline, during = question.baseline("mean"), plan_folding(question)
+        baseline, during = task.baseline("mean"), plan_folding(task)
 
         def masked(numbers: Sequence[int]) -> tuple[Tensor, ...]:
             rows, columns = [n // maps.shape[1] for n in numbers], [n % maps.shape[1] for n in numbers]
-            return _masked(question, baseline, maps[rows, columns][:, None], rows, during)
+            return _masked(task, baseline, maps[rows, columns][:, None], rows, during)
 
-        for numbers, found in batched_scores(question, jobs, masked, during=during):
+        for numbers, found in batched_scores(task, jobs, masked, during=during):
             values.view(-1)[numbers] = found.to(values)
             heat = weighted_relu_sum(maps, values.softmax(1).nan_to_num(0))
-            yield PartialAttribution(upsample_to_inputs(question, heat), (numbers[-1] + 1) / len(jobs), place)
+            yield PartialAttribution(upsample_to_inputs(task, heat), (numbers[-1] + 1) / len(jobs), place)
 
     def _kept(self, maps: Tensor) -> Tensor:
         """Return the indices of the maps to use, `[b n]`: all, or those that vary most."""
@@ -62,12 +62,12 @@ class ScoreCam(Cam):
 
 
 def _masked(
-    question: AttributionTask, baseline: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
+    task: AttributionTask, baseline: tuple[Tensor, ...], maps: Tensor, rows: list[int], fold: FoldPlan
 ) -> tuple[Tensor, ...]:
     """Blend inputs with the baseline by their feature maps, interpolated and scaled to [0, 1]."""
     found = []
-    for i, (x, o) in enumerate(zip(question.repeated(rows), baseline, strict=True)):
-        if x.dim() != maps.dim() or i not in question.differentiable_inputs:
+    for i, (x, o) in enumerate(zip(task.repeated(rows), baseline, strict=True)):
+        if x.dim() != maps.dim() or i not in task.differentiable_inputs:
             found.append(x)
             continue
         mask = interpolate(maps, tuple(x.shape[2:]))

@@ -20,7 +20,7 @@ class AverageDrop:
     """Whether it rises."""
 
 
-def average_drop(question: AttributionTask, heats: Sequence[Tensor]) -> tuple[AverageDrop, ...]:
+def average_drop(task: AttributionTask, heats: Sequence[Tensor]) -> tuple[AverageDrop, ...]:
     """Compute the drop of each row's probability when its input is multiplied with its own heatmap.
 
     The positive heat, scaled to [0, 1], blends the input with the mean: the hottest position shows the
@@ -29,23 +29,23 @@ def average_drop(question: AttributionTask, heats: Sequence[Tensor]) -> tuple[Av
     Source: Chattopadhay et al. 2018, arXiv:1710.11063, §4.1; hidden positions show the mean.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         heats: one heatmap `[b *size]` for each input of the network.
 
     Returns:
         Drop and increase of each row.
     """
-    baseline = question.baseline("mean")
-    tops = torch.stack([_top(heats[i]) for i in question.differentiable_inputs]).amax(0)
+    baseline = task.baseline("mean")
+    tops = torch.stack([_top(heats[i]) for i in task.differentiable_inputs]).amax(0)
     seen = []
-    for i, (x, o) in enumerate(zip(question.inputs, baseline, strict=True)):
-        if i not in question.differentiable_inputs:
+    for i, (x, o) in enumerate(zip(task.inputs, baseline, strict=True)):
+        if i not in task.differentiable_inputs:
             seen.append(x)
             continue
         heat = heats[i].nan_to_num(0).clamp_min(0)
         mask = heat / tops.clamp_min(1e-30).view(-1, *[1] * (heat.dim() - 1)).to(heat)
         seen.append(o + broadcast_mask(mask, x) * (x - o))
-    before, after = question.input_scores[1], question.batched(seen)[1]
+    before, after = task.input_scores[1], task.batched(seen)[1]
     lost = ((before - after) / before.abs().clamp_min(1e-12)).clamp_min(0)
     return tuple(
         AverageDrop(one, up) for one, up in zip(lost.tolist(), (after > before).tolist(), strict=True)

@@ -24,7 +24,7 @@ class Completeness:
 
 
 def completeness_gap(
-    question: AttributionTask, method: Method, attributions: Sequence[Tensor]
+    task: AttributionTask, method: Method, attributions: Sequence[Tensor]
 ) -> tuple[Completeness | None, ...]:
     """Compare the sum of attributions with the output, for methods that satisfy completeness.
 
@@ -34,7 +34,7 @@ def completeness_gap(
     Source: Sundararajan et al. 2017, arXiv:1703.01365, §3.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         method: the method that made the attributions.
         attributions: one tensor `[b c *size]` for each input of the network.
 
@@ -42,10 +42,10 @@ def completeness_gap(
         Both numbers for each row; None for methods that do not promise completeness.
     """
     if not method.satisfies_completeness:
-        return (None,) * len(question)
+        return (None,) * len(task)
     total = torch.stack([a.double().flatten(1).sum(1) for a in attributions]).sum(0)
     with torch.no_grad():
-        difference = question.input_scores[0].double()
+        difference = task.input_scores[0].double()
         if method.relative_to_baseline:
-            difference = difference - question.batched(method.baseline(question))[0].double()
+            difference = difference - task.batched(method.baseline(task))[0].double()
     return tuple(Completeness(t, d) for t, d in zip(total.tolist(), difference.tolist(), strict=True))

@@ -56,7 +56,7 @@ _chances: "WeakKeyDictionary[AttributionTask, list[tuple[float, float]]]" = Weak
 
 
 def deletion_insertion(
-    question: AttributionTask, heats: Sequence[Tensor]
+    task: AttributionTask, heats: Sequence[Tensor]
 ) -> Iterator[tuple[float, tuple[DeletionInsertion, ...]]]:
     """Compute deletion and insertion curves of every row, and their chance level.
 
@@ -65,44 +65,44 @@ def deletion_insertion(
     Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions are blurred rather than black.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         heats: one heatmap `[b *size]` for each input of the network.
 
     Yields:
         The finished share, and the curves of each row; the first, at 0.5, has none yet.
     """
-    if question not in _chances:
-        found = [curves(question, _random(question, seed)) for seed in range(CHANCES)]
-        _chances[question] = [
+    if task not in _chances:
+        found = [curves(task, _random(task, seed)) for seed in range(CHANCES)]
+        _chances[task] = [
             (_mean([c[row].deletion_area for c in found]), _mean([c[row].insertion_area for c in found]))
-            for row in range(len(question))
+            for row in range(len(task))
         ]
         yield 0.5, ()
-    made = curves(question, heats)
+    made = curves(task, heats)
     yield (
         1.0,
-        tuple(DeletionInsertion(c, *chance) for c, chance in zip(made, _chances[question], strict=True)),
+        tuple(DeletionInsertion(c, *chance) for c, chance in zip(made, _chances[task], strict=True)),
     )
 
 
-def curves(question: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
+def curves(task: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
     """Compute deletion and insertion curves of every row, at `POINTS` equally spaced shares of positions.
 
     Positions of all inputs that are not indices are ranked together.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         heats: one heatmap `[b *size]` for each input of the network.
 
     Returns:
         The curves of each row.
     """
-    cover = question.baseline(COVER)
-    orders = [ranked_positions(_flat(question, heats, row)) for row in range(len(question))]
+    cover = task.baseline(COVER)
+    orders = [ranked_positions(_flat(task, heats, row)) for row in range(len(task))]
     shares = [k / (POINTS - 1) for k in range(POINTS)]
     jobs = [
         (row, insert, share)
-        for row in range(len(question))
+        for row in range(len(task))
         for insert, inner in ((False, shares), (True, shares[1:-1]))
         for share in inner
     ]  # inserting begins where deleting ends, and the other way round
@@ -110,18 +110,16 @@ def curves(question: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
     def changed(numbers: Sequence[int]) -> tuple[Tensor, ...]:
         part = [jobs[n] for n in numbers]
         masks = torch.stack([_mask(orders[row], share, insert) for row, insert, share in part])
-        return _mixed(question, cover, masks, [row for row, _, _ in part])
+        return _mixed(task, cover, masks, [row for row, _, _ in part])
 
     rows = [row for row, _, _ in jobs]
     values = torch.cat(
         [
             found.double().cpu()
-            for _, found in batched_scores(
-                question, rows, changed, degrees=True, during=plan_folding(question)
-            )
+            for _, found in batched_scores(task, rows, changed, degrees=True, during=plan_folding(task))
         ]
-    ).view(len(question), -1)
-    if not question.are_classes:
+    ).view(len(task), -1)
+    if not task.are_classes:
         low, high = values[:, POINTS - 1 : POINTS], values[:, :1]
         values = (values - low) / torch.where(high == low, torch.ones_like(low), high - low)
     return [Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0])) for v in values.tolist()]
@@ -135,12 +133,12 @@ def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
 
 
 def _mixed(
-    question: AttributionTask, cover: tuple[Tensor, ...], masks: Tensor, rows: list[int]
+    task: AttributionTask, cover: tuple[Tensor, ...], masks: Tensor, rows: list[int]
 ) -> tuple[Tensor, ...]:
     """Combine rows of the inputs with the cover, by masks over all positions `[n positions]`."""
     made, first = [], 0
-    for i, (x, o) in enumerate(zip(question.inputs, cover, strict=True)):
-        if i not in question.differentiable_inputs:
+    for i, (x, o) in enumerate(zip(task.inputs, cover, strict=True)):
+        if i not in task.differentiable_inputs:
             made.append(x[rows])
             continue
         size = tuple(x.shape[1:] if x.dim() == 2 else x.shape[2:])
@@ -151,15 +149,15 @@ def _mixed(
     return tuple(made)
 
 
-def _flat(question: AttributionTask, heats: Sequence[Tensor], row: int) -> Float[Tensor, " n"]:
+def _flat(task: AttributionTask, heats: Sequence[Tensor], row: int) -> Float[Tensor, " n"]:
     """Return the heat of all positions of one row in one vector, without NaN."""
-    return torch.cat([heats[i][row].flatten().float() for i in question.differentiable_inputs]).nan_to_num(0)
+    return torch.cat([heats[i][row].flatten().float() for i in task.differentiable_inputs]).nan_to_num(0)
 
 
-def _random(question: AttributionTask, seed: int) -> list[Tensor]:
+def _random(task: AttributionTask, seed: int) -> list[Tensor]:
     """Return random heatmaps: uniform noise on a coarse grid, as smooth as a class activation map."""
     generator, made = torch.Generator().manual_seed(seed), []
-    for x in question.inputs:
+    for x in task.inputs:
         if x.dim() == 2:
             made.append(torch.rand(x.shape, generator=generator).to(x.device))
             continue

@@ -67,7 +67,7 @@ class Faithfulness:
 
 
 def iter_metrics(
-    question: AttributionTask,
+    task: AttributionTask,
     method: Method,
     attributions: Sequence[Tensor],
     checks: Sequence[str] = ALL,
@@ -79,7 +79,7 @@ def iter_metrics(
     only.
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         method: the method that made the attributions; completeness and randomisation depend on it.
         attributions: one tensor `[b c *size]` for each input.
         checks: names out of `ALL`.
@@ -95,28 +95,28 @@ def iter_metrics(
     for check in checks:
         if check not in ALL:
             raise UsageError("checks that exist", received=check, hint=nearest(check, ALL))
-    found = [Faithfulness() for _ in range(len(question))]
+    found = [Faithfulness() for _ in range(len(task))]
     heats = tuple(per_position(a, strongest=method.channel_max) for a in attributions)
     if boxes:
         found = _with(found, "pointing_game", pointing_game(heats[0], boxes))
-    changes = bool(question.differentiable_inputs)  # indices cannot be hidden
+    changes = bool(task.differentiable_inputs)  # indices cannot be hidden
     stages = {
         name: cost for name, cost in COSTS.items() if name in checks and (changes or name != "deletion")
     }
-    with frozen(question.net.module):
+    with frozen(task.net.module):
         if "drop" in checks and changes:
-            found = _with(found, "average_drop", average_drop(question, heats))
+            found = _with(found, "average_drop", average_drop(task, heats))
         if "completeness" in checks and changes:
-            found = _with(found, "completeness", completeness_gap(question, method, attributions))
+            found = _with(found, "completeness", completeness_gap(task, method, attributions))
     first, total = stages.get("deletion", 0.0), sum(stages.values())
     yield _progress("checking", 0.0 if total else 1.0, found)
     if "deletion" in stages:
-        with frozen(question.net.module):
-            made = list(deletion_insertion(question, heats))
+        with frozen(task.net.module):
+            made = list(deletion_insertion(task, heats))
         found = _with(found, "deletion_insertion", made[-1][1])
         yield _progress("deleting and inserting", first / total, found)
     if "randomisation" in stages:
-        for share, rows in randomization_passes(question, method, heats):
+        for share, rows in randomization_passes(task, method, heats):
             found = _with(found, "weight_randomization", rows)
             yield _progress("randomising weights", (first + (total - first) * share) / total, found)
 

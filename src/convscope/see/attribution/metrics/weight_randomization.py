@@ -38,7 +38,7 @@ class WeightRandomization:
 
 
 def randomization_passes(
-    question: AttributionTask, method: Method, heats: Sequence[Tensor]
+    task: AttributionTask, method: Method, heats: Sequence[Tensor]
 ) -> Iterator[tuple[float, tuple[WeightRandomization, ...]]]:
     """Compute each row's heatmap again while more and more layers, from the output down, have random weights.
 
@@ -48,7 +48,7 @@ def randomization_passes(
     Source: Adebayo et al. 2018, arXiv:1810.03292, §3.1 (cascading randomisation).
 
     Args:
-        question: the task: network, inputs and targets.
+        task: the task: network, inputs and targets.
         method: the method to run again.
         heats: its heatmaps with the trained weights, `[b *size]` for each input of the network.
 
@@ -56,36 +56,36 @@ def randomization_passes(
         The finished share, and the correlations so far of each row. Nothing for networks without weights.
     """
     light = method.reduced()
-    before = heats if light == method else _heats(question, light)
-    layers = layers_with_weights(question.net, question)
+    before = heats if light == method else _heats(task, light)
+    layers = layers_with_weights(task.net, task)
     count = len(layers)
     if not count:
         return
     numbers = sorted({max(1, round(count * k / (STAGES - 1))) for k in range(STAGES)})
-    found: list[list[float]] = [[] for _ in range(len(question))]
+    found: list[list[float]] = [[] for _ in range(len(task))]
     for stage, number in enumerate(numbers):
         with randomized_weights(layers[count - number :]):
             try:
-                after = _heats(question, light)
+                after = _heats(task, light)
             except UsageError:  # with such weights the network takes another way
                 after = tuple(torch.zeros_like(heat) for heat in before)
-        for row in range(len(question)):
+        for row in range(len(task)):
             found[row].append(rank_correlation(_row(before, row), _row(after, row)))
         done = tuple(WeightRandomization(tuple(numbers[: stage + 1]), tuple(values)) for values in found)
         yield (stage + 1) / len(numbers), done
 
 
-def layers_with_weights(net: Net, question: AttributionTask) -> list[nn.Module]:
+def layers_with_weights(net: Net, task: AttributionTask) -> list[nn.Module]:
     """List the modules with parameters of their own, in the order in which they run.
 
     Args:
         net: the network.
-        question: a task of this network, whose first row is run.
+        task: a task of this network, whose first row is run.
 
     Returns:
         The modules, each once. Parameters of the network's own module count as its last layer.
     """
-    names = layer_shapes(net, *(x[:1] for x in question.inputs))
+    names = layer_shapes(net, *(x[:1] for x in task.inputs))
     modules = dict(net.module.named_modules())
     running = [modules[name] for name in names if name in modules] + [net.module]
     return [m for m in dict.fromkeys(running) if any(True for _ in m.parameters(recurse=False))]
@@ -133,10 +133,10 @@ def _random(data: Tensor, generator: torch.Generator, shuffles: dict[int, Tensor
     return (values.mean() + drawn * values.std()).to(data.dtype)
 
 
-def _heats(question: AttributionTask, method: Method) -> tuple[Tensor, ...]:
+def _heats(task: AttributionTask, method: Method) -> tuple[Tensor, ...]:
     """Run the method with frozen weights, and return its heatmaps."""
-    with frozen(question.net.module):
-        part = last_item(method.attributions(question), method.title)
+    with frozen(task.net.module):
+        part = last_item(method.attributions(task), method.title)
     return tuple(per_position(a.detach(), strongest=method.channel_max) for a in part.attributions)
 
 

@@ -32,7 +32,7 @@ def tiles_for_budget(
     memory: str = "",
     *,
     batch: int = 1,
-    climb: OptimizerConfig | None = None,
+    config: OptimizerConfig | None = None,
     copies: int = IMAGES,
     used: int | None = None,
 ) -> TileConfig | None:
@@ -46,7 +46,7 @@ def tiles_for_budget(
         size: of the image, for each spatial axis.
         memory: the most that the process may use, as in `4GB`; half of what is free if left out.
         batch: images at once.
-        climb: precision and memory format.
+        config: precision and memory format.
         copies: images in float32 that are kept beside the tiles.
         used: bytes in use before the work began; now, if left out. What steps allocate is taken to be reused.
 
@@ -57,7 +57,7 @@ def tiles_for_budget(
         ConvscopeError: not even the smallest tile fits.
     """
     budget, used = in_bytes(memory), used_bytes(net.device) if used is None else used
-    each_one = _bytes_for_each_pixel(net, goal, tuple(size), climb or OptimizerConfig()) * batch
+    each_one = _bytes_for_each_pixel(net, goal, tuple(size), config or OptimizerConfig()) * batch
     beside = copies * 4 * batch * net.input_spec.channels * prod(size)
     room = (int(budget * KEPT) - PREPARED - used if budget else free_bytes(net.device) // 2) - beside
     most = int(room / each_one)
@@ -73,16 +73,16 @@ def tiles_for_budget(
     return TileConfig(most)
 
 
-def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
+def _bytes_for_each_pixel(net: Net, goal: Objective, size: tuple[int, ...], config: OptimizerConfig) -> float:
     """Return the bytes that a step takes for each pixel of an image; cached with the network."""
-    key = ("bytes for each pixel", goal.resolve(net).places, climb.precision, climb.memory_format, SAMPLE)
-    return net.cache(key, lambda: _counted(net, goal, size, climb))
+    key = ("bytes for each pixel", goal.resolve(net).places, config.precision, config.memory_format, SAMPLE)
+    return net.cache(key, lambda: _counted(net, goal, size, config))
 
 
-def _counted(net: Net, goal: Objective, size: tuple[int, ...], climb: OptimizerConfig) -> float:
+def _counted(net: Net, goal: Objective, size: tuple[int, ...], config: OptimizerConfig) -> float:
     """Count the bytes for each pixel on a small image."""
     least = net.input_spec.size or size
     sample = tuple(max(low, min(SAMPLE, extent)) for low, extent in zip(least, size, strict=True))
-    canvas = pixel_image(net.input_spec, [0], size=sample, device=net.device)
-    step = SampleRun(net, goal.resolve(net), canvas, climb).bytes()
+    params = pixel_image(net.input_spec, [0], size=sample, device=net.device)
+    step = SampleRun(net, goal.resolve(net), params, config).bytes()
     return step / prod(sample) + 4 * net.input_spec.channels
