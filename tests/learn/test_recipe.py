@@ -22,7 +22,6 @@ def test_importing_the_plan_leaves_torch_alone():
         {"lr": float("nan")},
         {"lr": float("inf")},
         {"optimizer": "lion"},
-        {"augment": ("shfit",)},
         {"label_smoothing": 1.0},
         {"momentum": 1},
         {"precision": "int4"},
@@ -35,11 +34,6 @@ def test_bad_values_name_their_field(values):
     with pytest.raises(UsageError) as caught:
         ClassificationRecipe.parse(values)
     assert next(iter(values)) in str(caught.value)
-
-
-def test_a_misspelt_augmentation_is_corrected():
-    with pytest.raises(UsageError, match="Did you mean shift"):
-        ClassificationRecipe.parse({"augment": ("shfit",)})
 
 
 def test_the_learning_rate_follows_optimizer_and_size():

@@ -15,6 +15,8 @@ from .images.folder import ImageFolder as ImageFolder
 from .images.unlabelled import UnlabelledImages as UnlabelledImages
 from .recipe import DataCheckRecipe as DataCheckRecipe
 from .registry import WORLDS as WORLDS
+from .registry import augmented as augmented
+from .registry import check_augmentations as check_augmentations
 from .registry import open_sample as open_sample
 from .registry import register_world as register_world
 from .registry import render as render

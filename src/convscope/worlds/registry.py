@@ -1,10 +1,11 @@
 """The table of worlds, and what every verb needs of them: open a file as an input, draw an input."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
+from torch import Generator, Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.graph.spec import TensorSpec
@@ -89,3 +90,45 @@ def render(tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
         An image of mode RGB, or LA with black ink and alpha.
     """
     return world_of(spec).render(tensor, spec)
+
+
+def augmented(batch: Tensor, names: Sequence[str], spec: TensorSpec, seed: int) -> Tensor:
+    """Apply augmentations of an input's world, in the order of their names.
+
+    Args:
+        batch: things of the world, `[b ...]`, on the CPU; left as they are. Images are uint8.
+        names: keys of the world's `augmentations`.
+        spec: specification of the things; its kind names the world.
+        seed: the same one gives the same changes.
+
+    Returns:
+        The augmented batch.
+
+    Raises:
+        UsageError: the world has no such augmentation.
+    """
+    check_augmentations(names, spec)
+    generator = Generator().manual_seed(seed)
+    for name in names:
+        batch = world_of(spec).augmentations[name](batch, generator)
+    return batch
+
+
+def check_augmentations(names: Sequence[str], spec: TensorSpec) -> None:
+    """Refuse augmentations that an input's world does not have.
+
+    Args:
+        names: names of augmentations.
+        spec: specification of the input; its kind names the world.
+
+    Raises:
+        UsageError: the world has no such augmentation.
+    """
+    known = world_of(spec).augmentations
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"an augmentation of {world_of(spec).thing}: {', '.join(known) or 'there is none'}",
+                received=name,
+                hint=nearest(name, known) if known else "Leave --augment out.",
+            )

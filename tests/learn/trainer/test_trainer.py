@@ -259,5 +259,5 @@ def test_large_networks_get_a_small_rate(train_images):
 def test_augmentations_that_a_loader_would_ignore_are_refused(train_images):
     net = small_net().with_classes(train_images.classes)
     loader = DataLoader(TensorDataset(train_images.images, train_images.labels), batch_size=64)
-    with pytest.raises(UsageError, match="labelled images to augment by shift"):
+    with pytest.raises(UsageError, match="a Dataset to augment by shift"):
         Trainer(net, loader, recipe=ClassificationRecipe(augment=("shift",), **EXACT))

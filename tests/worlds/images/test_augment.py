@@ -6,18 +6,22 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as reference
 
-from convscope.learn.recipe import AUGMENTATION_NAMES
+from convscope.errors import UsageError
+from convscope.graph import TensorSpec
+from convscope.worlds import augmented as augmented_by
 from convscope.worlds.images import augment
-from convscope.worlds.images.augment import AUGMENTATIONS, augmented
+from convscope.worlds.images.augment import AUGMENTATIONS
+
+IMAGES = TensorSpec((3, 20, 30))
+
+
+def augmented(batch, names, seed):
+    return augmented_by(batch, names, IMAGES, seed)
 
 
 @pytest.fixture
 def pictures():
     return torch.randint(256, (6, 3, 20, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-
-
-def test_the_table_holds_what_the_plan_offers():
-    assert tuple(AUGMENTATIONS) == AUGMENTATION_NAMES
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -76,3 +80,10 @@ def test_erase_blanks_a_square_with_the_mean(pictures):
         changed = (before != after).any(0)
         assert 0 < changed.sum() <= (0.35 * 20 + 1) * (0.35 * 30 + 1)
         assert (after[:, changed] == before.float().mean().to(torch.uint8)).all()
+
+
+def test_a_misspelt_augmentation_is_corrected_and_other_worlds_have_others(pictures):
+    with pytest.raises(UsageError, match="Did you mean shift"):
+        augmented(pictures, ("shfit",), 0)
+    with pytest.raises(UsageError, match="there is none"):
+        augmented_by(torch.rand(2, 1, 40), ("shift",), TensorSpec((1, 40)), 0)

@@ -15,7 +15,7 @@ from convscope.learn.recipe import TrainRecipe
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.images.adapt import to_spec
-from convscope.worlds.images.augment import augmented
+from convscope.worlds.registry import augmented, check_augmentations
 
 ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""
@@ -79,25 +79,25 @@ def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str
         data: a `Dataset`, or a sized iterable of batches such as a DataLoader (see `as_batch`).
         net: network to train; batches are on its device, images at the size and in the range of its spec.
         recipe: recipe with seed and batch size; not read for a DataLoader.
-        augment: names of augmentations, for `LabelledImages` only.
+        augment: names of augmentations of the data's world; for a `Dataset` only.
 
     Returns:
         An `ImageBatches`, `DatasetBatches` or `LoaderBatches`.
 
     Raises:
         DataError: the data is empty.
-        UsageError: `data` is something else, or is to be augmented and holds no labelled images.
+        UsageError: `data` is something else, or its world has no such augmentation.
     """
     if isinstance(data, LabelledImages):
         return ImageBatches(data, net, recipe, augment)
+    if isinstance(data, Dataset):
+        return DatasetBatches(data, net, recipe, augment)
     if augment:
         raise UsageError(
-            f"labelled images to augment by {', '.join(augment)}",
+            f"a Dataset to augment by {', '.join(augment)}",
             received=type(data).__name__,
             hint="Augment in the data set or loader itself, and leave augment out.",
         )
-    if isinstance(data, Dataset):
-        return DatasetBatches(data, net, recipe)
     if hasattr(data, "__iter__") and hasattr(data, "__len__"):
         return LoaderBatches(data, net)
     raise UsageError("a Dataset or a DataLoader to learn from", received=type(data).__name__)
@@ -134,24 +134,29 @@ def _drawn(data: Dataset, indices: Tensor, net: Net) -> Batch:
 
 
 class DatasetBatches(BatchSource):
-    """Yield shuffled batches of a `Dataset`.
+    """Yield shuffled batches of a `Dataset`, optionally augmented.
 
-    The order follows from seed and epoch, so no random state must be stored to resume from the middle of an
-    epoch. A last batch of a single sample is left out: batch normalisation cannot compute a variance from it.
+    The order follows from seed and epoch, and the augmentation from seed, epoch and step, so no random state
+    must be stored to resume from the middle of an epoch. A last batch of a single sample is left out: batch
+    normalisation cannot compute a variance from it.
 
     Args:
         data: samples to draw from.
         net: network to train; batches are on its device.
         recipe: recipe with seed and batch size.
+        augment: names of augmentations of the first input's world.
 
     Raises:
         DataError: there are no samples.
+        UsageError: the world has no such augmentation.
     """
 
-    def __init__(self, data: Dataset, net: Net, recipe: TrainRecipe) -> None:
+    def __init__(self, data: Dataset, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> None:
         if not len(data):
             raise DataError("samples to learn from", received=f"{data.name} holds none")
-        self.data, self.net, self.recipe = data, net, recipe
+        self.data, self.net, self.recipe, self.augment = data, net, recipe, tuple(augment)
+        if augment:
+            check_augmentations(augment, data.specs[0])
         single_left = len(data) > recipe.batch and len(data) % recipe.batch == 1
         self._used = len(data) - single_left  # a batch of one has no variance to normalise by
         self.steps = -(-self._used // recipe.batch)
@@ -163,9 +168,29 @@ class DatasetBatches(BatchSource):
 
     @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        for indices in self.order(epoch)[skip * self.recipe.batch :].split(self.recipe.batch):
-            if len(indices):
-                yield _drawn(self.data, indices, self.net)
+        parts = self.order(epoch)[skip * self.recipe.batch :].split(self.recipe.batch)
+        for step, indices in enumerate(parts, start=skip):
+            if not len(indices):
+                continue
+            batch = _drawn(self.data, indices, self.net)
+            if self.augment:
+                first, *others = batch.inputs
+                batch = Batch((self.change(first, epoch, step), *others), batch.targets)
+            yield batch
+
+    def change(self, things: Tensor, epoch: int, step: int) -> Tensor:
+        """Augment a batch of one input.
+
+        Args:
+            things: `[b ...]`; images as bytes.
+            epoch: index of the epoch, from 0.
+            step: index of the batch in it, from 0.
+
+        Returns:
+            The changed batch, on the same device.
+        """
+        seed = seed_of(self.recipe.seed, epoch, step)
+        return augmented(things.cpu(), self.augment, self.data.specs[0], seed).to(things.device)
 
     def order(self, epoch: int) -> Tensor:
         """Return the order of an epoch.
@@ -184,7 +209,7 @@ class ImageBatches(DatasetBatches):
     """Yield shuffled batches of `LabelledImages`, optionally augmented.
 
     Images in memory are picked by index on the network's device; files are decoded by threads while the
-    network computes. The augmentation follows from seed, epoch and step.
+    network computes.
 
     Args:
         data: labelled images to draw from.
@@ -199,8 +224,8 @@ class ImageBatches(DatasetBatches):
     def __init__(
         self, data: LabelledImages, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()
     ) -> None:
-        super().__init__(data, net, recipe)
-        self.images, self.augment = data, tuple(augment)
+        super().__init__(data, net, recipe, augment)
+        self.images = data
         self._on_device = None if augment else _images_on_device(data, net)
         self._labels = data.labels.to(net.device)
 
@@ -215,7 +240,7 @@ class ImageBatches(DatasetBatches):
             return
         for step, (pixels, labels) in enumerate(self.images.batches(order, size), start=skip):
             if self.augment:
-                pixels = augmented(pixels, self.augment, seed_of(self.recipe.seed, epoch, step))
+                pixels = self.change(pixels, epoch, step)
             yield Batch((to_spec(pixels.to(device), spec),), labels.to(device))
 
 

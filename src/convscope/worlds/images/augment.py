@@ -1,6 +1,6 @@
 """Data augmentation of uint8 images, drawn for every image on its own from a seeded generator.
 
-A new one is one function and one entry in `AUGMENTATIONS`, and its name in `learn.recipe.AUGMENTATION_NAMES`.
+A new one is one function and one entry in `AUGMENTATIONS`.
 """
 
 from collections.abc import Callable
@@ -97,23 +97,6 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
     "rotate": rotate,
     "erase": erase,
 }
-
-
-def augmented(pictures: Tensor, names: tuple[str, ...], seed: int) -> Tensor:
-    """Apply augmentations, in the order of their names.
-
-    Args:
-        pictures: images `[b c h w]`, uint8, on the CPU; left as they are.
-        names: keys of `AUGMENTATIONS`.
-        seed: the same one gives the same changes.
-
-    Returns:
-        Augmented images `[b c h w]`, uint8.
-    """
-    generator = Generator().manual_seed(seed)
-    for name in names:
-        pictures = AUGMENTATIONS[name](pictures, generator)
-    return pictures
 
 
 def _shifted_indices(count: int, size: int, reach: int, generator: Generator) -> Tensor:
