@@ -147,8 +147,10 @@ def does_units(net: Net) -> None:
         peaks = act.float().reshape(*act.shape[:2], -1).amax(2)
         wanted = peaks.amax(0)
         found = torch.tensor([index.entry(f"{place}:{u}").top[0].value for u in range(len(wanted))])
-        slack = 0.02 if act.dtype in HALVES else 1e-3
-        assert torch.allclose(found, wanted, atol=slack, rtol=slack), str(place)
+        slack = 0.02 if act.dtype in HALVES else 1e-3  # of the layer: sums of large terms round by these
+        assert float((found - wanted).abs().max()) <= slack * max(1.0, float(act.float().abs().max())), str(
+            place
+        )
 
 
 def does_atlas(net: Net) -> None:

@@ -328,3 +328,24 @@ def test_dead_and_saturated_units_are_told():
     assert index.dead("1").tolist() == [False, True, True]
     assert index.saturated("2").tolist() == [False, True, True]
     assert index.layer(LayerAddress.parse("2")).reader == "tanh"
+
+
+class Positional(nn.Module):
+    """A convolution of the image, and one of the positions alone, whose output has one row for any batch."""
+
+    specs = (TensorSpec((1, 6, 6)),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image, self.positions = nn.Conv2d(1, 3, 3), nn.Conv2d(2, 3, 3)
+
+    def forward(self, x):
+        rows = torch.arange(6.0)
+        grid = torch.stack(torch.meshgrid(rows, rows, indexing="ij"))[None]
+        return self.image(x) + self.positions(grid)
+
+
+def test_layers_without_a_row_for_each_image_are_left_out() -> None:
+    net = wrap(Positional(), Positional.specs)
+    places = [str(place) for place in weighted_layers(net)]
+    assert places == ["image", "output"]

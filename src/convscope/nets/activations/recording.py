@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import PlaceError, nearest
+from convscope.errors import ConvscopeError, PlaceError, nearest
 from convscope.nets.activations.address import RESULT, LayerAddress, check_selection
 from convscope.nets.activations.axes import Output, Spot, last_of, units_first
 from convscope.nets.activations.freezing import frozen
@@ -106,7 +106,6 @@ def resolve(
 class _Survey(NamedTuple):
     shapes: Shapes
     last: frozenset[Spot]
-    batch_changing: frozenset[str]
 
 
 @dataclass
@@ -162,23 +161,33 @@ def last_axes(net: Net) -> frozenset[Spot]:
 
 
 def batch_changing_layers(net: Net) -> frozenset[str]:
-    """Return the layers whose output does not have one row per input, found with the spec's example.
+    """Return the layers whose output does not have one row per input, found with two examples.
+
+    One would not do: what a layer computes of the positions alone has a single row for any batch.
 
     Args:
         net: the network.
 
     Returns:
-        Names of the layers that return a tensor with another batch size than they were given, as where
+        Names of the layers that return a tensor with another number of rows than there are inputs, as where
         windows of an image are folded into the batch.
     """
-    return _survey(net).batch_changing
+    return net.cache("batch-changing layers", lambda: _batch_changing(net))
+
+
+def _batch_changing(net: Net) -> frozenset[str]:
+    try:
+        count, found = 2, _outputs(net, _as_tuple(net.example(2)))
+    except (RuntimeError, ValueError, ConvscopeError):  # a network for single inputs
+        count, found = 1, _outputs(net, _as_tuple(net.example()))
+    return frozenset(name for name, _, parts in found if any(s and s[0] != count for s in parts.values()))
 
 
 def _survey(net: Net, *inputs: Tensor) -> _Survey:
     ready = inputs or _as_tuple(net.example())
     key, surveys = tuple(tuple(x.shape[1:]) for x in ready), _known(net).surveys
     if key not in surveys:
-        surveys[key] = _summarise(_outputs(net, ready))
+        surveys[key] = _summarise(_outputs(net, tuple(x[:1] for x in ready)))
     return surveys[key]
 
 
@@ -202,7 +211,7 @@ def _outputs(net: Net, ready: tuple[Tensor, ...]) -> list[_Call]:
             for name, module in net.module.named_modules():
                 if name:
                     handles.append(after(module, lambda m, _i, out, name=name: note(name, m, out)))
-            result = net(*(x[:1] for x in ready))
+            result = net(*ready)
         finally:
             for handle in handles:
                 handle.remove()
@@ -225,10 +234,7 @@ def _summarise(found: Sequence[_Call]) -> _Survey:
         name, number, key = output.spot
         channels_first = (output.shape[-1], *output.shape[:-1]) if output.spot in last else output.shape
         shapes[name][number - 1][key] = channels_first
-    batch_changing = frozenset(
-        name for name, _, parts in found if any(s and s[0] != 1 for s in parts.values())
-    )
-    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last, batch_changing)
+    return _Survey({name: tuple(kept) for name, kept in shapes.items()}, last)
 
 
 class _Done(BaseException):
@@ -240,7 +246,7 @@ class _Recorder:
 
     def __init__(self, net: Net, places: Sequence[LayerAddress], noted: Noted | None) -> None:
         self.net, self.places, self.noted = net, places, noted
-        shapes, self.last, _ = _survey(net)
+        shapes, self.last = _survey(net)
         self.usual = {place.layer: len(shapes[place.layer]) for place in places}
         self.modules = {
             layer: module
