@@ -57,6 +57,7 @@ def test_every_public_name_can_be_had(package: str) -> None:
         assert getattr(module, name) is not None, name
 
 
+@pytest.mark.slow
 def test_public_names_need_no_other_import_first() -> None:
     """Each in a fresh process would take minutes: one that has imported nothing else, package by package."""
     code = (
@@ -213,6 +214,7 @@ def test_every_picture_and_page_that_the_documents_name_exists() -> None:
 
 
 @pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
+@pytest.mark.slow
 def test_every_command_of_the_readme_runs(
     slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -14,6 +14,8 @@ from PIL import Image
 
 from convscope.jobs import JOBS
 
+pytestmark = pytest.mark.slow
+
 SOUND = {
     "tour": [],
     "nets": ["resnet18"],

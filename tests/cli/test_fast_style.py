@@ -12,6 +12,8 @@ from convscope.learn.style.setup import SPEC
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
 from convscope.show.images import png
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "--epochs",
     1,

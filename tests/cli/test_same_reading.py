@@ -84,6 +84,7 @@ def expected(name: str, file: Path) -> torch.Tensor:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", CONTRACTS)
+@pytest.mark.slow
 def test_every_verb_sees_the_same_tensor(name, verb, seven, tmp_path, convscope, monkeypatch) -> None:
     shown: list[torch.Tensor] = []
     plain = Net.__call__

@@ -16,6 +16,8 @@ from tests.cli.test_bad_inputs import SOUND
 
 from convscope.jobs import JOBS
 
+pytestmark = pytest.mark.slow
+
 LAUNCH = """
 import os, sys
 sys.argv = ["convscope", *sys.argv[1:]]

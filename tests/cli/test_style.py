@@ -10,6 +10,8 @@ from PIL import Image
 
 from convscope.show.images import png
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--steps", 3, "--precision", "fp32")
 
 

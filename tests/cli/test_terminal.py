@@ -128,6 +128,7 @@ SHOWING = {
 
 @pytest.mark.parametrize("verb", SHOWING)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_an_answer_shows_hostile_labels_as_text(convscope, hostile: Path, monkeypatch, verb: str) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(hostile / "cache"))
     picture = next(path for path in hostile.glob("p*.png"))

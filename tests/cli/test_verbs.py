@@ -224,6 +224,7 @@ def test_train_writes_a_run_that_loads_and_classifies(convscope, digit: Path, tm
     assert "does not exist yet" in again.err
 
 
+@pytest.mark.slow
 def test_train_learns_from_a_folder_of_photographs(convscope, shared_data: Path) -> None:
     words = (
         "conv 4 3x3 stride=2, relu, globalavgpool, dense 5",
@@ -238,6 +239,7 @@ def test_train_learns_from_a_folder_of_photographs(convscope, shared_data: Path)
     assert found.json["test"]["pictures"] == 200
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_exits_130(tmp_path: Path) -> None:
     words = ["train", "mlp", "digits", "--epochs", "50", "--precision", "fp32", "--out", "mine"]
     process = subprocess.Popen(
@@ -278,6 +280,7 @@ def test_visualize_stopped_keeps_the_pictures_so_far(convscope, monkeypatch, tmp
     assert (tmp_path / "kept/conv1-0.png").is_file()
 
 
+@pytest.mark.slow
 def test_stdout_of_a_process_is_one_document(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "convscope", "visualize", "lecture", "conv1:0", "--steps", "1", "--json"],

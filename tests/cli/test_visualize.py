@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from convscope.show.images import animation, png
@@ -74,6 +75,7 @@ def test_sums_signs_and_phases(convscope, tmp_path: Path) -> None:
         assert failed.code == 2 and "next:" in failed.err and "Traceback" not in failed.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_pictures(tmp_path: Path) -> None:
     words = ["visualize", "digits", "conv2:*", "--steps", "1000000", "--out", "kept"]
     process = subprocess.Popen(

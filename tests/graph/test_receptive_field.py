@@ -25,6 +25,7 @@ LECTURE = (
 
 @quick
 @given(graphs(branching=False), st.data())
+@pytest.mark.slow
 def test_chains_read_what_has_a_gradient(graph, data):
     name = data.draw(st.sampled_from([node.name for node in graph.nodes]))
     field = receptive_fields(graph)[name]

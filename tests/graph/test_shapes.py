@@ -27,6 +27,7 @@ def same(layer, module, shape):
 @pytest.mark.parametrize("family", ["convs", "transposed", "pools", "locals_", "resizings", "plain"])
 @quick
 @given(data=st.data())
+@pytest.mark.slow
 def test_layers_are_as_torch_has_them(family, data):
     rank = data.draw(st.integers(1, 2))
     shape = data.draw(random_graphs.shapes(rank))

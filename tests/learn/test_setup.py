@@ -32,6 +32,7 @@ CHAIN = "conv 8 3x3 stride=2, relu, globalavgpool, flatten, dense 16, relu, dens
 
 
 @pytest.mark.parametrize("splits", [("",), ("train", "val"), ("train", "test")])
+@pytest.mark.slow
 def test_a_folder_of_pictures_and_a_chain(tmp_path, splits):
     data = folder(tmp_path / "photos", splits)
     training = setup_training(ClassificationRecipe(network=CHAIN, data=str(data), device="cpu"))

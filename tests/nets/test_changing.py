@@ -15,6 +15,8 @@ from convscope.nets import frozen, record, wrap
 from convscope.nets.activations.freezing import changes_itself, run
 from convscope.nets.description.depth import depth
 
+pytestmark = pytest.mark.slow
+
 X = 0.6 + 0.4 * torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 RANDOM = ("random numbers", "dropout in training mode", "all in training mode", "dropout always")
 

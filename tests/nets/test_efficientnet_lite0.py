@@ -71,6 +71,7 @@ def test_every_name_kind_and_option_is_timms(net, theirs):
             assert getattr(ours[name], option, None) == getattr(part, option, None), (name, option)
 
 
+@pytest.mark.slow
 def test_it_is_described_as_timms(net, theirs):
     ours = net.describe()
     other = wrap(theirs, TensorSpec((3, 224, 224))).describe()

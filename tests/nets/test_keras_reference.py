@@ -11,7 +11,15 @@ from torch import nn
 
 from convscope.errors import UsageError
 from convscope.nets.description.depth import depth
-from convscope.nets.zoo.keras_reference import EQUAL, LECTURE, ROWS, count, keras_counts, row, table
+from convscope.nets.zoo.keras_reference import (
+    EQUAL,
+    KERAS_MODELS,
+    LECTURE,
+    count,
+    keras_counts,
+    keras_table,
+    row,
+)
 from convscope.nets.zoo.published.nasnet_mobile import NASNetAMobile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,8 +75,9 @@ NAMED_DEPTH = {
 """From the networks' names; MobileNet's paper says 28; 53, 48 and 71 are the usual figures for the others."""
 
 
-@pytest.mark.parametrize("line", ROWS, ids=lambda line: line.name)
+@pytest.mark.parametrize("line", KERAS_MODELS, ids=lambda line: line.name)
 class TestEveryRow:
+    @pytest.mark.slow
     def test_printed_total_follows_from_this_module(self, line):
         counted = count(line)
         assert counted.agrees
@@ -105,11 +114,11 @@ class TestEveryRow:
 
 
 def test_lecture_rows_are_the_lectures():
-    assert {r.name: r.parameters for r in ROWS if r.edition == LECTURE} == PRINTED_BY_THE_LECTURE
+    assert {r.name: r.parameters for r in KERAS_MODELS if r.edition == LECTURE} == PRINTED_BY_THE_LECTURE
 
 
 def test_table_yields_every_row_and_keeps_the_mode_on_meta():
-    assert [counted.row for counted in table()] == list(ROWS)
+    assert [counted.row for counted in keras_table()] == list(KERAS_MODELS)
     with torch.device("meta"):
         module = NASNetAMobile()
     module.conv0.eval()

@@ -90,6 +90,7 @@ WORK: dict[str, Callable[[], nn.Module]] = {
 
 
 @pytest.mark.parametrize("name", WORK)
+@pytest.mark.slow
 def test_these_work(name: str) -> None:
     module = WORK[name]()
     net = wrap(module, SPEC)

@@ -21,6 +21,8 @@ from convscope.see.style.transfer import style_transfer
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.worlds import ImageTensorDataset
 
+pytestmark = pytest.mark.slow
+
 SPEC = TensorSpec((3, 16, 16))
 LAYER = "late"
 

@@ -121,6 +121,7 @@ def test_modules_fold_and_unfold_by_click_and_by_key(residual, tmp_path):
     assert_drawn_as(found[7], tree, cards, first)
 
 
+@pytest.mark.slow
 def test_a_layer_is_found_by_its_name(tmp_path):
     made = described(load("torchvision/resnet18"))
     steps = """var find = document.getElementById("find"); find.value = "layer3.1.conv2";

@@ -140,6 +140,7 @@ def test_a_skip_connection_leaves_the_main_path_straight():
     assert len(made.lines[0].bends) == 2
 
 
+@pytest.mark.slow
 def test_modules_form_an_acyclic_tree_that_holds_each_layer_once(any_net):
     description, tree, _ = any_net
     leaves = [part for part in tree.parts if not part.children]

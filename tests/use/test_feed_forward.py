@@ -1,7 +1,5 @@
 """A trained painter at work: parts that fit together, mixtures, regions, and what is refused."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -165,9 +163,7 @@ def any_style():
     module = AdaIN()
     trunk = nets.load("hed-vgg16").module.state_dict()
     module.encoder.load_state_dict({name: trunk[name] for name in module.encoder.state_dict()})
-    return nets.wrap(
-        module.eval(), replace(nets.load("hed-vgg16").input_spec, height=64, width=64), name="adain"
-    )
+    return nets.wrap(module.eval(), nets.load("hed-vgg16").input_spec.resized(64, 64), name="adain")
 
 
 def test_exchanged_statistics_are_the_paintings(any_style):

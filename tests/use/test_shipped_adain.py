@@ -14,6 +14,8 @@ from convscope.worlds import UnlabelledImages
 from convscope.worlds.images import photos
 from convscope.worlds.images.style_images import painting
 
+pytestmark = pytest.mark.slow
+
 DECIBELS = 21.0
 UNSEEN = "matisse_woman_with_a_hat_1905.jpg"
 PAINTINGS = (

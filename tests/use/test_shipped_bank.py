@@ -12,6 +12,8 @@ from convscope.nets.zoo.stylebank import STYLES
 from convscope.worlds import UnlabelledImages
 from convscope.worlds.images.style_images import painting
 
+pytestmark = pytest.mark.slow
+
 PAINTINGS = {
     "starry-night": "van_gogh_starry_night_1889.jpg",
     "great-wave": "hokusai_great_wave_c1831.jpg",

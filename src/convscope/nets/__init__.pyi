@@ -20,5 +20,6 @@ from .network import Source as Source
 from .network import wrap as wrap
 from .tracing.tracer import trace as trace
 from .zoo import ZOO as ZOO
-from .zoo import keras_reference as keras_reference
+from .zoo.keras_reference import KERAS_MODELS as KERAS_MODELS
 from .zoo.keras_reference import Counted as Counted
+from .zoo.keras_reference import keras_table as keras_table

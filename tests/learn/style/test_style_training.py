@@ -21,6 +21,8 @@ from convscope.nets.style.bank import StyleBank, StyleBankConfig
 from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.style_images import painting
 
+pytestmark = pytest.mark.slow
+
 SCALES = StyleLossWeights(style=10.0, alternation=2, warmup_steps=0, side=64)
 SETTINGS = {
     "batch": 2,

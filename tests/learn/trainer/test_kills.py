@@ -18,6 +18,8 @@ from convscope.errors import ConvscopeError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, Run, iter_train_run, train
 from convscope.system import files
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("killing.py")
 SOME = (4, 12, 27, 58, 83)
 """Before the recipe, in it, in the first state, before the first metrics, in the last metrics."""

@@ -15,6 +15,8 @@ from convscope.learn import ClassificationRecipe, Epoch, Run, Trainer, iter_trai
 from convscope.learn.trainer.state import State
 from convscope.worlds.datasets import digits
 
+pytestmark = pytest.mark.slow
+
 HARD = {"epochs": 4, "batch": 64, "augment": ("shift", "erase")}
 """With dropout in the network, and augmentation."""
 

@@ -47,6 +47,7 @@ def test_it_learns(train_images, test_images):
     ],
 )
 @pytest.mark.parametrize("extra", [{}, {"clip": 0.5, "label_smoothing": 0.0}])
+@pytest.mark.slow
 def test_it_is_the_loop_one_writes_by_hand(train_images, name, make, extra):
     net, twin = small_net(text=PLAIN), small_net(text=PLAIN).module
     recipe = ClassificationRecipe(
@@ -157,6 +158,7 @@ def test_a_network_that_ends_in_softmax_learns_the_same(train_images):
 
 
 @pytest.mark.parametrize("name", ["lenet5", "mlp", "lecture"])
+@pytest.mark.slow
 def test_networks_of_the_zoo_learn(train_images, test_images, name):
     net = nets.load(name, weights=None, seed=0)
     epoch = last(iter_train(net, train_images, test_images, ClassificationRecipe(epochs=6, batch=32)))

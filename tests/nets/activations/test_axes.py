@@ -46,6 +46,7 @@ def net_of(name: str) -> Net:
         ("resnet18", "layer2.0", (128, 8, 8)),
     ],
 )
+@pytest.mark.slow
 def test_units_come_first(name: str, layer: str, shape: tuple[int, ...]) -> None:
     net = net_of(name)
     assert layer_shapes(net)[layer][-1][""] == shape

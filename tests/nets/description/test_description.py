@@ -75,6 +75,7 @@ def test_names_are_escaped():
     assert "<script>" not in net.describe()._repr_html_()
 
 
+@pytest.mark.slow
 def test_idle_parameters_are_told():
     net = wrap(torchvision.models.googlenet(init_weights=False), TensorSpec((3, 64, 64)))
     description = describe(net)

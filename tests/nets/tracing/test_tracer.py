@@ -114,6 +114,7 @@ def agree(ref, size=None):
 
 
 @pytest.mark.parametrize("ref", QUICK)
+@pytest.mark.slow
 def test_counts_are_torch_s(ref):
     graph = agree(ref, size=96)
     if "convnext" not in ref:

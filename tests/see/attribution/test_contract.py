@@ -22,6 +22,8 @@ from convscope.see.attribution.registry import METHODS, get_method, method_class
 from convscope.see.attribution.target import make_task
 from convscope.worlds.datasets import digits
 
+pytestmark = pytest.mark.slow
+
 FEW = {
     "rise": {"samples": 24},
     "smoothgrad": {"samples": 3},

@@ -65,6 +65,7 @@ def asked(net, window, stride):
 
 @pytest.mark.parametrize(("window", "stride"), [(6, 5), (3, 9), (1, 12), (20, 11)])
 @pytest.mark.parametrize("kind", ["mean", "blur"])
+@pytest.mark.slow
 def test_boxes_give_what_the_whole_network_gives(window, stride, kind):
     net = everything()
     task, jobs = asked(net, window, stride)

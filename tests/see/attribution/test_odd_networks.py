@@ -18,6 +18,8 @@ from convscope.nets import wrap
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.registry import METHODS, get_method
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "smoothgrad": {"noise": 0.0, "samples": 2},
     "integrated": {"steps": 18},

@@ -22,6 +22,8 @@ from convscope.see.attribution.metrics.faithfulness import ALL
 from convscope.see.attribution.target import make_task
 from convscope.system.progress import last_item
 
+pytestmark = pytest.mark.slow
+
 SPEC = TensorSpec(SIZE)
 
 

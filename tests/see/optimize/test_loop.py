@@ -150,6 +150,7 @@ def test_scores_rise_and_belong_to_their_images(small: Net) -> None:
     ],
 )
 @pytest.mark.parametrize("make", [pixel_image, fft_image])
+@pytest.mark.slow
 def test_a_unit_has_the_same_picture_alone_and_in_a_batch(
     small: Net, make, config: OptimizerConfig, transforms
 ) -> None:

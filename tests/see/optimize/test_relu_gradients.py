@@ -52,6 +52,7 @@ def silent(relu: Callable[[Tensor], Tensor]) -> Net:
 
 
 @pytest.mark.parametrize("name", RELUS)
+@pytest.mark.slow
 def test_every_relu_lets_a_silent_unit_start(name: str) -> None:
     net = silent(RELUS[name])
 

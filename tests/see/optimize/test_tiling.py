@@ -152,6 +152,7 @@ def gradients(net: Net, goal: Objective, images: Tensor, tiles: TileConfig | Non
 
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("size", [(151, 134), (90, 203)])
+@pytest.mark.slow
 def test_tiles_equal_the_whole(name: str, size: tuple[int, int]) -> None:
     torch.manual_seed(1)
     net = netted(NETS[name]())
@@ -203,6 +204,7 @@ def test_an_objective_for_each_image_and_a_target_map() -> None:
         torch.testing.assert_close(tiled, whole, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_real_network_sees_the_same_in_tiles() -> None:
     net = load("efficientnet_lite0")
     images = torch.rand(1, 3, 219, 330, generator=torch.Generator().manual_seed(2))

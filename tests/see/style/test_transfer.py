@@ -16,6 +16,8 @@ from convscope.see.style.problem import StyleProblem, fitted, resized, sizes
 from convscope.see.style.recipe import StyleRecipe
 from convscope.see.style.transfer import iter_style_transfer, style_transfer
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"smooth": 0.0, "steps": [12], "precision": "fp32", "untrained": True, "content_layer": ["relu2"]}
 
 

@@ -38,6 +38,7 @@ def test_pixels_outside_the_box_make_no_difference(digit_net, data, place):
         assert torch.equal(patch.picture, data.images[patch.example.image].float() / 255)
 
 
+@pytest.mark.slow
 def test_the_numbers_of_the_synthetic_pictures(digit_net, data):
     portrait = unit_report(digit_net, "conv2:3", data, top_k=3, steps=40)
     act = record(digit_net, portrait.maximizing.picture[None], ["conv2:3"])

@@ -66,6 +66,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.slow
 def test_alone_and_in_a_batch_with_every_option(small: Net, options: dict) -> None:
     group = options.get("variants", 1) * (2 if options.get("both") else 1)
     whole = visualize(small, "conv2:*", batch=4, steps=5, **options)
@@ -189,6 +190,7 @@ def test_film_keeps_the_steps_asked_for(small: Net) -> None:
         ("digits", ["conv1", "conv2", "output"]),
     ],
 )
+@pytest.mark.slow
 def test_journeys_go_from_the_first_layer_to_the_last(name: str, expected: list[str]) -> None:
     weights = {} if name in ("digits", "efficientnet_lite0") else {"weights": None, "seed": 0}
     net = load(name, **weights)

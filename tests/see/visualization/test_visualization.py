@@ -56,6 +56,7 @@ def test_a_picture_does_not_depend_on_the_batch(digit_net: Net) -> None:
     assert not torch.allclose(other.images[0], whole.images[4], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_l1_leaves_less_ink(digit_net: Net) -> None:
     ink = [
         visualize(digit_net, "output:7", steps=80, canvas="pixels", lr=0.02, l1=strength).images.sum().item()

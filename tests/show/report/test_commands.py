@@ -23,6 +23,8 @@ from convscope.show.report.figures.matrix import fixed, written
 from convscope.show.report.figures.network.units import short
 from convscope.worlds.datasets import digits
 
+pytestmark = pytest.mark.slow
+
 
 class Ran:
     """What a command printed, where its results lie, and the names that its Python left."""

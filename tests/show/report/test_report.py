@@ -3,10 +3,10 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
-from convscope.show.report.events import CHAPTERS
 from tests.show.browser import measured
 
 from convscope.show.report.i18n import texts
+from convscope.show.report.tour import CHAPTERS
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 

@@ -13,6 +13,8 @@ from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.tour import CHAPTERS, iter_tour
 from convscope.worlds.datasets import digits
 
+pytestmark = pytest.mark.slow
+
 FIGURES = [
     "why-properties",
     "why-parameters",

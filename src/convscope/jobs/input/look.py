@@ -160,4 +160,6 @@ def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[st
 def _save_input(net: "Net", image: "Tensor", folder: ResultFolder, mark: dict[str, Any]) -> None:
     from convscope.worlds import render
 
-    folder.save_image(render(image[0], net.input_spec), "input.png", mark, "the input")
+    drawn = render(image[0], net.input_spec)
+    values = drawn.getchannel("A") if drawn.mode == "LA" else drawn  # so that the file can be an input again
+    folder.save_image(values, "input.png", mark, "the input")

@@ -66,13 +66,13 @@ def _search(word: str) -> Progress[Document]:
 
 
 def _overview() -> Steps:
-    from convscope.nets import ZOO, keras_reference
+    from convscope.nets import KERAS_MODELS, ZOO, keras_table
 
     own = [{"name": e.name, "summary": e.summary, "paper": e.paper, "note": e.note} for e in ZOO.values()]
     document: Document = {"own": own, "keras": []}
-    for line in keras_reference.table():
+    for line in keras_table():
         document["keras"].append(_row(line))
-        share = len(document["keras"]) / len(keras_reference.ROWS)
+        share = len(document["keras"]) / len(KERAS_MODELS)
         yield Progress(share, f"counting {line.row.name}", lambda: document)
     yield finished(document)
 

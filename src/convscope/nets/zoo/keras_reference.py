@@ -78,7 +78,7 @@ class Row:
     difference: Difference = EQUAL
 
 
-ROWS = (
+KERAS_MODELS = (
     Row("Xception", "timm/legacy_xception", 299, 88, 0.790, 0.945, 22_910_480, 126, LECTURE),
     Row("VGG16", "torchvision/vgg16", 224, 528, 0.715, 0.901, 138_357_544, 23, LECTURE),
     Row("VGG19", "torchvision/vgg19", 224, 549, 0.727, 0.910, 143_667_240, 26, LECTURE),
@@ -177,15 +177,17 @@ def row(name: str) -> Row:
     Raises:
         UsageError: there is no such row.
     """
-    for each in ROWS:
+    for each in KERAS_MODELS:
         if each.name.lower() == name.lower():
             return each
-    raise UsageError("a network of Keras' table", received=name, hint=nearest(name, [r.name for r in ROWS]))
+    raise UsageError(
+        "a network of Keras' table", received=name, hint=nearest(name, [r.name for r in KERAS_MODELS])
+    )
 
 
-def table() -> Iterator[Counted]:
+def keras_table() -> Iterator[Counted]:
     """Iterate over all rows with their counts; nothing is downloaded and no weights are allocated."""
-    for each in ROWS:
+    for each in KERAS_MODELS:
         yield count(each)
 
 
