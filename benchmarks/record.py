@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks.result import Result, Target
 from convscope import nets
-from convscope.nets import Net
+from convscope.nets import Net, describe
 
 PLACES = {
     "torchvision/googlenet": (4, ("conv3", "inception3b", "inception4c", "inception5b")),
@@ -49,7 +49,7 @@ def run() -> Result:
 
 def macs_until(net: Net, places: tuple[str, ...]) -> dict[str, float]:
     """Share of all multiply-accumulates that have run when each place has its value."""
-    layers = net.layers()
+    layers = describe(net).layers
     total = sum(layer.macs for layer in layers)
     shares = {}
     for place in places:

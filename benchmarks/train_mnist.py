@@ -251,7 +251,7 @@ def targets(middle: dict[str, float], races: dict[str, list[dict[str, Any]]]) ->
 
 def flops_per_image() -> float:
     """Two for each multiply-accumulate, once forwards, twice backwards, but for the first layer's input."""
-    layers = [layer for layer in network(0).layers() if layer.macs]
+    layers = [layer for layer in describe(network(0)).layers if layer.macs]
     return 2 * (3 * sum(layer.macs for layer in layers) - layers[0].macs)
 
 

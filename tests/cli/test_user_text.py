@@ -11,6 +11,7 @@ from PIL import Image
 from convscope import nets
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
+from convscope.nets import describe
 
 MARKUP = ("[/nope]", "[red]x", ":smile:", "[link=file:///etc]y", "<b>&", "\\[bold]", "[/]")
 
@@ -80,7 +81,7 @@ def test_a_description_on_a_console_with_markup(odd: Path) -> None:
     from rich.console import Console
 
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(nets.load(odd / "net").describe())
+    console.print(describe(nets.load(odd / "net")))
     assert "[/nope]" in console.export_text()
 
 

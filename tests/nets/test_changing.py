@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from convscope import see
 from convscope.errors import GraphError
-from convscope.nets import frozen, record, wrap
+from convscope.nets import describe, frozen, record, wrap
 from convscope.nets.activations.freezing import changes_itself, run
 from convscope.nets.description.depth import depth
 
@@ -39,7 +39,7 @@ def test_looking_leaves_it_as_it_was_and_answers_from_that_state(way: str) -> No
     net, before, chance = wrap(module, SPEC), attributes(module), module.chance.get_state()
     cached = [len(module.cache.keys), module.plain.clone(), module.tensors[0].clone(), module.part.clone()]
     with untouched(module):
-        net.describe()
+        describe(net)
         first, second = (record(net, X, ["output", "conv"]) for _ in range(2))
     assert attributes(module) == before
     assert torch.equal(module.chance.get_state(), chance)
@@ -109,7 +109,7 @@ def test_an_end_in_the_middle_is_taken_back_too(at: int, error: type[BaseExcepti
         with pytest.raises(error), frozen(module), torch.no_grad():
             run(module, X)
         with pytest.raises(error):
-            wrap(module, SPEC).describe()
+            describe(wrap(module, SPEC))
     assert module.calls == 0
 
 

@@ -18,6 +18,7 @@ from convscope import nets
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import ImageTransform, TensorSpec
+from convscope.nets import describe
 
 GONE = object()
 DAMAGE: dict[str, Any] = {
@@ -104,8 +105,8 @@ def outcome(folder: Path) -> str:
         with torch.no_grad():
             answer = net(net.example())
         assert answer.isfinite().all()
-        net.describe()
-        str(net.describe()), repr(net)
+        describe(net)
+        str(describe(net)), repr(net)
         with tempfile.TemporaryDirectory() as again:
             nets.save(net, again)
     except BaseException as error:

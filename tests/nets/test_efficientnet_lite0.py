@@ -8,7 +8,7 @@ import torch
 
 from convscope.errors import DataError
 from convscope.graph.spec import TensorSpec
-from convscope.nets import load, wrap
+from convscope.nets import describe, load, wrap
 from convscope.nets.adapters.imagenet import CATEGORIES
 from convscope.nets.modules.efficientnet_lite import EfficientNetLite0
 
@@ -73,8 +73,8 @@ def test_every_name_kind_and_option_is_timms(net, theirs):
 
 @pytest.mark.slow
 def test_it_is_described_as_timms(net, theirs):
-    ours = net.describe()
-    other = wrap(theirs, TensorSpec((3, 224, 224))).describe()
+    ours = describe(net)
+    other = describe(wrap(theirs, TensorSpec((3, 224, 224))))
     assert ours.layers == other.layers
     assert sum(layer.parameters for layer in ours.layers) == 4_652_008
 

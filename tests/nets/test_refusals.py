@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations, prune
 from convscope import see
 from convscope.errors import ConvscopeError, GraphError, PlaceError, UsageError
 from convscope.graph import TensorSpec
-from convscope.nets import record, wrap
+from convscope.nets import describe, record, wrap
 
 SPEC = TensorSpec((3, 8, 8))
 X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -94,7 +94,7 @@ WORK: dict[str, Callable[[], nn.Module]] = {
 def test_these_work(name: str) -> None:
     module = WORK[name]()
     net = wrap(module, SPEC)
-    assert net.describe().macs == 36 * 4 * 27 + 144 * 5
+    assert describe(net).macs == 36 * 4 * 27 + 144 * 5
     with torch.no_grad():
         (found,) = record(net, X, ["output"]).values()
         assert torch.equal(found, module(X))
@@ -103,7 +103,7 @@ def test_these_work(name: str) -> None:
 
 def test_no_parameters_work() -> None:
     net = wrap(nn.Sequential(nn.ReLU(), nn.AvgPool2d(2)), SPEC)
-    assert net.describe().macs == net.describe().parameters == 0
+    assert describe(net).macs == describe(net).parameters == 0
     assert record(net, X, ["1"])
 
 
@@ -114,7 +114,7 @@ def test_a_scripted_function_at_the_end_is_one_foreign_layer() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         net = wrap(Then(torch.jit.script(squared)), SPEC)
-    assert net.describe().macs == 36 * 4 * 27 + 4 * 6**3
+    assert describe(net).macs == 36 * 4 * 27 + 4 * 6**3
 
 
 @pytest.mark.parametrize("names", [("x", "x"), ("x", "x", "x"), ("x", "x2", "x")])
@@ -128,7 +128,7 @@ def test_inputs_of_one_name_are_numbered(names: tuple[str, ...]) -> None:
             return self.conv(sum(inputs))  # pyright: ignore[reportArgumentType]
 
     net = wrap(Sum(), [TensorSpec((3, 8, 8), name=name) for name in names])
-    shown = net.describe().inputs
+    shown = describe(net).inputs
     assert len(shown) == len(names) and set(shown.values()) == {(3, 8, 8)}
     assert set(names) <= set(shown)
     assert record(net, [X] * len(names), ["conv"])
@@ -179,4 +179,4 @@ def test_these_are_refused_in_words(name: str) -> None:
 
 
 def test_the_meta_device_can_be_described() -> None:
-    assert wrap(plain().to("meta"), SPEC).describe().macs == 36 * 4 * 27 + 144 * 5
+    assert describe(wrap(plain().to("meta"), SPEC)).macs == 36 * 4 * 27 + 144 * 5

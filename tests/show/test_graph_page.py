@@ -10,7 +10,7 @@ from tests.show.browser import PROBE, chromium, measured
 from tests.show.test_graphs import HOSTILE, Residual
 
 from convscope.graph.spec import TensorSpec
-from convscope.nets import load, wrap
+from convscope.nets import describe, load, wrap
 from convscope.show import graphs
 from convscope.show.graphs.drawing import scene
 
@@ -38,7 +38,7 @@ ACTIONS = """<script>addEventListener("load", function () {
 
 
 def described(net):
-    description = net.describe()
+    description = describe(net)
     tree = graphs.tree(description)
     return description, tree, graphs.cards(tree, {n: type(m).__name__ for n, m in net.module.named_modules()})
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from convscope.graph.spec import TensorSpec
-from convscope.nets import load, wrap
+from convscope.nets import describe, load, wrap
 from convscope.show import graphs
 from convscope.show.graphs.cards import compact
 from convscope.show.graphs.drawing import scene
@@ -45,7 +45,7 @@ def drawn(module_or_name):
         net = load(module_or_name)
     else:
         net = wrap(module_or_name, TensorSpec((3, 16, 16)), name="net")
-    description = net.describe()
+    description = describe(net)
     tree = graphs.tree(description)
     classes = {name: type(module).__name__ for name, module in net.module.named_modules()}
     return description, tree, graphs.cards(tree, classes)
@@ -294,7 +294,7 @@ def hostile():
     for name in HOSTILE:
         module.add_module(name, nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()))
     net = wrap(module, TensorSpec((3, 8, 8)), name="<script>alert(2)</script>\ud800")
-    description = net.describe()
+    description = describe(net)
     tree = graphs.tree(description)
     return description, tree, graphs.cards(tree, {name: "<b>" for name, _ in net.module.named_modules()})
 
@@ -340,7 +340,7 @@ def test_a_thousand_layers_take_seconds():
         def forward(self, x):
             return self.body(x) + x
 
-    described = wrap(nn.Sequential(*(Block() for _ in range(300))), TensorSpec((3, 2, 2))).describe()
+    described = describe(wrap(nn.Sequential(*(Block() for _ in range(300))), TensorSpec((3, 2, 2))))
     flat = type(described)(**{**vars_of(described), "scopes": {}, "graph": renamed(described.graph)})
     for one in (described, flat):
         start = time.process_time()

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,6 @@ from convscope.errors import GraphError, UsageError
 from convscope.graph.graph import Graph
 from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
-
-if TYPE_CHECKING:
-    from convscope.nets.description.description import Description, LayerInfo
 
 T = TypeVar("T")
 _MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
@@ -48,7 +45,7 @@ class Net:
     """A network: any `nn.Module` with specifications of its inputs and outputs, and its origin.
 
     Call it with tensors in the range of its input specs; it normalises them and runs the module. Its layers
-    have addresses; `net.layers()` lists them.
+    have addresses; `describe(net).layers` lists them.
 
     Args:
         module: the module that runs. Not copied.
@@ -248,12 +245,19 @@ class Net:
                 received=f"{self.name}, which is on the meta device",
                 hint="Give it memory: module.to_empty(device='cpu'), then its weights.",
             )
-        with self._explain_errors(ready):
+        with self.explain_errors(ready):
             return run(self.module, *ready)
 
     @contextmanager
-    def _explain_errors(self, inputs: Sequence[Tensor]) -> Iterator[None]:
-        """Turn exceptions of a module for inputs that do not fit into a `GraphError` that says what fits."""
+    def explain_errors(self, inputs: Sequence[Tensor]) -> Iterator[None]:
+        """Turn exceptions of a module for inputs that do not fit into a `GraphError` that says what fits.
+
+        Args:
+            inputs: what the module is given.
+
+        Yields:
+            Nothing; the module is run inside.
+        """
         try:
             yield
         except torch.OutOfMemoryError:
@@ -288,16 +292,6 @@ class Net:
                 received=f"{self.name}, whose forward is {signature} ({error})",
                 hint="Wrap a module whose forward(x, ...) passes them on under their names.",
             ) from error
-
-    def layers(self) -> "tuple[LayerInfo, ...]":
-        """Return every layer in the order in which it runs: the rows of `describe`."""
-        return self.describe().layers
-
-    def describe(self) -> "Description":
-        """Return layers with kind, shape, parameters, multiply-accumulates, receptive field; cached."""
-        from convscope.nets.description.description import describe
-
-        return self.cache("description", lambda: describe(self))
 
 
 def _example(spec: TensorSpec, batch: int, device: torch.device) -> Tensor:

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from convscope.graph import TensorSpec
 from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.document import from_json, to_json
-from convscope.nets import trace, wrap
+from convscope.nets import describe, trace, wrap
 
 T, E = 7, 12
 """Tokens and features of the examples."""
@@ -27,7 +27,7 @@ class On(nn.Module):
 
 
 def described(module: nn.Module):
-    return wrap(module.eval(), TensorSpec((E, T))).describe()
+    return describe(wrap(module.eval(), TensorSpec((E, T))))
 
 
 def attention(fused: bool):
@@ -189,4 +189,4 @@ def test_published_multiply_accumulates_of_a_vision_transformer() -> None:
     import torchvision
 
     module = torchvision.models.vit_b_16(weights=None).eval()
-    assert wrap(module, TensorSpec((3, 224, 224))).describe().macs == 17_563_828_224
+    assert describe(wrap(module, TensorSpec((3, 224, 224)))).macs == 17_563_828_224

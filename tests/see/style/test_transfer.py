@@ -6,7 +6,7 @@ from torch import nn
 
 from convscope.errors import DataError, GraphError, MissingError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.nets import Net, load, record, wrap
+from convscope.nets import Net, describe, load, record, wrap
 from convscope.nets.network import Source
 from convscope.nets.style.losses import content_loss, gram, style_loss
 from convscope.see.optimize.tiling.geometry import TileConfig
@@ -218,7 +218,7 @@ def test_layers_of_others_are_one_for_each_map_size():
 
     net = load("efficientnet_lite0")
     found = layers.chosen(net, [], [])
-    shapes = {layer.name: layer.output_shape for layer in net.layers()}
+    shapes = {layer.name: layer.output_shape for layer in describe(net).layers}
     assert [shapes[str(p)][1] for p in found.style] == [112, 56, 28, 14, 7]
     assert [shapes[str(p)][1] for p in found.content] == [14]
     modules = [net.module.get_submodule(str(p)) for p in (*found.style, *found.content)]

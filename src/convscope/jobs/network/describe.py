@@ -94,7 +94,7 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
         raise UsageError("--depth with --out net.html or --out net.svg", received=str(out or "no --out"))
     net = nets.load(recipe.net)
     net = _resized(net, recipe.input) if recipe.input else net
-    description = net.describe()
+    description = nets.describe(net)
     document: dict[str, Any] = description.to_json()
     if drawn is not None:
         results.write_file(drawn, _drawing(net, description, recipe, drawn))

@@ -161,14 +161,19 @@ def describe(net: Net) -> Description:
     """Describe the layers of any network, from its own graph or by tracing one pass over its example.
 
     Args:
-        net: the network.
+        net: the network, which keeps its description.
 
     Returns:
-        Its layers and their totals.
+        Every layer in the order in which it runs, with kind, shape, parameters, multiply-accumulates and
+        receptive field, and their totals.
 
     Raises:
         GraphError: the network cannot run on its spec's example.
     """
+    return net.cache("description", lambda: _described(net))
+
+
+def _described(net: Net) -> Description:
     graph = _own_graph(net)
     if graph is not None:
         weights = {
@@ -180,7 +185,7 @@ def describe(net: Net) -> Description:
         return _description(net, graph, weights, dict.fromkeys(weights, 1))
     example = net.example()
     ready = net.normalise(*((example,) if isinstance(example, Tensor) else example))
-    with net._explain_errors(ready):
+    with net.explain_errors(ready):
         seen = observe(net.module, ready, _distinct([c.name for c in net.input_specs]))
     weights = {name: call.weights for name, call in seen.calls.items()}
     found = _description(net, seen.graph, weights, _runs(seen.calls))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve
 from convscope.nets.description.description import LayerInfo
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -83,7 +83,7 @@ def vgg_names(net: Net) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     block, number, pools, last = 1, 0, 0, ""
-    for layer in net.layers():
+    for layer in describe(net).layers:
         if layer.kind == "conv2d":
             number += 1
         if layer.kind in ("conv2d", "relu", "batchnorm2d"):
@@ -114,7 +114,7 @@ def proposed(net: Net) -> tuple[list[str], str]:
     """
     stages: dict[tuple[int, ...], list[LayerInfo]] = {}
     modules = layer_shapes(net)
-    for layer in net.layers():
+    for layer in describe(net).layers:
         if (
             layer.name in modules
             and len(layer.output_shape) == 3

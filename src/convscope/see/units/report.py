@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
-from convscope.nets import LayerAddress, Net, frozen, resolve
+from convscope.nets import LayerAddress, Net, describe, frozen, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
 from convscope.see.features.recording import record_float32
@@ -328,7 +328,7 @@ def field_of(net: Net, place: LayerAddress) -> Field | None:
         The field; None where no graph can be traced or the layer is not in it.
     """
     try:
-        graph = net.describe().graph
+        graph = describe(net).graph
     except (ConvscopeError, RuntimeError, TypeError, ValueError):
         return None
     fields = receptive_fields(graph)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.see.visualization.objective_parser import unit_count
 
@@ -130,7 +130,7 @@ def _field(net: Net, layer: str) -> tuple[tuple[int, ...] | None, bool]:
     """Return the largest receptive field of the layers inside, and whether it covers the whole input."""
     inside = [
         info.field
-        for info in net.layers()
+        for info in describe(net).layers
         if info.field is not None and (info.name == layer or info.name.startswith(f"{layer}."))
     ]
     if layer == RESULT:

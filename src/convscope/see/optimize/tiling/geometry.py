@@ -19,7 +19,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeError, UsageError
 from convscope.graph.analysis.receptive_field import Axis, Field, receptive_fields
 from convscope.graph.graph import Graph
-from convscope.nets import LayerAddress, Net
+from convscope.nets import LayerAddress, Net, describe
 from convscope.nets.activations.address import RESULT
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.objectives.activation_batch import TileSlices
@@ -358,7 +358,7 @@ def _graph(net: Net, size: tuple[int, ...]) -> Graph | None:
 
     def traced() -> Graph | None:
         with suppress(ConvscopeError, RuntimeError, TypeError, ValueError):
-            return other.describe().graph
+            return describe(other).graph
         return None
 
     return net.cache(("graph", size), traced)

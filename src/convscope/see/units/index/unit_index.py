@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, nearest
-from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.recording import batch_changing_layers
 from convscope.see.units.index.accumulators import UnitAccumulator
@@ -365,7 +365,7 @@ def activation_readers(net: Net) -> dict[str, str]:
         traced.
     """
     try:
-        graph = net.describe().graph
+        graph = describe(net).graph
     except (ConvscopeError, RuntimeError, TypeError, ValueError):
         return {}
     kinds: dict[str, set[str]] = {}
