@@ -14,6 +14,8 @@ from convscope.nets import describe, load, wrap
 from convscope.show import graphs
 from convscope.show.graphs.drawing import scene
 
+pytestmark = pytest.mark.slow
+
 ACTIONS = """<script>addEventListener("load", function () {
   var reports = [];
   function label(path) { var at = DATA.parts.findIndex(function (p) { return p.path === path; });

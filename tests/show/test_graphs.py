@@ -21,6 +21,8 @@ from convscope.show.graphs.drawing import scene
 from convscope.show.graphs.layered import Line, arrange, columns
 from convscope.show.graphs.static import legal
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = re.compile(r"<script(?![^>]*application/json)[^>]*>(.*?)</script>", re.DOTALL)
 
 
