@@ -16,7 +16,7 @@ from convscope.graph.chain import text as text
 from convscope.graph.document import from_json as from_json
 from convscope.graph.document import to_json as to_json
 from convscope.graph.expression import Computation as Computation
-from convscope.graph.expression import Step as Step
+from convscope.graph.expression import ComputationNode as ComputationNode
 from convscope.graph.expression import computation as computation
 from convscope.graph.graph import Graph as Graph
 from convscope.graph.graph import Node as Node

@@ -17,7 +17,7 @@ LONGEST = 2000
 
 
 @dataclass(frozen=True)
-class Step:
+class ComputationNode:
     """One node of a computation graph.
 
     Attributes:
@@ -47,9 +47,9 @@ class Computation:
     """
 
     text: str
-    nodes: tuple[Step, ...]
+    nodes: tuple[ComputationNode, ...]
 
-    def __getitem__(self, name: str) -> Step:
+    def __getitem__(self, name: str) -> ComputationNode:
         for node in self.nodes:
             if node.name == name:
                 return node
@@ -154,7 +154,7 @@ def computation(text: str, values: Mapping[str, float]) -> Computation:
     return Computation(text, _backward(tuple(reader.steps.values())))
 
 
-def _backward(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def _backward(steps: tuple[ComputationNode, ...]) -> tuple[ComputationNode, ...]:
     """Return the steps with their gradients, computed from the result backwards."""
     gradients = dict.fromkeys((step.name for step in steps), 0.0)
     gradients[steps[-1].name] = 1.0
@@ -177,7 +177,7 @@ class _Reader:
     def __init__(self, values: Mapping[str, float]) -> None:
         self._values = values
         self._counts: dict[str, int] = {}
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, ComputationNode] = {}
 
     def read(self, tree: ast.expr) -> str:
         """Record the steps of a tree; return the name of the last."""
@@ -203,14 +203,16 @@ class _Reader:
             raise UsageError("a value for every name in the formula", received=f"none for {name}", hint=hint)
         if name not in self.steps:
             value = self._finite(self._values[name], f"{name}={self._values[name]!r}")
-            self.steps[name] = Step(name, "variable", (), value, ())
+            self.steps[name] = ComputationNode(name, "variable", (), value, ())
         return name
 
     def _constant(self, written: float) -> str:
         value = self._finite(written, str(written)[:20])
         shown = f"{value:g}"
         count = sum(step.name.partition("#")[0] == shown for step in self.steps.values())
-        return self._record(Step(f"{shown}#{count + 1}" if count else shown, "constant", (), value, ()))
+        return self._record(
+            ComputationNode(f"{shown}#{count + 1}" if count else shown, "constant", (), value, ())
+        )
 
     def _finite(self, value: float, shown: str) -> float:
         if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
@@ -240,7 +242,7 @@ class _Reader:
         if not math.isfinite(value):
             raise UsageError("a finite result", received=shown)
         slopes = self._slopes(rule, read, value)
-        return self._record(Step(self._fresh(operation), operation, tuple(inputs), value, slopes))
+        return self._record(ComputationNode(self._fresh(operation), operation, tuple(inputs), value, slopes))
 
     def _slopes(self, rule: Operation, read: list[float], value: float) -> tuple[float, ...]:
         """Return the local derivatives, NaN where computing them fails."""
@@ -257,6 +259,6 @@ class _Reader:
             if name not in self._values:
                 return name
 
-    def _record(self, step: Step) -> str:
+    def _record(self, step: ComputationNode) -> str:
         self.steps[step.name] = step
         return step.name

@@ -1,4 +1,4 @@
-from .classification import Classification as Classification
+from .classification import Prediction as Prediction
 from .classification import classify as classify
 from .classification import classifying as classifying
 from .feed_forward import Region as Region

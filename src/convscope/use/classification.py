@@ -20,7 +20,7 @@ Picture = str | Path | Image.Image | Tensor
 
 
 @dataclass(frozen=True)
-class Classification:
+class Prediction:
     """Hold the most probable classes of one image, in descending order.
 
     Attributes:
@@ -43,7 +43,7 @@ class Classification:
         return self.labels[0]
 
 
-def classify(net: Net, picture: Picture, top: int = 3) -> Classification:
+def classify(net: Net, picture: Picture, top: int = 3) -> Prediction:
     """Classify one image.
 
     Args:
@@ -66,7 +66,7 @@ def classify(net: Net, picture: Picture, top: int = 3) -> Classification:
 
 def classifying(
     net: Net, pictures: Iterable[Picture], *, top: int = 3, batch: int = 32
-) -> Iterator[Classification | DataError]:
+) -> Iterator[Prediction | DataError]:
     """Classify images in batches, as they are read.
 
     Args:
@@ -128,7 +128,7 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
 
 def _to_classification(
     net: Net, source: str, row: Float[Tensor, " classes"], top: int
-) -> Classification | DataError:
+) -> Prediction | DataError:
     """Return the most probable classes of one row of probabilities; an error where it is not finite."""
     if not bool(row.isfinite().all()):
         return DataError(
@@ -139,7 +139,7 @@ def _to_classification(
     values, units = row.topk(min(top, len(row)))
     chosen = tuple(units.tolist())
     labels = tuple(net.classes[unit] if unit < len(net.classes) else str(unit) for unit in chosen)
-    return Classification(source, chosen, labels, tuple(values.tolist()), len(row))
+    return Prediction(source, chosen, labels, tuple(values.tolist()), len(row))
 
 
 def _read_image(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:

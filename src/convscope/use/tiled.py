@@ -28,7 +28,7 @@ Whole = UInt8[Tensor, "3 h w"]
 
 
 @dataclass(frozen=True)
-class Part:
+class PaintedTile:
     """Locate a tile in an image; rows and columns as (first, last + 1), in pixels.
 
     Attributes:
@@ -65,7 +65,7 @@ class Part:
         ]
 
 
-def parts(height: int, width: int, side: int, margin: int) -> Iterator[Part]:
+def parts(height: int, width: int, side: int, margin: int) -> Iterator[PaintedTile]:
     """Divide an image into tiles, with margins where there is a neighbour.
 
     All tiles begin at a multiple of `STEP`, so that strided layers sample the same pixels as in the whole
@@ -83,7 +83,7 @@ def parts(height: int, width: int, side: int, margin: int) -> Iterator[Part]:
     for rows in _spans(height, side):
         for columns in _spans(width, side):
             outer = (_with_margin(rows, margin, height), _with_margin(columns, margin, width))
-            yield Part(outer, (rows, columns))
+            yield PaintedTile(outer, (rows, columns))
 
 
 def _spans(extent: int, side: int) -> list[tuple[int, int]]:
@@ -100,7 +100,7 @@ def _with_margin(span: tuple[int, int], margin: int, extent: int) -> tuple[int, 
 class TilePainter(Protocol):
     """Stylize one tile."""
 
-    def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "TilePainter":
+    def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "TilePainter":
         """Collect statistics of the whole image before its tiles are stylized, if they are needed.
 
         Args:
@@ -113,7 +113,7 @@ class TilePainter(Protocol):
         """
         ...
 
-    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
+    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
         """Stylize one tile.
 
         Args:
@@ -132,7 +132,7 @@ class TilePainter(Protocol):
 class SingleStyle:
     """Apply a network of one style."""
 
-    def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "SingleStyle":
+    def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "SingleStyle":
         """Return this painter: it needs no statistics.
 
         Args:
@@ -145,7 +145,7 @@ class SingleStyle:
         """
         return self
 
-    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
+    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
         """Stylize one tile with one pass of the network.
 
         Args:
@@ -175,7 +175,7 @@ class StyleMix:
     mixture: dict[str, float]
     regions: Sequence[tuple[UInt8[Tensor, "h w"], str]] = field(default=())
 
-    def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "StyleMix":
+    def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "StyleMix":
         """Return this painter: it needs no statistics.
 
         Args:
@@ -188,7 +188,7 @@ class StyleMix:
         """
         return self
 
-    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
+    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
         """Stylize one tile with one pass of the network.
 
         Without regions, the filters of the mixture are fused to a single bank; with regions, every pixel has
@@ -214,7 +214,7 @@ class StyleMix:
             shares = shares * (1 - here) + wanted * here
         return self.bank(ready, None, shares, corner)
 
-    def _mask(self, mask: Tensor, whole: tuple[int, int], part: Part) -> Float[Tensor, "1 1 h w"]:
+    def _mask(self, mask: Tensor, whole: tuple[int, int], part: PaintedTile) -> Float[Tensor, "1 1 h w"]:
         """Return a tile of a mask in [0, 1], the mask bilinearly scaled to the image's size."""
         if tuple(mask.shape) == whole:
             return part.cut(mask).float()[None, None] / 255
@@ -242,7 +242,7 @@ class AdaINStyle:
     own: tuple[Tensor, Tensor] | None = None
     """Means and deviations of the whole photograph; each image's own if None."""
 
-    def surveyed(self, net: Net, whole: Whole, some: Sequence[Part]) -> "AdaINStyle":
+    def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "AdaINStyle":
         """Compute means and deviations of the whole photograph's features, summed over its tiles in fp64.
 
         Args:
@@ -268,7 +268,7 @@ class AdaINStyle:
         variance = (torch.as_tensor(squares) / count - mean.square()).clamp_min(0)
         return replace(self, own=(mean.float(), (variance + EPSILON).sqrt().float()))
 
-    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: Part) -> Tensor:
+    def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
         """Stylize one tile: encode it, exchange the feature statistics, decode.
 
         Args:
@@ -353,7 +353,7 @@ def _fixed_statistics(net: Net, whole: Whole, painter: TilePainter, pixels: floa
     small = functional.interpolate(_to_unit_range(whole, net), size, mode="area")
     handles = [norm.register_forward_pre_hook(_hold) for norm in norms]
     try:
-        painter.paint(net, small, tuple(size), Part(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
+        painter.paint(net, small, tuple(size), PaintedTile(((0, size[0]), (0, size[1])), ((0, 0), (0, 0))))
         yield
     finally:
         for handle in handles:

@@ -11,8 +11,8 @@ from convscope.show.images.contact_sheet import (
     PAPER,
     TITLE_WIDTH,
     Note,
-    Row,
-    Tile,
+    SheetRow,
+    SheetTile,
     compose,
     grid,
     in_rows,
@@ -40,7 +40,9 @@ def places(sheet: Image.Image, red: int) -> tuple[int, int, int, int, int]:
 @pytest.mark.parametrize("text", LONG)
 def test_no_caption_leaves_its_column_nor_touches_an_image(text: str):
     rows = [
-        Row([Tile(coloured(70, 50, 4 * k + r), text, [text, Note(text)]) for k in range(3)], text, [text])
+        SheetRow(
+            [SheetTile(coloured(70, 50, 4 * k + r), text, [text, Note(text)]) for k in range(3)], text, [text]
+        )
         for r in range(2)
     ]
     sheet = compose(rows, title=text, note=text)
@@ -56,7 +58,10 @@ def test_no_caption_leaves_its_column_nor_touches_an_image(text: str):
 
 def test_columns_of_all_rows_are_aligned_and_rows_as_high_as_their_highest():
     sheet = compose(
-        [Row([Tile(coloured(30, 20, 1)), Tile(coloured(80, 90, 2))]), Row([Tile(coloured(60, 10, 3))] * 2)]
+        [
+            SheetRow([SheetTile(coloured(30, 20, 1)), SheetTile(coloured(80, 90, 2))]),
+            SheetRow([SheetTile(coloured(60, 10, 3))] * 2),
+        ]
     )
     first, second = places(sheet, 1), places(sheet, 2)
     assert first[0] == places(sheet, 3)[0] == MARGIN
@@ -66,16 +71,16 @@ def test_columns_of_all_rows_are_aligned_and_rows_as_high_as_their_highest():
 
 
 def test_rows_of_a_grid_stay_at_one_distance_whether_captioned_or_not():
-    rows = [Row([Tile(coloured(60, 30, k), notes=["x"] * (k == 1))]) for k in range(4)]
+    rows = [SheetRow([SheetTile(coloured(60, 30, k), notes=["x"] * (k == 1))]) for k in range(4)]
     tops = [places(compose(rows), k)[1] for k in range(4)]
     assert len(set(np.diff(tops))) == 1
-    texts = compose([*rows, Row([Tile(None, "a"), Tile(None, "b")])])
+    texts = compose([*rows, SheetRow([SheetTile(None, "a"), SheetTile(None, "b")])])
     assert texts.height - compose(rows).height < 30 + np.diff(tops)[0]
 
 
 def test_texts_are_escaped():
-    tiles = [Tile(coloured(300, 9, 1), words, [words]) for words in ("a\x1b[31mb\nc", r"a\x1b[31mb\nc")]
-    raw, written = (compose([Row([tile])], title=tile.name) for tile in tiles)
+    tiles = [SheetTile(coloured(300, 9, 1), words, [words]) for words in ("a\x1b[31mb\nc", r"a\x1b[31mb\nc")]
+    raw, written = (compose([SheetRow([tile])], title=tile.name) for tile in tiles)
     assert np.array_equal(np.asarray(raw), np.asarray(written))
 
 
@@ -99,7 +104,7 @@ def test_an_address_keeps_its_end():
 
 
 def test_a_sheet_is_as_wide_as_its_title_up_to_a_limit():
-    rows, font = [Row([Tile(coloured(60, 60, 1))])], ImageFont.load_default(20)
+    rows, font = [SheetRow([SheetTile(coloured(60, 60, 1))])], ImageFont.load_default(20)
     title = "What the layers of a network remember of a picture"
     assert font.getlength(title) < compose(rows, title=title).width < font.getlength(title) + 2 * MARGIN + 2
     assert compose(rows, title=5 * title).width == TITLE_WIDTH + 2 * MARGIN
@@ -108,7 +113,10 @@ def test_a_sheet_is_as_wide_as_its_title_up_to_a_limit():
 
 def test_digits_are_enlarged_by_whole_pixels():
     digit = np.random.default_rng(0).integers(0, 255, (28, 28), np.uint8)
-    for sheet in (grid([Image.fromarray(digit)]), compose([Row([Tile(Image.fromarray(digit))])], side=84)):
+    for sheet in (
+        grid([Image.fromarray(digit)]),
+        compose([SheetRow([SheetTile(Image.fromarray(digit))])], side=84),
+    ):
         shown = np.asarray(sheet)[MARGIN : MARGIN + 84, MARGIN : MARGIN + 84, 0]
         assert np.array_equal(shown, digit.repeat(3, 0).repeat(3, 1))
 
@@ -118,7 +126,7 @@ def test_a_grid_holds_every_picture_in_reading_order():
     corners = [places(sheet, 20 * i)[:2] for i in range(7)]
     assert corners == sorted(corners, key=lambda corner: (corner[1], corner[0]))
     assert len({y for _, y in corners}) == 3
-    assert [len(row.tiles) for row in in_rows([Tile(None)] * 7, 3)] == [3, 3, 1]
+    assert [len(row.tiles) for row in in_rows([SheetTile(None)] * 7, 3)] == [3, 3, 1]
 
 
 def test_what_cannot_be_a_sheet_is_refused():
@@ -129,7 +137,7 @@ def test_what_cannot_be_a_sheet_is_refused():
     with pytest.raises(UsageError):
         compose([])
     with pytest.raises(UsageError):
-        compose([Row([])])
+        compose([SheetRow([])])
 
 
 def test_transparency_is_put_on_white():

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.show.conftest import NUMBER
 
 from convscope.cli.core.app import run
-from convscope.graph.expression import Computation, Step
+from convscope.graph.expression import Computation, ComputationNode
 from convscope.nets import load
 from convscope.see import activations
 from convscope.show.report import worked_examples
@@ -142,7 +142,7 @@ def test_pooling(ran):
 @pytest.mark.parametrize("key", ["neuron.sigmoid", "neuron.other"])
 def test_neuron(ran, key):
     figure, result = ran(key)
-    found = eval(result.printed, {"Computation": Computation, "Step": Step})
+    found = eval(result.printed, {"Computation": Computation, "Step": ComputationNode})
     for node in found.nodes:
         assert f">{fixed(node.value)}<" in figure.body
         if node.operation != "constant":

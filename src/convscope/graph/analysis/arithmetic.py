@@ -31,7 +31,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CostComparison:
     """The costs of three layers with the same input and output shapes.
 
     Attributes:
@@ -131,7 +131,7 @@ def shared_cost(inputs: Shape, layer: Conv1d | Conv2d) -> Cost:
     return Cost(weights, layer.out_channels * layer.bias, layer.macs(inputs))
 
 
-def compare(inputs: Shape, layer: Conv1d | Conv2d) -> Comparison:
+def compare(inputs: Shape, layer: Conv1d | Conv2d) -> CostComparison:
     """Compare the cost of a convolution with those of a locally connected and a dense layer.
 
     All three have the same outputs. One 3x3 filter on the 6x6 image of the lecture: 9 weights shared, 16 x 9
@@ -148,7 +148,7 @@ def compare(inputs: Shape, layer: Conv1d | Conv2d) -> Comparison:
         GraphError: the layer cannot take this shape.
     """
     dense = dense_cost(inputs, layer.output_shape(inputs), bias=layer.bias)
-    return Comparison(dense, local_cost(inputs, layer), shared_cost(inputs, layer))
+    return CostComparison(dense, local_cost(inputs, layer), shared_cost(inputs, layer))
 
 
 def mlp_cost(*widths: int, bias: bool = True) -> Cost:

@@ -124,14 +124,14 @@ class _Keeper:
 
     def save(self, made: "DreamResult") -> Document:
         from convscope.show.images import contact_sheet
-        from convscope.show.images.contact_sheet import Row, Tile
+        from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
         made = self.first or made
         mark, title = self.mark(made), f"A dream of {self.net.name}"
         picture = self.picture(made.image)
         self.folder.save_image(picture, "dream.png", mark, title)
-        before = Tile(self.picture(made.original), notes=["before"])
-        row = Row([before, Tile(picture, notes=["after"])], ", ".join(made.layers))
+        before = SheetTile(self.picture(made.original), notes=["before"])
+        row = SheetRow([before, SheetTile(picture, notes=["after"])], ", ".join(made.layers))
         side = min(max(picture.height, 160), 480)
         sheet = contact_sheet.compose([row], title=title, side=side)
         self.folder.save_image(sheet, "sheet.png", mark, "before and after")

@@ -142,7 +142,7 @@ def _sheet(
     net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerStop]"
 ) -> "Image":
     from convscope.show.images import contact_sheet
-    from convscope.show.images.contact_sheet import Row, Tile
+    from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
     if not stops:
         return contact_sheet.grid(images, list(made.places), side=max(84, min(images[0].height, 224)))
@@ -150,8 +150,8 @@ def _sheet(
     for stop in stops:
         shown = [place for place in made.places if place.lstrip("-").startswith(f"{stop.layer}:")]
         if shown:
-            tiles = [Tile(left[place], notes=[_word(net, stop, place)]) for place in shown]
-            rows.append(Row(tiles, stop.layer, _facts(stop)))
+            tiles = [SheetTile(left[place], notes=[_word(net, stop, place)]) for place in shown]
+            rows.append(SheetRow(tiles, stop.layer, _facts(stop)))
     return contact_sheet.compose(
         rows, title=f"A journey through {net.name}", side=min(max(96, images[0].height), 160)
     )
@@ -177,12 +177,15 @@ def _save_film(
     net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: ResultFolder, mark: dict[str, Any]
 ) -> None:
     from convscope.show.images import contact_sheet
-    from convscope.show.images.contact_sheet import Row, Tile
+    from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
     moments = [(step, images) for step, images in made.film if step in recipe.save_steps]
     if moments:
         rows = [
-            Row([Tile(_picture(net, images[i]), notes=[f"step {step}"]) for step, images in moments], place)
+            SheetRow(
+                [SheetTile(_picture(net, images[i]), notes=[f"step {step}"]) for step, images in moments],
+                place,
+            )
             for i, place in enumerate(made.places)
         ]
         sheet = contact_sheet.compose(rows, side=128)

@@ -65,7 +65,7 @@ def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) ->
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
     from convscope.jobs.provenance import stamp
     from convscope.show.images import contact_sheet, png
-    from convscope.show.images.contact_sheet import Row, Tile
+    from convscope.show.images.contact_sheet import SheetRow, SheetTile
     from convscope.use import stylize
     from convscope.worlds.images import photos
 
@@ -75,7 +75,7 @@ def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) ->
         photo = photos.to_pil(square.float() / 255)
         painted = [stylize(setup.net, photo, {name: 1.0}) for name in names]
         tiles = zip((photo, *painted), ("photograph", *names), strict=True)
-        rows.append(Row([Tile(image, notes=[name]) for image, name in tiles]))
+        rows.append(SheetRow([SheetTile(image, notes=[name]) for image, name in tiles]))
     name = _sheet_name(folder)
     png.save(contact_sheet.compose(rows, side=160), folder / name, stamp(recipe))
     return name

@@ -27,7 +27,7 @@ def words(text: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Operation:
+class TorchCall:
     """One call of a torch function during a forward pass.
 
     Attributes:
@@ -72,7 +72,7 @@ class Operation:
         }
 
 
-def match_layer(op: Operation) -> Layer:
+def match_layer(op: TorchCall) -> Layer:
     """Return the layer that an operation is.
 
     Args:
@@ -97,11 +97,11 @@ def match_layer(op: Operation) -> Layer:
     return _foreign(op)
 
 
-def _foreign(op: Operation) -> Foreign:
+def _foreign(op: TorchCall) -> Foreign:
     return Foreign(op.path, op.shape, tuple(op.weights.items()), op.products, _windows(op), op.uncounted)
 
 
-def _candidate(op: Operation) -> Layer | None:
+def _candidate(op: TorchCall) -> Layer | None:
     make = KINDS.get(op.name)
     if make is None:
         return None
@@ -115,7 +115,7 @@ def _candidate(op: Operation) -> Layer | None:
     return layer if most is None or len(op.shapes) <= most else None
 
 
-def _windows(op: Operation) -> tuple[tuple[Window | None, ...], ...]:
+def _windows(op: TorchCall) -> tuple[tuple[Window | None, ...], ...]:
     """Return the windows of an operation without a kind: elementwise, shifted by padding, or everything."""
     if op.name == "pad" and op.kwargs.get("mode", "constant") == "constant" and not op.last:
         zeros = op.options("input", "pad")["pad"][::2]
@@ -131,8 +131,8 @@ def _windows(op: Operation) -> tuple[tuple[Window | None, ...], ...]:
     return tuple(windows)
 
 
-def _conv(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer:
+def _conv(kind: Callable[..., Layer]) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer:
         names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
         o = op.options(*names, stride=1, padding=0, dilation=1, groups=1, bias=None)
         padding = 0 if o["padding"] == "valid" else _plain(o["padding"])
@@ -144,8 +144,8 @@ def _conv(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     return make
 
 
-def _transposed(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer:
+def _transposed(kind: Callable[..., Layer]) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer:
         names = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
         o = op.options(*names, stride=1, padding=0, output_padding=0, groups=1, dilation=1, bias=None)
         weight = o["weight"].shape
@@ -160,13 +160,13 @@ def _transposed(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | Non
     return make
 
 
-def _dense(op: Operation) -> Layer:
+def _dense(op: TorchCall) -> Layer:
     o = op.options("input", "weight", "bias", bias=None)
     return dense.Dense(o["weight"].shape[0], o["bias"] is not None)
 
 
-def _maxpool(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer:
+def _maxpool(kind: Callable[..., Layer]) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer:
         names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
         o = op.options(*names, stride=None, padding=0, dilation=1, ceil_mode=False)
         sweep = (_plain(o[n]) for n in ("kernel_size", "stride", "padding", "dilation"))
@@ -175,8 +175,8 @@ def _maxpool(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     return make
 
 
-def _avgpool(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer | None:
+def _avgpool(kind: Callable[..., Layer]) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer | None:
         names = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
         o = op.options(*names, stride=None, padding=0, ceil_mode=False, count_include_pad=True)
         if o.get("divisor_override") is not None:
@@ -187,8 +187,8 @@ def _avgpool(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
     return make
 
 
-def _adaptive(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer:
+def _adaptive(kind: Callable[..., Layer]) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer:
         return kind(op.shape[1:])
 
     return make
@@ -196,8 +196,8 @@ def _adaptive(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]
 
 def _mean(
     kind: Callable[..., Layer], adaptive: dict[int, Callable[..., Layer]]
-) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer | None:
+) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer | None:
         o = op.options("input", "dim", "keepdim", dim=None, keepdim=False)
         axes = len(op.shapes[0])
         dims = {o["dim"]} if isinstance(o["dim"], int) else set(o["dim"] or ())
@@ -208,7 +208,7 @@ def _mean(
     return make
 
 
-def _batchnorm(op: Operation) -> Layer | None:
+def _batchnorm(op: TorchCall) -> Layer | None:
     names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
     o = op.options(*names, weight=None, momentum=0.1, eps=1e-5)
     if "running_mean" not in o or o.get("training"):
@@ -217,28 +217,28 @@ def _batchnorm(op: Operation) -> Layer | None:
     return kind(o["eps"], o["momentum"], o["weight"] is not None)
 
 
-def _layernorm(op: Operation) -> Layer | None:
+def _layernorm(op: TorchCall) -> Layer | None:
     o = op.options("input", "normalized_shape", "weight", "bias", "eps", weight=None, eps=1e-5)
     whole = tuple(o["normalized_shape"]) == op.shapes[0]
     return norm.LayerNorm(o["eps"], o["weight"] is not None) if whole else None
 
 
-def _lrn(op: Operation) -> Layer:
+def _lrn(op: TorchCall) -> Layer:
     o = op.options("input", "size", "alpha", "beta", "k", alpha=1e-4, beta=0.75, k=1.0)
     return norm.LRN(o["size"], o["alpha"], o["beta"], o["k"])
 
 
-def _softmax(op: Operation) -> Layer | None:
+def _softmax(op: TorchCall) -> Layer | None:
     dim = op.options("input", "dim", dim=None)["dim"]
     return activation.Softmax() if dim == 1 or (dim == -1 and len(op.shape) == 1) else None
 
 
-def _flatten(op: Operation) -> Layer | None:
+def _flatten(op: TorchCall) -> Layer | None:
     fits = len(op.shape) == 1 and prod(op.shapes[0]) == op.shape[0]
     return dense.Flatten() if fits else None
 
 
-def _upsample(op: Operation) -> Layer | None:
+def _upsample(op: TorchCall) -> Layer | None:
     o = op.options(
         "input", "size", "scale_factor", "mode", "align_corners", mode="nearest", align_corners=False
     )
@@ -248,33 +248,33 @@ def _upsample(op: Operation) -> Layer | None:
     return resizing.Upsample(tuple(after // before for after, before in pairs), o["mode"])
 
 
-def _merge(kind: Callable[..., Layer]) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer | None:
+def _merge(kind: Callable[..., Layer]) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer | None:
         plain = len(op.shapes) == 2 and op.kwargs.get("alpha", 1) == 1
         return kind() if plain else None
 
     return make
 
 
-def _concat(op: Operation) -> Layer | None:
+def _concat(op: TorchCall) -> Layer | None:
     o = op.options("tensors", "dim", dim=0)
     tensors = o["tensors"]
     return merge.Concat() if o["dim"] in (1, 1 - tensors[0].ndim) and len(tensors) == len(op.shapes) else None
 
 
-def _activation(kind: Callable[..., Layer], option: str | None = None) -> Callable[[Operation], Layer | None]:
-    def make(op: Operation) -> Layer:
+def _activation(kind: Callable[..., Layer], option: str | None = None) -> Callable[[TorchCall], Layer | None]:
+    def make(op: TorchCall) -> Layer:
         value = op.options("input", option).get(option) if option else None
         return kind() if value is None else kind(float(value))
 
     return make
 
 
-def _gelu(op: Operation) -> Layer | None:
+def _gelu(op: TorchCall) -> Layer | None:
     return activation.GELU() if op.kwargs.get("approximate", "none") == "none" else None
 
 
-def _dropout(op: Operation) -> Layer:
+def _dropout(op: TorchCall) -> Layer:
     return norm.Dropout(float(op.options("input", "p", p=0.5)["p"]))
 
 
@@ -289,7 +289,7 @@ def _plain(value: Any) -> Any:
 _global = {1: resizing.AdaptiveAvgPool1d, 2: resizing.AdaptiveAvgPool2d}
 _global_max = {1: resizing.AdaptiveMaxPool1d, 2: resizing.AdaptiveMaxPool2d}
 
-KINDS: dict[str, Callable[[Operation], Layer | None]] = {
+KINDS: dict[str, Callable[[TorchCall], Layer | None]] = {
     "conv1d": _conv(conv.Conv1d),
     "conv2d": _conv(conv.Conv2d),
     "conv_transpose1d": _transposed(transposed.ConvTranspose1d),

@@ -24,7 +24,7 @@ from convscope.graph.spec import Shape
 from convscope.nets.activations.freezing import frozen, run
 from convscope.nets.activations.tree import after, before, tree_leaves
 from convscope.nets.tracing.call_names import Call, Scope, graph_of
-from convscope.nets.tracing.layer_matching import TRANSPARENT, Operation, match_layer
+from convscope.nets.tracing.layer_matching import TRANSPARENT, TorchCall, match_layer
 from convscope.nets.tracing.mac_counter import MacCount, MacCounter
 
 
@@ -158,7 +158,7 @@ class _Tracer(TorchFunctionMode):
         if made:
             weights = {k: v for t in tensors for k, v in self.weights.get(id(t), {}).items()}
             shapes, last = tuple(v.shape for v in data), any(v.last for v in data)
-            op = Operation(
+            op = TorchCall(
                 name,
                 _path(func, name),
                 args,
@@ -183,7 +183,7 @@ class _Tracer(TorchFunctionMode):
         """Divide a count by the batch size."""
         return MacCount(-(-counted.macs // max(self.batch, 1)), counted.uncounted)
 
-    def _note(self, op: Operation, data: list[_Value], made: list[Tensor]) -> None:
+    def _note(self, op: TorchCall, data: list[_Value], made: list[Tensor]) -> None:
         self.kept.append(made)
         if not data:
             for tensor in made:
@@ -194,16 +194,16 @@ class _Tracer(TorchFunctionMode):
                 self.values[id(tensor)] = data[0]
                 continue
             last, shape = _layout(op, data, tensor, self._shape(tensor))
-            seen = Operation(**(vars(op) | {"shape": shape, "last": last or op.last}))
+            seen = TorchCall(**(vars(op) | {"shape": shape, "last": last or op.last}))
             self._append(match_layer(seen), data, tensor, shape, last, op)
-            op = Operation(**(vars(op) | {"products": 0, "weights": {}, "uncounted": ()}))
+            op = TorchCall(**(vars(op) | {"products": 0, "weights": {}, "uncounted": ()}))
 
     def _append(
         self, layer: Layer, data: list[_Value], made: Tensor, shape: Shape, last: bool, op: Any
     ) -> None:
-        word = op.name if isinstance(op, Operation) else str(op)
+        word = op.name if isinstance(op, TorchCall) else str(op)
         self.values[id(made)] = _Value(len(self.calls), shape, last)
-        weights = op.weights if isinstance(op, Operation) else dict(layer.parameters())
+        weights = op.weights if isinstance(op, TorchCall) else dict(layer.parameters())
         self.calls.append(
             Call(layer, word, tuple(v.source for v in data), tuple(self.scopes), tuple(weights))
         )
@@ -260,7 +260,7 @@ class _Tracer(TorchFunctionMode):
         self._append(layer, data, tensor, shape, False, type(part).__name__)
 
 
-def _layout(op: Operation, data: list[_Value], made: Tensor, shape: Shape) -> tuple[bool, Shape]:
+def _layout(op: TorchCall, data: list[_Value], made: Tensor, shape: Shape) -> tuple[bool, Shape]:
     """Return whether channels lie last in a result, and its shape with channels first."""
     if op.name == "permute" and made.ndim == 4:
         order = op.args[1:] if not isinstance(op.args[1], tuple | list) else op.args[1]
@@ -276,7 +276,7 @@ def _layout(op: Operation, data: list[_Value], made: Tensor, shape: Shape) -> tu
     return False, shape
 
 
-def _returns_input(op: Operation, made: Tensor, data: list[_Value]) -> bool:
+def _returns_input(op: TorchCall, made: Tensor, data: list[_Value]) -> bool:
     """Return whether an operation returns its input unchanged."""
     source = op.args[0] if op.args else None
     return (

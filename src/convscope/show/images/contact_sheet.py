@@ -45,7 +45,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Tile:
+class SheetTile:
     """An image with its caption below.
 
     Attributes:
@@ -60,7 +60,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """Tiles side by side, with text at their left.
 
     Attributes:
@@ -69,13 +69,13 @@ class Row:
         notes: lines of small text below the heading.
     """
 
-    tiles: Sequence[Tile]
+    tiles: Sequence[SheetTile]
     name: str = ""
     notes: Sequence[str | Note] = ()
 
 
 def compose(
-    rows: Sequence[Row], *, title: str = "", note: str = "", side: int | None = None, gap: int = GAP
+    rows: Sequence[SheetRow], *, title: str = "", note: str = "", side: int | None = None, gap: int = GAP
 ) -> Image.Image:
     """Draw rows of images with captions below each other, in columns.
 
@@ -162,11 +162,11 @@ def grid(
             received=f"{len(images)} pictures, {len(labels)} labels",
         )
     notes = [(label,) for label in labels] or [()] * len(images)
-    tiles = [Tile(upscale(image, side), "", note) for image, note in zip(images, notes, strict=True)]
+    tiles = [SheetTile(upscale(image, side), "", note) for image, note in zip(images, notes, strict=True)]
     return compose(in_rows(tiles, columns))
 
 
-def in_rows(tiles: Sequence[Tile], columns: int | None = None) -> list[Row]:
+def in_rows(tiles: Sequence[SheetTile], columns: int | None = None) -> list[SheetRow]:
     """Break a sequence of tiles into rows.
 
     Args:
@@ -177,7 +177,7 @@ def in_rows(tiles: Sequence[Tile], columns: int | None = None) -> list[Row]:
         The rows, without text at their left; the last may be shorter.
     """
     columns = columns or min(len(tiles), max(1, round((len(tiles) * 1.6) ** 0.5)))
-    return [Row(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    return [SheetRow(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _tallest(images: Iterable[Image.Image | None]) -> int:
     return max((image.height for image in images if image is not None), default=0)
 
 
-def _block(captioned: Tile | Row, width: int, large: bool) -> list[_Line]:
+def _block(captioned: SheetTile | SheetRow, width: int, large: bool) -> list[_Line]:
     """Break a heading and its notes into lines of a given width."""
     lines = _texts([captioned.name], NAME[large], INK, width)
     for note in captioned.notes:

@@ -11,7 +11,7 @@ from convscope.nets import Net
 from convscope.see.activation_atlas import Atlas, Cell, CellExample
 from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
-from convscope.show.images.contact_sheet import PAPER, Row, Tile
+from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.images.draw import tag, webp
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import bilingual, plain
@@ -175,14 +175,14 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
         The sheet in RGB, with the class of the largest logit below each cell where cells are wide enough.
     """
     side = max(48, min(ICON, 2200 // atlas.grid))
-    tiles = [[Tile(Image.new("RGB", (side, side), PAPER))] * atlas.grid for _ in range(atlas.grid)]
+    tiles = [[SheetTile(Image.new("RGB", (side, side), PAPER))] * atlas.grid for _ in range(atlas.grid)]
     for cell, picture in zip(atlas.cells, atlas.images, strict=False):
         image = input_image.fitted(worlds.render(picture, net.input_spec), side)
         named = side >= LABELLED and cell.top_logit_classes
         label = cell.top_logit_classes[0][1].split(",")[0] if named else ""
-        tiles[cell.row][cell.column] = Tile(image, notes=[label])
+        tiles[cell.row][cell.column] = SheetTile(image, notes=[label])
     return contact_sheet.compose(
-        [Row(row) for row in tiles],
+        [SheetRow(row) for row in tiles],
         title=f"{atlas.place} of {net.name}",
         note=f"{atlas.vectors:,} vectors, {len(atlas)} cells; {atlas.layout}",
         gap=4,

@@ -8,7 +8,7 @@ from PIL import Image
 from convscope.see.attribution import Explanation
 from convscope.show import html
 from convscope.show.images import contact_sheet
-from convscope.show.images.contact_sheet import FAINT, Note, Tile, in_rows
+from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
 from convscope.show.images.draw import data_uri, flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
 from convscope.show.pages.explanation_text import best, sentences, share_of
@@ -75,13 +75,13 @@ def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None
         score = float(first.probabilities[row])
         is_class = first.task.classes[row] is not None
         text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
-        tiles.append(Tile(with_longer_side(photo, SIDE), name, [text]))
+        tiles.append(SheetTile(with_longer_side(photo, SIDE), name, [text]))
     for explanation in explanations:
         notes = [
             Note(text, FAINT if good is None else GOOD if good else BAD)
             for text, good in _lines(explanation, row)
         ]
-        tiles.append(Tile(heat_picture(explanation, row), explanation.method.title, notes))
+        tiles.append(SheetTile(heat_picture(explanation, row), explanation.method.title, notes))
     columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
     return contact_sheet.compose(in_rows(tiles, columns))
 

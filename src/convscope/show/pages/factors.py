@@ -11,7 +11,7 @@ from convscope import worlds
 from convscope.nets import Net
 from convscope.see.activation_atlas import Factors
 from convscope.show.images import contact_sheet, input_image
-from convscope.show.images.contact_sheet import Row, Tile
+from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
 SIDE = 224
 """Side of a tile, in pixels."""
@@ -50,16 +50,16 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     for image, maps in zip(shown, factors.maps, strict=True):
         weights = maps / (tops if not spatial else tops[:, None, None])
         single = [
-            Tile(overlaid(image, weights[k : k + 1], colours[k : k + 1]), f"group {k}")
+            SheetTile(overlaid(image, weights[k : k + 1], colours[k : k + 1]), f"group {k}")
             for k in range(len(weights))
         ]
-        rows.append(Row([Tile(overlaid(image, weights, colours), "all groups"), *single]))
+        rows.append(SheetRow([SheetTile(overlaid(image, weights, colours), "all groups"), *single]))
     made = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in factors.images]
     synthetic = [
-        Tile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
+        SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
-    rows.append(Row([Tile(None), *synthetic]))
+    rows.append(SheetRow([SheetTile(None), *synthetic]))
     summary = f"{len(factors)} groups explain {factors.explained:.0%} of what it says above 0"
     return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
 

@@ -11,7 +11,7 @@ from convscope.see.features import FeatureMaps, layers_with_units
 from convscope.see.units import LayerHealth
 from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
-from convscope.show.images.contact_sheet import Row, Tile
+from convscope.show.images.contact_sheet import SheetRow, SheetTile
 from convscope.show.images.draw import on_one_scale, tag, upscale
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import layers as rows
@@ -107,11 +107,11 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
         The sheet in RGB; layers without two spatial axes are rows of units with their values.
     """
     picture = input_image.fitted(worlds.render(image, net.input_spec), SIDE)
-    rows = [Row([Tile(picture)], "the picture")]
+    rows = [SheetRow([SheetTile(picture)], "the picture")]
     for layer in layers:
         extent = "x".join(map(str, layer.maps.shape))
         rows.append(
-            Row(
+            SheetRow(
                 _tiles(layer, strongest, net.classes),
                 layer.place,
                 [f"{extent}, {layer.silent} silent"],
@@ -120,18 +120,18 @@ def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int
     return contact_sheet.compose(rows, title=f"One picture through {net.name}")
 
 
-def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Tile]:
+def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[SheetTile]:
     """Return the strongest units of a layer as tiles: their maps, or their values where they have no map."""
     units = layer.strongest(strongest)
     if layer.maps.dim() != 3:
         named = layer.place == "output" and len(labels) == len(layer.maps)
         names = [labels[unit].split(",")[0] if named else str(unit) for unit in units]
         return [
-            Tile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
+            SheetTile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
             for name, unit in zip(names, units, strict=True)
         ]
     images = on_one_scale([layer.maps[unit] for unit in units])
     return [
-        Tile(input_image.fitted(image, SIDE), notes=[str(unit)])
+        SheetTile(input_image.fitted(image, SIDE), notes=[str(unit)])
         for image, unit in zip(images, units, strict=True)
     ]

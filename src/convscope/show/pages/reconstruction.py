@@ -6,7 +6,7 @@ from convscope import worlds
 from convscope.nets import Net
 from convscope.see.visualization import Reconstruction
 from convscope.show.images import contact_sheet, input_image
-from convscope.show.images.contact_sheet import Tile, in_rows
+from convscope.show.images.contact_sheet import SheetTile, in_rows
 
 SIDE, COLUMNS = 224, 6
 """Side of a tile in pixels; most tiles in a row."""
@@ -32,7 +32,7 @@ def sheet(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) ->
         )
     ]
     tiles = [
-        Tile(input_image.fitted(worlds.render(picture, net.input_spec), SIDE), name, [note])
+        SheetTile(input_image.fitted(worlds.render(picture, net.input_spec), SIDE), name, [note])
         for picture, (name, note) in zip((drawn.original, *drawn.images), captions, strict=False)
     ]
     return contact_sheet.compose(in_rows(tiles, min(len(tiles), COLUMNS)), title=title)

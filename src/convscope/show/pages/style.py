@@ -6,7 +6,7 @@ from PIL import Image
 
 from convscope.see.style import StyleResult
 from convscope.show.images import contact_sheet
-from convscope.show.images.contact_sheet import Row, Tile
+from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
 HEIGHT = 320
 """Height of every image, in pixels."""
@@ -39,8 +39,8 @@ def sheet(
     ][:MOST]
     names.append(("result", _reached(painted)))
     pictures = (content, *paintings[:MOST], made)
-    tiles = [Tile(image, name, [note]) for image, (name, note) in zip(pictures, names, strict=True)]
-    return contact_sheet.compose([Row(tiles)], side=HEIGHT)
+    tiles = [SheetTile(image, name, [note]) for image, (name, note) in zip(pictures, names, strict=True)]
+    return contact_sheet.compose([SheetRow(tiles)], side=HEIGHT)
 
 
 def _reached(painted: StyleResult) -> str:

@@ -10,7 +10,7 @@ from convscope.nets import Net
 from convscope.see.units import Patch, UnitReport
 from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
-from convscope.show.images.contact_sheet import PAPER, Row, Tile
+from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import unit as figures
 from convscope.show.report.i18n import bilingual
@@ -95,19 +95,19 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
         text = f"{made.value:.3g}{', no gradient' if made.silent else ''}"
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]
-        rows.append(Row([Tile(large, f"{name}: {text}"), *examples]))
+        rows.append(SheetRow([SheetTile(large, f"{name}: {text}"), *examples]))
     title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
     return contact_sheet.compose(rows, title=title, note=_summary(portrait))
 
 
-def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> Tile:
+def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> SheetTile:
     """Return a real example as a tile: the patch, below it the whole image, with class and activation."""
     crop, whole = (worlds.render(picture, spec) for picture in (patch.crop, patch.picture))
     both = Image.new("RGB", (SMALL, LARGE), PAPER)
     both.paste(input_image.fitted(crop, SMALL), (0, 0))
     both.paste(input_image.outlined(whole, patch.box, SMALL), (0, LARGE - SMALL))
     name = portrait.classes[patch.example.label].split(",")[0]
-    return Tile(both, notes=[f"{name}: {patch.example.value:.3g}"])
+    return SheetTile(both, notes=[f"{name}: {patch.example.value:.3g}"])
 
 
 def _summary(portrait: UnitReport) -> str:

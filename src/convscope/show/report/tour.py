@@ -67,7 +67,7 @@ class TourResult:
 
 
 @dataclass
-class State:
+class TourState:
     """State of a running tour.
 
     Attributes:
@@ -148,7 +148,7 @@ def iter_tour(
     Raises:
         Interrupted: the user stopped the tour; finished chapters are in `folder`.
     """
-    state = State(recipe, folder, shown or folder)
+    state = TourState(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
     png.save(to_pil(state.digit, digits.SPEC), folder / DIGIT)
     try:
@@ -169,27 +169,27 @@ def iter_tour(
 Steps = Generator[Progress[TourResult], None, None]
 
 
-def _why(state: State) -> Steps:
+def _why(state: TourState) -> Steps:
     state.sections.append(chapters.why(_graph(), state.digit, state.recipe.digit))
     yield from ()
 
 
-def _convolution(state: State) -> Steps:
+def _convolution(state: TourState) -> Steps:
     state.sections.append(chapters.convolution(state.digit, state.recipe.digit))
     yield from ()
 
 
-def _neuron(state: State) -> Steps:
+def _neuron(state: TourState) -> Steps:
     state.sections.append(chapters.neuron())
     yield from ()
 
 
-def _network(state: State) -> Steps:
+def _network(state: TourState) -> Steps:
     state.sections.append(chapters.network(_graph()))
     yield from ()
 
 
-def _training(state: State) -> Steps:
+def _training(state: TourState) -> Steps:
     train, test = digits.train(), digits.test()
     span = BEGINS["seen"] - BEGINS["training"]
     for index, name in enumerate(NETWORKS):
@@ -216,7 +216,7 @@ def _training(state: State) -> Steps:
     state.sections.append(section)
 
 
-def _seen(state: State) -> Steps:
+def _seen(state: TourState) -> Steps:
     name = NETWORKS[1]
     subject = chapters.Subject(
         state.nets[name],
@@ -250,7 +250,7 @@ _CHAPTERS = {
 }
 
 
-def _recipe(state: State, name: str) -> ClassificationRecipe:
+def _recipe(state: TourState, name: str) -> ClassificationRecipe:
     recipe = state.recipe
     return ClassificationRecipe(
         network=name, data="digits", epochs=recipe.epochs, seed=recipe.seed, device=recipe.device
@@ -264,7 +264,7 @@ def _graph() -> Graph:
     return graph
 
 
-def _write(state: State) -> None:
+def _write(state: TourState) -> None:
     """Write the page with the chapters finished so far, atomically."""
     accuracy = state.accuracy
     facts = [

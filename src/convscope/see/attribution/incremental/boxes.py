@@ -18,7 +18,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Window:
+class KernelWindow:
     """A layer's window along one axis.
 
     Output `k` reads the positions `k * stride - before + j * dilation` for `0 <= j < kernel`.
@@ -107,7 +107,7 @@ class Boxes:
         )
         return Boxes(tuple(spans), self.extent)
 
-    def propagate(self, windows: Sequence[Window], outputs: Sequence[int]) -> "Boxes":
+    def propagate(self, windows: Sequence[KernelWindow], outputs: Sequence[int]) -> "Boxes":
         """Return the boxes that may differ after a layer.
 
         Args:

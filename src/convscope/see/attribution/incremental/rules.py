@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convscope.nets.inference.bn_folding import convolution, normalisation
-from convscope.see.attribution.incremental.boxes import Boxes, Window, extract, paste
+from convscope.see.attribution.incremental.boxes import Boxes, KernelWindow, extract, paste
 from convscope.see.attribution.incremental.tensor import WHOLE, PatchedTensor, Rule, known
 
 _POINTWISE = """
@@ -150,7 +150,7 @@ def _convolved(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     if padding == "same":
         padding = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
     padding = (0,) * axes if padding == "valid" else _each(padding, axes)
-    windows = [Window(*w) for w in zip(kernel, stride, padding, dilation, strict=True)]
+    windows = [KernelWindow(*w) for w in zip(kernel, stride, padding, dilation, strict=True)]
     groups = options.get("groups", 1)
     return _windowed(
         func, args, kwargs, x, windows, 0.0, lambda t: func(t, weight, bias, stride, 0, dilation, groups)
@@ -168,7 +168,7 @@ def _largest(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     kernel = _each(given["kernel_size"], axes)
     stride = _each(given.get("stride") or kernel, axes)
     padding, dilation = _each(given.get("padding", 0), axes), _each(given.get("dilation", 1), axes)
-    windows = [Window(*w) for w in zip(kernel, stride, padding, dilation, strict=True)]
+    windows = [KernelWindow(*w) for w in zip(kernel, stride, padding, dilation, strict=True)]
     return _windowed(func, args, kwargs, x, windows, -inf, lambda t: func(t, kernel, stride, 0, dilation))
 
 
@@ -192,7 +192,7 @@ def _averaged(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     plain = not given.get("ceil_mode") and given.get("divisor_override") is None
     if not plain or (any(padding) and not given.get("count_include_pad", True)):
         return NotImplemented
-    windows = [Window(*w) for w in zip(kernel, stride, padding, strict=True)]
+    windows = [KernelWindow(*w) for w in zip(kernel, stride, padding, strict=True)]
     return _windowed(func, args, kwargs, x, windows, 0.0, lambda t: func(t, kernel, stride, 0))
 
 
@@ -201,7 +201,7 @@ def _windowed(
     args: Any,
     kwargs: Any,
     x: PatchedTensor,
-    windows: list[Window],
+    windows: list[KernelWindow],
     fill: float,
     run: Callable[[Tensor], Tensor],
 ) -> Any:
@@ -223,7 +223,7 @@ def _windowed(
     region = x.region.propagate(windows, tuple(base.shape[2:]))
     if region.share >= WHOLE:
         return NotImplemented
-    if all(w == Window() for w in windows):
+    if all(w == KernelWindow() for w in windows):
         return x.like(base, run(x.inside))
     padded = x.memory.recall(
         F.pad, (x, windows, fill), {}, lambda: _padded(x.known, windows, fill, region.extent)
@@ -239,7 +239,7 @@ def _windowed(
     return x.like(base, run(made), region)
 
 
-def _padded(known: Tensor, windows: list[Window], fill: float, outputs: tuple[int, ...]) -> Tensor:
+def _padded(known: Tensor, windows: list[KernelWindow], fill: float, outputs: tuple[int, ...]) -> Tensor:
     """Pad the reference with as much as the first and the last output read beyond its border."""
     sides: list[int] = []
     for window, extent, count in reversed(list(zip(windows, known.shape[2:], outputs, strict=True))):

@@ -22,7 +22,7 @@ from convscope.show.report.chapters import commands
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import activation_bars, filters, fooling, maps, preferred_inputs
 from convscope.show.report.figures.network.fooling import Noise
-from convscope.show.report.figures.network.preferred_inputs import Likeness, Row
+from convscope.show.report.figures.network.preferred_inputs import Likeness, PreferredRow
 from convscope.system.progress import Progress
 from convscope.worlds import LabelledImages, scaled
 from convscope.worlds.datasets import digits
@@ -112,7 +112,7 @@ def _look_command(subject: Subject, places: list[str], strongest: int) -> str:
     return LookRecipe.parse(values).command()
 
 
-def _compared(subject: Subject, places: Sequence[str]) -> tuple[list[Row], float, str]:
+def _compared(subject: Subject, places: Sequence[str]) -> tuple[list[PreferredRow], float, str]:
     """Make and compare synthetic images; return figure rows, mean activation when translated, and command."""
     recipe = _recipe(subject, places)
     made = _made(subject, recipe)
@@ -121,13 +121,13 @@ def _compared(subject: Subject, places: Sequence[str]) -> tuple[list[Row], float
     return _rows(subject, made), float(moved.mean()), commands.comparing(recipe, preferred_inputs.MOVE)
 
 
-def _rows(subject: Subject, made: Visualization) -> list[Row]:
+def _rows(subject: Subject, made: Visualization) -> list[PreferredRow]:
     """Compare synthetic images with real digits, their random start and noise."""
     net, data = subject.net, subject.data
     found, starts = compare_with_data(net, made, data), start_of(net, made)
     real = scaled(data.pixels([line.best_index for line in found]), data.spec)
     noise = uniform_noise(net)[0]
-    return [Row(line, starts[i], made.images[i], real[i], noise) for i, line in enumerate(found)]
+    return [PreferredRow(line, starts[i], made.images[i], real[i], noise) for i, line in enumerate(found)]
 
 
 def _outputs(subject: Subject) -> Figure:

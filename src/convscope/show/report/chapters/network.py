@@ -3,7 +3,7 @@
 from convscope.graph import Field, Graph, LayerCost, costs, receptive_fields
 from convscope.show.report.figure import Section
 from convscope.show.report.figures.network import network
-from convscope.show.report.figures.network.network import Row
+from convscope.show.report.figures.network.network import LayerRow
 
 COMMAND = """\
 convscope describe lecture
@@ -26,7 +26,7 @@ def chapter(graph: Graph) -> Section:
     return Section("network", (network.figure(rows(graph), next(iter(graph.inputs.values()))[-1], COMMAND),))
 
 
-def rows(graph: Graph) -> list[Row]:
+def rows(graph: Graph) -> list[LayerRow]:
     """Collect the numbers of each layer.
 
     Args:
@@ -43,10 +43,10 @@ def rows(graph: Graph) -> list[Row]:
     ]
 
 
-def _row(cost: LayerCost, field: Field | None) -> Row:
+def _row(cost: LayerCost, field: Field | None) -> LayerRow:
     box = field.box(tuple(extent // 2 for extent in field.positions)) if field else None
     seen = (float(box[-1][0]), float(box[-1][1] - box[-1][0])) if box else None
-    return Row(
+    return LayerRow(
         cost.name,
         cost.kind,
         cost.output_shape,

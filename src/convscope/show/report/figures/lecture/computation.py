@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from convscope.graph import Computation, Step
+from convscope.graph import Computation, ComputationNode
 from convscope.show.report.figures.matrix import fixed
 from convscope.show.svg import drawing, element, join, number
 
@@ -159,7 +159,7 @@ def _path(*values: float) -> str:
     return f"M{n[0]} {n[1]}C{n[2]} {n[3]} {n[4]} {n[5]} {n[6]} {n[7]}"
 
 
-def _box(node: Step, place: tuple[float, float], box: float, *, final: bool) -> Markup:
+def _box(node: ComputationNode, place: tuple[float, float], box: float, *, final: bool) -> Markup:
     """Draw one node with operation, value and gradient; constants have no gradient."""
     x, y = place
     constant = node.operation == "constant"

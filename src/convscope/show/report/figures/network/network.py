@@ -14,7 +14,7 @@ COLUMNS = ("shape", "parameters", "filter", "macs", "field")
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """Numbers of one layer.
 
     Attributes:
@@ -37,7 +37,7 @@ class Row:
     field: tuple[float, float] | None
 
 
-def figure(rows: Sequence[Row], side: int, command: str) -> Figure:
+def figure(rows: Sequence[LayerRow], side: int, command: str) -> Figure:
     """Build the table of a network's layers, with drawings of each output and receptive field.
 
     The text quotes the share of parameters in dense layers, and of multiply-accumulates in convolutions.
@@ -77,7 +77,7 @@ def figure(rows: Sequence[Row], side: int, command: str) -> Figure:
     )
 
 
-def _row(row: Row, side: int) -> Markup:
+def _row(row: LayerRow, side: int) -> Markup:
     extent = "×".join(map(str, row.shape))
     cells = [
         ("shape", extent),

@@ -25,7 +25,7 @@ COLUMNS = ("start", "made", "real", "noise")
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class PreferredRow:
     """One unit's activations for four inputs, and these inputs.
 
     Attributes:
@@ -70,7 +70,7 @@ class Likeness:
     real: float
 
 
-def filters(rows: Sequence[Row], moved: float, command: str) -> Figure:
+def filters(rows: Sequence[PreferredRow], moved: float, command: str) -> Figure:
     """Build the figure of inputs preferred by convolution filters.
 
     Columns: random start, synthetic image, best real digit, noise.
@@ -86,7 +86,7 @@ def filters(rows: Sequence[Row], moved: float, command: str) -> Figure:
     return _units("seen.wanted", rows, moved, command)
 
 
-def neurons(rows: Sequence[Row], moved: float, command: str) -> Figure:
+def neurons(rows: Sequence[PreferredRow], moved: float, command: str) -> Figure:
     """Build the figure of inputs preferred by neurons of a dense layer, which depend on the whole image.
 
     Columns: random start, synthetic image, best real digit, noise.
@@ -102,7 +102,7 @@ def neurons(rows: Sequence[Row], moved: float, command: str) -> Figure:
     return _units("seen.neurons", rows, moved, command)
 
 
-def _units(key: str, rows: Sequence[Row], moved: float, command: str) -> Figure:
+def _units(key: str, rows: Sequence[PreferredRow], moved: float, command: str) -> Figure:
     synthetic = [row.numbers.synthetic for row in rows]
     values = {
         "count": len(rows),
@@ -117,8 +117,8 @@ def _units(key: str, rows: Sequence[Row], moved: float, command: str) -> Figure:
 
 
 def outputs(
-    plain: Sequence[Row],
-    sparse: Sequence[Row],
+    plain: Sequence[PreferredRow],
+    sparse: Sequence[PreferredRow],
     classes: Sequence[str],
     weight: float,
     likeness: Likeness,
