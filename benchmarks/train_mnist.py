@@ -191,7 +191,7 @@ def run() -> Result:
     return Result(
         "Training the lecture's network on MNIST",
         "137,660 parameters, 60,000 + 10,000 digits. Steady speed; seconds to 99.0% on the test set,"
-        " training and testing after each epoch included (convscope: `Plan(epochs=2)`).",
+        " training and testing after each epoch included (convscope: `ClassificationRecipe(epochs=2)`).",
         ("", "images/s", "times the common loop"),
         rows,
         {"speeds": speeds, "races": races, "peaks": peaks},
@@ -251,6 +251,8 @@ def targets(middle: dict[str, float], races: dict[str, list[dict[str, Any]]]) ->
 
 def flops_per_image() -> float:
     """Two for each multiply-accumulate, once forwards, twice backwards, but for the first layer's input."""
+    from convscope.nets import describe
+
     layers = [layer for layer in describe(network(0)).layers if layer.macs]
     return 2 * (3 * sum(layer.macs for layer in layers) - layers[0].macs)
 

@@ -130,14 +130,14 @@ def seconds(job: Callable[[], object]) -> float:
 
 
 def our_steps(net: Net, layer: str, count: int, steps: int) -> float:
-    """Seconds for each step of one picture, in the pace that long work would be done in."""
+    """Seconds for each step of one picture, as long work would be executed."""
     recipe = VisualizeRecipe.parse(
         {
             "net": net.name,
             "places": [f"{layer}:{u}" for u in range(count)],
             "steps": steps,
             "size": [SIDE],
-            **PACES[net.name, layer, count],
+            **EXECUTIONS[net.name, layer, count],
         }
     )
     course = iter_visualize(net, recipe)
@@ -147,16 +147,16 @@ def our_steps(net: Net, layer: str, count: int, steps: int) -> float:
     return (time.perf_counter() - started) / (done * count)
 
 
-PACES: dict[tuple[str, str, int], dict[str, object]] = {}
+EXECUTIONS: dict[tuple[str, str, int], dict[str, object]] = {}
 
 
-def settle(net: Net, layer: str, count: int) -> None:
+def choose_execution(net: Net, layer: str, count: int) -> None:
     places = [f"{layer}:{u}" for u in range(count)]
     recipe = VisualizeRecipe.parse({"net": net.name, "places": places, "size": [SIDE], "steps": 1024})
-    found = VisualizationRun(net, recipe, None, None).pace.settled(recipe)
-    PACES[net.name, layer, count] = {
+    found = VisualizationRun(net, recipe, None, None).execution
+    EXECUTIONS[net.name, layer, count] = {
         "precision": found.precision,
-        "layout": found.memory_format,
+        "memory_format": found.memory_format,
         "batch": count,
     }
 
@@ -168,7 +168,7 @@ def throughput() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for layer in THROUGHPUT:
         for count in (1, 8):
-            settle(net, layer, count)
+            choose_execution(net, layer, count)
         jobs: dict[str, Callable[[], float]] = {
             "convscope, 8 at once": lambda layer=layer: our_steps(net, layer, 8, STEPS),
             "convscope, one": lambda layer=layer: our_steps(net, layer, 1, STEPS),
@@ -192,7 +192,7 @@ def throughput() -> dict[str, Any]:
                 taken = job()
                 if turn:
                     times[name].append(taken)
-        found[layer] = {"seconds": times, "pace": PACES[net.name, layer, 8]}
+        found[layer] = {"seconds": times, "execution": EXECUTIONS[net.name, layer, 8]}
         print(layer, {n: f"{min(t):.4f}" for n, t in times.items()}, file=sys.stderr, flush=True)
     return found
 
@@ -220,7 +220,7 @@ def activation() -> dict[str, Any]:
         per[layer] = [round(i * (count - 1) / (UNITS - 1)) for i in range(UNITS)]
     found: dict[str, Any] = {"units": per, "ours": {}, "lucent": {}, "dreamlens": {}, "long": {}}
     places = [f"{layer}:{u}" for layer, units in per.items() for u in units]
-    ours(net, places, 1024 // len(places) + 1)  # measures the pace, once for a machine
+    ours(net, places, 1024 // len(places) + 1)  # measures the execution, once for a machine
     for steps in OURS_STEPS:
         made: list[Any] = []
         taken = seconds(lambda steps=steps, made=made: made.append(ours(net, places, steps)))

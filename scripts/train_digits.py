@@ -41,7 +41,7 @@ def main() -> None:
         note=f"Accuracy on {len(test):,} other real digits: {found.accuracy:.2%}. Made by "
         "scripts/train_digits.py from the digits that ship with the package.",
     )
-    recipe = run.plan.model_dump(mode="json", exclude_none=True)
+    recipe = run.recipe.model_dump(mode="json", exclude_none=True)
     nets.save(net, FOLDER, recipe=recipe)
     print(f"{found.accuracy:.2%} of {len(test):,} test digits, loss {found.loss:.4f}; {FOLDER}")
 
