@@ -142,7 +142,7 @@ def test_pooling(ran):
 @pytest.mark.parametrize("key", ["neuron.sigmoid", "neuron.other"])
 def test_neuron(ran, key):
     figure, result = ran(key)
-    found = eval(result.printed, {"Computation": Computation, "Step": ComputationNode})
+    found = eval(result.printed, {"Computation": Computation, "ComputationNode": ComputationNode})
     for node in found.nodes:
         assert f">{fixed(node.value)}<" in figure.body
         if node.operation != "constant":
