@@ -83,6 +83,10 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[object()]]), allow_pickle=True)
     with pytest.raises(DataError):
         open_sample(tmp_path / "a.npy", TensorSpec((1, 1)))
+    (tmp_path / "a.npy").write_bytes(b"neither signature nor numbers")
+    with pytest.raises(DataError, match="without its signature") as told:
+        open_sample(tmp_path / "a.npy", spec)
+    assert "unsafe" not in str(told.value) and "pickle" not in str(told.value)
 
 
 def test_channels_that_no_photograph_has_come_from_arrays(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from convscope.system.files import read_bytes
 from convscope.worlds.images.render import grayscale_alpha
 from convscope.worlds.world import Placement, Sample, World
 
-SUFFIX = ".npy"
+SUFFIX, MAGIC = ".npy", b"\x93NUMPY"
 LARGEST_FILE = 2**30
 """Bytes of the largest file that is read."""
 
@@ -79,11 +79,17 @@ def open_array(source: Any, spec: TensorSpec) -> Sample:
 
 
 def _load(path: str | Path) -> np.ndarray:
+    expected = f"an array of numbers in NumPy's format ({SUFFIX}) in {path}"
     try:
         content = read_bytes(path, LARGEST_FILE)
+    except (OSError, ValueError) as error:
+        raise DataError(expected, received=str(error)) from None
+    if not content.startswith(MAGIC):  # NumPy would take it for a pickle, and advise to load it unsafely
+        raise DataError(expected, received="a file without its signature", hint="Write one with numpy.save.")
+    try:
         return np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"an array in NumPy's format ({SUFFIX}) in {path}", received=str(error)) from None
+    except (ValueError, EOFError, MemoryError) as error:
+        raise DataError(expected, received=str(error), hint="Write one with numpy.save.") from None
 
 
 def _name(source: Any) -> str:

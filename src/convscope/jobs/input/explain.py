@@ -147,7 +147,8 @@ def _boxes(recipe: ExplainRecipe, sample: "Sample") -> list[tuple[float, ...]]:
     if placement is None or len(placement.extent) != 2:
         raise UsageError(
             "boxes in a photograph",
-            received=f"{recipe.image}, which {recipe.net} moves and scales by its content",
+            received=f"{recipe.image}, of which {recipe.net} has no fixed part with height and width",
+            hint="Leave --box out.",
         )
     found = []
     for text in recipe.box:
