@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from convscope.cli import tables
 from convscope.cli.core.command import summary
 from convscope.jobs import JOBS
 from convscope.jobs.registry import load
@@ -120,3 +121,10 @@ def test_broken_pipe_is_silent() -> None:
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_every_verb_that_ships_has_a_table_of_its_own() -> None:
+    """A misnamed module would be passed over for the table of any document."""
+    for verb in JOBS:
+        assert not tables._module(verb).__name__.endswith("generic"), verb
+    assert tables._module("no such verb").__name__.endswith("generic")

@@ -1,37 +1,23 @@
 """What the terminal shows of the documents of jobs.
 
-A verb's module here has `table(document)`, which returns something that rich prints, and may have
-`exit_code(document)`. A job without one is shown by `cli.tables.generic`, and ends with 0.
+A verb's module, at the same path as its job's, has `table(document)`, which returns something that rich prints,
+and may have `exit_code(document)`. A job without one is shown by `cli.tables.generic`, and ends with 0.
 """
 
 import importlib
+import importlib.util
 from typing import Any
 
+from convscope.jobs import JOBS
+
 TABLES: dict[str, str] = {
-    "tour": "program.tour",
-    "nets": "network.nets",
-    "describe": "network.describe",
-    "train": "network.train",
-    "classify": "input.classify",
-    "look": "input.look",
-    "visualize": "network.visualize",
-    "explain": "input.explain",
-    "units": "network.units",
-    "unit": "network.unit",
-    "atlas": "network.atlas",
-    "factors": "input.factors",
     "caricature": "input.reconstruction",
     "invert": "input.reconstruction",
-    "style": "style.style",
     "style train": "network.train",
     "style add": "network.train",
-    "style apply": "style.apply",
-    "dream": "input.dream",
-    "data check": "program.data_check",
-    "replay": "program.replay",
-    "doctor": "program.doctor",
 }
-"""Verb -> the module that shows its document."""
+"""Verbs whose documents are shown by the table of others; every other one's table lies where its job lies."""
+PREFIX = "convscope.jobs."
 
 
 def table(verb: str, document: dict[str, Any]) -> Any:
@@ -62,4 +48,8 @@ def exit_code(verb: str, document: dict[str, Any]) -> int:
 
 
 def _module(verb: str) -> Any:
-    return importlib.import_module(f"convscope.cli.tables.{TABLES.get(verb, 'generic')}")
+    job = JOBS.get(verb, "")
+    path = TABLES.get(verb) or (job.removeprefix(PREFIX) if job.startswith(PREFIX) else "")
+    name = f"convscope.cli.tables.{path}"
+    known = bool(path) and importlib.util.find_spec(name) is not None
+    return importlib.import_module(name if known else "convscope.cli.tables.generic")
