@@ -1,7 +1,8 @@
 """What the terminal shows of the documents of jobs.
 
 A verb's module, at the same path as its job's, has `table(document)`, which returns something that rich
-prints, and may have `exit_code(document)`. A job without one is shown by `cli.tables.generic`, and ends with 0.
+prints, and may have `exit_code(document)`. A job without one is shown by `cli.tables.generic`, and ends
+with 0.
 """
 
 import importlib

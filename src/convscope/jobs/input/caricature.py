@@ -1,7 +1,7 @@
-"""Draw a picture again with what a layer sees in it exaggerated.
+"""Make a caricature: an image whose activations at a layer are those of a picture, but stronger.
 
-The drawing is made from noise so that the layer's answer points where it does for the picture, and is
-stronger.
+It is optimised from noise so that the activations have the direction that they have for the picture, at a
+larger length.
 
     convscope caricature photo.jpg
     convscope caricature digit.png --net digits --layer relu2

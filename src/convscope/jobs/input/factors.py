@@ -1,7 +1,7 @@
-"""Split a layer's answer to pictures into a few groups of units that speak together.
+"""Factor a layer's activations into a few groups of units that are active together.
 
 The groups come from a non-negative matrix factorisation. One sheet: the pictures with all groups laid over
-them in colour, each group alone, and what each group would most like to see. Several pictures share their
+them in colour, each group alone, and an image optimised for each group. Several pictures share their
 groups.
 
     convscope factors cat.jpg dog.jpg --layer blocks.4 --count 8

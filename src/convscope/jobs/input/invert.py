@@ -1,6 +1,6 @@
-"""Draw a picture again from nothing but what a layer kept of it.
+"""Invert features: reconstruct a picture from a layer's activations alone.
 
-What the drawing shows, the layer knows; what it lacks, the layer has forgotten. Several layers make a strip.
+What the reconstruction shows is in the activations; what it lacks is lost. Several layers make a strip.
 
     convscope invert photo.jpg --layer blocks.1 --layer blocks.3 --layer output
     convscope invert digit.png --net digits

@@ -1,8 +1,8 @@
-"""Map everything a layer says to real pictures, drawn by the layer itself.
+"""Build an activation atlas: a map of a layer's activations over many pictures, with an image for each cell.
 
-Answers at random positions of many pictures are laid out so that those alike lie close together; every cell
-with enough of them gets a picture, the classes that it speaks for, and real examples. One HTML page to wander
-on and one PNG. The default layout needs UMAP: pip install 'convscope[atlas]'; --layout pca does without.
+Activations at random positions of the pictures are laid out so that similar ones lie close together; every
+cell with enough of them gets an optimised image, the classes it contributes to, and real examples. One HTML
+page and one PNG. The default layout needs UMAP: pip install 'convscope[atlas]'; --layout pca does without.
 
     convscope atlas digits relu2 --data digits --per-image 4
     convscope atlas efficientnet_lite0 blocks.4 --data photographs --per-image 8

@@ -1,7 +1,7 @@
 """Everything about one unit, on one page.
 
-What was made for it and against it, the real images at both ends of its scale (the part it sees, and the
-image it is from), how often it speaks, to which classes, and what of its receptive field really moves it. An
+Images optimised to activate and to suppress it, the real images at both ends of its range (its receptive
+field, and the image around it), how often it is active, for which classes, and its effective receptive field. An
 index that `convscope units` made is used; without one, one pass over the data for this layer comes first, and
 is kept. Ctrl-C keeps what there is.
 

@@ -1,8 +1,8 @@
-"""Make pictures of what units, layers and answers like best.
+"""Visualize features: optimise images that activate units, layers and classes most.
 
 PLACES are addresses inside the network: `conv2:17` is a unit, `conv2:17@5,5` one neuron, `conv2:*` every
 unit, `conv2` a whole layer, `output:3` an answer, `'conv2:17 - 0.3*conv2:7'` a sum. Each gets a PNG that
-remembers how it was made. `--journey` walks from the first layer to the last. Ctrl-C keeps the pictures as
+contains its recipe. `--journey` goes from the first layer to the last. Ctrl-C keeps the pictures as
 they are.
 
     convscope visualize digits conv2:3 output:7 --save-steps 0,4,16,128
