@@ -1,9 +1,9 @@
 """Everything about one unit, on one page.
 
 Images optimised to activate and to suppress it, the real images at both ends of its range (its receptive
-field, and the image around it), how often it is active, for which classes, and its effective receptive field.
-An index that `convscope units` made is used; without one, one pass over the data for this layer comes first, and
-is kept. Ctrl-C keeps what there is.
+field, and the image around it), how often it is active, for which classes, and its effective receptive
+field. An index that `convscope units` made is used; without one, one pass over the data for this layer comes
+first, and is kept. Ctrl-C keeps what there is.
 
     convscope unit digits conv2:17 --data digits
     convscope unit efficientnet_lite0 output:tench --data photographs
