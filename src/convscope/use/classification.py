@@ -3,20 +3,15 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from convscope.errors import DataError, UsageError
-from convscope.nets import Net, frozen
+from convscope.nets import Net, NetLike, as_net, frozen
 from convscope.nets.activations.classifier_output import read_output, select_output
-from convscope.worlds import open_sample
-
-Picture = str | Path | Image.Image | Tensor
-"""A file, an opened image, or a tensor `[c h w]` in the spec's range."""
+from convscope.worlds import InputLike, name_of, open_sample
 
 
 @dataclass(frozen=True)
@@ -43,19 +38,19 @@ class Prediction:
         return self.labels[0]
 
 
-def classify(net: Net, picture: Picture, top: int = 3) -> Prediction:
+def classify(net: NetLike, picture: InputLike, top: int = 3) -> Prediction:
     """Classify one image.
 
     Args:
-        net: a classifier; a file for one whose input is a bundled digit is converted to that form.
-        picture: a file, an opened image, or a tensor `[c h w]` (or `[1 c h w]`) in the spec's range.
+        net: a classifier, or its name.
+        picture: a path, an opened image, an array or a tensor; `worlds.open_sample` says how each is read.
         top: number of classes to return; fewer, if the network has fewer.
 
     Returns:
         The most probable classes.
 
     Raises:
-        DataError: the file is missing or is no picture, a tensor does not fit, or the output is not finite.
+        DataError: the picture is missing or damaged or does not fit, or the output is not finite.
         UsageError: the network is no classifier of images, or `top` is not positive.
     """
     answer = next(classifying(net, [picture], top=top))
@@ -65,13 +60,13 @@ def classify(net: Net, picture: Picture, top: int = 3) -> Prediction:
 
 
 def classifying(
-    net: Net, pictures: Iterable[Picture], *, top: int = 3, batch: int = 32
+    net: NetLike, pictures: Iterable[InputLike], *, top: int = 3, batch: int = 32
 ) -> Iterator[Prediction | DataError]:
     """Classify images in batches, as they are read.
 
     Args:
-        net: a classifier with one input.
-        pictures: files, opened images or tensors; read as they are needed.
+        net: a classifier with one input, or its name.
+        pictures: any number of what `classify` takes; read as they are needed.
         top: number of classes for each.
         batch: images that are computed at once.
 
@@ -82,6 +77,7 @@ def classifying(
         UsageError: the network has several inputs or is no classifier, or `top` or `batch` is not
             positive.
     """
+    net = as_net(net)
     if top < 1 or batch < 1 or len(net.input_specs) != 1:
         raise UsageError(
             "a network with one input, and top and batch of 1 or more",
@@ -91,7 +87,9 @@ def classifying(
     while chunk := list(islice(remaining, batch)):
         inputs = [_read_image(net, picture) for picture in chunk]
         images = [image for image in inputs if isinstance(image, Tensor)]
-        rows = iter(probabilities(net, torch.stack(images)) if images else ())
+        alike = len({image.shape for image in images}) == 1
+        groups = [torch.stack(images)] if alike else [image[None] for image in images]
+        rows = iter([row for group in groups for row in probabilities(net, group)])
         for picture, image in zip(chunk, inputs, strict=True):
             if isinstance(image, DataError):
                 yield image
@@ -142,23 +140,15 @@ def _to_classification(
     return Prediction(source, chosen, labels, tuple(values.tolist()), len(row))
 
 
-def _read_image(net: Net, picture: Picture) -> Float[Tensor, "*shape"] | DataError:
+def _read_image(net: Net, picture: InputLike) -> Float[Tensor, "*shape"] | DataError:
     """Read one image as an input of the network; return the error for one that cannot be read."""
-    if isinstance(picture, Tensor):
-        image = (
-            picture[0] if picture.dim() == len(net.input_spec.shape) + 1 and len(picture) == 1 else picture
-        )
-        if image.dim() != len(net.input_spec.shape) or image.shape[0] != net.input_spec.channels:
-            return DataError(f"a tensor of shape {net.input_spec.shape}", received=f"{tuple(picture.shape)}")
-        return image.detach().float().cpu()
     try:
-        return open_sample(picture, net.input_spec).input
+        image = open_sample(picture, net.input_spec).input.cpu()
+        return image.float() if image.is_floating_point() else image
     except DataError as error:
         return error
 
 
-def _source_name(picture: Picture) -> str:
+def _source_name(picture: InputLike) -> str:
     """Return the name of an image, for its result."""
-    if isinstance(picture, (str, Path)):
-        return str(picture)
-    return getattr(picture, "filename", "") or type(picture).__name__.lower()
+    return name_of(picture) or type(picture).__name__.lower()

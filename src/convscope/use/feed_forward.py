@@ -7,13 +7,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from convscope.errors import UsageError, nearest
-from convscope.nets import Net
+from convscope.nets import Net, NetLike, as_net
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
@@ -21,8 +20,10 @@ from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.recipe import in_bytes, real_number
 from convscope.use.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
+from convscope.worlds import InputLike, open_mask
 from convscope.worlds.images import photos
 from convscope.worlds.images.style_images import painting
+from convscope.worlds.images.world import as_photo
 
 MEMORY = "1GiB"
 """Default limit of the memory for a photograph."""
@@ -37,33 +38,35 @@ class Region:
     """Assign a style to a part of an image.
 
     Attributes:
-        mask: greyscale image, scaled to the photograph; white where the style applies in full.
+        mask: what `worlds.open_mask` takes, scaled to the photograph; white where the style applies in full.
         style: name of the style.
     """
 
-    mask: Image.Image
+    mask: InputLike
     style: str
 
 
 def stylize(
-    net: Net,
-    photo: Image.Image,
-    mixture: Mapping[str, float] | None = None,
+    net: NetLike,
+    photo: InputLike,
+    mixture: Mapping[str, float] | InputLike | None = None,
     *,
+    size: int | None = None,
     regions: Sequence[Region] = (),
     memory: str = MEMORY,
     choice: ExecutionConfig | None = None,
 ) -> Image.Image:
-    """Stylize a photograph at its own size.
+    """Stylize a photograph, by default at its own size.
 
-    For example: `stylize(load("stylebank"), open_photo("me.jpg"), {"great-wave": 0.5, "scream": 0.5})`
+    For example: `stylize("stylebank", "me.jpg", {"great-wave": 0.5, "scream": 0.5})`
 
     Args:
-        net: a style network, such as `load("stylebank")`.
-        photo: upright, RGB.
-        mixture: weight of each style; what is missing from a sum of 1 is the weight of the photograph itself.
-            The first style alone if left out. For an AdaIN network, styles are files of paintings, and
-            `photo` for the photograph itself.
+        net: a style network, or its name, such as `stylebank`.
+        photo: a path, an opened image, an array or a tensor (values in [0, 1]).
+        mixture: one style, or the weight of each; what is missing from a sum of 1 is the weight of the
+            photograph itself. The first style alone if left out. For an AdaIN network one painting, likewise
+            given, or the weights of files of paintings, and `photo` for the photograph itself.
+        size: longer side of the result in pixels; the photograph's own if left out.
         regions: styles of parts of the image; later ones cover earlier ones, and all of them cover `mixture`.
         memory: limit of the memory to work in, as in `1GB`; larger photographs are computed in tiles.
         choice: precision and memory format; measured if left out.
@@ -73,19 +76,30 @@ def stylize(
 
     Raises:
         UsageError: the network is no style network, lacks a style, or cannot mix styles or apply regions.
-        DataError: a painting is no picture, or too small.
+        DataError: a picture cannot be read, or a painting is too small.
     """
-    if not isinstance(net.module, AdaIN):
-        styles = styles_of(net)
-        mixture = {style_named(n, styles): w for n, w in mixture.items()} if mixture else {styles[0]: 1.0}
+    net = as_net(net)
+    shares = _shares(net, mixture)
+    photo = photos.resized_to(as_photo(photo), size)
     choice = choice or choose_execution(net)
     fast_net = _inference_net(net, choice)
     with torch.inference_mode():
-        painter = _painter_for(fast_net, dict(mixture or {}), regions)
+        painter = _painter_for(fast_net, shares, regions)
         painted = stylize_tiled(
             fast_net, photos.to_uint8(photo), painter, in_bytes(memory) or in_bytes(MEMORY)
         )
     return Image.fromarray(painted.permute(1, 2, 0).numpy())
+
+
+def _shares(net: Net, mixture: Mapping[str, float] | InputLike | None) -> list[tuple[Any, float]]:
+    """Return each style with its weight: names, or for an AdaIN network paintings."""
+    given = (
+        list(mixture.items()) if isinstance(mixture, Mapping) else [] if mixture is None else [(mixture, 1.0)]
+    )
+    if isinstance(net.module, AdaIN):
+        return given
+    styles = styles_of(net)
+    return [(style_named(str(name), styles), share) for name, share in given] or [(styles[0], 1.0)]
 
 
 def styles_of(net: Net) -> tuple[str, ...]:
@@ -310,18 +324,17 @@ def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
     return copies[choice][1]
 
 
-def _painter_for(net: Net, mixture: Mapping[str, float], regions: Sequence[Region]) -> TilePainter:
+def _painter_for(net: Net, shares: Sequence[tuple[Any, float]], regions: Sequence[Region]) -> TilePainter:
     """Build what stylizes one tile: by the kind of the network, with its mixture and regions."""
     if isinstance(net.module, AdaIN):
-        if regions or not mixture:
-            raise _paintings_only_error(f"{len(mixture)} paintings, {len(regions)} regions")
-        files = {file: share for file, share in mixture.items() if file != PLAIN}
-        return AdaINStyle(
-            net.module, [(share, _painting_statistics(net, file)) for file, share in files.items()]
-        )
+        if regions or not shares:
+            raise _paintings_only_error(f"{len(shares)} paintings, {len(regions)} regions")
+        paintings = [(one, share) for one, share in shares if not (isinstance(one, str) and one == PLAIN)]
+        return AdaINStyle(net.module, [(share, _painting_statistics(net, one)) for one, share in paintings])
+    mixture = dict(shares)
     if isinstance(net.module, StyleBank):
-        masks = [(np.asarray(region.mask.convert("L")), region.style) for region in regions]
-        return StyleMix(net.module, dict(mixture), [(torch.from_numpy(m.copy()), name) for m, name in masks])
+        masks = [((open_mask(region.mask) * 255).round().byte(), region.style) for region in regions]
+        return StyleMix(net.module, mixture, masks)
     if regions or list(mixture.values()) != [1.0] or PLAIN in mixture:
         raise UsageError(
             "one style, everywhere, in full",
@@ -339,7 +352,7 @@ def _paintings_only_error(received: str) -> UsageError:
     )
 
 
-def _painting_statistics(net: Net, file: str) -> tuple[Tensor, Tensor]:
+def _painting_statistics(net: Net, file: InputLike) -> tuple[Tensor, Tensor]:
     """Compute mean and deviation of each channel of a painting's features, `[1 c 1 1]` each."""
     images = painting(file, PAINTING).to(net.device, net.dtype)
     module: Any = net.module

@@ -6,8 +6,10 @@ from .dataset import Problem as Problem
 from .dataset import require_labelled_images as require_labelled_images
 from .dataset import scaled as scaled
 from .datasets import digits as digits
+from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
+from .datasets.named import open_labelled as open_labelled
 from .images import photos as photos
 from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check
@@ -17,10 +19,15 @@ from .recipe import DataCheckRecipe as DataCheckRecipe
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented
 from .registry import check_augmentations as check_augmentations
+from .registry import name_of as name_of
+from .registry import open_inputs as open_inputs
+from .registry import open_mask as open_mask
 from .registry import open_sample as open_sample
+from .registry import open_whole as open_whole
 from .registry import register_world as register_world
 from .registry import render as render
 from .registry import world_of as world_of
+from .world import InputLike as InputLike
 from .world import Placement as Placement
 from .world import Sample as Sample
 from .world import World as World

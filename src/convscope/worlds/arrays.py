@@ -1,7 +1,7 @@
 """Worlds without a file format of their own: signals, vectors and other tensors, from NumPy's files."""
 
 import io
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,13 @@ class ArrayWorld(World):
 
     @override
     def open(self, source: Any, spec: TensorSpec) -> Sample:
-        return open_array(source, spec)
+        return source if isinstance(source, Sample) else open_array(source, spec)
+
+    @override
+    def open_batch(self, source: Any, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
+        if isinstance(source, np.ndarray | Tensor):
+            return open_arrays(source, spec)
+        return super().open_batch(source, spec)
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
@@ -48,10 +54,11 @@ class ArrayWorld(World):
 
 
 def open_array(source: Any, spec: TensorSpec) -> Sample:
-    """Read an array as an input: the file or object must have the spec's shape and range.
+    """Read an array as one input, in the spec's range.
 
     Args:
-        source: path of a `.npy` file, an array, or a tensor.
+        source: path of a `.npy` file, whose array has the spec's shape; an array or tensor with the spec's
+            axes and channels, of any size, with or without a batch axis of 1.
         spec: specification of the input.
 
     Returns:
@@ -60,25 +67,104 @@ def open_array(source: Any, spec: TensorSpec) -> Sample:
     Raises:
         DataError: there is no such file, it holds no array, or its shape or values do not fit.
     """
-    found = _load(source) if isinstance(source, str | Path) else np.asarray(source)
-    if found.shape != spec.shape or found.dtype.kind not in "fiub":
+    found = load_array(source, spec) if isinstance(source, str | PathLike) else source
+    batch = open_arrays(found, spec, name=str(source) if found is not source else "")
+    if len(batch) != 1:
+        raise DataError(f"one input of shape {spec.shape}", received=f"{len(batch)} of them")
+    size = tuple(map(float, batch.shape[len(batch.shape) - len(spec.size) :]))
+    return Sample(batch[0], found, Placement((1.0,) * len(size), (0.0,) * len(size), size))
+
+
+def open_arrays(found: Any, spec: TensorSpec, *, name: str = "") -> Tensor:
+    """Read an array or tensor as a batch of inputs, in the spec's range.
+
+    Args:
+        found: the spec's axes and channels, of any size, with or without a batch axis before them.
+        spec: specification of the inputs.
+        name: where the array is from, for messages; its type if empty.
+
+    Returns:
+        The inputs `[b *shape]`: int64 for indices, else floating point.
+
+    Raises:
+        DataError: its axes or values do not fit.
+    """
+    where = name or f"this {type(found).__name__}"
+    if isinstance(found, list | tuple) or not hasattr(found, "dtype"):
+        found = _numbers(found, where)
+    values = found.detach() if isinstance(found, Tensor) else _tensor(found, where)
+    axes = len(spec.shape)
+    batch = values[None] if values.dim() == axes else values
+    if batch.dim() != axes + 1 or (spec.has_channels and batch.shape[1] != spec.channels):
         raise DataError(
-            f"numbers of shape {spec.shape} in {_name(source)}", received=f"{found.dtype} of {found.shape}"
+            f"numbers of shape {spec.shape} in {where}", received=f"{values.dtype} of {tuple(values.shape)}"
         )
-    dtype = torch.int64 if spec.is_integer else torch.float32
-    values = torch.from_numpy(np.ascontiguousarray(found)).to(dtype)
+    if spec.is_integer and batch.is_floating_point() and not bool((batch == batch.round()).all()):
+        raise DataError(f"whole numbers in {where}", received=str(values.dtype))
+    wanted = torch.int64 if spec.is_integer else torch.float32
+    batch = batch if batch.is_floating_point() and not spec.is_integer else batch.to(wanted)
     low, high = spec.value_range
-    if not bool(torch.isfinite(values).all()) or float(values.min()) < low or float(values.max()) > high:
+    if not batch.numel():
+        raise DataError(f"numbers of shape {spec.shape} in {where}", received=f"shape {tuple(values.shape)}")
+    if not bool(torch.isfinite(batch).all()) or float(batch.min()) < low or float(batch.max()) > high:
         raise DataError(
-            f"finite values from {low:g} to {high:g} in {_name(source)}",
-            received=f"values from {float(values.min()):g} to {float(values.max()):g}",
+            f"finite values from {low:g} to {high:g} in {where}",
+            received=f"values from {float(batch.min()):g} to {float(batch.max()):g}",
             hint="Scale them to the range that the network was trained on.",
         )
-    size = tuple(map(float, spec.size))
-    return Sample(values, found, Placement((1.0,) * len(size), (0.0,) * len(size), size))
+    return batch
 
 
-def _load(path: str | Path) -> np.ndarray:
+def _numbers(values: Any, where: str) -> np.ndarray:
+    """Return nested sequences of numbers as an array."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"numbers in {where}", received=str(error)) from None
+
+
+def _tensor(found: np.ndarray, where: str) -> Tensor:
+    """Return an array of numbers as a tensor; floating point as float32."""
+    if found.dtype.kind not in "fiub":
+        raise DataError(f"numbers in {where}", received=f"{found.dtype} of {found.shape}")
+    wanted = np.float32 if found.dtype.kind == "f" else found.dtype
+    return torch.from_numpy(np.ascontiguousarray(found, dtype=wanted))
+
+
+def is_array_file(source: Any) -> bool:
+    """Return whether something is the path of a file in NumPy's format, by its ending.
+
+    Args:
+        source: anything.
+
+    Returns:
+        True for a path that ends in `.npy`.
+    """
+    return isinstance(source, str | PathLike) and str(source).lower().endswith(SUFFIX)
+
+
+def load_array(path: str | PathLike[str], spec: TensorSpec) -> np.ndarray:
+    """Read a file in NumPy's format; nothing is unpickled.
+
+    Args:
+        path: the file.
+        spec: specification of the input: an array of its axes has to have its shape, unless it holds bytes.
+
+    Returns:
+        The array.
+
+    Raises:
+        DataError: there is no such file, it is no array of numbers, or its shape is another one.
+    """
+    found = _load(path)
+    if found.dtype.kind not in "fiub" or (found.dtype != np.uint8 and found.shape != spec.shape):
+        raise DataError(
+            f"numbers of shape {spec.shape} in {path}", received=f"{found.dtype} of {found.shape}"
+        )
+    return found
+
+
+def _load(path: str | PathLike[str]) -> np.ndarray:
     expected = f"an array of numbers in NumPy's format ({SUFFIX}) in {path}"
     try:
         content = read_bytes(path, LARGEST_FILE)
@@ -90,7 +176,3 @@ def _load(path: str | Path) -> np.ndarray:
         return np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, MemoryError) as error:
         raise DataError(expected, received=str(error), hint="Write one with numpy.save.") from None
-
-
-def _name(source: Any) -> str:
-    return str(source) if isinstance(source, str | Path) else f"this {type(source).__name__}"

@@ -1,19 +1,23 @@
 """The table of worlds, and what every verb needs of them: open a file as an input, draw an input."""
 
 from collections.abc import Sequence
-from typing import Any
+from os import PathLike
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Generator, Tensor
 
-from convscope.errors import UsageError, nearest
+from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
 from convscope.worlds.arrays import ArrayWorld
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.images.world import ImageWorld
-from convscope.worlds.world import Sample, World
+from convscope.worlds.world import InputLike, Sample, World
 
+MASK = TensorSpec((1, 1, 1))
+"""A mask: one channel in [0, 1], of any size."""
 WORLDS: dict[str, World] = {
     world.kind: world
     for world in (
@@ -62,11 +66,17 @@ def world_of(spec: TensorSpec) -> World:
     return WORLDS[spec.kind]
 
 
-def open_sample(source: Any, spec: TensorSpec) -> Sample:
-    """Read a file, or an opened thing, as one input of a network; the one function that decides how.
+def open_sample(source: InputLike, spec: TensorSpec) -> Sample:
+    """Read whatever a person has as one input of a network: its world decides how.
+
+    Images: a path, the bytes of a file, an opened PIL image and uint8 arrays and tensors are pictures:
+        resized
+    and cropped as the network was trained. Floating point arrays and tensors are inputs as the network takes
+    them, in the value range of the spec. Channels may come first or last. What is unclear is refused.
 
     Args:
-        source: a path, or an object of the input's world, such as an opened image.
+        source: a path, an object of the input's world, an array or tensor with or without a batch axis of 1,
+            or a sample.
         spec: specification of the network's input; its kind decides how the file is read.
 
     Returns:
@@ -77,6 +87,85 @@ def open_sample(source: Any, spec: TensorSpec) -> Sample:
         UsageError: no world has this kind, or the spec does not fit its things.
     """
     return world_of(spec).open(source, spec)
+
+
+def open_whole(source: InputLike, spec: TensorSpec, *, longest: int | None = None) -> Sample:
+    """Read an input as `open_sample` does, but whole: neither cropped nor fitted to the size of the spec.
+
+    Args:
+        source: as for `open_sample`.
+        spec: specification of the network's input.
+        longest: longer side in pixels to which an image is resized; its own if left out.
+
+    Returns:
+        The input, what was opened, and where that lies in the input.
+
+    Raises:
+        DataError: the file is missing, or is not what the kind says.
+        UsageError: no world has this kind, or its things have no size of their own.
+    """
+    return world_of(spec).open_whole(source, spec, longest=longest)
+
+
+def open_inputs(
+    source: InputLike | Sequence[InputLike], specs: Sequence[TensorSpec]
+) -> tuple[Float[Tensor, "b *shape"], ...]:
+    """Read whatever a person has as a batch for each input of a network.
+
+    Args:
+        source: for a network with one input what `open_sample` takes, a list of such things, or an array or
+            tensor with a batch axis; for several inputs a list with one of these for each.
+        specs: specifications of the network's inputs.
+
+    Returns:
+        One batch for each thing that is given; fewer than `specs` where fewer are given.
+
+    Raises:
+        DataError: a thing is missing or does not fit, or there are more things than inputs.
+        UsageError: no world has this kind.
+    """
+    if len(specs) == 1:
+        single = isinstance(source, list | tuple) and len(source) == 1 and isinstance(source[0], Tensor)
+        return (world_of(specs[0]).open_batch(source[0] if single else source, specs[0]),)
+    given = list(source) if isinstance(source, list | tuple) else [source]
+    if not given or len(given) > len(specs):
+        raise DataError(f"one thing for each of {len(specs)} inputs", received=str(len(given)))
+    return tuple(world_of(spec).open_batch(one, spec) for one, spec in zip(given, specs, strict=False))
+
+
+def open_mask(source: InputLike) -> Float[Tensor, "h w"]:
+    """Read a mask: a grey picture, white where something applies.
+
+    Args:
+        source: as for `open_sample`; also an array or tensor of bool.
+
+    Returns:
+        Values from 0 to 1, at the picture's own size.
+
+    Raises:
+        DataError: the file is missing or no picture, or the values are not a mask.
+    """
+    if isinstance(source, np.ndarray) and source.dtype == np.bool_:
+        source = source.astype(np.float32)
+    if isinstance(source, Tensor) and source.dtype == torch.bool:
+        source = source.float()
+    return open_whole(source, MASK).input[0]
+
+
+def name_of(source: InputLike) -> str:
+    """Return the path of an input, for recipes; empty where it has none.
+
+    Args:
+        source: what `open_sample` takes.
+
+    Returns:
+        The path that was given, or from which the image was opened.
+    """
+    if isinstance(source, str | PathLike):
+        return str(source)
+    if isinstance(source, Sample):
+        return name_of(source.original)
+    return str(getattr(source, "filename", "") or "")
 
 
 def render(tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:

@@ -7,15 +7,18 @@ else: reading files, drawing tensors, mapping positions back to files, augmentat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Generator, Tensor
 
-from convscope.errors import UsageError
+from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.worlds.dataset import Dataset
 
@@ -81,6 +84,12 @@ class Sample:
     placement: Placement | None = None
 
 
+InputLike = str | PathLike[str] | bytes | Image.Image | np.ndarray | Tensor | Sample
+"""What a person has of an input: a file, an opened image, an array or tensor, or a sample that was read
+before.
+"""
+
+
 class World(ABC):
     """Base class of worlds. A new one is a subclass in one file, and one line that registers it.
 
@@ -104,7 +113,7 @@ class World(ABC):
         """Read a file, or an opened thing, as one input.
 
         Args:
-            source: a path, or an object of this world.
+            source: a path, an object of this world, or an array or tensor, with or without a batch axis of 1.
             spec: specification of the network's input.
 
         Returns:
@@ -114,6 +123,49 @@ class World(ABC):
             DataError: the file is missing or not of this world.
             UsageError: the spec is not for such things.
         """
+
+    def open_batch(self, source: Any, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
+        """Read one thing or several as a batch of inputs.
+
+        Args:
+            source: what `open` takes, a list of such things, or an array or tensor with a batch axis.
+            spec: specification of the network's input.
+
+        Returns:
+            The inputs in the range of the spec.
+
+        Raises:
+            DataError: a thing cannot be read, there are none, or their sizes differ.
+            UsageError: the spec is not for such things.
+        """
+        if not isinstance(source, list | tuple):
+            return self.open(source, spec).input[None]
+        inputs = [self.open(one, spec).input for one in source]
+        if len({tuple(one.shape) for one in inputs}) != 1:
+            shapes = ", ".join(str(tuple(one.shape)) for one in inputs) or "none"
+            raise DataError(f"one or more of {self.thing}, of one size", received=shapes)
+        return torch.stack(inputs)
+
+    def open_whole(self, source: Any, spec: TensorSpec, *, longest: int | None = None) -> Sample:
+        """Read one thing whole: at its own size, neither cropped nor fitted to the size of the spec.
+
+        Args:
+            source: as for `open`.
+            spec: specification of the network's input; only its size is not used.
+            longest: extent of the longest axis to which the thing is resized; its own if left out.
+
+        Returns:
+            The input in the range of the spec.
+
+        Raises:
+            DataError: the file is missing or not of this world.
+            UsageError: things of this world have no size of their own.
+        """
+        del longest
+        raise UsageError(
+            "an input that can be read at its own size, as images can",
+            received=f"{self.thing} for {spec.shape}",
+        )
 
     @abstractmethod
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from convscope.nets import Net
     from convscope.see import DreamResult
+    from convscope.worlds import Sample
 
 schema = DreamRecipe
 FRAMES = 15
@@ -54,10 +55,14 @@ def run(recipe: DreamRecipe, workspace: Workspace) -> Steps:
         UsageError: the network does not take one image (exit code 2).
         DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
+    from convscope import worlds
+
     net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
-    photo = _opened(net, recipe.photo, recipe.size)
-    guide = None if recipe.guide is None else _opened(net, recipe.guide, max(net.input_spec.size))
-    mask = None if recipe.mask is None else _mask(recipe.mask)
+    photo = worlds.open_whole(recipe.photo, net.input_spec, longest=recipe.size)
+    guide = None
+    if recipe.guide is not None:
+        guide = worlds.open_whole(recipe.guide, net.input_spec, longest=max(net.input_spec.size))
+    mask = None if recipe.mask is None else worlds.open_mask(recipe.mask)
     with workspace.folder(f"dream-{Path(recipe.photo).stem}") as folder:
         keeper = _Keeper(net, recipe, folder)
         document = yield from save_results(
@@ -68,24 +73,11 @@ def run(recipe: DreamRecipe, workspace: Workspace) -> Steps:
     yield finished({**document, "out": str(folder.place)})
 
 
-def _opened(net: "Net", path: str, longest: int | None) -> "Tensor":
-    from convscope.worlds.images import photos
-
-    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), net.input_spec, longest=longest)
-
-
-def _mask(path: str) -> "Tensor":
-    from convscope.graph import TensorSpec
-    from convscope.worlds.images import photos
-
-    return photos.to_tensor_uncropped(photos.open_photo(Path(path)), TensorSpec((1, 1, 1)))[0]
-
-
 def _dreamt(
     net: "Net",
-    photo: "Tensor",
+    photo: "Sample",
     recipe: DreamRecipe,
-    guide: "Tensor | None",
+    guide: "Sample | None",
     mask: "Tensor | None",
     keeper: "_Keeper",
 ) -> "Iterator[Progress[DreamResult]]":

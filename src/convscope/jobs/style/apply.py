@@ -11,7 +11,6 @@ painted in parts that fit together.
     convscope style apply me.jpg --style any_painting.jpg:0.8
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.jobs import inputs
@@ -20,8 +19,6 @@ from convscope.jobs.workspace import Workspace
 from convscope.use import StylizeRecipe
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from convscope.nets import Net
 
 schema = StylizeRecipe
@@ -58,10 +55,17 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
     net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
     styles, mixture = _wanted(net, recipe)
     regions = regions_of(net, recipe.mask)
-    photo = _photo(recipe)
     choice = choose_execution(net, recipe.precision)  # stands in the recipe, so that it can be replayed
     started = perf_counter()
-    painted = stylize(net, photo, mixture, regions=regions, memory=recipe.memory, choice=choice)
+    painted = stylize(
+        net,
+        recipe.photo,
+        mixture,
+        size=recipe.size,
+        regions=regions,
+        memory=recipe.memory,
+        choice=choice,
+    )
     seconds = perf_counter() - started
     with workspace.folder(f"style-apply-{net.name}") as folder:
         mark = stamp(recipe.model_copy(update={"model": model, "precision": choice.precision}))
@@ -89,16 +93,3 @@ def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[st
         return (), paintings_of(recipe.style)
     styles = styles_of(net)
     return styles, mixture_of(recipe.style, styles) or {styles[0]: 1.0}
-
-
-def _photo(recipe: StylizeRecipe) -> "Image":
-    from PIL import Image
-
-    from convscope.worlds.images import photos
-
-    photo = photos.open_photo(Path(recipe.photo))
-    if recipe.size is None or max(photo.size) == recipe.size:
-        return photo
-    scale = recipe.size / max(photo.size)
-    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
-    return photo.resize(size, Image.Resampling.LANCZOS)

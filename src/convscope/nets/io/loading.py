@@ -53,6 +53,37 @@ def load(
     return net
 
 
+NetLike = Net | str | PathLike[str] | nn.Module
+"""What a person has of a network: one that is loaded or wrapped, or what `load` takes."""
+
+
+def as_net(net: NetLike) -> Net:
+    """Return a network, or load the one of a name or folder, with the weights that ship.
+
+    Args:
+        net: a network, or what `load` takes.
+
+    Returns:
+        The network; the same object if it was one.
+
+    Raises:
+        UsageError: nothing has that name, or it is a module, which says nothing of its input.
+    """
+    if isinstance(net, Net):
+        return net
+    if isinstance(net, str | PathLike):
+        return load(net)
+    if isinstance(net, nn.Module):
+        raise UsageError(
+            "a network with a specification of its input",
+            received=f"the module {type(net).__name__}",
+            hint="Wrap it: convscope.wrap(module, convscope.TensorSpec((3, 224, 224), mean=..., std=...)).",
+        )
+    raise UsageError(
+        "a network: its name, its folder, or what load and wrap return", received=type(net).__name__
+    )
+
+
 def is_network(ref: str) -> bool:
     """Whether `load` would find a network under a reference; no network is built, no library imported.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
-from convscope.nets import Net, frozen, resolve
+from convscope.nets import Net, NetLike, as_net, frozen, resolve
 from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import AtlasRecipe as Recipe
@@ -26,6 +26,7 @@ from convscope.see.visualization.direction_images import (
     iter_render_directions,
 )
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledImages, scaled
 
 COLLECTED = 0.2
@@ -123,16 +124,16 @@ class Atlas:
         return len(self.cells)
 
 
-def atlas(net: Net, layer: str, data: LabelledImages, **recipe: object) -> Atlas:
+def atlas(net: NetLike, layer: str, data: DataLike, **recipe: object) -> Atlas:
     """Compute an activation atlas of a layer.
 
     Activation vectors at random positions of real images are embedded in two dimensions (UMAP or PCA),
     averaged over the cells of a grid, and a synthetic image is optimised for the direction of each cell.
 
     Args:
-        net: any network with one input.
+        net: any network with one input, or its name.
         layer: name of the layer.
-        data: real images of the network's input shape.
+        data: real images of the network's input shape, or the name or folder of a data set.
         **recipe: fields of `AtlasRecipe`: `layout`, `grid`, `per_image`, `steps`, ...
 
     Returns:
@@ -144,6 +145,8 @@ def atlas(net: Net, layer: str, data: LabelledImages, **recipe: object) -> Atlas
         UsageError: there are too few images, or the layer has no gradient with respect to them.
         ConvscopeError: the layer's activations are NaN or infinite.
     """
+    net = as_net(net)
+    data = open_labelled(data, net.input_spec)
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
     with frozen(net.module):
         return last_result(iter_atlas(net, data, wanted), "an atlas")

@@ -3,7 +3,7 @@
 Source: Olah et al. 2018, "The Building Blocks of Interpretability", Distill, doi:10.23915/distill.00010.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, frozen, resolve
+from convscope.nets import Net, NetLike, as_net, frozen, resolve
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
 from convscope.see.features.recording import record_float32
@@ -22,6 +22,7 @@ from convscope.see.visualization.direction_images import (
     iter_render_directions,
 )
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import InputLike, name_of, open_inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +55,12 @@ class Factors:
         return len(self.directions)
 
 
-def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
+def factors(net: NetLike, images: InputLike | Sequence[InputLike], layer: str, **recipe: object) -> Factors:
     """Factorise a layer's activations for some images (NMF), and synthesise an image for each factor.
 
     Args:
-        net: any network with one input.
-        images: `[b c ...]` in the spec's value range; the factors are common to all of them.
+        net: any network with one input, or its name.
+        images: one or more, as `worlds.open_inputs` takes them; the factors are common to all of them.
         layer: name of the layer.
         **recipe: fields of `FactorsRecipe`: `count`, `steps`, `size`, ...
 
@@ -72,19 +73,24 @@ def factors(net: Net, images: Tensor, layer: str, **recipe: object) -> Factors:
             gradient with respect to the image.
         ConvscopeError: its activations are NaN or infinite.
     """
-    wanted = Recipe.parse({"net": net.name, "images": ["..."], "layer": layer, **recipe})
+    net = as_net(net)
+    several = images if isinstance(images, list | tuple) else [images]
+    named = {"net": net.name, "images": [name_of(image) for image in several], "layer": layer}
+    wanted = Recipe.parse({**named, **recipe})
     with frozen(net.module):
         return last_result(iter_factors(net, images, wanted), "a factorisation")
 
 
-def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Progress[Factors]]:
+def iter_factors(
+    net: Net, images: InputLike | Sequence[InputLike], recipe: Recipe
+) -> Iterator[Progress[Factors]]:
     """Run `factors`, yielding after each step of the synthetic images.
 
     The iterator can be closed at any time; weights should be frozen by the caller (`nets.frozen`).
 
     Args:
         net: any network with one input.
-        images: `[b c ...]` in the spec's value range; the factors are common to all of them.
+        images: one or more, as `worlds.open_inputs` takes them; the factors are common to all of them.
         recipe: layer and settings.
 
     Yields:
@@ -96,7 +102,10 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Progress[
             gradient with respect to the image.
         ConvscopeError: its activations are NaN or infinite.
     """
+    if len(net.input_specs) != 1:
+        raise UsageError("a network with one input", received=f"{net.name} with {len(net.input_specs)}")
     place = resolve(net, recipe.layer).layer_only
+    (images,) = open_inputs(images, net.input_specs)
     with torch.no_grad():
         activation = record_float32(net, images, [place])[place].cpu()
     require_finite(activation, [f"{place}, picture {n}" for n in range(len(activation))], "activations")

@@ -9,7 +9,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import LayerAddress, Net, frozen
+from convscope.nets import LayerAddress, NetLike, frozen
 from convscope.nets.inference.memory import retain_heap
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
 from convscope.see.attribution.heatmaps import per_position
@@ -19,6 +19,7 @@ from convscope.see.attribution.metrics.pointing_game import Boxes
 from convscope.see.attribution.registry import get_method as method_named
 from convscope.see.attribution.target import AttributionTask, Target, make_task
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import InputLike
 
 METHOD_SHARE = 0.4
 """Estimated share of the method in the duration of an explanation with metrics."""
@@ -86,8 +87,8 @@ class Explanation:
 
 
 def explain(
-    net: Net,
-    image: Tensor | Sequence[Tensor],
+    net: NetLike,
+    image: InputLike | Sequence[InputLike],
     method: str | Method = "gradcam",
     target: Target | Sequence[Target] | None = None,
     *,
@@ -102,9 +103,9 @@ def explain(
     passes.
 
     Args:
-        net: any network.
-        image: `[c *size]` or `[b c *size]` in the spec's range; for networks with several inputs a
-            sequence with one tensor for each.
+        net: any network, or its name.
+        image: one or more inputs, as `worlds.open_inputs` takes them: paths, opened images, arrays, tensors;
+            for a network with several inputs a list with one of these for each.
         method: its name (`convscope.see.attribution.registry.METHODS` lists them), or a configured method.
         target: a class (number or label), an address (`conv2:17`, `output:tench`) or an objective; several
             of one image, or one for each image. Without it, each image's likeliest class.
@@ -121,7 +122,7 @@ def explain(
         UsageError: there is no such method or setting, it does not suit this network, or a target is
             missing.
         PlaceError: a target is not in this network.
-        GraphError: the image does not fit the network.
+        DataError: an input cannot be read or does not fit the network.
     """
     task = make_task(net, image, target)
     chosen = method_named(method, **settings)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.errors import GraphError, PlaceError, UsageError
-from convscope.nets import LayerAddress, Net, frozen, layer_shapes, record, resolve
+from convscope.errors import PlaceError, UsageError
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, record, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.recipe import whole_number
@@ -20,6 +20,7 @@ from convscope.see.attribution.heatmaps import blurred
 from convscope.see.features.recording import HALVES, check_rows
 from convscope.see.optimize.objectives.activations import ChannelActivation, default_objective
 from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm, per_image
+from convscope.worlds import InputLike, open_inputs
 
 Target = int | str | LayerAddress | Objective
 """A class by number or label, an address (`conv2:17`, `output:tench`), or an objective."""
@@ -244,14 +245,16 @@ class AttributionTask:
 
 
 def make_task(
-    net: Net, image: Tensor | Sequence[Tensor], target: "Target | Sequence[Target] | None" = None
+    net: NetLike,
+    image: InputLike | Sequence[InputLike],
+    target: "Target | Sequence[Target] | None" = None,
 ) -> AttributionTask:
     """Prepare a network, inputs and targets for attribution methods.
 
     Args:
-        net: any network.
-        image: `[c *size]` or `[b c *size]` in the spec's range; a sequence with one tensor for each
-            input if there are several (those left out are held at the middle of their range).
+        net: any network, or its name.
+        image: one or more inputs, as `worlds.open_inputs` takes them; for a network with several inputs a
+            list with one of these for each (those left out are held at the middle of their range).
         target: one for all images, one for each image, or several of one image; without it each image's
             likeliest class.
 
@@ -261,8 +264,9 @@ def make_task(
     Raises:
         PlaceError: a target is not in this network.
         UsageError: numbers of images and targets do not fit, or a target has to be named.
-        GraphError: the inputs do not fit the network.
+        DataError: an input cannot be read or does not fit the network.
     """
+    net = as_net(net)
     check_differentiable(net)
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
@@ -295,12 +299,9 @@ def _watchable(net: Net) -> Iterator[None]:
         ) from error
 
 
-def _inputs(net: Net, image: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _inputs(net: Net, image: InputLike | Sequence[InputLike]) -> tuple[Tensor, ...]:
     """Batch, broadcast and move the inputs; those left out are filled with examples."""
-    given = [image] if isinstance(image, Tensor) else list(image)
-    if not given or len(given) > len(net.input_specs):
-        raise GraphError(f"{net.name} takes {len(net.input_specs)} input(s)", received=str(len(given)))
-    given = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(given, net.input_specs, strict=False)]
+    given = list(open_inputs(image, net.input_specs))
     count = max(len(x) for x in given)
     if len(given) < len(net.input_specs):
         given += list(net.example(count))[len(given) :]

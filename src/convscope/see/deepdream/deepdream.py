@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.nets import LayerAddress, Net, frozen
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap
@@ -32,6 +32,7 @@ from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_ti
 from convscope.see.optimize.tiling.memory import tiles_for_budget
 from convscope.see.optimize.transforms import Transform
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import InputLike, name_of, open_mask, open_whole
 
 SHADES = 255
 """The learning rate is given in units of 1/255 of the value range, as in the notebook."""
@@ -89,23 +90,23 @@ OnFrame = Callable[[int, DreamResult], None]
 
 
 def dream(
-    net: Net,
-    photo: Tensor,
+    net: NetLike,
+    photo: InputLike,
     *layers: str,
-    guide: Tensor | None = None,
-    mask: Tensor | None = None,
+    guide: InputLike | None = None,
+    mask: InputLike | None = None,
     **recipe: object,
 ) -> DreamResult:
     """Amplify in an image what layers detect in it (DeepDream).
 
     Args:
-        net: any network with one input of images.
-        photo: `[c h w]` or `[1 c h w]` in the spec's value range, of any size; `worlds.photos.whole`
-            reads one.
+        net: any network with one input of images, or its name.
+        photo: a path, an opened image, an array or a tensor, of any size; `worlds.open_whole` says how each
+            is read.
         *layers: places, or sums of places; a default layer of the network if left out.
-        guide: an image of any size in the spec's value range: activations are moved towards their best
-            match among its activation vectors, instead of being amplified.
-        mask: `[h w]` in [0, 1]: where the image may change.
+        guide: an image of any size: activations are moved towards their best match among its activation
+            vectors, instead of being amplified.
+        mask: where the image may change: white or 1, as `worlds.open_mask` takes it.
         **recipe: fields of `DreamRecipe`.
 
     Returns:
@@ -115,21 +116,25 @@ def dream(
         PlaceError: a place is not in this network.
         UsageError: a field is unknown, out of range or without effect, the image is too small, the network is
             untrained, or a place has no gradient with respect to the image.
-        DataError: the mask has other proportions than the image, or is 0 everywhere.
+        DataError: an image cannot be read, or the mask has other proportions or is 0 everywhere.
         ConvscopeError: the score or the image is NaN or infinite.
     """
-    wanted = DreamRecipe.parse({"photo": "", "net": net.name, "layer": list(layers), **recipe})
+    net = as_net(net)
+    files = {"photo": name_of(photo)}
+    for name, file in (("guide", guide), ("mask", mask)):
+        files |= {name: name_of(file) or name} if file is not None else {}
+    wanted = DreamRecipe.parse({**files, "net": net.name, "layer": list(layers), **recipe})
     with frozen(net.module):
         return last_result(iter_dream(net, photo, wanted, guide=guide, mask=mask), "a dream")
 
 
 def iter_dream(
     net: Net,
-    photo: Tensor,
+    photo: InputLike,
     recipe: DreamRecipe,
     *,
-    guide: Tensor | None = None,
-    mask: Tensor | None = None,
+    guide: InputLike | None = None,
+    mask: InputLike | None = None,
     watch: OnFrame | None = None,
 ) -> Iterator[Progress[DreamResult]]:
     """Run `dream`, yielding after each step.
@@ -138,10 +143,10 @@ def iter_dream(
 
     Args:
         net: any network with one input of images.
-        photo: `[c h w]` or `[1 c h w]` in the spec's value range, of any size.
+        photo: what `worlds.open_whole` takes; the recipe's `size` is its longer side.
         recipe: layers and settings.
         guide: an image whose activation vectors are matched, as in `dream`.
-        mask: `[h w]` in [0, 1]: where the image may change.
+        mask: where the image may change, as `worlds.open_mask` takes it.
         watch: called with the number and the result of each finished frame of the zoom; frame 0 is the image
             itself.
 
@@ -153,7 +158,7 @@ def iter_dream(
         PlaceError: a place is not in this network.
         UsageError: the image is too small, the network is untrained, or a place has no gradient with respect
             to the image.
-        DataError: the mask has other proportions than the image, or is 0 everywhere.
+        DataError: an image cannot be read, or the mask has other proportions or is 0 everywhere.
         ConvscopeError: the score or the image is NaN or infinite.
     """
     run = _DeepDream(net, photo, recipe, guide, mask, watch)
@@ -167,19 +172,19 @@ class _DeepDream:
     def __init__(
         self,
         net: Net,
-        photo: Tensor,
+        photo: InputLike,
         recipe: DreamRecipe,
-        guide: Tensor | None,
-        mask: Tensor | None,
+        guide: InputLike | None,
+        mask: InputLike | None,
         watch: OnFrame | None,
     ) -> None:
         self.watch = watch
         self.spec = _require_trained(net, recipe).input_spec
-        self.original = self.photo = _single(net, photo)
+        self.original = self.photo = _opened(net, photo, recipe.size)
         self.layers = list(recipe.layer) or [objectives.default_layer(net)]
         if recipe.seamless:
             self.original = pyramid.tileable(self.original)
-        self.mask = None if mask is None else _fit_mask(mask, self.original)
+        self.mask = None if mask is None else _fit_mask(open_mask(mask), self.original)
         self.chance = Generator().manual_seed(recipe.seed)
         named = objectives.dream_objectives(net, self.layers, None)
         self.recipe = recipe = _with_precision(net, sum(named, Objective()), self.original, recipe)
@@ -189,7 +194,9 @@ class _DeepDream:
         self.execution = ExecutionConfig(precision, recipe.memory_format)
         self.net = _inference_net(net, self.original, self.sizes[0], places, self.execution, recipe.seamless)
         self.parts = (
-            named if guide is None else objectives.dream_objectives(net, self.layers, _single(net, guide))
+            named
+            if guide is None
+            else objectives.dream_objectives(net, self.layers, _opened(net, guide, max(self.spec.size)))
         )
         self.goal: Objective | None = None
         self.finished: list[Octave] = []
@@ -383,19 +390,15 @@ def _reaches(net: Net, places: list[LayerAddress], image: Tensor) -> bool:
         return False
 
 
-def _single(net: Net, photo: Tensor) -> Tensor:
-    """Return the image as a batch of one on the network's device."""
-    image = photo[None] if photo.dim() == 3 else photo
-    spec = net.input_spec
-    fits = len(net.input_specs) == 1 and len(spec.shape) == 3
-    if not fits or image.dim() != 4 or len(image) != 1 or image.shape[1] != spec.channels:
+def _opened(net: Net, photo: InputLike, longest: int | None) -> Tensor:
+    """Return a whole image as a batch of one on the network's device."""
+    if len(net.input_specs) != 1 or len(net.input_spec.size) != 2:
         raise UsageError(
-            "one picture [c h w] for a network that looks at one picture",
-            received=f"{tuple(photo.shape)} for {net.name}: {spec.shape}",
+            "a network that looks at one picture",
+            received=f"{net.name}: {' and '.join(str(spec.shape) for spec in net.input_specs)}",
         )
-    if not image.numel():
-        raise UsageError("a picture with pixels", received=f"{tuple(photo.shape)}")
-    return image.detach().float().to(net.device)
+    image = open_whole(photo, net.input_spec, longest=longest).input[None]
+    return image.float().to(net.device)
 
 
 def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:

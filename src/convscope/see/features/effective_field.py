@@ -1,5 +1,6 @@
 """Effective receptive field: how strongly each input pixel influences a unit, measured by its gradient."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -7,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.errors import PlaceError, UsageError
-from convscope.nets import LayerAddress, Net, frozen, resolve
+from convscope.errors import PlaceError
+from convscope.nets import LayerAddress, NetLike, as_net, frozen, resolve
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import differentiable, no_gradient, require_finite
+from convscope.worlds import InputLike, open_inputs
 
 EDGE = 1 - 0.9545
 """Pixels with more than this share of the largest influence count as part of the effective field."""
@@ -66,7 +68,12 @@ class EffectiveReceptiveField:
 
 
 def effective_receptive_field(
-    net: Net, place: str | LayerAddress, images: Float[Tensor, "b *shape"], *, batch: int = 16, seed: int = 0
+    net: NetLike,
+    place: str | LayerAddress,
+    images: InputLike | Sequence[InputLike],
+    *,
+    batch: int = 16,
+    seed: int = 0,
 ) -> EffectiveReceptiveField:
     """Measure the effective receptive field of a unit at one position.
 
@@ -75,9 +82,9 @@ def effective_receptive_field(
     units pass no gradient: take several images.
 
     Args:
-        net: any network; its state is restored afterwards.
+        net: any network, or its name; its state is restored afterwards.
         place: a unit or a layer, either with a position; the middle of the map if it has none.
-        images: inputs `[b c ...]` in the spec's range, natural images or noise.
+        images: one or more, as `worlds.open_inputs` takes them; natural images or noise.
         batch: images for each pass.
         seed: of the random signs.
 
@@ -86,11 +93,12 @@ def effective_receptive_field(
 
     Raises:
         PlaceError: the place is not in this network, or its position is outside of the map.
-        UsageError: there are no images, or the place has no gradient with respect to them.
+        DataError: an image cannot be read or does not fit.
+        UsageError: the place has no gradient with respect to them.
         ConvscopeError: a gradient is NaN or infinite.
     """
-    if len(images) == 0 or images.dim() != len(net.input_spec.shape) + 1:
-        raise UsageError("a batch of one image or more", received=f"shape {tuple(images.shape)}")
+    net = as_net(net)
+    (images,) = open_inputs(images, net.input_specs[:1])
     wanted = resolve(net, place, check_position=False)
     total = torch.zeros(images.shape[2:], dtype=torch.float64)
     generator, position = torch.Generator().manual_seed(seed), wanted.position

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError
-from convscope.nets import LayerAddress, Net, layer_shapes
+from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes
 
 Show = Literal["auto", "colour", "each", "mean"]
 """How the input channels of a kernel are drawn; see `filters`."""
@@ -31,11 +31,11 @@ class Filters:
     pictures: Float[Tensor, "n *picture"]
 
 
-def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filters:
+def filters(net: NetLike, place: str | LayerAddress, *, show: Show = "auto") -> Filters:
     """Return the kernels of a convolution, and images of them.
 
     Args:
-        net: any network.
+        net: any network, or its name.
         place: a layer with convolution weights; with a unit, that filter alone.
         show: `colour` for kernels over three channels, `each` for one image of each input channel, `mean`
             for one of their mean; `auto` is `colour` in the first layer of a network over RGB images, else
@@ -48,7 +48,7 @@ def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filt
         PlaceError: there is no such layer, it has no kernels, or `colour` is chosen for kernels that are not
             over three channels.
     """
-    place = LayerAddress.parse(place)
+    net, place = as_net(net), LayerAddress.parse(place)
     weights = _weights(net, place)
     if place.unit is not None:
         if not isinstance(place.unit, int) or place.unit >= len(weights):

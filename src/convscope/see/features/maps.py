@@ -7,19 +7,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import LayerAddress, Net, layer_shapes, record
+from convscope.errors import DataError
+from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, record
 from convscope.see.optimize.gradient_flow import require_finite
+from convscope.worlds import InputLike, open_inputs
 
 
 def activations(
-    net: Net, image: Tensor | Sequence[Tensor], places: Sequence[str | LayerAddress]
+    net: NetLike, image: InputLike | Sequence[InputLike], places: Sequence[str | LayerAddress]
 ) -> dict[str, Tensor]:
     """Record the activation at each place, without gradients.
 
     Args:
-        net: any network.
-        image: `[b c ...]` in the spec's range, or one `[c ...]`; one tensor for each input if there are
-            several.
+        net: any network, or its name.
+        image: one or more inputs, as `worlds.open_inputs` takes them: paths, opened images, arrays, tensors;
+            for a network with several inputs one of these for each.
         places: layers or units; a unit or a position selects that part of the layer's activation.
 
     Returns:
@@ -28,10 +30,9 @@ def activations(
     Raises:
         PlaceError: a place is not in this network.
     """
-    inputs = [image] if isinstance(image, Tensor) else list(image)
-    ready = [x[None] if x.dim() == len(c.shape) else x for x, c in zip(inputs, net.input_specs, strict=False)]
+    net = as_net(net)
     with torch.no_grad():
-        found = record(net, ready, places)
+        found = record(net, open_inputs(image, net.input_specs), places)
     return {str(place): activation for place, activation in found.items()}
 
 
@@ -82,14 +83,14 @@ class FeatureMaps:
 
 
 def feature_maps(
-    net: Net, image: Tensor | Sequence[Tensor], places: Sequence[str | LayerAddress] = ()
+    net: NetLike, image: InputLike | Sequence[InputLike], places: Sequence[str | LayerAddress] = ()
 ) -> Iterator[FeatureMaps]:
     """Iterate over the feature maps of one input, layer by layer.
 
     Args:
-        net: any network.
-        image: one input `[c ...]` or `[1 c ...]` in the spec's range; one tensor for each input if there
-            are several.
+        net: any network, or its name.
+        image: one input, as `worlds.open_sample` takes it: a path, an opened image, an array, a tensor; one
+            for each if the network has several inputs.
         places: layers to record; if left out, all of `layers_with_units`.
 
     Yields:
@@ -97,10 +98,15 @@ def feature_maps(
 
     Raises:
         PlaceError: a place is not in this network.
+        DataError: the input cannot be read or does not fit, or there are several.
         ConvscopeError: an activation is NaN or infinite; the first layer where it is so is named.
     """
+    net = as_net(net)
+    inputs = open_inputs(image, net.input_specs)
+    if any(len(x) != 1 for x in inputs):
+        raise DataError("one input", received=f"{max(map(len, inputs))} of them", hint="Take one: x[0].")
     wanted = list(places) or layers_with_units(net)
-    for place, activation in activations(net, image, wanted).items():
+    for place, activation in activations(net, inputs, wanted).items():
         require_finite(activation[:1].float(), [place], "activations")
         yield FeatureMaps(place, activation[0])
 

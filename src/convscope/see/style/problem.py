@@ -20,6 +20,7 @@ from convscope.see.style import color, regions
 from convscope.see.style.layers import Layers, chosen, pooled
 from convscope.see.style.objectives import GramLoss, content_match, gram_loss
 from convscope.see.style.recipe import StyleRecipe
+from convscope.worlds import InputLike, open_mask, open_whole, photos
 
 COARSEST = 128
 """Smallest longer side of the coarsest image in pixels, where the number of scales is not given."""
@@ -64,15 +65,15 @@ class ScaleObjective:
 class StyleProblem:
     """Images, masks and guides of a style transfer, and the layers in which they are compared.
 
-    All images have values from 0 to 1.
+    All images have values from 0 to 1 and are what `worlds.open_whole` takes.
 
     Args:
         net: a trained network for RGB images.
         picture: the content image.
-        paintings: the style images `[3 y x]`, of any size.
+        paintings: the style images, of any size.
         recipe: the settings.
-        mask: `[1 h w]`, how much of the style each pixel gets; None for all of it everywhere.
-        guide: `[3 h w]`, regions of the content image as flat colours.
+        mask: how much of the style each pixel gets, as `worlds.open_mask` takes it; None for all of it.
+        guide: regions of the content image as flat colours.
         style_guides: regions of each style image as the same flat colours.
 
     Raises:
@@ -85,31 +86,36 @@ class StyleProblem:
     def __init__(
         self,
         net: Net,
-        picture: Float[Tensor, "3 h w"],
-        paintings: Sequence[Tensor],
+        picture: InputLike,
+        paintings: Sequence[InputLike],
         recipe: StyleRecipe,
         *,
-        mask: Tensor | None = None,
-        guide: Tensor | None = None,
-        style_guides: Sequence[Tensor] = (),
+        mask: InputLike | None = None,
+        guide: InputLike | None = None,
+        style_guides: Sequence[InputLike] = (),
     ) -> None:
         self.net = pooled(checked(net, recipe), recipe.pool)
         self.recipe, self.layers = recipe, chosen(self.net, recipe.style_layer, recipe.content_layer)
-        if mask is not None and not bool(mask.any()):
+        self.mask = None if mask is None else open_mask(mask)[None]
+        if self.mask is not None and not bool(self.mask.any()):
             raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
-        self.picture, self.mask = picture, mask
-        self.paintings = [_coloured(painting, picture, recipe.color) for painting in paintings]
-        self.sizes = sizes((picture.shape[1], picture.shape[2]), recipe)
+        self.picture = opened(picture)
+        self.paintings = [_coloured(opened(one), self.picture, recipe.color) for one in paintings]
+        self.sizes = sizes((self.picture.shape[1], self.picture.shape[2]), recipe)
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:
-            found, theirs = regions.palette(guide), [regions.palette(g) for g in style_guides]
-            regions.check(found, theirs)
-            self.colours = len(found)
-            self.guide = regions.regions(guide, found)
-            self.style_guides = [
-                regions.regions(g, [*found, *_strangers(other, found)])[: len(found)]
-                for g, other in zip(style_guides, theirs, strict=True)
-            ]
+            self._set_guides(opened(guide), [opened(one) for one in style_guides])
+
+    def _set_guides(self, guide: Tensor, style_guides: Sequence[Tensor]) -> None:
+        """Divide the images into regions of one colour."""
+        found, theirs = regions.palette(guide), [regions.palette(g) for g in style_guides]
+        regions.check(found, theirs)
+        self.colours = len(found)
+        self.guide = regions.regions(guide, found)
+        self.style_guides = [
+            regions.regions(g, [*found, *_strangers(other, found)])[: len(found)]
+            for g, other in zip(style_guides, theirs, strict=True)
+        ]
 
     def scale_objective(self, size: tuple[int, int]) -> ScaleObjective:
         """Build the objective at one size.
@@ -201,6 +207,21 @@ class StyleProblem:
         unit = 1 / (high - low)
         scale = {"relative": 1 / content[0, 0].numel(), "gatys": 1.0, "neural-style": STEP}
         return unit * scale[self.recipe.scaling]
+
+
+def opened(image: InputLike) -> Float[Tensor, "3 h w"]:
+    """Read an RGB image whole, with values from 0 to 1.
+
+    Args:
+        image: what `worlds.open_whole` takes.
+
+    Returns:
+        The image at its own size.
+
+    Raises:
+        DataError: it cannot be read, or is no RGB image.
+    """
+    return open_whole(image, photos.SPEC).input.float()
 
 
 def gram_targets(

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, frozen
+from convscope.nets import NetLike, as_net, frozen
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap, trim_heap, used_bytes
@@ -33,6 +33,7 @@ from convscope.see.style.precision import choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import InputLike, name_of
 
 RATES = {"lbfgs": 0.02, "adam": 0.02}
 """Default learning rate by optimizer."""
@@ -222,24 +223,25 @@ def _clamped(free: Tensor) -> None:
 
 
 def style_transfer(
-    net: Net,
-    content: Float[Tensor, "3 h w"],
-    *paintings: Float[Tensor, "3 y x"],
-    mask: Tensor | None = None,
-    guide: Tensor | None = None,
-    style_guides: Sequence[Tensor] = (),
+    net: NetLike,
+    content: InputLike,
+    *paintings: InputLike,
+    mask: InputLike | None = None,
+    guide: InputLike | None = None,
+    style_guides: Sequence[InputLike] = (),
     **recipe: object,
 ) -> StyleResult:
     """Optimise an image to have the content of one image and the style of others (Gatys et al.).
 
     Args:
-        net: a trained network for RGB images.
-        content: the content image, values from 0 to 1.
-        *paintings: the style images, values from 0 to 1, of any size.
-        mask: `[1 h w]`, how much of the style each pixel gets, from 0 to 1; all of it if None.
-        guide: `[3 h w]`, regions of the content image as flat colours; each gets the style of the paintings'
-            regions of the same colour.
-        style_guides: `[3 y x]` for each painting, its regions as the same flat colours.
+        net: a trained network for RGB images, or its name.
+        content: the content image: a path, an opened image, an array or a tensor; `worlds.open_whole` says
+            how each is read (values are from 0 to 1).
+        *paintings: the style images, likewise, of any size.
+        mask: how much of the style each pixel gets, as `worlds.open_mask` takes it; all of it if None.
+        guide: regions of the content image as flat colours; each gets the style of the paintings' regions of
+            the same colour.
+        style_guides: for each painting its regions as the same flat colours.
         **recipe: fields of `StyleRecipe`.
 
     Returns:
@@ -248,14 +250,20 @@ def style_transfer(
     Raises:
         PlaceError: a layer is not in this network.
         MissingError: the network is untrained, and the recipe does not allow it.
-        DataError: the mask is 0 everywhere, or the guides have too many or different colours.
+        DataError: an image cannot be read, the mask is 0 everywhere, or the guides have too many or different
+            colours.
         UsageError: a field is unknown, out of range or without effect, the images do not fit, or a layer
             has no gradient with respect to them.
         ConvscopeError: a layer's activations are NaN or infinite.
     """
-    names = {"content": "", "style": [f"painting {k}" for k in range(len(paintings))], "net": net.name}
+    net = as_net(net)
+    names: dict[str, object] = {"content": name_of(content), "net": net.name}
+    names["style"] = [name_of(one) or f"painting {k}" for k, one in enumerate(paintings)]
+    if mask is not None:
+        names["mask"] = name_of(mask) or "mask"
     if guide is not None:
-        names |= {"guide": "guide", "style_guide": [f"guide {k}" for k in range(len(style_guides))]}
+        names["guide"] = name_of(guide) or "guide"
+        names["style_guide"] = [name_of(one) or f"guide {k}" for k, one in enumerate(style_guides)]
     wanted = StyleRecipe.parse({**names, **recipe})
     problem = StyleProblem(net, content, paintings, wanted, mask=mask, guide=guide, style_guides=style_guides)
     with frozen(net.module):

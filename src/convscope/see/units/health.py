@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net
+from convscope.nets import LayerAddress, NetLike, as_net
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
 from convscope.system.progress import last_result
-from convscope.worlds.dataset import LabelledImages
+from convscope.worlds import DataLike, open_labelled
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "Sigmoid": (0.0, 1.0),
@@ -78,13 +78,13 @@ class LayerHealth:
 
 
 def layer_health(
-    net: Net, samples: LabelledImages, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
+    net: NetLike, samples: DataLike, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
 ) -> tuple[LayerHealth, ...]:
     """Find dead, saturated and redundant units of each layer, in one pass over the samples.
 
     Args:
-        net: any network.
-        samples: at least two images of the network's input shape.
+        net: any network, or its name.
+        samples: at least two images of the network's input shape, or the name or folder of a data set.
         places: layers; those of `weighted_layers` if empty.
         batch: images per forward pass; chosen by memory if None.
 
@@ -95,6 +95,8 @@ def layer_health(
         PlaceError: a place is not in this network.
         UsageError: there are fewer than two samples, or they do not fit.
     """
+    net = as_net(net)
+    samples = open_labelled(samples, net.input_spec)
     if len(samples) < 2:
         raise UsageError("two samples or more, to compare units", received=f"{len(samples)}")
     sums: dict[int, _Products] = {}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
-from convscope.nets import LayerAddress, Net, describe, frozen, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, frozen, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
 from convscope.see.features.recording import record_float32
@@ -21,6 +21,7 @@ from convscope.see.units.index.unit_index import Example, UnitIndex, UnitStatist
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.visualization import Visualization, iter_visualize
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledImages, scaled
 
 MEASURED = 24
@@ -97,9 +98,9 @@ class UnitReport:
 
 
 def unit_report(
-    net: Net,
+    net: NetLike,
     place: str | LayerAddress,
-    data: LabelledImages,
+    data: DataLike,
     *,
     index: UnitIndex | None = None,
     top_k: int = 9,
@@ -109,9 +110,9 @@ def unit_report(
     """Collect examples, statistics, synthetic images and receptive fields of one unit.
 
     Args:
-        net: any network.
+        net: any network, or its name.
         place: a unit, like `conv2:17` or `output:tench`.
-        data: real inputs of the network's input shape.
+        data: real inputs of the network's input shape, or the name or folder of a data set.
         index: an index of this network over this data that holds the unit; if None, one in the user's cache,
             or else a pass for this layer alone.
         top_k: number of real images at either end of the unit's range.
@@ -127,6 +128,8 @@ def unit_report(
             has no gradient with respect to the image.
         ConvscopeError: the unit's values are NaN or infinite.
     """
+    net = as_net(net)
+    data = open_labelled(data, net.input_spec)
     steps_of = iter_unit_report(net, place, data, index=index, top_k=top_k, steps=steps, seed=seed)
     return last_result(steps_of, "a report on a unit")
 

@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import Net
+from convscope.nets import Net, NetLike, as_net
 from convscope.see.features.batching import iter_batches
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.image_params.base import noise, shape_of
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.visualization import Visualization, clean_scores, params_from_recipe
+from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledImages
 
 NOISES = 32
@@ -47,7 +48,7 @@ class Comparison:
 
 
 def compare_with_data(
-    net: Net, made: Visualization, samples: LabelledImages, *, batch: int = 256
+    net: NetLike, made: Visualization, samples: DataLike, *, batch: int = 256
 ) -> tuple[Comparison, ...]:
     """Compare each image of a visualization with real inputs, its starting image and uniform noise.
 
@@ -57,13 +58,14 @@ def compare_with_data(
     Args:
         net: the network that the visualization was made for.
         made: the visualization; each of its images is scored by its own objective.
-        samples: real inputs of the network's input shape.
+        samples: real inputs of the network's input shape, or the name or folder of a data set.
         batch: number of real inputs per forward pass.
 
     Returns:
         One comparison for each image, in the order of `made.places`.
     """
-    goals = made.goals
+    net, goals = as_net(net), made.goals
+    samples = open_labelled(samples, net.input_spec)
     real = real_scores(net, goals, samples, batch=batch)
     started = clean_scores(net, goals, start_of(net, made))
     noises = uniform_noise(net, tuple(made.images.shape[2:]))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, frozen, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, resolve
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
@@ -44,7 +44,7 @@ class FoolingImages:
 
 
 def fooling_images(
-    net: Net,
+    net: NetLike,
     classes: Sequence[int | str] = (),
     *,
     confident: float = 0.99,
@@ -58,7 +58,7 @@ def fooling_images(
     classes are optimised as one batch, which ends once every image exceeds `confident`.
 
     Args:
-        net: a classifier.
+        net: a classifier, or its name.
         classes: indices or labels of the target classes; all labelled classes if empty.
         confident: the probability to exceed, between 0 and 1.
         steps: maximum number of updates.
@@ -74,6 +74,7 @@ def fooling_images(
         ConvscopeError: the network's output is NaN or infinite.
         PlaceError: there is no such class.
     """
+    net = as_net(net)
     if not 0 < confident < 1 or not (classes or net.classes):
         raise UsageError(
             "classes, and a probability between 0 and 1", received=f"{list(classes)}, {confident}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.see.visualization.objective_parser import unit_count
 
@@ -42,12 +42,12 @@ class LayerStop:
 
 
 def layer_path(
-    net: Net, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
+    net: NetLike, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
 ) -> tuple[LayerStop, ...]:
     """Choose layers from the first to the last, and evenly spread units of each.
 
     Args:
-        net: any network whose layers give feature maps.
+        net: any network whose layers give feature maps, or its name.
         layers: names of the layers to use; if empty, blocks (or convolutions, where there are no blocks) are
             chosen evenly from first to last, and the network's output.
         stops: maximum number of layers to choose; without effect if `layers` is given.
@@ -60,6 +60,7 @@ def layer_path(
         PlaceError: a layer is not in this network.
         UsageError: the network has no layers that give feature maps.
     """
+    net = as_net(net)
     chosen = [str(resolve(net, layer).layer_only) for layer in layers] or _evenly(
         top_level_blocks(net), stops
     )

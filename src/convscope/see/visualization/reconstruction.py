@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, frozen, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, resolve
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
@@ -21,6 +21,7 @@ from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import InputLike, name_of, open_sample
 
 SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
@@ -55,15 +56,15 @@ class Reconstruction:
         return len(self.layers)
 
 
-def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
+def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
     """Synthesise images that exaggerate the features a layer detects in an image.
 
     The dot product between the layer's activations for the image and for the synthetic one is maximised,
     times a power of their cosine similarity, starting from noise (Fourier parameters, random shifts).
 
     Args:
-        net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the spec's value range.
+        net: any network with one input, or its name.
+        image: a path, an opened image, an array or a tensor; `worlds.open_sample` says how each is read.
         *layers: names of the layers; the last layer of each feature-map size if left out.
         **recipe: fields of `CaricatureRecipe`.
 
@@ -72,24 +73,27 @@ def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Recon
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: a field is unknown, out of range or without effect, the image does not fit, or a layer
-            has no gradient with respect to it.
+        UsageError: a field is unknown, out of range or without effect, or a layer has no gradient with
+            respect to the image.
+        DataError: the image cannot be read or does not fit.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    wanted = CaricatureRecipe.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
+    net = as_net(net)
+    named = {"net": net.name, "image": name_of(image), "layer": list(layers)}
+    wanted = CaricatureRecipe.parse({**named, **recipe})
     with frozen(net.module):
         return last_result(iter_reconstruct(net, image, wanted), "an inversion")
 
 
-def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
+def invert(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
     """Invert features: synthesise images that have the same activations of a layer as an image.
 
     The normalised squared distance of the activations is minimised with a total variation penalty, starting
     from noise. Details that the result lacks are not contained in the layer's activations.
 
     Args:
-        net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the spec's value range.
+        net: any network with one input, or its name.
+        image: a path, an opened image, an array or a tensor; `worlds.open_sample` says how each is read.
         *layers: names of the layers; the last layer of each feature-map size if left out.
         **recipe: fields of `InvertRecipe`.
 
@@ -98,17 +102,20 @@ def invert(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstru
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: a field is unknown, out of range or without effect, the image does not fit, or a layer
-            has no gradient with respect to it.
+        UsageError: a field is unknown, out of range or without effect, or a layer has no gradient with
+            respect to the image.
+        DataError: the image cannot be read or does not fit.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    wanted = InvertRecipe.parse({"net": net.name, "image": "", "layer": list(layers), **recipe})
+    net = as_net(net)
+    named = {"net": net.name, "image": name_of(image), "layer": list(layers)}
+    wanted = InvertRecipe.parse({**named, **recipe})
     with frozen(net.module):
         return last_result(iter_reconstruct(net, image, wanted), "an inversion")
 
 
 def iter_reconstruct(
-    net: Net, image: Tensor, recipe: CaricatureRecipe | InvertRecipe
+    net: Net, image: InputLike, recipe: CaricatureRecipe | InvertRecipe
 ) -> Iterator[Progress[Reconstruction]]:
     """Run `caricature` or `invert`, one layer after another, yielding after each step.
 
@@ -116,7 +123,7 @@ def iter_reconstruct(
 
     Args:
         net: any network with one input.
-        image: `[c ...]` or `[1 c ...]` in the spec's value range.
+        image: what `worlds.open_sample` takes.
         recipe: its class selects the method; `layer` names the layers.
 
     Yields:
@@ -124,10 +131,11 @@ def iter_reconstruct(
 
     Raises:
         PlaceError: a layer is not in this network.
-        UsageError: the image does not fit, or a layer has no gradient with respect to it.
+        UsageError: a layer has no gradient with respect to the image.
+        DataError: the image cannot be read or does not fit.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    original = _single(net, image)
+    original = _opened(net, image)
     layers = list(dict.fromkeys(recipe.layer)) or default_layers(net)
     places = [resolve(net, layer) for layer in layers]
     _check(net, original, places, recipe.steps)
@@ -235,12 +243,8 @@ def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequ
     )
 
 
-def _single(net: Net, image: Tensor) -> Tensor:
-    """Return the image as a batch of one, or refuse one that does not fit the network."""
-    original = image[None] if image.dim() == len(net.input_spec.shape) else image
-    if len(net.input_specs) != 1 or len(original) != 1 or original.dim() != len(net.input_spec.shape) + 1:
-        raise UsageError(
-            f"one picture of {net.input_spec.shape} for a network with one input",
-            received=f"{tuple(image.shape)}",
-        )
-    return original.detach().float()
+def _opened(net: Net, image: InputLike) -> Tensor:
+    """Return the image as a batch of one."""
+    if len(net.input_specs) != 1:
+        raise UsageError("a network with one input", received=f"{net.name} with {len(net.input_specs)}")
+    return open_sample(image, net.input_spec).input[None].float()

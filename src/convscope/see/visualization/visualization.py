@@ -3,17 +3,18 @@
 Source: Erhan et al. 2009 (activation maximisation); Olah et al. 2017, "Feature Visualization", Distill.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convscope.nets import LayerAddress, Net, frozen
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.memory import retain_heap
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
+from convscope.see.optimize.image_params.base import shape_of
 from convscope.see.optimize.loop import Step, optimize_input
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.execution import with_execution
@@ -28,6 +29,7 @@ from convscope.see.visualization.runner import (
     takes_any_size,
 )
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import InputLike, open_inputs
 
 __all__ = [
     "SHIFT",
@@ -39,6 +41,8 @@ __all__ = [
     "takes_any_size",
     "visualize",
 ]
+STARTS = ("noise", "zeros")
+"""Starts that a recipe names; another text is the path of an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +86,10 @@ class Visualization:
 
 
 def visualize(
-    net: Net,
+    net: NetLike,
     *places: str | LayerAddress,
-    start: Tensor | str = "noise",
-    photographs: Tensor | None = None,
+    start: InputLike | Sequence[InputLike] = "noise",
+    photographs: InputLike | Sequence[InputLike] | None = None,
     **recipe: object,
 ) -> Visualization:
     """Synthesise images that maximise units, layers or outputs (activation maximisation).
@@ -94,12 +98,12 @@ def visualize(
     Fourier basis) under random transforms. The network's weights are frozen meanwhile.
 
     Args:
-        net: any network.
+        net: any network, or its name.
         *places: `conv2:17` (a channel), `conv2:17@5,5` (a neuron), `conv2:*` (every channel of a layer),
             `conv2` (the energy of a layer), `output:3` (a logit), or a sum: `conv2:17 - 0.3*conv2:7`.
-        start: `noise`, `zeros` (the middle of the value range), or images `[c ...]` or `[n c ...]` in the
-            spec's value range.
-        photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
+        start: `noise`, `zeros` (the middle of the value range), or one image, or one for each result, as
+            `worlds.open_inputs` takes them.
+        photographs: likewise, images whose mean spectrum `canvas="maco"` holds fixed.
         **recipe: fields of `VisualizeRecipe`.
 
     Returns:
@@ -112,8 +116,9 @@ def visualize(
             respect to the image.
         ConvscopeError: scores or images are NaN or infinite.
     """
-    given = start if isinstance(start, Tensor) else None
-    begin = {} if isinstance(start, Tensor) else {"start": start}
+    net = as_net(net)
+    given = None if isinstance(start, str) and start in STARTS else start
+    begin = {"start": start} if given is None else {}
     named = {"net": net.name, "places": [str(place) for place in places]}
     wanted = VisualizeRecipe.parse({**named, **begin, **recipe})
     course = iter_visualize(net, wanted, start=given, photographs=photographs)
@@ -122,7 +127,11 @@ def visualize(
 
 
 def iter_visualize(
-    net: Net, recipe: VisualizeRecipe, *, start: Tensor | None = None, photographs: Tensor | None = None
+    net: Net,
+    recipe: VisualizeRecipe,
+    *,
+    start: InputLike | Sequence[InputLike] | None = None,
+    photographs: InputLike | Sequence[InputLike] | None = None,
 ) -> Iterator[Progress[Visualization]]:
     """Run the visualization of a recipe, yielding after each step.
 
@@ -132,9 +141,9 @@ def iter_visualize(
     Args:
         net: any network.
         recipe: places and settings.
-        start: images in the spec's value range to start from, one or one for each result; the recipe's
-            `start` if None.
-        photographs: `[n c h w]`, whose mean spectrum `canvas="maco"` holds fixed.
+        start: images to start from, one or one for each result, as `worlds.open_inputs` takes them; the
+            recipe's `start` if None.
+        photographs: likewise, images whose mean spectrum `canvas="maco"` holds fixed.
 
     Yields:
         The progress with the images so far, batch by batch, after each step.
@@ -145,7 +154,9 @@ def iter_visualize(
         UsageError: a setting has no effect, or a place has no gradient with respect to the image.
         ConvscopeError: scores or images are NaN or infinite.
     """
-    run = VisualizationRun(net, recipe, start, photographs)
+    spec = replace(net.input_spec, shape=shape_of(net.input_spec, tuple(recipe.size)))
+    opened = [None if given is None else open_inputs(given, [spec])[0] for given in (start, photographs)]
+    run = VisualizationRun(net, recipe, *opened)
     with retain_heap():
         for batch in run.batches:
             fast_net = run.start_batch(batch)

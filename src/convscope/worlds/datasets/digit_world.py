@@ -1,16 +1,16 @@
 """The world of handwritten digits: images whose ink is found and centred as in MNIST."""
 
 from types import MappingProxyType
-from typing import Any
 
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
 from convscope.graph.spec import DIGIT, TensorSpec
 from convscope.worlds.datasets import digits
 from convscope.worlds.images.adapt import fitted, to_spec
-from convscope.worlds.images.world import ImageWorld, open_image
+from convscope.worlds.images.world import ImageWorld
 from convscope.worlds.world import Sample
 
 
@@ -22,8 +22,7 @@ class DigitWorld(ImageWorld):
     symmetries = MappingProxyType({})
 
     @override
-    def open(self, source: Any, spec: TensorSpec) -> Sample:
-        image = open_image(source)
+    def from_image(self, image: Image.Image, spec: TensorSpec) -> Sample:
         return Sample(_placed(digits.to_tensor(image), spec), image)
 
     @override

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.system.files import PART_PREFIX, read_bytes
-from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages
+from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages, require_labelled_images
 from convscope.worlds.datasets import digits
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.images import photos
@@ -123,6 +124,34 @@ def _samples(
         spec,
         name,
     )
+
+
+DataLike = LabelledImages | str | PathLike[str]
+"""What a person has of labelled images: a data set, or the name or folder that `open` takes."""
+
+
+def open_labelled(data: DataLike, spec: TensorSpec) -> LabelledImages:
+    """Return labelled images, or open those of a name or folder.
+
+    Args:
+        data: labelled images, or what `open` takes.
+        spec: specification of the samples of a folder.
+
+    Returns:
+        The data set; the same object if it was one.
+
+    Raises:
+        UsageError: there is no such name or folder, or it holds something else.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no such files, or they are damaged.
+    """
+    if isinstance(data, str | PathLike):
+        return require_labelled_images(open(str(data), spec=spec))
+    if not isinstance(data, LabelledImages):
+        raise UsageError(
+            "labelled images: a name, a folder, or what worlds.open returns", received=type(data).__name__
+        )
+    return data
 
 
 def open(  # worlds.open, like Image.open

@@ -61,6 +61,24 @@ def fitted(pictures: Tensor, spec: TensorSpec) -> Tensor:
     return functional.interpolate(ready, size, mode="bilinear", antialias=True).clamp_(low, high)
 
 
+def with_longest(picture: Tensor, spec: TensorSpec, longest: int | None) -> Tensor:
+    """Resize an image in the spec's value range so that its longer side has a number of pixels.
+
+    Args:
+        picture: `[c h w]` in the spec's value range.
+        spec: its value range clips what bicubic interpolation overshoots.
+        longest: longer side in pixels; None for the image's own.
+
+    Returns:
+        `[c y x]` with the same proportions (bicubic, antialiased); the same tensor where nothing changes.
+    """
+    if longest is None or longest == max(picture.shape[-2:]):
+        return picture
+    size = [max(1, round(side * longest / max(picture.shape[-2:]))) for side in picture.shape[-2:]]
+    low, high = spec.value_range
+    return functional.interpolate(picture[None], size, mode="bicubic", antialias=True)[0].clamp(low, high)
+
+
 def _flattened(pictures: Tensor, spec: TensorSpec) -> Tensor:
     if not spec.size and pictures[0].numel() == spec.channels:
         return pictures.flatten(1)

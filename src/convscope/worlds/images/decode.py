@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -86,7 +87,7 @@ class PhotoError(DataError):
         super().__init__(f"a readable picture at {where}", received=f"{kind}: {reason}", hint=HINTS[kind])
 
 
-def read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | PathLike[str]) -> bytes:
     """Read a regular file of at most `MOST_BYTES` bytes.
 
     Pipes, devices and folders are refused without being opened.
@@ -121,7 +122,7 @@ def read_start(path: str | Path) -> bytes:
     return content
 
 
-def _read(path: str | Path, count: int) -> bytes:
+def _read(path: str | PathLike[str], count: int) -> bytes:
     where = str(path)
     try:
         status = os.stat(path)  # noqa: PTH116  # also takes names that Path refuses
@@ -208,7 +209,7 @@ def decode(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.
     image = open_stored(content, where, most_pixels)
     with _as_photo_error(content, where, image.size):
         bit_depth.require_colour_seen(image, content)
-        return as_rgb(_upright(image), bit_depth.stated_white(image, content))
+        return as_rgb(upright(image), bit_depth.stated_white(image, content))
 
 
 @contextmanager
@@ -264,8 +265,15 @@ def as_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
         raise PhotoError("unsupported", "this picture", f"colour mode {image.mode}: {error}") from None
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image upright by its EXIF orientation."""
+def upright(image: Image.Image) -> Image.Image:
+    """Turn an image upright by its EXIF orientation.
+
+    Args:
+        image: as it is stored.
+
+    Returns:
+        The turned image; the same one where it is upright, or its EXIF data are damaged.
+    """
     try:
         with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,6 +1,6 @@
 """Photographs: read a file as an image, convert it to a tensor in a network's range, and back to an image."""
 
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from convscope.worlds.images.decode import KINDS as KINDS
 from convscope.worlds.images.decode import MOST_BYTES as MOST_BYTES
 from convscope.worlds.images.decode import MOST_PIXELS as MOST_PIXELS
 from convscope.worlds.images.decode import PhotoError as PhotoError
-from convscope.worlds.images.decode import as_rgb, decode, read_bytes
+from convscope.worlds.images.decode import as_rgb, decode, read_bytes, upright
 
 SPEC = TensorSpec((3, 224, 224), transform=ImageTransform(crop=0.875))
 """The spec of photographs where no network states another: RGB in [0, 1], 224x224."""
@@ -30,7 +30,7 @@ _RESAMPLING = {
 }
 
 
-def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
+def open_photo(source: str | PathLike[str] | bytes, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
     """Read a photograph from a file (or its bytes) as 8-bit RGB.
 
     EXIF orientation is applied; transparency is composed on white; CMYK (Adobe's inverted one too), 16 bits,
@@ -54,6 +54,26 @@ def open_photo(source: str | Path | bytes, *, most_pixels: int = MOST_PIXELS) ->
             raise PhotoError("empty", "these bytes", "0 bytes")
         return decode(source, "these bytes", most_pixels)
     return decode(read_bytes(source), str(source), most_pixels)
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Convert an opened image to what `open_photo` makes of its file.
+
+    Args:
+        image: of any mode, as Pillow opens it.
+
+    Returns:
+        The image in mode RGB: turned upright by its EXIF orientation, transparency composed on white.
+
+    Raises:
+        PhotoError: (a DataError) the colour mode cannot be converted, or its file is damaged.
+    """
+    try:
+        return as_rgb(upright(image))
+    except PhotoError:
+        raise
+    except OSError as error:  # Pillow decodes a file when its pixels are first needed
+        raise PhotoError("corrupt", "this picture", str(error)) from None
 
 
 def to_tensor(photo: Image.Image, spec: TensorSpec = SPEC) -> Float[Tensor, "c h w"]:
@@ -123,6 +143,22 @@ def to_tensor_uncropped(
         picture = picture.resize((across, down), _resampling(spec))
     pixels = np.array(picture).reshape(picture.height, picture.width, -1)
     return scaled(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), spec)
+
+
+def resized_to(photo: Image.Image, longest: int | None) -> Image.Image:
+    """Resize a photograph so that its longer side has a number of pixels (Lanczos).
+
+    Args:
+        photo: the image.
+        longest: longer side in pixels; None for the photograph's own.
+
+    Returns:
+        The image with the same proportions; the same object where nothing changes.
+    """
+    if longest is None or longest == max(photo.size):
+        return photo
+    across, down = (max(1, round(side * longest / max(photo.size))) for side in photo.size)
+    return photo.resize((across, down), Image.Resampling.LANCZOS)
 
 
 def to_uint8(photo: Image.Image) -> UInt8[Tensor, "3 h w"]:

@@ -1,23 +1,23 @@
 """Paintings for style transfer, read from files as images in [0, 1]."""
 
-from pathlib import Path
-
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from convscope.errors import DataError
 from convscope.worlds.images import photos
+from convscope.worlds.images.world import as_photo
+from convscope.worlds.world import InputLike
 
 SMALLEST = 64
 """Smallest shorter side of a painting in pixels; below this there is too little to take a style from."""
 
 
-def painting(path: str | Path, size: int) -> Float[Tensor, "1 3 h w"]:
+def painting(source: InputLike, size: int) -> Float[Tensor, "1 3 h w"]:
     """Read a painting, reduced to a longer side of at most `size` pixels; smaller ones are not enlarged.
 
     Args:
-        path: the image file.
+        source: a path, an opened image, an array or a tensor in [0, 1].
         size: largest length of the longer side in pixels; the shorter side keeps at least `SMALLEST`.
 
     Returns:
@@ -26,10 +26,11 @@ def painting(path: str | Path, size: int) -> Float[Tensor, "1 3 h w"]:
     Raises:
         DataError: the file is missing, not an image, damaged, or smaller than `SMALLEST` pixels on one side.
     """
-    photo = photos.open_photo(path)
+    photo = as_photo(source)
     if min(photo.size) < SMALLEST:
+        where = f" at {source}" if isinstance(source, str) else ""
         raise DataError(
-            f"a painting of {SMALLEST} pixels or more each way at {path}",
+            f"a painting of {SMALLEST} pixels or more each way{where}",
             received=f"{photo.width} x {photo.height}",
         )
     scale = size / max(photo.size)

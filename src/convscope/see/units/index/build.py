@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net
+from convscope.nets import LayerAddress, Net, NetLike, as_net
 from convscope.nets.inference.memory import retain_heap
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
@@ -26,6 +26,7 @@ from convscope.see.units.index.topk import TopKCandidates
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex, layers_at
 from convscope.system.interrupts import defer_interrupts
 from convscope.system.progress import Progress, last_result
+from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledImages, scaled
 from convscope.worlds.images.listing import in_text
 
@@ -36,8 +37,8 @@ OnProgress = Callable[[int, Tensor], None]
 
 
 def index_units(
-    net: Net,
-    samples: LabelledImages,
+    net: NetLike,
+    samples: DataLike,
     places: Sequence[str | LayerAddress] = (),
     *,
     k: int = 9,
@@ -49,8 +50,10 @@ def index_units(
     and mean activations by class.
 
     Args:
-        net: any network; inputs other than the first are held at the middle of their value ranges.
-        samples: images of the network's input shape; files that cannot be read are left out.
+        net: any network, or its name; inputs other than the first are held at the middle of their value
+            ranges.
+        samples: images of the network's input shape, or the name or folder of a data set; files that cannot
+            be read are left out.
         places: layers; those of `weighted_layers` if empty.
         k: number of images to keep at either end of each unit's range.
         batch: images per forward pass; if None, as many as keep the activations within about 1 GiB, at most
@@ -63,6 +66,8 @@ def index_units(
         PlaceError: a place is not in this network.
         UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
     """
+    net = as_net(net)
+    samples = open_labelled(samples, net.input_spec)
     return last_result(iter_index_units(net, samples, places, k=k, batch=batch), "an index of units")
 
 
