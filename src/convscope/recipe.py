@@ -6,9 +6,11 @@ every result, so that `convscope replay` can make the result again.
 
 import json
 import math
+import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -260,6 +262,32 @@ class Recipe(BaseModel):
     def json(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the verb and all values as one JSON document."""
         return json.dumps({"verb": self.verb, **self.model_dump(mode="json")}, ensure_ascii=False)
+
+
+MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
+"""Packages whose version can change the last bits of a result."""
+
+
+def stamp(recipe: Recipe) -> dict[str, Any]:
+    """Return the record of a recipe that is stored inside results.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        JSON-ready: `verb`, all settings by field, and `versions`.
+    """
+    return {**json.loads(recipe.json()), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on besides its recipe.
+
+    Returns:
+        `python`, `machine` (the processor's architecture), and the version of each package in `MADE_BY`.
+    """
+    packages = {name: version(name) for name in MADE_BY}
+    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
 class OnNetwork(Recipe):

@@ -1,46 +1,21 @@
 """Record how a result was made, and read that record back from any file that holds it."""
 
-import json
 import os
-import platform
 import re
 from html import unescape
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import DataError
 from convscope.recipe import Recipe
+from convscope.recipe import stamp as stamp
+from convscope.recipe import versions as versions
 from convscope.system import files
 from convscope.system.files import read_json, require_regular
 
-MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
-"""Packages whose version can change the last bits of a result."""
 WRONG = "a result that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a folder of these"
 MAX_PAGE_BYTES = 64 << 20
 """Largest page or SVG that is searched for its recipe."""
-
-
-def stamp(recipe: Recipe) -> dict[str, Any]:
-    """Return the record of a recipe that is stored inside results.
-
-    Args:
-        recipe: the recipe.
-
-    Returns:
-        JSON-ready: `verb`, all settings by field, and `versions`.
-    """
-    return {**json.loads(recipe.json()), "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on besides its recipe.
-
-    Returns:
-        `python`, `machine` (the processor's architecture), and the version of each package in `MADE_BY`.
-    """
-    packages = {name: version(name) for name in MADE_BY}
-    return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -11,15 +11,17 @@ from torch import Tensor
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, NetLike, as_net, frozen
 from convscope.nets.activations.classifier_output import read_output, select_output
+from convscope.result import Result
+from convscope.use.recipe import ClassifyRecipe
 from convscope.worlds import InputLike, name_of, open_sample
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Result):
     """Hold the most probable classes of one image, in descending order.
 
     Attributes:
-        source: name of the file, or the type of what was given.
+        source: name of the file; `an image` for what has none.
         units: indices of the network's outputs.
         labels: their labels; the index as text where there is none.
         probabilities: their probabilities, 0 to 1.
@@ -31,6 +33,8 @@ class Prediction:
     probabilities: tuple[float, ...]
     classes: int = 0
     """Number of classes of the network; with a single one, every prediction is the same."""
+    recipe: ClassifyRecipe | None = None
+    """The settings with which the terminal gives the same answer; None where the image is no file."""
 
     @property
     def label(self) -> str:
@@ -94,7 +98,7 @@ def classifying(
             if isinstance(image, DataError):
                 yield image
             else:
-                yield _to_classification(net, _source_name(picture), next(rows), top)
+                yield _to_classification(net, name_of(picture), next(rows), top)
 
 
 def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b classes"]:
@@ -136,8 +140,11 @@ def _to_classification(
         )
     values, units = row.topk(min(top, len(row)))
     chosen = tuple(units.tolist())
+    named = {"images": [source], "net": net.name, "top": top}
+    recipe = ClassifyRecipe.parse(named) if source else None
+    source = source or "an image"
     labels = tuple(net.classes[unit] if unit < len(net.classes) else str(unit) for unit in chosen)
-    return Prediction(source, chosen, labels, tuple(values.tolist()), len(row))
+    return Prediction(source, chosen, labels, tuple(values.tolist()), len(row), recipe)
 
 
 def _read_image(net: Net, picture: InputLike) -> Float[Tensor, "*shape"] | DataError:
@@ -147,8 +154,3 @@ def _read_image(net: Net, picture: InputLike) -> Float[Tensor, "*shape"] | DataE
         return image.float() if image.is_floating_point() else image
     except DataError as error:
         return error
-
-
-def _source_name(picture: InputLike) -> str:
-    """Return the name of an image, for its result."""
-    return name_of(picture) or type(picture).__name__.lower()

@@ -69,7 +69,7 @@ def world_of(spec: TensorSpec) -> World:
 def open_sample(source: InputLike, spec: TensorSpec) -> Sample:
     """Read whatever a person has as one input of a network: its world decides how.
 
-    Images: a path, the bytes of a file, an opened PIL image and uint8 arrays and tensors are pictures:
+    Images: a path, the bytes of a file, an opened PIL image and uint8 arrays and tensors are pictures,
         resized
     and cropped as the network was trained. Floating point arrays and tensors are inputs as the network takes
     them, in the value range of the spec. Channels may come first or last. What is unclear is refused.
@@ -152,7 +152,7 @@ def open_mask(source: InputLike) -> Float[Tensor, "h w"]:
     return open_whole(source, MASK).input[0]
 
 
-def name_of(source: InputLike) -> str:
+def name_of(source: object) -> str:
     """Return the path of an input, for recipes; empty where it has none.
 
     Args:

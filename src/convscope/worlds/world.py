@@ -20,6 +20,7 @@ from torch import Generator, Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
+from convscope.result import Result
 from convscope.worlds.dataset import Dataset
 
 Span = tuple[float, float]
@@ -69,7 +70,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Result):
     """One thing of a world, as a network takes it.
 
     Attributes:

@@ -174,7 +174,7 @@ def test_relevance_of_a_sum_and_a_gate_by_hand():
             a, b = x[:, :2] * 3, x[:, 2:]
             return (a + b) * torch.sigmoid(x.sum(1, keepdim=True))
 
-    net = wrap(Hand(), TensorSpec((4,)))
+    net = wrap(Hand(), TensorSpec((4,), value_range=(0.0, 4.0)))
     x = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     found = explain(net, x, "lrp", 0, checks=()).attribution
     gate = torch.sigmoid(x.sum())

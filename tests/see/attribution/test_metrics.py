@@ -79,7 +79,8 @@ def test_curves_of_a_unit_run_from_one_to_zero():
 
 
 def test_drop_by_hand():
-    net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 1, bias=False)), TensorSpec((1, 2, 2)))
+    spec = TensorSpec((1, 2, 2), value_range=(0.0, 4.0))
+    net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 1, bias=False)), spec)
     net.module[1].weight.data.fill_(1.0)
     image = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
     (found,) = average_drop(make_task(net, image, 0), [torch.tensor([[[0.0, -5.0], [1.0, 2.0]]])])

@@ -176,7 +176,7 @@ def test_what_cannot_be_dreamt(net: Net, small: Net) -> None:
     assert dream(small, photo(channels=3), "relu2", untrained=True, steps=1, octaves=1).image.shape[0] == 3
     with pytest.raises(PlaceError, match="a layer of"):
         dream(net, photo(), "relu9")
-    with pytest.raises(UsageError, match="one picture"):
+    with pytest.raises(DataError, match="picture in colour"):
         dream(net, photo(channels=3), "relu2")
     assert default_layer(net) in {"relu1", "pool1", "conv2", "relu2", "pool2", "conv1"}
 

@@ -6,7 +6,7 @@ from scipy.signal import convolve2d
 from tests.nets.hostile import HOSTILE
 from torch import nn
 
-from convscope.errors import PlaceError, UsageError
+from convscope.errors import DataError, PlaceError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
 from convscope.see import effective_receptive_field
@@ -95,7 +95,7 @@ def test_any_network_is_measured_and_left_as_it_was(kind):
 
 
 def test_requests_that_make_no_sense(digit_net):
-    with pytest.raises(UsageError, match="one image or more"):
+    with pytest.raises(DataError, match="shape"):
         effective_receptive_field(digit_net, "conv1", torch.rand(0, 1, 28, 28))
     with pytest.raises(PlaceError, match="conv1"):
         effective_receptive_field(digit_net, "conv9", torch.rand(1, 1, 28, 28))

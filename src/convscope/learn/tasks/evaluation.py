@@ -12,11 +12,12 @@ from convscope.learn.batches.source import describe, iter_batches
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
+from convscope.result import Result
 from convscope.worlds import Batch
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Result):
     """Hold a classifier's predictions for labelled images, and derive metrics from them.
 
     Tensors are on the CPU, in the order of the images.

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from convscope.learn.trainer import values as check
+from convscope.result import Result
 
 if TYPE_CHECKING:
     from convscope.learn.tasks.metrics import MetricSpec
@@ -37,7 +38,7 @@ class TrainProgress:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class Epoch(Result):
     """Hold the metrics of one finished epoch."""
 
     index: int

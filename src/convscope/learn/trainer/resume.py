@@ -14,10 +14,11 @@ from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
+from convscope.result import Result
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Result):
     """Represent a training whose files are in a folder.
 
     Attributes:

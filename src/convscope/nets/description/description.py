@@ -18,6 +18,7 @@ from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net
 from convscope.nets.tracing.call_names import Call, Scope
 from convscope.nets.tracing.tracer import observe
+from convscope.result import Result
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -77,7 +78,7 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
-class Description:
+class Description(Result):
     """Layers of a network and their totals. Prints as a table, also in notebooks.
 
     Attributes:

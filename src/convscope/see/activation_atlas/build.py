@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
 from convscope.nets import Net, NetLike, as_net, frozen, resolve
+from convscope.result import Result
 from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import AtlasRecipe as Recipe
@@ -93,7 +94,7 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class Atlas(Result):
     """An activation atlas.
 
     Attributes:
@@ -106,6 +107,8 @@ class Atlas:
         placed: number of vectors that lie in the cells.
         layout: description of the layout.
         sampled: number of images that the vectors are from.
+        net: the network; its input spec says how images are drawn.
+        recipe: the recipe as it was given.
         unmoved: indices of cells whose gradient was exactly 0 in every step: their images are the starting
             noise.
     """
@@ -118,6 +121,8 @@ class Atlas:
     placed: int
     layout: str
     sampled: int
+    net: Net
+    recipe: Recipe
     unmoved: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -208,6 +213,7 @@ def iter_atlas(
 class _Plan:
     """Cells and vectors, before images are synthesised."""
 
+    net: Net
     recipe: Recipe
     place: str
     vectors: ActivationSample
@@ -227,6 +233,8 @@ class _Plan:
             placed,
             self.layout,
             len(self.vectors.images.unique()),
+            self.net,
+            self.recipe,
             rendered.unmoved,
         )
 
@@ -260,9 +268,8 @@ def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Rec
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]
     members = [group for _, group in groups]
-    return _Plan(
-        recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, embedding.note, members, cells
-    )
+    place = str(resolve(net, recipe.layer).layer_only)
+    return _Plan(net, recipe, place, vectors, grid, embedding.note, members, cells)
 
 
 def whitened(means: Float[Tensor, "k c"], vectors: Float[Tensor, "n c"]) -> Float[Tensor, "k c"]:

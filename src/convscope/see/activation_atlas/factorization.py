@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, NetLike, as_net, frozen, resolve
+from convscope.result import Result
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
 from convscope.see.features.recording import record_float32
@@ -26,7 +27,7 @@ from convscope.worlds import InputLike, name_of, open_inputs
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class Factors(Result):
     """Non-negative factors of a layer's activations (neuron groups), by descending contribution.
 
     Attributes:
@@ -38,6 +39,9 @@ class Factors:
             reconstruct.
         clipped: share of the energy of all activations that was negative and left out.
         images: a synthetic image for each factor's direction, `[k c ...]` in the spec's value range.
+        inputs: the images that were factorised, `[n c ...]` in the spec's value range.
+        net: the network; its input spec says how images are drawn.
+        recipe: the recipe as it was given.
         unmoved: indices of factors whose gradient was exactly 0 in every step: their images are the starting
             noise.
     """
@@ -49,6 +53,9 @@ class Factors:
     explained: float
     clipped: float
     images: Float[Tensor, "k *shape"]
+    inputs: Float[Tensor, "n *shape"]
+    net: Net
+    recipe: Recipe
     unmoved: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -120,7 +127,17 @@ def iter_factors(
     def collect(rendered: RenderedDirections) -> Factors:
         shares = amounts / amounts.sum()
         return Factors(
-            str(place), maps, directions, shares, explained, clipped, rendered.images, rendered.unmoved
+            str(place),
+            maps,
+            directions,
+            shares,
+            explained,
+            clipped,
+            rendered.images,
+            images.cpu(),
+            net,
+            recipe,
+            rendered.unmoved,
         )
 
     for step in iter_render_directions(net, place, directions, render_config):

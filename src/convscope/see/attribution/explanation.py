@@ -1,6 +1,6 @@
 """Run an attribution method for one or more targets, and measure the faithfulness of what it finds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -11,22 +11,25 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, NetLike, frozen
 from convscope.nets.inference.memory import retain_heap
+from convscope.result import Result
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.metrics.faithfulness import Faithfulness, iter_metrics
 from convscope.see.attribution.metrics.pointing_game import Boxes
+from convscope.see.attribution.recipe import ExplainRecipe
+from convscope.see.attribution.registry import METHODS
 from convscope.see.attribution.registry import get_method as method_named
 from convscope.see.attribution.target import AttributionTask, Target, make_task
 from convscope.system.progress import Progress, last_result
-from convscope.worlds import InputLike
+from convscope.worlds import InputLike, name_of
 
 METHOD_SHARE = 0.4
 """Estimated share of the method in the duration of an explanation with metrics."""
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Result):
     """Attribution of each row of a task by one method.
 
     A row is one pair of an input and a target. `attributions` has one tensor for each input of the network,
@@ -47,6 +50,8 @@ class Explanation:
     """Metrics of each row; empty if none were computed."""
     layer: LayerAddress | None = None
     """The layer whose feature maps were weighted, for class activation maps; else None."""
+    recipe: ExplainRecipe | None = None
+    """The settings with which the terminal makes it; None where no verb has them."""
 
     @property
     def scores(self) -> Float[Tensor, " b"]:
@@ -126,7 +131,27 @@ def explain(
     """
     task = make_task(net, image, target)
     chosen = method_named(method, **settings)
-    return last_result(iter_explain(task, chosen, checks=checks, boxes=boxes), chosen.title)
+    found = last_result(iter_explain(task, chosen, checks=checks, boxes=boxes), chosen.title)
+    return replace(found, recipe=_recipe(task, image, chosen, bool(checks), settings))
+
+
+def _recipe(
+    task: AttributionTask, image: object, method: Method, checks: bool, settings: Mapping[str, Any]
+) -> ExplainRecipe | None:
+    """Return the settings with which the terminal makes an explanation of a file; None of something else."""
+    file = name_of(image)
+    if not file or method.name not in METHODS:
+        return None
+    numbers = zip(task.target_names, task.classes, strict=True)
+    values = {
+        "image": file,
+        "net": task.net.name,
+        "method": [method.name],
+        "set": [f"{method.name}.{key}={value}" for key, value in settings.items()],
+        "checks": checks,
+        "target": list(dict.fromkeys(name if number is None else str(number) for name, number in numbers)),
+    }
+    return ExplainRecipe.parse(values)
 
 
 def iter_explain(

@@ -20,6 +20,7 @@ from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap
+from convscope.result import Result
 from convscope.see.deepdream import objectives, pyramid
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32
@@ -67,7 +68,7 @@ class Octave:
 
 
 @dataclass(frozen=True, eq=False)
-class DreamResult:
+class DreamResult(Result):
     """The result of DeepDream.
 
     Attributes:
@@ -76,6 +77,7 @@ class DreamResult:
         layers: the places or sums that were amplified.
         octaves: the finished sizes; those that are too small for the network are left out.
         recipe: the recipe with every automatic choice replaced by its value.
+        net: the network; its input spec says how the image is drawn.
     """
 
     image: Float[Tensor, "c h w"]
@@ -83,6 +85,7 @@ class DreamResult:
     layers: tuple[str, ...]
     octaves: tuple[Octave, ...]
     recipe: DreamRecipe
+    net: Net
 
 
 OnFrame = Callable[[int, DreamResult], None]
@@ -178,7 +181,7 @@ class _DeepDream:
         mask: InputLike | None,
         watch: OnFrame | None,
     ) -> None:
-        self.watch = watch
+        self.watch, self.given = watch, net
         self.spec = _require_trained(net, recipe).input_spec
         self.original = self.photo = _opened(net, photo, recipe.size)
         self.layers = list(recipe.layer) or [objectives.default_layer(net)]
@@ -329,6 +332,7 @@ class _DeepDream:
             tuple(self.layers),
             tuple(self.finished),
             self.recipe,
+            self.given,
         )
 
 

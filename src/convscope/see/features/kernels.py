@@ -9,13 +9,14 @@ from torch import Tensor
 
 from convscope.errors import PlaceError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes
+from convscope.result import Result
 
 Show = Literal["auto", "colour", "each", "mean"]
 """How the input channels of a kernel are drawn; see `filters`."""
 
 
 @dataclass(frozen=True, eq=False)
-class Filters:
+class Filters(Result):
     """The kernels of one layer, and images of them.
 
     Attributes:

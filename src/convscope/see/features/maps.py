@@ -9,8 +9,11 @@ from torch import Tensor
 
 from convscope.errors import DataError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, record
+from convscope.nets.activations.address import RESULT
+from convscope.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
-from convscope.worlds import InputLike, open_inputs
+from convscope.see.visualization.recipe import LookRecipe
+from convscope.worlds import InputLike, name_of, open_inputs
 
 
 def activations(
@@ -49,16 +52,20 @@ def activation_sum(maps: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b"]:
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureMaps:
+class FeatureMaps(Result):
     """The feature maps of one layer for one input; one value for each unit where a layer has no spatial axes.
 
     Attributes:
         place: the layer, as text.
         maps: `[c h w]`, `[c w]` or `[c]`, units first.
+        names: names of the units, for an output that has them; else empty.
+        recipe: the settings with which the terminal shows them.
     """
 
     place: str
     maps: Float[Tensor, "c *size"]
+    names: tuple[str, ...] = ()
+    recipe: LookRecipe | None = None
 
     @property
     def degrees(self) -> Float[Tensor, " c"]:
@@ -106,9 +113,11 @@ def feature_maps(
     if any(len(x) != 1 for x in inputs):
         raise DataError("one input", received=f"{max(map(len, inputs))} of them", hint="Take one: x[0].")
     wanted = list(places) or layers_with_units(net)
+    recipe = LookRecipe.parse({"net": net.name, "image": name_of(image) or None})
     for place, activation in activations(net, inputs, wanted).items():
         require_finite(activation[:1].float(), [place], "activations")
-        yield FeatureMaps(place, activation[0])
+        names = net.classes if place == RESULT and len(net.classes) == len(activation[0]) else ()
+        yield FeatureMaps(place, activation[0], names, recipe.model_copy(update={"places": [place]}))
 
 
 def layers_with_units(net: Net) -> list[str]:

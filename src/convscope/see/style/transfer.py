@@ -16,10 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import NetLike, as_net, frozen
+from convscope.nets import Net, NetLike, as_net, frozen
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap, trim_heap, used_bytes
+from convscope.result import Result
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import ImageParameterization, noise
@@ -64,7 +65,7 @@ class StyleLosses:
 
 
 @dataclass(frozen=True, eq=False)
-class StyleResult:
+class StyleResult(Result):
     """The result of a style transfer.
 
     Attributes:

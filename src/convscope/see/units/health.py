@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, NetLike, as_net
+from convscope.result import Result
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
 from convscope.system.progress import last_result
@@ -54,7 +55,7 @@ class RedundantUnit:
 
 
 @dataclass(frozen=True)
-class LayerHealth:
+class LayerHealth(Result):
     """Dead, saturated and redundant units of one layer.
 
     Attributes:

@@ -13,6 +13,7 @@ from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, frozen, resolve
 from convscope.nets.activations.address import RESULT
+from convscope.result import Result
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
 from convscope.see.features.recording import record_float32
 from convscope.see.units.index import storage
@@ -67,7 +68,7 @@ class SyntheticImage:
 
 
 @dataclass(frozen=True, eq=False)
-class UnitReport:
+class UnitReport(Result):
     """Everything about one unit.
 
     Attributes:
@@ -82,6 +83,7 @@ class UnitReport:
         field: receptive field of one position; None where it is not known.
         effective: effective receptive field of the middle position; None without spatial axes or a gradient.
         classes: names of the data's classes.
+        net: the network; its input spec says how images are drawn.
     """
 
     place: str
@@ -95,6 +97,7 @@ class UnitReport:
     field: Field | None
     effective: EffectiveReceptiveField | None
     classes: tuple[str, ...]
+    net: Net
 
 
 def unit_report(
@@ -236,6 +239,7 @@ def _report(
         field=field,
         effective=_effective(net, data, place, [patch.example.image for patch in top]),
         classes=data.classes,
+        net=net,
     )
 
 

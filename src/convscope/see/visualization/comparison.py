@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import Net, NetLike, as_net
+from convscope.result import Result
 from convscope.see.features.batching import iter_batches
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.image_params.base import noise, shape_of
@@ -21,7 +22,7 @@ NOISES = 32
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """Values of one objective on a synthetic image and on reference images.
 
     All are computed on clean images, without transforms or penalties.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, resolve
+from convscope.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
@@ -23,7 +24,7 @@ LOOK_EVERY = 4
 
 
 @dataclass(frozen=True, eq=False)
-class FoolingImages:
+class FoolingImages(Result):
     """One fooling image for each class.
 
     Attributes:
@@ -32,6 +33,7 @@ class FoolingImages:
         images: `[n c ...]` in the spec's value range.
         confidences: softmax probability of each image's own class.
         steps: updates that were made.
+        net: the network; its input spec says how the images are drawn.
         unmoved: classes whose gradient was exactly 0 in every step: their images are the starting noise.
     """
 
@@ -40,6 +42,7 @@ class FoolingImages:
     images: Float[Tensor, "n *shape"]
     confidences: tuple[float, ...]
     steps: int
+    net: Net
     unmoved: tuple[int, ...] = ()
 
 
@@ -92,7 +95,7 @@ def fooling_images(
     still = (~step.changed).cpu().tolist() if step.index else [False] * len(units)
     unmoved = tuple(unit for unit, here in zip(units, still, strict=True) if here)
     require_finite(reached, [str(place) for place in places], "probabilities")
-    return FoolingImages(units, labels, step.images.cpu(), tuple(reached.tolist()), step.index, unmoved)
+    return FoolingImages(units, labels, step.images.cpu(), tuple(reached.tolist()), step.index, net, unmoved)
 
 
 def _until_sure(

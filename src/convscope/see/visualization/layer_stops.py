@@ -11,6 +11,7 @@ from torch import nn
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
+from convscope.result import Result
 from convscope.see.visualization.objective_parser import unit_count
 
 MOST = 0.5
@@ -18,7 +19,7 @@ MOST = 0.5
 
 
 @dataclass(frozen=True)
-class LayerStop:
+class LayerStop(Result):
     """One chosen layer.
 
     Attributes:

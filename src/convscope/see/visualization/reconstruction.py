@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, resolve
+from convscope.result import Result
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
@@ -30,7 +31,7 @@ MOST = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Reconstruction:
+class Reconstruction(Result):
     """One image, reconstructed from each of several layers.
 
     Attributes:
@@ -41,6 +42,8 @@ class Reconstruction:
         relative_errors: squared distance of the two, as a share of the original activations' squared norm.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
+        net: the network; its input spec says how the images are drawn.
+        recipe: the recipe as it was given.
         unmoved: layers whose gradient was exactly 0 in every step: their images are the starting noise.
     """
 
@@ -50,6 +53,8 @@ class Reconstruction:
     relative_errors: Float[Tensor, " n"]
     original: Float[Tensor, "*shape"]
     steps: int
+    net: Net
+    recipe: CaricatureRecipe | InvertRecipe
     unmoved: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -146,7 +151,7 @@ def iter_reconstruct(
             yield Progress(
                 (number + step.index / max(recipe.steps, 1)) / len(layers),
                 f"{layer}, step {step.index} of {recipe.steps}",
-                partial(_collect, net, original, layers, [*finished, step]),
+                partial(_collect, net, original, layers, [*finished, step], recipe),
             )
         if step is not None:
             finished.append(step)
@@ -212,7 +217,13 @@ def _optimize_layer(
     )
 
 
-def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequence[Step]) -> Reconstruction:
+def _collect(
+    net: Net,
+    original: Tensor,
+    layers: Sequence[str],
+    last_steps: Sequence[Step],
+    recipe: CaricatureRecipe | InvertRecipe,
+) -> Reconstruction:
     """Measure the reconstructions so far and collect them."""
     cosines, relative_errors = [], []
     with torch.no_grad():
@@ -239,6 +250,8 @@ def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequ
         numbers[1],
         original[0].cpu(),
         last_steps[-1].index,
+        net,
+        recipe,
         tuple(unmoved),
     )
 

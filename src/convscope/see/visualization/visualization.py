@@ -6,6 +6,7 @@ Source: Erhan et al. 2009 (activation maximisation); Olah et al. 2017, "Feature 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePath
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.memory import retain_heap
+from convscope.result import Result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.image_params.base import shape_of
 from convscope.see.optimize.loop import Step, optimize_input
@@ -41,12 +43,10 @@ __all__ = [
     "takes_any_size",
     "visualize",
 ]
-STARTS = ("noise", "zeros")
-"""Starts that a recipe names; another text is the path of an image."""
 
 
 @dataclass(frozen=True, eq=False)
-class Visualization:
+class Visualization(Result):
     """Synthetic images that maximise activations, one or more for each place.
 
     Attributes:
@@ -66,6 +66,7 @@ class Visualization:
         film: kept steps in order, each with all images at that step.
         unmoved: names of images whose gradient was exactly 0 in every step (zero weights, or a piecewise
             constant function like rounding): they are still the starting images.
+        net: the network; its input spec says how the images are drawn.
     """
 
     places: tuple[str, ...]
@@ -78,6 +79,7 @@ class Visualization:
     settled: VisualizeRecipe
     goals: tuple[Objective, ...]
     starts: tuple[str, ...]
+    net: Net
     film: tuple[tuple[int, Float[Tensor, "n *shape"]], ...] = ()
     unmoved: tuple[str, ...] = ()
 
@@ -117,7 +119,7 @@ def visualize(
         ConvscopeError: scores or images are NaN or infinite.
     """
     net = as_net(net)
-    given = None if isinstance(start, str) and start in STARTS else start
+    given = None if isinstance(start, str) and not PurePath(start).suffix else start
     begin = {"start": start} if given is None else {}
     named = {"net": net.name, "places": [str(place) for place in places]}
     wanted = VisualizeRecipe.parse({**named, **begin, **recipe})
@@ -209,6 +211,7 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
         with_execution(run.recipe, run.execution),
         tuple(target.goal for target in targets),
         tuple(target.seed_text for target in targets),
+        run.net,
         _kept_frames(parts, order),
         _named(targets, unmoved),
     )

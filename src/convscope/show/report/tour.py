@@ -23,6 +23,7 @@ from convscope.learn import (
     iter_train,
 )
 from convscope.nets import Net, load, save
+from convscope.result import Result
 from convscope.show import html
 from convscope.show.images import png
 from convscope.show.report import chapters, worked_examples
@@ -48,7 +49,7 @@ BEGINS = {"why": 0.0, "convolution": 0.02, "neuron": 0.03, "network": 0.04, "tra
 
 
 @dataclass(frozen=True)
-class TourResult:
+class TourResult(Result):
     """The report of a tour, as far as it has come.
 
     Attributes:

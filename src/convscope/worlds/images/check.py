@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from convscope.result import Result
 from convscope.system.printable import printable
 from convscope.worlds.images.decode import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
 from convscope.worlds.images.listing import Listing, in_text, in_threads, list_folder
@@ -43,7 +44,7 @@ class BadFile:
 
 
 @dataclass(frozen=True)
-class DatasetReport:
+class DatasetReport(Result):
     """The result of `check`.
 
     Attributes:

@@ -1,10 +1,9 @@
-"""Pictures in arrays and tensors: where their channels are, what their values mean; what is unclear is
-refused.
+"""Pictures in arrays and tensors: where their channels are, and what their values mean.
 
 Bytes (uint8) are a picture, as a file is: its world resizes and crops it. Floating point values are an input
 as the network takes it, in the value range of its spec, and keep their size. Channels come first or last.
-Nothing is
-guessed: what can be read in two ways, or lies outside of the value range, is refused with the next step.
+Nothing is guessed: what can be read in two ways, or lies outside of the value range, is refused with the next
+step.
 """
 
 from dataclasses import dataclass
@@ -162,6 +161,10 @@ def _float_layout(shape: tuple[int, ...], spec: TensorSpec, is_tensor: bool) -> 
     if wanted == 1 and len(shape) == 2:
         return Layout(batched=False, channels=None)
     if len(shape) == 3 and wanted == 1 and 1 not in (shape[0], shape[-1]):
+        if 3 in (shape[0], shape[-1]):
+            raise _two_ways(
+                shape, "one picture in colour, or grey ones", "bytes for colour, x[:, None] for grey"
+            )
         return Layout(batched=True, channels=None)
     if len(shape) in (3, 4):
         batched, first, last = len(shape) == 4, shape[-3] == wanted, shape[-1] == wanted

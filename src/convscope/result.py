@@ -1,0 +1,169 @@
+"""What public functions return: results with a short text, a picture in notebooks, and files that tell
+how.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convscope.errors import DataError, UsageError, nearest
+from convscope.recipe import Recipe, stamp, versions
+from convscope.system.files import create_file
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DRAWN_BY = "convscope.show.results"
+"""The module that draws results. It is imported when the first is shown: what computes draws nothing."""
+LONGEST = 120
+"""Characters after which fields are left out of a result's text."""
+SUFFIXES = (".png", ".html", ".npz")
+"""Endings of the files that results are saved to."""
+TITLE = 30
+"""Most characters of a text within a result's text."""
+
+
+class Result:
+    """Base class of what public functions return, dataclasses all.
+
+    `repr` is one short line without values of tensors. Notebooks show the picture or the table that
+    `convscope.show.results` makes of it. `save` writes it to a file.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__repr__" not in cls.__dict__:  # dataclass replaces an inherited one, never a class's own
+            cls.__repr__ = Result.__repr__
+
+    def __repr__(self) -> str:
+        text, parts = type(self).__name__, []
+        for name, value in _fields(self):
+            word = _word(value)
+            if word and len(", ".join([*parts, word])) + len(name) > LONGEST:
+                parts.append("...")
+                break
+            parts += [f"{name}={word}"] if word else []
+        return f"{text}({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        return import_module(DRAWN_BY).drawing(self).html()
+
+    def provenance(self) -> dict[str, Any]:
+        """Return how the result was made, JSON-ready: what its files carry.
+
+        Returns:
+            The verb, its settings and the versions of packages, as `convscope replay` reads them; where no
+            verb has these settings, the name of the result and the versions.
+        """
+        for name in ("settled", "recipe"):
+            recipe = getattr(self, name, None)
+            if isinstance(recipe, Recipe):
+                return stamp(recipe)
+        return {"result": type(self).__name__, "versions": versions()}
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the result to a new file, whole or not at all, with the recipe that made it inside.
+
+        Args:
+            path: its ending says what is written: `.png` the picture, `.html` the picture or table as one
+                page, `.npz` the numbers. Missing folders are made.
+
+        Returns:
+            The path.
+
+        Raises:
+            UsageError: the file exists, its ending is another one, or the result has no picture.
+            DataError: the folder cannot be written to.
+        """
+        place = Path(path)
+        if place.suffix.lower() not in SUFFIXES:
+            raise UsageError(
+                f"a file that ends in {', '.join(SUFFIXES)}",
+                received=str(path),
+                hint=nearest(place.suffix, SUFFIXES),
+            )
+        taken = UsageError("the name of a file that does not exist yet", received=str(path))
+        if os.path.lexists(place):
+            raise taken
+        made, record = import_module(DRAWN_BY).drawing(self), self.provenance()
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with create_file(place) as part:
+                if place.suffix.lower() == ".npz":
+                    _save_arrays(part, {**arrays(self), **made.arrays()}, record)
+                else:
+                    made.write(part, place.suffix.lower(), record)
+        except FileExistsError:
+            raise taken from None
+        except OSError as error:
+            raise DataError(f"a place to write {path}", received=str(error)) from None
+        return place
+
+
+def arrays(result: Any, prefix: str = "") -> "dict[str, np.ndarray]":
+    """Return the numbers and texts of a result as arrays, by the names of its fields.
+
+    Args:
+        result: a dataclass; of other dataclasses in it the fields are `name.field`.
+        prefix: put before every name.
+
+    Returns:
+        Arrays of numbers and texts; what is neither (networks, functions) is left out.
+    """
+    import numpy as np
+
+    found: dict[str, np.ndarray] = {}
+    for name, value in _fields(result):
+        if hasattr(value, "detach"):
+            tensor = value.detach().cpu()
+            found[prefix + name] = np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
+        elif isinstance(value, str | int | float | Path):
+            found[prefix + name] = np.asarray(str(value) if isinstance(value, Path) else value)
+        elif isinstance(value, tuple) and value and all(hasattr(one, "detach") for one in value):
+            found |= {f"{prefix}{name}.{k}": np.asarray(one.detach().cpu()) for k, one in enumerate(value)}
+        elif isinstance(value, tuple) and all(isinstance(one, str | int | float) for one in value):
+            found[prefix + name] = np.asarray(value)
+        elif is_dataclass(value) and not hasattr(value, "module"):
+            found |= arrays(value, f"{prefix}{name}.")
+    return found
+
+
+def _save_arrays(path: Path, found: "dict[str, np.ndarray]", record: dict[str, Any]) -> None:
+    """Write arrays in NumPy's format, with the record as a text named `recipe`."""
+    import numpy as np
+
+    with path.open("wb") as file:
+        np.savez_compressed(file, **{**found, "recipe": np.asarray(json.dumps(record, ensure_ascii=True))})
+
+
+def _fields(result: Any) -> Iterator[tuple[str, Any]]:
+    """Yield names and values of the fields of a dataclass that are not private."""
+    for one in fields(result):
+        if not one.name.startswith("_"):
+            yield one.name, getattr(result, one.name, None)
+
+
+def _word(value: object) -> str:
+    """Return a value in a few characters; empty for what says nothing in so few."""
+    shape = getattr(value, "shape", None)
+    if shape is not None and hasattr(value, "dtype"):
+        return f"[{' '.join(map(str, shape))}]" if len(shape) else f"{float(value):.4g}"  # pyright: ignore
+    if isinstance(value, bool | int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, str | Path):
+        text = str(value)
+        return repr(text if len(text) <= TITLE else f"{text[: TITLE - 3]}...") if text else ""
+    if isinstance(value, tuple | list):
+        words = [_word(one) for one in value[:3]]
+        if not value or not all(words) or any(hasattr(one, "shape") for one in value[:3]):
+            return f"{len(value)} {type(value[0]).__name__}" if value else ""
+        more = f", ... {len(value)}" if len(value) > 3 else "," * (len(value) == 1)
+        return f"({', '.join(words)}{more})"
+    return f"{len(value)} entries" if isinstance(value, Mapping) and value else ""
