@@ -48,6 +48,8 @@ SIDE = 224
 """Height of the images of a sheet, in pixels."""
 WIDEST = 1200
 """Largest width of a picture in a notebook, in pixels; files have all pixels."""
+LOSSLESS = 60_000
+"""Characters up to which a picture in a notebook is a PNG; larger ones are WebP."""
 MOST = 32
 """Most tiles of a sheet of filters or feature maps."""
 FIGURE = "margin:0;max-width:100%"
@@ -145,7 +147,8 @@ def _picture(image: Image.Image, alt: str) -> Markup:
     shown = flatten_alpha(image)
     if shown.width > WIDEST:
         shown = shown.resize((WIDEST, round(shown.height * WIDEST / shown.width)), Image.Resampling.LANCZOS)
-    made = webp(shown, alt, 88) if shown.width * shown.height > 250_000 else tag(shown, alt, "photo")
+    made = tag(shown, alt, "photo")
+    made = made if len(made) < LOSSLESS else webp(shown, alt, 88)
     return Markup(str(made).replace("<img ", '<img style="max-width:100%;height:auto" ', 1))
 
 
@@ -195,7 +198,10 @@ def _(result: Reconstruction) -> Drawing:
 
 @drawing.register
 def _(result: DreamResult) -> Drawing:
-    before, after = (to_pil(image, result.net.input_spec) for image in (result.original, result.image))
+    before, after = (
+        flatten_alpha(worlds.render(image, result.net.input_spec))
+        for image in (result.original, result.image)
+    )
     side = min(max(after.height, 160), 480)
     row = SheetRow([SheetTile(before, notes=["before"]), SheetTile(after, notes=["after"])])
     title = f"A dream of {result.net.name}: {', '.join(result.layers)}"
@@ -213,7 +219,8 @@ def _(result: Explanation) -> Drawing:
     tiles = []
     for row, target in enumerate(result.targets):
         photo = attribution.photo_of(result, row)
-        if photo is not None and (row == 0 or len(result.task.inputs[0]) > 1):
+        pixels = result.task.inputs[0]
+        if photo is not None and (row == 0 or not bool((pixels[row] == pixels[row - 1]).all())):
             tiles.append(SheetTile(with_longer_side(photo, SIDE), "the picture"))
         value = f"{float(result.probabilities[row]):.3g}"
         tiles.append(SheetTile(attribution.heat_picture(result, row, SIDE), target.split(",")[0], [value]))

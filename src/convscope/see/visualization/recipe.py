@@ -162,6 +162,8 @@ class VisualizeRecipe(OnNetwork):
 
 def _parts(entries: Any, between: str) -> Any:
     """Split every text of a list where the pattern matches; other entries stay."""
+    if isinstance(entries, int | str) and not isinstance(entries, bool):
+        entries = [entries]
     if not isinstance(entries, list | tuple):
         return entries
     split = (re.split(between, entry) if isinstance(entry, str) else [entry] for entry in entries)
