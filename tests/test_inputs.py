@@ -159,7 +159,9 @@ NO_INPUTS = {
     "show.grid": "lays out opened images",
     "nets.style.losses": "a module",
 }
-"""Public names whose parameters are tensors or images, but no inputs that a person brings; with the reason."""
+"""Public names whose parameters are tensors or images, but no inputs that a person brings; with the
+reason.
+"""
 
 
 def taking_pictures() -> set[str]:

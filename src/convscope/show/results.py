@@ -50,6 +50,8 @@ WIDEST = 1200
 """Largest width of a picture in a notebook, in pixels; files have all pixels."""
 LOSSLESS = 60_000
 """Characters up to which a picture in a notebook is a PNG; larger ones are WebP."""
+FEW = 5
+"""Tiles up to which a sheet is one row."""
 MOST = 32
 """Most tiles of a sheet of filters or feature maps."""
 FIGURE = "margin:0;max-width:100%"
@@ -75,9 +77,10 @@ class Drawing:
 
     def html(self) -> str:
         """Return picture, title and table as HTML, for notebooks."""
-        parts = [element("figcaption", self.title, style=CAPTION)]
-        if self.image is not None:
-            parts.insert(0, _picture(self.image, self.title))
+        titled = self.image is None  # sheets have their title inside
+        parts = [
+            element("figcaption", self.title, style=CAPTION) if titled else _picture(self.image, self.title)
+        ]
         if self.rows:
             head = element("tr", *(element("th", text, style=CELL) for text in self.heads))
             lines = [element("tr", *(element("td", text, style=CELL) for text in row)) for row in self.rows]
@@ -158,7 +161,9 @@ def _tile(net: Net, tensor: Any, name: str, *notes: str) -> SheetTile:
 
 
 def _sheet(tiles: Sequence[SheetTile], title: str, columns: int | None = None) -> Image.Image:
-    return contact_sheet.compose(in_rows(tiles, columns), title=title)
+    return contact_sheet.compose(
+        in_rows(tiles, columns or (len(tiles) if len(tiles) <= FEW else None)), title=title
+    )
 
 
 def _named(net: Net, place: str) -> str:
@@ -211,7 +216,8 @@ def _(result: DreamResult) -> Drawing:
 @drawing.register
 def _(result: StyleResult) -> Drawing:
     tiles = [SheetTile(to_pil(result.content), "content"), SheetTile(to_pil(result.image), "result")]
-    return Drawing("Content and result", contact_sheet.compose([SheetRow(tiles)], side=320))
+    title = f"Painted with {result.settled.net}"
+    return Drawing(title, contact_sheet.compose([SheetRow(tiles)], title=title, side=320))
 
 
 @drawing.register
@@ -338,7 +344,9 @@ def _(result: Sample) -> Drawing:
     low, high = float(result.input.min()), float(result.input.max())
     title = f"An input of {shape}, values from {low:.3g} to {high:.3g}"
     found = result.original if isinstance(result.original, Image.Image) else None
-    return Drawing(title, None if found is None else with_longer_side(found, 2 * SIDE))
+    if found is None:
+        return Drawing(title)
+    return Drawing(title, _sheet([SheetTile(with_longer_side(found, SIDE), "as it was opened")], title))
 
 
 @drawing.register
