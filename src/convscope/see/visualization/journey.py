@@ -197,6 +197,7 @@ def iter_journey(
     total, finished = sum(len(stop.units) for stop in stops), []
     for run in runs:
         box = None if run is textures else run[0].box
+        made: Callable[[], Visualization] | None = None
         course = iter_visualize(
             net, _recipe_of(recipe, run, box), photographs=photographs if box is None else None
         )
@@ -206,7 +207,7 @@ def iter_journey(
                 sum(map(len, finished)) + sum(len(stop.units) for stop in run) * step.fraction
             ) / total
             yield Progress(fraction, step.message, partial(_joined, recipe, list(finished), made))
-        finished.append(made())
+        finished += [made()] if made else []
 
 
 def _leaves_open(recipe: VisualizeRecipe) -> bool:
