@@ -10,9 +10,9 @@ from nbclient import NotebookClient
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "tour.ipynb"
 LONGEST = 600
 """Seconds after which a cell is stopped."""
-STRICT
-
-= "import warnings; warnings.simplefilter('error'); warnings.filterwarnings('ignore', module='ipykernel')"
+STRICT = """import warnings
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", module="ipykernel")"""
 """Run before the notebook's own cells, so that a warning stops it."""
 
 

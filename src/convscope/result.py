@@ -1,5 +1,5 @@
-"""What public functions return: results with a short text, a picture in notebooks, and files that tell
-how.
+"""What public functions return: results that print in a line, show themselves, and are saved with a
+recipe.
 """
 
 import json
