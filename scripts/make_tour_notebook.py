@@ -1,4 +1,4 @@
-"""Run docs/tour.ipynb, and store its outputs anew: python scripts/make_tour_notebook.py"""
+"""Run docs/tour.ipynb, and store its outputs anew (python scripts/make_tour_notebook.py)."""
 
 import copy
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""What public functions return: results that print in a line, show themselves, and are saved with a
-recipe.
-"""
+"""What public functions return: results that print in a line, show themselves and save themselves."""
 
 import json
 import os

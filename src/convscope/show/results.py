@@ -345,7 +345,7 @@ def _(result: Sample) -> Drawing:
     title = f"An input of {shape}, values from {low:.3g} to {high:.3g}"
     found = result.original if isinstance(result.original, Image.Image) else None
     if found is None:
-        return Drawing(title)
+        return Drawing(title, heads=("lowest", "highest"), rows=((f"{low:.3g}", f"{high:.3g}"),))
     return Drawing(title, _sheet([SheetTile(with_longer_side(found, SIDE), "as it was opened")], title))
 
 

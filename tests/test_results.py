@@ -1,0 +1,270 @@
+"""Every result of the public API prints in a line, shows itself in a notebook, and saves itself whole."""
+
+import importlib
+import json
+import re
+import typing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import convscope as cs
+from convscope.errors import ConvscopeError, DataError, UsageError
+from convscope.jobs import provenance
+from convscope.result import LONGEST, SUFFIXES, Result
+from convscope.show.images import png
+from convscope.worlds import Sample
+from tests.test_house import surface
+
+NO_RESULTS = {
+    "AttributionTask": "what is explained",
+    "Batch": "samples of a data set",
+    "Counted": "a line of the table of networks",
+    "ExecutionConfig": "a setting",
+    "EvalResult": "what a task hands to the trainer",
+    "Figure": "a part of a report",
+    "Graph": "a network as data: it prints as its chain",
+    "ImageParameterization": "what moves",
+    "LayerAddress": "an address: it prints as its text",
+    "LayerInfo": "a line of a description",
+    "Method": "a setting",
+    "Net": "a network: it has a text of its own",
+    "Objective": "a score",
+    "ObjectiveTerm": "a part of a score",
+    "Octave": "a part of a dream",
+    "Placement": "a part of a sample",
+    "ProcessShard": "a setting",
+    "Progress": "a step on the way to a result",
+    "Region": "a setting",
+    "Report": "what pages are rendered of",
+    "Section": "a part of a report",
+    "StepOutput": "what a task hands to the trainer",
+    "StyleProblem": "what is painted",
+    "Table": "a part of a document",
+    "TaskEntry": "a line of a table",
+    "TensorSpec": "a setting",
+    "TrainingSetup": "what is trained",
+    "TrainProgress": "an event of a training",
+}
+"""Classes that public functions return and that are no results, with the reason."""
+
+
+def returned() -> dict[str, type]:
+    """Classes of this package in the return annotations of public functions, inside containers too."""
+    found: dict[str, type] = {}
+
+    def visit(annotation: Any) -> None:
+        for inner in typing.get_args(annotation):
+            visit(inner)
+        kind = typing.get_origin(annotation) or annotation
+        if isinstance(kind, type) and kind.__module__.startswith("convscope."):
+            found[kind.__name__] = kind
+
+    for package, names in surface().items():
+        if package.startswith(("convscope.jobs", "convscope.cli")):
+            continue
+        for name in names:
+            thing = getattr(importlib.import_module(package), name)
+            if callable(thing) and not isinstance(thing, type):
+                try:
+                    visit(typing.get_type_hints(thing).get("return"))
+                except NameError:  # an annotation for the type checker alone
+                    continue
+    return found
+
+
+def test_what_public_functions_return_is_a_result() -> None:
+    found = returned()
+    results = {name for name, kind in found.items() if issubclass(kind, Result)}
+    assert len(results) > 15
+    others = {name for name, kind in found.items() if not issubclass(kind, (Result, cs.worlds.Dataset))}
+    assert others - NO_RESULTS.keys() - results == set()
+    assert {kind.__name__ for kind in Result.__subclasses__()} - made().keys() - SHOWN_ELSEWHERE == set()
+
+
+SHOWN_ELSEWHERE = {"StyleResult", "TourResult"}
+"""Results of tests of their own: the notebook makes the one, the test of the tour the other."""
+
+
+@cache
+def made() -> dict[str, Result]:
+    """One result of each kind, by the name of its class."""
+    net, data = cs.load("digits"), cs.worlds.digits.test().take(range(120))
+    digit = data.pixels([0])
+    seen = cs.see.visualize(net, "conv2:3", "output:7", steps=2)
+    results = [
+        cs.use.classify(net, digit),
+        next(iter(cs.see.feature_maps(net, digit, ["conv2"]))),
+        cs.see.filters(net, "conv1"),
+        cs.see.effective_receptive_field(net, "conv2:3", digit),
+        cs.see.explain(net, digit, "gradcam", [3, 7]),
+        seen,
+        cs.see.caricature(net, digit, "relu1", steps=2),
+        cs.see.dream(net, digit, "relu2", steps=1, octaves=1),
+        cs.see.factors(net, digit, "relu2", count=2, steps=1),
+        cs.see.atlas(net, "relu2", data, layout="pca", images=100, steps=1, grid=3, min_count=1),
+        cs.see.unit_report(net, "conv2:3", data, steps=1),
+        cs.see.index_units(net, data),
+        *cs.see.layer_health(net, data, ["conv2"]),
+        cs.see.fooling_images(net, [1, 2], steps=4),
+        cs.see.compare_with_data(net, seen, data)[0],
+        cs.see.layer_path(net)[0],
+        cs.nets.describe(net),
+        cs.worlds.open_sample(digit, net.input_spec),
+        cs.learn.evaluate(net, data),
+        next(
+            iter(
+                cs.see.optimize_input(net, cs.see.channel("conv2:3"), cs.see.pixel_image(net.input_spec, [0]))
+            )
+        ),
+    ]
+    return {type(result).__name__: result for result in results} | trained()
+
+
+def trained() -> dict[str, Result]:
+    """A run with its epoch, and a report on a folder, without a training or a folder."""
+    from convscope.learn import ClassificationRecipe, Epoch, Run
+    from convscope.worlds import DatasetReport
+
+    numbers = {"loss": 0.5, "accuracy": 0.9}
+    epoch = Epoch(1, 2, numbers, {"loss": None, "accuracy": 0.8}, 1.0, 100.0, 0.001, "fp32", "contiguous")
+    run = Run(Path("runs/mine"), ClassificationRecipe.parse({"net": "digits", "data": "digits"}), (epoch,))
+    report = DatasetReport("pictures", {"": {"a": 3, "b": 2}})
+    return {"Epoch": epoch, "Run": run, "DatasetReport": report}
+
+
+NAMES = tuple(
+    "Prediction FeatureMaps Filters EffectiveReceptiveField Explanation Visualization Reconstruction "
+    "DreamResult Factors Atlas UnitReport UnitIndex LayerHealth FoolingImages Comparison LayerStop Description "
+    "Sample Evaluation Step Epoch Run DatasetReport".split(" ")
+)
+
+
+def test_the_names_are_those_of_the_results() -> None:
+    assert set(NAMES) == set(made())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_prints_in_one_short_line_without_values_of_tensors(name: str) -> None:
+    text = repr(made()[name])
+    assert text.startswith(f"{name}(") and text.endswith(")")
+    assert len(text) < LONGEST + 60 and "\n" not in text
+    assert "tensor(" not in text and "array(" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_shows_itself_in_a_notebook(name: str) -> None:
+    shown = made()[name]._repr_html_()
+    assert re.search(r"<img |<table", shown)
+    assert "<script" not in shown and "http" not in shown.replace("http://www.w3.org", "")
+    for alt in re.findall(r'<img [^>]*alt="([^"]*)"', shown):
+        assert len(alt) > 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_is_saved_by_the_ending_of_its_name_with_how_it_was_made(name: str, tmp_path: Path) -> None:
+    result = made()[name]
+    wanted = json.loads(json.dumps(result.provenance()))
+    assert ("verb" in wanted) == (getattr(result, "recipe", None) is not None)
+    page = result.save(tmp_path / "new folder" / "a.html")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "convscope-recipe" in page.read_text(encoding="utf-8")
+    if "verb" in wanted:
+        assert provenance.read(page) == wanted
+    file = np.load(result.save(str(tmp_path / "a.npz")), allow_pickle=False)
+    assert json.loads(str(file["recipe"])) == wanted and len(file.files) > 1
+    if "<img" in result._repr_html_():
+        assert png.recipe_in(result.save(tmp_path / "a.png")) == wanted
+    else:
+        with pytest.raises(UsageError, match="picture"):
+            result.save(tmp_path / "a.png")
+        assert not (tmp_path / "a.png").exists()
+    assert [path.name for path in tmp_path.rglob(".*")] == []
+
+
+def test_the_numbers_of_a_file_are_those_of_the_result(tmp_path: Path) -> None:
+    seen = made()["Visualization"]
+    assert isinstance(seen, cs.see.Visualization)
+    file = np.load(seen.save(tmp_path / "a.npz"))
+    assert np.array_equal(file["images"], seen.images.numpy()) and tuple(file["places"]) == seen.places
+    unit = np.load(made()["UnitReport"].save(tmp_path / "b.npz"))
+    assert unit["maximizing.picture"].shape == (1, 28, 28) and float(unit["entry.mean"]) != 0
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nothing_is_overwritten(suffix: str, tmp_path: Path) -> None:
+    place = tmp_path / f"mine{suffix}"
+    place.write_text("mine")
+    with pytest.raises(UsageError, match="does not exist yet"):
+        made()["Visualization"].save(place)
+    place.unlink()
+    place.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="does not exist yet"):
+        made()["Visualization"].save(place)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_other_places_are_refused(tmp_path: Path) -> None:
+    seen = made()["Visualization"]
+    for name in ("a.jpg", "a", "a.pngg"):
+        with pytest.raises(UsageError, match=r"\.png, \.html, \.npz"):
+            seen.save(tmp_path / name)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="place to write"):
+        seen.save(tmp_path / "file" / "a.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_failure_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(np, "savez_compressed", failing)
+    with pytest.raises(DataError, match="no room"):
+        made()["Visualization"].save(tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recipes_name_the_file_that_was_given(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "two.png"
+    Image.fromarray(cs.worlds.digits.test().pixels([0])[0, 0].numpy()).save(path)
+    for result in (
+        cs.use.classify("digits", path),
+        cs.see.caricature("digits", path, "relu1", steps=0),
+        cs.see.explain("digits", Image.open(path), "gradcam"),
+        next(iter(cs.see.feature_maps("digits", str(path), ["conv1"]))),
+        cs.see.dream("digits", path, "relu2", steps=0),
+    ):
+        assert str(path) in json.dumps(result.provenance()), type(result)
+
+
+def test_a_result_of_ones_own_is_shown_as_the_table_of_its_fields(tmp_path: Path) -> None:
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Mine(Result):
+        name: str
+        values: torch.Tensor
+        share: float = 0.25
+
+    mine = Mine("<b>", torch.zeros(2, 3))
+    assert repr(mine) == "Mine(name='<b>', values=[2 3], share=0.25)"
+    assert "&lt;b&gt;" in mine._repr_html_() and "0.25" in mine._repr_html_()
+    assert np.load(mine.save(tmp_path / "a.npz"))["values"].shape == (2, 3)
+
+
+def test_a_sample_shows_what_was_opened_and_an_array_its_numbers() -> None:
+    picture = cs.worlds.open_sample(np.zeros((30, 30, 3), np.uint8), cs.load("efficientnet_lite0").input_spec)
+    assert "<img" in picture._repr_html_() and "3x224x224" in picture._repr_html_()
+    assert "<table" in Sample(torch.zeros(3), None)._repr_html_()
+
+
+def test_errors_of_results_are_those_of_the_package() -> None:
+    with pytest.raises(ConvscopeError):
+        made()["Prediction"].save("a.png")
