@@ -137,10 +137,30 @@ def trained() -> dict[str, Result]:
     return {"Epoch": epoch, "Run": run, "DatasetReport": report}
 
 
-NAMES = tuple(
-    "Prediction FeatureMaps Filters EffectiveReceptiveField Explanation Visualization Reconstruction "
-    "DreamResult Factors Atlas UnitReport UnitIndex LayerHealth FoolingImages Comparison LayerStop Description "
-    "Sample Evaluation Step Epoch Run DatasetReport".split(" ")
+NAMES = (
+    "Prediction",
+    "FeatureMaps",
+    "Filters",
+    "EffectiveReceptiveField",
+    "Explanation",
+    "Visualization",
+    "Reconstruction",
+    "DreamResult",
+    "Factors",
+    "Atlas",
+    "UnitReport",
+    "UnitIndex",
+    "LayerHealth",
+    "FoolingImages",
+    "Comparison",
+    "LayerStop",
+    "Description",
+    "Sample",
+    "Evaluation",
+    "Step",
+    "Epoch",
+    "Run",
+    "DatasetReport",
 )
 
 
