@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from convscope.errors import UsageError
+from convscope.fields import DataName, NetworkName
 from convscope.recipe import Recipe
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
@@ -92,12 +93,12 @@ class TaskRecipe(TrainRecipe):
     verb: ClassVar[str] = "train"
     positional: ClassVar[tuple[str, ...]] = ("network", "data")
 
-    network: str = Field(
+    network: NetworkName = Field(
         default="lecture-relu",
         min_length=1,
         description="what learns: a name, a folder, or a chain of layers in quotes",
     )
-    data: str = Field(
+    data: DataName = Field(
         default="digits",
         min_length=1,
         description="what it learns from: the name of a set, or a folder of pictures",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from convscope.errors import UsageError
+from convscope.fields import NetworkName
 from convscope.jobs import results
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
@@ -38,7 +39,7 @@ class DescribeRecipe(Recipe):
     verb: ClassVar[str] = "describe"
     positional: ClassVar[tuple[str, ...]] = ("net",)
 
-    net: str = Field(
+    net: NetworkName = Field(
         min_length=1, description="the network: a name, torchvision/NAME, timm/NAME, or a folder"
     )
     input: str | None = Field(

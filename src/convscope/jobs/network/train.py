@@ -18,6 +18,7 @@ exactly what they would have been if planned from the start, which needs --sched
 from collections.abc import Mapping
 from typing import Any
 
+from convscope.fields import as_text
 from convscope.jobs import training
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
@@ -42,7 +43,7 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
 
     if "task" not in values:
         return schema
-    return find_schema(str(values["task"]))  # pyright: ignore[reportReturnType]  # of this verb
+    return find_schema(str(as_text(values["task"])))  # pyright: ignore[reportReturnType]  # of this verb
 
 
 def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:

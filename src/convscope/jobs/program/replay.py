@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from convscope.errors import DataError, UsageError, nearest
+from convscope.fields import ResultFile
 from convscope.jobs import inputs, provenance, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
@@ -25,7 +26,7 @@ class ReplayRecipe(Recipe):
     verb: ClassVar[str] = "replay"
     positional: ClassVar[tuple[str, ...]] = ("file",)
 
-    file: str = Field(min_length=1, description="a picture, recipe.toml, JSON answer or run folder")
+    file: ResultFile = Field(min_length=1, description="a picture, recipe.toml, JSON answer or run folder")
 
 
 schema = ReplayRecipe
