@@ -41,8 +41,21 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("style", "style_guide"): {"guide": "g.png"},
 }
 """Settings that others need, where the rules do not say it."""
-SCALARS = ["1", "16", "96", "3.0", "3.5", "0.5", "-1", "1e400", "true", "1979-05-27", "9223372036854775807"]
-SCALARS += ['""', '"96x128"', '"digits"', '"4GB"', '"3x9x9"', '"saliency"', '"1,2,3,4"']
+SCALARS = [
+    "1",
+    "16",
+    "96",
+    "3.0",
+    "3.5",
+    "0.5",
+    "1.5",
+    "-1",
+    "1e400",
+    "true",
+    "1979-05-27",
+    "9223372036854775807",
+]
+SCALARS += ['""', '"96x128"', '"digits"', '"classification"', '"4GB"', '"3x9x9"', '"saliency"', '"1,2,3,4"']
 LISTS = ["[96, 128]", '["a", "b"]', '["16", 4]', "[1, 2, 3]", "[0.5, 2]"]
 
 

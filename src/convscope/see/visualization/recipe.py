@@ -138,7 +138,8 @@ class VisualizeRecipe(OnNetwork):
         Returns:
             Names of fields.
         """
-        needs = [] if values.get("journey") or values.get("places") else ["places"]
+        named = values.get("places") not in (None, [], ())
+        needs = [] if values.get("journey") or named else ["places"]
         return [*super().missing(values), *needs]
 
     @field_validator("size")
