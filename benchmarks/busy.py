@@ -35,6 +35,12 @@ POLICIES = {
 }
 """Environment of each: the first is libgomp's own default, written out, so that convscope leaves it alone."""
 LOADS = ("quiet", "busy")
+NEIGHBOUR = """
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    sum(range(100_000))
+"""
+"""A program that only computes, until whoever started it has ended."""
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -85,7 +91,7 @@ def targets(found: dict[str, dict[str, list[float]]]) -> list[Target]:
 @contextmanager
 def neighbours(count: int) -> Iterator[None]:
     """Processes that only compute, for as long as the block runs."""
-    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    started = [subprocess.Popen([sys.executable, "-c", NEIGHBOUR, str(os.getpid())]) for _ in range(count)]
     try:
         yield
     finally:

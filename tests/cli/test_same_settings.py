@@ -10,10 +10,10 @@ import pytest
 from convscope import jobs
 from convscope.cli.core import command
 from convscope.errors import ConvscopeError
-from convscope.fields import field_form
 from convscope.jobs import JOBS
 from convscope.jobs.registry import load
 from convscope.recipe import GIVEN, AtLeast, Recipe
+from convscope.recipe.fields import field_form
 
 LEAST: dict[str, dict[str, Any]] = {
     "describe": {"net": "lecture"},

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from convscope.errors import UsageError
-from convscope.fields import DataName, NetworkName
 from convscope.recipe import Recipe
+from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]

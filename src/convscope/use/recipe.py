@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.fields import NetworkName, Picture, StyleName
 from convscope.recipe import Memory, OnInput, Recipe
+from convscope.recipe.fields import NetworkName, Picture, StyleName
 
 
 class ClassifyRecipe(OnInput):

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from convscope.fields import FolderName
 from convscope.recipe import Recipe
+from convscope.recipe.fields import FolderName
 
 
 class DataCheckRecipe(Recipe):

@@ -13,9 +13,9 @@ from typing import Any
 
 from convscope.cli.core.words import flags_of, pairs, schema_of, split, verb_of
 from convscope.errors import UsageError, similar
-from convscope.fields import field_form
 from convscope.jobs.registry import JOBS, load
 from convscope.recipe import ALSO_CALLED, real_number
+from convscope.recipe.fields import field_form
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """Endings of the names of pictures, for files that do not exist."""
@@ -241,7 +241,7 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
 
 
 def _fits(noun: str, word: str) -> bool:
-    """Return whether a word can be what a field takes, by its noun (`convscope.fields.Takes`)."""
+    """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
     if noun in CERTAIN:
         return _is(noun, word)
     return not noun or not _is_certain(word)
@@ -254,7 +254,7 @@ def _is_certain(word: str) -> bool:
 
 def _is(noun: str, word: str) -> bool:
     """Return whether a word names an existing file or something known, of the kind of a noun."""
-    from convscope.learn.recipe import PUBLISHED
+    from convscope.learn import PUBLISHED
 
     try:
         path = Path(word)

@@ -20,8 +20,8 @@ from convscope.cli import tables
 from convscope.cli.core.arguments import check_missing
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
-from convscope.fields import field_form, limits
 from convscope.jobs.registry import JOBS, load, schema_for
+from convscope.recipe.fields import field_form, limits
 from convscope.system import signals
 
 

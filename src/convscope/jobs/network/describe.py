@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from convscope.errors import UsageError
-from convscope.fields import NetworkName
 from convscope.jobs import results
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
+from convscope.recipe.fields import NetworkName
 
 if TYPE_CHECKING:
     from convscope.nets import Description, Net

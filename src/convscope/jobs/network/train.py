@@ -18,11 +18,11 @@ exactly what they would have been if planned from the start, which needs --sched
 from collections.abc import Mapping
 from typing import Any
 
-from convscope.fields import as_text
 from convscope.jobs import training
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
+from convscope.recipe.fields import as_text
 
 schema = ClassificationRecipe
 

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.fields import ResultFile
 from convscope.jobs import inputs, provenance, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
+from convscope.recipe.fields import ResultFile
 from convscope.system.progress import Progress
 
 

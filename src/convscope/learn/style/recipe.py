@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.fields import FolderName, NetworkName, Painting
 from convscope.learn.recipe import Optimizer, TrainRecipe
+from convscope.recipe.fields import FolderName, NetworkName, Painting
 
 
 class StyleTrainingRecipe(TrainRecipe):

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from convscope.fields import DataName, LayerName, NetworkName, Picture
 from convscope.recipe import AtLeast, OnInput, OnlyWith, OnNetwork
+from convscope.recipe.fields import DataName, LayerName, NetworkName, Picture
 
 _NET = "which network: a name, or a run's folder"
 _LAYERS = "layers to ask, once for each; the last of each map size if left out"

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from convscope.errors import UsageError, nearest
-from convscope.fields import Picture, UnitName
 from convscope.recipe import OnInput, OnlyWith
+from convscope.recipe.fields import Picture, UnitName
 from convscope.see.attribution.registry import ALSO_CALLED, METHODS
 
 

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from convscope.fields import LayerName, Picture
 from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
+from convscope.recipe.fields import LayerName, Picture
 
 
 class DreamRecipe(OnInput):

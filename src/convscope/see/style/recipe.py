@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.fields import LayerName, NetworkName, Painting, Picture
 from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
+from convscope.recipe.fields import LayerName, NetworkName, Painting, Picture
 
 
 class StyleRecipe(OnInput):

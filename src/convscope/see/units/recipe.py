@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from convscope.fields import DataName, LayerName, NetworkName, UnitName
 from convscope.recipe import OnlyWith, OnNetwork
+from convscope.recipe.fields import DataName, LayerName, NetworkName, UnitName
 
 _NET = "which network: a name, or a run's folder"
 _DATA = "real inputs: digits, mnist, ..., or a folder of pictures with one folder for each class"

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.fields import DataName, LayerName, NetworkName, Picture, UnitName
 from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith, OnNetwork
+from convscope.recipe.fields import DataName, LayerName, NetworkName, Picture, UnitName
 
 MOST_SIDE = 32_768
 """Largest side of a synthetic image in pixels; whether it fits into memory is checked before work begins."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.fields import NetworkName, converted, field_form, in_words
+from convscope.recipe.fields import NetworkName, converted, field_form, in_words
 from convscope.system.files import read_toml
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class Recipe(BaseModel):
 
         Args:
             values: values by field, as in TOML or JSON, as texts of flags, or Python's own: `size = 96`,
-                `"96x128"` and `[96, 128]` alike (`convscope.fields`).
+                `"96x128"` and `[96, 128]` alike (`convscope.recipe.fields`).
 
         Returns:
             The recipe, with defaults for fields that are left out.
