@@ -8,8 +8,6 @@ from typing import Any
 
 from convscope.errors import DataError
 from convscope.recipe import Recipe
-from convscope.recipe import stamp as stamp
-from convscope.recipe import versions as versions
 from convscope.system import files
 from convscope.system.files import read_json, require_regular
 

@@ -87,7 +87,7 @@ class ResultFolder:
         Args:
             image: the image, of any mode that PNG knows.
             name: name of the file to write or replace.
-            recipe: JSON-ready recipe, as `provenance.stamp` returns it.
+            recipe: JSON-ready recipe, as `recipe.stamp` returns it.
             caption: what it shows.
 
         Returns:

@@ -98,7 +98,7 @@ class _Keeper:
 
     @staticmethod
     def mark(made: "DreamResult") -> dict[str, Any]:
-        from convscope.jobs.provenance import stamp
+        from convscope.recipe import stamp
 
         return stamp(made.recipe)
 

@@ -107,7 +107,7 @@ def _explained(
 
 
 def _save(made: "list[Explanation]", recipe: ExplainRecipe, folder: ResultFolder) -> Document:
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.pages import attribution, explanation_text
 
     mark, found, said, taken = stamp(recipe), [], [], []

@@ -74,7 +74,7 @@ def _factored(net: "Net", images: "Tensor", recipe: FactorsRecipe) -> "Iterator[
 def _save(
     found: "Found", images: "Tensor", net: "Net", recipe: FactorsRecipe, folder: ResultFolder
 ) -> Document:
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.images import input_image
     from convscope.show.pages import factors as page
 

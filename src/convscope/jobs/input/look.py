@@ -51,7 +51,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
         DataError: the image or data cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.see import feature_maps, layer_health
     from convscope.show.pages import features
 

@@ -68,7 +68,7 @@ def _save(
     folder: ResultFolder,
     title: str,
 ) -> Document:
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.images import input_image
     from convscope.show.pages import reconstruction as page
 

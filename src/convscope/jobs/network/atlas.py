@@ -87,7 +87,7 @@ def _mapped(
 def _save(
     atlas: "Map", net: "Net", data: "LabelledImages", recipe: AtlasRecipe, folder: ResultFolder
 ) -> Document:
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.pages import atlas as page
 
     early = atlas.sampled < min(recipe.images, len(data))

@@ -20,6 +20,7 @@ from convscope.jobs import results
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
+from convscope.recipe.fields import NetworkName
 
 if TYPE_CHECKING:
     from convscope.nets import Description, Net
@@ -38,7 +39,7 @@ class DescribeRecipe(Recipe):
     verb: ClassVar[str] = "describe"
     positional: ClassVar[tuple[str, ...]] = ("net",)
 
-    net: str = Field(
+    net: NetworkName = Field(
         min_length=1, description="the network: a name, torchvision/NAME, timm/NAME, or a folder"
     )
     input: str | None = Field(
@@ -104,7 +105,7 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
 
 def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path) -> str:
     """Return the graph as SVG if `out` ends in `.svg`, else as an HTML page."""
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show import graphs
 
     classes = {name: type(module).__name__ for name, module in net.module.named_modules()}

@@ -73,7 +73,7 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
 def _save(
     report: "UnitReport", net: "Net", data: "LabelledImages", recipe: UnitRecipe, folder: ResultFolder
 ) -> Document:
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.pages import unit
 
     html = unit.page(

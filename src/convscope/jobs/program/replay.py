@@ -15,7 +15,8 @@ from convscope.errors import DataError, UsageError, nearest
 from convscope.jobs import inputs, provenance, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
-from convscope.recipe import Recipe
+from convscope.recipe import Recipe, versions
+from convscope.recipe.fields import ResultFile
 from convscope.system.progress import Progress
 
 
@@ -25,7 +26,7 @@ class ReplayRecipe(Recipe):
     verb: ClassVar[str] = "replay"
     positional: ClassVar[tuple[str, ...]] = ("file",)
 
-    file: str = Field(min_length=1, description="a picture, recipe.toml, JSON answer or run folder")
+    file: ResultFile = Field(min_length=1, description="a picture, recipe.toml, JSON answer or run folder")
 
 
 schema = ReplayRecipe
@@ -58,7 +59,7 @@ def run(recipe: ReplayRecipe, workspace: Workspace) -> Steps:
     values.pop("out", None)
     if verb not in registry.JOBS or verb == ReplayRecipe.verb:
         raise DataError("a recipe of a verb that exists", received=verb, hint=nearest(verb, registry.JOBS))
-    differ = _differences(before, provenance.versions())
+    differ = _differences(before, versions())
     if differ:
         workspace.log("Made with other versions, so the last bits may differ: " + "; ".join(differ))
     try:

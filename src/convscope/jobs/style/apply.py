@@ -48,7 +48,7 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
     from time import perf_counter
 
     from convscope import nets
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.use import choose_execution, is_painting, regions_of, stylize
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")

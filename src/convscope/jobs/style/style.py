@@ -187,7 +187,7 @@ def document(painted: "StyleResult") -> dict[str, Any]:
 
 
 def _save(painted: "StyleResult", paintings: "list[Image]", folder: ResultFolder) -> Document:
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.pages import style as page
     from convscope.worlds.images import photos
 

@@ -63,7 +63,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
 
 def _sheet(setup: "TrainingSetup", recipe: StyleTrainingRecipe, folder: Path) -> str:
     """Save a sheet of held-out photographs beside their stylised versions; return its file name."""
-    from convscope.jobs.provenance import stamp
+    from convscope.recipe import stamp
     from convscope.show.images import contact_sheet, png
     from convscope.show.images.contact_sheet import SheetRow, SheetTile
     from convscope.use import stylize
