@@ -132,7 +132,9 @@ def trained() -> dict[str, Result]:
 
     numbers = {"loss": 0.5, "accuracy": 0.9}
     epoch = Epoch(1, 2, numbers, {"loss": None, "accuracy": 0.8}, 1.0, 100.0, 0.001, "fp32", "contiguous")
-    run = Run(Path("runs/mine"), ClassificationRecipe.parse({"net": "digits", "data": "digits"}), (epoch,))
+    run = Run(
+        Path("runs/mine"), ClassificationRecipe.parse({"network": "digits", "data": "digits"}), (epoch,)
+    )
     report = DatasetReport("pictures", {"": {"a": 3, "b": 2}})
     return {"Epoch": epoch, "Run": run, "DatasetReport": report}
 

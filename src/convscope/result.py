@@ -136,7 +136,8 @@ def _save_arrays(path: Path, found: "dict[str, np.ndarray]", record: dict[str, A
     import numpy as np
 
     with path.open("wb") as file:
-        np.savez_compressed(file, **{**found, "recipe": np.asarray(json.dumps(record, ensure_ascii=True))})
+        text: Any = np.asarray(json.dumps(record, ensure_ascii=True))
+        np.savez_compressed(file, allow_pickle=False, **found, recipe=text)
 
 
 def _fields(result: Any) -> Iterator[tuple[str, Any]]:

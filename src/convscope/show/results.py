@@ -77,10 +77,9 @@ class Drawing:
 
     def html(self) -> str:
         """Return picture, title and table as HTML, for notebooks."""
-        titled = self.image is None  # sheets have their title inside
-        parts = [
-            element("figcaption", self.title, style=CAPTION) if titled else _picture(self.image, self.title)
-        ]
+        image = self.image  # a sheet has its title inside
+        title = element("figcaption", self.title, style=CAPTION)
+        parts = [title if image is None else _picture(image, self.title)]
         if self.rows:
             head = element("tr", *(element("th", text, style=CELL) for text in self.heads))
             lines = [element("tr", *(element("td", text, style=CELL) for text in row)) for row in self.rows]

@@ -30,7 +30,7 @@ _KINDS = (
 )
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading, without blocking on pipes and devices.
 
     Args:
@@ -54,7 +54,7 @@ def open_regular(path: str | Path) -> BinaryIO:
         raise
 
 
-def _require(mode: int, path: str | Path) -> None:
+def _require(mode: int, path: str | os.PathLike[str]) -> None:
     """Raise OSError for the mode of a file that is not regular."""
     if not stat.S_ISREG(mode):
         raise OSError(f"{path} is {kind_of(mode)}, not a regular file")
@@ -88,7 +88,7 @@ def require_regular(path: str | Path) -> int:
         return os.fstat(file.fileno()).st_size
 
 
-def read_bytes(path: str | Path, limit: int = MAX_TEXT_BYTES) -> bytes:
+def read_bytes(path: str | os.PathLike[str], limit: int = MAX_TEXT_BYTES) -> bytes:
     """Read a regular file.
 
     Args:

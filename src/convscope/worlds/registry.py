@@ -125,8 +125,9 @@ def open_inputs(
         UsageError: no world has this kind.
     """
     if len(specs) == 1:
-        single = isinstance(source, list | tuple) and len(source) == 1 and isinstance(source[0], Tensor)
-        return (world_of(specs[0]).open_batch(source[0] if single else source, specs[0]),)
+        if isinstance(source, list | tuple) and len(source) == 1 and isinstance(source[0], Tensor):
+            source = source[0]
+        return (world_of(specs[0]).open_batch(source, specs[0]),)
     given = list(source) if isinstance(source, list | tuple) else [source]
     if not given or len(given) > len(specs):
         raise DataError(f"one thing for each of {len(specs)} inputs", received=str(len(given)))
