@@ -72,7 +72,7 @@ def returned() -> dict[str, type]:
             if callable(thing) and not isinstance(thing, type):
                 try:
                     visit(typing.get_type_hints(thing).get("return"))
-                except NameError:  # an annotation for the type checker alone
+                except (NameError, TypeError):  # an annotation for the type checker alone
                     continue
     return found
 

@@ -90,7 +90,11 @@ class Result:
             raise taken
         made, record = import_module(DRAWN_BY).drawing(self), self.provenance()
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.parent.is_dir():
+                place.parent.mkdir(parents=True)
+        except OSError as error:
+            raise DataError(f"a place to write {path}", received=str(error)) from None
+        try:
             with create_file(place) as part:
                 if place.suffix.lower() == ".npz":
                     _save_arrays(part, {**arrays(self), **made.arrays()}, record)
