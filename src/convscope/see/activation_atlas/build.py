@@ -25,7 +25,7 @@ from convscope.see.activation_atlas.naming import (
     Region,
     components,
     label_shares,
-    most_common_first,
+    largest_first,
     ranked,
     supported_classes,
 )
@@ -115,7 +115,9 @@ class Atlas:
             at the end.
         vectors: number of activation vectors.
         placed: number of vectors that lie in the cells.
-        layout: description of the layout.
+        layout: `umap` or `pca`.
+        spread: share of the vectors' variance that the axes hold; None for UMAP.
+        min_count: number of vectors without which a cell stays empty.
         sampled: number of images that the vectors are from.
         regions: neighbouring cells with the same name, the largest region first.
         unmoved: indices of cells whose gradient was exactly 0 in every step: their images are the starting
@@ -129,6 +131,8 @@ class Atlas:
     vectors: int
     placed: int
     layout: str
+    spread: float | None
+    min_count: int
     sampled: int
     regions: tuple[Region, ...] = ()
     unmoved: tuple[int, ...] = ()
@@ -226,7 +230,7 @@ class _Plan:
     place: str
     vectors: ActivationSample
     grid: int
-    layout: str
+    spread: float | None
     members: list[Tensor]
     cells: list[Cell]
 
@@ -239,7 +243,9 @@ class _Plan:
             rendered.images,
             len(self.vectors),
             placed,
-            self.layout,
+            self.recipe.layout,
+            self.spread,
+            self.recipe.min_count,
             len(self.vectors.images.unique()),
             regions,
             rendered.unmoved,
@@ -276,7 +282,7 @@ def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Rec
     ]
     members = [group for _, group in groups]
     return _Plan(
-        recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, embedding.note, members, cells
+        recipe, str(resolve(net, recipe.layer).layer_only), vectors, grid, embedding.spread, members, cells
     )
 
 
@@ -366,7 +372,7 @@ def _regions(data: LabelledImages, plan: _Plan) -> tuple[Region, ...]:
             row, column = _centre([plan.cells[n] for n in inside])
             count = sum(plan.cells[n].count for n in inside)
             found.append(Region(name, kind, tuple(inside), count, row, column, share))
-    return most_common_first(found)
+    return largest_first(found)
 
 
 def _region_share(data: LabelledImages, plan: _Plan, name: str, inside: list[int]) -> LabelShare:

@@ -88,7 +88,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Dual:
-    """Give a layer's activation a tangent: at one position of each image its value less a baseline, else 0."""
+    """Give a layer's activation a tangent: at one position of each image its value less a baseline."""
 
     def __init__(
         self,

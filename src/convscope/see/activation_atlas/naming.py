@@ -12,8 +12,8 @@ from torch import Tensor
 LISTED = 3
 """Maximum number of labels, and of classes, that are listed for each cell."""
 AGREED = 5
-"""A class is named if it is among this many highest in both halves of a cell's images, and among as many of the
-network's likeliest for some of them; where there are fewer than 100 classes, the highest twentieth.
+"""A class is named if it is among this many highest in both halves of a cell's images, and among as many of
+the network's likeliest for some of them; where there are fewer than 100 classes, the highest twentieth.
 """
 SUPPORT = 0.25
 """Share of a cell's attributed images, two at the least, that the network must give the class for."""
@@ -66,8 +66,9 @@ class ClassAttribution:
         unit: of the network's output.
         name: of the class.
         contribution: mean contribution to its logit, less the mean over the attributed images of all cells.
-        support: attributed images for which the network has the class among its likeliest (`AGREED`).
+        support: attributed images for which the network has the class among its likeliest.
         pictures: attributed images of the cell.
+        likeliest: how many classes count as the likeliest.
     """
 
     unit: int
@@ -75,6 +76,7 @@ class ClassAttribution:
     contribution: float
     support: int
     pictures: int
+    likeliest: int
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ def supported_classes(
 
     Contributions to the logits of different classes have different means and spreads over the data; so each
     class is standardised over all images before classes are compared. A class is chosen if it is among the
-    highest in both halves of a cell's images, raises the logit by `SIGMAS` standard errors more than in the mean, and is among
-    the network's own likeliest classes for `SUPPORT` of these images.
+    highest in both halves of a cell's images, raises the logit by `SIGMAS` standard errors more than in the
+    mean, and is among the network's own likeliest classes for `SUPPORT` of these images.
 
     Args:
         contributions: of one activation vector of each image to each class's logit.
@@ -163,11 +165,15 @@ def supported_classes(
         support = likeliest[members].sum(0)
         rise, score = centred[members].mean(0), scores[members].mean(0)
         enough = max(2, ceil(SUPPORT * len(members)))
-        units = [unit for unit in agreed if support[unit] >= enough and score[unit] >= SIGMAS / sqrt(len(members))]
+        units = [
+            unit for unit in agreed if support[unit] >= enough and score[unit] >= SIGMAS / sqrt(len(members))
+        ]
         units.sort(key=lambda unit, score=score: float(score[unit]), reverse=True)
         chosen.append(
             tuple(
-                ClassAttribution(unit, names[unit], float(rise[unit]), int(support[unit]), len(members))
+                ClassAttribution(
+                    unit, names[unit], float(rise[unit]), int(support[unit]), len(members), count
+                )
                 for unit in units[:LISTED]
             )
         )
@@ -210,13 +216,17 @@ def components(cells: Iterable[tuple[int, int]]) -> list[list[int]]:
     return groups
 
 
-def most_common_first(regions: Iterable[Region]) -> tuple[Region, ...]:
+def largest_first(regions: Iterable[Region]) -> tuple[Region, ...]:
     """Sort regions by their number of vectors; of equal ones, labels of the data come first.
 
     Args:
         regions: in any order.
 
     Returns:
-        The largest first.
+        The largest first. A class of the network is left out where a label of the data with the same name
+        has some of its cells.
     """
-    return tuple(sorted(regions, key=lambda region: (-region.count, region.kind != "label", region.name)))
+    found = list(regions)
+    labelled = {(region.name, n) for region in found if region.kind == "label" for n in region.cells}
+    kept = [r for r in found if r.kind == "label" or not any((r.name, n) in labelled for n in r.cells)]
+    return tuple(sorted(kept, key=lambda region: (-region.count, region.kind != "label", region.name)))

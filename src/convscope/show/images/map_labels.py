@@ -3,20 +3,24 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from PIL import ImageFont
 
-PAD = (7, 3)
-"""Pixels around a name, left and right, above and below."""
-AIR = 2
-"""Least distance of two names in pixels."""
+PAD = (7, 2)
+"""Pixels around a name: left and right, above and below."""
+AIR, LEADING = 2, 1.25
+"""Least distance of two names in pixels; height of a line in sizes of the font."""
+SMALLEST, LARGEST = 13, 24
+"""Size of a name's font in pixels where it is first shown, and at most."""
 SAFETY = 1.12
 """Factor on the width of text, for fonts that are wider than the one that measures."""
+Measure = Callable[[str, int], float]
 
 
 @dataclass(frozen=True)
 class MapLabel:
-    """A name at a point of a map.
+    """A name at a point of a square map.
 
     Attributes:
         text: the name.
@@ -31,79 +35,49 @@ class MapLabel:
 
 @dataclass(frozen=True)
 class PlacedLabel:
-    """A name that has room on a map.
+    """A name that has room on a map of some width.
 
     Attributes:
         index: of the label.
-        width: width of the map in pixels from which on there is room.
         size: size of its font in pixels.
+        box: left, top, right and bottom in pixels.
     """
 
     index: int
-    width: int
     size: int
+    box: tuple[float, float, float, float]
 
 
 def place_labels(
-    labels: Sequence[MapLabel],
-    widths: Sequence[tuple[int, int]],
-    *,
-    aspect: float = 1.0,
-    measure: Callable[[str, int], float] | None = None,
-) -> list[PlacedLabel]:
-    """Choose for each label the smallest width of the map at which it has room.
+    labels: Sequence[MapLabel], widths: Sequence[int], measure: Measure | None = None
+) -> dict[int, list[PlacedLabel]]:
+    """Choose for each width of a map the labels that have room: the more important ones first.
 
-    A label's box is shifted by as much of its own size as its point lies across the map: at the left border
-    it begins there, at the right border it ends there. So no box leaves the map, and boxes that are apart at
-    one width stay apart at every larger one.
+    A label is shifted by as much of its own size as its point lies across the map: at the left border it
+    begins there, at the right border it ends there. So none leaves the map. Its font grows with the square
+    root of the width, more slowly than distances do, so labels that have room keep it on larger maps.
 
     Args:
         labels: the most important first.
-        widths: widths of the map in pixels, increasing, and the size of the font of labels that are first
-            shown there.
-        aspect: height of the map divided by its width.
-        measure: width of a text at a font size, both in pixels; an estimate for any sans-serif font if left
-            out.
+        widths: of the map in pixels, increasing.
+        measure: width of a text at a font size, in pixels; an estimate for sans-serif fonts if left out.
 
     Returns:
-        The labels that have room at one of the widths, in the order of widths, then of importance.
+        The labels that have room, for each width; those of smaller widths first.
     """
-    placed: list[PlacedLabel] = []
-    for width, size in widths:
-        boxes = [box(labels[p.index], width, p.size, aspect, measure) for p in placed]
-        for index, label in enumerate(labels):
-            mine = box(label, width, size, aspect, measure)
-            taken = any(p.index == index for p in placed)
-            if taken or mine[2] - mine[0] > width or any(_overlap(mine, other) for other in boxes):
+    first: dict[int, int] = {}
+    layers: dict[int, list[PlacedLabel]] = {}
+    for width in widths:
+        layer = [_placed(labels, index, width, began, measure) for index, began in first.items()]
+        for index in range(len(labels)):
+            candidate = _placed(labels, index, width, width, measure)
+            wide = candidate.box[2] - candidate.box[0]
+            if index in first or wide > width or any(_overlap(candidate.box, p.box) for p in layer):
                 continue
-            placed.append(PlacedLabel(index, width, size))
-            boxes.append(mine)
-    return placed
-
-
-def box(
-    label: MapLabel,
-    width: int,
-    size: int,
-    aspect: float = 1.0,
-    measure: Callable[[str, int], float] | None = None,
-) -> tuple[float, float, float, float]:
-    """Return the box of a label on a map.
-
-    Args:
-        label: the name and its point.
-        width: of the map in pixels.
-        size: of the font in pixels.
-        aspect: height of the map divided by its width.
-        measure: width of a text at a font size; an estimate if left out.
-
-    Returns:
-        Left, top, right and bottom in pixels.
-    """
-    wide = (measure or estimated_width)(label.text, size) + 2 * PAD[0]
-    high = 1.25 * size + 2 * PAD[1]
-    left, top = label.x * (width - wide), label.y * (width * aspect - high)
-    return left, top, left + wide, top + high
+            first[index] = width
+            layer.append(candidate)
+        layers[width] = layer
+    return layers
 
 
 def estimated_width(text: str, size: int) -> float:
@@ -116,10 +90,21 @@ def estimated_width(text: str, size: int) -> float:
     Returns:
         The width in pixels, rather too large.
     """
-    font = ImageFont.load_default(size)
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     narrow = "".join(letter for letter in text if unicodedata.east_asian_width(letter) not in "WF")
-    return SAFETY * font.getlength(narrow) + wide * size
+    return SAFETY * ImageFont.load_default(size).getlength(narrow) + wide * size
+
+
+def _placed(
+    labels: Sequence[MapLabel], index: int, width: int, began: int, measure: Measure | None
+) -> PlacedLabel:
+    """Place one label on a map of this width, as it was first shown at the width `began`."""
+    label = labels[index]
+    size = min(LARGEST, int(SMALLEST * sqrt(width / began)))
+    wide = (measure or estimated_width)(label.text, size) + 2 * PAD[0]
+    high = LEADING * size + 2 * PAD[1]
+    left, top = label.x * (width - wide), label.y * (width - high)
+    return PlacedLabel(index, size, (left, top, left + wide, top + high))
 
 
 def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
