@@ -44,7 +44,7 @@ COLLECTED = 0.2
 """Estimated share of collecting activations in the duration of an atlas."""
 PER_CELL = 12
 """Number of vectors in a cell on average, where the grid is not given."""
-ATTRIBUTED = 12
+ATTRIBUTED = 8
 """Number of images of each cell whose attributions to the classes are computed."""
 AT_ONCE = 16
 """Number of images per forward pass of the class attribution."""

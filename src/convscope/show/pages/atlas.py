@@ -22,7 +22,7 @@ from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.images.draw import tag, webp
 from convscope.show.images.map_labels import PAD, MapLabel, PlacedLabel, place_labels
 from convscope.show.report.figure import Figure, Section
-from convscope.show.report.i18n import LANGUAGES, Text, bilingual, spoken
+from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
 from convscope.worlds import LabelledImages, scaled
@@ -80,8 +80,6 @@ def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: in
         "seed": seed,
         **html.made_with(),
         "skipped": len(data.problems),
-        **_in_each_language("layout", layout_text(atlas)),
-        **_in_each_language("names", names_text(regions)),
     }
     icons = [input_image.fitted(worlds.render(picture, net.input_spec), ICON) for picture in atlas.images]
     body = _map(atlas, icons, net, data, regions)
@@ -119,36 +117,6 @@ def shown_regions(atlas: Atlas) -> list[Region]:
     return [region for region in atlas.regions if max(region.cells) < len(atlas.images)]
 
 
-def layout_text(atlas: Atlas) -> Text:
-    """Describe the layout of an atlas.
-
-    Args:
-        atlas: the atlas; its layout is `umap` or `pca`.
-
-    Returns:
-        Language -> sentence.
-    """
-    return spoken(f"atlas.{atlas.layout}.layout", spread=f"{100 * (atlas.spread or 0):.0f}")
-
-
-def names_text(regions: Sequence[Region]) -> Text:
-    """Describe where the names on a map are from.
-
-    Args:
-        regions: those that have their names on the map.
-
-    Returns:
-        Language -> sentences: on labels only if there is one, on classes only if there is one.
-    """
-    kinds = [kind for kind in ("label", "class") if any(region.kind == kind for region in regions)]
-    texts = [spoken(f"atlas.names.{kind}") for kind in kinds or ["none"]]
-    return {language: " ".join(text[language] for text in texts) for language in LANGUAGES}
-
-
-def _in_each_language(name: str, text: Text) -> dict[str, str]:
-    return {f"{name}_{language}": text[language] for language in LANGUAGES}
-
-
 def _map(
     atlas: Atlas, icons: Sequence[Image.Image], net: Net, data: LabelledImages, regions: Sequence[Region]
 ) -> Markup:
@@ -167,24 +135,36 @@ def _map(
         )
         for zoom in ZOOMS
     ]
-    kinds = [kind for kind in ("label", "class") if any(region.kind == kind for region in regions)]
-    legend = [
-        element("span", element("span", bilingual(f"atlas.legend.{kind}"), class_=f"placename {kind}"))
-        for kind in kinds
-    ]
     cells = [
         _cell(number, cell, icon, net, data)
         for number, (cell, icon) in enumerate(zip(atlas.cells, icons, strict=False))
     ]
+    spread = f"{100 * (atlas.spread or 0):.0f}"
     land = element("div", *cells, _names(atlas, regions), class_="land", style=f"--grid:{atlas.grid}")
     return element(
         "div",
         element("div", bilingual("atlas.zoom", class_="mini"), *zooms, class_="zooms"),
-        element("div", *legend, class_="legend") if legend else None,
+        element("div", *_legend(regions), class_="legend"),
         element("div", land, class_="window-on-land"),
+        element("div", bilingual(f"atlas.layout.{atlas.layout}", spread=spread), class_="axes mini"),
         element("div", bilingual("atlas.hint"), class_="hint"),
         class_="atlas",
     )
+
+
+def _legend(regions: Sequence[Region]) -> list[Markup]:
+    """Say what the names on the map mean: of labels only if there is one, of classes only if there is one."""
+    kinds = [kind for kind in ("label", "class") if any(region.kind == kind for region in regions)]
+    if not kinds:
+        return [bilingual("atlas.names.none")]
+    return [
+        element(
+            "span",
+            element("span", bilingual(f"atlas.legend.{kind}"), class_=f"placename {kind}"),
+            element("span", bilingual(f"atlas.names.{kind}")),
+        )
+        for kind in kinds
+    ]
 
 
 def map_labels(atlas: Atlas, regions: Sequence[Region]) -> list[MapLabel]:
@@ -310,7 +290,7 @@ def _share_values(label: LabelShare) -> dict[str, object]:
 def _class_line(found: ClassAttribution) -> Markup:
     """Build the line of a class of the network."""
     text = bilingual(
-        "atlas.logit",
+        "atlas.among" if found.likeliest > 1 else "atlas.likeliest",
         change=f"{found.contribution:+.2g}",
         among=found.likeliest,
         support=found.support,
