@@ -46,10 +46,10 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
         the result), `verdicts` (with `--compare` one for each target: `target`, `believe`, `passing`,
         `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and `out` (the folder). Each
-        explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its probability if all targets are classes, else
-        the value), `seconds`, `done` (finished share of the method, 0 to 1), `picture` (file name), `checks`
-        (`Faithfulness.to_dict()`; empty if `checks` is off) and `layer` (for class activation maps; else
-        empty).
+        explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
+        probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
+        method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off)
+        and `layer` (for class activation maps; else empty).
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).

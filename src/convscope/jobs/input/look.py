@@ -46,7 +46,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         name) and `out` (the folder). Each layer has `place`, `shape`, `silent` (number of units whose map is
         0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map, and in the output
         layer `label`) and `picture` (file name; null without `--places`). Each entry of `filters` has
-        `place`, `shape` (of the weights) and `picture`; each of `health` the fields of `LayerHealth` (none without `--data`).
+        `place`, `shape` (of the weights) and `picture`; each of `health` the fields of `LayerHealth` (none
+        without `--data`).
 
     Raises:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
