@@ -153,8 +153,6 @@ def _kernels(net: "Net", recipe: LookRecipe) -> "list[Filters]":
 
 
 def _save_input(net: "Net", sample: "Sample", folder: ResultFolder, mark: dict[str, Any]) -> None:
-    from convscope.worlds import render
+    from convscope.show.images import input_image
 
-    drawn = render(sample.input, net.input_spec)
-    values = drawn.getchannel("A") if drawn.mode == "LA" else drawn  # so that the file can be an input again
-    folder.save_image(values, "input.png", mark, "the input")
+    folder.save_image(input_image.opaque(sample.input, net.input_spec), "input.png", mark, "the input")

@@ -163,7 +163,7 @@ def _tools(net: Net, sample: Sample, limit: float) -> Markup:
         for name in ("unfold", "fold")
     ]
     switch = element("div", bilingual("look.scale.title", class_="mini"), *choices, class_="scales")
-    picture = flatten_alpha(worlds.render(sample.input, net.input_spec))
+    picture = input_image.opaque(sample.input, net.input_spec)
     shown = webp(with_longer_side(picture, 448), spoken("look.large.input"))
     close = element("button", bilingual("look.large.close"), type="button", class_="close")
     slider = element("input", type="range", min=0, max=100, value=100, id="mixed")
@@ -182,7 +182,7 @@ def _tools(net: Net, sample: Sample, limit: float) -> Markup:
 def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
     """Build the figure of the file, with what the network saw of it framed, and of the network's input."""
     spec = net.input_spec
-    picture = flatten_alpha(worlds.render(sample.input, spec))
+    picture = input_image.opaque(sample.input, spec)
     seen = tag(with_longer_side(picture, 448), spoken("look.input.seen"), input_image.kind(spec))
     cells = [element("div", bilingual("look.input.seen", tag="p", class_="mini"), seen)]
     if isinstance(sample.original, Image.Image):
