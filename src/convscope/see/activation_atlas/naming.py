@@ -11,9 +11,11 @@ from torch import Tensor
 
 LISTED = 3
 """Maximum number of labels, and of classes, that are listed for each cell."""
-AGREED = 5
-"""A class is named if it is among this many highest in both halves of a cell's images, and among as many of
-the network's likeliest for some of them; where there are fewer than 100 classes, the highest twentieth.
+HIGHEST = 40
+"""A class is named if in both halves of a cell's images it is in the highest fortieth of all classes."""
+LIKELIEST = 5
+"""The network supports a class that is among its so many likeliest; the first alone where there are fewer
+than 100 classes.
 """
 SUPPORT = 0.25
 """Share of a cell's attributed images, two at the least, that the network must give the class for."""
@@ -155,7 +157,7 @@ def supported_classes(
     """
     centred = contributions - contributions.mean(0)
     scores = centred / centred.square().mean(0).sqrt().clamp_min(1e-12)
-    count = ranked(len(names))
+    count = max(1, len(names) // HIGHEST)
     chosen: list[tuple[ClassAttribution, ...]] = []
     for cell in range(int(owners.max()) + 1):
         members = (owners == cell).nonzero().flatten()
@@ -172,7 +174,7 @@ def supported_classes(
         chosen.append(
             tuple(
                 ClassAttribution(
-                    unit, names[unit], float(rise[unit]), int(support[unit]), len(members), count
+                    unit, names[unit], float(rise[unit]), int(support[unit]), len(members), ranked(len(names))
                 )
                 for unit in units[:LISTED]
             )
@@ -181,15 +183,15 @@ def supported_classes(
 
 
 def ranked(classes: int) -> int:
-    """Return how many classes count as the highest or the likeliest.
+    """Return how many classes count as the network's likeliest.
 
     Args:
         classes: number of classes of the network.
 
     Returns:
-        `AGREED`, or a twentieth of fewer than 100 classes; at least one.
+        `LIKELIEST`; 1 for fewer than 100 classes.
     """
-    return max(1, min(AGREED, classes // 20))
+    return LIKELIEST if classes >= 100 else 1
 
 
 def components(cells: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -24,7 +24,7 @@ from convscope.show.images.map_labels import PAD, MapLabel, PlacedLabel, place_l
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
-from convscope.show.svg import element, join
+from convscope.show.svg import element, join, named
 from convscope.worlds import LabelledImages, scaled
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
@@ -221,11 +221,11 @@ def _names(atlas: Atlas, regions: Sequence[Region]) -> Markup:
 
 def _cell(number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledImages) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
-    where, name = f"{cell.row + 1}/{cell.column + 1}", _cell_name(cell)
-    made = _picture(icon, spoken("atlas.alt.cell", where=where, name=name), net)
-    pick = element(
-        "input", type="radio", name="cell", id=f"cell-{number}", aria_label=f"{where} {name}".strip()
-    )
+    names = [cell.label.name] if cell.label else []
+    names += [_short(found.name) for found in cell.classes[:1]]
+    alt = _alt(cell.row, cell.column, ", ".join(dict.fromkeys(names)))
+    made = _picture(icon, alt, net)
+    pick = element("input", type="radio", name="cell", id=f"cell-{number}", **named("aria-label", alt))
     return element(
         "label",
         pick,
@@ -236,11 +236,10 @@ def _cell(number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledIm
     )
 
 
-def _cell_name(cell: Cell) -> str:
-    """Return the names of a cell, without numbers; empty if it has none."""
-    names = [cell.label.name] if cell.label else []
-    names += [_short(found.name) for found in cell.classes[:1]]
-    return ", ".join(dict.fromkeys(names))
+def _alt(row: int, column: int, names: str) -> dict[str, str]:
+    """Return the alternative text of a cell's image."""
+    key = "page.alt.cell" if names else "page.alt.unnamed"
+    return spoken(key, place=f"{row + 1}/{column + 1}", names=names)
 
 
 def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
@@ -305,11 +304,10 @@ def _list(atlas: Atlas, icons: Sequence[Image.Image], net: Net, regions: Sequenc
     rows = []
     for region in regions[:LISTED]:
         number = numbers[region.row, region.column]
-        where = f"{region.row + 1}/{region.column + 1}"
         values: dict[str, object] = {"cells": len(region.cells)}
         values |= _share_values(region.label) if region.label else {}
         text = bilingual(f"atlas.regions.{region.kind}", class_="mini", **values)
-        alt = spoken("atlas.alt.cell", where=where, name=_short(region.name))
+        alt = _alt(region.row, region.column, _short(region.name))
         words = element("span", element("b", _short(region.name)), text)
         rows.append(element("label", _picture(icons[number], alt, net), words, for_=f"cell-{number}"))
     return element("div", *rows, class_="regions")

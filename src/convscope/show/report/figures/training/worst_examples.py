@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.confusion import MNIST
-from convscope.show.report.i18n import bilingual
+from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element
 from convscope.worlds.images import grayscale_alpha
 
@@ -69,4 +69,5 @@ def _tile(a: Answer) -> Markup:
         truth=a.truth,
         truth_sure=f"{100 * a.truth_probability:.1f}",
     )
-    return element("div", tag(grayscale_alpha(a.image), f"{a.truth} → {a.answer}"), line, class_="tile")
+    alt = spoken("page.alt.mistake", truth=a.truth, answer=a.answer)
+    return element("div", tag(grayscale_alpha(a.image), alt), line, class_="tile")
