@@ -48,9 +48,9 @@ def test_a_class_that_the_network_does_not_answer_names_no_cell() -> None:
     contributions, likeliest = attributed()
     likeliest[:, DAISY] = False
     assert "class 42" not in named(contributions, likeliest)[2]
-    likeliest[2 * EACH, DAISY] = True  # one picture is not enough, two of eight are
+    likeliest[2 * EACH : 2 * EACH + 3, DAISY] = True  # three pictures of eight are not enough, four are
     assert "class 42" not in named(contributions, likeliest)[2]
-    likeliest[2 * EACH + 1, DAISY] = True
+    likeliest[2 * EACH + 3, DAISY] = True
     assert "class 42" in named(contributions, likeliest)[2]
 
 

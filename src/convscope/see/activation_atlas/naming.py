@@ -17,7 +17,7 @@ LIKELIEST = 5
 """The network supports a class that is among its so many likeliest; the first alone where there are fewer
 than 100 classes.
 """
-SUPPORT = 0.25
+SUPPORT = 0.5
 """Share of a cell's attributed images, two at the least, that the network must give the class for."""
 SIGMAS = 3.0
 """Least distance of a cell's mean contribution from the mean of all images, in standard errors of as many."""
