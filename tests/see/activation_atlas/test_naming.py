@@ -99,7 +99,7 @@ def test_each_picture_counts_once() -> None:
 
 
 def test_components_are_the_closure_of_touching() -> None:
-    cells = [tuple(cell) for cell in np.argwhere(np.random.default_rng(3).random((9, 9)) < 0.35).tolist()]
+    cells = [(y, x) for y, x in np.argwhere(np.random.default_rng(3).random((9, 9)) < 0.35).tolist()]
     near = np.array([[max(abs(a - c), abs(b - d)) <= 1 for c, d in cells] for a, b in cells])
     for _ in cells:
         near = near @ near

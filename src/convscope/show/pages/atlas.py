@@ -277,10 +277,10 @@ def _label_line(label: LabelShare) -> Markup:
     return element("span", name, " ", bilingual("atlas.share", **_share_values(label)), class_="line")
 
 
-def _share_values(label: LabelShare) -> dict[str, object]:
+def _share_values(label: LabelShare) -> dict[str, str]:
     return {
-        "count": label.count,
-        "pictures": label.pictures,
+        "count": f"{label.count}",
+        "pictures": f"{label.pictures}",
         "share": f"{100 * label.share:.0f}",
         "usual": f"{100 * label.usual:.0f}",
     }
@@ -304,7 +304,7 @@ def _list(atlas: Atlas, icons: Sequence[Image.Image], net: Net, regions: Sequenc
     rows = []
     for region in regions[:LISTED]:
         number = numbers[region.row, region.column]
-        values: dict[str, object] = {"cells": len(region.cells)}
+        values = {"cells": f"{len(region.cells)}"}
         values |= _share_values(region.label) if region.label else {}
         text = bilingual(f"atlas.regions.{region.kind}", class_="mini", **values)
         alt = _alt(region.row, region.column, _short(region.name))
