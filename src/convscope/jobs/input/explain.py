@@ -192,9 +192,9 @@ def method_slug(name: str) -> str:
         name: as `--method` takes it, such as `gradcam++`.
 
     Returns:
-        The name with `plus` for `+`, and other characters than letters and digits as dashes.
+        The name with `p` for `+`, and other characters than letters and digits as dashes.
     """
-    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "plus")).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "p")).strip("-")
 
 
 def _boxes(recipe: ExplainRecipe, sample: "Sample") -> list[tuple[float, ...]]:

@@ -180,7 +180,7 @@ def _coarse(heat: Tensor) -> Float[Tensor, " n"]:
     """Average the positive heat of one row on a coarse grid."""
     values = heat.detach().float().cpu().nan_to_num(0).clamp_min(0)
     if values.dim() == 2:
-        size = tuple(min(GRID, extent) for extent in values.shape)
+        size = (min(GRID, values.shape[0]), min(GRID, values.shape[1]))
         return torch.nn.functional.adaptive_avg_pool2d(values[None], size).flatten()
     return torch.nn.functional.adaptive_avg_pool1d(
         values.reshape(1, 1, -1), min(GRID * GRID, values.numel())

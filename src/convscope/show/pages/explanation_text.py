@@ -15,6 +15,8 @@ CELLS = 14
 """Cells along each axis in which separate areas of a heatmap are told apart."""
 AREA = 0.15
 """Least share of the hottest half that an area must hold to be named."""
+MOST = 0.75
+"""Least share that all named areas hold together; with less the heat counts as scattered."""
 
 
 def said(key: str, **values: object) -> Text:
@@ -63,9 +65,10 @@ def where(heat: ArrayLike) -> Text | None:
     ranked = np.sort(values.ravel())[::-1]
     count = int(np.searchsorted(np.cumsum(ranked), values.sum() / 2)) + 1
     hot = np.where(values >= ranked[count - 1], values, 0.0)
-    found = [centre for share, centre in _areas(hot) if share >= AREA]
+    ordered = sorted(_areas(hot), key=lambda area: (-round(area[0], 6), area[1]))
+    found = [centre for share, centre in ordered if share >= AREA]
     covered = share_of(count / values.size)
-    if not found:
+    if sum(share for share, _ in ordered if share >= AREA) < MOST:
         return said("where.scattered", share=covered)
     names = dict.fromkeys(_third(y, x) for y, x in found)
     named = [said(f"third.{name}") for name in names]

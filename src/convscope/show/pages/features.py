@@ -186,7 +186,7 @@ def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
     seen = tag(with_longer_side(picture, 448), spoken("look.input.seen"), input_image.kind(spec))
     cells = [element("div", bilingual("look.input.seen", tag="p", class_="mini"), seen)]
     if isinstance(sample.original, Image.Image):
-        whole, share = _framed(sample, tuple(spec.size))
+        whole, share = framed(sample, tuple(spec.size))
         key = "made" if share is None else "whole" if share > WHOLE else "framed"
         words = bilingual(f"look.input.{key}", tag="p", class_="mini", share=f"{100 * (share or 1):.0f}")
         cells.insert(0, element("div", words, whole))
@@ -195,8 +195,17 @@ def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
     return Figure("look.input", join(body), "", net.source.name or net.name, wide=True)
 
 
-def _framed(sample: Sample, size: tuple[int, ...]) -> tuple[Markup, float | None]:
-    """Draw the whole file and a frame around what the network saw; None if that has no fixed place in it."""
+def framed(sample: Sample, size: tuple[int, ...]) -> tuple[Markup, float | None]:
+    """Draw the whole file of an input, and a frame around what the network sees of it.
+
+    Args:
+        sample: an input whose original is an image.
+        size: height and width of the input.
+
+    Returns:
+        The drawing, and the share of the file inside of the frame; None for inputs without a fixed place in
+            their file, such as digits.
+    """
     photo = flatten_alpha(sample.original)
     photo = with_longer_side(photo, min(PHOTO, max(max(photo.size), 224)))
     width, height = photo.size

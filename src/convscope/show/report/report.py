@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from convscope.show import html
-from convscope.show.report.figure import Section
-from convscope.show.report.i18n import bilingual, texts
+from convscope.show.report.figure import Figure, Section
+from convscope.show.report.i18n import bilingual_of, spoken, texts
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Report:
     def contents(self) -> list[tuple[str, Markup]]:
         """Anchor and title of each section; of each figure where there is only one section."""
         if len(self.sections) > 1:
-            return [(s.anchor, bilingual(f"{s.key}.title", **s.values)) for s in self.sections]
+            return [(s.anchor, _title(s)) for s in self.sections]
         figures = [
             figure
             for section in self.sections
             for figure in section.figures
             if f"{figure.key}.title" in texts()
         ]
-        return [(f.anchor, bilingual(f"{f.key}.title", **f.values)) for f in figures]
+        return [(f.anchor, _title(f)) for f in figures]
 
 
 def render(report: Report) -> str:
@@ -73,3 +73,7 @@ def render(report: Report) -> str:
         command=report.command,
         unfinished=report.unfinished,
     )
+
+
+def _title(part: Section | Figure) -> Markup:
+    return bilingual_of(spoken(f"{part.key}.title", **part.values))
