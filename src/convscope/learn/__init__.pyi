@@ -13,6 +13,9 @@ from .setup import load_training as load_training
 from .tasks.classification import Classification as Classification
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate
+from .tasks.findings import ClassifiedImages as ClassifiedImages
+from .tasks.findings import Finding as Finding
+from .tasks.findings import ImageRows as ImageRows
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
