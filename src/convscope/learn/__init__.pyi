@@ -7,6 +7,8 @@ from .recipe import Optimizer as Optimizer
 from .recipe import TaskRecipe as TaskRecipe
 from .recipe import TrainRecipe as TrainRecipe
 from .recipe import refuse_unused as refuse_unused
+from .schedules import extends as extends
+from .schedules import rate as rate
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
@@ -19,6 +21,7 @@ from .tasks.findings import ImageRows as ImageRows
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
+from .tasks.metrics import wilson_interval as wilson_interval
 from .tasks.registry import TASKS as TASKS
 from .tasks.registry import find_schema as find_schema
 from .tasks.registry import find_task as find_task

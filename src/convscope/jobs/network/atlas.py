@@ -40,11 +40,12 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
-        (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells), `layout`, `cells`, `unmoved` (indices of cells
-        whose gradient was 0 in every step) and `out` (the folder). Each cell has `row`, `column`, `count`
-        (vectors), `speaks_for` (classes to whose logits it contributes most: `unit`, `label`, `logit`),
-        `found_in` (the most overrepresented class of the data: `class`, `share`, `times`; or null) and
-        `examples` (`image`, `class`, `at`, the position relative to the image's extent, y before x).
+        (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells), `layout`,
+        `cells`, `unmoved` (indices of cells whose gradient was 0 in every step) and `out` (the folder). Each
+        cell has `row`, `column`, `count` (vectors), `speaks_for` (classes to whose logits it contributes
+        most: `unit`, `label`, `logit`), `found_in` (the most overrepresented class of the data: `class`,
+        `share`, `times`; or null) and `examples` (`image`, `class`, `at`, the position relative to the
+        image's extent, y before x).
 
     Raises:
         Interrupted: stopped; the cells so far are saved (exit code 130).

@@ -1,6 +1,8 @@
 """Training of a classifier: the task that a training has by default."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -138,6 +140,20 @@ class Classification(Task):
         if not isinstance(found, Evaluation) or not isinstance(data, LabelledImages):
             return ()
         return (ClassifiedImages(found, data),)
+
+    @override
+    def commands(self, folder: str, recipe: Any) -> Sequence[str]:
+        """Return commands that classify pictures, look into the network and train on from its weights."""
+        data = shlex.quote(str(getattr(recipe, "data", "digits")))
+        if isinstance(getattr(recipe, "root", None), Path):
+            data += f" --root {shlex.quote(str(recipe.root))}"
+        return (
+            f"convscope classify PICTURE --net {folder}",
+            f"convscope explain PICTURE --net {folder}",
+            f"convscope units {folder} --data {data}",
+            f"convscope unit {folder} output:0 --data {data}",
+            f"convscope train {folder} {data}",
+        )
 
 
 class LabelledBatches(BatchSource):

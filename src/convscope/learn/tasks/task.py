@@ -265,6 +265,18 @@ class Task(ABC):
         """
         return ()
 
+    def commands(self, folder: str, recipe: Any) -> Sequence[str]:
+        """Return terminal commands that use a trained network.
+
+        Args:
+            folder: the run's folder, quoted for a shell.
+            recipe: recipe of the training.
+
+        Returns:
+            One command each; by default the one that describes the network.
+        """
+        return (f"convscope describe {folder}",)
+
     def table(self, epochs: "Sequence[Epoch]") -> Table:
         """Lay out the epochs of a training as a table.
 
