@@ -1,7 +1,7 @@
 """What all jobs that train share: run the recipe's task, and lay out its table."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,6 +39,12 @@ class Training(Generic[AnyRecipe]):
     place: Path
     epochs: "list[Epoch]"
     before: "tuple[Epoch, ...]" = ()
+
+    def add(self, epoch: "Epoch") -> None:
+        """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
+        if self.epochs:
+            self.epochs[-1] = replace(self.epochs[-1], tested=None)
+        self.epochs.append(epoch)
 
     @property
     def tested(self) -> "EvalResult | None":
@@ -81,7 +87,7 @@ def run(
 
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
-            done.epochs.append(event)
+            done.add(event)
         return Progress(event.done, _note(setup.task, event), lambda: None)
 
     signals.working()

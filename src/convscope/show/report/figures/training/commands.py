@@ -18,12 +18,17 @@ def settings(chosen: Mapping[str, object], command: str) -> Figure:
         The figure.
     """
     rows = [
-        element("tr", element("th", name, scope="row"), element("td", str(value)))
+        element("tr", element("th", name, scope="row"), element("td", _written(value)))
         for name, value in chosen.items()
     ]
     table = element("table", element("tbody", *rows), class_="exact", translate="no")
     body = join([element("div", table, class_="scrolled"), element("pre", command, translate="no")])
     return Figure("trained.settings", body, "", "", {})
+
+
+def _written(value: object) -> str:
+    """Write the value of a setting; several values with commas between them."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def going_on(commands: Sequence[str]) -> Figure:
