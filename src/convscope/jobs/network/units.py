@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 schema = UnitsRecipe
 PAGE = "units.html"
 """Name of the page of all units."""
+ANY = "0unit0of0any0layer0"
+"""Stands for a unit's address in the command that makes its page."""
 BESIDE = 2000
 """Most entries beside a result in which pages of single units are looked for."""
 
@@ -134,7 +136,7 @@ def _page(
 
     shared = {name: getattr(recipe, name) for name in ("net", "data", "split", "root", "index", "weights")}
     values = {name: value for name, value in shared.items() if value is not None}
-    before, after = UnitRecipe.parse({**values, "place": "PLACE"}).command().split("PLACE", 1)
+    before, after = UnitRecipe.parse({**values, "place": ANY}).command().split(ANY, 1)
     return units.page(
         index,
         redundancy,
