@@ -143,7 +143,15 @@ class Classification(Task):
 
     @override
     def commands(self, folder: str, recipe: Any) -> Sequence[str]:
-        """Return commands that classify pictures, look into the network and train on from its weights."""
+        """Return commands that classify pictures, look into the network and train on from its weights.
+
+        Args:
+            folder: the run's folder, quoted for a shell.
+            recipe: names the data.
+
+        Returns:
+            One command each.
+        """
         data = shlex.quote(str(getattr(recipe, "data", "digits")))
         if isinstance(getattr(recipe, "root", None), Path):
             data += f" --root {shlex.quote(str(recipe.root))}"

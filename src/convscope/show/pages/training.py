@@ -34,7 +34,7 @@ from convscope.show.report.figures.training import (
     image_rows,
     worst_examples,
 )
-from convscope.show.report.i18n import LANGUAGES, bilingual, plain, texts
+from convscope.show.report.i18n import LANGUAGES, bilingual_of, plain, spoken, texts
 from convscope.show.report.report import Report, render
 
 SAMPLES = 200
@@ -154,7 +154,8 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
         "epochs": run.recipe.epochs,
         "measured": ", ".join(f"{spec.heading} {spec.text(last.test_metrics)}" for spec in measured),
     }
-    sentences = [bilingual(key, tag="p", **numbers) for key, numbers in turned(run.epochs, "loss")]
+    found_turns = turned(run.epochs, "loss")
+    sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
     figure = curves.of_run(found, values, sentences)
     return (figure if measured else replace(figure, key="trained.untested"),)
 

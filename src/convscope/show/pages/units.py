@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from convscope import worlds
-from convscope.graph.analysis.receptive_field import Field
+from convscope.graph import Field
 from convscope.nets import LayerAddress, Net
 from convscope.see.units import Redundancy, UnitIndex, field_of
 from convscope.show import html

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from convscope.learn import Evaluation, wilson_interval
 from convscope.show.report.figure import Figure
-from convscope.show.report.i18n import bilingual, spoken
+from convscope.show.report.i18n import bilingual, bilingual_of, spoken
 from convscope.show.svg import drawing, element, join
 
 WIDTH, HEIGHT = 200, 14
@@ -59,7 +59,7 @@ def of_run(found: Evaluation, command: str) -> Figure:
     body = join(
         [
             element("div", *(_row(each) for each in shown), class_="values"),
-            *(bilingual(key, tag="p", **numbers) for key, numbers in sentences),
+            *(bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in sentences),
         ]
     )
     return Figure("trained.accuracy", body, command, "", values)
