@@ -14,9 +14,9 @@ from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.images.draw import tag, webp
 from convscope.show.report.figure import Figure, Section
-from convscope.show.report.i18n import bilingual, plain
+from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
-from convscope.show.svg import element, join
+from convscope.show.svg import element, join, named
 from convscope.worlds import LabelledImages, scaled
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
@@ -96,10 +96,11 @@ def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
 def _cell(cell: Cell, picture: torch.Tensor, atlas: Atlas, net: Net, data: LabelledImages) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
     icon = input_image.fitted(worlds.render(picture, net.input_spec), ICON)
-    label = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
-    where = f"{cell.row + 1}/{cell.column + 1}"
-    made = _picture(icon, label or where, net)
-    pick = element("input", type="radio", name="cell", aria_label=f"{where} {label}".strip())
+    names = ", ".join(name.split(",")[0] for _, name, _ in cell.top_logit_classes)
+    place = f"{cell.row + 1}/{cell.column + 1}"
+    label = spoken("page.alt.cell" if names else "page.alt.unnamed", place=place, names=names)
+    made = _picture(icon, label, net)
+    pick = element("input", type="radio", name="cell", **named("aria-label", label))
     return element(
         "label",
         pick,
@@ -129,7 +130,7 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
         return join([*head, words])
     pictures = scaled(data.pixels([sight.image for sight in cell.examples]), net.input_spec)
     real = [
-        element("span", _picture(patch(picture, sight, net), plain("atlas.real"), net), class_="real")
+        element("span", _picture(patch(picture, sight, net), spoken("atlas.real"), net), class_="real")
         for picture, sight in zip(pictures, cell.examples, strict=True)
     ]
     title = bilingual("atlas.real", tag="span", class_="mini")
@@ -159,7 +160,7 @@ def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON 
     return input_image.fitted(image.crop((left, top, left + wide, top + high)), side)
 
 
-def _picture(image: Image.Image, alt: str, net: Net) -> Markup:
+def _picture(image: Image.Image, alt: Text, net: Net) -> Markup:
     """Encode an image as `<img>`: lossy WebP for photographs, else PNG."""
     return webp(image, alt) if input_image.kind(net.input_spec) == "photo" else tag(image, alt, "ink")
 

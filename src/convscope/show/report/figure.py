@@ -13,8 +13,8 @@ _ASIDE = re.compile(r"[^\w.-]+")
 class Figure:
     """One figure with its texts, and the command that reproduces it.
 
-    The texts are in `text/`: `<key>.title` states the finding and `<key>.caption` how to read it; optional
-    are `<key>.prose` before the figure and `<key>.note` after it.
+    The texts are in `text/`: `<key>.title` states the finding and `<key>.caption` how to read it;
+    `<key>.prose` stands before the figure and `<key>.note` after it. Those that do not exist are left out.
 
     Attributes:
         key: prefix of the keys of the texts.
@@ -24,6 +24,7 @@ class Figure:
         source: the literature or lecture it follows.
         values: numbers and names that the texts quote, by placeholder.
         wide: whether the figure takes the full width of the page.
+        name: distinguishes figures of one key, such as a method's name; part of the id on the page.
     """
 
     key: str
@@ -32,11 +33,12 @@ class Figure:
     source: str
     values: Mapping[str, object] = field(default_factory=dict)
     wide: bool = False
+    name: str = ""
 
     @property
     def anchor(self) -> str:
         """The id of the figure on the page."""
-        return self.key.replace(".", "-")
+        return _anchor(self.key, self.name)
 
 
 @dataclass(frozen=True)
@@ -60,4 +62,9 @@ class Section:
     @property
     def anchor(self) -> str:
         """The id of the section on the page."""
-        return "-".join(filter(None, (self.key.replace(".", "-"), _ASIDE.sub("-", self.name).strip("-"))))
+        return _anchor(self.key, self.name)
+
+
+def _anchor(key: str, name: str) -> str:
+    """Join key and name to an id without dots in the key, and without spaces."""
+    return "-".join(filter(None, (key.replace(".", "-"), _ASIDE.sub("-", name).strip("-"))))

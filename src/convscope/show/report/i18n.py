@@ -61,7 +61,8 @@ def plain(key: str, language: str = "en", **values: object) -> str:
     Args:
         key: of the text.
         language: `en` or `zh`.
-        **values: for the placeholders; others are ignored.
+        **values: for the placeholders; one that is a text in several languages is filled in by language.
+            Others are ignored.
 
     Returns:
         The text.
@@ -72,11 +73,16 @@ def plain(key: str, language: str = "en", **values: object) -> str:
     if key not in texts():
         raise UsageError("the key of a text", received=key, hint=nearest(key, texts()))
     try:
-        return texts()[key][language].strip().format_map(values)
+        return texts()[key][language].strip().format_map(_in(language, values))
     except KeyError as missing:
         raise UsageError(
             f"a value for {missing} in the text {key}", received=", ".join(values) or "none"
         ) from None
+
+
+def _in(language: str, values: Mapping[str, object]) -> dict[str, object]:
+    """Choose the language of values that are texts themselves."""
+    return {name: v.get(language) if isinstance(v, Mapping) else v for name, v in values.items()}
 
 
 def spoken(key: str, **values: object) -> dict[str, str]:

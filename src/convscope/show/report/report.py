@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from convscope.show import html
 from convscope.show.report.figure import Section
-from convscope.show.report.i18n import bilingual
+from convscope.show.report.i18n import bilingual, texts
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Report:
         page: prefix of the page's own texts: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`, and
             `.partial` if it can be unfinished.
         parts: further folders in `templates/` with the style sheet and script of figures of this page.
+        tools: markup of controls of the whole page, above its sections.
     """
 
     sections: tuple[Section, ...]
@@ -32,13 +33,19 @@ class Report:
     values: Mapping[str, object] = field(default_factory=dict)
     unfinished: bool = False
     parts: Sequence[str] = ()
+    tools: str = ""
 
     @property
     def contents(self) -> list[tuple[str, Markup]]:
         """Anchor and title of each section; of each figure where there is only one section."""
         if len(self.sections) > 1:
             return [(s.anchor, bilingual(f"{s.key}.title", **s.values)) for s in self.sections]
-        figures = [figure for section in self.sections for figure in section.figures]
+        figures = [
+            figure
+            for section in self.sections
+            for figure in section.figures
+            if f"{figure.key}.title" in texts()
+        ]
         return [(f.anchor, bilingual(f"{f.key}.title", **f.values)) for f in figures]
 
 
@@ -60,6 +67,7 @@ def render(report: Report) -> str:
         parts=report.parts,
         contents=report.contents,
         sections=report.sections,
+        tools=report.tools,
         facts=report.facts,
         values=report.values,
         command=report.command,

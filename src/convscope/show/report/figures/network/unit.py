@@ -11,7 +11,7 @@ from convscope.show.images import input_image
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
-from convscope.show.report.i18n import bilingual, label, plain, spoken
+from convscope.show.report.i18n import bilingual, label, spoken
 from convscope.show.svg import drawing, element, join, responsive
 from convscope.worlds import render
 
@@ -51,7 +51,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
     parts = []
     for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
         image = render(made.picture, spec)
-        shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(spec))
+        shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
             "unit.wanted.silent" if made.silent else "unit.wanted.says",
@@ -106,10 +106,13 @@ def _patch(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     """Build the tile of one real image: patch, outlined image, activation and class."""
     whole, crop = (render(picture, spec) for picture in (patch.picture, patch.crop))
     name = classes[patch.example.label]
+    part, framed = (
+        spoken(f"page.alt.{key}", number=patch.example.image, name=name) for key in ("part", "framed")
+    )
     return element(
         "div",
-        tag(input_image.fitted(crop, SIDE), name, "photo"),
-        tag(input_image.outlined(whole, patch.box, SIDE), f"{name}, {patch.example.image}", "photo"),
+        tag(input_image.fitted(crop, SIDE), part, "photo"),
+        tag(input_image.outlined(whole, patch.box, SIDE), framed, "photo"),
         element("b", number(patch.example.value)),
         " · ",
         name,
@@ -268,7 +271,7 @@ def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None
         element(
             "div",
             bilingual(key, tag="p", class_="mini"),
-            tag(image, plain(key), "photo"),
+            tag(image, spoken(key), "photo"),
         )
         for key, image in (("unit.field.seen", seen), ("unit.field.moved", drawn))
     ]

@@ -10,6 +10,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.i18n import bilingual, bilingual_of, spoken
 from convscope.show.svg import drawing, element, join
 
+WILSON = "Edwin Wilson, Probable inference, the law of succession, and statistical inference (JASA 1927)"
 WIDTH, HEIGHT = 200, 14
 MOST = 40
 """Most classes that have a row; the best and the worst half of them where there are more."""
@@ -62,7 +63,7 @@ def of_run(found: Evaluation, command: str) -> Figure:
             *(bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in sentences),
         ]
     )
-    return Figure("trained.accuracy", body, command, "", values)
+    return Figure("trained.accuracy", body, command, WILSON, values)
 
 
 def against_majority(found: Evaluation) -> list[tuple[str, Mapping[str, object]]]:
