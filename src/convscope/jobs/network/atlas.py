@@ -41,7 +41,8 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `place` (the layer), `grid` (cells along
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place` (the
+        layer), `grid` (cells along
         each side), `vectors`, `placed` (vectors in the cells), `layout`, `spread` (share of the variance on
         the axes, null for UMAP), `cells`, `regions`, `unmoved` (indices of cells whose gradient was 0 in
         every step) and `out` (the folder). Each cell has `row`, `column`, `count` (vectors), `pictures`,
@@ -101,7 +102,7 @@ def _save(
     html = page.page(atlas, net, data, command=made.command(), seed=made.seed)
     folder.save_page(html, "atlas.html", caption)
     folder.save_image(page.sheet(atlas, net), "atlas.png", stamp(made), caption)
-    return {"net": net.name, **_data(atlas, data)}
+    return {"net": net.name, "input": inputs.input_fit(data, net), **_data(atlas, data)}
 
 
 def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:

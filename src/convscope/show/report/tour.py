@@ -4,7 +4,7 @@ The page is rewritten after every chapter, so that a tour that is stopped leaves
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,6 @@ from convscope.learn import (
     Epoch,
     Evaluation,
     TrainProgress,
-    evaluate,
     find_device,
     iter_train,
 )
@@ -200,7 +199,7 @@ def _training(state: TourState) -> Steps:
                 state.epochs.setdefault(name, []).append(event)
             yield Progress(done, _news(name, event), state.result)
         save(net.to("cpu"), state.folder / name)
-        state.evaluations[name] = evaluate(net, test)
+        state.evaluations[name] = _evaluation(state.epochs[name])
     printed, relu = (state.epochs[name] for name in NETWORKS)
     evaluation = EVALUATION.format(folder=str(state.shown / NETWORKS[1]))
     commands = (
@@ -213,6 +212,14 @@ def _training(state: TourState) -> Steps:
         printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}"
     )
     state.sections.append(section)
+
+
+def _evaluation(epochs: Sequence[Epoch]) -> Evaluation:
+    """Return the evaluation behind the test metrics of the last epoch."""
+    tested = epochs[-1].tested
+    if tested is None:
+        raise TypeError("a tour tests after each epoch")
+    return tested.evidence
 
 
 def _seen(state: TourState) -> Steps:
