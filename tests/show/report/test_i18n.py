@@ -27,10 +27,10 @@ def test_the_chinese_is_chinese():
 
 
 def test_unknown_keys_and_missing_values_are_usage_errors():
-    with pytest.raises(UsageError, match=r"page\.title"):
-        plain("page.titel")
+    with pytest.raises(UsageError, match=r"tour\.title"):
+        plain("tour.titel")
     with pytest.raises(UsageError, match="version"):
-        plain("page.made")
+        plain("tour.made")
 
 
 def test_marks_become_tags_and_the_rest_is_escaped():

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from convscope.show.svg import element
+from convscope.show.svg import Label, element, named
 from convscope.worlds.images import flat, grayscale_alpha, numbers
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
@@ -136,33 +136,50 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def tag(image: Image.Image, alt: str, kind: str = "ink") -> Markup:
+def tag(image: Image.Image, alt: Label, kind: str = "ink") -> Markup:
     """Encode an image as an HTML `<img>` element with an inline PNG.
 
     Args:
         image: of any mode that PNG knows.
-        alt: alternative text.
+        alt: alternative text, or one for each language.
         kind: CSS class that decides how the style sheet treats the image: `ink` (inverted in dark mode),
             `signed` or `photo`.
 
     Returns:
         The element.
     """
-    return element("img", src=data_uri(image), alt=alt, width=image.width, height=image.height, class_=kind)
+    return _img(data_uri(image), image, alt, kind)
 
 
-def webp(image: Image.Image, alt: str, quality: int = 80) -> Markup:
+def webp(image: Image.Image, alt: Label, quality: int = 80) -> Markup:
     """Encode a photograph as an HTML `<img>` element with an inline lossy WebP, about a tenth of a PNG.
 
     Args:
         image: of mode RGB or RGBA.
-        alt: alternative text.
+        alt: alternative text, or one for each language.
         quality: of the WebP encoder, 0 to 100.
 
     Returns:
         The element, of CSS class `photo`.
     """
+    return _img(webp_uri(image, quality), image, alt, "photo")
+
+
+def webp_uri(image: Image.Image, quality: int = 80) -> str:
+    """Encode an image as a lossy WebP in a `data:` URI.
+
+    Args:
+        image: of mode RGB or RGBA.
+        quality: of the WebP encoder, 0 to 100.
+
+    Returns:
+        The URI.
+    """
     file = io.BytesIO()
     image.save(file, format="WEBP", quality=quality, method=4)
-    source = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-    return element("img", src=source, alt=alt, width=image.width, height=image.height, class_="photo")
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _img(source: str, image: Image.Image, alt: Label, kind: str) -> Markup:
+    size = {"width": image.width, "height": image.height}
+    return element("img", src=source, class_=kind, **size, **named("alt", alt))

@@ -64,7 +64,7 @@ def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: in
         ("atlas.fact.cells", f"{len(atlas):,}"),
         ("atlas.fact.placed", f"{share:.0f}%"),
     ]
-    return render(Report((Section("atlas.head", (figure,), values),), command, facts, values, page="atlas"))
+    return render(Report((Section("atlas.head", (figure,), values),), command, "atlas", facts, values))
 
 
 def _map(atlas: Atlas, net: Net, data: LabelledImages) -> Markup:

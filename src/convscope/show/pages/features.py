@@ -63,7 +63,7 @@ def page(
         "net": net.name,
         **html.made_with(),
     }
-    return render(Report((Section("look.head", (first, maps)),), command, facts, values, page="look"))
+    return render(Report((Section("look.head", (first, maps)),), command, "look", facts, values))
 
 
 def changing_layers(net: Net) -> list[str]:

@@ -60,7 +60,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         **html.made_with(),
         "skipped": skipped,
     }
-    return render(Report((section,), command, facts, values, page="unit"))
+    return render(Report((section,), command, "unit", facts, values))
 
 
 def state(portrait: UnitReport) -> str:

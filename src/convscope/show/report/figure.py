@@ -1,9 +1,12 @@
 """Figures and sections of a report."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
+
+_ASIDE = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Figure:
     Attributes:
         key: prefix of the keys of the texts.
         body: the drawing as markup.
-        command: reproduces the result: a terminal command of `convscope`, or Python that runs as it stands.
+        command: reproduces the result: a terminal command of `convscope`, or Python that runs as it stands;
+            empty if it is that of the whole page.
         source: the literature or lecture it follows.
         values: numbers and names that the texts quote, by placeholder.
         wide: whether the figure takes the full width of the page.
@@ -29,17 +33,31 @@ class Figure:
     values: Mapping[str, object] = field(default_factory=dict)
     wide: bool = False
 
+    @property
+    def anchor(self) -> str:
+        """The id of the figure on the page."""
+        return self.key.replace(".", "-")
+
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of a report: `<key>.title`, `<key>.lead`, then its figures.
+    """A chapter of a report: `<key>.title`, `<key>.lead` if there is such a text, then its figures.
 
     Attributes:
         key: prefix of the keys of the texts.
         figures: in reading order.
-        values: numbers and names that the lead quotes, by placeholder.
+        values: numbers and names that title and lead quote, by placeholder.
+        name: distinguishes sections of one key, such as a layer's name; part of the id on the page.
+        folded: whether the section is folded at first; None for one that cannot be folded.
     """
 
     key: str
     figures: tuple[Figure, ...]
     values: Mapping[str, object] = field(default_factory=dict)
+    name: str = ""
+    folded: bool | None = None
+
+    @property
+    def anchor(self) -> str:
+        """The id of the section on the page."""
+        return "-".join(filter(None, (self.key.replace(".", "-"), _ASIDE.sub("-", self.name).strip("-"))))

@@ -267,10 +267,10 @@ def _write(state: TourState) -> None:
     """Write the page with the chapters finished so far, atomically."""
     accuracy = state.accuracy
     facts = [
-        ("page.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),
-        ("page.fact.digits", f"{len(digits.train()):,}"),
+        ("tour.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),
+        ("tour.fact.digits", f"{len(digits.train()):,}"),
     ]
-    for name, key in zip(NETWORKS, ("page.fact.accuracy", "page.fact.relu"), strict=True):
+    for name, key in zip(NETWORKS, ("tour.fact.accuracy", "tour.fact.relu"), strict=True):
         if name in accuracy:
             facts.append((key, f"{100 * accuracy[name]:.1f}%"))
     values = {
@@ -282,5 +282,5 @@ def _write(state: TourState) -> None:
         "test": f"{len(digits.test()):,}",
     }
     unfinished = len(state.sections) < len(CHAPTERS)
-    page = render(Report(tuple(state.sections), state.recipe.command(), facts, values, unfinished))
+    page = render(Report(tuple(state.sections), state.recipe.command(), "tour", facts, values, unfinished))
     write_text(state.folder / "report.html", page)
