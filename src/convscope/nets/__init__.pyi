@@ -12,6 +12,7 @@ from .io.folder import open_folder as open_folder
 from .io.folder import save as save
 from .io.graph_module import GraphModule as GraphModule
 from .io.graph_module import build as build
+from .io.input_size import with_input_size as with_input_size
 from .io.loading import is_network as is_network
 from .io.loading import known as known
 from .io.loading import load as load

@@ -39,12 +39,13 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `place` (the layer), `grid` (cells along
-        each side), `vectors`, `placed` (vectors in the cells), `layout`, `cells`, `unmoved` (indices of cells
-        whose gradient was 0 in every step) and `out` (the folder). Each cell has `row`, `column`, `count`
-        (vectors), `speaks_for` (classes to whose logits it contributes most: `unit`, `label`, `logit`),
-        `found_in` (the most overrepresented class of the data: `class`, `share`, `times`; or null) and
-        `examples` (`image`, `class`, `at`, the position relative to the image's extent, y before x).
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
+        (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells), `layout`,
+        `cells`, `unmoved` (indices of cells whose gradient was 0 in every step) and `out` (the folder). Each
+        cell has `row`, `column`, `count` (vectors), `speaks_for` (classes to whose logits it contributes
+        most: `unit`, `label`, `logit`), `found_in` (the most overrepresented class of the data: `class`,
+        `share`, `times`; or null) and `examples` (`image`, `class`, `at`, the position relative to the
+        image's extent, y before x).
 
     Raises:
         Interrupted: stopped; the cells so far are saved (exit code 130).
@@ -96,7 +97,7 @@ def _save(
     html = page.page(atlas, net, data, command=made.command(), seed=made.seed)
     folder.save_page(html, "atlas.html", caption)
     folder.save_image(page.sheet(atlas, net), "atlas.png", stamp(made), caption)
-    return {"net": net.name, **_data(atlas, data)}
+    return {"net": net.name, "input": inputs.input_fit(data, net), **_data(atlas, data)}
 
 
 def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:

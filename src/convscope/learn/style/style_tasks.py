@@ -277,6 +277,10 @@ class StyleTransferTask(Task):
             found["psnr"] = decibels(error / (seen - painted))
         return found
 
+    def commands(self, folder: str, recipe: Any) -> Sequence[str]:
+        """Return the command that paints a photograph."""
+        return (f"convscope style apply PHOTO --model {folder}",)
+
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Stylize the centre crop of each photograph in each style.
 

@@ -1,4 +1,4 @@
-"""The figure of the learning curves of two networks."""
+"""The figures of learning curves: those of two networks, and those of one run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.chart import STYLES, chart, key
-from convscope.show.report.i18n import bilingual, spoken
-from convscope.show.svg import element, join
+from convscope.show.report.i18n import LANGUAGES, bilingual, bilingual_of, spoken
+from convscope.show.svg import Label, element, join
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,58 @@ class History:
 
     losses: Sequence[float]
     errors: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One metric of a run over its epochs.
+
+    Attributes:
+        name: of the metric, as it is shown.
+        series: `train` and `test` -> values, None where there is none.
+        span: epochs of the first and of the last value; from 1 to their number if left out.
+    """
+
+    name: Label
+    series: Mapping[str, Sequence[float | None]]
+    span: tuple[float, float] | None = None
+
+
+def of_run(found: Sequence[Curve], values: Mapping[str, object], sentences: Sequence[Markup]) -> Figure:
+    """Build the figure of all curves of one run, one panel for each metric.
+
+    Args:
+        found: the curves, at least one.
+        values: for the texts `trained.curves`.
+        sentences: what follows from the curves, below them.
+
+    Returns:
+        The figure.
+    """
+    legend = element(
+        "div",
+        *(
+            element("span", key(style), bilingual(f"trained.curves.{name}"))
+            for style, name in zip(STYLES, ("train", "test"), strict=True)
+            if any(name in curve.series for curve in found)
+        ),
+        class_="legend",
+    )
+    panels = [
+        element(
+            "div",
+            bilingual_of(_spoken(curve.name), tag="p", class_="mini"),
+            chart(curve.series, label=_spoken(curve.name), span=curve.span),
+        )
+        for curve in found
+    ]
+    body = join([legend, element("div", *panels, class_="pair"), *sentences])
+    return Figure("trained.curves", body, "", "", values)
+
+
+def _spoken(name: Label) -> Mapping[str, str]:
+    """Return a name in every language."""
+    return dict.fromkeys(LANGUAGES, name) if isinstance(name, str) else name
 
 
 def figure(printed: History, relu: History, tested: int, command: str) -> Figure:
