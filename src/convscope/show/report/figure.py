@@ -24,6 +24,8 @@ class Figure:
         source: the literature or lecture it follows.
         values: numbers and names that the texts quote, by placeholder.
         wide: whether the figure takes the full width of the page.
+        finding: which text is the title, `<key>.<finding>`: texts that claim different things are chosen by
+            the numbers.
     """
 
     key: str
@@ -32,6 +34,12 @@ class Figure:
     source: str
     values: Mapping[str, object] = field(default_factory=dict)
     wide: bool = False
+    finding: str = "title"
+
+    @property
+    def title(self) -> str:
+        """Key of the text that states the finding."""
+        return f"{self.key}.{self.finding}"
 
     @property
     def anchor(self) -> str:

@@ -39,7 +39,7 @@ class Report:
         if len(self.sections) > 1:
             return [(s.anchor, bilingual(f"{s.key}.title", **s.values)) for s in self.sections]
         figures = [figure for section in self.sections for figure in section.figures]
-        return [(f.anchor, bilingual(f"{f.key}.title", **f.values)) for f in figures]
+        return [(f.anchor, bilingual(f.title, **f.values)) for f in figures]
 
 
 def render(report: Report) -> str:
