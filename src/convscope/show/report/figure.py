@@ -25,6 +25,8 @@ class Figure:
         values: numbers and names that the texts quote, by placeholder.
         wide: whether the figure takes the full width of the page.
         name: distinguishes figures of one key, such as a method's name; part of the id on the page.
+        finding: which text is the title, `<key>.<finding>`: texts that claim different things are chosen by
+            the numbers.
     """
 
     key: str
@@ -34,6 +36,12 @@ class Figure:
     values: Mapping[str, object] = field(default_factory=dict)
     wide: bool = False
     name: str = ""
+    finding: str = "title"
+
+    @property
+    def title(self) -> str:
+        """Key of the text that states the finding."""
+        return f"{self.key}.{self.finding}"
 
     @property
     def anchor(self) -> str:
@@ -58,6 +66,11 @@ class Section:
     values: Mapping[str, object] = field(default_factory=dict)
     name: str = ""
     folded: bool | None = None
+
+    @property
+    def title(self) -> str:
+        """Key of the title."""
+        return f"{self.key}.title"
 
     @property
     def anchor(self) -> str:

@@ -44,7 +44,7 @@ class Report:
             figure
             for section in self.sections
             for figure in section.figures
-            if f"{figure.key}.title" in texts()
+            if figure.title in texts()
         ]
         return [(f.anchor, _title(f)) for f in figures]
 
@@ -76,4 +76,4 @@ def render(report: Report) -> str:
 
 
 def _title(part: Section | Figure) -> Markup:
-    return bilingual_of(spoken(f"{part.key}.title", **part.values))
+    return bilingual_of(spoken(part.title, **part.values))

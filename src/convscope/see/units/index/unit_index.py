@@ -81,6 +81,7 @@ class UnitStatistics:
         counts: number of images whose peak is in each bin.
         edges: edges of the bins.
         by_class: mean peak for each class; NaN where a class has no image.
+        class_sizes: number of images for each class.
         dead: whether the unit is dead, see `UnitIndex.dead`.
         saturated: whether the unit is saturated, see `UnitIndex.saturated`.
     """
@@ -95,6 +96,7 @@ class UnitStatistics:
     counts: Int64[Tensor, " bins"]
     edges: Float[Tensor, " edges"]
     by_class: Float[Tensor, " classes"]
+    class_sizes: Int64[Tensor, " classes"]
     dead: bool
     saturated: bool
     _index: "UnitIndex" = field(repr=False)
@@ -217,6 +219,7 @@ class UnitIndex:
             accumulator.histograms.counts[number].long(),
             accumulator.histograms.edges(number),
             accumulator.classes[:, number] / accumulator.members[:, number],
+            accumulator.members[:, number].long(),
             bool(self.dead(layer.place)[place.unit]),
             bool(self.saturated(layer.place)[place.unit]),
             self,

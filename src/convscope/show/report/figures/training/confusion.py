@@ -52,7 +52,7 @@ def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") ->
 
 
 def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
-    """Build the figure of the confusion matrix; its title quotes the most frequent confusion.
+    """Build the figure of the confusion matrix; its title quotes the most frequent one, unless tied.
 
     Args:
         counts: `counts[truth][prediction]`, one row and one column for each class; at least two classes.
@@ -64,15 +64,18 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
     """
     wrong = [(c, y, x) for y, row in enumerate(counts) for x, c in enumerate(row) if x != y]
     count, truth, answer = max(wrong)
+    ties = sum(other == count for other, _, _ in wrong)
     values = {
         "count": count,
+        "ties": ties,
         "truth": classes[truth],
         "answer": classes[answer],
         "wrong": sum(c for c, _, _ in wrong),
         "total": sum(map(sum, counts)),
     }
     body = table(counts, classes, bilingual("training.confusion.axes"))
-    return Figure("training.confusion", body, command, MNIST, values)
+    finding = "title" if ties == 1 else "tied"
+    return Figure("training.confusion", body, command, MNIST, values, finding=finding)
 
 
 def of_run(found: Evaluation, command: str) -> Figure:

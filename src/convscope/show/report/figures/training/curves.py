@@ -80,7 +80,8 @@ def _spoken(name: Label) -> Mapping[str, str]:
 def figure(printed: History, relu: History, tested: int, command: str) -> Figure:
     """Build the figure of training loss and test error over epochs, for the network without and with ReLU.
 
-    The text quotes the final errors, and two standard deviations of their difference as the size of chance.
+    The text quotes the final errors, and two standard deviations of their difference as the size of chance;
+    the title says so where the difference is not larger.
 
     Args:
         printed: history of the network as the lecture prints it, without activation functions.
@@ -105,6 +106,8 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
     body = join(
         [legend, element("div", _panel("loss", losses, ""), _panel("error", errors, "%"), class_="pair")]
     )
+    plain, better = printed.errors[-1], relu.errors[-1]
+    chance = _spread(plain, better, tested)
     return Figure(
         "training.curves",
         body,
@@ -112,12 +115,13 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
         "Vinod Nair, Geoffrey Hinton, Rectified linear units improve restricted Boltzmann machines "
         "(ICML 2010)",
         {
-            "printed": f"{100 * printed.errors[-1]:.1f}",
-            "relu": f"{100 * relu.errors[-1]:.1f}",
+            "printed": f"{100 * plain:.1f}",
+            "relu": f"{100 * better:.1f}",
             "epochs": len(printed.errors),
             "tested": f"{tested:,}",
-            "chance": f"{100 * _spread(printed.errors[-1], relu.errors[-1], tested):.1f}",
+            "chance": f"{100 * chance:.1f}",
         },
+        finding="title" if abs(plain - better) > chance else "alike",
     )
 
 
