@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from convscope import nets
+from convscope.jobs.input.explain import method_slug
 from convscope.see.attribution.registry import METHODS
 from convscope.worlds.datasets import digits
 
@@ -45,13 +46,41 @@ def test_methods_side_by_side(convscope, digit, tmp_path):
     assert [bool(e["layer"]) for e in answer["explanations"]] == [True, False, True, False]
     layer = answer["explanations"][0]["layer"]
     assert f"layer={layer}" in (tmp_path / "seen" / "index.html").read_text()
-    assert re.match(r"The network gives 7 a probability of \d+ %", answer["said"][0])
+    assert any(re.match(r"The network gives 7 a probability of \d+ %", line) for line in answer["said"])
     for entry in answer["explanations"]:
         with Image.open(tmp_path / "seen" / entry["picture"]) as picture:
             assert picture.size == (448, 448)
     page = (tmp_path / "seen" / "index.html").read_text()
     assert "Grad-CAM" in page
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
+
+
+def test_every_method_has_a_file_name_of_its_own():
+    slugs = {name: method_slug(name) for name in METHODS}
+    assert slugs["gradcam++"] == "gradcampp" and slugs["gradcam"] == "gradcam"
+    assert len(set(slugs.values())) == len(METHODS)
+    assert all(re.fullmatch("[a-z0-9-]+", slug) for slug in slugs.values())
+
+
+def test_a_comparison_says_which_map_to_believe(convscope, digit, tmp_path):
+    words = ("--compare", "--method", "gradcam", "--method", "gradcam++", "--method", "occlusion")
+    done = convscope("explain", digit, "--net", "digits", *words, "--out", tmp_path / "seen", "--json")
+    assert done.code == 0, done.err
+    (verdict,) = done.json["verdicts"]
+    assert set(verdict["scores"]) == {"gradcam", "gradcam++", "occlusion"}
+    assert set(verdict["believe"]) <= set(verdict["passing"]) <= set(verdict["scores"])
+    for entry in done.json["explanations"]:
+        score = entry["checks"]["insertion"] - entry["checks"]["deletion"]
+        assert verdict["scores"][entry["method"]]["blur"] == pytest.approx(score, abs=1e-6)
+    names = sorted(p.name for p in (tmp_path / "seen").glob("*.png"))
+    assert [n.partition("-")[2] for n in names] == [
+        "gradcam.png",
+        "gradcampp.png",
+        "occlusion.png",
+        "sheet.png",
+    ]
+    page = (tmp_path / "seen" / "index.html").read_text()
+    assert done.json["said"][0].rstrip(".") in page
 
 
 def test_targets_of_one_first_word_keep_their_sheets(convscope, digit, tmp_path):

@@ -45,9 +45,10 @@ def test_an_atlas_is_a_page_and_a_sheet_that_can_be_made_again(convscope, tmp_pa
     done = convscope(*words, "--grid", "4", "--steps", "1", "--min-count", "3", "--out", "made", "--json")
     assert done.code == 0, done.err
     found = done.json
-    assert found["vectors"] == 120 and 0 < found["placed"] <= 120 and "spread" in found["layout"]
-    assert all(len(cell["speaks_for"]) <= 1 for cell in found["cells"])
-    assert all(0 < cell["found_in"]["share"] <= 1 for cell in found["cells"])
+    assert found["vectors"] == 120 and 0 < found["placed"] <= 120
+    assert found["layout"] == "pca" and 0 < found["spread"] < 1
+    assert all(one["support"] <= one["pictures"] for cell in found["cells"] for one in cell["classes"])
+    assert all(cell["labels"][0]["pictures"] == cell["pictures"] for cell in found["cells"])
     page = (tmp_path / "made" / "atlas.html").read_text(encoding="utf-8")
     tags = Tags()
     tags.feed(page)

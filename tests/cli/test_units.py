@@ -1,6 +1,7 @@
 """The verbs about units, from end to end."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,24 @@ def test_units_then_unit_then_replay(convscope, folder: Path) -> None:
     assert "conv2:3" in html and "http://" not in html and "https://" not in html
     replayed = convscope("replay", "page/unit.png", "--out", "again", "--json", "--quiet").json
     assert replayed["replayed"]["same_picture"] is True
+
+
+def test_the_page_of_all_units_links_to_those_beside_it(convscope, folder: Path) -> None:
+    words = ("--data", folder, "--quiet")
+    assert convscope("unit", "digits", "conv2:3", *words, "--steps", 1, "--out", "made/one unit").code == 0
+    assert convscope("unit", "lecture", "conv1:0", *words, "--steps", 1, "--out", "made/other").code == 0
+    found = convscope("units", "digits", *words, "--out", "made/all", "--json").json
+    page = Path(found["out"], found["page"]).read_text(encoding="utf-8")
+    data = json.loads(page.partition('id="index">')[2].partition("</script>")[0])
+    assert data["pages"] == {"conv2:3": "../one%20unit/unit.html"}  # of this network alone
+    assert Path("made/all", "../one unit/unit.html").is_file()
+    before, after = data["command"]
+    again = convscope(*shlex.split(f"{before}conv1:2{after} --steps 1 --out second --quiet")[1:])
+    assert again.code == 0 and Path("second/unit.html").is_file()
+    redundant = [unit for layer in found["layers"] for unit in layer["redundant"]]
+    assert len(data["partners"]) == len(redundant)
+    replayed = convscope("replay", "made/all/units.html", "--out", "replayed", "--json", "--quiet").json
+    assert replayed["layers"] == found["layers"]
 
 
 def test_a_chosen_index_serves_its_own_network_only(convscope, folder: Path) -> None:

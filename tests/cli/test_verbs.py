@@ -118,10 +118,14 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     strongest = layers["conv1"]["strongest"][0]
     assert strongest["unit"] == int(sums.argmax())
     assert strongest["degree"] == pytest.approx(float(sums.max()), rel=1e-4)
-    for layer in layers.values():
-        assert (layer["picture"] is not None) == (len(layer["shape"]) == 3)
-    assert png.recipe_in(tmp_path / "seen" / layers["conv1"]["picture"])["verb"] == "look"
+    assert {layer["picture"] for layer in layers.values()} == {None}
     assert {f["place"] for f in found["filters"]} == {"conv1", "conv2"}
+    names = {path.name for path in (tmp_path / "seen").iterdir()}
+    assert names == {"look.html", "look.png", "input.png", "filters.png"}
+    places = ("--places", "conv1", "--places", "dense1")
+    chosen = convscope("look", digit, "--net", "digits", *places, "--out", "chosen", "--json").json
+    assert [layer["picture"] for layer in chosen["layers"]] == ["conv1.png", None]
+    assert png.recipe_in(tmp_path / "chosen" / "conv1.png")["verb"] == "look"
 
 
 def test_visualize_makes_pictures_that_replay_bit_for_bit(convscope, tmp_path: Path) -> None:

@@ -22,6 +22,11 @@ REPORT = """<script>addEventListener("load", function () {
   parent.postMessage(JSON.stringify({
     width: wide, overflow: root.scrollWidth - wide, errors: errors, language: root.lang,
     culprits: culprits.slice(0, 5).map(function (e) { return e.outerHTML.slice(0, 120); }),
+    named: [].filter.call(document.querySelectorAll("[data-zh]"), function (e) {
+      return ["alt", "aria-label", "placeholder"].some(function (name) {
+        return e.hasAttribute(name) && e.getAttribute(name) !== e.getAttribute("data-zh"); });
+    }).slice(0, 5).map(function (e) { return e.outerHTML.slice(0, 120); }),
+    title: document.title,
     shown: document.querySelector("h1 [lang=zh]").getBoundingClientRect().height,
     hidden: getComputedStyle(document.querySelector("h1 [lang=en]")).display === "none",
     requests: performance.getEntriesByType("resource").map(function (r) { return r.name; })

@@ -26,7 +26,7 @@ VALUES = {
     "train": "8,000",
     "test": "2,000",
 }
-FACTS = tuple((f"page.fact.{name}", "1") for name in ("parameters", "digits", "accuracy", "relu"))
+FACTS = tuple((f"tour.fact.{name}", "1") for name in ("parameters", "digits", "accuracy", "relu"))
 
 
 class Watched(dict):
@@ -92,7 +92,7 @@ def made(tmp_path_factory):
     patch.setattr(i18n, "texts", lambda: watched)
     try:
         sections = _sections(tmp_path_factory.mktemp("made"))
-        page = render(Report(tuple(sections), "convscope tour", FACTS, VALUES, unfinished=True))
+        page = render(Report(tuple(sections), "convscope tour", "tour", FACTS, VALUES, unfinished=True))
     finally:
         patch.undo()
     assert i18n.texts is original

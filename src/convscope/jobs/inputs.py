@@ -161,7 +161,7 @@ def sample(net: "Net", path: str) -> "Sample":
 
 
 def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledImages":
-    """Open labelled data in the network's input format, and log its notes about odd classes.
+    """Open labelled data in the network's input format, and log its notes about odd classes and small images.
 
     Args:
         reference: name of a data set, or a folder of images, as `worlds.open` takes it.
@@ -182,7 +182,27 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
     found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
     data = worlds.require_labelled_images(found)
     say_notes(data, workspace)
+    fit = worlds.input_fit(data.original_sizes(), net.input_spec)
+    if fit is not None and fit.note:
+        workspace.log(fit.note)
     return data
+
+
+def input_fit(data: "LabelledImages", net: "Net") -> dict[str, object] | None:
+    """Return how the images of a data set became the network's input, JSON-ready.
+
+    Args:
+        data: the data set.
+        net: the network.
+
+    Returns:
+        `size` (height and width of the input), `pictures` (those of the smallest and the largest image) and
+        `enlarged` (how many times, the median); None for an input without height and width.
+    """
+    from convscope import worlds
+
+    found = worlds.input_fit(data.original_sizes(), net.input_spec)
+    return None if found is None else found.to_json()
 
 
 def say_notes(data: "LabelledImages", workspace: Workspace) -> None:

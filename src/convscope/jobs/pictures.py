@@ -2,11 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-    from torch import Tensor
 
 UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
 """Note of verbs beside an optimized image that no gradient has changed."""
@@ -29,18 +24,3 @@ def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
         number += 1
         name = f"{plain}{ending}-{number}.png"
     return name
-
-
-def maps_sheet(maps: "Tensor", units: Sequence[int]) -> "Image":
-    """Draw feature maps of some channels as a labelled grid on one common scale.
-
-    Args:
-        maps: feature maps `[c h w]`, of any range.
-        units: indices of the channels to draw, at least one; they are the labels.
-
-    Returns:
-        The grid in RGB: black on white if no drawn value is negative, else orange above zero and blue below.
-    """
-    from convscope.show.images import contact_sheet, draw
-
-    return contact_sheet.grid(draw.on_one_scale(list(maps[list(units)])), [str(unit) for unit in units])

@@ -1,20 +1,24 @@
 """What all jobs that train share: run the recipe's task, and lay out its table."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from convscope.errors import Interrupted
 from convscope.jobs import results
 from convscope.jobs.job import Document, mapped
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.workspace import Artifact, Workspace
 from convscope.learn import TrainRecipe
 from convscope.system import signals
+from convscope.system.files import write_text
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, Task, TrainingSetup, TrainProgress
+    from convscope.learn import Epoch, EvalResult, Task, TrainingSetup, TrainProgress
 
+REPORT = "report.html"
+"""Name of the page in a run's folder."""
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
@@ -27,12 +31,25 @@ class Training(Generic[AnyRecipe]):
         setup: network, task and data.
         place: the run's folder.
         epochs: the epochs that were run now.
+        before: those that were finished before, where a run was resumed.
     """
 
     recipe: AnyRecipe
     setup: "TrainingSetup"
     place: Path
     epochs: "list[Epoch]"
+    before: "tuple[Epoch, ...]" = ()
+
+    def add(self, epoch: "Epoch") -> None:
+        """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
+        if self.epochs:
+            self.epochs[-1] = replace(self.epochs[-1], tested=None)
+        self.epochs.append(epoch)
+
+    @property
+    def tested(self) -> "EvalResult | None":
+        """The evaluation after the last epoch that was run now; None where there was none."""
+        return self.epochs[-1].tested if self.epochs else None
 
 
 def run(
@@ -40,7 +57,8 @@ def run(
 ) -> Generator[Progress[Document | None], None, Training[AnyRecipe]]:
     """Train as a recipe says; with `resume`, continue that run by its own recipe.
 
-    The run's folder is `--out`, the run of `--resume`, or a new one under `runs/`.
+    The run's folder is `--out`, the run of `--resume`, or a new one under `runs/`. At the end, and where the
+    training is stopped, it gets `report.html`.
 
     Args:
         recipe: network, data, task and settings.
@@ -60,32 +78,50 @@ def run(
     """
     from convscope import learn
 
-    followed = _followed(recipe)
+    followed, before = _followed(recipe)
     setup = learn.setup_training(followed)
     for note in setup.notes:
         workspace.log(note)
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
-    epochs: list[Epoch] = []
+    done = Training(followed, setup, place, [], before)
 
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
-            epochs.append(event)
+            done.add(event)
         return Progress(event.done, _note(setup.task, event), lambda: None)
 
     signals.working()
     events = learn.iter_train_run(setup.net, setup.train, setup.test, recipe, out=place, task=setup.task)
-    yield from mapped(events, convert)
-    return Training(followed, setup, place, epochs)
+    try:
+        yield from mapped(events, convert)
+    except Interrupted:
+        _report(done, workspace)
+        raise
+    _report(done, workspace)
+    return done
 
 
-def _followed(recipe: AnyRecipe) -> AnyRecipe:
-    """Return the recipe that will be followed: the given one, or that of the run which it resumes."""
+def _report(done: Training[Any], workspace: Workspace) -> None:
+    """Write the report of a training, finished or stopped, into the run's folder."""
+    from convscope.show.pages import training as pages
+
+    epochs = (*done.before, *done.epochs)
+    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, done.tested, done.place))
+    write_text(done.place / REPORT, html)
+    artifact = Artifact(REPORT, "page", "the report of the training")
+    if artifact not in workspace.artifacts:
+        workspace.artifacts.append(artifact)
+
+
+def _followed(recipe: AnyRecipe) -> "tuple[AnyRecipe, tuple[Epoch, ...]]":
+    """Return the recipe that will be followed, and the finished epochs of the run which it resumes."""
     from convscope.learn import refuse_unused, resumed
 
     if recipe.resume is None:
         refuse_unused(recipe)
-        return recipe
-    return resumed(recipe).recipe  # pyright: ignore[reportReturnType]  # of the same verb
+        return recipe, ()
+    run = resumed(recipe)
+    return run.recipe, run.epochs  # pyright: ignore[reportReturnType]  # of the same verb
 
 
 def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) -> Document:

@@ -103,6 +103,13 @@ class TaskRecipe(TrainRecipe):
         min_length=1,
         description="what it learns from: the name of a set, or a folder of pictures",
     )
+    size: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="side of the square input in pixels; the network's own if left out, for a chain of "
+        "layers that of the pictures where all have one of at most 224",
+    )
     root: Path | None = Field(default=None, description="the folder that holds a published set")
     download: bool = Field(default=False, description="fetch a published set that is not there")
     task: str = Field(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
-from convscope.worlds import Dataset, LabelledImages
+from convscope.worlds import Dataset, InputFit, LabelledImages, input_fit
+from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
+LARGEST = 224
+"""Largest side of pictures, in pixels, at whose own size a chain of layers is trained."""
 HELD_OUT = 5
 """Where a folder has no part to test on, one of so many images of each class is held out."""
 
@@ -35,6 +38,7 @@ class TrainingSetup:
         test: data to test on.
         notes: sentences on what is odd about the data, such as test images that are also in the training
             part.
+        fit: how images of another size become the network's input; None for other data.
     """
 
     net: Net
@@ -42,13 +46,15 @@ class TrainingSetup:
     train: Any
     test: Any
     notes: tuple[str, ...] = ()
+    fit: InputFit | None = None
 
 
 def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     """Load the network and the data that a recipe names, the network on its device.
 
     In place of a network's name, `recipe.network` may be a chain of layers; its input spec is then the
-    data's.
+    data's: for a folder of pictures their own size where all have the same of at most `LARGEST` pixels, else
+    that of `photos.SPEC`. `recipe.size` sets another one, and builds the network for it.
 
     Args:
         recipe: recipe with network, data, device and seed.
@@ -66,13 +72,55 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
         train, test = _open_data(recipe, None)
         (spec,) = train.specs
+        if recipe.size is not None:
+            spec = _square(spec, recipe)
         graph = chain("x".join(map(str, spec.shape)), recipe.network)
         net = nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")
     else:
         net = nets.load(recipe.network, weights="packaged", seed=recipe.seed)
+        if recipe.size is not None:
+            net = nets.with_input_size(net, recipe.size, recipe.seed)
         train, test = _open_data(recipe, net.input_spec)
+        if len(train.specs) == len(net.input_specs) == 1:
+            net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
-    return TrainingSetup(net.to(device), task, train, test, tuple(notes))
+    fit = _fit(train, net.input_spec)
+    if fit is not None and fit.note:
+        notes.append(f"{fit.note} {_smaller(fit)}")
+    return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
+
+
+def _smaller(fit: InputFit) -> str:
+    """Return the sentence that says how to train at a smaller size."""
+    if fit.smallest == fit.largest and len(set(fit.smallest)) == 1:
+        return f"--size {fit.smallest[0]} trains at their own size, where the network takes it."
+    return "--size trains at a smaller one, where the network takes it."
+
+
+def _fit(data: Dataset, spec: TensorSpec) -> InputFit | None:
+    """Compare the sizes of a data set's images with the input; None where there are none."""
+    return input_fit(data.original_sizes(), spec) if isinstance(data, LabelledImages) else None
+
+
+def _square(spec: TensorSpec, recipe: TaskRecipe) -> TensorSpec:
+    """Return a spec for square images of the recipe's size.
+
+    Raises:
+        UsageError: the spec is not for images.
+    """
+    if len(spec.size) != 2:
+        shape = "x".join(map(str, spec.shape))
+        raise UsageError(
+            "--size only with pictures", received=f"{recipe.data}, of {shape}", hint="Leave out --size."
+        )
+    side = recipe.size or spec.size[0]
+    return replace(spec, shape=(spec.channels, side, side))
+
+
+def _uncropped(spec: TensorSpec, data: Dataset) -> TensorSpec:
+    """Return a spec without a crop where the data of a folder has been opened without one."""
+    opened = data.specs[0]
+    return replace(spec, transform=opened.transform) if opened.shape == spec.shape else spec
 
 
 def find_device(name: str) -> torch.device:
@@ -106,13 +154,39 @@ def _open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Da
     folder = Path(recipe.data)
     if recipe.data == "digits" or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train"), _open_part(recipe, "test")
-    if spec is not None and len(spec.size) != 2:  # no images: the input's world reads the folder
+    spec = _folder_spec(folder, recipe, spec)
+    if len(spec.size) != 2:  # no images: the input's world reads the folder
         return _split(worlds.open(folder, spec=spec), recipe.seed)
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
         return worlds.open(folder, "train", spec=spec), worlds.open(folder, test_split, spec=spec)
     return _split(worlds.open(folder, splits[0] if splits else None, spec=spec), recipe.seed)
+
+
+def _folder_spec(folder: Path, recipe: TaskRecipe, spec: TensorSpec | None) -> TensorSpec:
+    """Return the spec at which the pictures of a folder are read.
+
+    Pictures of the size of the input are not cropped. Without a network's spec the size is the recipe's, or
+    that which all pictures have, or that of `photos.SPEC`.
+
+    Args:
+        folder: the folder.
+        recipe: its size counts where there is no spec.
+        spec: spec of the network's input; None for a chain of layers.
+
+    Returns:
+        The spec.
+    """
+    if spec is not None and (len(spec.size) != 2 or recipe.size is None):
+        return spec
+    common = set(ImageFolder(folder, spec=spec or photos.SPEC).original_sizes())
+    own = next(iter(common)) if len(common) == 1 else None
+    if spec is None:
+        side = photos.SPEC.size[0] if recipe.size is None else recipe.size
+        size = own if recipe.size is None and own is not None and max(own) <= LARGEST else (side, side)
+        spec = replace(photos.SPEC, shape=(photos.SPEC.channels, *size))
+    return replace(spec, transform=replace(spec.transform, crop=1.0)) if spec.size == own else spec
 
 
 def _open_part(recipe: TaskRecipe, split: str) -> Dataset:

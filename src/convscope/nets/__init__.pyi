@@ -13,6 +13,7 @@ from .io.folder import open_folder as open_folder
 from .io.folder import save as save
 from .io.graph_module import GraphModule as GraphModule
 from .io.graph_module import build as build
+from .io.input_size import with_input_size as with_input_size
 from .io.loading import NetLike as NetLike
 from .io.loading import as_net as as_net
 from .io.loading import is_network as is_network

@@ -9,6 +9,8 @@ from markupsafe import Markup, escape
 from convscope.errors import DataError, UsageError
 
 Child = str | int | float | None
+Label = str | Mapping[str, str]
+"""A text, or one for each language: `{"en": ..., "zh": ...}`."""
 INSIDE = ("#", "data:image/png;base64,", "data:image/webp;base64,")
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
 _VOID = frozenset({"img", "br", "input", "meta", "hr"})
@@ -75,9 +77,7 @@ def join(children: Iterable[Child]) -> Markup:
     return Markup("").join(escape(child) for child in children if child is not None)
 
 
-def drawing(
-    width: float, height: float, *children: Child, label: str | Mapping[str, str] = "", class_: str = ""
-) -> Markup:
+def drawing(width: float, height: float, *children: Child, label: Label = "", class_: str = "") -> Markup:
     """Build an `<svg>` element that scales with the width of its column.
 
     Args:
@@ -92,19 +92,33 @@ def drawing(
     Returns:
         The `<svg>` element.
     """
-    hidden = None if label else "true"
-    spoken = {} if isinstance(label, str) else {f"data_{language}": text for language, text in label.items()}
     return element(
         "svg",
         *children,
         viewBox=f"0 0 {number(width)} {number(height)}",
         class_=class_ or None,
         role="img" if label else None,
-        aria_label=spoken.get("data_en", label) or None,
-        aria_hidden=hidden,
+        **(named("aria-label", label) if label else {"aria-hidden": "true"}),
         style=f"max-width:{number(width)}px",
-        **spoken,
     )
+
+
+def named(attribute: str, label: Label) -> dict[str, str]:
+    """Return the attributes of an element whose `alt`, `aria-label` or `placeholder` is in every language.
+
+    The page's script takes the text of the shown language from `data-en` and `data-zh`.
+
+    Args:
+        attribute: name of the attribute; empty for elements whose whole content it is (`<title>`).
+        label: the text, or one for each language.
+
+    Returns:
+        Attributes by name, for `element`; the English text is in the attribute itself.
+    """
+    if isinstance(label, str):
+        return {attribute: label}
+    spoken = {f"data-{language}": text for language, text in label.items()}
+    return {attribute: label["en"], **spoken} if attribute else spoken
 
 
 def responsive(draw: Callable[[float], Markup], narrow: float = 340, wide: float = 680) -> Markup:

@@ -1,8 +1,10 @@
 from .batch import Batch as Batch
 from .dataset import Dataset as Dataset
 from .dataset import ImageTensorDataset as ImageTensorDataset
+from .dataset import InputFit as InputFit
 from .dataset import LabelledImages as LabelledImages
 from .dataset import Problem as Problem
+from .dataset import input_fit as input_fit
 from .dataset import require_labelled_images as require_labelled_images
 from .dataset import scaled as scaled
 from .datasets import digits as digits

@@ -16,6 +16,8 @@ from convscope.worlds.batch import Batch
 
 Indices = Sequence[int] | Tensor
 Picture = UInt8[Tensor, "b c h w"]
+NOTED = 1.5
+"""How many times images must be enlarged for `InputFit` to say so."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,15 @@ class LabelledImages(Dataset):
         chosen = checked(indices, len(self))
         return Batch((scaled(self.pixels(chosen), self.spec),), self.labels[chosen])
 
+    def original_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return height and width of images before they were resized to the spec.
+
+        Returns:
+            Sizes in pixels, of all images or of a sample of them; empty where they are not known.
+        """
+        height, width = self.spec.size
+        return ((height, width),)
+
     @abstractmethod
     def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images.
@@ -159,6 +170,62 @@ class LabelledImages(Dataset):
         chosen = checked(indices, len(self))
         for part in chosen.split(size) if len(chosen) else ():
             yield self.pixels(part), self.labels[part]
+
+
+@dataclass(frozen=True)
+class InputFit:
+    """How the images of a data set become a network's input.
+
+    Attributes:
+        size: height and width of the input, in pixels.
+        smallest: height and width of the smallest image, by its shorter side.
+        largest: of the largest one.
+        enlarged: how many times an image is enlarged, the median over images; below 1 where they are reduced.
+    """
+
+    size: tuple[int, int]
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    enlarged: float
+
+    @property
+    def note(self) -> str:
+        """A sentence where images are enlarged `NOTED` times or more; else empty."""
+        if self.enlarged < NOTED:
+            return ""
+        small, large = (f"{width}x{height}" for height, width in (self.smallest, self.largest))
+        sizes = small if small == large else f"{small} to {large}"
+        height, width = self.size
+        return (
+            f"Pictures of {sizes} pixels are enlarged {self.enlarged:.3g} times for an input of "
+            f"{width}x{height}: that adds no detail."
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return the sizes and the factor, JSON-ready."""
+        return {
+            "size": list(self.size),
+            "pictures": [list(self.smallest), list(self.largest)],
+            "enlarged": round(self.enlarged, 3),
+        }
+
+
+def input_fit(sizes: Sequence[tuple[int, int]], spec: TensorSpec) -> InputFit | None:
+    """Compare the sizes of images with the input that they are resized to.
+
+    Args:
+        sizes: height and width of each image.
+        spec: specification of the network's input.
+
+    Returns:
+        The comparison; None for an input without height and width, or without images.
+    """
+    if len(spec.size) != 2 or not sizes:
+        return None
+    height, width = spec.size
+    ordered = sorted(sizes, key=min)
+    middle = ordered[len(ordered) // 2]
+    return InputFit((height, width), ordered[0], ordered[-1], max(height / middle[0], width / middle[1]))
 
 
 def require_labelled_images(data: Dataset) -> LabelledImages:

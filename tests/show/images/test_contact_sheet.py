@@ -18,7 +18,7 @@ from convscope.show.images.contact_sheet import (
     in_rows,
     wrapped,
 )
-from convscope.show.images.draw import grayscale_alpha
+from convscope.worlds.images import grayscale_alpha
 
 LONG = (
     "features.denseblock4.denselayer32.conv2:12",

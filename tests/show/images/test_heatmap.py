@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from convscope.errors import UsageError
-from convscope.show.images.heatmap import EMBER, colours, overlay, strip
+from convscope.show.images.heatmap import EMBER, colours, layer, overlay, strip
 from convscope.show.pages.explanation_text import share_of, where
 
 
@@ -48,9 +48,37 @@ def test_a_signal_is_a_band():
 def test_where_heat_lies_is_said_in_words():
     heat = np.zeros((90, 120))
     heat[:30, 80:] = 1
-    assert where(heat).startswith("the top right of the picture: half of the heat lies on 5.6 %")
-    assert where(np.zeros((9, 9))) == ""
-    assert where(np.eye(9)).startswith("the middle of")
-    assert share_of(0.0004) == "below 0.1 %"
+    assert (
+        where(heat)["en"]
+        == "half of the heat lies in one area, at the top right of the picture, on 5.6 % of it"
+    )
+    assert "右上" in where(heat)["zh"]
+    assert where(np.zeros((9, 9))) is None
+    assert "one area, at the middle" in where(np.eye(9))["en"]
+    assert share_of(0.0004) == "< 0.1 %"
     assert share_of(0.032) == "3.2 %"
     assert share_of(0.51) == "51 %"
+
+
+def test_separate_spots_are_no_middle():
+    heat = np.zeros((84, 84))
+    for y, x in ((8, 8), (8, 70), (70, 40)):
+        heat[y : y + 6, x : x + 6] = 1
+    said = where(heat)["en"]
+    assert "3 separate areas (top left, top right, bottom centre)" in said and "middle" not in said
+    heat[::12, ::12] = 1.5  # one cell each: together more than the spots
+    assert "scattered" in where(heat)["en"]
+    noise = np.zeros((84, 84))
+    noise[::12, ::12] = 1
+    assert "scattered over many small areas" in where(noise)["en"]
+
+
+def test_a_layer_over_grey_is_the_overlay():
+    rng = np.random.default_rng(0)
+    photo = Image.fromarray(rng.integers(0, 255, (20, 30, 3), dtype=np.uint8))
+    heat = rng.normal(size=(20, 30))
+    veil = np.asarray(layer(heat, signed=True), np.float32)
+    below = 255 - 0.62 * (255 - np.asarray(photo.convert("L"), np.float32))
+    share = veil[..., 3:] / 255
+    wanted = below[..., None] * (1 - share) + veil[..., :3] * share
+    assert np.abs(np.asarray(overlay(photo, heat, signed=True), np.float32) - wanted).max() <= 0.5

@@ -8,7 +8,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.show.images import input_image
 from convscope.show.images.draw import ORANGE
 from convscope.show.pages import features, unit
-from convscope.worlds import render
+from convscope.worlds import Sample, render
 
 
 def test_tiles_show_inputs_of_any_form():
@@ -64,8 +64,7 @@ def test_every_layer_has_a_row(hostile):
 
     net, portrait = hostile
     layers = list(feature_maps(net, portrait.top[0].picture, features.changing_layers(net)))
-    html = features.page(
-        net, portrait.top[0].picture, layers, strongest=3, command="convscope look --net digits"
-    )
+    sample = Sample(portrait.top[0].picture, None)
+    html = features.page(net, sample, layers, strongest=3, command="convscope look --net digits")
     assert html.count('class="stage"') == len(layers) == 10
     assert features.best_answer(net, layers) in net.classes

@@ -11,7 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convscope.errors import DataError
 from convscope.jobs import inputs
@@ -19,6 +19,9 @@ from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.system.progress import Progress
 from convscope.use import ClassifyRecipe
+
+if TYPE_CHECKING:
+    from convscope.nets import Net
 
 schema = ClassifyRecipe
 ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."
@@ -37,7 +40,8 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress with the document so far; JSON fields `net`, `answers` and, for a network with a single
         class, `note`. Each answer has `image` (path) and either `error` or `top`: entries with `unit`,
-        `label` and `probability` (0 to 1; null for a network with a single class) in descending order.
+        `label` and `probability` (0 to 1; null for a network with a single class) in descending order; and
+        `enlarged`, how many times, where the picture is much smaller than the network's input.
 
     Raises:
         DataError: no image at all can be read (exit code 3); the error of the first one.
@@ -61,7 +65,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
                 document["note"] = ALONE
             values = answer.probabilities if answer.classes > 1 else (None,)
             top = zip(answer.units, answer.labels, values, strict=True)
-            answers.append({"image": path, "top": [_entry(*entry) for entry in top]})
+            answers.append({"image": path, "top": [_entry(*entry) for entry in top], **_enlarged(path, net)})
         yield Progress((number + 1) / len(listed), path, lambda: document)
     if first is not None and all("error" in answer for answer in answers):
         raise first
@@ -95,6 +99,20 @@ def _is_image(file: Path) -> bool:
     except decode.PhotoError as error:
         return error.kind != "not an image"
     return True
+
+
+def _enlarged(path: str, net: "Net") -> dict[str, float]:
+    """Return by how much a picture was enlarged for the network's input; nothing where that is little."""
+    from convscope.worlds import input_fit
+    from convscope.worlds.images import decode
+
+    if net.input_spec.kind != "image":
+        return {}
+    try:
+        fit = input_fit([decode.stored_size(path)], net.input_spec)
+    except DataError:  # an array, which has no header of an image
+        return {}
+    return {"enlarged": round(fit.enlarged, 3)} if fit is not None and fit.note else {}
 
 
 def _no_images(path: str, files: int) -> DataError:

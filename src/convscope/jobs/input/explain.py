@@ -8,7 +8,9 @@ when only what is hot is seen, completeness, and whether the heat fades when the
     convscope explain photo.jpg --compare --set rise.samples=2000
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.see import Explanation
-    from convscope.see.attribution import AttributionTask
+    from convscope.see.attribution import AttributionTask, MethodComparison
     from convscope.worlds import Sample
 
 schema = ExplainRecipe
@@ -42,11 +44,12 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
-        the result), `explanations` and `out` (the folder). Each explanation has `target`, `method`,
-        `settings`, `value` (the target's value), `degree` (its probability if all targets are classes, else
-        the value), `seconds`, `done` (finished share of the method, 0 to 1), `picture` (file name), `checks`
-        (`Faithfulness.to_dict()`; empty if `checks` is off) and `layer` (for class activation maps; else
-        empty).
+        the result), `verdicts` (with `--compare` one for each target: `target`, `believe`, `passing`,
+        `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and `out` (the folder). Each
+        explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
+        probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
+        method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off)
+        and `layer` (for class activation maps; else empty).
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -62,10 +65,11 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     boxes = [_boxes(recipe, sample)] * len(task) if recipe.box else []
     with workspace.folder(f"explain-{Path(recipe.image).stem}") as folder:
         document = yield from save_results(
-            _explained(task, methods, recipe, boxes, workspace),
+            _compared(_explained(task, methods, recipe, boxes, workspace), recipe),
             lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder)},
             lambda made, _: (
-                f"stopped after {len(made)} of {len(methods)} methods; they are in {folder.place}"
+                f"stopped after {len(made.explanations)} of {len(methods)} methods; "
+                f"they are in {folder.place}"
             ),
         )
     yield finished({**document, "out": str(folder.place)})
@@ -106,15 +110,54 @@ def _explained(
         raise UsageError("a method that suits this network", received=", ".join(m.name for m in methods))
 
 
-def _save(made: "list[Explanation]", recipe: ExplainRecipe, folder: ResultFolder) -> Document:
-    from convscope.recipe import stamp
-    from convscope.show.pages import attribution, explanation_text
+@dataclass(frozen=True)
+class _Made:
+    """What is explained so far, and in the end which method to believe for each target."""
 
-    mark, found, said, taken = stamp(recipe), [], [], []
+    explanations: "list[Explanation]"
+    comparisons: "tuple[MethodComparison, ...]" = ()
+
+
+def _compared(
+    steps: "Iterator[Progress[list[Explanation]]]", recipe: ExplainRecipe
+) -> "Iterator[Progress[_Made]]":
+    """With `--compare`, compare the methods when all have run; a tenth of the work."""
+    from convscope.see.attribution import iter_compare_methods
+
+    share, made = 0.9 if recipe.compare and recipe.checks else 1.0, []
+    for step in steps:
+        made = step.result()
+        yield Progress(share * step.fraction, step.message, lambda made=made: _Made(made))
+    if share < 1:
+        for step in iter_compare_methods(made):
+            yield Progress(
+                share + (1 - share) * step.fraction,
+                "comparing methods",
+                lambda step=step: _Made(made, step.result()),
+            )
+
+
+def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> Document:
+    from convscope.recipe import stamp
+    from convscope.show.pages import attribution, explanation_page, explanation_text, verdict_text
+
+    made, comparisons = found_so_far.explanations, found_so_far.comparisons
+    mark, found, said, taken, verdicts = stamp(recipe), [], [], [], []
+    titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
-        said += explanation_text.sentences(explanation_text.best(made, row), row)
+        chosen = explanation_text.best(made, row)
+        if comparisons:
+            compared = comparisons[row]
+            chosen = made[compared.best[0]] if compared.best else chosen
+            lines = [
+                verdict_text.verdict(compared, titles, len(made)),
+                *verdict_text.reasons(compared, titles),
+            ]
+            said += [f"{line['en']}{'.' if k == 0 else ''}" for k, line in enumerate(lines)]
+            verdicts.append({"target": target, **compared.to_dict()})
+        said += [line["en"] for line in explanation_text.sentences(chosen, row)]
         for e in made:
-            name = f"{target.split(',')[0]}-{e.method.name}"
+            name = f"{target.split(',')[0]}-{method_slug(e.method.name)}"
             file = pictures.file_name(name, taken)
             taken.append(file)
             folder.save_image(attribution.heat_picture(e, row, side=448), file, mark, name)
@@ -137,8 +180,21 @@ def _save(made: "list[Explanation]", recipe: ExplainRecipe, folder: ResultFolder
         taken.append(sheet)
         folder.save_image(attribution.sheet(made, row), sheet, mark, target)
     if recipe.compare:
-        folder.save_page(attribution.page(made, recipe.command()), "index.html", "methods side by side")
-    return {"said": said, "explanations": found}
+        page = explanation_page.page(made, recipe.command(), comparisons)
+        folder.save_page(page, "index.html", "methods side by side")
+    return {"said": said, "verdicts": verdicts, "explanations": found}
+
+
+def method_slug(name: str) -> str:
+    """Return a method's name as part of a file name, unlike that of any other method.
+
+    Args:
+        name: as `--method` takes it, such as `gradcam++`.
+
+    Returns:
+        The name with `p` for `+`, and other characters than letters and digits as dashes.
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("+", "p")).strip("-")
 
 
 def _boxes(recipe: ExplainRecipe, sample: "Sample") -> list[tuple[float, ...]]:

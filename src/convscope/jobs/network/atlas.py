@@ -1,14 +1,16 @@
 """Build an activation atlas: a map of a layer's activations over many pictures, with an image for each cell.
 
 Activations at random positions of the pictures are laid out so that similar ones lie close together; every
-cell with enough of them gets an optimised image, the classes it contributes to, and real examples. One HTML
-page and one PNG. The default layout needs UMAP: pip install 'convscope[atlas]'; --layout pca does without.
+cell with enough of them gets an optimised image and real examples, and a name where the labels of the data or
+the network's classes support one. One HTML page and one PNG. The default layout needs UMAP: pip install
+'convscope[atlas]'; --layout pca does without.
 
-    convscope atlas digits relu2 --data digits --per-image 4
+    convscope atlas digits relu3 --data digits --layout pca
     convscope atlas efficientnet_lite0 blocks.4 --data photographs --per-image 8
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from convscope.jobs import inputs
@@ -39,12 +41,16 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `place` (the layer), `grid` (cells along
-        each side), `vectors`, `placed` (vectors in the cells), `layout`, `cells`, `unmoved` (indices of cells
-        whose gradient was 0 in every step) and `out` (the folder). Each cell has `row`, `column`, `count`
-        (vectors), `speaks_for` (classes to whose logits it contributes most: `unit`, `label`, `logit`),
-        `found_in` (the most overrepresented class of the data: `class`, `share`, `times`; or null) and
-        `examples` (`image`, `class`, `at`, the position relative to the image's extent, y before x).
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
+        (the layer), `grid` (cells along
+        each side), `vectors`, `placed` (vectors in the cells), `layout`, `spread` (share of the variance on
+        the axes, null for UMAP), `cells`, `regions`, `unmoved` (indices of cells whose gradient was 0 in
+        every step) and `out` (the folder). Each cell has `row`, `column`, `count` (vectors), `pictures`,
+        `label` (of the data, if one is typical of it), `labels` (the most common: `name`, `count`,
+        `pictures`, and `usual`, the share of all pictures), `classes` (of the network, whose logits the
+        vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`, `likeliest`) and `examples`
+        (`image`, `class`, and `at`, the position relative to the image's extent, y before x). Each region has
+        `name`, `kind` (`label` or `class`), `cells` (indices), `count`, `row`, `column` and `label`.
 
     Raises:
         Interrupted: stopped; the cells so far are saved (exit code 130).
@@ -96,7 +102,7 @@ def _save(
     html = page.page(atlas, net, data, command=made.command(), seed=made.seed)
     folder.save_page(html, "atlas.html", caption)
     folder.save_image(page.sheet(atlas, net), "atlas.png", stamp(made), caption)
-    return {"net": net.name, **_data(atlas, data)}
+    return {"net": net.name, "input": inputs.input_fit(data, net), **_data(atlas, data)}
 
 
 def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:
@@ -105,12 +111,10 @@ def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:
             "row": cell.row,
             "column": cell.column,
             "count": cell.count,
-            "speaks_for": [
-                {"unit": unit, "label": name, "logit": value} for unit, name, value in cell.top_logit_classes
-            ],
-            "found_in": dict(zip(("class", "share", "times"), cell.overrepresented_class, strict=True))
-            if cell.overrepresented_class
-            else None,
+            "pictures": cell.pictures,
+            "label": cell.label.name if cell.label else None,
+            "labels": [asdict(label) for label in cell.labels],
+            "classes": [asdict(found) for found in cell.classes],
             "examples": [
                 {"image": sight.image, "class": data.classes[sight.label], "at": list(sight.position)}
                 for sight in cell.examples
@@ -124,6 +128,8 @@ def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:
         "vectors": atlas.vectors,
         "placed": atlas.placed,
         "layout": atlas.layout,
+        "spread": atlas.spread,
         "cells": cells,
+        "regions": [{**asdict(region), "cells": list(region.cells)} for region in atlas.regions],
         "unmoved": list(atlas.unmoved),
     }

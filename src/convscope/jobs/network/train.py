@@ -2,8 +2,9 @@
 
 NETWORK is a name from `convscope nets`, a run's folder (its weights are the start), or a chain of layers in
 quotes. DATA is `digits` (bundled), `mnist`, `fashion-mnist`, `cifar10`, or a folder with one folder of
-pictures for each class. Ctrl-C saves, and the message says how to go on, exactly where it stopped. --task
-names another registered task than classification; settings of its own come from --config.
+pictures for each class. The run's folder gets report.html: curves, mistakes, filters, how to go on. Ctrl-C
+saves, and the message says how to go on, exactly where it stopped. --task names another registered task than
+classification; settings of its own come from --config. --size 32 builds the network for another input.
 
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without
@@ -50,8 +51,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     """Train a network on a task, and evaluate it on the test data.
 
     The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
-    `model.safetensors` and `metrics.jsonl` (one line per epoch). It is `--out`, the run of `--resume`, or a
-    new one under `runs/`.
+    `model.safetensors`, `metrics.jsonl` (one line per epoch) and `report.html`. It is
+    `--out`, the run of `--resume`, or a new one under `runs/`.
 
     Args:
         recipe: network, data, task and settings; with `resume`, the run's own recipe is followed.
@@ -60,9 +61,10 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress, and at the end the document; JSON fields `recipe` (the settings that were followed, the
         task among them), `network`, `unread` (number of files that could not be used), `train` (number of
-        training samples), `epochs` (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of
-        the task: for a classifier `Evaluation.to_json()`), `table` (see `training.table`) and `out` (the
-        folder).
+        training samples), `input` (size of the input and of the pictures; null for other data), `epochs`
+        (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of the last epoch: for a
+        classifier `Evaluation.to_json()`), `table` (see `training.table`), `report` (file name of the page)
+        and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -72,11 +74,10 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
-    from convscope.nets import ExecutionConfig
-
     done = yield from training.run(recipe, workspace)
-    setup = done.setup
-    tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
+    setup, tested = done.setup, done.tested
+    if tested is None:
+        raise RuntimeError("the last epoch holds its evaluation")
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
@@ -85,9 +86,11 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "network": setup.net.name,
         "unread": unread,
         "train": len(setup.train),
+        "input": None if setup.fit is None else setup.fit.to_json(),
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "test": tested.to_json(),
         "table": training.table(setup.task, done.epochs, tested.summary),
+        "report": training.REPORT,
         "out": str(done.place),
     }
     yield finished(document)

@@ -39,13 +39,13 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `place`, `label`, `images` (how many were
-        indexed), `top` and `bottom` (the images at both ends, with position and class), `mean`, `std`,
-        `silent` (share of images for which the unit is inactive), `dead`, `saturated`, `histogram` (`edges`,
-        `counts`), `classes` (by name: `mean`, `share_of_top`), `percentile` (per cent of images with a
-        smaller peak than the synthetic one), `made` and `made_against` (the maximising and minimising image:
-        `value`, `silent`), `receptive_field` and `effective_field` (in pixels, or null) and `out` (the
-        folder).
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`,
+        `label`, `images` (how many were indexed), `top` and `bottom` (the images at both ends, with position
+        and class), `mean`, `std`, `silent` (share of images for which the unit is inactive), `dead`,
+        `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`, `share_of_top`),
+        `percentile` (per cent of images with a smaller peak than the synthetic one), `made` and
+        `made_against` (the maximising and minimising image: `value`, `silent`), `receptive_field` and
+        `effective_field` (in pixels, or null) and `out` (the folder).
 
     Raises:
         Interrupted: stopped; the index and the page so far are kept (exit code 130).
@@ -81,7 +81,7 @@ def _save(
     )
     folder.save_page(html, "unit.html", report.place)
     folder.save_image(unit.sheet(report, net), "unit.png", stamp(recipe), report.place)
-    return {"net": net.name, **_data(report)}
+    return {"net": net.name, "input": inputs.input_fit(data, net), **_data(report)}
 
 
 def _indexed(

@@ -1,19 +1,23 @@
 """Index every unit of every layer in one pass over data.
 
 For each unit: the images at both ends of its scale and where, a histogram, mean and deviation, which classes
-excite it, whether it is dead or saturated. What was stopped goes on when the same command runs again; on
-several processes: torchrun --nproc-per-node 4 -m convscope units NET --data FOLDER.
+excite it, whether it is dead, saturated or like another. A page lists all of them. What was stopped goes on
+when the same command runs again; on several processes: torchrun --nproc-per-node 4 -m convscope units NET
+--data FOLDER.
 
     convscope units digits --data digits
     convscope units efficientnet_lite0 --data photographs
 """
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from convscope.errors import Interrupted
+from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
@@ -23,29 +27,36 @@ from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.nets import Net
-    from convscope.see.units import UnitIndex
+    from convscope.see.units import Redundancy, UnitIndex
     from convscope.worlds import LabelledImages
 
 schema = UnitsRecipe
+PAGE = "units.html"
+"""Name of the page of all units."""
+ANY = "0unit0of0any0layer0"
+"""Stands for a unit's address in the command that makes its page."""
+BESIDE = 2000
+"""Most entries beside a result in which pages of single units are looked for."""
 
 
 def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
     """Index the units of all layers in one pass over data: extreme images and statistics.
 
-    Writes the index into `--index`, or into a folder of the user's cache. An index that was stopped is
-    continued when the same recipe runs again. Under `torchrun`, each process indexes its shard; the first one
-    returns the result, and the others have none.
+    Writes the index into `--index`, or into a folder of the user's cache, and `units.html`. An index that was
+    stopped is continued when the same recipe runs again. Under `torchrun`, each process indexes its shard;
+    the first one returns the result, and the others have none.
 
     Args:
         recipe: network, data, layers, number of images to keep per unit, batch size and index folder.
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `data`, `images`, `units` (their number),
-        `layers`, `problems` (files that could not be read), `index` (the folder) and `seconds`. Each layer
-        has `place`, `units`, `map` (size of the feature map), `dead` and `saturated` (indices of units),
-        `silent` (mean share of images for which a unit is inactive), `loudest` (the unit with the highest
-        peak) and `peak`.
+        The progress with the document so far; JSON fields `net`, `data`, `input` (see
+        `inputs.input_fit`), `images`, `units` (their number), `layers`, `problems` (files that could not be
+        read), `index` (the folder), `seconds`, `page` (file name) and `out` (its folder). Each layer has
+        `place`, `units`, `map` (size of the feature map), `dead`, `saturated` and `redundant` (indices of
+        units), `silent` (mean share of images for which a unit is inactive), `loudest` (the unit with the
+        highest peak) and `peak`.
 
     Raises:
         Interrupted: stopped; the index so far is kept (exit code 130).
@@ -69,17 +80,101 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
             return
     seconds = round(time.monotonic() - started, 2)
     index = storage.read(folder)
+    redundancy = yield from _compared(net, data, recipe, folder)
     document = {
         "net": net.name,
         "data": data.name,
+        "input": inputs.input_fit(data, net),
         "images": index.fingerprint["images"],
         "units": len(index),
-        "layers": [_layer(index, layer.place) for layer in index.layers],
+        "layers": [_layer(index, redundancy, layer.place) for layer in index.layers],
         "problems": list(index.problems),
         "index": str(folder),
         "seconds": seconds,
     }
-    yield finished(document)
+    with workspace.folder(f"units-{net.name}") as place:
+        place.save_page(_page(index, redundancy, net, data, recipe, place.place), PAGE, "all units")
+    yield finished({**document, "page": PAGE, "out": str(place.place)})
+
+
+def _compared(
+    net: "Net", data: "LabelledImages", recipe: UnitsRecipe, folder: Path
+) -> "Generator[Progress[Document | None], None, Redundancy]":
+    """Find units that are like an earlier one of their layer."""
+    from convscope.see.units import iter_redundancy
+
+    last: Progress[Redundancy] | None = None
+
+    def convert(step: "Progress[Redundancy]") -> Progress[Document | None]:
+        nonlocal last
+        last = step
+        return Progress(step.fraction, step.message, lambda: None)
+
+    try:
+        yield from mapped(iter_redundancy(net, data, recipe.places, batch=recipe.batch), convert)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; the index is whole, in {folder}", hint="Run the same command again for its page."
+        ) from None
+    if last is None:
+        raise RuntimeError("the last step holds the comparison")
+    return last.result()
+
+
+def _page(
+    index: "UnitIndex",
+    redundancy: "Redundancy",
+    net: "Net",
+    data: "LabelledImages",
+    recipe: UnitsRecipe,
+    place: Path,
+) -> str:
+    """Render the page of all units, with links to those of single units that lie beside it."""
+    from convscope.recipe import stamp
+    from convscope.see.units import UnitRecipe
+    from convscope.show.pages import units
+
+    shared = {name: getattr(recipe, name) for name in ("net", "data", "split", "root", "index", "weights")}
+    values = {name: value for name, value in shared.items() if value is not None}
+    before, after = UnitRecipe.parse({**values, "place": ANY}).command().split(ANY, 1)
+    return units.page(
+        index,
+        redundancy,
+        net,
+        data,
+        command=recipe.command(),
+        unit_command=(before, after),
+        pages=_unit_pages(net, recipe, place),
+        recipe=stamp(recipe),
+    )
+
+
+def _unit_pages(net: "Net", recipe: UnitsRecipe, place: Path) -> dict[str, str]:
+    """Find the pages that `convscope unit` has made of this network and data beside a folder.
+
+    Args:
+        net: the network, for the addresses of units.
+        recipe: names network and data.
+        place: the folder; those beside it are looked into, at most `BESIDE`.
+
+    Returns:
+        Address of a unit -> place of its page, relative to the folder.
+    """
+    from convscope.see.units import one_unit
+    from convscope.show.images import png
+
+    found: dict[str, str] = {}
+    beside = place.absolute().parent
+    folders = sorted(islice(beside.iterdir(), BESIDE)) if beside.is_dir() else []
+    for folder in folders:
+        if not (folder / "unit.html").is_file() or not (folder / "unit.png").is_file():
+            continue
+        with contextlib.suppress(ConvscopeError):
+            made = png.recipe_in(folder / "unit.png")
+            if (made.get("verb"), made.get("net"), made.get("data")) == ("unit", recipe.net, recipe.data):
+                address = str(one_unit(net, str(made.get("place"))))
+                found[address] = f"../{quote(folder.name)}/unit.html"
+    return found
 
 
 def _passed(steps: "Iterator[Progress[UnitIndex]]", images: float, folder: Path, *, shown: bool) -> Steps:
@@ -111,7 +206,7 @@ def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
     return storage.cache_dir(net, data) / storage.cache_key(wanted)
 
 
-def _layer(index: "UnitIndex", place: str) -> dict[str, Any]:
+def _layer(index: "UnitIndex", redundancy: "Redundancy", place: str) -> dict[str, Any]:
     rows, layer = index.rows(place), index.layer(place)
     peaks = index.accumulator.high[rows]
     silent = (index.accumulator.silent[rows] / index.accumulator.images[rows].clamp_min(1)).mean()
@@ -121,6 +216,7 @@ def _layer(index: "UnitIndex", place: str) -> dict[str, Any]:
         "map": list(layer.size),
         "dead": index.dead(place).nonzero().flatten().tolist(),
         "saturated": index.saturated(place).nonzero().flatten().tolist(),
+        "redundant": [unit.unit for unit in redundancy.layers.get(place, ())],
         "silent": float(silent),
         "loudest": int(peaks.argmax()),
         "peak": float(peaks.max()),

@@ -23,8 +23,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
     """Train a style network, then stylise some held-out photographs for a contact sheet.
 
     The run's folder holds `recipe.toml`, `state/` (to resume from), `env.json`, `model.json`,
-    `model.safetensors`, `metrics.jsonl` (one line per epoch) and `sheet.png` (photographs in each style). It
-    is `--out`, the run of `--resume`, or a new one under `runs/`.
+    `model.safetensors`, `metrics.jsonl` (one line per epoch), `report.html` and `sheet.png` (photographs in
+    each style). It is `--out`, the run of `--resume`, or a new one under `runs/`.
 
     Args:
         recipe: settings; with `resume`, the run's own recipe is followed.
@@ -34,7 +34,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         The progress, and at the end the document; JSON fields `recipe` (the settings that were followed),
         `network`, `styles` (names), `sheet` (file name), `photographs` and `held_out` (numbers of training
         and test photographs), `epochs` (`Epoch.to_json()` of each one run now), `table` (see
-        `jobs.training.table`) and `out` (the folder).
+        `jobs.training.table`), `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -56,6 +56,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "held_out": len(setup.test),
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "table": training.table(setup.task, done.epochs),
+        "report": training.REPORT,
         "out": str(done.place),
     }
     yield finished(document)

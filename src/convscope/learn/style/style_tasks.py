@@ -277,6 +277,18 @@ class StyleTransferTask(Task):
             found["psnr"] = decibels(error / (seen - painted))
         return found
 
+    def commands(self, folder: str, recipe: Any) -> Sequence[str]:
+        """Return the command that paints a photograph.
+
+        Args:
+            folder: the run's folder, quoted for a shell.
+            recipe: not used.
+
+        Returns:
+            One command each.
+        """
+        return (f"convscope style apply PHOTO --model {folder}",)
+
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Stylize the centre crop of each photograph in each style.
 

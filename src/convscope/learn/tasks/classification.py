@@ -1,6 +1,8 @@
 """Training of a classifier: the task that a training has by default."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -11,7 +13,8 @@ from convscope.errors import DataError
 from convscope.learn.batches.source import BatchSource, make_batches
 from convscope.learn.recipe import ClassificationRecipe
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.evaluation import check_labels, class_names, evaluate
+from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate
+from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net
@@ -105,19 +108,60 @@ class Classification(Task):
 
     @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
-        """Evaluate the network on held-out images.
+        """Evaluate the network on held-out images, in float32 whatever the precision of the training.
+
+        In bf16, one answer in a thousand may be another than that of the network that is saved.
 
         Args:
             net: classifier, in any mode; left unchanged.
             data: as for `prepare`.
-            execution: precision and memory format.
+            execution: precision and memory format of the training.
 
         Returns:
-            `loss` in nats, `accuracy` from 0 to 1, the most frequent confusion of two classes, and as details
-            what `Evaluation.to_json` returns.
+            `loss` in nats, `accuracy` from 0 to 1, the most frequent confusion of two classes, as details
+            what `Evaluation.to_json` returns, and as evidence the `Evaluation`.
         """
-        found = evaluate(net, data, execution=execution, head=self.head)
-        return EvalResult(found.metrics, found.worst, found.summary, found.to_json())
+        found = evaluate(net, data, execution=execution.exact(), head=self.head)
+        return EvalResult(found.metrics, found.worst, found.summary, found.to_json(), found)
+
+    @override
+    def findings(self, net: Net, data: Any, tested: EvalResult) -> Sequence[Finding]:
+        """Return the answers for the test images, from which confusions and worst mistakes are shown.
+
+        Args:
+            net: not used.
+            data: the images.
+            tested: what `evaluate` returned for them.
+
+        Returns:
+            The classified images; nothing where they are read by a loader of the user's.
+        """
+        found = tested.evidence
+        if not isinstance(found, Evaluation) or not isinstance(data, LabelledImages):
+            return ()
+        return (ClassifiedImages(found, data),)
+
+    @override
+    def commands(self, folder: str, recipe: Any) -> Sequence[str]:
+        """Return commands that classify pictures, look into the network and train on from its weights.
+
+        Args:
+            folder: the run's folder, quoted for a shell.
+            recipe: names the data.
+
+        Returns:
+            One command each.
+        """
+        data = shlex.quote(str(getattr(recipe, "data", "digits")))
+        if isinstance(getattr(recipe, "root", None), Path):
+            data += f" --root {shlex.quote(str(recipe.root))}"
+        return (
+            f"convscope classify PICTURE --net {folder}",
+            f"convscope explain PICTURE --net {folder}",
+            f"convscope units {folder} --data {data}",
+            f"convscope unit {folder} output:0 --data {data}",
+            f"convscope train {folder} {data}",
+        )
 
 
 class LabelledBatches(BatchSource):

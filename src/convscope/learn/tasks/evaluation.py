@@ -74,12 +74,26 @@ class Evaluation(Result):
         return confusion.diagonal() / confusion.sum(1)
 
     @property
-    def worst(self) -> str:
-        """The most frequent confusion, as `9 taken for 7 (10 times)`; empty if there is none."""
+    def confusions(self) -> tuple[tuple[int, int, int], ...]:
+        """Each confusion as true class, predicted class and count, the most frequent first; none of 0."""
         wrong = self.confusion.fill_diagonal_(0)
-        label, prediction = divmod(int(wrong.argmax()), len(self.classes))
-        count = int(wrong[label, prediction])
-        return f"{self.classes[label]} taken for {self.classes[prediction]} ({count} times)" if count else ""
+        pairs = wrong.nonzero().tolist()
+        found = [(truth, answer, int(wrong[truth, answer])) for truth, answer in pairs]
+        return tuple(sorted(found, key=lambda entry: -entry[2]))
+
+    @property
+    def worst(self) -> str:
+        """The most frequent confusion, as `9 taken for 7 (10 times)`; empty if there is none.
+
+        Where others are as frequent, their number is stated.
+        """
+        if not self.confusions:
+            return ""
+        truth, answer, count = self.confusions[0]
+        ties = sum(other == count for _, _, other in self.confusions) - 1
+        times = f"{count} time{'s' * (count > 1)}"
+        more = f", {ties} other{'s' * (ties > 1)} as often" if ties else ""
+        return f"{self.classes[truth]} taken for {self.classes[answer]} ({times}{more})"
 
     @property
     def majority(self) -> float:

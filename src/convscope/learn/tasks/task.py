@@ -20,6 +20,7 @@ from convscope.nets.inference.execution import ExecutionConfig
 from convscope.worlds import Batch
 
 if TYPE_CHECKING:
+    from convscope.learn.tasks.findings import Finding
     from convscope.learn.trainer.events import Epoch
 
 MAIN = "main"
@@ -53,12 +54,14 @@ class EvalResult:
         worst: the most frequent mistake, in words.
         summary: sentences on the result, for people.
         details: all that is known of the result, JSON-ready, for programs.
+        evidence: what the metrics were computed from, for `Task.findings`; None where the task keeps nothing.
     """
 
     metrics: Mapping[str, float]
     worst: str = ""
     summary: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Any = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return metrics, worst mistake and details as one JSON-ready dict; NaN and infinity become None."""
@@ -228,16 +231,18 @@ class Task(ABC):
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Evaluate the network on held-out data.
 
-        By default `training_step` is run on all of it, in evaluation mode and without gradients.
+        By default `training_step` is run on all of it, in evaluation mode, without gradients and in float32:
+        the numbers are those of the network that is saved, whatever the precision of its training.
 
         Args:
             net: network to evaluate; left unchanged.
             data: what the caller gave to test on.
-            execution: precision and memory format.
+            execution: precision and memory format of the training.
 
         Returns:
             The metrics.
         """
+        execution = execution.exact()
         sums, seen = torch.zeros(self.metric_sums, dtype=torch.float64), 0
         with torch.no_grad(), frozen(net.module):
             for batch in iter_batches(data, net):
@@ -245,6 +250,32 @@ class Task(ABC):
                     sums += output.sums.double().cpu()
                 seen += batch.size
         return EvalResult(self.metrics(sums.tolist(), seen))
+
+    def findings(self, net: Net, data: Any, tested: EvalResult) -> "Sequence[Finding]":
+        """Return what a report of the training shows of a test beside its metrics.
+
+        Args:
+            net: the trained network.
+            data: what it was tested on.
+            tested: what `evaluate` returned for them.
+
+        Returns:
+            Findings in the order in which they are shown. By default none: the report has the curves of all
+            metrics.
+        """
+        return ()
+
+    def commands(self, folder: str, recipe: Any) -> Sequence[str]:
+        """Return terminal commands that use a trained network.
+
+        Args:
+            folder: the run's folder, quoted for a shell.
+            recipe: recipe of the training.
+
+        Returns:
+            One command each; by default the one that describes the network.
+        """
+        return (f"convscope describe {folder}",)
 
     def table(self, epochs: "Sequence[Epoch]") -> Table:
         """Lay out the epochs of a training as a table.

@@ -1,7 +1,7 @@
 """Events that a training yields while it runs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.learn.trainer import values as check
@@ -9,6 +9,7 @@ from convscope.result import Result
 
 if TYPE_CHECKING:
     from convscope.learn.tasks.metrics import MetricSpec
+    from convscope.learn.tasks.task import EvalResult
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class Epoch(Result):
     """Number of files that could not be read so far."""
     worst: str = ""
     """The most frequent mistake on the test data, in words."""
+    tested: "EvalResult | None" = field(default=None, repr=False, compare=False)
+    """The whole evaluation behind `test_metrics`, with the event only: it is neither stored nor kept in a
+    history."""
 
     @property
     def done(self) -> float:
@@ -68,8 +72,10 @@ class Epoch(Result):
         return self.index / self.epochs
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as a JSON-ready dict: one line of `metrics.jsonl`."""
-        return asdict(self)
+        """Return the fields but `tested` as a JSON-ready dict: one line of `metrics.jsonl`."""
+        stored = asdict(replace(self, tested=None))
+        del stored["tested"]
+        return stored
 
     @classmethod
     def from_json(cls, values: Any, index: int, epochs: int, specs: "Sequence[MetricSpec]" = ()) -> "Epoch":
@@ -89,7 +95,7 @@ class Epoch(Result):
             ValueError: a value is missing, unknown, or of another type or range.
         """
         name = f"epoch {index}"
-        found = check.fields(name, values, (f.name for f in fields(cls)))
+        found = check.fields(name, values, (f.name for f in fields(cls) if f.name != "tested"))
         check.integer(f"{name}, index", found["index"], index, index)
         check.integer(f"{name}, epochs", found["epochs"], index, epochs)
         check.integer(f"{name}, problems", found["problems"])

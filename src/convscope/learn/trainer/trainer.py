@@ -8,6 +8,7 @@ import math
 import re
 import time
 from collections.abc import Iterator, Sized
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -20,7 +21,7 @@ from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.schedules import rate
 from convscope.learn.tasks.registry import resolve_task
-from convscope.learn.tasks.task import StepOutput, Task
+from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
@@ -333,27 +334,26 @@ class Trainer:
         """Evaluate on the test data, and return the event of the finished epoch."""
         if not bool(torch.isfinite(self._sums).all()):
             raise self._state_error("the sums of the epoch")
-        test_metrics, worst = {}, ""
+        tested = EvalResult({})
         if self.test is not None:
-            result = self.task.evaluate(self.net, self.test, self.execution)
-            test_metrics, worst = result.metrics, result.worst
+            tested = self.task.evaluate(self.net, self.test, self.execution)
         epoch = Epoch(
             index=self.epoch + 1,
             epochs=self.recipe.epochs,
             metrics={name: _finite(value) for name, value in self._metrics().items()},
-            test_metrics={name: _finite(value) for name, value in test_metrics.items()},
+            test_metrics={name: _finite(value) for name, value in tested.metrics.items()},
             seconds=self._seconds,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
             lr=self._lr,
             precision=self.execution.precision,
             memory_format=self.execution.memory_format,
             problems=self.batch_source.problems,
-            worst=worst,
+            worst=tested.worst,
         )
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
-        return epoch
+        return epoch if self.test is None else replace(epoch, tested=tested)
 
     @property
     def _lr(self) -> float:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -36,6 +36,10 @@ class ExecutionConfig:
     def channels_last(self) -> bool:
         """Whether the memory format is `channels_last`."""
         return self.memory_format == "channels_last"
+
+    def exact(self) -> "ExecutionConfig":
+        """Return this configuration in float32."""
+        return replace(self, precision="fp32")
 
     @contextlib.contextmanager
     def autocast(self, device: torch.device) -> Iterator[None]:

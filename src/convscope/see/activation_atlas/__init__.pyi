@@ -7,6 +7,9 @@ from .build import iter_atlas as iter_atlas
 from .factorization import Factors as Factors
 from .factorization import factors as factors
 from .factorization import iter_factors as iter_factors
+from .naming import ClassAttribution as ClassAttribution
+from .naming import LabelShare as LabelShare
+from .naming import Region as Region
 from .recipe import AtlasRecipe as AtlasRecipe
 from .recipe import CaricatureRecipe as CaricatureRecipe
 from .recipe import FactorsRecipe as FactorsRecipe

@@ -7,6 +7,7 @@ doi:10.23915/distill.00015.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,17 @@ from convscope.nets import Net, NetLike, as_net, frozen, resolve
 from convscope.result import Result
 from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
+from convscope.see.activation_atlas.naming import (
+    LISTED,
+    ClassAttribution,
+    LabelShare,
+    Region,
+    components,
+    label_shares,
+    largest_first,
+    ranked,
+    supported_classes,
+)
 from convscope.see.activation_atlas.recipe import AtlasRecipe as Recipe
 from convscope.see.features.sampling import ActivationSample, iter_sample_activations
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
@@ -34,20 +46,14 @@ COLLECTED = 0.2
 """Estimated share of collecting activations in the duration of an atlas."""
 PER_CELL = 12
 """Number of vectors in a cell on average, where the grid is not given."""
-ATTRIBUTED = 12
+ATTRIBUTED = 8
 """Number of images of each cell whose attributions to the classes are computed."""
 AT_ONCE = 16
 """Number of images per forward pass of the class attribution."""
+LAID_OUT, ATTRIBUTION = 0.22, 0.45
+"""Estimated shares of an atlas's duration when cells are laid out, and when they have their classes."""
 SHRINK = 0.05
 """Share of the mean variance that is added before inverting, so that rare directions do not dominate."""
-NAMED = 3
-"""Maximum number of classes that are named for each cell."""
-AGREED = 5
-"""A class is named if it is among this many largest in both halves of a cell's images; where there are fewer
-than 100 classes, among the largest twentieth.
-
-In middle layers the halves seldom agree: there the attribution of a vector depends on the rest of the image.
-"""
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,12 @@ class Cell:
         count: number of vectors.
         mean: mean of the vectors.
         direction: direction for which the image is synthesised: the mean, whitened if the recipe says so.
-        top_logit_classes: classes to which the vectors contribute most: unit of the output, name and mean
-            contribution to the logit, in descending order; empty where two halves of the images do not agree.
         examples: the real positions whose vectors have the smallest angle to the mean.
-        overrepresented_class: the class of the data that is most overrepresented among the cell's images: its
-            name, its share of the images here, and the ratio of that to its share of all images; None where
-            there are fewer than two classes.
+        pictures: number of images that the vectors are from.
+        labels: the most common labels of the data among these images, the most common first; empty where the
+            data has fewer than two.
+        classes: the network's classes whose logits the vectors raise, see `naming.supported_classes`; empty
+            where the network's answers do not support one.
     """
 
     row: int
@@ -88,9 +94,15 @@ class Cell:
     count: int
     mean: Float[Tensor, " c"]
     direction: Float[Tensor, " c"]
-    top_logit_classes: tuple[tuple[int, str, float], ...]
     examples: tuple[CellExample, ...]
-    overrepresented_class: tuple[str, float, float] | None = None
+    pictures: int
+    labels: tuple[LabelShare, ...] = ()
+    classes: tuple[ClassAttribution, ...] = ()
+
+    @property
+    def label(self) -> LabelShare | None:
+        """The most common label if it is typical of the cell, else None."""
+        return self.labels[0] if self.labels and self.labels[0].typical else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +117,13 @@ class Atlas(Result):
             at the end.
         vectors: number of activation vectors.
         placed: number of vectors that lie in the cells.
-        layout: description of the layout.
+        layout: `umap` or `pca`.
+        spread: share of the vectors' variance that the axes hold; None for UMAP.
+        min_count: number of vectors without which a cell stays empty.
         sampled: number of images that the vectors are from.
         net: the network; its input spec says how images are drawn.
         recipe: the recipe as it was given.
+        regions: neighbouring cells with the same name, the largest region first.
         unmoved: indices of cells whose gradient was exactly 0 in every step: their images are the starting
             noise.
     """
@@ -120,9 +135,12 @@ class Atlas(Result):
     vectors: int
     placed: int
     layout: str
+    spread: float | None
+    min_count: int
     sampled: int
     net: Net
     recipe: Recipe
+    regions: tuple[Region, ...] = ()
     unmoved: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -199,14 +217,17 @@ def iter_atlas(
     yield Progress(COLLECTED, f"laying out {len(vectors):,} vectors", lambda: None)
     plan = _plan(net, data, vectors, recipe)
     for share in _attribute_classes(net, data, plan):
-        yield Progress(0.25 + 0.15 * share, f"attributing {len(plan.cells)} cells to classes", lambda: None)
+        done = LAID_OUT + (ATTRIBUTION - LAID_OUT) * share
+        yield Progress(done, f"attributing {len(plan.cells)} cells to classes", lambda: None)
+    regions = _regions(data, plan)
     render_config = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
     )
     for step in iter_render_directions(
         net, place, torch.stack([cell.direction for cell in plan.cells]), render_config
     ):
-        yield Progress(0.4 + 0.6 * step.fraction, step.message, lambda step=step: plan.atlas(step.result()))
+        done = ATTRIBUTION + (1 - ATTRIBUTION) * step.fraction
+        yield Progress(done, step.message, lambda step=step: plan.atlas(step.result(), regions))
 
 
 @dataclass(eq=False)
@@ -218,11 +239,11 @@ class _Plan:
     place: str
     vectors: ActivationSample
     grid: int
-    layout: str
+    spread: float | None
     members: list[Tensor]
     cells: list[Cell]
 
-    def atlas(self, rendered: RenderedDirections) -> Atlas:
+    def atlas(self, rendered: RenderedDirections, regions: tuple[Region, ...]) -> Atlas:
         placed = sum(cell.count for cell in self.cells)
         return Atlas(
             self.place,
@@ -231,10 +252,13 @@ class _Plan:
             rendered.images,
             len(self.vectors),
             placed,
-            self.layout,
+            self.recipe.layout,
+            self.spread,
+            self.recipe.min_count,
             len(self.vectors.images.unique()),
             self.net,
             self.recipe,
+            regions,
             rendered.unmoved,
         )
 
@@ -261,15 +285,15 @@ def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Rec
             len(group),
             mean,
             direction,
-            (),
             _examples(data, vectors, group, mean, recipe.examples),
-            _overrepresented_class(data, vectors, group),
+            len(vectors.images[group].unique()),
+            label_shares(data.labels, vectors.images[group], vectors.images, data.classes)[:LISTED],
         )
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]
     members = [group for _, group in groups]
     place = str(resolve(net, recipe.layer).layer_only)
-    return _Plan(net, recipe, place, vectors, grid, embedding.note, members, cells)
+    return _Plan(net, recipe, place, vectors, grid, embedding.spread, members, cells)
 
 
 def whitened(means: Float[Tensor, "k c"], vectors: Float[Tensor, "n c"]) -> Float[Tensor, "k c"]:
@@ -316,61 +340,64 @@ def _examples(
     return tuple(examples)
 
 
-def _overrepresented_class(
-    data: LabelledImages, vectors: ActivationSample, group: Tensor
-) -> tuple[str, float, float] | None:
-    """Return the most overrepresented class; each image counts once, whatever its number of positions."""
-    if len(data.classes) < 2:
-        return None
-    here, everywhere = (
-        torch.bincount(data.labels[images.unique()], minlength=len(data.classes)).double()
-        for images in (vectors.images[group], vectors.images)
-    )
-    shares, usual = here / here.sum(), everywhere / everywhere.sum()
-    # As if one more image had the usual shares: few images are weak evidence.
-    smoothed = (here + usual) / (here.sum() + 1)
-    best = int((smoothed / usual.clamp_min(1e-12)).argmax())
-    return data.classes[best], float(shares[best]), float(shares[best] / usual[best])
-
-
 def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
-    """Find the classes to which each cell contributes, where outputs have names; yield the share done."""
+    """Find the classes that name each cell, where outputs have names; yield the share done."""
     if not net.classes:
         return
-    place = resolve(net, plan.place)
+    place, vectors = resolve(net, plan.place), plan.vectors
     nearest = [
-        _nearest(plan.vectors, group, cell.mean)[:ATTRIBUTED]
+        _nearest(vectors, group, cell.mean)[:ATTRIBUTED]
         for group, cell in zip(plan.members, plan.cells, strict=True)
     ]
     owners = torch.tensor([number for number, members in enumerate(nearest) for _ in members])
-    halves = torch.cat([torch.arange(len(members)) % 2 for members in nearest])
-    members, sums = torch.cat(nearest), torch.zeros(2, len(plan.cells), len(net.classes))
+    members, baseline = torch.cat(nearest), vectors.values.mean(0)
+    contributions, likeliest = [], []
     for first in range(0, len(members), AT_ONCE):
         chosen = members[first : first + AT_ONCE]
-        images = scaled(data.pixels(plan.vectors.images[chosen]), net.input_spec)
-        found = direction_to_logits(net, place, images, plan.vectors.positions[chosen])
-        if found is None or found.shape[1] != len(net.classes):
+        images = scaled(data.pixels(vectors.images[chosen]), net.input_spec)
+        found = direction_to_logits(net, place, images, vectors.positions[chosen], baseline)
+        if found is None or found.logits.shape[1] != len(net.classes):
             return
-        part = slice(first, first + AT_ONCE)
-        sums.index_put_((halves[part], owners[part]), found, accumulate=True)
+        top = found.logits.topk(ranked(len(net.classes))).indices
+        contributions.append(found.contributions)
+        likeliest.append(torch.zeros_like(found.logits, dtype=torch.bool).scatter(1, top, True))
         yield min(1.0, (first + AT_ONCE) / len(members))
-    means = sums.sum(0) / owners.bincount()[:, None]
-    for number, (cell, mean) in enumerate(zip(plan.cells, means, strict=True)):
-        units = stable_classes(mean, sums[:, number])
-        contributions = tuple((unit, net.classes[unit], float(mean[unit])) for unit in units)
-        plan.cells[number] = replace(cell, top_logit_classes=contributions)
+    names = supported_classes(torch.cat(contributions), torch.cat(likeliest), owners, net.classes)
+    plan.cells[:] = [replace(cell, classes=found) for cell, found in zip(plan.cells, names, strict=True)]
 
 
-def stable_classes(mean: Float[Tensor, " k"], halves: Float[Tensor, "2 k"]) -> list[int]:
-    """Return the classes with the largest mean among those that are among the largest in both halves.
+def _regions(data: LabelledImages, plan: _Plan) -> tuple[Region, ...]:
+    """Join neighbouring cells with the same name."""
+    named: dict[tuple[Literal["label", "class"], str], list[int]] = {}
+    for number, cell in enumerate(plan.cells):
+        if cell.label:
+            named.setdefault(("label", cell.label.name), []).append(number)
+        if cell.classes:
+            named.setdefault(("class", cell.classes[0].name), []).append(number)
+    found: list[Region] = []
+    for (kind, name), numbers in named.items():
+        for group in components([(plan.cells[n].row, plan.cells[n].column) for n in numbers]):
+            inside = [numbers[index] for index in group]
+            share = _region_share(data, plan, name, inside) if kind == "label" else None
+            row, column = _centre([plan.cells[n] for n in inside])
+            count = sum(plan.cells[n].count for n in inside)
+            found.append(Region(name, kind, tuple(inside), count, row, column, share))
+    return largest_first(found)
 
-    Args:
-        mean: mean contribution to each class's logit.
-        halves: sums of the contributions over either half of the images.
 
-    Returns:
-        At most `NAMED` indices of classes, in descending order of the mean.
-    """
-    count = max(1, min(AGREED, len(mean) // 20))
-    first, second = (set(half.topk(count).indices.tolist()) if bool(half.any()) else set() for half in halves)
-    return sorted(first & second, key=lambda unit: float(mean[unit]), reverse=True)[:NAMED]
+def _region_share(data: LabelledImages, plan: _Plan, name: str, inside: list[int]) -> LabelShare:
+    """Count a label among the images of several cells."""
+    images = plan.vectors.images[torch.cat([plan.members[number] for number in inside])]
+    shares = label_shares(data.labels, images, plan.vectors.images, data.classes)
+    return next(share for share in shares if share.name == name)
+
+
+def _centre(cells: list[Cell]) -> tuple[int, int]:
+    """Return the row and column of the cell that is nearest to the mean position of the vectors."""
+    total = sum(cell.count for cell in cells)
+    row, column = (
+        sum(c.count * at for c, at in zip(cells, ats, strict=True)) / total
+        for ats in ([c.row for c in cells], [c.column for c in cells])
+    )
+    best = min(cells, key=lambda cell: (cell.row - row) ** 2 + (cell.column - column) ** 2)
+    return best.row, best.column

@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,28 +19,46 @@ from convscope.nets.activations.recording import last_axes
 from convscope.nets.activations.tree import tree_leaves, tree_replace
 
 
+@dataclass(frozen=True, eq=False)
+class LogitAttribution:
+    """What activation vectors contribute to the logits of their images, on the CPU.
+
+    Attributes:
+        contributions: to each class's logit, to first order; their mean over the classes is 0.
+        logits: of the whole images.
+    """
+
+    contributions: Float[Tensor, "b k"]
+    logits: Float[Tensor, "b k"]
+
+
 def direction_to_logits(
-    net: Net, place: LayerAddress, images: Float[Tensor, "b *shape"], positions: Int64[Tensor, "b axes"]
-) -> Float[Tensor, "b k"] | None:
+    net: Net,
+    place: LayerAddress,
+    images: Float[Tensor, "b *shape"],
+    positions: Int64[Tensor, "b axes"],
+    baseline: Float[Tensor, " c"] | None = None,
+) -> LogitAttribution | None:
     """Compute the contribution of one activation vector of each image to every class's logit, to first order.
 
-    This is the product of the Jacobian d logits / d activation with the activation at that position (gradient
-    times activation), for all classes in one forward pass with a tangent. The mean over classes is
-    subtracted, on which no probability depends.
+    This is the product of the Jacobian d logits / d activation with the difference between the activation at
+    that position and a baseline (gradient times activation), for all classes in one forward pass with a
+    tangent. The mean over classes is subtracted, on which no probability depends.
 
     Args:
         net: any network with one input.
         place: a whole layer.
         images: in the spec's value range.
         positions: a position on the feature map of each image.
+        baseline: the vector that contributes nothing, such as the mean of many; zeros if left out.
 
     Returns:
-        The contributions on the CPU; None where the result is no matrix of logits, does not depend on the
-        layer, or an operation on the way has no forward derivative.
+        The contributions, and the logits of the images; None where the result is no matrix of logits, does
+        not depend on the layer, or an operation on the way has no forward derivative.
 
     Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015, "class attribution".
     """
-    dual = _Dual(net, place, positions)
+    dual = _Dual(net, place, positions, baseline)
     modules = dict(net.module.named_modules())
     with _quiet(), frozen(net.module), torch.no_grad(), forward_ad.dual_level():
         handle = modules[place.layer].register_forward_hook(dual.hook) if place.layer in modules else None
@@ -47,15 +66,16 @@ def direction_to_logits(
             result = net(images.to(net.device))
             result = result if handle is not None else dual.exchanged(result)
             logits = next(iter(dict(tree_leaves(result)).values()), None)
-            product = None if logits is None or logits.dim() != 2 else forward_ad.unpack_dual(logits).tangent
+            pair = None if logits is None or logits.dim() != 2 else forward_ad.unpack_dual(logits)
         except (NotImplementedError, RuntimeError):
             return None
         finally:
             if handle is not None:
                 handle.remove()
-        if product is None:
+        if pair is None or pair.tangent is None:
             return None
-        return (product - product.mean(1, keepdim=True)).float().cpu()
+        product = pair.tangent - pair.tangent.mean(1, keepdim=True)
+        return LogitAttribution(product.float().cpu(), pair.primal.detach().float().cpu())
 
 
 @contextmanager
@@ -68,10 +88,17 @@ def _quiet() -> Iterator[None]:
 
 
 class _Dual:
-    """Give the activation of a layer a tangent: its own value at one position of each image, 0 elsewhere."""
+    """Give a layer's activation a tangent: at one position of each image its value less a baseline."""
 
-    def __init__(self, net: Net, place: LayerAddress, positions: Int64[Tensor, "b axes"]) -> None:
+    def __init__(
+        self,
+        net: Net,
+        place: LayerAddress,
+        positions: Int64[Tensor, "b axes"],
+        baseline: Float[Tensor, " c"] | None,
+    ) -> None:
         self.place, self.positions = place, positions
+        self.baseline = torch.zeros(()) if baseline is None else baseline
         self.calls: Counter[str] = Counter()
         self.last = last_axes(net)
         self.wanted = 1 if place.layer == RESULT else place.call or len(layer_shapes(net)[place.layer])
@@ -91,9 +118,10 @@ class _Dual:
         return tree_replace(output, lambda part: self._dual(part, spot) if part is parts[key] else part)
 
     def _dual(self, act: Float[Tensor, "b *shape"], spot: Spot) -> Float[Tensor, "b *shape"]:
-        tangent = act.clone()
-        if act.dim() > 2:
-            at = (torch.arange(len(act)), slice(None), *self.positions.unbind(1))
-            tangent = torch.zeros_like(act)
-            units_first(tangent, spot, self.last)[at] = units_first(act, spot, self.last)[at]
+        baseline = self.baseline.to(act)
+        if act.dim() <= 2:
+            return forward_ad.make_dual(act, act - baseline)
+        tangent = torch.zeros_like(act)
+        at = (torch.arange(len(act)), slice(None), *self.positions.unbind(1))
+        units_first(tangent, spot, self.last)[at] = units_first(act, spot, self.last)[at] - baseline
         return forward_ad.make_dual(act, tangent)

@@ -26,11 +26,12 @@ class Embedding2d:
 
     Attributes:
         points: coordinates from 0 to 1.
-        note: a description of the method.
+        spread: share of the vectors' variance that the two axes hold, from 0 to 1; None for UMAP, whose axes
+            are not linear.
     """
 
     points: Float[Tensor, "n 2"]
-    note: str
+    spread: float | None
 
 
 def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embedding2d:
@@ -42,7 +43,7 @@ def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embed
         seed: seed of UMAP.
 
     Returns:
-        The points and a description of the method.
+        The points, and how much of the variance they hold.
 
     Raises:
         MissingError: UMAP is not installed.
@@ -51,8 +52,8 @@ def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embed
     check(layout)
     if len(vectors) < 16:
         raise UsageError("16 vectors or more to lay out", received=f"{len(vectors)}")
-    points, note = EMBEDDINGS[layout](normalize(vectors.double(), dim=1), seed)
-    return Embedding2d(_framed(points.double()).float(), note)
+    points, spread = EMBEDDINGS[layout](normalize(vectors.double(), dim=1), seed)
+    return Embedding2d(_framed(points.double()).float(), spread)
 
 
 def check(layout: str) -> None:
@@ -71,7 +72,7 @@ def check(layout: str) -> None:
         )
 
 
-def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], str]:
+def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], float]:
     """Project on the first two principal components; signs are fixed, so the result is reproducible."""
     centred = vectors - vectors.mean(0)
     _, strengths, axes = torch.linalg.svd(centred, full_matrices=False)
@@ -83,10 +84,10 @@ def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"]
     points = centred @ axes.T
     if points.shape[1] < 2:
         points = torch.cat([points, torch.zeros_like(points)], 1)[:, :2]
-    return points, f"the two widest axes, which hold {share:.0%} of the spread; neighbours may lie far apart"
+    return points, share
 
 
-def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], str]:
+def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], None]:
     """Embed with UMAP and cosine distance.
 
     Source: McInnes, Healy and Melville 2018, UMAP, arXiv:1802.03426.
@@ -103,12 +104,10 @@ def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"
             n_jobs=1,
         )
         points = reducer.fit_transform(vectors.float().numpy())
-    return torch.as_tensor(
-        points
-    ), "UMAP, which keeps neighbours together; distances between groups mean little"
+    return torch.as_tensor(points), None
 
 
-EMBEDDINGS: dict[str, Callable[[Tensor, int], tuple[Tensor, str]]] = {"umap": _umap, "pca": _pca}
+EMBEDDINGS: dict[str, Callable[[Tensor, int], tuple[Tensor, float | None]]] = {"umap": _umap, "pca": _pca}
 
 
 def _framed(points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

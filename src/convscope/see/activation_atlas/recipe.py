@@ -50,14 +50,16 @@ class AtlasRecipe(OnNetwork):
         description="cells along each side; if left out, so many that a cell holds 12 vectors on average",
     )
     min_count: int = Field(4, ge=1, le=1_000_000_000, description="vectors without which a cell stays empty")
-    whiten: bool = Field(True, description="leave out of a direction what all of them have in common")
+    whiten: bool = Field(
+        False, description="leave out of a direction what all of them have in common; shows differences"
+    )
     cosine_power: float = Field(
         2.0, ge=0, le=16, description="how much more a picture's angle counts than its strength"
     )
     examples: int = Field(4, ge=0, le=64, description="real patches to show beside each cell")
     steps: int = Field(64, ge=0, le=1_000_000, description=_STEPS)
     size: int | None = Field(None, ge=1, le=4096, description=_SIDE)
-    lr: float = Field(0.1, gt=0, le=100, description=_RATE)
+    lr: float = Field(0.05, gt=0, le=100, description=_RATE)
     batch: int = Field(32, ge=1, le=4096, description="pictures that are made at once")
 
 

@@ -1,3 +1,6 @@
+from .comparison import MethodComparison as MethodComparison
+from .comparison import compare_methods as compare_methods
+from .comparison import iter_compare_methods as iter_compare_methods
 from .explanation import Explanation as Explanation
 from .explanation import explain as explain
 from .explanation import iter_explain as iter_explain

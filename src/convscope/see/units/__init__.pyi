@@ -1,4 +1,9 @@
+from .class_preference import class_of_largest_mean as class_of_largest_mean
+from .class_preference import overrepresented_class as overrepresented_class
 from .health import LayerHealth as LayerHealth
+from .health import Redundancy as Redundancy
+from .health import RedundantUnit as RedundantUnit
+from .health import iter_redundancy as iter_redundancy
 from .health import layer_health as layer_health
 from .index import storage as storage
 from .index.build import index_units as index_units
@@ -11,6 +16,7 @@ from .recipe import UnitsRecipe as UnitsRecipe
 from .report import INDEXING as INDEXING
 from .report import Patch as Patch
 from .report import UnitReport as UnitReport
+from .report import field_of as field_of
 from .report import iter_unit_report as iter_unit_report
 from .report import known_index as known_index
 from .report import one_unit as one_unit

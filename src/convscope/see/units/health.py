@@ -1,6 +1,6 @@
 """Find units that contribute nothing over real inputs: dead, saturated and redundant ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +12,9 @@ from convscope.nets import LayerAddress, NetLike, as_net
 from convscope.result import Result
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
-from convscope.system.progress import last_result
+from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
+from convscope.worlds.dataset import LabelledImages
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "Sigmoid": (0.0, 1.0),
@@ -31,6 +32,9 @@ one.
 """
 ALIKE = 0.95
 """Units whose correlation exceeds this are redundant."""
+
+COMPARED = 128
+"""Most samples on which `iter_redundancy` compares units."""
 
 ALONG = 4
 """Number of positions along each axis of a feature map that are compared: 16 on a map of two axes."""
@@ -52,6 +56,19 @@ class RedundantUnit:
     unit: int
     earlier: int
     correlation: float
+
+
+@dataclass(frozen=True)
+class Redundancy:
+    """Redundant units of several layers.
+
+    Attributes:
+        images: number of inputs on which units were compared.
+        layers: the redundant units of each layer, by its address.
+    """
+
+    images: int
+    layers: Mapping[str, tuple[RedundantUnit, ...]]
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,47 @@ def layer_health(
         _health(index, layer.place, sums.get(i), modules.get(LayerAddress.parse(layer.place).layer))
         for i, layer in enumerate(index.layers)
     )
+
+
+def iter_redundancy(
+    net: Net, samples: LabelledImages, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
+) -> Iterator[Progress[Redundancy]]:
+    """Find redundant units on up to `COMPARED` evenly spread samples, yielding after each batch.
+
+    Products of all pairs of units cost more than the statistics of an index, and a few thousand values of
+    each unit settle whether a correlation is above 0.95.
+
+    Args:
+        net: any network.
+        samples: images of the network's input shape.
+        places: layers; those of `weighted_layers` if empty.
+        batch: images per forward pass; chosen by memory if None.
+
+    Yields:
+        The progress with the redundant units of each layer; none before the last step, and none of fewer than
+        two samples.
+
+    Raises:
+        PlaceError: a place is not in this network.
+        UsageError: the samples do not fit.
+    """
+    count = min(len(samples), COMPARED)
+    if count < 2:
+        yield Progress(1.0, "", lambda: Redundancy(count, {}))
+        return
+    chosen = samples.take([i * len(samples) // count for i in range(count)])
+    sums: dict[int, _Products] = {}
+
+    def watch(number: int, act: Tensor) -> None:
+        sums.setdefault(number, _Products()).add(spread_positions(act))
+
+    index: UnitIndex | None = None
+    for step in iter_index_units(net, chosen, places, k=1, batch=batch, watch=watch):
+        yield Progress(0.9 * step.fraction, "comparing units", lambda: Redundancy(count, {}))
+        index = step.result()
+    layers = index.layers if index is not None else ()
+    found = {layers[i].place: redundant(products.correlations()) for i, products in sums.items()}
+    yield Progress(1.0, "comparing units", lambda: Redundancy(count, found))
 
 
 def spread_positions(act: Float[Tensor, "b u *size"]) -> Float[Tensor, "n u"]:

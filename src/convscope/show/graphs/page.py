@@ -11,7 +11,7 @@ from convscope.show.graphs.cards import FAMILIES, Card, compact, counts, extent
 from convscope.show.graphs.drawing import SIZES, SLOPE, STEEPEST
 from convscope.show.graphs.static import KEY, legal, svg
 from convscope.show.graphs.tree import Part, Tree
-from convscope.show.report.i18n import bilingual, plain, texts
+from convscope.show.report.i18n import texts
 
 WORDS = "graph.js."
 """Prefix of the keys of the texts that the page's script inserts."""
@@ -42,14 +42,13 @@ def page(
         The HTML document.
     """
     page = html.render(
-        "graph.html.j2",
-        styles=("report.css", "graph.css"),
-        script="graph.js",
+        "graph/graph.html.j2",
+        page="graph",
+        parts=("graph",),
+        unfinished=False,
         values={"net": description.name, **html.made_with()},
         facts=_facts(description, cards),
         families=list(FAMILIES),
-        both=bilingual,
-        plain=plain,
         data=document(tree, cards, unfolded),
         recipe=recipe or {},
         key=KEY,

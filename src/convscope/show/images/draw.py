@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -10,8 +9,8 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from convscope.show.svg import element
-from convscope.worlds.images import flat, grayscale_alpha, numbers
+from convscope.show.svg import Label, element, named
+from convscope.worlds.images import flat, numbers
 
 ORANGE, BLUE = (224, 96, 16), (38, 112, 190)
 """Colours for values above and below zero; distinguishable with any colour vision."""
@@ -36,23 +35,6 @@ def diverging(values: ArrayLike, limit: float | None = None) -> Image.Image:
     alpha = (np.clip(np.abs(array) / top, 0, 1) * 255).round().astype(np.uint8)
     hue = np.where(array[..., None] >= 0, np.array(ORANGE, np.uint8), np.array(BLUE, np.uint8))
     return Image.fromarray(np.concatenate([hue, alpha[..., None]], axis=-1))
-
-
-def on_one_scale(maps: Sequence[ArrayLike]) -> list[Image.Image]:
-    """Convert maps to images on one common scale, so that they can be compared.
-
-    Args:
-        maps: arrays or tensors `[h w]`, of any range.
-
-    Returns:
-        An image for each: black with alpha if no value is negative, else orange above zero and blue below;
-            opaque at the largest magnitude of all.
-    """
-    arrays = [np.nan_to_num(numbers(one)) for one in maps]
-    top = max((float(np.abs(array).max()) for array in arrays), default=0.0) or 1.0
-    if any((array < 0).any() for array in arrays):
-        return [diverging(array, top) for array in arrays]
-    return [grayscale_alpha(array / top) for array in arrays]
 
 
 def flatten_alpha(image: Image.Image, paper: tuple[int, int, int] = PAPER) -> Image.Image:
@@ -136,33 +118,64 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def tag(image: Image.Image, alt: str, kind: str = "ink") -> Markup:
+def lossless_uri(image: Image.Image) -> str:
+    """Encode an image as a lossless WebP in a `data:` URI, of less size than a PNG from about 16 pixels on.
+
+    Args:
+        image: of mode L or RGB.
+
+    Returns:
+        The URI.
+    """
+    file = io.BytesIO()
+    image.convert("RGB").save(file, format="WEBP", lossless=True, quality=60, method=3)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def tag(image: Image.Image, alt: Label, kind: str = "ink") -> Markup:
     """Encode an image as an HTML `<img>` element with an inline PNG.
 
     Args:
         image: of any mode that PNG knows.
-        alt: alternative text.
+        alt: alternative text, or one for each language.
         kind: CSS class that decides how the style sheet treats the image: `ink` (inverted in dark mode),
             `signed` or `photo`.
 
     Returns:
         The element.
     """
-    return element("img", src=data_uri(image), alt=alt, width=image.width, height=image.height, class_=kind)
+    return _img(data_uri(image), image, alt, kind)
 
 
-def webp(image: Image.Image, alt: str, quality: int = 80) -> Markup:
+def webp(image: Image.Image, alt: Label, quality: int = 80) -> Markup:
     """Encode a photograph as an HTML `<img>` element with an inline lossy WebP, about a tenth of a PNG.
 
     Args:
         image: of mode RGB or RGBA.
-        alt: alternative text.
+        alt: alternative text, or one for each language.
         quality: of the WebP encoder, 0 to 100.
 
     Returns:
         The element, of CSS class `photo`.
     """
+    return _img(webp_uri(image, quality), image, alt, "photo")
+
+
+def webp_uri(image: Image.Image, quality: int = 80) -> str:
+    """Encode an image as a lossy WebP in a `data:` URI.
+
+    Args:
+        image: of mode RGB or RGBA.
+        quality: of the WebP encoder, 0 to 100.
+
+    Returns:
+        The URI.
+    """
     file = io.BytesIO()
     image.save(file, format="WEBP", quality=quality, method=4)
-    source = "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-    return element("img", src=source, alt=alt, width=image.width, height=image.height, class_="photo")
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _img(source: str, image: Image.Image, alt: Label, kind: str) -> Markup:
+    size = {"width": image.width, "height": image.height}
+    return element("img", src=source, class_=kind, **size, **named("alt", alt))

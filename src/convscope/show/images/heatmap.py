@@ -58,20 +58,41 @@ def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image
     Raises:
         UsageError: the heatmap has not two axes.
     """
+    veil = np.asarray(layer(heat, signed=signed), np.float32)
+    size = (veil.shape[1], veil.shape[0])
+    grey = np.asarray(photo.convert("L").resize(size, Image.Resampling.LANCZOS), np.float32)
+    below = (255 - DIM * (255 - grey) if signed else DIM * grey)[..., None]
+    share = veil[..., 3:] / 255
+    return Image.fromarray(
+        np.clip(below * (1 - share) + veil[..., :3] * share, 0, 255).round().astype(np.uint8)
+    )
+
+
+def layer(heat: ArrayLike, *, signed: bool) -> Image.Image:
+    """Draw a heatmap alone, transparent where it is 0, to be laid over an image.
+
+    Args:
+        heat: the heatmap `[h w]`, of any scale; NaN counts as 0.
+        signed: as in `overlay`.
+
+    Returns:
+        An image of mode RGBA and of the heatmap's size.
+
+    Raises:
+        UsageError: the heatmap has not two axes.
+    """
     values = np.nan_to_num(np.asarray(heat, dtype=np.float32))
     if values.ndim != 2:
         raise UsageError("heat with height and width", received=f"shape {values.shape}")
     values = values if signed else np.maximum(values, 0)
     top = float(np.percentile(np.abs(values), FULL)) or float(np.abs(values).max()) or 1.0
     strength = np.clip(np.abs(values) / top, 0, 1)
-    grey = np.asarray(photo.convert("L").resize(values.shape[::-1], Image.Resampling.LANCZOS), np.float32)
-    below = np.repeat((255 - DIM * (255 - grey) if signed else DIM * grey)[..., None], 3, -1)
     if signed:
         hue = np.where(values[..., None] >= 0, np.array(ORANGE, np.float32), np.array(BLUE, np.float32))
-        share = strength[..., None] ** 0.8 * 0.92
+        share = strength**0.8 * 0.92
     else:
-        hue, share = colours(strength), np.sqrt(strength)[..., None] * 0.85
-    return Image.fromarray(np.clip(below * (1 - share) + hue * share, 0, 255).round().astype(np.uint8))
+        hue, share = colours(strength), np.sqrt(strength) * 0.85
+    return Image.fromarray(np.concatenate([hue, 255 * share[..., None]], -1).round().astype(np.uint8))
 
 
 def strip(heat: ArrayLike, *, signed: bool, height: int = 48, width: int = 448) -> Image.Image:

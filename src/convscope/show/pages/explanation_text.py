@@ -1,19 +1,39 @@
-"""Attributions and their metrics in plain sentences."""
+"""Attributions and their metrics in plain sentences, in every language of the pages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from convscope.see.attribution import Explanation
+from convscope.show.report.i18n import LANGUAGES, Text, spoken
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
 FIFTH = 0.2
+CELLS = 14
+"""Cells along each axis in which separate areas of a heatmap are told apart."""
+AREA = 0.15
+"""Least share of the hottest half that an area must hold to be named."""
+MOST = 0.75
+"""Least share that all named areas hold together; with less the heat counts as scattered."""
+
+
+def said(key: str, **values: object) -> Text:
+    """Look up a sentence in every language.
+
+    Args:
+        key: of the sentence, below `explain.`.
+        **values: for the placeholders; texts themselves are filled in by language.
+
+    Returns:
+        Language -> sentence.
+    """
+    return spoken(f"explain.{key}", **values)
 
 
 def share_of(value: float) -> str:
-    """Format a share as a percentage with suitable precision: `51 %`, `0.3 %`, `below 0.1 %`.
+    """Format a share as a percentage with suitable precision: `51 %`, `0.3 %`, `< 0.1 %`.
 
     Args:
         value: a share, usually 0 to 1.
@@ -22,35 +42,69 @@ def share_of(value: float) -> str:
         The percentage, without decimals from 9.95 % on.
     """
     if 0 < value < 0.001:
-        return "below 0.1 %"
+        return "< 0.1 %"
     return f"{value:.1%}".replace("%", " %") if value < 0.0995 else f"{value:.0%}".replace("%", " %")
 
 
-def where(heat: ArrayLike) -> str:
+def where(heat: ArrayLike) -> Text | None:
     """Locate the hottest positions of a heatmap, which together hold half of its positive sum.
+
+    Positions that touch are one area; areas with less than 15 % of the hot half are not named.
 
     Args:
         heat: the heatmap `[h w]`; negative values and NaN count as 0.
 
     Returns:
-        A phrase with the third of the image in which their centre lies, and the share of positions they
-            cover; empty where the heatmap has not two axes or nothing positive.
+        A phrase with the number of separate areas, the third of the image in which each has its centre, and
+            the share of positions that they cover; None where the heatmap has not two axes or nothing
+            positive.
     """
     values = np.clip(np.nan_to_num(np.asarray(heat, dtype=np.float64)), 0, None)
     if values.ndim != 2 or values.sum() <= 0:
-        return ""
+        return None
     ranked = np.sort(values.ravel())[::-1]
     count = int(np.searchsorted(np.cumsum(ranked), values.sum() / 2)) + 1
-    hot = values >= ranked[count - 1]
-    rows, columns = np.nonzero(hot)
-    y, x = (rows.mean() + 0.5) / values.shape[0], (columns.mean() + 0.5) / values.shape[1]
-    name = f"{ROWS[min(2, int(3 * y))]} {COLUMNS[min(2, int(3 * x))]}"
-    name = {"middle centre": "middle"}.get(name, name)
-    return f"the {name} of the picture: half of the heat lies on {share_of(count / values.size)} of it"
+    hot = np.where(values >= ranked[count - 1], values, 0.0)
+    ordered = sorted(_areas(hot), key=lambda area: (-round(area[0], 6), area[1]))
+    found = [centre for share, centre in ordered if share >= AREA]
+    covered = share_of(count / values.size)
+    if sum(share for share, _ in ordered if share >= AREA) < MOST:
+        return said("where.scattered", share=covered)
+    names = dict.fromkeys(_third(y, x) for y, x in found)
+    named = [said(f"third.{name}") for name in names]
+    listed = {"en": ", ".join(n["en"] for n in named), "zh": "、".join(n["zh"] for n in named)}
+    key = "where.one" if len(found) == 1 else "where.several"
+    return said(key, place=listed, count=len(found), share=covered)
 
 
-def sentences(explanation: Explanation, row: int = 0) -> list[str]:
-    """Describe one attribution in English sentences.
+def _areas(hot: NDArray[np.float64]) -> Iterator[tuple[float, tuple[float, float]]]:
+    """Find areas of touching hot cells: the share of the heat, and the centre as shares of the axes."""
+    height, width = hot.shape
+    rows, columns = min(CELLS, height), min(CELLS, width)
+    cells = np.zeros((rows, columns))
+    ys, xs = np.nonzero(hot)
+    np.add.at(cells, (ys * rows // height, xs * columns // width), hot[ys, xs])
+    left = {(int(y), int(x)) for y, x in zip(*np.nonzero(cells), strict=True)}
+    while left:
+        area, queue = [], [left.pop()]
+        while queue:
+            y, x = queue.pop()
+            area.append((y, x))
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            queue += near
+        weights = np.array([cells[at] for at in area])
+        middle = (np.array(area) + 0.5).T @ weights / weights.sum()
+        yield weights.sum() / cells.sum(), (middle[0] / rows, middle[1] / columns)
+
+
+def _third(y: float, x: float) -> str:
+    """Name the third of the image in which a position lies; TOML keys have no spaces."""
+    return f"{ROWS[min(2, int(3 * y))]}_{COLUMNS[min(2, int(3 * x))]}"
+
+
+def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
+    """Describe one attribution in sentences.
 
     Args:
         explanation: attributions for one or more examples.
@@ -58,41 +112,35 @@ def sentences(explanation: Explanation, row: int = 0) -> list[str]:
 
     Returns:
         The target's probability (or value), where the heatmap is hot, and the results of the deletion,
-            insertion, weight randomisation and pointing metrics, as far as they were computed.
+            insertion, weight randomisation and pointing metrics, as far as they were computed; each in every
+            language.
     """
-    task, lines = explanation.task, []
+    task, method = explanation.task, explanation.method.title
     target, score = task.target_names[row], float(explanation.probabilities[row])
     is_class = task.classes[row] is not None
-    if is_class:
-        lines.append(f"The network gives {target} a probability of {share_of(score)}.")
-    else:
-        lines.append(f"{target} has the value {score:.4g}.")
+    lines = [
+        said("said.class", target=target, share=share_of(score))
+        if is_class
+        else said("said.value", target=target, value=f"{score:.4g}")
+    ]
     place = where(explanation.heatmap[row].cpu().numpy())
     if place:
-        layer = f" at layer {explanation.layer}" if explanation.layer else ""
-        lines.append(f"By {explanation.method.title}{layer}, it looks at {place}.")
+        at = (
+            said("said.layer", layer=explanation.layer) if explanation.layer else dict.fromkeys(LANGUAGES, "")
+        )
+        lines.append(said("said.place", method=method, layer=at, where=place))
     metrics = explanation.faithfulness[row] if explanation.faithfulness else None
     if metrics and metrics.deletion_insertion and is_class:
         curves = metrics.deletion_insertion.curves
-        lines.append(
-            f"With the hottest fifth blurred, {share_of(_at(curves.deletion))} is left; "
-            f"with only that fifth sharp, {share_of(_at(curves.insertion))} is there."
-        )
+        left, there = share_of(_at(curves.deletion)), share_of(_at(curves.insertion))
+        lines.append(said("said.fifth", left=left, there=there))
     if metrics and metrics.weight_randomization:
-        last = metrics.weight_randomization.correlations[-1]
-        lines.append(
-            f"With random weights the heat fades (rank correlation {last:.2f}): it shows what was learned."
-            if metrics.weight_randomization.fades
-            else f"With random weights the heat stays much the same (rank correlation {last:.2f}): "
-            "it shows the picture more than the network."
-        )
+        last = f"{metrics.weight_randomization.correlations[-1]:.2f}"
+        lines.append(said("said.fades" if metrics.weight_randomization.fades else "said.stays", rho=last))
     if metrics and metrics.pointing_game:
         p = metrics.pointing_game
-        verb = "lies on" if p.hit else "misses"
-        lines.append(
-            f"Its hottest point {verb} what was boxed; {share_of(p.inside)} of the heat is inside, "
-            f"on {share_of(p.area)} of the picture."
-        )
+        key = "said.hit" if p.hit else "said.miss"
+        lines.append(said(key, inside=share_of(p.inside), area=share_of(p.area)))
     return lines
 
 

@@ -1,69 +1,228 @@
 """Feature maps of all layers for one input, as one HTML page and as one image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 
+from markupsafe import Markup
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from convscope import worlds
 from convscope.nets import Net
-from convscope.see.features import FeatureMaps, layers_with_units
+from convscope.see.features import FeatureMaps, Filters, layers_with_units
 from convscope.see.units import LayerHealth
 from convscope.show import html
-from convscope.show.images import contact_sheet, input_image
+from convscope.show.images import contact_sheet, feature_map, input_image
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
-from convscope.show.images.draw import on_one_scale, tag, upscale
+from convscope.show.images.draw import flatten_alpha, tag, webp, webp_uri, with_longer_side
 from convscope.show.report.figure import Figure, Section
+from convscope.show.report.figures.matrix import written
 from convscope.show.report.figures.network import layers as rows
+from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.report.report import Report, render
-from convscope.show.svg import element
+from convscope.show.svg import drawing, element, join, number
+from convscope.worlds import Sample
 
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
 SIDE = 84
 """Side of a tile of the sheet, in pixels."""
+PHOTO = 640
+"""Longer side of the photograph on the page, in pixels."""
+MOST = 24
+"""Most layers of one group; a module with more is split into the modules inside of it."""
+ROWS = 24
+"""Most layers of which the sheet shows each one; of more, the last of each group."""
+WHOLE = 0.995
+"""Share of a file from which on it counts as seen whole; frames end between pixels."""
+SCALES = ("map", "layer", "network")
 
 
 def page(
     net: Net,
-    image: Tensor,
+    sample: Sample,
     layers: Sequence[FeatureMaps],
     *,
     strongest: int,
     command: str,
     health: Sequence[LayerHealth] = (),
+    kernels: Sequence[Filters] = (),
 ) -> str:
     """Render the feature maps of one input as a self-contained HTML page in English and Chinese.
 
+    Layers are grouped by module, with the last layer of each group shown and those before it folded. A switch
+    changes the scale of all maps: each by itself, each layer's, or the whole network's.
+
     Args:
         net: the network.
-        image: the input `[c ...]` in the spec's range.
+        sample: the input, what was opened, and where that lies in the input.
         layers: activations of each layer, in execution order.
         strongest: most units shown of each layer, those with the largest sum of their map.
         command: the terminal command that makes the page again; printed on it.
         health: dead, saturated and redundant units of layers, shown where given.
+        kernels: kernels of layers, shown where given.
 
     Returns:
         The HTML document.
     """
-    known = {entry.place: entry for entry in health}
-    shown = tag(
-        upscale(worlds.render(image, net.input_spec), 224),
-        net.input_spec.name,
-        input_image.kind(net.input_spec),
-    )
-    first = Figure(
-        "look.input", element("div", shown, style="max-width:14rem"), command, net.source.name or net.name
-    )
-    maps = rows.figure(layers, strongest, net.classes, known, command)
-    units = sum(len(layer.maps) for layer in layers)
-    facts = [("look.fact.layers", f"{len(layers):,}"), ("look.fact.units", f"{units:,}")]
+    found = groups([layer.place for layer in layers])
+    limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
+    units, silent = (sum(count) for count in ([len(x.maps) for x in layers], [x.silent for x in layers]))
+    sections = [
+        Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
+    ]
+    for name, numbers in found:
+        chosen = [layers[k] for k in numbers]
+        figure = rows.figure(
+            chosen,
+            strongest,
+            net.classes,
+            {entry.place: entry for entry in health},
+            {one.place: one for one in kernels},
+            limit,
+            folded=len(found) > 1,
+        )
+        values = {"name": name, "layers": len(chosen), "extent": _extents(chosen)}
+        sections.append(Section("look.group", (figure,), values, name=name))
+    facts: list[tuple[str, Markup | str]] = [
+        ("look.fact.layers", f"{len(layers):,}"),
+        ("look.fact.units", f"{units:,}"),
+        ("look.fact.silent", f"{100 * silent / max(units, 1):.0f}%"),
+    ]
     answer = best_answer(net, layers)
-    facts += [("look.fact.answer", answer)] if answer else []
-    values: Mapping[str, object] = {
-        "net": net.name,
-        **html.made_with(),
-    }
-    return render(Report((Section("look.head", (first, maps)),), command, facts, values, page="look"))
+    facts += [("look.fact.answer", element("span", answer, translate="no"))] if answer else []
+    values = {"net": net.name, **html.made_with()}
+    return render(
+        Report(
+            tuple(sections), command, "look", facts, values, parts=("look",), tools=_tools(net, sample, limit)
+        )
+    )
+
+
+def groups(places: Sequence[str], most: int = MOST) -> list[tuple[str, list[int]]]:
+    """Group layers in execution order by the modules that hold them.
+
+    A module with more than `most` layers is split into the modules inside of it; single layers in a row are
+    one group.
+
+    Args:
+        places: names of layers, with dots between the names of modules.
+        most: layers of a group at most, where modules can be split.
+
+    Returns:
+        Name of each group (`blocks.2`, or `conv1 – relu1` for single layers) and indices of its layers.
+    """
+    found: list[tuple[str, list[int]]] = []
+    for name, numbers, single in _runs(list(enumerate(p.split(".") for p in places)), 0, most):
+        loose = single and found and found[-1][0] == "" and len(found[-1][1]) + len(numbers) <= most
+        if loose:
+            found[-1][1].extend(numbers)
+        else:
+            found.append(("" if single else name, list(numbers)))
+    return [
+        (name or " – ".join(dict.fromkeys((places[numbers[0]], places[numbers[-1]]))), numbers)
+        for name, numbers in found
+    ]
+
+
+def _runs(paths: list[tuple[int, list[str]]], depth: int, most: int) -> list[tuple[str, list[int], bool]]:
+    """Split layers at a depth of their paths: name, indices and whether it is a single layer."""
+    found = []
+    for name, run in groupby(paths, key=lambda entry: entry[1][: depth + 1]):
+        inside = list(run)
+        if len(inside) > most and any(len(path) > depth + 1 for _, path in inside):
+            found += _runs(inside, depth + 1, most)
+        else:
+            found.append((".".join(name), [k for k, _ in inside], len(inside) == 1))
+    return found
+
+
+def _extents(layers: Sequence[FeatureMaps]) -> str:
+    """Format the sizes of the maps of some layers: that of the first, and of the last if it differs."""
+    sizes = ["×".join(map(str, layer.maps.shape[1:])) for layer in layers if rows.has_maps(layer)]
+    return " → ".join(dict.fromkeys(sizes[:1] + sizes[-1:])) or "—"
+
+
+def _tools(net: Net, sample: Sample, limit: float) -> Markup:
+    """Build the switch of the scale, the buttons that fold, and the window in which a map is enlarged."""
+    choices = [
+        element(
+            "label",
+            element(
+                "input",
+                type="radio",
+                name="scale",
+                id=f"scale-{scale}",
+                checked="" if scale == "map" else None,
+            ),
+            bilingual(f"look.scale.{scale}", limit=written(float(f"{limit:.3g}"))),
+        )
+        for scale in SCALES
+    ]
+    folds = [
+        element("button", bilingual(f"look.{name}"), type="button", id=name, hidden="")
+        for name in ("unfold", "fold")
+    ]
+    switch = element("div", bilingual("look.scale.title", class_="mini"), *choices, class_="scales")
+    picture = input_image.opaque(sample.input, net.input_spec)
+    shown = webp(with_longer_side(picture, 448), spoken("look.large.input"))
+    close = element("button", bilingual("look.large.close"), type="button", class_="close")
+    slider = element("input", type="range", min=0, max=100, value=100, id="mixed")
+    window = element(
+        "dialog",
+        element("div", element("b", "", class_="place", translate="no"), close, class_="head"),
+        element("div", shown, element("span", "", class_="slot"), class_="stack"),
+        element("label", bilingual("look.large.mix"), slider, class_="mix"),
+        element("p", bilingual("look.large.more"), " ", element("code", "", translate="no"), class_="mini"),
+        id="large",
+        data_net=net.source.name or net.name,
+    )
+    return rows.palettes() + element("div", switch, *folds, class_="tools") + window
+
+
+def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
+    """Build the figure of the file, with what the network saw of it framed, and of the network's input."""
+    spec = net.input_spec
+    picture = input_image.opaque(sample.input, spec)
+    seen = tag(with_longer_side(picture, 448), spoken("look.input.seen"), input_image.kind(spec))
+    cells = [element("div", bilingual("look.input.seen", tag="p", class_="mini"), seen)]
+    if isinstance(sample.original, Image.Image):
+        whole, share = framed(sample, tuple(spec.size))
+        key = "made" if share is None else "whole" if share > WHOLE else "framed"
+        words = bilingual(f"look.input.{key}", tag="p", class_="mini", share=f"{100 * (share or 1):.0f}")
+        cells.insert(0, element("div", words, whole))
+    explained = bilingual("look.head.health", tag="p") if with_health else None
+    body = element("div", *cells, class_="inputs"), explained
+    return Figure("look.input", join(body), "", net.source.name or net.name, wide=True)
+
+
+def framed(sample: Sample, size: tuple[int, ...]) -> tuple[Markup, float | None]:
+    """Draw the whole file of an input, and a frame around what the network sees of it.
+
+    Args:
+        sample: an input whose original is an image.
+        size: height and width of the input.
+
+    Returns:
+        The drawing, and the share of the file inside of the frame; None for inputs without a fixed place in
+            their file, such as digits.
+    """
+    photo = flatten_alpha(sample.original)
+    photo = with_longer_side(photo, min(PHOTO, max(max(photo.size), 224)))
+    width, height = photo.size
+    source = element("image", href=webp_uri(photo), width=width, height=height)
+    if sample.placement is None or len(size) != 2:
+        return drawing(width, height, source, label=spoken("look.input.file"), class_="photo"), None
+    spans = sample.placement.to_file(tuple((0.0, float(extent)) for extent in size))
+    (top, bottom), (left, right) = (
+        tuple(end * drawn / extent for end in span)
+        for span, drawn, extent in zip(spans, (height, width), sample.placement.extent, strict=True)
+    )
+    share = (right - left) * (bottom - top) / (width * height)
+    hole = f"M{number(left)} {number(top)}H{number(right)}V{number(bottom)}H{number(left)}Z"
+    veil = element("path", d=f"M0 0H{width}V{height}H0Z{hole}", class_="veil", fill_rule="evenodd")
+    frame = element("path", d=hole, class_="window")
+    label = spoken("look.input.photo", share=f"{100 * share:.0f}")
+    return drawing(width, height, source, veil, frame, label=label), share
 
 
 def changing_layers(net: Net) -> list[str]:
@@ -94,43 +253,79 @@ def best_answer(net: Net, layers: Sequence[FeatureMaps]) -> str:
     return net.classes[result[-1].strongest(1)[0]].split(",")[0] if result and net.classes else ""
 
 
-def sheet(net: Net, image: Tensor, layers: Sequence[FeatureMaps], strongest: int) -> Image.Image:
+def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: int) -> Image.Image:
     """Draw the feature maps of one input as one image: a row of tiles for each layer.
+
+    Of more than 24 layers, the last of each group of `groups` is shown.
 
     Args:
         net: the network.
-        image: the input `[c ...]` in the spec's range.
+        sample: the input.
         layers: activations of each layer, in execution order; at least one.
         strongest: most units shown of each layer, those with the largest sum of their map.
 
     Returns:
         The sheet in RGB; layers without two spatial axes are rows of units with their values.
     """
-    picture = input_image.fitted(worlds.render(image, net.input_spec), SIDE)
-    rows = [SheetRow([SheetTile(picture)], "the picture")]
-    for layer in layers:
+    picture = input_image.fitted(worlds.render(sample.input, net.input_spec), SIDE)
+    lines, note = [SheetRow([SheetTile(picture)], "the picture")], ""
+    chosen = list(layers)
+    if len(layers) > ROWS:
+        found = groups([layer.place for layer in layers])
+        chosen = [layers[numbers[-1]] for _, numbers in found]
+        note = f"the last layer of each of {len(found)} groups; all {len(layers)} layers are in look.html"
+    for layer in chosen:
         extent = "x".join(map(str, layer.maps.shape))
-        rows.append(
-            SheetRow(
-                _tiles(layer, strongest, net.classes),
-                layer.place,
-                [f"{extent}, {layer.silent} silent"],
-            )
+        lines.append(
+            SheetRow(_tiles(layer, strongest, net.classes), layer.place, [f"{extent}, {layer.silent} silent"])
         )
-    return contact_sheet.compose(rows, title=f"One picture through {net.name}")
+    return contact_sheet.compose(lines, title=f"One picture through {net.name}", note=note)
+
+
+def layer_sheet(maps: FeatureMaps, strongest: int) -> Image.Image:
+    """Draw the feature maps of one layer's strongest units as a labelled grid on one scale.
+
+    Args:
+        maps: activations of a layer with maps of two axes.
+        strongest: most units shown.
+
+    Returns:
+        The grid in RGB.
+    """
+    units = maps.strongest(strongest)
+    images = feature_map.on_one_scale([maps.maps[unit].float().cpu().numpy() for unit in units])
+    return contact_sheet.grid(images, [str(unit) for unit in units])
+
+
+def filters_sheet(kernels: Sequence[Filters], count: int) -> Image.Image:
+    """Draw the first kernels of several layers as one image: a row for each layer.
+
+    Args:
+        kernels: kernels of each layer; at least one.
+        count: most kernels shown of each layer.
+
+    Returns:
+        The sheet in RGB.
+    """
+    lines = []
+    for one in kernels:
+        images = [rows.kernel(one, unit) for unit in range(min(count, len(one.pictures)))]
+        tiles = [SheetTile(input_image.fitted(image, 56), notes=[str(k)]) for k, image in enumerate(images)]
+        lines.append(SheetRow(tiles, one.place, ["x".join(map(str, one.weights.shape))]))
+    return contact_sheet.compose(lines)
 
 
 def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[SheetTile]:
     """Return the strongest units of a layer as tiles: their maps, or their values where they have no map."""
     units = layer.strongest(strongest)
-    if layer.maps.dim() != 3:
+    if layer.maps.dim() != 3 or not rows.has_maps(layer):
         named = layer.place == "output" and len(labels) == len(layer.maps)
         names = [labels[unit].split(",")[0] if named else str(unit) for unit in units]
         return [
             SheetTile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
             for name, unit in zip(names, units, strict=True)
         ]
-    images = on_one_scale([layer.maps[unit] for unit in units])
+    images = feature_map.on_one_scale([layer.maps[unit].float().cpu().numpy() for unit in units])
     return [
         SheetTile(input_image.fitted(image, SIDE), notes=[str(unit)])
         for image, unit in zip(images, units, strict=True)

@@ -40,7 +40,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         figures.patches(portrait, spec, command),
         figures.patches(portrait, spec, command, bottom=True),
         figures.histogram(portrait, command),
-        figures.classes(portrait, command) if len(portrait.classes) > 1 else None,
+        figures.classes(portrait, command) if int((entry.class_sizes > 0).sum()) > 1 else None,
         figures.field(portrait, spec, command),
     ]
     section = Section("unit.head", tuple(figure for figure in found if figure is not None))
@@ -60,7 +60,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         **html.made_with(),
         "skipped": skipped,
     }
-    return render(Report((section,), command, facts, values, page="unit"))
+    return render(Report((section,), command, "unit", facts, values))
 
 
 def state(portrait: UnitReport) -> str:
@@ -89,8 +89,8 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     """
     rows = []
     for made, patches, name in (
-        (portrait.maximizing, portrait.top, "made for it"),
-        (portrait.minimizing, portrait.bottom, "made against it"),
+        (portrait.maximizing, portrait.top, "maximises it"),
+        (portrait.minimizing, portrait.bottom, "minimises it"),
     ):
         large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
         text = f"{made.value:.3g}{', no gradient' if made.silent else ''}"
@@ -114,7 +114,7 @@ def _summary(portrait: UnitReport) -> str:
     """Format the unit's statistics over the real images in one line."""
     entry = portrait.entry
     return (
-        f"{entry.images:,} real images: peaks up to {entry.top[0].value:.3g}, silent for"
-        f" {100 * entry.inactive_fraction:.1f}%; the image made for it beats "
+        f"{entry.images:,} real images: peaks up to {entry.top[0].value:.3g}, not above 0 for"
+        f" {100 * entry.inactive_fraction:.1f}%; the synthetic image has a higher peak than "
         f"{portrait.percentile:.1f}% of them"
     )

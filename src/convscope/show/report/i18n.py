@@ -1,4 +1,4 @@
-"""Texts of all pages in English and Chinese, stored in `text/*.toml`.
+"""Texts of all pages in English and Chinese, stored in `text/**/*.toml`.
 
 A key reads `section.figure.part`; its first part is the name of the file. A text may hold `{placeholders}`,
 `` `code` `` and `**bold**`; everything else is escaped.
@@ -6,9 +6,10 @@ A key reads `section.figure.part`; its first part is the name of the file. A tex
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any
 
@@ -31,10 +32,18 @@ def texts() -> Mapping[str, Text]:
         Key -> language (`en`, `zh`) -> text, read-only; read from disk once.
     """
     found: dict[str, Text] = {}
-    for file in sorted(files("convscope.show.report").joinpath("text").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".toml"):
-            _gather(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")), found)
+    for file in sorted(_files(files("convscope.show.report").joinpath("text")), key=lambda f: f.name):
+        _gather(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")), found)
     return MappingProxyType(found)
+
+
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    """Find the TOML files below a folder."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.name.endswith(".toml"):
+            yield entry
 
 
 def _gather(key: str, table: dict[str, Any], found: dict[str, Text]) -> None:
@@ -52,7 +61,8 @@ def plain(key: str, language: str = "en", **values: object) -> str:
     Args:
         key: of the text.
         language: `en` or `zh`.
-        **values: for the placeholders; others are ignored.
+        **values: for the placeholders; one that is a text in several languages is filled in by language.
+            Others are ignored.
 
     Returns:
         The text.
@@ -63,11 +73,16 @@ def plain(key: str, language: str = "en", **values: object) -> str:
     if key not in texts():
         raise UsageError("the key of a text", received=key, hint=nearest(key, texts()))
     try:
-        return texts()[key][language].strip().format_map(values)
+        return texts()[key][language].strip().format_map(_in(language, values))
     except KeyError as missing:
         raise UsageError(
             f"a value for {missing} in the text {key}", received=", ".join(values) or "none"
         ) from None
+
+
+def _in(language: str, values: Mapping[str, object]) -> dict[str, object]:
+    """Choose the language of values that are texts themselves."""
+    return {name: v.get(language) if isinstance(v, Mapping) else v for name, v in values.items()}
 
 
 def spoken(key: str, **values: object) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from convscope.show import html
-from convscope.show.report.figure import Section
-from convscope.show.report.i18n import bilingual, plain, texts
+from convscope.show.report.figure import Figure, Section
+from convscope.show.report.i18n import bilingual_of, spoken, texts
 
 
 @dataclass(frozen=True)
@@ -18,15 +20,30 @@ class Report:
         facts: numbers for the head of the page: the key of a text, and the formatted number.
         values: numbers and names that the page's own texts quote, by placeholder.
         unfinished: whether the page says that chapters are missing.
-        page: prefix of the page's own texts: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`.
+        page: prefix of the page's own texts: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`, and
+            `.partial` if it can be unfinished.
+        parts: further folders in `templates/` with the style sheet and script of figures of this page.
+        tools: markup of controls of the whole page, above its sections.
     """
 
     sections: tuple[Section, ...]
     command: str
-    facts: Sequence[tuple[str, str]] = ()
+    page: str
+    facts: Sequence[tuple[str, Markup | str]] = ()
     values: Mapping[str, object] = field(default_factory=dict)
     unfinished: bool = False
-    page: str = "page"
+    parts: Sequence[str] = ()
+    tools: str = ""
+
+    @property
+    def contents(self) -> list[tuple[str, Markup]]:
+        """Anchor and title of each section; of each figure where there is only one section."""
+        if len(self.sections) > 1:
+            return [(s.anchor, _title(s)) for s in self.sections]
+        figures = [
+            figure for section in self.sections for figure in section.figures if figure.title in texts()
+        ]
+        return [(f.anchor, _title(f)) for f in figures]
 
 
 def render(report: Report) -> str:
@@ -42,16 +59,18 @@ def render(report: Report) -> str:
         UsageError: a figure has no texts, or they have a placeholder without a value.
     """
     return html.render(
-        "report.html.j2",
-        styles=("report.css",),
-        script="report.js",
+        "page/sections.html.j2",
+        page=report.page,
+        parts=report.parts,
+        contents=report.contents,
         sections=report.sections,
+        tools=report.tools,
         facts=report.facts,
         values=report.values,
         command=report.command,
         unfinished=report.unfinished,
-        page=report.page,
-        both=bilingual,
-        plain=plain,
-        has=texts().__contains__,
     )
+
+
+def _title(part: Section | Figure) -> Markup:
+    return bilingual_of(spoken(part.title, **part.values))

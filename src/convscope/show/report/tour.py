@@ -4,7 +4,7 @@ The page is rewritten after every chapter, so that a tour that is stopped leaves
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,6 @@ from convscope.learn import (
     Epoch,
     Evaluation,
     TrainProgress,
-    evaluate,
     find_device,
     iter_train,
 )
@@ -201,7 +200,7 @@ def _training(state: TourState) -> Steps:
                 state.epochs.setdefault(name, []).append(event)
             yield Progress(done, _news(name, event), state.result)
         save(net.to("cpu"), state.folder / name)
-        state.evaluations[name] = evaluate(net, test)
+        state.evaluations[name] = _evaluation(state.epochs[name])
     printed, relu = (state.epochs[name] for name in NETWORKS)
     evaluation = EVALUATION.format(folder=str(state.shown / NETWORKS[1]))
     commands = (
@@ -214,6 +213,14 @@ def _training(state: TourState) -> Steps:
         printed, relu, state.evaluations[NETWORKS[1]], test, commands, f"{len(train):,}"
     )
     state.sections.append(section)
+
+
+def _evaluation(epochs: Sequence[Epoch]) -> Evaluation:
+    """Return the evaluation behind the test metrics of the last epoch."""
+    tested = epochs[-1].tested
+    if tested is None:
+        raise TypeError("a tour tests after each epoch")
+    return tested.evidence
 
 
 def _seen(state: TourState) -> Steps:
@@ -268,10 +275,10 @@ def _write(state: TourState) -> None:
     """Write the page with the chapters finished so far, atomically."""
     accuracy = state.accuracy
     facts = [
-        ("page.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),
-        ("page.fact.digits", f"{len(digits.train()):,}"),
+        ("tour.fact.parameters", f"{totals(costs(_graph())).parameters:,}"),
+        ("tour.fact.digits", f"{len(digits.train()):,}"),
     ]
-    for name, key in zip(NETWORKS, ("page.fact.accuracy", "page.fact.relu"), strict=True):
+    for name, key in zip(NETWORKS, ("tour.fact.accuracy", "tour.fact.relu"), strict=True):
         if name in accuracy:
             facts.append((key, f"{100 * accuracy[name]:.1f}%"))
     values = {
@@ -283,5 +290,5 @@ def _write(state: TourState) -> None:
         "test": f"{len(digits.test()):,}",
     }
     unfinished = len(state.sections) < len(CHAPTERS)
-    page = render(Report(tuple(state.sections), state.recipe.command(), facts, values, unfinished))
+    page = render(Report(tuple(state.sections), state.recipe.command(), "tour", facts, values, unfinished))
     write_text(state.folder / "report.html", page)

@@ -172,6 +172,29 @@ def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> I
     return image
 
 
+def stored_size(path: str | Path) -> tuple[int, int]:
+    """Read the size of an image from its header, turned upright by its EXIF orientation.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Height and width in pixels.
+
+    Raises:
+        PhotoError: see `KINDS`.
+    """
+    image = read_header(read_bytes(path), str(path))
+    try:
+        with _QUIET, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lies = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except Exception:  # damaged EXIF data does not concern the pixels
+        lies = False
+    width, height = image.size
+    return (width, height) if lies else (height, width)
+
+
 def open_stored(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> Image.Image:
     """Decode the first frame of an image in its own colour mode, as it is stored.
 

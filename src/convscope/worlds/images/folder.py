@@ -19,11 +19,13 @@ from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
 from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
 from convscope.worlds.images import photos
-from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start
+from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start, stored_size
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
 
 CACHE_BYTES = 2**29
 """Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
+HEADERS = 100
+"""Most files whose size is looked up in their header."""
 AHEAD = 2
 """Batches that are decoded while the current one is in use."""
 
@@ -140,6 +142,15 @@ class ImageFolder(LabelledImages):
         part._rows, part.labels = self._rows[indices], self.labels[indices]
         return part
 
+    @override
+    def original_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return height and width of the files, read from the headers of at most 100, evenly spread."""
+        paths = self.paths
+        count = min(len(paths), HEADERS)
+        chosen = [paths[i * len(paths) // count] for i in range(count)]
+        sizes = in_threads(_size, chosen, self._store.workers)
+        return tuple(size for size in sizes if size is not None)
+
     def readable(self) -> Self:
         """Return the subset of images that can be decoded; decodes every one of them once.
 
@@ -249,6 +260,14 @@ def _check_signature(path: Path) -> Problem | None:
     except PhotoError as error:
         return Problem(in_text(path), error.kind, error.reason)
     return None
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """Return height and width that a file's header states; None where it makes no sense."""
+    try:
+        return stored_size(path)
+    except PhotoError:
+        return None
 
 
 def _unlistable(folder: Path) -> Problem:

@@ -24,12 +24,21 @@ def table(document: dict[str, Any]) -> Any:
         document: the result.
 
     Returns:
-        A table of rich, with the note below it where there is one.
+        A table of rich, with notes below it.
     """
     from rich.console import Group
 
-    made = _table(document["answers"])
-    return Group(made, document["note"]) if "note" in document else made
+    notes = [document["note"]] if "note" in document else []
+    return Group(_table(document["answers"]), *notes, *_enlarged(document["answers"]))
+
+
+def _enlarged(answers: list[dict[str, Any]]) -> list[str]:
+    """Say how many pictures are much smaller than what the network looks at."""
+    times = sorted(answer["enlarged"] for answer in answers if "enlarged" in answer)
+    if not times:
+        return []
+    span = f"{times[0]:.3g}" if times[0] == times[-1] else f"{times[0]:.3g} to {times[-1]:.3g}"
+    return [f"{len(times)} of {len(answers)} enlarged {span} times for the network: that adds no detail."]
 
 
 def _table(answers: list[dict[str, Any]]) -> Any:

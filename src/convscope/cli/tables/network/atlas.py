@@ -6,6 +6,9 @@ from typing import Any
 from convscope.jobs.pictures import UNMOVED
 from convscope.system.printable import printable
 
+SHOWN = 8
+"""Maximum number of regions that are named."""
+
 
 def table(document: dict[str, Any]) -> str:
     """Return how much the cells hold, and where the page is.
@@ -21,6 +24,28 @@ def table(document: dict[str, Any]) -> str:
     unmoved, page = document["unmoved"], Path(document["out"]) / "atlas.html"
     still = f"\n{len(unmoved)} cells: {UNMOVED}" if unmoved else ""
     return (
-        f"{document['place']}: {cells} cells hold {share:.0%} of {vectors:,} answers\n"
-        f"Layout: {document['layout']}{still}\nThe page: {printable(page)}  (open it in a browser)"
+        f"{document['place']}: {cells} cells hold {share:.0%} of {vectors:,} activation vectors\n"
+        f"Layout: {_layout(document)}{still}\n{_regions(document)}"
+        f"The page: {printable(page)}  (open it in a browser)"
     )
+
+
+def _layout(document: dict[str, Any]) -> str:
+    if document["spread"] is None:
+        return "UMAP, which keeps neighbours together; distances between groups mean little"
+    return f"PCA; its two axes hold {document['spread']:.0%} of the variance"
+
+
+def _regions(document: dict[str, Any]) -> str:
+    """Name the largest regions, labels of the data with their share."""
+    regions = document["regions"]
+    if not regions:
+        return "No cell has a name: no label and no class of the network is clear enough\n"
+    names = [
+        f"{printable(region['name'])} {region['label']['count'] / region['label']['pictures']:.0%}"
+        if region["label"]
+        else f"{printable(region['name'].split(',')[0])} (class)"
+        for region in regions[:SHOWN]
+    ]
+    more = f", and {len(regions) - SHOWN} more" if len(regions) > SHOWN else ""
+    return f"Regions: {', '.join(names)}{more}\n"

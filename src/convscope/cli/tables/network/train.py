@@ -1,6 +1,9 @@
 """The table of every verb that trains."""
 
+from pathlib import Path
 from typing import Any
+
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -21,4 +24,5 @@ def table(document: dict[str, Any]) -> Any:
         made.add_column(head, justify="right" if head else "left")
     for row in found["rows"]:
         made.add_row(*row)
-    return Group(made, *found["lines"])
+    page = printable(Path(document["out"]) / document["report"])
+    return Group(made, *found["lines"], f"The report: {page}  (open it in a browser)")

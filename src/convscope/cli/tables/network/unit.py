@@ -1,4 +1,4 @@
-"""What the terminal says of a unit."""
+"""The table of a unit."""
 
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ def table(document: dict[str, Any]) -> str:
     """
     place, label = document["place"], document["label"]
     lines = [
-        f"{f'{place} ({label})' if label else place}: at most {document['top'][0]['value']:.4g}, "
-        f"silent for {document['silent']:.1%} of {document['images']:,} images",
-        f"the image made for it: {document['made']['value']:.4g}, "
-        f"more than {document['percentile']:.1f}% of them",
+        f"{f'{place} ({label})' if label else place}: peaks up to {document['top'][0]['value']:.4g} "
+        f"on {document['images']:,} images, not above 0 on {document['silent']:.1%} of them",
+        f"the synthetic image: {document['made']['value']:.4g}, "
+        f"a higher peak than {document['percentile']:.1f}% of them",
     ]
-    for made, name in ((document["made"], "for"), (document["made_against"], "against")):
+    for made, name in ((document["made"], "maximise"), (document["made_against"], "minimise")):
         if made["silent"]:
-            lines.append(f"the picture made {name} it says nothing: no gradient moved it, or none was left")
+            lines.append(f"the image that should {name} it carries no information: no gradient was left")
     if document["effective_field"] is not None and document["receptive_field"]:
         size = "×".join(map(str, document["receptive_field"]))
         lines.append(f"sees {size} pixels; moved by an area of {document['effective_field']:.1f} squared")

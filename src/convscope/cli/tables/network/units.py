@@ -1,6 +1,9 @@
 """The table of `units`."""
 
+from pathlib import Path
 from typing import Any
+
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -16,7 +19,7 @@ def table(document: dict[str, Any]) -> Any:
     from rich.table import Table
 
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "units", "map", "dead", "saturated", "silent for", "loudest unit"):
+    for head in ("layer", "units", "map", "dead", "saturated", "redundant", "silent for", "loudest unit"):
         made.add_column(head, justify="left" if head == "layer" else "right")
     for layer in document["layers"]:
         made.add_row(
@@ -25,9 +28,12 @@ def table(document: dict[str, Any]) -> Any:
             "×".join(map(str, layer["map"])),
             str(len(layer["dead"]) or ""),
             str(len(layer["saturated"]) or ""),
+            str(len(layer["redundant"]) or ""),
             f"{layer['silent']:.0%}",
             f"{layer['loudest']} ({layer['peak']:.4g})",
         )
     problems = f"; {len(document['problems'])} files could not be read" if document["problems"] else ""
     words = f"{document['units']:,} units over {document['images']:,} images of {document['data']}{problems}"
-    return Group(made, words, f"The index: {document['index']}")
+    page = printable(Path(document["out"]) / document["page"])
+    places = f"The index: {document['index']}", f"The page: {page}  (open it in a browser)"
+    return Group(made, words, *places)

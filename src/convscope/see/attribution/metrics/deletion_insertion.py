@@ -72,7 +72,7 @@ def deletion_insertion(
         The finished share, and the curves of each row; the first, at 0.5, has none yet.
     """
     if task not in _chances:
-        found = [curves(task, _random(task, seed)) for seed in range(CHANCES)]
+        found = [curves(task, random_heatmaps(task, seed)) for seed in range(CHANCES)]
         _chances[task] = [
             (_mean([c[row].deletion_area for c in found]), _mean([c[row].insertion_area for c in found]))
             for row in range(len(task))
@@ -85,7 +85,7 @@ def deletion_insertion(
     )
 
 
-def curves(task: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
+def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = COVER) -> list[Curves]:
     """Compute deletion and insertion curves of every row, at `POINTS` equally spaced shares of positions.
 
     Positions of all inputs that are not indices are ranked together.
@@ -93,11 +93,12 @@ def curves(task: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
     Args:
         task: the task: network, inputs and targets.
         heats: one heatmap `[b *size]` for each input of the network.
+        kind: what deleted positions show, as `AttributionTask.baseline` names it.
 
     Returns:
         The curves of each row.
     """
-    cover = task.baseline(COVER)
+    cover = task.baseline(kind)
     orders = [ranked_positions(_flat(task, heats, row)) for row in range(len(task))]
     shares = [k / (POINTS - 1) for k in range(POINTS)]
     jobs = [
@@ -122,7 +123,7 @@ def curves(task: AttributionTask, heats: Sequence[Tensor]) -> list[Curves]:
     if not task.are_classes:
         low, high = values[:, POINTS - 1 : POINTS], values[:, :1]
         values = (values - low) / torch.where(high == low, torch.ones_like(low), high - low)
-    return [Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0])) for v in values.tolist()]
+    return [Curves(tuple(v[:POINTS]), (v[POINTS - 1], *v[POINTS:], v[0]), kind) for v in values.tolist()]
 
 
 def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
@@ -154,8 +155,16 @@ def _flat(task: AttributionTask, heats: Sequence[Tensor], row: int) -> Float[Ten
     return torch.cat([heats[i][row].flatten().float() for i in task.differentiable_inputs]).nan_to_num(0)
 
 
-def _random(task: AttributionTask, seed: int) -> list[Tensor]:
-    """Return random heatmaps: uniform noise on a coarse grid, as smooth as a class activation map."""
+def random_heatmaps(task: AttributionTask, seed: int) -> list[Tensor]:
+    """Return random heatmaps: uniform noise on a coarse grid, as smooth as a class activation map.
+
+    Args:
+        task: the task: network, inputs and targets.
+        seed: of the noise.
+
+    Returns:
+        One heatmap `[b *size]` for each input of the network.
+    """
     generator, made = torch.Generator().manual_seed(seed), []
     for x in task.inputs:
         if x.dim() == 2:

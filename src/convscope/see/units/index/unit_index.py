@@ -82,6 +82,7 @@ class UnitStatistics:
         counts: number of images whose peak is in each bin.
         edges: edges of the bins.
         by_class: mean peak for each class; NaN where a class has no image.
+        class_sizes: number of images for each class.
         dead: whether the unit is dead, see `UnitIndex.dead`.
         saturated: whether the unit is saturated, see `UnitIndex.saturated`.
     """
@@ -96,6 +97,7 @@ class UnitStatistics:
     counts: Int64[Tensor, " bins"]
     edges: Float[Tensor, " edges"]
     by_class: Float[Tensor, " classes"]
+    class_sizes: Int64[Tensor, " classes"]
     dead: bool
     saturated: bool
     _index: "UnitIndex" = field(repr=False)
@@ -218,6 +220,7 @@ class UnitIndex(Result):
             accumulator.histograms.counts[number].long(),
             accumulator.histograms.edges(number),
             accumulator.classes[:, number] / accumulator.members[:, number],
+            accumulator.members[:, number].long(),
             bool(self.dead(layer.place)[place.unit]),
             bool(self.saturated(layer.place)[place.unit]),
             self,

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor, log10
 
 from markupsafe import Markup
 
 from convscope.errors import DataError
-from convscope.show.svg import drawing, element, join, number
+from convscope.show.svg import Label, drawing, element, join, number
 
 STYLES = ("line-a", "line-b")
 LEFT, RIGHT, TOP, BOTTOM = 44, 16, 16, 30
+MARKED = 40
+"""Most points of a curve that are marked."""
 
 
 @dataclass(frozen=True)
@@ -19,56 +22,67 @@ class Axes:
     Attributes:
         width: of the drawing in pixels, margins included.
         height: of the drawing in pixels, margins included.
-        last: index of the last point, at the right end.
+        first: epoch at the left end.
+        last: epoch at the right end.
+        low: value at the lower end of the vertical axis.
         high: value at the upper end of the vertical axis.
     """
 
     width: float
     height: float
-    last: int
+    first: float
+    last: float
+    low: float
     high: float
 
-    def x(self, index: float) -> float:
+    def x(self, epoch: float) -> float:
         """Return the horizontal coordinate of a point.
 
         Args:
-            index: of the point, from 0.
+            epoch: epochs done at that point.
 
         Returns:
             The coordinate in pixels from the left edge.
         """
-        return LEFT + (self.width - LEFT - RIGHT) * (index / max(self.last, 1))
+        extent = self.last - self.first
+        share = (epoch - self.first) / extent if extent > 0 else 0.0
+        return LEFT + (self.width - LEFT - RIGHT) * share
 
     def y(self, value: float) -> float:
         """Return the vertical coordinate of a value.
 
         Args:
-            value: 0 lies on the axis at the foot.
+            value: `low` lies on the axis at the foot.
 
         Returns:
             The coordinate in pixels from the upper edge.
         """
-        return self.height - BOTTOM - (self.height - TOP - BOTTOM) * value / self.high
+        share = (value - self.low) / (self.high - self.low)
+        return self.height - BOTTOM - (self.height - TOP - BOTTOM) * share
 
 
 def chart(
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[float | None]],
     *,
     width: float = 340,
     height: float = 220,
     unit: str = "",
-    label: str | Mapping[str, str] = "",
+    label: Label = "",
+    span: tuple[float, float] | None = None,
 ) -> Markup:
-    """Draw one or two curves over epochs, with a vertical axis from 0.
+    """Draw one or two curves over epochs, with a vertical axis that holds 0.
 
-    The first curve is solid and orange with discs, the second dashed and blue with squares.
+    The first curve is solid and orange with discs, the second dashed and blue with squares; curves of more
+    than `MARKED` points are lines alone.
 
     Args:
-        series: name -> values from 0 up, one for each epoch; only the first two are drawn.
+        series: name -> values at even distances, one for each epoch by default; None where there is none.
+            Only the first two are drawn.
         width: of the drawing in pixels.
         height: of the drawing in pixels.
         unit: appended to the numbers of the vertical axis.
         label: accessible name, or one for each language, as in `convscope.show.svg.drawing`.
+        span: the epochs of the first and of the last value; from 1 to their number by default.
 
     Returns:
         The `<svg>` element.
@@ -76,33 +90,60 @@ def chart(
     Raises:
         DataError: no curves, one without points, or a value that is not finite.
     """
-    if not series or not all(series.values()):
+    known = {name: [v for v in values if v is not None] for name, values in series.items()}
+    if not known or not all(known.values()):
         raise DataError("at least one point for each curve")
-    last = max(len(values) for values in series.values()) - 1
-    axes = Axes(width, height, last, _ceiling(max(max(values) for values in series.values())))
-    ticks = [i / 4 * axes.high for i in range(5)]
-    grid = [
+    first, last = span or (1, max(len(values) for values in series.values()))
+    low, high = min(map(min, known.values())), max(map(max, known.values()))
+    bottom, top = (-_ceiling(-low) if low < 0 else 0.0), (_ceiling(high) if high > 0 or low >= 0 else 0.0)
+    axes = Axes(width, height, first, last, bottom, top)
+    lines = [_curve(values, axes, style) for values, style in zip(series.values(), STYLES, strict=False)]
+    return drawing(width, height, _grid(axes, unit), _feet(axes), join(lines), label=label)
+
+
+def _grid(axes: Axes, unit: str) -> Markup:
+    """Draw the horizontal lines, with the value of each."""
+    ticks = [axes.low + i / 4 * (axes.high - axes.low) for i in range(5)]
+    digits = 2 if axes.high - axes.low >= 0.1 else 6
+    return join(
         join(
             [
-                element("path", d=f"M{LEFT} {number(axes.y(tick))}H{width - RIGHT}", class_="hair"),
-                element("text", number(tick) + unit, x=LEFT - 8, y=axes.y(tick) + 4, class_="end tiny muted"),
+                element("path", d=f"M{LEFT} {number(axes.y(tick))}H{axes.width - RIGHT}", class_="hair"),
+                element(
+                    "text",
+                    number(tick, digits) + unit,
+                    x=LEFT - 8,
+                    y=axes.y(tick) + 4,
+                    class_="end tiny muted",
+                ),
             ]
         )
         for tick in ticks
-    ]
-    every = max(1, (last + 1) // 8)
-    feet = [
-        element("text", f"{i + 1}", x=axes.x(i), y=height - 10, class_="middle tiny muted")
-        for i in range(0, last + 1, every)
-    ]
-    lines = [_curve(values, axes, style) for values, style in zip(series.values(), STYLES, strict=False)]
-    return drawing(width, height, join(grid), join(feet), join(lines), label=label)
+    )
 
 
-def _curve(values: Sequence[float], axes: Axes, style: str) -> Markup:
-    points = [(axes.x(i), axes.y(value)) for i, value in enumerate(values)]
-    path = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
-    return join([element("path", d=path, class_=style), *(_dot(x, y, style) for x, y in points)])
+def _feet(axes: Axes) -> Markup:
+    """Write the epochs below the horizontal axis."""
+    every = max(1, ceil((axes.last - axes.first + 1) / 8))
+    epochs = range(ceil(axes.first), floor(axes.last) + 1, every)
+    return join(
+        element("text", f"{i}", x=axes.x(i), y=axes.height - 10, class_="middle tiny muted") for i in epochs
+    )
+
+
+def _curve(values: Sequence[float | None], axes: Axes, style: str) -> Markup:
+    """Draw a curve, with a gap where there is no value."""
+    step = (axes.last - axes.first) / max(len(values) - 1, 1)
+    points = [
+        None if value is None else (axes.x(axes.first + i * step), axes.y(value))
+        for i, value in enumerate(values)
+    ]
+    path, pen = "", "M"
+    for point in points:
+        path += "" if point is None else f"{pen}{number(point[0])} {number(point[1])}"
+        pen = "M" if point is None else "L"
+    marks = [_dot(*point, style) for point in points if point is not None] if len(points) <= MARKED else []
+    return join([element("path", d=path, class_=style), *marks])
 
 
 def _dot(x: float, y: float, style: str) -> Markup:
@@ -125,6 +166,9 @@ def key(style: str) -> Markup:
 
 def _ceiling(value: float) -> float:
     """Return the smallest round number that is not below the value; above 100 the value itself."""
+    if 0 < value < 0.1:
+        scale = 10 ** floor(log10(value))
+        return next((m * scale for m in (1, 2, 4, 8) if value <= m * scale), 10 * scale)
     for step in (0.1, 0.2, 0.4, 0.8, 1, 2, 4, 8, 10, 20, 40, 60, 80, 100):
         if value <= step:
             return step

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import captioned
-from convscope.show.report.i18n import bilingual
+from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element
 from convscope.worlds.images import grayscale_alpha
 
@@ -32,11 +32,15 @@ def figure(digit: Tensor, number: int) -> Figure:
     """
     largest, mean = F.max_pool2d(digit[None], 2)[0], F.avg_pool2d(digit[None], 2)[0]
     small = f"{largest.shape[-2]}×{largest.shape[-1]}"
+    alt = spoken("page.alt.size", size=small)
     lane = element(
         "div",
-        captioned(bilingual("convolution.pooling.digit"), tag(grayscale_alpha(digit), "28×28")),
-        captioned(bilingual("convolution.pooling.max", extent=small), tag(grayscale_alpha(largest), small)),
-        captioned(bilingual("convolution.pooling.average", extent=small), tag(grayscale_alpha(mean), small)),
+        captioned(
+            bilingual("convolution.pooling.digit"),
+            tag(grayscale_alpha(digit), spoken("page.alt.size", size="28×28")),
+        ),
+        captioned(bilingual("convolution.pooling.max", extent=small), tag(grayscale_alpha(largest), alt)),
+        captioned(bilingual("convolution.pooling.average", extent=small), tag(grayscale_alpha(mean), alt)),
         class_="lane",
     )
     return Figure(

@@ -1,21 +1,31 @@
-"""The figure of feature maps of every layer for one input."""
+"""The figure of feature maps of a group of layers for one input."""
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from markupsafe import Markup
+from PIL import Image
 from torch import Tensor
 
-from convscope.see.features import FeatureMaps
+from convscope.see.features import FeatureMaps, Filters
 from convscope.see.units import LayerHealth
+from convscope.show.images import feature_map
+from convscope.show.images.draw import data_uri, lossless_uri
+from convscope.show.images.heatmap import EMBER
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
-from convscope.show.report.figures.network.units import sheet
-from convscope.show.report.i18n import bilingual
-from convscope.show.svg import element, join
+from convscope.show.report.i18n import bilingual, spoken
+from convscope.show.svg import element, join, named
 
 YOSINSKI = (
     "Jason Yosinski et al. (2015), arXiv:1506.06579; Hung-yi Lee, lecture “Convolutional Neural Network”"
 )
+SMALL = 16
+"""Side in pixels up to which PNG is smaller than WebP."""
+POINTS = 300
+"""Most points of the curve of a map with one axis."""
+HEIGHT = 60.0
+"""Height of such a curve, in units of its drawing."""
 
 
 def figure(
@@ -23,72 +33,171 @@ def figure(
     strongest: int,
     labels: Sequence[str],
     health: Mapping[str, LayerHealth],
-    command: str,
+    kernels: Mapping[str, Filters],
+    limit: float,
+    *,
+    folded: bool,
 ) -> Figure:
-    """Build the figure of all layers' activations for one input: one row for each layer.
+    """Build the figure of a group of layers for one input: the last layer, and those before it folded.
 
-    A layer with two spatial axes shows the feature maps of its strongest units, each layer on its own colour
-    scale; any other layer shows its values as bars.
+    A layer with spatial axes shows the maps of its strongest units; any other layer shows its values as bars.
 
     Args:
-        layers: activations of each layer, in execution order.
+        layers: activations of each layer, in execution order; at least one.
         strongest: most units shown of each layer, those with the largest sum of their map.
         labels: names of the classes, written beside the units of the output if their numbers match.
         health: dead, saturated and redundant units, by layer; layers that are missing get no such line.
-        command: reproduces the figure.
+        kernels: kernels by layer, shown where given.
+        limit: the magnitude of the full colour on the scale of the whole network.
+        folded: whether the layers before the last are folded at first.
 
     Returns:
         The figure.
     """
-    rows = [_row(maps, strongest, labels, health.get(maps.place)) for maps in layers]
-    units = sum(len(maps.maps) for maps in layers)
-    silent = sum(maps.silent for maps in layers)
-    return Figure(
-        "look.maps",
-        join(rows),
-        command,
-        YOSINSKI,
-        {
-            "layers": len(layers),
-            "units": f"{units:,}",
-            "share": f"{100 * silent / max(units, 1):.0f}",
-            "strongest": strongest,
-        },
-        wide=True,
+    rows = [
+        _row(maps, strongest, labels, health.get(maps.place), kernels.get(maps.place), limit)
+        for maps in layers
+    ]
+    body = [rows[-1]]
+    if len(rows) > 1:
+        words = element(
+            "summary",
+            bilingual("look.maps.before" if len(rows) > 2 else "look.maps.before_one", count=len(rows) - 1),
+        )
+        body.insert(0, element("details", words, *rows[:-1], class_="fold", open=None if folded else ""))
+    return Figure("look.maps", join(body), "", YOSINSKI, wide=True, name=layers[-1].place)
+
+
+def limit_of(maps: FeatureMaps, strongest: int) -> float:
+    """Return the magnitude of the full colour on the scale of one layer.
+
+    Args:
+        maps: activations of the layer.
+        strongest: how many units are shown.
+
+    Returns:
+        The largest of the magnitudes of the maps that are shown.
+    """
+    chosen = maps.maps[maps.strongest(strongest)].float()
+    return max((feature_map.full_colour(one) for one in chosen), default=0.0)
+
+
+def has_maps(maps: FeatureMaps) -> bool:
+    """Return whether a layer's units have maps of one or two axes with more than one position.
+
+    Args:
+        maps: activations of the layer.
+
+    Returns:
+        Whether they have.
+    """
+    return maps.maps.dim() in (2, 3) and maps.maps[0].numel() > 1
+
+
+def palettes() -> Markup:
+    """Return the SVG filters that give coded feature maps their colours; a page needs them once."""
+    return element(
+        "svg",
+        _palette("embers", EMBER),
+        _palette("signed", feature_map.SIGNED),
+        aria_hidden="true",
+        class_="palettes",
+        width=0,
+        height=0,
     )
 
 
-def _row(maps: FeatureMaps, strongest: int, labels: Sequence[str], health: LayerHealth | None) -> Markup:
+def _palette(name: str, table: Sequence[tuple[int, int, int]]) -> Markup:
+    channels = [
+        element(f"feFunc{letter}", type="table", tableValues=" ".join(f"{hue[k] / 255:.3f}" for hue in table))
+        for k, letter in enumerate("RGB")
+    ]
+    transfer = element("feComponentTransfer", *channels)
+    return element("filter", transfer, id=f"palette-{name}", color_interpolation_filters="sRGB")
+
+
+def _row(
+    maps: FeatureMaps,
+    strongest: int,
+    labels: Sequence[str],
+    health: LayerHealth | None,
+    kernels: Filters | None,
+    network: float,
+) -> Markup:
     """Build the row of one layer."""
-    extent = "×".join(map(str, maps.maps.shape))
-    top = float(maps.maps.abs().max())
+    limit = limit_of(maps, strongest)
     words = bilingual(
         "look.maps.layer",
         tag="p",
         class_="mini",
         name=maps.place,
-        extent=extent,
-        limit=written(_short(top)),
+        extent="×".join(map(str, maps.maps.shape)),
+        limit=written(_short(limit)),
         silent=maps.silent,
     )
     units = maps.strongest(strongest)
-    names = [_name(maps, unit, labels) for unit in units]
-    if maps.maps.dim() == 3:
-        chosen = maps.maps[units].float()
-        kind = "signed" if bool((maps.maps < 0).any()) else "ink"
-        shown = chosen if kind == "signed" else chosen / (top or 1.0)
-        body = sheet(shown, names, kind=kind, tile="4.2rem", limit=top or 1.0)
+    if has_maps(maps):
+        signed = bool((maps.maps < 0).any())
+        tiles = [_tile(maps, unit, limit, network, signed=signed) for unit in units]
+        body = element("div", *tiles, class_="sheet", style="--tile:6.2rem")
     else:
-        values = maps.degrees
+        values, names = maps.degrees, [_name(maps, unit, labels) for unit in units]
         bars = [_value(name, float(values[u]), values) for name, u in zip(names, units, strict=True)]
-        body = element("div", *bars, class_="values")
-    return element("div", words, _health(health), body, class_="stage")
+        body = element("div", *bars, class_="values", translate="no")
+    shown = _kernels(kernels, units if kernels is not None and len(kernels.weights) == len(maps.maps) else ())
+    return element("div", words, _health(health), body, shown, class_="stage")
+
+
+def _tile(maps: FeatureMaps, unit: int, limit: float, network: float, *, signed: bool) -> Markup:
+    """Build the map of one unit, with its share of the layer's and of the network's scale."""
+    values = maps.maps[unit].float().cpu().numpy()
+    own = feature_map.full_colour(values)
+    style = f"--layer:{own / (limit or 1.0):.4f};--network:{own / (network or 1.0):.4f}"
+    alt = spoken("look.maps.alt", place=maps.place, unit=unit)
+    if values.ndim == 2:
+        drawn = _image(feature_map.coded(values, signed=signed), alt, f"map {'signed' if signed else ''}")
+    else:
+        drawn = _curve(values, own, alt, signed=signed)
+    words = [element("b", str(unit)), " ", written(_short(own))]
+    return element(
+        "button", drawn, *words, class_="tile", type="button", style=style, data_place=f"{maps.place}:{unit}"
+    )
+
+
+def _image(image: Image.Image, alt: Mapping[str, str], kind: str) -> Markup:
+    source = data_uri(image) if max(image.size) <= SMALL else lossless_uri(image)
+    size = {"width": image.width, "height": image.height}
+    return element("img", src=source, class_=kind.strip(), **size, **named("alt", alt))
+
+
+def _curve(values: "np.ndarray", own: float, alt: Mapping[str, str], *, signed: bool) -> Markup:
+    """Draw a map with one axis as a curve; of several values at one point that of largest magnitude."""
+    parts = np.array_split(values, min(len(values), POINTS))
+    peaks = [float(part[np.abs(part).argmax()]) for part in parts]
+    zero, scale = (HEIGHT / 2, HEIGHT / 2) if signed else (HEIGHT, HEIGHT)
+    step = 100 / max(len(peaks) - 1, 1)
+    points = " ".join(
+        f"{k * step:.1f},{zero - scale * min(max(value / (own or 1.0), -1), 1):.1f}"
+        for k, value in enumerate(peaks)
+    )
+    line = element("polyline", points=points, class_="curve", style=f"transform-origin:0 {zero:g}px")
+    axis = element("path", d=f"M0 {zero:g}H100", class_="hair")
+    return element(
+        "svg",
+        axis,
+        line,
+        viewBox=f"0 0 100 {HEIGHT:g}",
+        preserveAspectRatio="none",
+        role="img",
+        class_="map",
+        **named("aria-label", alt),
+    )
 
 
 def _name(maps: FeatureMaps, unit: int, labels: Sequence[str]) -> str:
     """Return the class of a unit of the output, else the unit's number."""
-    named = maps.place.startswith("output") and len(labels) == len(maps.maps)
-    return labels[unit].split(",")[0] if named else str(unit)
+    named_unit = maps.place.startswith("output") and len(labels) == len(maps.maps)
+    return labels[unit].split(",")[0] if named_unit else str(unit)
 
 
 def _value(name: str, value: float, values: Tensor) -> Markup:
@@ -97,6 +206,44 @@ def _value(name: str, value: float, values: Tensor) -> Markup:
     share = max(0.0, 100 * abs(value) / largest)
     bar = element("i", style=f"width:{share:.0f}%", class_="above" if value >= 0 else "below")
     return element("div", element("b", name), element("span", bar), written(_short(value)))
+
+
+def _kernels(kernels: Filters | None, units: Sequence[int]) -> Markup | None:
+    """Build the folded row of the kernels of some units of a layer, where these have an extent."""
+    if kernels is None or not units or kernels.weights[0, 0].numel() == 1:
+        return None
+    tiles = [
+        element(
+            "div",
+            _image(
+                kernel(kernels, unit), spoken("look.maps.kernel", place=kernels.place, unit=unit), "kernel"
+            ),
+            str(unit),
+            class_="tile",
+        )
+        for unit in units
+    ]
+    extent = "×".join(map(str, kernels.weights.shape))
+    words = element("summary", bilingual("look.maps.kernels", extent=extent))
+    sheet = element("div", *tiles, class_="sheet", style="--tile:2.6rem")
+    return element("details", words, sheet, class_="kernels")
+
+
+def kernel(kernels: Filters, unit: int) -> Image.Image:
+    """Draw the kernel of one unit: in colour over three channels, else one image of all its channels.
+
+    Args:
+        kernels: of one layer.
+        unit: index of the kernel.
+
+    Returns:
+        An image of mode RGB with a pixel for each weight.
+    """
+    picture = kernels.pictures[unit]
+    if kernels.pictures.dim() == 4:
+        return Image.fromarray((picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+    mean = picture.mean((0, 1))
+    return feature_map.coloured(mean * 2 - 1, 1.0, signed=True)
 
 
 def _health(health: LayerHealth | None) -> Markup | None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network.units import sheet
-from convscope.show.report.i18n import bilingual
+from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element, join
 from convscope.worlds.images import grayscale_alpha
 
@@ -32,7 +32,9 @@ def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) ->
     first = element(
         "div",
         bilingual("seen.maps.input", tag="p", class_="mini"),
-        element("div", tag(grayscale_alpha(digit), "28×28"), style="width:6rem"),
+        element(
+            "div", tag(grayscale_alpha(digit), spoken("page.alt.size", size="28×28")), style="width:6rem"
+        ),
         class_="stage",
     )
     silent = sum(int((maps.flatten(1).amax(1) <= 0).sum()) for _, maps in stages[-1:])

@@ -6,12 +6,12 @@ import torch
 from markupsafe import Markup
 
 from convscope.graph import TensorSpec
-from convscope.see.units import Patch, UnitReport
+from convscope.see.units import Patch, UnitReport, class_of_largest_mean, overrepresented_class
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
-from convscope.show.report.i18n import bilingual, label, plain, spoken
+from convscope.show.report.i18n import bilingual, label, spoken
 from convscope.show.svg import drawing, element, join, responsive
 from convscope.worlds import render
 
@@ -51,7 +51,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
     parts = []
     for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
         image = render(made.picture, spec)
-        shown = tag(image, plain(f"unit.wanted.{key}"), input_image.kind(spec))
+        shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
             "unit.wanted.silent" if made.silent else "unit.wanted.says",
@@ -90,26 +90,36 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
     chosen = portrait.bottom if bottom else portrait.top
     cells = [_patch(patch, spec, portrait.classes) for patch in chosen]
     body = element("div", *cells, class_="sheet", style="--tile:5.5rem")
-    shares = [(float(s), portrait.classes[i]) for i, s in enumerate(portrait.entry.class_shares) if s > 0]
-    share, name = max(shares, default=(0.0, ""))
-    values = {
+    values: dict[str, object] = {
         "count": len(chosen),
         "images": f"{portrait.entry.images:,}",
-        "share": f"{100 * share:.0f}",
-        "name": name,
         "value": number(chosen[0].example.value),
     }
-    return Figure("unit.bottom" if bottom else "unit.top", body, command, BOROWSKI, values, wide=True)
+    if bottom:
+        return Figure("unit.bottom", body, command, BOROWSKI, values, wide=True)
+    leading = overrepresented_class(portrait.entry)
+    if leading is None:
+        return Figure("unit.top", body, command, BOROWSKI, values, wide=True, finding="mixed")
+    sizes = portrait.entry.class_sizes
+    values |= {
+        "times": int((portrait.entry.class_shares[leading] * len(portrait.entry.top)).round()),
+        "name": portrait.classes[leading],
+        "base": f"{100 * float(sizes[leading] / sizes.sum()):.3g}",
+    }
+    return Figure("unit.top", body, command, BOROWSKI, values, wide=True)
 
 
 def _patch(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     """Build the tile of one real image: patch, outlined image, activation and class."""
     whole, crop = (render(picture, spec) for picture in (patch.picture, patch.crop))
     name = classes[patch.example.label]
+    part, framed = (
+        spoken(f"page.alt.{key}", number=patch.example.image, name=name) for key in ("part", "framed")
+    )
     return element(
         "div",
-        tag(input_image.fitted(crop, SIDE), name, "photo"),
-        tag(input_image.outlined(whole, patch.box, SIDE), f"{name}, {patch.example.image}", "photo"),
+        tag(input_image.fitted(crop, SIDE), part, "photo"),
+        tag(input_image.outlined(whole, patch.box, SIDE), framed, "photo"),
         element("b", number(patch.example.value)),
         " · ",
         name,
@@ -206,13 +216,18 @@ def classes(portrait: UnitReport, command: str) -> Figure:
     shares = (portrait.entry.class_shares * len(portrait.top)).round().int().tolist()
     rows = [(portrait.classes[k], float(means[k]), shares[k]) for k in order]
     body = responsive(lambda paper: _rows(rows, len(portrait.top), paper))
+    (first, mean, _), (second, following, _) = rows[0], rows[1]
     values = {
-        "first": rows[0][0],
+        "first": first,
+        "mean": number(mean),
+        "second": second,
+        "next": number(following),
         "shown": len(rows),
         "all": len(portrait.classes),
         "count": len(portrait.top),
     }
-    return Figure("unit.classes", body, command, "—", values)
+    finding = "alike" if class_of_largest_mean(portrait.entry) is None else "title"
+    return Figure("unit.classes", body, command, "—", values, finding=finding)
 
 
 def _rows(rows: Sequence[tuple[str, float, int]], count: int, paper: float) -> Markup:
@@ -268,7 +283,7 @@ def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None
         element(
             "div",
             bilingual(key, tag="p", class_="mini"),
-            tag(image, plain(key), "photo"),
+            tag(image, spoken(key), "photo"),
         )
         for key, image in (("unit.field.seen", seen), ("unit.field.moved", drawn))
     ]

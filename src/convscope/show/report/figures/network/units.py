@@ -8,7 +8,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from convscope.show.images.draw import diverging, tag
-from convscope.show.report.i18n import bilingual
+from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element, join
 from convscope.worlds.images import grayscale_alpha
 
@@ -40,7 +40,11 @@ def sheet(
     tiles = [
         element(
             "div",
-            tag(diverging(one, top) if kind == "signed" else grayscale_alpha(one), label, kind),
+            tag(
+                diverging(one, top) if kind == "signed" else grayscale_alpha(one),
+                spoken("page.alt.map", name=label),
+                kind,
+            ),
             label,
             class_="tile",
         )
@@ -111,7 +115,7 @@ def tiles(shown: Sequence[Shown], names: Sequence[str], columns: int) -> Markup:
     made = [
         element(
             "div",
-            tag(grayscale_alpha(s.image), name),
+            tag(grayscale_alpha(s.image), spoken("page.alt.input", name=name)),
             element("b", name),
             " ",
             s.text or short(s.score),
@@ -132,5 +136,5 @@ def _tile(shown: Shown, name: str, *, best: bool) -> Markup:
     number = shown.text or short(shown.score)
     words = element("b", number) if best else number
     more = element("small", shown.more) if shown.more else None
-    picture = tag(grayscale_alpha(shown.image), f"{name}: {short(shown.score)}")
+    picture = tag(grayscale_alpha(shown.image), spoken("page.alt.value", name=name, value=short(shown.score)))
     return element("div", picture, words, more, class_="tile")

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from convscope.errors import DataError
+from convscope.learn import Evaluation
 from convscope.show.report.figure import Figure
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
 
 Counts = Sequence[Sequence[int]]
+LARGEST, LISTED = 16, 12
+"""Most classes of a matrix that is drawn, and most confusions that are listed for more classes."""
 MNIST = "Yann LeCun, Corinna Cortes, Christopher Burges, the MNIST database of handwritten digits"
 
 
@@ -49,7 +52,7 @@ def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") ->
 
 
 def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
-    """Build the figure of the confusion matrix; its title quotes the most frequent confusion.
+    """Build the figure of the confusion matrix; its title quotes the most frequent one, unless tied.
 
     Args:
         counts: `counts[truth][prediction]`, one row and one column for each class; at least two classes.
@@ -61,15 +64,71 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
     """
     wrong = [(c, y, x) for y, row in enumerate(counts) for x, c in enumerate(row) if x != y]
     count, truth, answer = max(wrong)
+    ties = sum(other == count for other, _, _ in wrong)
     values = {
         "count": count,
+        "ties": ties,
         "truth": classes[truth],
         "answer": classes[answer],
         "wrong": sum(c for c, _, _ in wrong),
         "total": sum(map(sum, counts)),
     }
     body = table(counts, classes, bilingual("training.confusion.axes"))
-    return Figure("training.confusion", body, command, MNIST, values)
+    finding = "title" if ties == 1 else "tied"
+    return Figure("training.confusion", body, command, MNIST, values, finding=finding)
+
+
+def of_run(found: Evaluation, command: str) -> Figure:
+    """Build the figure of the mistakes of any classifier.
+
+    Up to `LARGEST` classes that is the matrix, for more the most frequent confusions. The title names the
+    most frequent one, or says how many are equally frequent.
+
+    Args:
+        found: predictions for labelled images, of which at least one is wrong.
+        command: reproduces the numbers.
+
+    Returns:
+        The figure.
+    """
+    confusions, classes = found.confusions, found.classes
+    truth, answer, count = confusions[0]
+    ties = sum(other == count for _, _, other in confusions)
+    values = {
+        "count": count,
+        "truth": classes[truth],
+        "answer": classes[answer],
+        "ties": ties,
+        "wrong": f"{sum(c for _, _, c in confusions):,}",
+        "total": f"{len(found.labels):,}",
+        "shown": min(len(confusions), LISTED),
+        "kinds": f"{len(confusions):,}",
+    }
+    small = len(classes) <= LARGEST
+    body = (
+        table(found.confusion.tolist(), classes, bilingual("trained.axes"))
+        if small
+        else _list(found, confusions[:LISTED])
+    )
+    key = "trained.confusion" if ties == 1 else "trained.tied"
+    note = bilingual("trained.matrix" if small else "trained.list", tag="p", class_="mini", **values)
+    return Figure(key, join([note, element("div", body, class_="scrolled")]), command, "", values)
+
+
+def _list(found: Evaluation, confusions: Sequence[tuple[int, int, int]]) -> Markup:
+    """Build a table of confusions, each with its count and the number of images of the true class."""
+    members = found.labels.bincount(minlength=len(found.classes)).tolist()
+    heads = [element("th", bilingual(f"trained.{head}")) for head in ("truth", "answer", "times")]
+    lines = [
+        element(
+            "tr",
+            element("td", found.classes[truth]),
+            element("td", found.classes[answer]),
+            element("td", bilingual("trained.of", count=count, all=members[truth])),
+        )
+        for truth, answer, count in confusions
+    ]
+    return element("table", element("thead", element("tr", *heads)), element("tbody", *lines), class_="exact")
 
 
 def _cell(count: int, right: bool, most: int) -> Markup:

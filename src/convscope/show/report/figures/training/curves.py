@@ -1,4 +1,4 @@
-"""The figure of the learning curves of two networks."""
+"""The figures of learning curves: those of two networks, and those of one run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.chart import STYLES, chart, key
-from convscope.show.report.i18n import bilingual, spoken
-from convscope.show.svg import element, join
+from convscope.show.report.i18n import LANGUAGES, bilingual, bilingual_of, spoken
+from convscope.show.svg import Label, element, join
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,63 @@ class History:
     errors: Sequence[float]
 
 
+@dataclass(frozen=True)
+class Curve:
+    """One metric of a run over its epochs.
+
+    Attributes:
+        name: of the metric, as it is shown.
+        series: `train` and `test` -> values, None where there is none.
+        span: epochs of the first and of the last value; from 1 to their number if left out.
+    """
+
+    name: Label
+    series: Mapping[str, Sequence[float | None]]
+    span: tuple[float, float] | None = None
+
+
+def of_run(found: Sequence[Curve], values: Mapping[str, object], sentences: Sequence[Markup]) -> Figure:
+    """Build the figure of all curves of one run, one panel for each metric.
+
+    Args:
+        found: the curves, at least one.
+        values: for the texts `trained.curves`.
+        sentences: what follows from the curves, below them.
+
+    Returns:
+        The figure.
+    """
+    legend = element(
+        "div",
+        *(
+            element("span", key(style), bilingual(f"trained.curves.{name}"))
+            for style, name in zip(STYLES, ("train", "test"), strict=True)
+            if any(name in curve.series for curve in found)
+        ),
+        class_="legend",
+    )
+    panels = [
+        element(
+            "div",
+            bilingual_of(_spoken(curve.name), tag="p", class_="mini"),
+            chart(curve.series, label=_spoken(curve.name), span=curve.span),
+        )
+        for curve in found
+    ]
+    body = join([legend, element("div", *panels, class_="pair"), *sentences])
+    return Figure("trained.curves", body, "", "", values)
+
+
+def _spoken(name: Label) -> Mapping[str, str]:
+    """Return a name in every language."""
+    return dict.fromkeys(LANGUAGES, name) if isinstance(name, str) else name
+
+
 def figure(printed: History, relu: History, tested: int, command: str) -> Figure:
     """Build the figure of training loss and test error over epochs, for the network without and with ReLU.
 
-    The text quotes the final errors, and two standard deviations of their difference as the size of chance.
+    The text quotes the final errors, and two standard deviations of their difference as the size of chance;
+    the title says so where the difference is not larger.
 
     Args:
         printed: history of the network as the lecture prints it, without activation functions.
@@ -53,6 +106,8 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
     body = join(
         [legend, element("div", _panel("loss", losses, ""), _panel("error", errors, "%"), class_="pair")]
     )
+    plain, better = printed.errors[-1], relu.errors[-1]
+    chance = _spread(plain, better, tested)
     return Figure(
         "training.curves",
         body,
@@ -60,12 +115,13 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
         "Vinod Nair, Geoffrey Hinton, Rectified linear units improve restricted Boltzmann machines "
         "(ICML 2010)",
         {
-            "printed": f"{100 * printed.errors[-1]:.1f}",
-            "relu": f"{100 * relu.errors[-1]:.1f}",
+            "printed": f"{100 * plain:.1f}",
+            "relu": f"{100 * better:.1f}",
             "epochs": len(printed.errors),
             "tested": f"{tested:,}",
-            "chance": f"{100 * _spread(printed.errors[-1], relu.errors[-1], tested):.1f}",
+            "chance": f"{100 * chance:.1f}",
         },
+        finding="title" if abs(plain - better) > chance else "alike",
     )
 
 

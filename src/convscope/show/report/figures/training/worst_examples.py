@@ -1,4 +1,4 @@
-"""The figure of the test digits with the largest loss."""
+"""The figure of the test images with the largest loss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,25 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.show.images.draw import tag
+from convscope.graph import TensorSpec
+from convscope.show.images import input_image
+from convscope.show.images.draw import tag, webp, with_longer_side
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.confusion import MNIST
-from convscope.show.report.i18n import bilingual
-from convscope.show.svg import element
-from convscope.worlds.images import grayscale_alpha
+from convscope.show.report.i18n import bilingual, spoken
+from convscope.show.svg import Label, element
+from convscope.worlds import digits, render
+
+SIDE = 160
+"""Longer side of a photograph, in pixels."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One test digit and the prediction for it.
+    """One test image and the prediction for it.
 
     Attributes:
-        image: `[1 h w]` in [0, 1].
+        image: `[c h w]` in the spec's value range.
         truth: name of its class.
         answer: name of the predicted class.
         sure: probability of the predicted class, 0 to 1.
@@ -33,23 +38,34 @@ class Answer:
     truth_probability: float
 
 
-def figure(answers: Sequence[Answer], command: str) -> Figure:
-    """Build the figure of the digits with the largest loss, with prediction and probabilities.
+def figure(
+    answers: Sequence[Answer],
+    command: str,
+    spec: TensorSpec = digits.SPEC,
+    *,
+    key: str = "training.hardest",
+    source: str = MNIST,
+) -> Figure:
+    """Build the figure of the images with the largest loss, with prediction and probabilities.
 
     Args:
-        answers: the digits, the largest loss first; at least one.
+        answers: the images, the largest loss first; at least one.
         command: reproduces the figure.
+        spec: kind and value range of the images.
+        key: prefix of the keys of the texts.
+        source: the literature or data it follows.
 
     Returns:
         The figure.
     """
-    body = element("div", *(_tile(answer) for answer in answers), class_="sheet", style="--tile:6.5rem")
+    tiles = [_tile(answer, spec) for answer in answers]
+    body = element("div", *tiles, class_="sheet", style="--tile:6.5rem")
     worst = answers[0]
     return Figure(
-        "training.hardest",
+        key,
         body,
         command,
-        MNIST,
+        source,
         {
             "count": len(answers),
             "wrong": sum(a.truth != a.answer for a in answers),
@@ -61,12 +77,31 @@ def figure(answers: Sequence[Answer], command: str) -> Figure:
     )
 
 
-def _tile(a: Answer) -> Markup:
-    line = bilingual(
-        "training.hardest.said",
-        answer=a.answer,
-        sure=f"{100 * a.sure:.0f}",
-        truth=a.truth,
-        truth_sure=f"{100 * a.truth_probability:.1f}",
+def _tile(a: Answer, spec: TensorSpec) -> Markup:
+    values = {
+        "answer": a.answer,
+        "sure": f"{100 * a.sure:.0f}",
+        "truth": a.truth,
+        "truth_sure": f"{100 * a.truth_probability:.1f}",
+    }
+    line = bilingual("training.hardest.said", **values)
+    return element(
+        "div", picture(a.image, spec, spoken("training.hardest.alt", **values)), line, class_="tile"
     )
-    return element("div", tag(grayscale_alpha(a.image), f"{a.truth} → {a.answer}"), line, class_="tile")
+
+
+def picture(image: Tensor, spec: TensorSpec, label: Label) -> Markup:
+    """Draw an input of a network as a small image: photographs as WebP, others as PNG.
+
+    Args:
+        image: `[c h w]` in the spec's value range.
+        spec: kind and value range.
+        label: alternative text.
+
+    Returns:
+        The `<img>` element.
+    """
+    drawn = render(image, spec)
+    if not spec.is_rgb:
+        return tag(drawn, label, input_image.kind(spec))
+    return webp(with_longer_side(drawn, SIDE), label)

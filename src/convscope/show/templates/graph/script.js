@@ -365,11 +365,6 @@
   });
   document.getElementById("find").addEventListener("input", function () { this.setCustomValidity(""); });
 
-  var zh = document.getElementById("language-zh"), en = document.getElementById("language-en");
-  function tell() { document.documentElement.lang = zh.checked ? "zh" : "en"; }
-  if (location.hash === "#zh" || (location.hash !== "#en" && /^zh/i.test(navigator.language || ""))) { zh.checked = true; }
-  zh.addEventListener("change", tell); en.addEventListener("change", tell); tell();
-
   function centre() { view.scrollLeft = boxes.length ? (boxes[0].x + boxes[0].width / 2) * scale - view.clientWidth / 2 : 0; }
   var names = document.createDocumentFragment();
   parts.slice(1, 3000).forEach(function (part) { var option = make("option"); option.value = part.path; names.append(option); });

@@ -1,0 +1,46 @@
+"""What a task shows of a test beside its metrics: plain data, which a report draws."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from convscope.graph.spec import TensorSpec
+from convscope.learn.tasks.evaluation import Evaluation
+from convscope.worlds import LabelledImages
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifiedImages:
+    """The predictions of a classifier for labelled images.
+
+    A report shows the confusion matrix, the accuracy of each class and the images with the largest loss.
+
+    Attributes:
+        evaluation: labels, predictions and losses.
+        images: the images, in the same order.
+    """
+
+    evaluation: Evaluation
+    images: LabelledImages
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRows:
+    """Rows of images side by side: inputs and what a network makes of them, for example.
+
+    Attributes:
+        heads: what each column shows, by language (`en`, `zh`).
+        rows: the images of each row, one for each column, `[c h w]` in the spec's value range.
+        spec: kind and value range of the images.
+        title: what the rows show, by language (`en`, `zh`); states no number that may change.
+    """
+
+    heads: Sequence[Mapping[str, str]]
+    rows: Sequence[Sequence[Tensor]]
+    spec: TensorSpec
+    title: Mapping[str, str]
+
+
+Finding = ClassifiedImages | ImageRows
+"""Everything that a report of a training can draw."""

@@ -1,0 +1,257 @@
+"""Attributions as one HTML page: which map to believe, all maps over the input, and the numbers."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from convscope.see.attribution import Explanation, MethodComparison
+from convscope.show import html
+from convscope.show.images import heatmap
+from convscope.show.images.draw import data_uri, webp_uri, with_longer_side
+from convscope.show.pages import verdict_text
+from convscope.show.pages.attribution import heat_picture, metric_lines, photo_of
+from convscope.show.pages.explanation_text import best, sentences, share_of
+from convscope.show.report.figure import Figure, Section
+from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
+from convscope.show.report.report import Report, render
+from convscope.show.svg import drawing, element, named
+
+SIDE = 448
+"""Longer side of the input on the page, in pixels."""
+SMALL = 96
+"""Longer side of heatmaps whose positions are shown as squares, in pixels."""
+
+
+def page(
+    explanations: Sequence[Explanation], command: str, comparisons: Sequence[MethodComparison] = ()
+) -> str:
+    """Render attributions as a self-contained HTML page in English and Chinese.
+
+    For each example it says which map to believe and why, shows all maps over the input with sliders for
+    their opacity, and the numbers.
+
+    Args:
+        explanations: of the same examples and targets, by different methods; at least one.
+        command: the terminal command that makes the page again; printed on it.
+        comparisons: one for each example; none without metrics.
+
+    Returns:
+        The HTML document.
+    """
+    first, sections = explanations[0], []
+    for row in range(len(first)):
+        sections += _sections(explanations, row, comparisons[row] if comparisons else None)
+    facts = [("explain.fact.methods", str(len(explanations)))]
+    values = {"net": first.task.net.name, "count": len(explanations), **html.made_with()}
+    sections.append(Section("explain.read", ()))
+    return render(Report(tuple(sections), command, "explain", facts, values, parts=("explain",)))
+
+
+def _sections(
+    explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None
+) -> list[Section]:
+    """Build the sections of one example."""
+    task = explanations[0].task
+    name = f"{row + 1}-{task.target_names[row]}"
+    values = {"target": task.target_names[row].split(",")[0]}
+    order = _order(explanations, row, comparison)
+    parts = [
+        Section("explain.verdict", (_verdict(explanations, row, comparison, order),), values, name),
+        Section("explain.maps", (_cards(explanations, row, comparison, order),), values, name),
+    ]
+    if comparison is not None:
+        parts.append(
+            Section("explain.numbers", (_table(explanations, row, comparison, order),), values, name)
+        )
+    return parts
+
+
+def _order(explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None) -> list[int]:
+    """Return indices of the methods: those to believe, those that pass, the others; each by its score."""
+    if comparison is None:
+        first = explanations.index(best(explanations, row))
+        return [first, *(k for k in range(len(explanations)) if k != first)]
+    leading, passing = set(comparison.best), set(comparison.passing)
+    return sorted(
+        range(len(explanations)), key=lambda k: (k not in leading, k not in passing, -comparison.score(k))
+    )
+
+
+def _verdict(
+    explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None, order: Sequence[int]
+) -> Figure:
+    """Build the figure that says which map to believe: the input, the maps, and the reasons."""
+    titles = {e.method.name: e.method.title for e in explanations}
+    shown = comparison.best if comparison is not None else ()
+    cells = [_over(explanations[k], row, titled=True) for k in shown[:2]]
+    photo = photo_of(explanations[0], row)
+    first, *rest = sentences(explanations[order[0]], row)
+    lines = [first, *(verdict_text.reasons(comparison, titles) if comparison is not None else ()), *rest]
+    words = element("div", *(bilingual_of(line, tag="p") for line in lines), class_="reasons")
+    pictures = element("div", _source(explanations[0], row), *cells, class_="over-row")
+    body = element("div", pictures if photo is not None or cells else None, words, class_="believe")
+    verdict = verdict_text.verdict(comparison, titles, len(explanations))
+    return Figure("explain.figure", body, "", "", {"verdict": verdict}, wide=True, name=str(row + 1))
+
+
+def _source(explanation: Explanation, row: int) -> Markup | None:
+    """Draw the input once; the maps of all methods refer to it."""
+    photo = photo_of(explanation, row)
+    if photo is None:
+        return None
+    large = with_longer_side(photo, max(SIDE, max(photo.size)))
+    width, height = large.size
+    uri = data_uri(photo) if max(photo.size) <= SMALL else webp_uri(large)
+    image = element("image", id=f"input-{row}", href=uri, width=width, height=height)
+    return element(
+        "div",
+        bilingual("explain.figure.input", tag="p", class_="mini"),
+        drawing(width, height, image, label=spoken("explain.figure.input"), class_="over"),
+    )
+
+
+def _over(explanation: Explanation, row: int, *, titled: bool = False) -> Markup:
+    """Draw the heat of one method over the input, with a slider for its opacity; a band for signals."""
+    photo, method = photo_of(explanation, row), explanation.method
+    label = spoken("explain.figure.heat", method=method.title)
+    if photo is None:
+        picture = heat_picture(explanation, row)
+        size = {"width": picture.width, "height": picture.height}
+        return element("img", src=data_uri(picture), class_="band", **size, **named("alt", label))
+    times = max(SIDE, max(photo.size)) / max(photo.size)
+    width, height = (max(1, round(extent * times)) for extent in photo.size)
+    heat = heatmap.layer(explanation.heatmap[row].cpu().numpy(), signed=method.signed)
+    uri = data_uri(heat) if max(heat.size) <= SMALL else webp_uri(heat)
+    drawn = drawing(
+        width,
+        height,
+        element("use", href=f"#input-{row}", class_="below"),
+        element("image", href=uri, width=width, height=height, class_="heat", preserveAspectRatio="none"),
+        label=label,
+        class_=f"over {'signed' if method.signed else 'embers'}",
+    )
+    name = element("p", element("b", method.title, translate="no"), class_="mini") if titled else None
+    return element("div", name, drawn, _slider(spoken("explain.opacity_one", method=method.title)))
+
+
+def _slider(label: Text) -> Markup:
+    attributes = named("aria-label", label)
+    return element(
+        "input", type="range", min=0, max=100, value=100, class_="opacity", hidden="", **attributes
+    )
+
+
+def _state(comparison: MethodComparison, k: int) -> str:
+    """Return the key of what the comparison says of a method."""
+    if k in comparison.best:
+        return "believe" if len(comparison.best) == 1 else "undecided"
+    if not comparison.above_chance[k]:
+        return "chance"
+    return "stays" if comparison.stays[k] else "passes"
+
+
+def _cards(
+    explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None, order: Sequence[int]
+) -> Figure:
+    """Build a card for each method: its map, its metrics and curves, its settings and source."""
+    cards = []
+    for k in order:
+        e = explanations[k]
+        state = _state(comparison, k) if comparison is not None else ""
+        badge = bilingual(f"explain.cards.{state}", class_=f"badge-{state}") if state else None
+        lines = [
+            element("li", bilingual_of(text), class_=None if good is None else "good" if good else "bad")
+            for text, good in metric_lines(e, row)
+        ]
+        if e.share < 1:
+            lines.append(element("li", bilingual("explain.cards.stopped"), class_="bad"))
+        head = element("h4", element("span", e.method.title, translate="no"), badge)
+        cards.append(
+            element("article", _over(e, row), head, element("ul", *lines), _curves(e, row), _details(e))
+        )
+    master = element(
+        "label", bilingual("explain.opacity"), _slider(spoken("explain.opacity")), class_="master", hidden=""
+    )
+    photo = photo_of(explanations[0], row)
+    body = element("div", master if photo is not None else None, element("div", *cards, class_="methods"))
+    return Figure("explain.cards", body, "", "", wide=True, name=str(row + 1))
+
+
+def _details(e: Explanation) -> Markup:
+    """Build the folded details of a method: what it computes, after whom, with which settings."""
+    chosen = {**e.method.settings(), **({"layer": e.layer} if e.layer else {})}
+    settings = ", ".join(f"{name}={value}" for name, value in chosen.items())
+    words = " ".join((type(e.method).__doc__ or "").split())
+    return element(
+        "details",
+        element("summary", bilingual("explain.cards.how")),
+        element("p", element("span", words, lang="en", class_="always", translate="no")),
+        element("p", element("span", e.method.source, translate="no"), "."),
+        element(
+            "p",
+            element("code", settings, translate="no") if settings else bilingual("explain.cards.plain"),
+            "; ",
+            bilingual("explain.cards.seconds", seconds=f"{e.seconds:.1f}"),
+        ),
+    )
+
+
+def _curves(e: Explanation, row: int) -> Markup:
+    """Draw the insertion curve (full line) and the deletion curve (dashed) of one method."""
+    found = e.faithfulness[row].deletion_insertion if e.faithfulness else None
+    if not found:
+        return Markup("")
+    width, height = 300.0, 84.0
+    top = max(1e-9, *found.curves.deletion, *found.curves.insertion)
+
+    def line(values: Sequence[float], kind: str) -> Markup:
+        points = [
+            f"{width * k / (len(values) - 1):.1f},{height - (height - 4) * max(v, 0) / top:.1f}"
+            for k, v in enumerate(values)
+        ]
+        return element("polyline", points=" ".join(points), class_=kind)
+
+    axis = element("line", x1=0, y1=height, x2=width, y2=height, class_="axis")
+    insertion, deletion = line(found.curves.insertion, "line-a"), line(found.curves.deletion, "line-b")
+    label = spoken("explain.cards.curves", top=f"{top:.2f}")
+    return drawing(width, height + 2, axis, insertion, deletion, label=label)
+
+
+def _table(
+    explanations: Sequence[Explanation], row: int, comparison: MethodComparison, order: Sequence[int]
+) -> Figure:
+    """Build the table of all methods' scores, randomisation, drop, completeness and likeness."""
+    heads = ("method", *comparison.scores, "random", "drop", "gap", "like")
+    head = element("tr", *(element("th", bilingual(f"explain.table.{name}")) for name in heads))
+    rows = [_cells(explanations[k], row, comparison, k, order[0]) for k in order]
+    chance = [
+        element("td", f"{comparison.chance[c]:.2f} ± {comparison.margin[c]:.2f}") for c in comparison.scores
+    ]
+    blank = [element("td", "—")] * 4
+    foot = element("tr", element("th", bilingual("explain.table.chance")), *chance, *blank)
+    table = element("table", element("thead", head), element("tbody", *rows, foot), class_="scores")
+    body = element("div", table, class_="scroller", tabindex=0)
+    return Figure("explain.table", body, "", "", wide=True, name=str(row + 1))
+
+
+def _cells(e: Explanation, row: int, comparison: MethodComparison, k: int, first: int) -> Markup:
+    """Build the row of one method."""
+    checked, off = e.faithfulness[row], "off"
+    cells = [
+        element(
+            "td",
+            f"{values[k]:.2f}",
+            class_=None if values[k] - comparison.chance[cover] > comparison.margin[cover] else off,
+        )
+        for cover, values in comparison.scores.items()
+    ]
+    random, drop, gap = checked.weight_randomization, checked.average_drop, checked.completeness
+    cells += [
+        element("td", f"{random.correlations[-1]:+.2f}", class_=None if random.fades else off)
+        if random
+        else element("td", "—"),
+        element("td", share_of(drop.drop) if drop else "—"),
+        element("td", share_of(min(gap.gap, 99.0)) if gap else "—"),
+        element("td", f"{comparison.alike[first][k]:+.2f}"),
+    ]
+    return element("tr", element("th", e.method.title, scope="row", translate="no"), *cells)

@@ -1,0 +1,263 @@
+"""The report of a training as one HTML page: curves, mistakes, what was learned, and how to go on."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from convscope.errors import ConvscopeError
+from convscope.learn import (
+    ClassifiedImages,
+    Epoch,
+    EvalResult,
+    Finding,
+    ImageRows,
+    MetricSpec,
+    TrainingSetup,
+    TrainRecipe,
+    extends,
+    rate,
+)
+from convscope.see.features import filters, layers_with_filters
+from convscope.show import html
+from convscope.show.report.chapters.training import HARDEST, answers
+from convscope.show.report.figure import Figure, Section
+from convscope.show.report.figures.network import filters as kernels
+from convscope.show.report.figures.training import (
+    class_accuracy,
+    commands,
+    confusion,
+    curves,
+    image_rows,
+    worst_examples,
+)
+from convscope.show.report.i18n import LANGUAGES, bilingual_of, plain, spoken, texts
+from convscope.show.report.report import Report, render
+
+SAMPLES = 200
+"""Points of the curve of the learning rate."""
+EVALUATE = """\
+import convscope as cs
+from convscope import learn
+setup = learn.setup_training(learn.Run.open({folder!r}).recipe)
+found = learn.evaluate(cs.load({folder!r}), setup.test)
+print(found.metrics, found.confusion, found.hardest({hardest}))"""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What the report of a training is made of.
+
+    Attributes:
+        recipe: the recipe that was followed.
+        setup: network, task and data.
+        epochs: all finished epochs of the run, those before a resumption included.
+        tested: the evaluation after the last of them; None where none was finished now.
+        place: the run's folder, as the commands name it.
+    """
+
+    recipe: TrainRecipe
+    setup: TrainingSetup
+    epochs: Sequence[Epoch]
+    tested: EvalResult | None
+    place: Path
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether planned epochs are missing."""
+        return len(self.epochs) < self.recipe.epochs
+
+
+def page(run: TrainedRun) -> str:
+    """Render the report of a training as a self-contained HTML page in English and Chinese.
+
+    Args:
+        run: the training, finished or stopped.
+
+    Returns:
+        The HTML document.
+    """
+    task, net = run.setup.task, run.setup.net
+    shown = _findings(run)
+    sections = [
+        Section("trained.result", (*_curves(run), *shown)),
+        Section("trained.learned", _filters(run)),
+        Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
+    ]
+    values: Mapping[str, object] = {
+        "net": net.name,
+        "data": getattr(run.setup.train, "name", "data"),
+        "train": f"{len(run.setup.train):,}",
+        "test": f"{len(run.setup.test):,}",
+        "done": len(run.epochs),
+        "planned": run.recipe.epochs,
+        "seed": run.recipe.seed,
+        "task": run.recipe.task,
+        **html.made_with(),
+    }
+    return render(
+        Report(
+            tuple(section for section in sections if section.figures),
+            run.recipe.command(),
+            "trained",
+            [*_facts(run, task.primary)],
+            values,
+            run.unfinished,
+            parts=("trained",),
+        )
+    )
+
+
+def _facts(run: TrainedRun, primary: MetricSpec) -> list[tuple[str, Markup | str]]:
+    facts: list[tuple[str, Markup | str]] = []
+    if run.epochs:
+        value = primary.text(run.epochs[-1].test_metrics)
+        facts += [(f"trained.fact.{_known(primary)}", value)] if value else []
+    facts.append(("trained.fact.epochs", f"{len(run.epochs)} / {run.recipe.epochs}"))
+    facts.append(("trained.fact.train", f"{len(run.setup.train):,}"))
+    if run.setup.fit is not None:
+        height, width = run.setup.fit.size
+        facts.append(("trained.fact.input", f"{width}×{height}"))
+    seconds = sum(epoch.seconds for epoch in run.epochs)
+    return [*facts, ("trained.fact.seconds", f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s")]
+
+
+def _known(metric: MetricSpec) -> str:
+    """Return the part of a text's key for a metric: its name where there is a text of it."""
+    return metric.name if f"trained.fact.{metric.name}" in texts() else "primary"
+
+
+def _curves(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of all metrics over the epochs, and of the learning rate; none before the first."""
+    if not run.epochs:
+        return ()
+    found = []
+    for spec in run.setup.task.metric_specs:
+        series = {
+            name: [epoch_metrics.get(spec.name) for epoch_metrics in measured]
+            for name, measured in (
+                ("train", [epoch.metrics for epoch in run.epochs]),
+                ("test", [epoch.test_metrics for epoch in run.epochs]),
+            )
+        }
+        series = {name: values for name, values in series.items() if any(v is not None for v in values)}
+        if series:
+            found.append(curves.Curve(_heading(spec), series))
+    found.append(_rates(run))
+    last = run.epochs[-1]
+    measured = [spec for spec in run.setup.task.metric_specs if spec.text(last.test_metrics)]
+    values = {
+        "epoch": last.index,
+        "epochs": run.recipe.epochs,
+        "measured": ", ".join(f"{spec.heading} {spec.text(last.test_metrics)}" for spec in measured),
+    }
+    found_turns = turned(run.epochs, "loss")
+    sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
+    figure = curves.of_run(found, values, sentences)
+    return (figure if measured else replace(figure, key="trained.untested"),)
+
+
+def turned(epochs: Sequence[Epoch], metric: str) -> list[tuple[str, Mapping[str, object]]]:
+    """Say where a metric of the test data was lowest, if that was before the last epoch.
+
+    Args:
+        epochs: the finished epochs.
+        metric: name of a metric that shall be low.
+
+    Returns:
+        The key of one sentence and its values; nothing where the last epoch has the lowest value, or where
+        the difference does not show in three digits.
+    """
+    values = [(epoch.test_metrics.get(metric), epoch.index) for epoch in epochs]
+    known = [(value, index) for value, index in values if value is not None]
+    if len(known) < 2:
+        return []
+    (best, at), (last, _) = min(known), known[-1]
+    if f"{best:.3g}" == f"{last:.3g}":
+        return []
+    return [("trained.turned", {"epoch": at, "best": f"{best:.3g}", "last": f"{last:.3g}"})]
+
+
+def _heading(spec: MetricSpec) -> Mapping[str, str]:
+    """Return the name of a metric in both languages, as far as it is known."""
+    key = f"trained.metric.{spec.name}"
+    return {
+        language: plain(key, language) if key in texts() and not spec.label else spec.heading
+        for language in LANGUAGES
+    }
+
+
+def _rates(run: TrainedRun) -> curves.Curve:
+    """Return the learning rate over the finished epochs, from the schedule."""
+    steps, done = SAMPLES * run.recipe.epochs, SAMPLES * len(run.epochs)
+    weights = [weight for weight in run.setup.net.module.parameters() if weight.requires_grad]
+    highest = run.recipe.max_lr(sum(weight.numel() for weight in weights))
+    chosen = range(0, done, max(1, done // SAMPLES))
+    values = [highest * rate(run.recipe, step, steps) for step in chosen]
+    name = {language: plain("trained.metric.lr", language) for language in LANGUAGES}
+    return curves.Curve(name, {"train": values}, (0, len(run.epochs)))
+
+
+def _findings(run: TrainedRun) -> list[Figure]:
+    """Build the figures of what the task shows of its test."""
+    if run.tested is None:
+        return []
+    found: Sequence[Finding] = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)
+    return [figure for finding in found for figure in FIGURES[type(finding)](finding, run)]
+
+
+def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
+    """Build the figures of a classifier's test: accuracy of each class, confusions, worst mistakes."""
+    evaluation, images = finding.evaluation, finding.images
+    again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
+    figures = [class_accuracy.of_run(evaluation, again)]
+    if evaluation.confusions:
+        figures.append(confusion.of_run(evaluation, again))
+    worst = answers(evaluation, images, HARDEST)
+    figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
+    return figures
+
+
+FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
+    ClassifiedImages: _classified,
+    ImageRows: lambda finding, _run: [image_rows.of_run(finding)],
+}
+"""What draws each kind of finding."""
+
+
+def _filters(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of the first layer's kernels; none for a network without convolutions."""
+    net = run.setup.net
+    places = layers_with_filters(net)
+    try:
+        found = filters(net, places[0]) if places else None
+    except ConvscopeError:
+        return ()
+    if found is None or found.weights.dim() != 4 or max(found.weights.shape[2:]) < 2:
+        return ()
+    return (kernels.of_run(found, f"convscope visualize {shlex.quote(str(run.place))} {places[0]}"),)
+
+
+def _settings(run: TrainedRun) -> Figure:
+    """Build the figure of the settings."""
+    execution = {}
+    if run.epochs:
+        execution = {"precision": run.epochs[-1].precision, "memory_format": run.epochs[-1].memory_format}
+    given = {name: value for name, value in run.recipe.chosen().items() if name != "resume"}
+    shown = {name: getattr(run.recipe, name) for name in ("epochs", "batch", "optimizer", "schedule")}
+    return commands.settings({**shown, **execution, **given}, run.recipe.command())
+
+
+def _commands(run: TrainedRun) -> list[str]:
+    """Return the commands that go on from this run: to the next epochs, and to what the task is for."""
+    folder = shlex.quote(str(run.place))
+    verb = run.recipe.verb
+    found = []
+    if run.unfinished:
+        found.append(f"convscope {verb} --resume {folder}")
+    elif extends(run.recipe):
+        found.append(f"convscope {verb} --resume {folder} --epochs {2 * run.recipe.epochs}")
+    return [*found, *run.setup.task.commands(folder, run.recipe)]

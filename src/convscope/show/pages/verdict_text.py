@@ -1,0 +1,110 @@
+"""The comparison of attribution methods in plain sentences: which to believe, why, and by which number."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from convscope.see.attribution import MethodComparison
+from convscope.show.pages.explanation_text import said
+from convscope.show.report.i18n import Text
+
+ALIKE = 0.5
+"""Rank correlation on a coarse grid from which on two heatmaps count as alike."""
+
+
+def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], count: int) -> Text:
+    """State which method's heatmap to believe, or why none can be named.
+
+    Args:
+        comparison: of one row; None without metrics.
+        titles: titles of the methods by name.
+        count: number of methods.
+
+    Returns:
+        One sentence in every language.
+    """
+    if comparison is None:
+        return said("verdict.unchecked", count=count)
+    best = comparison.best
+    names = _listed([titles[comparison.methods[k]] for k in best])
+    if not best:
+        return said("verdict.none", count=count)
+    return said("verdict.one" if len(best) == 1 else "verdict.several", names=names)
+
+
+def reasons(comparison: MethodComparison, titles: Mapping[str, str]) -> list[Text]:
+    """Give the reasons of the verdict, with their numbers.
+
+    Args:
+        comparison: of one row.
+        titles: titles of the methods by name.
+
+    Returns:
+        Sentences in every language.
+    """
+    best, passing = comparison.best, comparison.passing
+    names = [titles[name] for name in comparison.methods]
+    lines = []
+    if len(best) == 1:
+        lines.append(_led(comparison, best[0], names))
+    elif best:
+        scores = _listed([f"{names[k]} {_numbers(comparison, k)}" for k in best])
+        lines.append(said("why.several", scores=scores))
+        trailing = [k for k in passing if k not in best]
+        if trailing:
+            lines.append(said("why.trailing", names=_listed([names[k] for k in trailing])))
+    close = [
+        names[k]
+        for k in range(len(names))
+        if len(best) == 1 and not comparison.above_chance[k] and not comparison.leads(best[0], k)
+    ]
+    if close:
+        lines.append(said("why.close", names=_listed(close)))
+    lines.append(_scale(comparison))
+    below = [names[k] for k, above in enumerate(comparison.above_chance) if not above]
+    if below:
+        lines.append(said("why.chance", names=_listed(below), count=len(below)))
+    stay = [
+        n for n, s, above in zip(names, comparison.stays, comparison.above_chance, strict=True) if s and above
+    ]
+    if stay:
+        lines.append(said("why.stays", names=_listed(stay), count=len(stay)))
+    return lines + _disagreement(comparison, best if len(best) > 1 else passing, names)
+
+
+def _scale(comparison: MethodComparison) -> Text:
+    parts = {
+        name: ", ".join(f"{values[cover]:.2f}" for cover in comparison.scores)
+        for name, values in (("chance", comparison.chance), ("margin", comparison.margin))
+    }
+    return said("why.scale", **parts)
+
+
+def _led(comparison: MethodComparison, best: int, names: Sequence[str]) -> Text:
+    """Say by how much the best leads the next one that passes."""
+    others = sorted((k for k in comparison.passing if k != best), key=comparison.score, reverse=True)
+    values = {"name": names[best], "score": _numbers(comparison, best)}
+    if not others:
+        return said("why.alone", **values)
+    return said("why.led", **values, next=names[others[0]], next_score=_numbers(comparison, others[0]))
+
+
+def _disagreement(comparison: MethodComparison, among: Sequence[int], names: Sequence[str]) -> list[Text]:
+    """Say whether heatmaps lie in the same places, by the pair that is least alike."""
+    pairs = list(combinations(among, 2))
+    if not pairs:
+        return []
+    a, b = min(pairs, key=lambda pair: comparison.alike[pair[0]][pair[1]])
+    rho = comparison.alike[a][b]
+    key = "why.alike" if rho >= ALIKE else "why.apart"
+    return [said(key, a=names[a], b=names[b], rho=f"{rho:.2f}")]
+
+
+def _numbers(comparison: MethodComparison, k: int) -> str:
+    """Format a method's score under each cover."""
+    return " / ".join(f"{values[k]:.2f}" for values in comparison.scores.values())
+
+
+def _listed(names: Sequence[str]) -> dict[str, str]:
+    """Join names in every language."""
+    english = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+    return {"en": english, "zh": "、".join(names)}

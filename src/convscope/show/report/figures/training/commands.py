@@ -1,0 +1,49 @@
+"""The figure of the settings of a run and of the commands that go on from it."""
+
+from collections.abc import Mapping, Sequence
+
+from convscope.show.report.figure import Figure
+from convscope.show.report.i18n import bilingual, texts
+from convscope.show.svg import element, join
+
+
+def settings(chosen: Mapping[str, object], command: str) -> Figure:
+    """Build the figure of the settings in which a run differs from the defaults.
+
+    Args:
+        chosen: values by name of the setting.
+        command: begins the same training again.
+
+    Returns:
+        The figure.
+    """
+    rows = [
+        element("tr", element("th", name, scope="row"), element("td", _written(value)))
+        for name, value in chosen.items()
+    ]
+    table = element("table", element("tbody", *rows), class_="exact", translate="no")
+    body = join([element("div", table, class_="scrolled"), element("pre", command, translate="no")])
+    return Figure("trained.settings", body, "", "", {})
+
+
+def _written(value: object) -> str:
+    """Write the value of a setting; several values with commas between them."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def going_on(commands: Sequence[str]) -> Figure:
+    """Build the figure of commands that use or continue a run.
+
+    Args:
+        commands: terminal commands; a text `trained.use.<verb>` says what one does, where there is one.
+
+    Returns:
+        The figure.
+    """
+    entries = []
+    for command in commands:
+        words = command.split()
+        verb = "resume" if "--resume" in words else words[1]
+        said = bilingual(f"trained.use.{verb}", tag="p") if f"trained.use.{verb}" in texts() else None
+        entries.append(join([said, element("pre", command, translate="no")]))
+    return Figure("trained.use", element("div", *entries, class_="commands"), "", "", {})

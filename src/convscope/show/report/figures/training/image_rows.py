@@ -1,0 +1,39 @@
+"""The figure of images side by side that a task shows of its test."""
+
+from markupsafe import Markup
+
+from convscope.learn import ImageRows
+from convscope.show.report.figure import Figure
+from convscope.show.report.figures.training.worst_examples import picture
+from convscope.show.report.i18n import bilingual_of
+from convscope.show.svg import element
+
+MOST = 12
+"""Most rows that are shown."""
+
+
+def of_run(found: ImageRows) -> Figure:
+    """Build the figure of rows of images, such as inputs beside what a network makes of them.
+
+    Args:
+        found: the images with the titles of their columns.
+
+    Returns:
+        The figure.
+    """
+    cells: list[Markup] = [bilingual_of(head, tag="span") for head in found.heads]
+    rows = found.rows[:MOST]
+    heads = element("div", *(element("div", cell) for cell in cells), class_="image-row")
+    body = [
+        element(
+            "div",
+            *(
+                element("div", picture(one, found.spec, head))
+                for one, head in zip(row, found.heads, strict=True)
+            ),
+            class_="image-row",
+        )
+        for row in rows
+    ]
+    title = bilingual_of(found.title, tag="p", class_="mini")
+    return Figure("trained.rows", element("div", title, heads, *body, class_="image-rows"), "", "", {})

@@ -1,0 +1,128 @@
+"""What a training leaves: one number everywhere, a report, and pictures at the size that was asked for."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from convscope import learn, nets
+from convscope.learn import Classification
+from convscope.worlds import open_sample
+from convscope.worlds.datasets import digits
+
+CHAIN = "conv 4 5x5, relu, maxpool 2, flatten, dense 10"
+COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Three colours, ten pictures of 32 pixels each."""
+    generator = torch.Generator().manual_seed(0)
+    for name, colour in COLOURS.items():
+        place = tmp_path / "small" / name
+        place.mkdir(parents=True)
+        for k in range(10):
+            noise = torch.randint(-20, 20, (32, 32, 3), generator=generator)
+            pixels = (noise + torch.tensor(colour)).to(torch.uint8).numpy()
+            Image.fromarray(pixels).save(place / f"{k}.png")
+    return tmp_path / "small"
+
+
+def test_table_sentence_and_json_are_one_evaluation_whatever_the_precision(convscope, monkeypatch) -> None:
+    evaluate, calls = Classification.evaluate, []
+
+    def counted(self, *args):
+        calls.append(1)
+        return evaluate(self, *args)
+
+    monkeypatch.setattr(Classification, "evaluate", counted)
+    words = ("train", CHAIN, "digits", "--epochs", 1, "--precision", "bf16", "--schedule", "constant")
+    found = convscope(*words, "--lr", 0.0001, "--out", "run", "--quiet", "--json").json
+    assert len(calls) == 1
+    net = nets.load("run")
+    exact = learn.evaluate(net, digits.test())
+    rough = learn.evaluate(net, digits.test(), execution=nets.ExecutionConfig("bf16"))
+    assert abs(exact.loss - rough.loss) > 1e-5  # else this test could not fail
+    written = f"{exact.accuracy:.2%}"
+    assert found["test"]["accuracy"] == exact.accuracy == found["epochs"][-1]["test_metrics"]["accuracy"]
+    assert found["test"]["loss"] == pytest.approx(exact.loss, abs=1e-6)
+    assert found["test"]["loss"] == found["epochs"][-1]["test_metrics"]["loss"]
+    assert written in found["table"]["rows"][-1] and found["table"]["lines"][0].startswith(written)
+    stored = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
+    assert stored["test_metrics"] == found["epochs"][-1]["test_metrics"] and "tested" not in stored
+    assert written in Path("run", found["report"]).read_text(encoding="utf-8")
+
+
+def test_the_command_on_the_report_gives_its_numbers(convscope) -> None:
+    from convscope.show.pages import training
+
+    words = ("train", "flatten, dense 10", "digits", "--epochs", 1, "--precision", "fp32", "--out", "run")
+    found = convscope(*words, "--quiet", "--json").json
+    names: dict[str, object] = {}
+    exec(training.EVALUATE.format(folder="run", hardest=3), names)  # as the page prints it
+    assert names["found"].accuracy == found["test"]["accuracy"]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_stopped_and_resumed_training_has_a_report_of_all_epochs(convscope, monkeypatch) -> None:
+    step_of = Classification.training_step
+
+    def step_once(self, net, batch, execution, step):
+        if step == 100:  # in the second epoch of 63 steps
+            os.kill(os.getpid(), signal.SIGINT)
+        return step_of(self, net, batch, execution, step)
+
+    monkeypatch.setattr(Classification, "training_step", step_once)
+    words = ("train", "flatten, dense 10", "digits", "--epochs", 3, "--precision", "fp32", "--out", "run")
+    stopped = convscope(*words, "--quiet")
+    assert stopped.code == 130
+    part = Path("run/report.html").read_text(encoding="utf-8")
+    assert "1 of 3 epochs are finished" in part and "train --resume run" in part
+    monkeypatch.setattr(Classification, "training_step", step_of)
+    found = convscope("train", "--resume", "run", "--quiet", "--json").json
+    whole = Path("run/report.html").read_text(encoding="utf-8")
+    assert len(found["epochs"]) == 2 and "epochs are finished" not in whole
+    assert "After epoch 3 of 3" in whole and "train --resume run" not in whole
+
+
+def test_small_pictures_train_at_their_size(convscope, small: Path) -> None:
+    chain = "conv 4 3x3, relu, flatten, dense 3"
+    words = ("train", chain, small, "--epochs", 1, "--json", "--quiet")
+    found = convscope(*words, "--out", "own").json
+    assert found["input"] == {"size": [32, 32], "pictures": [[32, 32], [32, 32]], "enlarged": 1.0}
+    net = nets.load("own")
+    assert net.input_spec.shape == (3, 32, 32)
+    with Image.open(small / "red" / "1.png") as file:
+        image = torch.from_numpy(np.asarray(file).copy()).permute(2, 0, 1)
+    assert torch.equal(open_sample(small / "red" / "1.png", net.input_spec).input, image.float() / 255)
+    found = convscope(*words, "--size", 16, "--out", "half").json
+    assert found["input"]["size"] == [16, 16] and found["input"]["enlarged"] == 0.5
+    assert nets.load("half").input_spec.shape == (3, 16, 16)
+
+
+def test_what_is_enlarged_is_said(convscope, small: Path) -> None:
+    words = ("units", "efficientnet_lite0", "--data", small, "--places", "conv_stem")
+    done = convscope(*words, "--out", "units", "--json")
+    assert done.code == 0 and done.json["input"]["enlarged"] == 7.0
+    assert "enlarged 7 times" in done.err and "32x32" in done.err
+    picture = small / "red" / "1.png"
+    done = convscope("classify", picture, "--net", "efficientnet_lite0")
+    assert "1 of 1 enlarged 7 times" in done.out
+    Image.new("RGB", (300, 250)).save("large.png")
+    done = convscope("classify", "large.png", "--net", "efficientnet_lite0", "--json")
+    assert "enlarged" not in done.json["answers"][0]
+
+
+def test_a_size_that_does_not_fit_is_refused_before_the_training(convscope) -> None:
+    done = convscope("train", "digits", "digits", "--size", 32, "--out", "run")
+    assert done.code == 2 and "a size that digits takes" in done.err and "28x28" in done.err
+    assert not Path("run").exists()

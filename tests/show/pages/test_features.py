@@ -1,0 +1,81 @@
+"""The page of all layers: groups by module, the frame around what was seen, the three scales."""
+
+import re
+
+import torch
+from PIL import Image
+
+from convscope import worlds
+from convscope.nets import load
+from convscope.see import feature_maps
+from convscope.show.pages import features
+from convscope.show.report.figures.network import layers as rows
+
+
+def test_layers_are_grouped_by_module():
+    places = [
+        "stem",
+        "bn.act",
+        *(f"blocks.{b}.{k}.conv" for b in range(3) for k in range(10)),
+        "head",
+        "output",
+    ]
+    found = features.groups(places, most=12)
+    assert [name for name, _ in found] == [
+        "stem – bn.act",
+        "blocks.0",
+        "blocks.1",
+        "blocks.2",
+        "head – output",
+    ]
+    assert [k for _, numbers in found for k in numbers] == list(range(len(places)))
+
+
+def test_a_long_chain_is_split_into_pieces():
+    found = features.groups([f"features.{k}" for k in range(31)] + ["classifier.0", "classifier.1"], most=12)
+    assert [len(numbers) for _, numbers in found] == [12, 12, 7, 2]
+    assert found[0][0] == "features.0 – features.11" and found[-1][0] == "classifier"
+
+
+def test_few_layers_are_one_group():
+    assert features.groups(["conv1", "relu1", "output"]) == [("conv1 – output", [0, 1, 2])]
+
+
+def test_the_frame_is_what_the_network_saw():
+    """A net of 224 px takes the middle square of 7/8 of the shorter side."""
+    net = load("torchvision/resnet18", seed=0)
+    photo = Image.new("RGB", (400, 200), (90, 120, 150))
+    sample = worlds.open_sample(photo, net.input_spec)
+    drawn, share = features.framed(sample, (224, 224))
+    side = 200 * 224 / 256
+    assert abs(share - side * side / (400 * 200)) < 0.02
+    left, top, right, bottom = map(
+        float, re.search(r'd="M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H[\d.]+Z" class="window"', drawn).groups()
+    )
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', drawn)[1])
+    assert abs((left + right) / 2 - width / 2) < 2 and abs((right - left) - side * width / 400) < 3
+    assert abs((right - left) - (bottom - top)) < 3
+
+
+def test_shares_of_the_scales_follow_the_values():
+    weak, strong = torch.full((2, 4, 4), 1.0), torch.full((2, 4, 4), 8.0)
+    weak[1] = 0.5
+    layers = [rows.FeatureMaps("weak", weak), rows.FeatureMaps("strong", strong)]
+    body = str(rows.figure(layers, 2, (), {}, {}, 8.0, folded=True).body)
+    shares = re.findall(r"--layer:([\d.]+);--network:([\d.]+)", body)
+    assert sorted(shares) == [
+        ("0.5000", "0.0625"),
+        ("1.0000", "0.1250"),
+        ("1.0000", "1.0000"),
+        ("1.0000", "1.0000"),
+    ]
+
+
+def test_a_page_of_85_layers_is_one_small_file():
+    net = load("efficientnet_lite0")
+    photo = Image.effect_noise((300, 260), 60).convert("RGB")
+    sample = worlds.open_sample(photo, net.input_spec)
+    layers = list(feature_maps(net, sample.input[None], features.changing_layers(net)))
+    page = features.page(net, sample, layers, strongest=8, command="convscope look cat.jpg")
+    assert len(layers) > 50 and len(page) < 3_000_000
+    assert page.count('<details class="fold"') > 5 and 'class="fold" open' not in page

@@ -1,0 +1,236 @@
+"""The report of a training: each sentence is there where the numbers carry it, and only there."""
+
+import re
+import shlex
+
+import pytest
+import torch
+from tests.show.browser import measured
+
+from convscope import nets, worlds
+from convscope.graph.chain import chain
+from convscope.graph.spec import TensorSpec
+from convscope.learn import (
+    Classification,
+    ClassificationRecipe,
+    ClassifiedImages,
+    Epoch,
+    EvalResult,
+    Evaluation,
+    ImageRows,
+    MetricSpec,
+    StepOutput,
+    Task,
+    TrainingSetup,
+    wilson_interval,
+)
+from convscope.show.pages import training
+from convscope.show.report.figures.chart import chart
+from convscope.show.report.figures.training import class_accuracy, confusion
+from convscope.show.report.i18n import plain
+from convscope.worlds.datasets import digits
+
+
+def evaluation(pairs, classes=("a", "b", "c")):
+    """Predictions from `(truth, answer)` pairs, with a probability of 0.9."""
+    labels, answers = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    rows = torch.full((len(pairs), len(classes)), 0.1 / (len(classes) - 1))
+    rows[torch.arange(len(pairs)), answers] = 0.9
+    return Evaluation(tuple(classes), labels, rows, -rows[torch.arange(len(pairs)), labels].log())
+
+
+def keys(found):
+    return [key for key, _ in found]
+
+
+def test_wilson_intervals_are_the_published_ones():
+    low, high = wilson_interval(81, 263)  # Newcombe, Statistics in Medicine 17, 1998, table I
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    low, high = wilson_interval(0, 20)
+    assert (round(low, 4), round(high, 4)) == (0.0, 0.1611)
+    assert wilson_interval(5, 10, together=10)[0] < wilson_interval(5, 10)[0]
+
+
+def test_better_than_always_one_class_only_if_the_interval_says_so():
+    many = [(0, 0)] * 60 + [(1, 1)] * 40
+    assert keys(class_accuracy.against_majority(evaluation(many, "ab"))) == ["trained.accuracy.better"]
+    few = [(0, 0)] * 2 + [(1, 1)]
+    assert keys(class_accuracy.against_majority(evaluation(few, "ab"))) == ["trained.accuracy.unclear"]
+    wrong = [(0, 1)] * 60 + [(1, 0)] * 40
+    assert keys(class_accuracy.against_majority(evaluation(wrong, "ab"))) == ["trained.accuracy.worse"]
+
+
+def test_one_class_is_harder_only_if_intervals_do_not_overlap():
+    clear = [(0, 0)] * 50 + [(1, 1)] * 10 + [(1, 0)] * 40
+    (found,) = class_accuracy.between_classes(evaluation(clear, "ab"))
+    assert found[0] == "trained.accuracy.differ"
+    assert found[1]["worst"] == "b" and found[1]["worst_right"] == 10 and found[1]["worst_total"] == 50
+    chance = [(0, 0)] * 9 + [(0, 1)] + [(1, 1)] * 7 + [(1, 0)] * 3
+    assert keys(class_accuracy.between_classes(evaluation(chance, "ab"))) == ["trained.accuracy.alike"]
+    assert class_accuracy.between_classes(evaluation([(0, 0), (0, 1)], "ab")) == []  # one class is tested
+
+
+def test_the_most_frequent_mistake_is_named_only_if_there_is_one():
+    found = confusion.of_run(evaluation([(0, 1)] * 3 + [(1, 2)] * 2 + [(2, 2)] * 4), "")
+    assert found.key == "trained.confusion"
+    title = plain("trained.confusion.title", **found.values)
+    assert title == "5 of 9 are wrong; the most frequent mistake is a taken for b, 3 times"
+    tied = confusion.of_run(evaluation([(0, 1)] * 3 + [(1, 2)] * 3 + [(2, 2)] * 4), "")
+    assert tied.key == "trained.tied"
+    title = plain("trained.tied.title", **tied.values)
+    assert title == "6 of 10 are wrong; 2 kinds of mistakes are the most frequent, each 3 times"
+    assert "others as often" not in evaluation([(0, 1)] * 3 + [(1, 2)] * 2).worst
+    assert evaluation([(0, 1)] * 3 + [(1, 2)] * 3).worst == "a taken for b (3 times, 1 other as often)"
+
+
+def test_many_classes_get_a_list_of_confusions():
+    names = [f"n{k}" for k in range(40)]
+    pairs = [(k, (k + 1) % 40) for k in range(40)] + [(5, 9)] * 4 + [(k, k) for k in range(40)]
+    body = str(confusion.of_run(evaluation(pairs, names), "").body)
+    assert body.count("<tr>") == 1 + confusion.LISTED
+    assert "4 of 6" in body and 'class="confusion"' not in body
+
+
+def epochs(losses):
+    return [
+        Epoch(
+            i + 1,
+            len(losses),
+            {"loss": 1.0, "accuracy": 0.5},
+            {"loss": loss, "accuracy": 0.6},
+            1.0,
+            10.0,
+            0.1,
+            "fp32",
+            "contiguous",
+        )
+        for i, loss in enumerate(losses)
+    ]
+
+
+def test_a_turn_of_the_loss_is_stated_only_where_it_turned():
+    assert training.turned(epochs([0.9, 0.5, 0.7]), "loss") == [
+        ("trained.turned", {"epoch": 2, "best": "0.5", "last": "0.7"})
+    ]
+    assert training.turned(epochs([0.9, 0.7, 0.5]), "loss") == []
+    assert training.turned(epochs([0.9, 0.50001, 0.50002]), "loss") == []
+    assert training.turned(epochs([0.9]), "loss") == [] and training.turned(epochs([0.5, None]), "loss") == []
+
+
+def test_charts_hold_negative_values_and_gaps():
+    found = str(chart({"a": [-3.0, None, 2.0], "b": [1e-4] * 3}))
+    path = re.findall(r'd="(M[^"]*)" class="line-a"', found)[0]
+    assert path.count("M") == 2 and path.count("L") == 0
+    heights = [float(y) for y in re.findall(r"M[\d.]+ ([\d.]+)", path)]
+    assert heights[0] > heights[1]  # the lower value lies lower
+    small = str(chart({"a": [0.004, 0.002]}, span=(0, 1)))
+    assert "0.004" in small and "0.001" in small
+    assert str(chart({"a": [0.1] * 300})).count("<circle") == 0
+
+
+class Copying(Task):
+    """Learn to return the input, and show some of it."""
+
+    metric_specs = (MetricSpec("loss"), MetricSpec("psnr", "psnr dB", ".1f", higher_is_better=True))
+    primary_metric = "psnr"
+
+    def training_step(self, net, batch, execution, step):
+        (x,) = batch.inputs
+        loss = (net(x).view_as(x) - x).square().mean()
+        return StepOutput(loss, loss.detach()[None] * batch.size)
+
+    def findings(self, net, data, tested):
+        inputs = data.images[:3].float() / 255
+        with torch.no_grad():
+            outputs = net(inputs).view_as(inputs)
+        heads = ({"en": "input", "zh": "输入"}, {"en": "output", "zh": "输出"})
+        title = {"en": "Digits and their copies", "zh": "数字与复制"}
+        return (ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title),)
+
+
+def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
+    data = data or digits.test().take(range(100))
+    recipe = ClassificationRecipe(network="lecture-relu", epochs=planned)
+    fit = worlds.input_fit(data.original_sizes(), net.input_spec)
+    setup = TrainingSetup(net, task, digits.train(), data, (), fit)
+    return training.TrainedRun(recipe, setup, done, tested, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory):
+    """A whole report of a classifier: its run and its page."""
+    net, data, task = nets.load("digits"), digits.test().take(range(300)), Classification()
+    task.prepare(net, data, None)
+    tested = task.evaluate(net, data, nets.ExecutionConfig("bf16"))
+    run = run_of(tmp_path_factory.mktemp("r"), task, net, epochs([0.9, 0.5, 0.4]), tested, data=data)
+    return run, training.page(run)
+
+
+def test_the_report_of_a_classifier_has_every_part(classified):
+    run, page = classified
+    figures = ("curves", "accuracy", "hardest", "filters", "settings", "use")
+    assert [name for name in figures if f'id="trained-{name}"' in page] == list(figures)
+    evidence = run.tested.evidence
+    right = int((evidence.predictions == evidence.labels).sum())
+    assert f"{right} of 300 test pictures are right" in page
+    for command in training._commands(run):
+        assert shlex.split(command)[0] == "convscope" and "/run" in command
+
+
+def test_a_stopped_training_says_so_and_how_to_go_on(tmp_path, classified):
+    setup = classified[0].setup
+    part = run_of(tmp_path, setup.task, setup.net, epochs([0.9]), classified[0].tested, data=setup.test)
+    page = training.page(part)
+    assert "1 of 3 epochs are finished" in page and "--resume" in page
+    assert "stopped" not in classified[1] and "--resume" not in classified[1]
+    none = training.page(run_of(tmp_path, setup.task, setup.net, [], None))
+    assert "0 of 3 epochs are finished" in none and 'id="trained-curves"' not in none
+
+
+def test_another_task_has_its_metrics_and_its_pictures(tmp_path):
+    graph = chain("1x28x28", "flatten, dense 8, dense 784")
+    net = nets.wrap(nets.build(graph, seed=0), TensorSpec((1, 28, 28)), name="copy")
+    done = [
+        Epoch(
+            1,
+            1,
+            {"loss": 0.2, "psnr": -1.5},
+            {"loss": 0.1, "psnr": 2.25},
+            1.0,
+            1.0,
+            0.1,
+            "fp32",
+            "contiguous",
+        )
+    ]
+    tested = EvalResult({"loss": 0.1, "psnr": 2.25})
+    page = training.page(run_of(tmp_path, Copying(), net, done, tested, planned=1))
+    assert "psnr dB 2.2" in page and "Digits and their copies" in page and "数字与复制" in page
+    assert page.count('class="image-row"') == 1 + 3
+    assert 'id="trained-accuracy"' not in page
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_it_fits_phone_and_desk_and_fetches_nothing(classified, tmp_path, width, scheme):
+    found = measured(classified[1], tmp_path, width, scheme)
+    assert found["overflow"] <= 0, found["culprits"]
+    assert found["errors"] == [] and found["requests"] == []
+    assert found["language"] == "zh" and found["hidden"]
+
+
+def test_findings_are_of_images_only(classified):
+    run = classified[0]
+    (found,) = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)
+    assert isinstance(found, ClassifiedImages)
+    assert run.setup.task.findings(run.setup.net, object(), run.tested) == ()
+
+
+def test_the_learning_rate_is_that_of_the_schedule(classified):
+    from convscope.learn import rate
+
+    run = classified[0]
+    curve = training._rates(run)
+    weights = sum(weight.numel() for weight in run.setup.net.module.parameters())
+    assert curve.span == (0, 3)
+    assert max(curve.series["train"]) == pytest.approx(run.recipe.max_lr(weights), rel=0.02)
+    assert curve.series["train"][0] == pytest.approx(run.recipe.max_lr(weights) * rate(run.recipe, 0, 600))
