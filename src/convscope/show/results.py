@@ -37,7 +37,8 @@ from convscope.see.activation_atlas import InvertRecipe
 from convscope.show import html
 from convscope.show.images import contact_sheet, input_image, png
 from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
-from convscope.show.images.draw import diverging, flatten_alpha, on_one_scale, tag, webp, with_longer_side
+from convscope.show.images.draw import diverging, flatten_alpha, tag, webp, with_longer_side
+from convscope.show.images.feature_map import on_one_scale
 from convscope.show.pages import atlas, attribution, factors, reconstruction, unit
 from convscope.show.svg import element
 from convscope.use import Prediction
@@ -105,7 +106,11 @@ class Drawing:
         """
         if suffix == ".html":
             page = html.render(
-                "result.html.j2", styles=(), title=self.title, body=Markup(self.html()), record=record
+                "result/result.html.j2",
+                page="result",
+                title=self.title,
+                body=Markup(self.html()),
+                record=record,
             )
             path.write_text(page, encoding="utf-8")
         elif self.image is None:
@@ -258,7 +263,9 @@ def _(result: FeatureMaps) -> Drawing:
     title = f"{result.place}: the strongest of {len(result.maps)} units, {result.silent} are silent"
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
-    images = [with_longer_side(image, SIDE // 2) for image in on_one_scale([result.maps[k] for k in units])]
+    images = [
+        with_longer_side(image, SIDE // 2) for image in on_one_scale([result.maps[k].cpu() for k in units])
+    ]
     tiles = [
         SheetTile(image, name, [value]) for image, name, value in zip(images, names, values, strict=True)
     ]
