@@ -21,7 +21,7 @@ from convscope.graph.spec import DIGIT
 from convscope.see.activation_atlas import CaricatureRecipe, FactorsRecipe, iter_factors
 from convscope.see.deepdream import DreamRecipe
 from convscope.see.style import StyleRecipe
-from convscope.see.visualization import VisualizeRecipe
+from convscope.see.visualization import VisualizeRecipe, iter_journey
 from convscope.worlds import Sample, open_inputs, open_mask, open_sample, open_whole
 from tests.test_house import surface
 
@@ -91,6 +91,12 @@ def iter_visualized(net: Any, x: Any) -> Tensor:
     return last(cs.see.iter_visualize(net, recipe, start=x)).images
 
 
+def spectrum_of_journey(net: Any, x: Any) -> Tensor:
+    settings = {"net": "", "journey": True, "steps": 0, "canvas": "maco", "spectrum": [""]}
+    stops = cs.see.layer_path(net, ["0"], units=1)
+    return last(iter_journey(net, VisualizeRecipe.parse(settings), stops, photographs=x)).images
+
+
 loaded = cache(cs.load)
 
 
@@ -112,6 +118,7 @@ FITTED: dict[str, Call] = {
     "see.activation_atlas.iter_factors": iter_factored,
     "see.visualize": lambda n, x: cs.see.visualize(n, "0:1", steps=0, start=x, canvas="pixels").images,
     "see.iter_visualize": iter_visualized,
+    "see.visualization.iter_journey": spectrum_of_journey,
     "use.classify": lambda n, x: torch.tensor(cs.use.classify(n, x, 4).probabilities),
     "use.classifying": lambda n, x: torch.tensor(next(cs.use.classifying(n, [x], top=4)).probabilities),
     "worlds.open_sample": lambda n, x: open_sample(x, n.input_spec).input,
