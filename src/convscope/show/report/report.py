@@ -41,10 +41,7 @@ class Report:
         if len(self.sections) > 1:
             return [(s.anchor, _title(s)) for s in self.sections]
         figures = [
-            figure
-            for section in self.sections
-            for figure in section.figures
-            if figure.title in texts()
+            figure for section in self.sections for figure in section.figures if figure.title in texts()
         ]
         return [(f.anchor, _title(f)) for f in figures]
 
