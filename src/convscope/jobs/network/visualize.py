@@ -46,7 +46,9 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, `score`,
-        the objective of the final image without transforms and penalties, and `picture`, the file name),
+        the objective of the final image without transforms and penalties, `robust`, the same for the image
+        enlarged to the network's size, shifted, turned and scaled, `clipped`, the share of its values that
+        are 0 or 255, and `picture`, the file name),
         `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
         step) and `out` (the folder).
 
@@ -116,10 +118,13 @@ def _save(
     mark = stamp(made.settled.model_copy(update={"places": recipe.places}))
     found: list[dict[str, Any]] = []
     images = [_picture(net, image) for image in made.images]
-    for place, image, score in zip(made.places, images, made.clean_scores.tolist(), strict=True):
+    measured = zip(
+        made.clean_scores.tolist(), made.robust_scores.tolist(), made.clipped.tolist(), strict=True
+    )
+    for place, image, (score, robust, clipped) in zip(made.places, images, measured, strict=True):
         name = pictures.file_name(place, [f["picture"] for f in found])
         folder.save_image(image, name, mark, place)
-        found.append({"place": place, "score": score, "picture": name})
+        found.append({"place": place, "score": score, "robust": robust, "clipped": clipped, "picture": name})
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)

@@ -4,9 +4,15 @@ from typing import Any
 
 from convscope.jobs.pictures import UNMOVED
 
+MEANING = (
+    "robust: mean activation when the picture is enlarged to the network's own size, shifted, turned and "
+    "scaled a little. clipped: values that are 0 or 255."
+)
+"""What the columns say."""
+
 
 def table(document: dict[str, Any]) -> Any:
-    """Return the activation that each image reaches.
+    """Return the activation that each image reaches, as it is and under small changes.
 
     Args:
         document: the result.
@@ -16,12 +22,15 @@ def table(document: dict[str, Any]) -> Any:
     """
     from rich.table import Table
 
-    made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("place", "activation", "picture", ""):
+    made = Table(box=None, header_style="bold", pad_edge=False, caption=MEANING, caption_justify="left")
+    for head in ("place", "activation", "robust", "clipped", "picture", ""):
         made.add_column(head)
     for entry in document["pictures"]:
         note = "silent: nothing that was tried makes it fire" if entry["place"] in document["silent"] else ""
         if entry["place"] in document["unmoved"]:
             note = UNMOVED
-        made.add_row(entry["place"], f"{entry['score']:.5g}", entry["picture"], note)
+        clipped = f"{100 * entry['clipped']:.1f} %"
+        made.add_row(
+            entry["place"], f"{entry['score']:.5g}", f"{entry['robust']:.5g}", clipped, entry["picture"], note
+        )
     return made
