@@ -15,6 +15,7 @@ from benchmarks import (
     train_mnist,
     units,
     visualize,
+    visualize_speed,
 )
 from benchmarks.result import Result, environment, write
 
@@ -32,6 +33,7 @@ BENCHMARKS = {
         train_mnist,
         units,
         visualize,
+        visualize_speed,
     )
 }
 
