@@ -69,14 +69,14 @@ def _save(
     title: str,
 ) -> Document:
     from convscope.jobs.provenance import stamp
+    from convscope.show.images import input_image
     from convscope.show.pages import reconstruction as page
-    from convscope.worlds import render
 
     mark, found = stamp(recipe), []
     numbers = zip(made.layers, made.images, made.cosines.tolist(), made.relative_errors.tolist(), strict=True)
     for layer, image, cosine, missed in numbers:
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
-        folder.save_image(render(image, net.input_spec), name, mark, layer)
+        folder.save_image(input_image.opaque(image, net.input_spec), name, mark, layer)
         entry: dict[str, Any] = {"layer": layer, "cosine": cosine, "missed": missed, "picture": name}
         found.append({**entry, "unmoved": layer in made.unmoved})
     caption = title.format(net=net.name)
