@@ -45,10 +45,10 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, `score`,
-        the objective of the final image without transforms and penalties, `robust`, the same for the image
-        enlarged to the network's size, shifted, turned and scaled, `clipped`, the share of its values that
-        are 0 or 255, and `picture`, the file name),
+        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its
+        name; `address`, with the unit's number; `score`, the objective of the final image without transforms
+        and penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
+        scaled; `clipped`, the share of its values that are 0 or 255; and `picture`, the file name),
         `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
         step) and `out` (the folder).
 
@@ -125,10 +125,12 @@ def _save(
     measured = zip(
         made.clean_scores.tolist(), made.robust_scores.tolist(), made.clipped.tolist(), strict=True
     )
-    for place, image, (score, robust, clipped) in zip(made.places, images, measured, strict=True):
+    lines = zip(made.places, made.starts, images, measured, strict=True)
+    for place, start, image, (score, robust, clipped) in lines:
         name = pictures.file_name(place, [f["picture"] for f in found])
         folder.save_image(image, name, mark, place)
-        found.append({"place": place, "score": score, "robust": robust, "clipped": clipped, "picture": name})
+        measures = {"score": score, "robust": robust, "clipped": clipped}
+        found.append({"place": place, "address": start.partition(" ~")[0], **measures, "picture": name})
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)
@@ -168,9 +170,10 @@ def _sheet(
 
 
 def _word(net: "Net", stop: "LayerStop", place: str) -> str:
-    unit, _, variant = place.rpartition(":")[2].partition(" ")
-    named = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
-    return " ".join(filter(None, [net.classes[int(unit)] if named else f":{unit}", variant]))
+    unit, _, variant = place.rpartition(":")[2].partition(" ~")
+    numbered = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
+    word = net.classes[int(unit)] if numbered else unit if not unit.isdecimal() else f":{unit}"
+    return f"{word} ~{variant}" if variant else word
 
 
 def _facts(stop: "LayerStop") -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from convscope.jobs.pictures import UNMOVED
+from convscope.system.printable import printable
 
 MEANING = (
     "robust: mean activation when the picture is enlarged to the network's own size, shifted, turned and "
@@ -20,6 +21,7 @@ def table(document: dict[str, Any]) -> Any:
     Returns:
         A table of rich.
     """
+    from rich.markup import escape
     from rich.table import Table
 
     made = Table(box=None, header_style="bold", pad_edge=False, caption=MEANING, caption_justify="left")
@@ -29,8 +31,7 @@ def table(document: dict[str, Any]) -> Any:
         note = "silent: nothing that was tried makes it fire" if entry["place"] in document["silent"] else ""
         if entry["place"] in document["unmoved"]:
             note = UNMOVED
-        clipped = f"{100 * entry['clipped']:.1f} %"
-        made.add_row(
-            entry["place"], f"{entry['score']:.5g}", f"{entry['robust']:.5g}", clipped, entry["picture"], note
-        )
+        names = [escape(printable(entry[name])) for name in ("place", "picture")]
+        numbers = [f"{entry['score']:.5g}", f"{entry['robust']:.5g}", f"{100 * entry['clipped']:.1f} %"]
+        made.add_row(names[0], *numbers, names[1], note)
     return made
