@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 import convscope as cs
-from benchmarks.visualize_speed_worker import DATA, QUICK, SIDE, Normalised, lucent, own_state, param
+from benchmarks.visualize_speed_worker import DATA, QUICK, SIDE, Normalised, lucent, own_state
 from convscope.nets import Net
 from convscope.see import clipped_shares, robust_scores, visualize
 from convscope.see.optimize.objectives.objective import Objective
@@ -71,7 +71,7 @@ def with_lucent(model: Normalised, place: str, steps: int) -> torch.Tensor:
         made = lucent.optvis.render.render_vis(
             model,
             f"{name}:{unit}",
-            lambda: param.image(SIDE),
+            lambda: lucent.optvis.param.image(SIDE),
             thresholds=(steps,),
             preprocess=False,
             progress=False,
