@@ -14,7 +14,7 @@ from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
-from convscope.see.optimize.image_params.base import fft_image, pixel_image
+from convscope.see.optimize.image_params.base import CONTRAST, fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
 from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
 from convscope.see.optimize.objectives.regularizers import total_variation
@@ -183,9 +183,14 @@ def _optimize_layer(
     with torch.no_grad():
         activation = place.select(record_float32(net, original, [place.layer_only])[place.layer_only])[0]
     seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
-    params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
+    invents = isinstance(recipe, CaricatureRecipe)
+    if size:
+        limit = CONTRAST if invents else None  # photographs have more contrast than that
+        params = fft_image(net.input_spec, seeds, size=size, contrast=limit, device=net.device)
+    else:
+        params = pixel_image(net.input_spec, seeds, device=net.device)
     transforms: tuple[Transform, ...] = ()
-    if isinstance(recipe, CaricatureRecipe):
+    if invents:
         goal = dot_cosine_match(place, activation, cosine_power=recipe.cosine_power)
         amount = min(size, default=0) // SHIFT
         transforms = (Warp(amount),) if amount else ()
