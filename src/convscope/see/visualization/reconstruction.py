@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -17,7 +18,8 @@ from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
 from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
-from convscope.see.optimize.objectives.regularizers import total_variation
+from convscope.see.optimize.objectives.objective import Objective
+from convscope.see.optimize.objectives.regularizers import l2, total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
 from convscope.system.progress import Progress, last_result
@@ -26,6 +28,25 @@ SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
 MOST = 8
 """Maximum number of layers that are chosen where none is named."""
+RATE, PLAIN_RATE = 0.1, 0.05
+"""Default learning rates of inversions: of normalised SGD on spectra, and of Adam for inputs without them."""
+FOUND, PARTLY = 0.9, 0.5
+"""Shares of the activations' energy from which on an inversion has found them, or a part of them."""
+STRONGER, ALIKE = 1.0, 0.3
+"""A caricature's activations are longer along the original's than these themselves, at this cosine at least."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an image is what was asked for, by its numbers.
+
+    Attributes:
+        word: `found`, `partly` or `failed`.
+        text: what that means here, as a sentence.
+    """
+
+    word: Literal["found", "partly", "failed"]
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,22 +58,63 @@ class Reconstruction:
         images: the reconstruction from each layer, `[n c ...]` in the spec's value range.
         cosines: cosine similarity between the layer's activations for the reconstruction and for the
             original.
-        relative_errors: squared distance of the two, as a share of the original activations' squared norm.
+        relative_errors: squared distance of the two, as a share of the original activations' squared norm; above 1
+            where activations of 0 would be nearer.
+        strengths: length of the reconstruction's activations along the original's, as a multiple of theirs.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
         unmoved: layers whose gradient was exactly 0 in every step: their images are the starting noise.
+        exact: whether equality was the goal (inversion), not exaggeration (caricature).
     """
 
     layers: tuple[str, ...]
     images: Float[Tensor, "n *shape"]
     cosines: Float[Tensor, " n"]
     relative_errors: Float[Tensor, " n"]
+    strengths: Float[Tensor, " n"]
     original: Float[Tensor, "*shape"]
     steps: int
     unmoved: tuple[str, ...] = ()
+    exact: bool = True
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    @property
+    def explained(self) -> Float[Tensor, " n"]:
+        """Share of the activations' energy that each image reproduces: 1 for all of it, 0 for none or worse."""
+        return (1 - self.relative_errors).clamp(0, 1)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Whether each image is what was asked for."""
+        judge = _inversion_verdict if self.exact else _caricature_verdict
+        numbers = (self.explained if self.exact else self.strengths).tolist()
+        return tuple(
+            judge(number, cosine) for number, cosine in zip(numbers, self.cosines.tolist(), strict=True)
+        )
+
+
+def _inversion_verdict(explained: float, cosine: float) -> Verdict:
+    """Judge an inversion: by the share of the activations' energy that it reproduces."""
+    share = f"{explained:.0%} of the activations' energy"
+    if explained >= FOUND:
+        return Verdict("found", f"has {share}: what it lacks, the layer has lost")
+    if explained >= PARTLY:
+        return Verdict("partly", f"has {share}: more --steps may find the rest")
+    return Verdict(
+        "failed", f"has {share} (cosine {cosine:.2f}): it says nothing about the layer; try more --steps"
+    )
+
+
+def _caricature_verdict(strength: float, cosine: float) -> Verdict:
+    """Judge a caricature: by the strength of the picture's own activations in it."""
+    times = f"the picture's features at {strength:.1f} times their strength, cosine {cosine:.2f}"
+    if strength < STRONGER:
+        return Verdict("failed", f"{times}: not exaggerated; try more --steps")
+    if cosine < ALIKE:
+        return Verdict("partly", f"{times}: others are stronger still")
+    return Verdict("found", times)
 
 
 def caricature(net: Net, image: Tensor, *layers: str, **recipe: object) -> Reconstruction:
@@ -127,7 +189,7 @@ def iter_reconstruct(
         UsageError: the image does not fit, or a layer has no gradient with respect to it.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    original = _single(net, image)
+    original, exact = _single(net, image), isinstance(recipe, InvertRecipe)
     layers = list(dict.fromkeys(recipe.layer)) or default_layers(net)
     places = [resolve(net, layer) for layer in layers]
     _check(net, original, places, recipe.steps)
@@ -138,7 +200,7 @@ def iter_reconstruct(
             yield Progress(
                 (number + step.index / max(recipe.steps, 1)) / len(layers),
                 f"{layer}, step {step.index} of {recipe.steps}",
-                partial(_collect, net, original, layers, [*finished, step]),
+                partial(_collect, net, original, layers, exact, [*finished, step]),
             )
         if step is not None:
             finished.append(step)
@@ -189,49 +251,71 @@ def _optimize_layer(
         goal = dot_cosine_match(place, activation, cosine_power=recipe.cosine_power)
         amount = min(size, default=0) // SHIFT
         transforms = (Warp(amount),) if amount else ()
+        config = OptimizerConfig(lr=recipe.lr)
     else:
-        low, high = net.input_spec.value_range
-        weight = recipe.total_variation / (original.numel() * max(len(size), 1) * (high - low))
-        goal = -normalized_l2(place, activation) - weight * total_variation()
+        goal = -normalized_l2(place, activation) - _penalty(net, original, recipe)
+        config = _inversion_config(recipe, spectra=bool(size))
     yield from optimize_input(
         net,
         goal,
         params,
         steps=recipe.steps,
-        config=OptimizerConfig(lr=recipe.lr),
+        config=config,
         transforms=transforms,
         generator=torch.Generator().manual_seed(recipe.seed),
     )
 
 
-def _collect(net: Net, original: Tensor, layers: Sequence[str], last_steps: Sequence[Step]) -> Reconstruction:
+def _penalty(net: Net, original: Tensor, recipe: InvertRecipe) -> Objective:
+    """Return what keeps an inversion like a photograph: smooth, and away from both ends of the value range."""
+    low, high = net.input_spec.value_range
+    span, count = high - low, original.numel()
+    differences = count * max(original.dim() - 2, 1)
+    return (recipe.total_variation / (differences * span)) * total_variation() + (
+        recipe.contrast / (count**0.5 * span)
+    ) * l2((low + high) / 2)
+
+
+def _inversion_config(recipe: InvertRecipe, *, spectra: bool) -> OptimizerConfig:
+    """Return the optimizer of an inversion.
+
+    In deep layers the distance is flat around the starting noise, whose activations are almost those of no image.
+    Adam changes all frequencies alike, and stays there; steps along the gradient itself get away from it, and the
+    falling rate ends as close as small ones.
+    """
+    if not spectra:
+        return OptimizerConfig(lr=recipe.lr or PLAIN_RATE)
+    return OptimizerConfig(lr=recipe.lr or RATE, optimizer="normalized_sgd", momentum=0.5, schedule="linear")
+
+
+def _collect(
+    net: Net, original: Tensor, layers: Sequence[str], exact: bool, last_steps: Sequence[Step]
+) -> Reconstruction:
     """Measure the reconstructions so far and collect them."""
-    cosines, relative_errors = [], []
+    measured: list[tuple[float, float, float]] = []
     with torch.no_grad():
         for layer, step in zip(layers, last_steps, strict=False):
             place = LayerAddress.parse(layer)
-            both = record_float32(net, torch.cat([original.to(step.images.device), step.images]), [place])[
-                place
-            ]
-            wanted, here = both.flatten(1).double()
-            cosines.append(float(torch.cosine_similarity(wanted, here, dim=0)))
-            relative_errors.append(
-                float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12))
-            )
+            both = torch.cat([original.to(step.images.device), step.images])
+            wanted, here = record_float32(net, both, [place])[place].flatten(1).double()
+            energy = wanted.square().sum().clamp_min(1e-12)
+            cosine = torch.cosine_similarity(wanted, here, dim=0)
+            error, strength = (wanted - here).square().sum() / energy, wanted @ here / energy
+            measured.append((float(cosine), float(error), float(strength)))
     done = tuple(layers[: len(last_steps)])
-    numbers = torch.tensor([cosines, relative_errors])
-    require_finite(numbers.T, done, "activations for the drawings")
+    numbers = torch.tensor(measured)
+    require_finite(numbers, done, "activations for the drawings")
     unmoved = (
         n for n, step in zip(done, last_steps, strict=True) if step.index and not bool(step.changed.any())
     )
     return Reconstruction(
         done,
         torch.cat([step.images for step in last_steps]).cpu(),
-        numbers[0],
-        numbers[1],
+        *numbers.T,
         original[0].cpu(),
         last_steps[-1].index,
         tuple(unmoved),
+        exact,
     )
 
 

@@ -1,0 +1,60 @@
+"""Verdicts of inversions and caricatures, from numbers computed here once more."""
+
+import math
+
+import pytest
+import torch
+
+import convscope as cs
+from convscope import see
+from convscope.see.visualization.reconstruction import Reconstruction
+
+
+def reconstruction(errors, strengths, cosines, *, exact: bool) -> Reconstruction:
+    count = len(errors)
+    numbers = (torch.tensor(list(values)) for values in (cosines, errors, strengths))
+    layers = tuple(f"layer{k}" for k in range(count))
+    return Reconstruction(layers, torch.zeros(count, 1, 2, 2), *numbers, torch.zeros(1, 2, 2), 5, exact=exact)
+
+
+def test_an_inversion_is_judged_by_the_share_of_the_energy_that_it_has() -> None:
+    made = reconstruction([0.1, 0.3, 0.51, 5.838], [1.0] * 4, [0.99, 0.8, 0.6, 0.42], exact=True)
+    assert made.explained.tolist() == pytest.approx([0.9, 0.7, 0.49, 0.0])
+    assert [verdict.word for verdict in made.verdicts] == ["found", "partly", "failed", "failed"]
+    assert "0% of the activations' energy (cosine 0.42)" in made.verdicts[3].text
+    assert "says nothing about the layer" in made.verdicts[3].text
+
+
+def test_a_caricature_fails_where_the_features_are_not_stronger() -> None:
+    made = reconstruction([0.0] * 3, [2.5, 2.5, 0.8], [0.9, 0.1, 0.9], exact=False)
+    assert [verdict.word for verdict in made.verdicts] == ["found", "partly", "failed"]
+    assert "not exaggerated" in made.verdicts[2].text
+    assert "2.5 times" in made.verdicts[0].text
+
+
+@pytest.fixture(scope="module")
+def photo():
+    rows = torch.linspace(0, 1, 28)
+    return torch.stack([rows[:, None] * rows[None, :]])
+
+
+def test_numbers_are_those_of_the_activations(photo) -> None:
+    net = cs.load("digits")
+    made = see.invert(net, photo, "relu1", steps=3)
+    with torch.no_grad():
+        here, wanted = (
+            cs.nets.record(net, image[None], "relu1")["relu1"].flatten() for image in (made.images[0], photo)
+        )
+    energy = float(wanted.square().sum())
+    error = float((here - wanted).square().sum()) / energy
+    assert float(made.relative_errors[0]) == pytest.approx(error, rel=1e-4)
+    assert float(made.strengths[0]) == pytest.approx(float(here @ wanted) / energy, rel=1e-4)
+    assert float(made.explained[0]) == pytest.approx(max(0.0, 1 - error), abs=1e-4)
+
+
+def test_too_few_steps_fail_and_enough_find_the_activations(photo) -> None:
+    net = cs.load("digits")
+    few, enough = (see.invert(net, photo, "relu1", steps=steps) for steps in (0, 128))
+    assert few.verdicts[0].word == "failed"
+    assert enough.verdicts[0].word == "found"
+    assert math.isclose(float(enough.cosines[0]), 1, abs_tol=0.05)
