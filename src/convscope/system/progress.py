@@ -23,8 +23,8 @@ class Progress(Generic[T_co]):
         message: what is being done, in a few words.
         result: computes the result so far; None where there is nothing to show yet. Call it before the next
             step, which may change what it reads.
-        left: estimate of the remaining seconds on this machine, as a job gives it (`TimeLeft`); None where it is
-            unknown.
+        left: estimate of the remaining seconds on this machine, as a job gives it (`TimeLeft`); None where it
+            is unknown.
     """
 
     fraction: float

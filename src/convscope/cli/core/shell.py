@@ -38,7 +38,8 @@ class Shell:
     def follow(self, job: Job) -> Document | None:
         """Run a job to its end, and show its progress on stderr.
 
-        What takes longer than `LONG` seconds is said as soon as its time can be estimated. Ctrl-C stops the job wherever it comes, also between two steps: the job then saves what it has.
+        What takes longer than `LONG` seconds is said as soon as its time can be estimated. Ctrl-C stops the
+        job wherever it comes, also between two steps: the job then saves what it has.
 
         Args:
             job: the job.

@@ -39,7 +39,7 @@ class Factors:
         images: a synthetic image for each factor's direction, `[k c ...]` in the spec's value range.
         unmoved: indices of factors whose gradient was exactly 0 in every step: their images are the starting
             noise.
-        not_raised: indices of the other factors whose images excite them no more than the starting noise does.
+        not_raised: indices of the other factors whose images excite them no more than the starting noise.
     """
 
     place: str

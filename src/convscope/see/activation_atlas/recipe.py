@@ -101,7 +101,7 @@ class InvertRecipe(_ReconstructionRecipe):
         "activations' energy that is missed",
     )
     contrast: float = Field(
-        0.5,
+        0.2,
         ge=0,
         le=1e9,
         description="penalty on the contrast: the root mean square distance from mid-grey",

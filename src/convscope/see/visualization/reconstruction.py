@@ -33,7 +33,7 @@ RATE, PLAIN_RATE = 0.1, 0.05
 FOUND, PARTLY = 0.9, 0.5
 """Shares of the activations' energy from which on an inversion has found them, or a part of them."""
 STRONGER, ALIKE = 1.0, 0.3
-"""A caricature's activations are longer along the original's than these themselves, at this cosine at least."""
+"""Least length of a caricature's activations along the original's, in lengths of theirs, and least cosine."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Reconstruction:
         images: the reconstruction from each layer, `[n c ...]` in the spec's value range.
         cosines: cosine similarity between the layer's activations for the reconstruction and for the
             original.
-        relative_errors: squared distance of the two, as a share of the original activations' squared norm; above 1
-            where activations of 0 would be nearer.
+        relative_errors: squared distance of the two, as a share of the original activations' squared norm;
+            above 1 where activations of 0 would be nearer.
         strengths: length of the reconstruction's activations along the original's, as a multiple of theirs.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
@@ -82,7 +82,7 @@ class Reconstruction:
 
     @property
     def explained(self) -> Float[Tensor, " n"]:
-        """Share of the activations' energy that each image reproduces: 1 for all of it, 0 for none or worse."""
+        """Share of the activations' energy that each image reproduces: 1 for all, 0 for none or worse."""
         return (1 - self.relative_errors).clamp(0, 1)
 
     @property
@@ -267,7 +267,7 @@ def _optimize_layer(
 
 
 def _penalty(net: Net, original: Tensor, recipe: InvertRecipe) -> Objective:
-    """Return what keeps an inversion like a photograph: smooth, and away from both ends of the value range."""
+    """Return what keeps an inversion like a photograph: smooth, and away from the ends of the value range."""
     low, high = net.input_spec.value_range
     span, count = high - low, original.numel()
     differences = count * max(original.dim() - 2, 1)
@@ -279,13 +279,13 @@ def _penalty(net: Net, original: Tensor, recipe: InvertRecipe) -> Objective:
 def _inversion_config(recipe: InvertRecipe, *, spectra: bool) -> OptimizerConfig:
     """Return the optimizer of an inversion.
 
-    In deep layers the distance is flat around the starting noise, whose activations are almost those of no image.
-    Adam changes all frequencies alike, and stays there; steps along the gradient itself get away from it, and the
-    falling rate ends as close as small ones.
+    In deep layers the distance is flat around the starting noise, whose activations are almost those of no
+    image. Adam changes all frequencies alike, and stays there; steps along the gradient itself get away from
+    it, and the falling rate ends as close as small ones.
     """
     if not spectra:
         return OptimizerConfig(lr=recipe.lr or PLAIN_RATE)
-    return OptimizerConfig(lr=recipe.lr or RATE, optimizer="normalized_sgd", momentum=0.5, schedule="linear")
+    return OptimizerConfig(lr=recipe.lr or RATE, optimizer="normalized_sgd", schedule="linear")
 
 
 def _collect(
