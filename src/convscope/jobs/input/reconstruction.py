@@ -30,10 +30,11 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
     Yields:
         The progress with the document so far; JSON fields `net`, `layers` and `out` (the folder). Each entry
         of `layers` has `layer`, `cosine` (cosine similarity between the activations of the reconstruction and
-        of the input), `explained` (1 minus their squared distance over the input activations' squared norm,
-        at least 0), `strength` (length of the reconstruction's activations along the input's, as a multiple
-        of theirs), `verdict` (`found`, `partly` or `failed`, by the thresholds of `see.Reconstruction`), `says`
-        (the same as a sentence), `picture` (file name) and `unmoved` (whether the gradient was 0 in every step).
+        of the input), `explained` (0 to 1: 1 minus their squared distance, over that of the starting noise or
+        of 0, whichever is nearer), `strength` (length of the reconstruction's activations along the input's,
+        in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the thresholds of
+        `see.Reconstruction`), `says` (the same as a sentence), `picture` (file name) and `unmoved` (whether
+        the gradient was 0 in every step).
 
     Raises:
         Interrupted: stopped; what was reconstructed before is saved (exit code 130).

@@ -31,7 +31,7 @@ MOST = 8
 RATE, PLAIN_RATE = 0.1, 0.05
 """Default learning rates of inversions: of normalised SGD on spectra, and of Adam for inputs without them."""
 FOUND, PARTLY = 0.9, 0.5
-"""Shares of the activations' energy from which on an inversion has found them, or a part of them."""
+"""Least `Reconstruction.explained` of an inversion that has found the activations, or a part of them."""
 STRONGER, ALIKE = 1.0, 0.3
 """Least length of a caricature's activations along the original's, in lengths of theirs, and least cosine."""
 
@@ -49,6 +49,9 @@ class Verdict:
     text: str
 
 
+STILL = Verdict("failed", "the gradient was exactly 0 in every step: this is the starting noise")
+
+
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
     """One image, reconstructed from each of several layers.
@@ -60,6 +63,9 @@ class Reconstruction:
             original.
         relative_errors: squared distance of the two, as a share of the original activations' squared norm;
             above 1 where activations of 0 would be nearer.
+        explained: 1 minus the squared distance, as a share of that of the starting noise or of activations of
+            0, whichever is nearer; 0 if it is no smaller. So 1 is the original's activations, 0 no better
+            than knowing nothing.
         strengths: length of the reconstruction's activations along the original's, as a multiple of theirs.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
@@ -71,6 +77,7 @@ class Reconstruction:
     images: Float[Tensor, "n *shape"]
     cosines: Float[Tensor, " n"]
     relative_errors: Float[Tensor, " n"]
+    explained: Float[Tensor, " n"]
     strengths: Float[Tensor, " n"]
     original: Float[Tensor, "*shape"]
     steps: int
@@ -81,30 +88,24 @@ class Reconstruction:
         return len(self.layers)
 
     @property
-    def explained(self) -> Float[Tensor, " n"]:
-        """Share of the activations' energy that each image reproduces: 1 for all, 0 for none or worse."""
-        return (1 - self.relative_errors).clamp(0, 1)
-
-    @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """Whether each image is what was asked for."""
         judge = _inversion_verdict if self.exact else _caricature_verdict
         numbers = (self.explained if self.exact else self.strengths).tolist()
+        rows = zip(self.layers, numbers, self.cosines.tolist(), strict=True)
         return tuple(
-            judge(number, cosine) for number, cosine in zip(numbers, self.cosines.tolist(), strict=True)
+            STILL if layer in self.unmoved else judge(number, cosine) for layer, number, cosine in rows
         )
 
 
 def _inversion_verdict(explained: float, cosine: float) -> Verdict:
-    """Judge an inversion: by the share of the activations' energy that it reproduces."""
-    share = f"{explained:.0%} of the activations' energy"
+    """Judge an inversion by how much of the activations it explains."""
+    share = f"explains {explained:.0%} of the activations (cosine {cosine:.2f})"
     if explained >= FOUND:
-        return Verdict("found", f"has {share}: what it lacks, the layer has lost")
+        return Verdict("found", f"{share}: what it lacks, the layer has lost")
     if explained >= PARTLY:
-        return Verdict("partly", f"has {share}: more --steps may find the rest")
-    return Verdict(
-        "failed", f"has {share} (cosine {cosine:.2f}): it says nothing about the layer; try more --steps"
-    )
+        return Verdict("partly", f"{share}: more --steps may find the rest")
+    return Verdict("failed", f"{share}: it says nothing about the layer; try more --steps")
 
 
 def _caricature_verdict(strength: float, cosine: float) -> Verdict:
@@ -193,17 +194,18 @@ def iter_reconstruct(
     layers = list(dict.fromkeys(recipe.layer)) or default_layers(net)
     places = [resolve(net, layer) for layer in layers]
     _check(net, original, places, recipe.steps)
-    finished: list[Step] = []
+    finished: list[tuple[Step, Step]] = []
     for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
-        step = None
+        first = step = None
         for step in _optimize_layer(net, original, place, recipe):
+            first = first or step
             yield Progress(
                 (number + step.index / max(recipe.steps, 1)) / len(layers),
                 f"{layer}, step {step.index} of {recipe.steps}",
-                partial(_collect, net, original, layers, exact, [*finished, step]),
+                partial(_collect, net, original, layers, exact, [*finished, (first, step)]),
             )
-        if step is not None:
-            finished.append(step)
+        if first is not None and step is not None:
+            finished.append((first, step))
 
 
 def _check(net: Net, original: Tensor, places: Sequence[LayerAddress], steps: int) -> None:
@@ -289,20 +291,12 @@ def _inversion_config(recipe: InvertRecipe, *, spectra: bool) -> OptimizerConfig
 
 
 def _collect(
-    net: Net, original: Tensor, layers: Sequence[str], exact: bool, last_steps: Sequence[Step]
+    net: Net, original: Tensor, layers: Sequence[str], exact: bool, ends: Sequence[tuple[Step, Step]]
 ) -> Reconstruction:
-    """Measure the reconstructions so far and collect them."""
-    measured: list[tuple[float, float, float]] = []
+    """Measure the reconstructions so far and collect them, given the first and the last step of each."""
+    done, last_steps = tuple(layers[: len(ends)]), [last for _, last in ends]
     with torch.no_grad():
-        for layer, step in zip(layers, last_steps, strict=False):
-            place = LayerAddress.parse(layer)
-            both = torch.cat([original.to(step.images.device), step.images])
-            wanted, here = record_float32(net, both, [place])[place].flatten(1).double()
-            energy = wanted.square().sum().clamp_min(1e-12)
-            cosine = torch.cosine_similarity(wanted, here, dim=0)
-            error, strength = (wanted - here).square().sum() / energy, wanted @ here / energy
-            measured.append((float(cosine), float(error), float(strength)))
-    done = tuple(layers[: len(last_steps)])
+        measured = [_measure(net, original, layer, *pair) for layer, pair in zip(done, ends, strict=True)]
     numbers = torch.tensor(measured)
     require_finite(numbers, done, "activations for the drawings")
     unmoved = (
@@ -317,6 +311,20 @@ def _collect(
         tuple(unmoved),
         exact,
     )
+
+
+def _measure(
+    net: Net, original: Tensor, layer: str, first: Step, last: Step
+) -> tuple[float, float, float, float]:
+    """Return cosine, relative error, explained share and strength of a layer's reconstruction."""
+    place = LayerAddress.parse(layer)
+    images = torch.cat([original.to(last.images.device), first.images, last.images])
+    wanted, start, here = record_float32(net, images, [place])[place].flatten(1).double()
+    energy = float(wanted.square().sum().clamp_min(1e-12))
+    error, from_start = (float((wanted - other).square().sum()) / energy for other in (here, start))
+    explained = max(0.0, 1 - error / max(min(from_start, 1.0), 1e-12))
+    cosine = float(torch.cosine_similarity(wanted, here, dim=0))
+    return cosine, error, explained, float(wanted @ here) / energy
 
 
 def _single(net: Net, image: Tensor) -> Tensor:

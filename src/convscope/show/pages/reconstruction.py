@@ -29,7 +29,7 @@ def sheet(drawn: Reconstruction, net: Net, title: str) -> Image.Image:
     captions = [("the picture", [""])]
     for row, (layer, verdict) in enumerate(zip(drawn.layers, drawn.verdicts, strict=True)):
         reached = (
-            f"{float(drawn.explained[row]):.0%} of its energy"
+            f"{float(drawn.explained[row]):.0%} explained"
             if drawn.exact
             else f"{float(drawn.strengths[row]):.1f} x as strong"
         )
