@@ -16,7 +16,7 @@ ABOUT = (
     "A photograph (Tübingen) like a painting (The Starry Night), by hed-vgg16 for all, with the own "
     "layers, weights and smoothing of neural-style 0.5.7. The loss is neural-style's, of the finished "
     "picture in bytes, by a separate plain implementation in float32. neural-style runs its "
-    f"{LONG} default iterations at {SIDE} px, its default, once; convscope its default course from coarse to "
+    f"{LONG} default iterations at {SIDE} px, its default, once; convscope 360 steps at three scales from coarse to "
     f"fine, runs: {RUNS}, with a picture kept every 5 steps: the first whose loss is neural-style's counts. "
     f"pystiche and convscope take {FEW} steps in float32. Each in a process of its own, both cores. Peaks "
     "are of whole processes, before anything is judged.\n\n"

@@ -40,6 +40,8 @@ NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
 COPIES = 32
 """Number of copies of the image that are held in memory by L-BFGS and around it."""
+DETAIL = 0.6
+"""Share of the content's detail that is added at each finer scale; all of it would stay a photograph."""
 EXACT = 0.25
 """Share of the finest scale's steps that are taken in float32, where the others are not."""
 
@@ -235,7 +237,8 @@ def with_detail_of(
     if size == small:
         return image
     content = content.to(image.device)
-    return (resized(image, size) + content - resized(resized(content, small), size)).clamp(0, 1)
+    detail = content - resized(resized(content, small), size)
+    return (resized(image, size) + DETAIL * detail).clamp(0, 1)
 
 
 def _clamped(free: Tensor) -> None:
