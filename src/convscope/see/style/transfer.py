@@ -40,7 +40,7 @@ NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
 COPIES = 32
 """Number of copies of the image that are held in memory by L-BFGS and around it."""
-DETAIL = 0.6
+DETAIL = 0.8
 """Share of the content's detail that is added at each finer scale; all of it would stay a photograph."""
 EXACT = 0.25
 """Share of the finest scale's steps that are taken in float32, where the others are not."""
