@@ -57,7 +57,8 @@ def test_a_file_becomes_an_input_and_a_picture(kind: str, tmp_path: Path) -> Non
     low, high = spec.value_range
     assert low <= float(sample.input.min()) < float(sample.input.max()) <= high
     drawn = render(sample.input if kind != "tensor" else sample.input[0, 0], spec)
-    assert drawn.mode == ("RGB" if spec.is_rgb else "LA")
+    expected = "RGB" if spec.is_rgb else "LA" if WORLDS[kind].is_ink else "L"
+    assert drawn.mode == expected
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -95,7 +96,7 @@ def test_channels_that_no_photograph_has_come_from_arrays(tmp_path: Path) -> Non
         open_sample(array(5, 8, 8)(tmp_path / "a.npy"), spec).input,
         torch.from_numpy(np.load(tmp_path / "a.npy")),
     )
-    assert not spec.is_rgb and render(torch.rand(5, 8, 8), spec).mode == "LA"
+    assert not spec.is_rgb and render(torch.rand(5, 8, 8), spec).mode == "L"
 
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (90, 90), (640, 100)])

@@ -14,7 +14,7 @@ from typing_extensions import override
 from convscope.errors import DataError
 from convscope.graph.spec import TensorSpec
 from convscope.system.files import read_bytes
-from convscope.worlds.images.render import grayscale_alpha
+from convscope.worlds.images.render import grayscale_alpha, in_unit_range
 from convscope.worlds.world import Placement, Sample, World
 
 SUFFIX, MAGIC = ".npy", b"\x93NUMPY"
@@ -31,6 +31,7 @@ class ArrayWorld(World):
     """
 
     suffixes = (SUFFIX,)
+    is_ink = True
 
     def __init__(self, kind: str, thing: str) -> None:
         self.kind, self.thing = kind, thing
@@ -42,9 +43,7 @@ class ArrayWorld(World):
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
         """Draw one row of grey values for each channel; one row for a vector."""
-        low, high = spec.value_range
-        unit = (tensor.detach().float().cpu() - low) / (high - low)
-        return grayscale_alpha(torch.atleast_2d(unit))
+        return grayscale_alpha(torch.atleast_2d(in_unit_range(tensor, spec)))
 
 
 def open_array(source: Any, spec: TensorSpec) -> Sample:

@@ -87,7 +87,7 @@ def render(tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
         spec: specification of the input; its kind decides how it is drawn.
 
     Returns:
-        An image of mode RGB, or LA with black ink and alpha.
+        An image of mode RGB or L, or of mode LA with black ink and alpha where the world `is_ink`.
     """
     return world_of(spec).render(tensor, spec)
 

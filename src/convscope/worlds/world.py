@@ -91,11 +91,14 @@ class World(ABC):
         augmentations: random changes of batches `[b ...]` that keep what a class looks like, by the names
             that `--augment` takes.
         symmetries: exact changes of a batch of inputs that leave its meaning as it is.
+        is_ink: whether `render` draws black ink with alpha, on whatever paper is below: high values are dark,
+            in files, on sheets and on pages, where dark mode inverts them.
     """
 
     kind: str
     thing: str
     suffixes: tuple[str, ...] = ()
+    is_ink: bool = False
     augmentations: Mapping[str, Callable[[Tensor, Generator], Tensor]] = MappingProxyType({})
     symmetries: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
 
@@ -124,7 +127,7 @@ class World(ABC):
             spec: its value range is used.
 
         Returns:
-            An image: RGB, or LA with black ink and alpha.
+            An image: RGB or L, or LA with black ink and alpha if `is_ink`.
         """
 
     def example(self, spec: TensorSpec) -> Sample | None:

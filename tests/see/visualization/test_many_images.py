@@ -18,8 +18,9 @@ from convscope.see.optimize.objectives.activations import diversity
 from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Crop, Warp, single_warp
 from convscope.see.visualization import execution
-from convscope.see.visualization.layer_stops import layer_path
+from convscope.see.visualization.journey import iter_journey, layer_path
 from convscope.see.visualization.recipe import VisualizeRecipe
+from convscope.system.progress import last_result
 
 
 def test_diversity_in_closed_form() -> None:
@@ -197,12 +198,34 @@ def test_journeys_go_from_the_first_layer_to_the_last(name: str, expected: list[
     stops = layer_path(net, stops=99, units=3)
     names = [stop.layer for stop in stops]
     assert [layer for layer in names if layer in expected] == expected
-    assert all(1 <= len(stop.units) <= 3 and max(stop.units) < stop.shape[0] for stop in stops)
+    assert all(
+        1 <= len(s.units) <= (10 if s.shape == (10,) else 3) and max(s.units) < s.shape[0] for s in stops
+    )
     fields = [stop.field[0] for stop in stops if stop.field and not stop.whole_layer]
     assert fields == sorted(fields)
     few = [stop.layer for stop in layer_path(net, stops=3)]
     assert few[0] == names[0] and few[-1] == names[-1] and len(few) == min(3, len(names))
     assert [stop.layer for stop in layer_path(net, [expected[0]])] == [expected[0]]
+
+
+def test_first_layers_of_a_journey_are_patches_that_match_their_kernels() -> None:
+    net = load("digits")
+    stops = layer_path(net, ["conv1", "output"], units=4)
+    recipe = VisualizeRecipe(net="digits", journey=True, steps=96, save_steps=[0, 96])
+    made = last_result(iter_journey(net, recipe, stops), "a journey")
+    assert made.places == tuple(place for stop in stops for place in stop.places)
+    assert [stop.units for stop in stops][1] == tuple(range(10))  # every answer
+    kernels = dict(net.module.named_parameters())["conv1.weight"].detach()
+    for unit, image in zip(stops[0].units, made.images, strict=False):
+        patch = nn.functional.interpolate(image[None], size=3, mode="area")[0]
+        strong = kernels[unit].abs() > 0.1 * kernels[unit].abs().max()
+        assert torch.equal((patch > 0.5)[strong], (kernels[unit] > 0)[strong])
+        act = nn.functional.conv2d((kernels[unit] > 0).float()[None], kernels[unit : unit + 1])
+        bias = dict(net.module.named_parameters())["conv1.bias"].detach()[unit]
+        score = made.clean_scores[made.places.index(f"conv1:{unit}")]
+        assert 0.97 * float(act + bias) <= float(score) <= float(act + bias) + 1e-4  # the closed form
+    assert [images.shape for _, images in made.film] == [made.images.shape] * 2
+    assert made.settled.journey and made.settled.reduce == "mean" and made.settled.transforms == "auto"
 
 
 @pytest.mark.parametrize("end", ["exception", "interrupt", "closed"])

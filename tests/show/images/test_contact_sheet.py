@@ -114,7 +114,7 @@ def test_a_sheet_is_as_wide_as_its_title_up_to_a_limit():
 def test_digits_are_enlarged_by_whole_pixels():
     digit = np.random.default_rng(0).integers(0, 255, (28, 28), np.uint8)
     for sheet in (
-        grid([Image.fromarray(digit)]),
+        grid([Image.fromarray(digit)], side=84),
         compose([SheetRow([SheetTile(Image.fromarray(digit))])], side=84),
     ):
         shown = np.asarray(sheet)[MARGIN : MARGIN + 84, MARGIN : MARGIN + 84, 0]

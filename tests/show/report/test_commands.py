@@ -179,7 +179,7 @@ def test_maps_of_the_right_digit(ran):
     pictures = {path.stem for path in result.folders[0].glob("*.png")}
     assert {"conv1", "pool1", "conv2", "pool2"} <= pictures
     kept = pixels(result.folders[0] / "input.png").flatten()
-    assert torch.equal(kept, (worked_examples.digit(NUMBER) * 255).round().flatten().long())
+    assert torch.equal(255 - kept, (worked_examples.digit(NUMBER) * 255).round().flatten().long())
     assert figure.values["count"] == 50
 
 

@@ -111,9 +111,9 @@ class _Keeper:
         return stamp(made.recipe)
 
     def picture(self, image: "Tensor") -> "Image":
-        from convscope.worlds.images import photos
+        from convscope.show.images import input_image
 
-        return photos.to_pil(image, self.net.input_spec)
+        return input_image.opaque(image, self.net.input_spec)
 
     def frame(self, number: int, made: "DreamResult") -> None:
         self.first = self.first or made

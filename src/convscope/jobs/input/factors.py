@@ -76,15 +76,15 @@ def _save(
     found: "Found", images: "Tensor", net: "Net", recipe: FactorsRecipe, folder: ResultFolder
 ) -> Document:
     from convscope.jobs.provenance import stamp
+    from convscope.show.images import input_image
     from convscope.show.pages import factors as page
-    from convscope.worlds import render
 
     mark = stamp(recipe)
     sheet = page.sheet(found, images, net)
     folder.save_image(sheet, "factors.png", mark, f"groups of {found.place} over the pictures")
     names = [f"group-{k}.png" for k in range(len(found.images))]
     for k, (name, image) in enumerate(zip(names, found.images, strict=True)):
-        folder.save_image(render(image, net.input_spec), name, mark, f"group {k}")
+        folder.save_image(input_image.opaque(image, net.input_spec), name, mark, f"group {k}")
     return {"net": net.name, **_data(found, names)}
 
 

@@ -158,8 +158,6 @@ def _filters(net: "Net", recipe: LookRecipe, folder: ResultFolder, mark: dict[st
 
 
 def _save_input(net: "Net", image: "Tensor", folder: ResultFolder, mark: dict[str, Any]) -> None:
-    from convscope.worlds import render
+    from convscope.show.images import input_image
 
-    drawn = render(image[0], net.input_spec)
-    values = drawn.getchannel("A") if drawn.mode == "LA" else drawn  # so that the file can be an input again
-    folder.save_image(values, "input.png", mark, "the input")
+    folder.save_image(input_image.opaque(image[0], net.input_spec), "input.png", mark, "the input")

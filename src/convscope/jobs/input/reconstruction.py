@@ -72,14 +72,14 @@ def _save(
     title: str,
 ) -> Document:
     from convscope.jobs.provenance import stamp
+    from convscope.show.images import input_image
     from convscope.show.pages import reconstruction as page
-    from convscope.worlds import render
 
     mark, found = stamp(recipe), []
     numbers = {"cosine": made.cosines, "explained": made.explained, "strength": made.strengths}
     for row, (layer, image, verdict) in enumerate(zip(made.layers, made.images, made.verdicts, strict=True)):
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
-        folder.save_image(render(image, net.input_spec), name, mark, layer)
+        folder.save_image(input_image.opaque(image, net.input_spec), name, mark, layer)
         entry: dict[str, Any] = {"layer": layer, **{key: float(n[row]) for key, n in numbers.items()}}
         entry |= {"verdict": verdict.word, "says": verdict.text, "picture": name}
         found.append({**entry, "unmoved": layer in made.unmoved})

@@ -57,10 +57,9 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
     """
     net = _drawable(inputs.network(recipe.net, recipe, workspace))
     stops = _stops(net, recipe)
-    work = recipe.model_copy(update={"places": [p for s in stops for p in s.places]}) if stops else recipe
     with workspace.folder(f"{'journey' if stops else 'visualize'}-{net.name}") as folder:
         document = yield from save_results(
-            _ascended(net, work),
+            _ascended(net, recipe, stops),
             lambda made: _save(net, made, stops, recipe, folder),
             lambda made, _: f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
         )
@@ -98,10 +97,15 @@ def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
     return torch.stack(opened)
 
 
-def _ascended(net: "Net", recipe: VisualizeRecipe) -> "Iterator[Progress[Visualization]]":
-    from convscope.see.visualization import iter_visualize
+def _ascended(
+    net: "Net", recipe: VisualizeRecipe, stops: "Sequence[LayerStop]"
+) -> "Iterator[Progress[Visualization]]":
+    from convscope.see.visualization import iter_journey, iter_visualize
 
-    return iter_visualize(net, recipe, photographs=_photographs(net, recipe))
+    photographs = _photographs(net, recipe)
+    if stops:
+        return iter_journey(net, recipe, stops, photographs=photographs)
+    return iter_visualize(net, recipe, photographs=photographs)
 
 
 def _save(
@@ -128,14 +132,15 @@ def _save(
 
 
 def _picture(net: "Net", image: "Tensor") -> "Image":
-    """Convert a tensor to an image; unless 1 or 3, channels go side by side; signals become stripes."""
-    from convscope.worlds.images import photos
+    """Draw a synthetic image; unless 1 or 3, channels go side by side; signals become stripes."""
+    from convscope.show.images import input_image
 
-    if image.dim() == 2:
-        image = image.repeat_interleave(max(1, 64 // len(image)), dim=0)[None]
-    if image.shape[0] not in (1, 3):
+    if image.dim() == 3 and image.shape[0] not in (1, 3):
         image = image.permute(1, 0, 2).flatten(1)[None]
-    return photos.to_pil(image, net.input_spec)
+    picture = input_image.opaque(image, net.input_spec)
+    if image.dim() == 3:
+        return picture
+    return picture.resize((picture.width, picture.height * max(1, 64 // picture.height)), 0)
 
 
 def _sheet(
@@ -145,7 +150,7 @@ def _sheet(
     from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
     if not stops:
-        return contact_sheet.grid(images, list(made.places), side=max(84, min(images[0].height, 224)))
+        return contact_sheet.grid(images, list(made.places), side=max(168, min(images[0].height, 224)))
     left, rows = dict(zip(made.places, images, strict=True)), []
     for stop in stops:
         shown = [place for place in made.places if place.lstrip("-").startswith(f"{stop.layer}:")]

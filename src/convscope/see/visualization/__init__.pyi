@@ -8,8 +8,9 @@ from .direction_images import RenderConfig as RenderConfig
 from .direction_images import iter_render_directions as iter_render_directions
 from .fooling import FoolingImages as FoolingImages
 from .fooling import fooling_images as fooling_images
-from .layer_stops import LayerStop as LayerStop
-from .layer_stops import layer_path as layer_path
+from .journey import LayerStop as LayerStop
+from .journey import iter_journey as iter_journey
+from .journey import layer_path as layer_path
 from .objective_parser import unit_count as unit_count
 from .recipe import LookRecipe as LookRecipe
 from .recipe import VisualizeRecipe as VisualizeRecipe

@@ -68,7 +68,9 @@ class VisualizeRecipe(OnNetwork):
         False, description="walk the network from its first layer to its last; PLACES are then layers, if any"
     )
     stops: int = Field(9, ge=1, le=200, description="layers of a journey, where none are named")
-    units: int = Field(5, ge=1, le=1000, description="units of each layer of a journey")
+    units: int = Field(
+        5, ge=1, le=1000, description="units of each layer of a journey; all answers where there are few"
+    )
     steps: int = Field(128, ge=0, le=1_000_000, description="updates of the picture")
     size: list[int] = Field(
         [],

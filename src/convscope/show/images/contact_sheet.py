@@ -139,7 +139,7 @@ def compose(
 
 
 def grid(
-    images: Sequence[Image.Image], labels: Sequence[str] = (), *, columns: int | None = None, side: int = 84
+    images: Sequence[Image.Image], labels: Sequence[str] = (), *, columns: int | None = None, side: int = 140
 ) -> Image.Image:
     """Draw a contact sheet in a regular grid, each image with its label below.
 

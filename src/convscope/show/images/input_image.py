@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from convscope.graph import TensorSpec
-from convscope.show.images.draw import ORANGE, with_longer_side
+from convscope.show.images.draw import ORANGE, flatten_alpha, with_longer_side
+from convscope.worlds import render, world_of
 from convscope.worlds.images import grayscale_alpha
 
 BACK = (236, 234, 228)
@@ -21,9 +22,24 @@ def kind(spec: TensorSpec) -> str:
         spec: the network's input spec.
 
     Returns:
-        `photo` for RGB images; else `ink`, which the style sheet inverts in dark mode.
+        `ink` where the input's world draws black ink, which the style sheet inverts in dark mode; else
+            `photo`.
     """
-    return "photo" if spec.is_rgb else "ink"
+    return "ink" if world_of(spec).is_ink else "photo"
+
+
+def opaque(tensor: Tensor, spec: TensorSpec) -> Image.Image:
+    """Draw an input of a network for a file: as its world draws it, ink on white paper.
+
+    Args:
+        tensor: an input of any size, without batch axis, in the spec's value range.
+        spec: specification of the input.
+
+    Returns:
+        An image of mode RGB or L.
+    """
+    image = render(tensor, spec)
+    return flatten_alpha(image).convert("L") if image.mode == "LA" else image
 
 
 def fitted(image: Image.Image, side: int) -> Image.Image:

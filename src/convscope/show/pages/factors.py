@@ -12,20 +12,10 @@ from convscope.nets import Net
 from convscope.see.activation_atlas import Factors
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
+from convscope.show.images.palette import distinct
 
 SIDE = 224
 """Side of a tile, in pixels."""
-COLOURS = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-    (117, 107, 177),
-)
-"""The palette of Okabe and Ito (2008), distinguishable with any colour vision, and a violet; repeated."""
 
 
 def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
@@ -43,7 +33,7 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         The sheet in RGB.
     """
     shown = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in pictures]
-    colours = [COLOURS[k % len(COLOURS)] for k in range(len(factors))]
+    colours = distinct(len(factors))
     spatial = factors.maps.dim() == 4
     tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
     rows = []
@@ -60,7 +50,7 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
     rows.append(SheetRow([SheetTile(None), *synthetic]))
-    summary = f"{len(factors)} groups explain {factors.explained:.0%} of what it says above 0"
+    summary = f"{len(factors)} groups explain {factors.explained:.0%} of its positive activations"
     return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
 
 

@@ -24,7 +24,7 @@ from convscope.learn import (
 )
 from convscope.nets import Net, load, save
 from convscope.show import html
-from convscope.show.images import png
+from convscope.show.images import input_image, png
 from convscope.show.report import chapters, worked_examples
 from convscope.show.report.figure import Section
 from convscope.show.report.i18n import plain
@@ -33,7 +33,6 @@ from convscope.show.report.report import Report, render
 from convscope.system.files import write_text
 from convscope.system.progress import Progress, last_result
 from convscope.worlds.datasets import digits
-from convscope.worlds.images import to_pil
 
 NETWORKS = ("lecture", "lecture-relu")
 CHAPTERS = ("why", "convolution", "neuron", "network", "training", "seen")
@@ -150,7 +149,7 @@ def iter_tour(
     """
     state = TourState(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
-    png.save(to_pil(state.digit, digits.SPEC), folder / DIGIT)
+    png.save(input_image.opaque(state.digit, digits.SPEC), folder / DIGIT)
     try:
         for key in CHAPTERS:
             yield Progress(BEGINS[key], plain(f"{key}.title"), state.result)

@@ -4,12 +4,14 @@ from types import MappingProxyType
 from typing import Any
 
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
 from convscope.graph.spec import DIGIT, TensorSpec
 from convscope.worlds.datasets import digits
 from convscope.worlds.images.adapt import fitted, to_spec
+from convscope.worlds.images.render import grayscale_alpha, in_unit_range
 from convscope.worlds.images.world import ImageWorld, open_image
 from convscope.worlds.world import Sample
 
@@ -20,11 +22,17 @@ class DigitWorld(ImageWorld):
     kind = DIGIT
     thing = "an image of one digit"
     symmetries = MappingProxyType({})
+    is_ink = True
 
     @override
     def open(self, source: Any, spec: TensorSpec) -> Sample:
         image = open_image(source)
         return Sample(_placed(digits.to_tensor(image), spec), image)
+
+    @override
+    def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
+        """Draw a digit in black ink, as it was written."""
+        return grayscale_alpha(in_unit_range(tensor, spec))
 
     @override
     def example(self, spec: TensorSpec) -> Sample:

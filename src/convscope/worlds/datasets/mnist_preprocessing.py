@@ -23,7 +23,8 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     """Convert an image of one digit to MNIST's form.
 
     Ink is what differs from the paper, darker or lighter; a smooth change of light across the paper is
-    removed. An image of 28x28 with a dark edge is taken to be in MNIST's form already, and kept as it is.
+    removed. An image of 28x28 is taken to be in MNIST's form already, and kept as it is, if it has a dark
+    edge; or a white one, and ink that is centred as in MNIST.
 
     Args:
         image: one digit on paper, or drawn on a canvas, of any size and colour mode.
@@ -38,6 +39,8 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     edge = np.asarray(grey)
     if grey.size == (SIDE, SIDE) and _edge_median(edge) < 32:
         return torch.from_numpy(edge.astype(np.float32) / 255).unsqueeze(0)
+    if grey.size == (SIDE, SIDE) and _centred_on_white(edge):
+        return torch.from_numpy((255 - edge).astype(np.float32) / 255).unsqueeze(0)
     grey.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     ink, threshold = _ink(np.asarray(grey, dtype=np.float64))
     return torch.from_numpy(_centred(_boxed(ink, threshold))).unsqueeze(0)
@@ -48,6 +51,17 @@ def _edge_median(grey: np.ndarray) -> float:
     ring = max(1, min(grey.shape) // 20)
     edges = (grey[:ring], grey[-ring:], grey[:, :ring], grey[:, -ring:])
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
+
+
+def _centred_on_white(grey: np.ndarray) -> bool:
+    """Return whether the image is MNIST's form in black on white: ink of its box, mass in the middle."""
+    ink = 255.0 - grey
+    rows, columns = np.flatnonzero(ink.max(1)), np.flatnonzero(ink.max(0))
+    if _edge_median(grey) < 255 or not rows.size:
+        return False
+    middle = [(ink.sum(axis) @ np.arange(SIDE)) / ink.sum() for axis in (1, 0)]
+    sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    return max(sides) == BOX and max(abs(m - (SIDE - 1) / 2) for m in middle) <= 1
 
 
 def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:

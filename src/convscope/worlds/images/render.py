@@ -1,8 +1,12 @@
 """Draw arrays as images: black ink with alpha, or colours."""
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+from torch import Tensor
+
+from convscope.graph.spec import TensorSpec
 
 
 def grayscale_alpha(values: ArrayLike) -> Image.Image:
@@ -20,6 +24,20 @@ def grayscale_alpha(values: ArrayLike) -> Image.Image:
     array = np.clip(np.nan_to_num(flat(numbers(values))), 0, 1)
     alpha = (array * 255).round().astype(np.uint8)
     return Image.fromarray(np.stack([np.zeros_like(alpha), alpha], axis=-1), mode=None)
+
+
+def grayscale(values: ArrayLike) -> Image.Image:
+    """Convert values in [0, 1] to a grey image, 1 as white.
+
+    Args:
+        values: an array or a tensor on any device: `[h w]`, `[1 h w]` or `[c h w]` (drawn as the mean of its
+            channels). Clipped to [0, 1]; NaN counts as 0.
+
+    Returns:
+        An image of mode L.
+    """
+    array = np.clip(np.nan_to_num(flat(numbers(values))), 0, 1)
+    return Image.fromarray((array * 255).round().astype(np.uint8))
 
 
 def rgb(values: ArrayLike) -> Image.Image:
@@ -58,3 +76,17 @@ def flat(array: NDArray[np.float32]) -> NDArray[np.float32]:
         `[h w]`: the mean of the channels; an array of fewer axes as one row.
     """
     return array.mean(axis=0) if array.ndim == 3 else np.atleast_2d(array)
+
+
+def in_unit_range(tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Float[Tensor, "*shape"]:
+    """Scale an input from its spec's value range to [0, 1].
+
+    Args:
+        tensor: of any shape, on any device.
+        spec: only its value range is used.
+
+    Returns:
+        Float32 values on the CPU; not clipped.
+    """
+    low, high = spec.value_range
+    return (tensor.detach().float().cpu() - low) / (high - low)

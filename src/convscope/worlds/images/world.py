@@ -16,7 +16,7 @@ from convscope.worlds.dataset import Dataset
 from convscope.worlds.images import photos
 from convscope.worlds.images.augment import AUGMENTATIONS
 from convscope.worlds.images.folder import ImageFolder
-from convscope.worlds.images.render import grayscale_alpha, rgb
+from convscope.worlds.images.render import grayscale, in_unit_range, rgb
 from convscope.worlds.world import Placement, Sample, World
 
 
@@ -38,10 +38,9 @@ class ImageWorld(World):
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
-        """Draw an image: in colours if it is RGB, else the mean of its channels as black ink."""
-        low, high = spec.value_range
-        unit = (tensor.detach().float().cpu() - low) / (high - low)
-        return rgb(unit) if spec.is_rgb else grayscale_alpha(unit)
+        """Draw an image: in colours if it is RGB, else the mean of its channels in grey, 1 as white."""
+        unit = in_unit_range(tensor, spec)
+        return rgb(unit) if spec.is_rgb else grayscale(unit)
 
     @override
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:

@@ -23,9 +23,8 @@ def table(document: dict[str, Any]) -> Any:
     for k, group in enumerate(groups):
         note = UNMOVED if group["unmoved"] else NOT_RAISED if group["not_raised"] else ""
         made.add_row(str(k), f"{group['share']:.0%}", ", ".join(map(str, group["units"])), note)
-    said = (
-        f"{len(groups)} groups explain {document['explained']:.0%} of what {document['place']} says above 0"
-    )
+    explained, place = document["explained"], document["place"]
+    said = f"{len(groups)} groups explain {explained:.0%} of the positive activations of {place}"
     clipped = document["clipped"]
     if clipped > 0.005:
         said += f"; {clipped:.0%} of its energy is below 0 and left out (layers after a ReLU have none)"
