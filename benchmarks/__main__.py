@@ -5,6 +5,7 @@ import time
 
 from benchmarks import (
     attribution,
+    busy,
     classify,
     dream,
     fast_style,
@@ -16,12 +17,15 @@ from benchmarks import (
     units,
     visualize,
 )
+from benchmarks.data import missing, require
 from benchmarks.result import Result, environment, write
+from convscope.errors import MissingError
 
 BENCHMARKS = {
-    module.__name__.rpartition(".")[2]: module.run
+    module.__name__.rpartition(".")[2]: module
     for module in (
         attribution,
+        busy,
         classify,
         dream,
         fast_style,
@@ -41,15 +45,32 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"There is: {', '.join(BENCHMARKS)}. Received: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    facts, missed = environment(), []
+    facts, missed, code = environment(), [], 0
     for name in names or list(BENCHMARKS):
         started = time.monotonic()
-        result: Result = BENCHMARKS[name]()
+        try:
+            result = result_of(name)
+        except MissingError as error:
+            print(
+                f"error: {error.expected}\n  received: {error.received}\n  next: {error.hint}",
+                file=sys.stderr,
+            )
+            code = error.exit_code
+            continue
         write(name, result, facts, time.monotonic() - started)
         print(result.markdown(), flush=True)
         missed += [f"{name}: {target.what}" for target in result.targets if not target.met]
     print("\n".join(["", *(f"missed - {line}" for line in missed)]) if missed else "\nevery target met")
-    return 0
+    return code
+
+
+def result_of(name: str) -> Result:
+    """Run a benchmark, if the data that it needs is there; say what is left out where some is not."""
+    module = BENCHMARKS[name]
+    require(name, getattr(module, "NEEDS", ()))
+    for place in missing(getattr(module, "WANTS", ())):
+        print(f"{name}: nothing at {place}; what needs it is left out", file=sys.stderr)
+    return module.run()
 
 
 sys.exit(main(sys.argv[1:]))

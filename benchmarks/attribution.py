@@ -5,6 +5,7 @@ from typing import Any
 from benchmarks import peers
 from benchmarks.result import Result, Target, spread
 
+NEEDS = ("open_photos",)
 MOST = {"gradcam": 1 / 2, "occlusion": 1 / 3, "integrated": 1 / 3}
 """Share of the fastest peer's time (of grad-cam's, for Grad-CAM) that was promised."""
 SAME = 1e-4

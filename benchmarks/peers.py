@@ -9,6 +9,8 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from convscope.errors import MissingError
+
 ROOT = Path(__file__).parents[1]
 WANTED = Path(__file__).with_name("requirements-peers.txt")
 
@@ -27,7 +29,12 @@ def python() -> Path:
             f"{sysconfig.get_path('purelib')}\n{ROOT / 'src'}\n{ROOT}\n"
         )
         command = [interpreter, "-m", "pip", "install", "--quiet", "--no-deps", "-r", WANTED]
-        subprocess.run([str(word) for word in command], check=True)
+        if subprocess.run([str(word) for word in command], check=False).returncode:
+            raise MissingError(
+                "the programs that convscope is measured against",
+                received=f"pip could not install them into {folder}",
+                hint=f"Connect to a package index, or install {WANTED.name} where CONVSCOPE_PEERS says.",
+            )
         stamp.write_text(WANTED.read_text())
     return interpreter
 

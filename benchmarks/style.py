@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import peers
 from benchmarks.result import Result, Target, spread
 
+NEEDS, WANTS = ("paintings",), ("weights/squeezenet1_1.fp16.safetensors",)
 QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
 SIDE, LONG, FEW, RUNS = (96, 12, 6, 1) if QUICK else (512, 1000, 12, 3)
 HUGE, BUDGET = (320, 1.15) if QUICK else (2048, 5.5)

@@ -1,22 +1,22 @@
 """Training the lecture's network on MNIST: the loop everyone writes, a loop tuned by hand, and `fitting`.
 
-Every measurement is a process of its own; contenders take turns. The full MNIST is looked for in the folder
-that CONVSCOPE_MNIST names, else in `../shared/data/mnist`.
+Every measurement is a process of its own; contenders take turns. The full MNIST is in the folder that
+CONVSCOPE_MNIST names, else among the data (`benchmarks.data`).
 """
 
 import json
-import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from benchmarks.data import MNIST
 from benchmarks.result import Result, Target, apart, spread
 
 ROUNDS, SECONDS, WARM = 3, 4.0, 1.0
+NEEDS = ("mnist",)
 SEEDS, GOAL = 5, 0.99
 PATIENCE = 3.2
 """Times our own median, after which the common loop is no longer waited for."""
@@ -34,8 +34,7 @@ Step = tuple[int, float]
 def data() -> tuple[Any, Any]:
     from convscope import worlds
 
-    root = Path(os.environ.get("CONVSCOPE_MNIST", "../shared/data/mnist"))
-    return worlds.named("mnist", root, "train"), worlds.named("mnist", root, "test")
+    return worlds.named("mnist", MNIST, "train"), worlds.named("mnist", MNIST, "test")
 
 
 def common(epochs: int, seed: int = 0) -> Iterator[tuple[Step, Any]]:

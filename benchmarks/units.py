@@ -1,23 +1,23 @@
 """Indexing every unit of every layer, against a plain pass over the same images in the same batches.
 
-Real photographs where CONVSCOPE_TEST_DATA (or ../shared/data) holds flowers/, noise otherwise. Little data
+Real photographs where the data (`benchmarks.data`) holds flowers/, noise otherwise. Little data
 makes it harder: the first images are all among the best so far.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
+from benchmarks.data import DATA
 from benchmarks.result import Result, Target, spread
 from convscope import nets, worlds
 from convscope.nets import Net
 from convscope.see.units.index.build import index_units
 from convscope.worlds import ImageTensorDataset, LabelledImages, scaled
 
+WANTS = ("flowers",)
 NETS = {
     "efficientnet_lite0": (256, 32),
     "torchvision/googlenet": (192, 32),
@@ -55,7 +55,7 @@ def data(net: Net, count: int) -> LabelledImages:
     """Pictures in memory in the network's form."""
     if net.input_spec.name == "digit":
         return worlds.digits.train().take(range(count))
-    folder = Path(os.environ.get("CONVSCOPE_TEST_DATA", "../shared/data")) / "flowers"
+    folder = DATA / "flowers"
     if folder.is_dir():
         found = worlds.ImageFolder(folder, "train", net.input_spec)
         chosen = list(range(0, len(found), max(1, len(found) // count)))[:count]

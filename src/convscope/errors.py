@@ -14,7 +14,8 @@ and the next step.
 """
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class ConvscopeError(Exception):
@@ -74,21 +75,61 @@ class Interrupted(ConvscopeError):
     exit_code = 130
 
 
-def nearest(name: str, names: Iterable[str], *, most: int = 3) -> str:
+def nearest(
+    name: str, names: Iterable[str], *, most: int = 3, aliases: Mapping[str, str] | None = None
+) -> str:
     """Return a hint with the names most similar to a wrong one: `Did you mean conv2?`.
+
+    Case, hyphens, underscores and spaces do not count, so that `Grad-CAM` is `gradcam`. What is written alike
+    comes first, then the name of which the wrong one is the last part (`resnet18` of `torchvision/resnet18`),
+    then other words for the same, then similar spellings.
 
     Args:
         name: the wrong name.
         names: the valid names.
         most: number of similar names to list at most.
+        aliases: other words for valid names, such as those in papers: word -> name.
 
     Returns:
         A sentence with similar names; without any, one that lists the first 12 valid names; empty if there
         are none.
     """
     names = list(names)
-    close = difflib.get_close_matches(name, names, n=most, cutoff=0.5)
+    close = similar(name, names, aliases=aliases)[:most]
     if close:
         return f"Did you mean {' or '.join(close)}?"
     shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
     return f"There is: {shown}." if names else ""
+
+
+def similar(
+    name: str, names: Sequence[str], *, aliases: Mapping[str, str] | None = None, cutoff: float = 0.5
+) -> list[str]:
+    """Return the names that a wrong one may stand for, as `nearest` finds them.
+
+    Args:
+        name: the wrong name.
+        names: the valid names.
+        aliases: other words for valid names.
+        cutoff: least similarity of two spellings, 0 to 1 (`difflib.SequenceMatcher.ratio`).
+
+    Returns:
+        The most similar first; only those that are written alike, if any is.
+    """
+    wanted = _plain(name)
+    plain: dict[str, list[str]] = {}
+    for name in names:
+        plain.setdefault(_plain(name), []).append(name)
+    also = {_plain(word): name for word, name in (aliases or {}).items() if name in names}
+    ends = [name for name in names if wanted and _plain(name.rpartition("/")[2]) == wanted]
+    same = plain.get(wanted) or ends or ([also[wanted]] if wanted in also else [])
+    if same:
+        return same
+    close = difflib.get_close_matches(wanted, [*plain, *also], n=6, cutoff=cutoff)
+    found = [name for word in close for name in plain.get(word, [also.get(word, "")])]
+    return list(dict.fromkeys(found))
+
+
+def _plain(name: str) -> str:
+    """Return a name without what people write differently: case, hyphens, underscores and spaces."""
+    return re.sub(r"[\s_-]+", "", name.casefold())

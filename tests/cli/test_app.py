@@ -74,12 +74,12 @@ def test_version_is_the_installed_one(convscope) -> None:
         (["style", "aply", "me.jpg"], "Did you mean style apply?"),
         (["doctor", "--jsn"], "Did you mean --json?"),
         (["doctor", "--frobnicate"], "See: convscope doctor --help"),
-        (["doctor", "surplus"], "See: convscope doctor --help"),
+        (["doctor", "surplus"], "Write: convscope doctor\n"),
         (["doctor", "--seed"], "See: convscope doctor --help"),
         (["--frobnicate"], "See: convscope --help"),
-        (["doctor", "--seed", "-1"], "seed: Input should be greater than or equal to 0"),
+        (["doctor", "--seed", "-1"], "seed: a whole number, at least 0"),
         (["doctor", "--seed", "1.5"], "seed: "),
-        (["doctor", "--device", "gpu"], "'auto', 'cpu', 'cuda' or 'mps'"),
+        (["doctor", "--device", "gpu"], "device: auto, cpu, cuda or mps"),
     ],
 )
 def test_a_wrong_word_is_a_usage_error_with_a_next_step(convscope, words: list[str], expected: str) -> None:

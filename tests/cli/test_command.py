@@ -133,7 +133,7 @@ class TestFlags:
             ('oven = "gas"\nheat = nan', "heat: "),
             ('oven = "gas"\nheat = inf', "heat: "),
             ('oven = ["gas"]', "oven: "),
-            ("heat = 3", "oven is missing"),
+            ("heat = 3", "no OVEN"),
             ('oven = "gas"\nverb = "boil"', "Run: convscope boil --config"),
         ],
     )

@@ -120,7 +120,7 @@ def test_a_unit_that_is_stopped_while_it_is_drawn_keeps_its_page(
     ("words", "code", "says"),
     [
         (("units", "digits", "--data", "nowhere"), 2, "nowhere"),
-        (("units", "digits"), 2, "data is missing"),
+        (("units", "digits"), 2, "Write: convscope units digits --data digits"),
         (("unit", "digits", "conv2", "--data", "digits"), 2, "one unit"),
         (("unit", "digits", "conv2:99", "--data", "digits"), 2, "units 0 to 49"),
         (("unit", "digits", "conv2:9", "--data", "digits", "--index", "none"), 3, "convscope units"),

@@ -30,6 +30,20 @@ def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
     assert (tmp_path / "again/conv2-3.png").read_bytes() == (tmp_path / "o/conv2-3.png").read_bytes()
 
 
+def test_a_class_keeps_its_name_in_files_and_document(convscope, tmp_path: Path) -> None:
+    places = ("output:goldfish", "output:9", "output:207")
+    words = ("visualize", "efficientnet_lite0", *places, "--steps", "0", "--size", "32")
+    done = convscope(*words, "--both", "--out", "o", "--json")
+    assert done.code == 0, done.err
+    made = {entry["place"]: (entry["address"], entry["picture"]) for entry in done.json["pictures"]}
+    assert made["output:goldfish"] == ("output:1", "output-goldfish.png")
+    assert made["output:ostrich"] == ("output:9", "output-ostrich.png")
+    assert made["-output:golden retriever"][0] == "output:207"
+    assert all((tmp_path / "o" / picture).is_file() for _, picture in made.values())
+    digits = convscope("visualize", "digits", "output:7", "--steps", "0", "--out", "d", "--json")
+    assert [entry["place"] for entry in digits.json["pictures"]] == ["output:7"]
+
+
 def test_a_size_may_be_height_by_width(convscope, tmp_path: Path) -> None:
     words = ("visualize", "efficientnet_lite0", "conv_stem:3", "--steps", "0", "--quiet")
     for number, size in enumerate(
@@ -60,7 +74,7 @@ def test_journey_makes_one_sheet_and_is_replayed(convscope, tmp_path: Path) -> N
     assert done.code == 0, done.err
     with Image.open(tmp_path / "walk/sheet.png") as sheet:
         assert sheet.width > 2 * 96 and sheet.height > 3 * 96
-    assert len(list((tmp_path / "walk").glob("*.png"))) == 7
+    assert len(list((tmp_path / "walk").glob("*.png"))) == 2 * 2 + 10 + 1  # all ten answers, and the sheet
     again = convscope("replay", "walk/sheet.png", "--out", "again")
     assert again.code == 0 and "bit for bit" in again.out, again.err
 

@@ -44,6 +44,46 @@ JOBS: dict[str, str] = {
 """Verb -> the module that does it, in the order of the help. Two words make a group."""
 
 
+ALSO_CALLED = {
+    "deepdream": "dream",
+    "inceptionism": "dream",
+    "gradcam": "explain",
+    "attribution": "explain",
+    "saliency": "explain",
+    "heatmap": "explain",
+    "predict": "classify",
+    "infer": "classify",
+    "feature visualization": "visualize",
+    "activation maximization": "visualize",
+    "lucid": "visualize",
+    "activations": "look",
+    "feature maps": "look",
+    "activation atlas": "atlas",
+    "neurons": "units",
+    "neuron": "unit",
+    "channel": "unit",
+    "nmf": "factors",
+    "inversion": "invert",
+    "reconstruct": "invert",
+    "neural style": "style",
+    "style transfer": "style",
+    "stylize": "style apply",
+    "fast style": "style apply",
+    "stylebank": "style apply",
+    "summary": "describe",
+    "info": "describe",
+    "models": "nets",
+    "zoo": "nets",
+    "list": "nets",
+    "fit": "train",
+    "learn": "train",
+    "check": "data check",
+    "reproduce": "replay",
+    "report": "tour",
+}
+"""Other words for verbs, from papers and other programs, for hints."""
+
+
 class JobModule(Protocol):
     """Interface of a job's module. Its docstring is the verb's help."""
 

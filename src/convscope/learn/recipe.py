@@ -7,6 +7,7 @@ from pydantic import Field
 
 from convscope.errors import UsageError
 from convscope.recipe import Recipe
+from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
@@ -92,12 +93,12 @@ class TaskRecipe(TrainRecipe):
     verb: ClassVar[str] = "train"
     positional: ClassVar[tuple[str, ...]] = ("network", "data")
 
-    network: str = Field(
+    network: NetworkName = Field(
         default="lecture-relu",
         min_length=1,
         description="what learns: a name, a folder, or a chain of layers in quotes",
     )
-    data: str = Field(
+    data: DataName = Field(
         default="digits",
         min_length=1,
         description="what it learns from: the name of a set, or a folder of pictures",

@@ -1,6 +1,7 @@
 from .activations.address import LayerAddress as LayerAddress
 from .activations.freezing import frozen as frozen
 from .activations.recording import layer_shapes as layer_shapes
+from .activations.recording import named_address as named_address
 from .activations.recording import record as record
 from .activations.recording import resolve as resolve
 from .description.description import Description as Description

@@ -128,7 +128,7 @@ def style_named(name: str, styles: Sequence[str]) -> str:
         return name
     found = [style for style in names if name and name.lower() in style]
     if len(found) != 1:
-        hint = f"Did you mean {' or '.join(found)}?" if found else nearest(name, names)
+        hint = nearest(name, found or names)
         raise UsageError("the name of one style", received=name or "nothing", hint=hint)
     return found[0]
 

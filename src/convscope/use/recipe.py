@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from convscope.recipe import Memory, OnInput, Recipe
+from convscope.recipe.fields import NetworkName, Picture, StyleName
 
 
 class ClassifyRecipe(OnInput):
@@ -13,7 +14,7 @@ class ClassifyRecipe(OnInput):
     verb: ClassVar[str] = "classify"
     positional: ClassVar[tuple[str, ...]] = ("images",)
 
-    images: list[str] = Field(
+    images: list[Picture] = Field(
         min_length=1, description="image files, or folders of them with all folders below"
     )
     top: int = Field(3, ge=1, le=1_000_000, description="how many answers to give for each")
@@ -26,14 +27,14 @@ class StylizeRecipe(Recipe):
     verb: ClassVar[str] = "style apply"
     positional: ClassVar[tuple[str, ...]] = ("photo",)
 
-    photo: str = Field(min_length=1, description="the photograph to paint")
-    model: str | None = Field(
+    photo: Picture = Field(min_length=1, description="the photograph to paint")
+    model: NetworkName | None = Field(
         None,
         min_length=1,
         description="a network that paints: a name, or the folder of a run; if left out, adain where styles "
         "are files of paintings, else stylebank",
     )
-    style: list[str] = Field(
+    style: list[StyleName] = Field(
         [],
         description="NAME or the FILE of a painting, :WEIGHT after it; several are mixed. The model's first "
         "style if left out; photo is the photograph as it was",

@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from convscope.recipe import Recipe
+from convscope.recipe.fields import FolderName
 
 
 class DataCheckRecipe(Recipe):
@@ -13,7 +14,7 @@ class DataCheckRecipe(Recipe):
     verb: ClassVar[str] = "data check"
     positional: ClassVar[tuple[str, ...]] = ("folder",)
 
-    folder: str = Field(
+    folder: FolderName = Field(
         min_length=1, description="pictures, one folder for each class, with or without train/val/test above"
     )
     duplicates: bool = Field(True, description="also look for pictures that are there twice")

@@ -7,7 +7,7 @@ from torch import nn
 
 from convscope.errors import GraphError, PlaceError
 from convscope.graph import TensorSpec
-from convscope.nets import LayerAddress, layer_shapes, record, resolve, wrap
+from convscope.nets import LayerAddress, layer_shapes, named_address, record, resolve, wrap
 
 
 def net_of(kind):
@@ -291,3 +291,19 @@ def test_a_size_the_network_cannot_take():
     with pytest.raises(GraphError, match="small looks at"):
         record(net, torch.rand(1, 1, 3, 3), ["1"])
     assert_untouched(net, before)
+
+
+def test_an_address_is_named_by_its_class_and_leads_back() -> None:
+    classes = ["goldfish, Carassius auratus", "crane, bird", "crane, machine", "7", "a@b", ""]
+    module = nn.Sequential(nn.Flatten(), nn.Linear(4, 6))
+    net = wrap(module, TensorSpec((1, 2, 2)), classes=classes, name="named")
+    told = [named_address(net, resolve(net, f"output:{unit}")) for unit in range(6)]
+    assert told == ["output:goldfish", "output:crane, bird", "output:crane, machine", *_numbers(3, 4, 5)]
+    assert [resolve(net, text).unit for text in told] == list(range(6))
+    plain = wrap(module, TensorSpec((1, 2, 2)), name="plain")
+    assert named_address(plain, resolve(plain, "output:1")) == "output:1"
+    assert named_address(net, resolve(net, "output")) == "output"
+
+
+def _numbers(*units: int) -> list[str]:
+    return [f"output:{unit}" for unit in units]

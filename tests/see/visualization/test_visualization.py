@@ -30,7 +30,7 @@ def test_pictures_of_every_kind_of_place(digit_net: Net) -> None:
     """The lecture's three: a filter, a flattened neuron, an answer; and a layer's energy."""
     with torch.no_grad():
         loudest = int(digit_net.module[:7](torch.full((1, 1, 28, 28), 0.5)).argmax())
-    places = ("conv2:3", "conv2:3@2,2", f"flatten:{loudest}", "output:7", "conv1")
+    places = ("conv2:3", "conv2:3@2,2", f"flatten:{loudest}", "output:digit 7", "conv1")
     made = visualize(digit_net, *places, steps=24, canvas="pixels", lr=0.02)
     assert made.places == places and made.images.shape == (5, 1, 28, 28)
     assert made.images.min() >= 0 and made.images.max() <= 1

@@ -5,18 +5,17 @@ import io
 import json
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from convscope.cli.core import failures, terminal
+from convscope.cli.core.arguments import check_arguments
 from convscope.cli.core.command import command, summary
-from convscope.cli.core.words import check, check_order, wants_json, with_text
+from convscope.cli.core.words import check, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
-from convscope.jobs.registry import JOBS
+from convscope.jobs.registry import ALSO_CALLED, JOBS
 from convscope.jobs.results import as_json
 from convscope.system import signals
 
@@ -93,10 +92,8 @@ class Verbs(TyperGroup):
         Raises:
             UsageError: there is no such verb; the hint names the nearest.
         """
-        if ctx.parent is None and len(args) > 1:
-            if " ".join(args[:2]) in JOBS:
-                return args[0], _group(args[0]), args[1:]
-            _check_second_word(args[0], args[1])
+        if ctx.parent is None and " ".join(args[:2]) in JOBS and len(args) > 1:
+            return args[0], _group(args[0]), args[1:]
         if not args[0].startswith("-") and args[0] not in self._names(ctx):
             word = " ".join([*([] if ctx.parent is None else [str(self.name)]), args[0]])
             raise UsageError("one of the verbs", received=word, hint=_nearest_verb(word))
@@ -114,29 +111,7 @@ class Verbs(TyperGroup):
 
 
 def _nearest_verb(word: str) -> str:
-    return f"{nearest(word, JOBS, most=1)} See: convscope --help"
-
-
-def _check_second_word(word: str, second: str) -> None:
-    """Refuse a mistyped second word after a verb that is also the first word of others.
-
-    Args:
-        word: the first argument, such as `style`.
-        second: the argument after it; one that is an existing file is accepted.
-
-    Raises:
-        UsageError: it resembles a second word (`style trian`); the hint names the verb.
-    """
-    if word not in JOBS or not second.isalpha():
-        return
-    inside = {verb.partition(" ")[2]: verb for verb in JOBS if verb.startswith(word + " ")}
-    close = get_close_matches(second, inside, n=1)
-    if close and not Path(second).exists():
-        raise UsageError(
-            "one of the verbs, or a file",
-            received=f"{word} {second}",
-            hint=f"Did you mean {inside[close[0]]}? See: convscope --help",
-        )
+    return f"{nearest(word, JOBS, most=1, aliases=ALSO_CALLED)} See: convscope --help"
 
 
 def _group(word: str) -> Any:
@@ -206,7 +181,7 @@ def run(words: Sequence[str]) -> int:
     terminal.show_notes()
     try:
         check(words)
-        check_order(words)
+        check_arguments(words)
         return _answered(words) if wants_json(words) else _called(words)
     except BrokenPipeError:
         terminal.forget_stdout()

@@ -7,21 +7,21 @@ flags override those of the TOML file, which override the defaults; only the sch
 import ast
 import importlib.util
 import inspect
-import types
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import typer
 from pydantic import BaseModel
 
 from convscope import jobs
 from convscope.cli import tables
+from convscope.cli.core.arguments import check_missing
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load, schema_for
+from convscope.recipe.fields import field_form, limits
 from convscope.system import signals
 
 
@@ -51,7 +51,7 @@ def flags(verb: str) -> dict[str, bool]:
     found = {f"--{name}": kind is not bool for name, (kind, _default, _help) in SHELL_FLAGS.items()}
     schema = load(verb).schema
     for name, field in schema.model_fields.items():
-        form, word = _form(field.annotation), name.replace("_", "-")
+        form, word = field_form(field), name.replace("_", "-")
         if form is not None and name not in schema.positional:
             found |= {f"--{word}": False, f"--no-{word}": False} if form.switch else {f"--{word}": True}
     return found
@@ -104,7 +104,9 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     config, out, _debug = (given.pop(name) for name in ("config", "out", "debug"))
     shell = Shell(json=given.pop("json"), quiet=given.pop("quiet"))
     values = _from_file(verb, load(verb).schema, config) if config else {}
-    values.update({name: value for name, value in given.items() if value not in (None, [], ())})
+    given = {name: value for name, value in given.items() if value not in (None, [], ())}
+    values.update(given)
+    check_missing(verb, given, values, config)
     recipe = schema_for(verb, values).parse(values)
     with shell.at_work():
         document = shell.follow(jobs.run(recipe, out or None, log=shell.log))
@@ -130,6 +132,13 @@ def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:
         DataError: the file is missing or damaged.
     """
     values = schema.read(Path(path))
+    elsewhere = [f"--{name}" for name in SHELL_FLAGS if name in values and name not in schema.model_fields]
+    if elsewhere:
+        raise UsageError(
+            f"settings in {path}",
+            received=f"{elsewhere[0][2:]}, which belongs to the command",
+            hint=f"Take it out of the file, and give {elsewhere[0]} in the command.",
+        )
     named = values.pop("verb", verb)
     if named != verb:
         raise UsageError(
@@ -158,7 +167,7 @@ def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | N
     Returns:
         The parameter; None if only a file can hold the field, or a flag of every verb has its name.
     """
-    form = _form(field.annotation)
+    form = field_form(field)
     if form is None or name in SHELL_FLAGS:
         return None
     options: dict[str, Any] = {"help": _help(field), "show_default": False}
@@ -177,64 +186,12 @@ def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | N
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-@dataclass(frozen=True)
-class _Form:
-    """Form of a field on the command line.
-
-    Attributes:
-        word: placeholder of the value in help.
-        choices: the values allowed; empty if they are not enumerated.
-        switch: whether it is a flag without a value, with a `--no-` form.
-        repeats: whether it can be given several times.
-    """
-
-    word: str = "TEXT"
-    choices: tuple[str, ...] = ()
-    switch: bool = False
-    repeats: bool = False
-
-
-def _form(annotation: Any) -> _Form | None:
-    """Return the command-line form of a type annotation.
-
-    Args:
-        annotation: the type of a field.
-
-    Returns:
-        The form; None if only a file can hold the type (tables, nested recipes).
-    """
-    if annotation is bool:
-        return _Form(switch=True)
-    if annotation in (int, float, str, Path):
-        return _Form({int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}[annotation])
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _form(inner[0])
-    if origin is Literal:
-        return _Form(choices=tuple(map(str, inner)))
-    if origin in (Union, types.UnionType):
-        forms = [_form(part) for part in inner if part is not type(None)]
-        if len(forms) == 1:
-            return forms[0]
-        choices = tuple(c for form in forms if form for c in form.choices)
-        words = "|".join(dict.fromkeys(form.word for form in forms if form and not form.choices))
-        return None if None in forms else _Form("|".join(filter(None, ["|".join(choices), words])))
-    if origin in (list, tuple) and inner:
-        element = _form(inner[0])
-        return element and replace(element, repeats=True)
-    return None
-
-
 def _help(field: Any) -> str:
     """Return the help of a field: its description, its limits and its default."""
-    limits = [(word, _limit(field, rule)) for rule, word in LIMITS.items()]
-    words = [field.description or "", *(f"{word} {limit:g}" for word, limit in limits if limit is not None)]
+    words = [field.description or "", *limits(field)]
     text = ", ".join(filter(None, words))
     default = _default(field)
     return _escaped(f"{text} [default: {default}]" if default else text)
-
-
-LIMITS = {"gt": "above", "lt": "below", "ge": "at least", "le": "at most"}
 
 
 def _default(field: Any) -> str:
@@ -247,20 +204,6 @@ def _default(field: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _limit(field: Any, name: str) -> Any:
-    """Return a numeric limit of a field.
-
-    Args:
-        field: pydantic's description of the field.
-        name: a key of `LIMITS`.
-
-    Returns:
-        The limit; None if there is none, or if it is the range of a whole number (2**53 or more).
-    """
-    found = [getattr(rule, name) for rule in field.metadata if getattr(rule, name, None) is not None]
-    return found[0] if found and abs(found[0]) < 2**53 else None
 
 
 def _escaped(text: str) -> str:

@@ -1,8 +1,6 @@
 """Read a command line before it is parsed, so that errors are reported in the form asked for."""
 
-import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from convscope.errors import UsageError
@@ -33,8 +31,8 @@ def wants_json(words: Sequence[str]) -> bool:
         True if it is given.
     """
     verb = verb_of(words)
-    known = {*_flags(verb), "--help"}
-    for flag, value in _pairs(words):
+    known = {*flags_of(verb), "--help"}
+    for flag, value in pairs(words):
         if "--json" in (flag.partition("=")[0], value):
             return True
         if flag.startswith("--") and flag.partition("=")[0] not in known:
@@ -64,7 +62,7 @@ def wants_traceback(words: Sequence[str]) -> bool:
     Returns:
         True if it is given.
     """
-    return any("--debug" in (flag, value) for flag, value in _pairs(words))
+    return any("--debug" in (flag, value) for flag, value in pairs(words))
 
 
 def check(words: Sequence[str]) -> None:
@@ -77,44 +75,14 @@ def check(words: Sequence[str]) -> None:
         UsageError: a value is missing; the message names the flag and what follows it.
     """
     verb = verb_of(words)
-    for flag, value in _pairs(words):
-        if value is not None and (value in ("--", "-h", "--help") or value in _flags(verb)):
+    for flag, value in pairs(words):
+        if value is not None and (value in ("--", "-h", "--help") or value in flags_of(verb)):
             raise UsageError(
                 f"a value after {flag}", received=value, hint=f"Write {flag}={value} if that is the value."
             )
 
 
-def check_order(words: Sequence[str]) -> None:
-    """Refuse a network in the place of an input: verbs about an input take their network as `--net`.
-
-    Args:
-        words: arguments of the command line.
-
-    Raises:
-        UsageError: the first argument names a network, not an input; the hint is the right command.
-    """
-    verb = verb_of(words)
-    arguments, options = _split(words)
-    flags = {word.partition("=")[0] for word, _ in _pairs(words) if word.startswith("-")}
-    if (
-        not arguments or "--net" in flags or not flags <= set(_flags(verb))
-    ):  # help, and what the parser refuses
-        return
-    required = _input_required(verb)
-    if required is None or not _is_network(arguments[0]):
-        return
-    network, *inputs = arguments
-    inputs = inputs or required
-    raise UsageError(
-        f"an input first: convscope {verb} takes its network as --net",
-        received=f'"{network}" is no file but the name of a network'
-        if not Path(network).exists()
-        else f'"{network}" is no input but the folder of a saved network',
-        hint=f"Write: {_ordered(verb, inputs, ['--net', network, *options])}",
-    )
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split a command line into arguments, those after `--` too, and flags with their values.
 
     Args:
@@ -125,7 +93,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     arguments: list[str] = []
     options: list[str] = []
-    for word, value in _pairs(words):
+    for word, value in pairs(words):
         if value is None and not word.startswith("-"):
             arguments.append(word)
         else:
@@ -134,49 +102,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return arguments + list(words[read + 1 :]), options
 
 
-def _input_required(verb: str) -> list[str] | None:
-    """Return the placeholder of the input that a verb about an input requires.
-
-    Args:
-        verb: a verb, or an empty text.
-
-    Returns:
-        One word, such as `IMAGES`; an empty list if the input is optional; None for verbs not about an input.
-    """
-    from convscope.recipe import OnInput
-
-    schema = _schema(verb)
-    if schema is None or not issubclass(schema, OnInput):
-        return None
-    name = schema.positional[0]
-    return [name.upper()] if schema.model_fields[name].is_required() else []
-
-
-def _is_network(word: str) -> bool:
-    """Return whether a word names a network, or the folder of a saved one."""
-    from convscope import nets
-
-    return nets.is_network(word)
-
-
-def _ordered(verb: str, inputs: list[str], options: list[str]) -> str:
-    """Return one command line: inputs, then flags; the reverse if an input looks like a flag.
-
-    Args:
-        verb: the verb.
-        inputs: its arguments.
-        options: its flags with their values.
-
-    Returns:
-        The command, quoted for a shell.
-    """
-    words = [*inputs, *options]
-    if any(word.startswith("-") for word in inputs):
-        words = [*options, "--", *inputs]
-    return shlex.join(["convscope", *verb.split(), *words])
-
-
-def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+def pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     """Split the words between the verb and `--` into flags with their values and other words.
 
     Args:
@@ -186,7 +112,7 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         A flag that takes a value, with that value; any other word with None.
     """
     verb = verb_of(words)
-    flags, position = _flags(verb), len(verb.split())
+    flags, position = flags_of(verb), len(verb.split())
     while position < len(words) and words[position] != "--":
         word = words[position]
         valued = flags.get(word, False) and position + 1 < len(words)
@@ -194,7 +120,7 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         position += 2 if valued else 1
 
 
-def _flags(verb: str) -> dict[str, bool]:
+def flags_of(verb: str) -> dict[str, bool]:
     """Return the flags of a verb, each with whether a value follows.
 
     Args:
@@ -205,11 +131,18 @@ def _flags(verb: str) -> dict[str, bool]:
     """
     from convscope.cli.core.command import flags
 
-    return {} if _schema(verb) is None else flags(verb)
+    return {} if schema_of(verb) is None else flags(verb)
 
 
-def _schema(verb: str) -> Any:
-    """Return the schema of a verb; None for an unknown one, or one whose module cannot be imported."""
+def schema_of(verb: str) -> Any:
+    """Return the schema of a verb.
+
+    Args:
+        verb: a verb, or an empty text.
+
+    Returns:
+        A subclass of `Recipe`; None for an unknown verb, or one whose module cannot be imported.
+    """
     if not verb:
         return None
     from convscope.cli.core.command import load

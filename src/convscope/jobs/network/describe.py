@@ -20,6 +20,7 @@ from convscope.jobs import results
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
+from convscope.recipe.fields import NetworkName
 
 if TYPE_CHECKING:
     from convscope.nets import Description, Net
@@ -38,7 +39,7 @@ class DescribeRecipe(Recipe):
     verb: ClassVar[str] = "describe"
     positional: ClassVar[tuple[str, ...]] = ("net",)
 
-    net: str = Field(
+    net: NetworkName = Field(
         min_length=1, description="the network: a name, torchvision/NAME, timm/NAME, or a folder"
     )
     input: str | None = Field(

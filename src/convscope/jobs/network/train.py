@@ -22,6 +22,7 @@ from convscope.jobs import training
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
+from convscope.recipe.fields import as_text
 
 schema = ClassificationRecipe
 
@@ -42,7 +43,7 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
 
     if "task" not in values:
         return schema
-    return find_schema(str(values["task"]))  # pyright: ignore[reportReturnType]  # of this verb
+    return find_schema(str(as_text(values["task"])))  # pyright: ignore[reportReturnType]  # of this verb
 
 
 def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:

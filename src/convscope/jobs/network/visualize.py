@@ -45,8 +45,9 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, `score`,
-        the objective of the final image without transforms and penalties, and `picture`, the file name),
+        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its
+        name; `address`, with the unit's number; `score`, the objective of the final image without transforms
+        and penalties; and `picture`, the file name),
         `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
         step) and `out` (the folder).
 
@@ -120,10 +121,12 @@ def _save(
     mark = stamp(made.settled.model_copy(update={"places": recipe.places}))
     found: list[dict[str, Any]] = []
     images = [_picture(net, image) for image in made.images]
-    for place, image, score in zip(made.places, images, made.clean_scores.tolist(), strict=True):
+    lines = zip(made.places, made.starts, images, made.clean_scores.tolist(), strict=True)
+    for place, start, image, score in lines:
         name = pictures.file_name(place, [f["picture"] for f in found])
         folder.save_image(image, name, mark, place)
-        found.append({"place": place, "score": score, "picture": name})
+        address = start.partition(" ~")[0]
+        found.append({"place": place, "address": address, "score": score, "picture": name})
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)
@@ -163,9 +166,10 @@ def _sheet(
 
 
 def _word(net: "Net", stop: "LayerStop", place: str) -> str:
-    unit, _, variant = place.rpartition(":")[2].partition(" ")
-    named = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
-    return " ".join(filter(None, [net.classes[int(unit)] if named else f":{unit}", variant]))
+    unit, _, variant = place.rpartition(":")[2].partition(" ~")
+    numbered = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
+    word = net.classes[int(unit)] if numbered else unit if not unit.isdecimal() else f":{unit}"
+    return f"{word} ~{variant}" if variant else word
 
 
 def _facts(stop: "LayerStop") -> list[str]:

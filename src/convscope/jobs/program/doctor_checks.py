@@ -111,23 +111,25 @@ def devices(recipe: Recipe) -> Finding:
 
 
 def threads(recipe: Recipe) -> Finding:
-    """Check that torch uses no more threads than this process has cores.
+    """Check that torch uses no more threads than this process has cores, and say how they wait.
 
     Args:
         recipe: not used; all checks have the same signature.
 
     Returns:
-        Number of threads and cores; ok if there are not more threads.
+        Number of threads and cores, and the policy; ok if there are not more threads.
     """
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    used = torch.get_num_threads()
-    found = f"{used} threads of torch on {cores} cores"
+    from convscope.system.threads import cores, describe
+
+    there, used = cores(), torch.get_num_threads()
+    load = f"; load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    found = f"{used} threads of torch on {there} cores, {describe()}{load}"
     return Finding(
-        used <= cores,
+        used <= there,
         found,
-        "" if used <= cores else f"Set OMP_NUM_THREADS={cores}: more threads than cores.",
+        "" if used <= there else f"Set OMP_NUM_THREADS={there}: more threads than cores.",
     )
 
 

@@ -16,6 +16,7 @@ from convscope.jobs import inputs, provenance, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
+from convscope.recipe.fields import ResultFile
 from convscope.system.progress import Progress
 
 
@@ -25,7 +26,7 @@ class ReplayRecipe(Recipe):
     verb: ClassVar[str] = "replay"
     positional: ClassVar[tuple[str, ...]] = ("file",)
 
-    file: str = Field(min_length=1, description="a picture, recipe.toml, JSON answer or run folder")
+    file: ResultFile = Field(min_length=1, description="a picture, recipe.toml, JSON answer or run folder")
 
 
 schema = ReplayRecipe

@@ -5,12 +5,15 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from convscope.learn.recipe import Optimizer, TrainRecipe
+from convscope.recipe.fields import FolderName, NetworkName, Painting
 
 
 class StyleTrainingRecipe(TrainRecipe):
     """What `style train` and `style add` have in common."""
 
-    style: list[str] = Field([], description="a painting: FILE, or NAME=FILE; may be given several times")
+    style: list[Painting] = Field(
+        [], description="a painting: FILE, or NAME=FILE; may be given several times"
+    )
     test: str | None = Field(
         None, min_length=1, description="a folder of other photographs; if left out, some are held out"
     )
@@ -62,7 +65,7 @@ class StyleTrainRecipe(StyleTrainingRecipe):
             return found
         return found | dict.fromkeys(names, reason)
 
-    photographs: str = Field(
+    photographs: FolderName = Field(
         "", description="a folder of photographs, without classes or with; a thousand are plenty"
     )
     task: Literal["stylebank", "johnson", "adain"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -86,7 +89,9 @@ class StyleAddRecipe(StyleTrainingRecipe):
     verb: ClassVar[str] = "style add"
     positional: ClassVar[tuple[str, ...]] = ("model", "photographs")
 
-    model: str = Field("stylebank", min_length=1, description="a StyleBank: a name, or the folder of a run")
-    photographs: str = Field("", description="a folder of photographs")
+    model: NetworkName = Field(
+        "stylebank", min_length=1, description="a StyleBank: a name, or the folder of a run"
+    )
+    photographs: FolderName = Field("", description="a folder of photographs")
     task: Literal["stylebank"] = Field("stylebank", description="the one that has banks")  # pyright: ignore[reportIncompatibleVariableOverride]
     epochs: int = Field(5, ge=1, le=100_000, description="passes over the photographs")

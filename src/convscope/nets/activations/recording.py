@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -101,6 +101,34 @@ def resolve(
         shape = (*shape[:1], *size) if len(size) == len(shape) - 1 else shape
     named = shape[:1] == (len(net.classes),) and (place.layer == RESULT or len(shape) == 1)
     return check_selection(place, shape, net.classes if named else ())
+
+
+def named_address(net: Net, place: LayerAddress) -> str:
+    """Return the text of an address with the name of a class in place of its number: `output:goldfish`.
+
+    Of several synonyms it is the first that leads back to the same unit. A name that is a number is left out:
+    `output:7` is a unit's number.
+
+    Args:
+        net: the network.
+        place: a resolved address.
+
+    Returns:
+        The text, which `resolve` takes; with the number where the unit has no name of its own.
+    """
+    if not isinstance(place.unit, int) or place.unit >= len(net.classes):
+        return str(place)
+    label = net.classes[place.unit]
+    for name in (label.split(",")[0].strip(), label):
+        if not name or "@" in name:
+            continue
+        text = str(replace(place, unit=name))
+        try:
+            if resolve(net, text, check_position=False) == place:
+                return text
+        except PlaceError:  # of several classes, or of a layer whose units have no names
+            continue
+    return str(place)
 
 
 class _Survey(NamedTuple):

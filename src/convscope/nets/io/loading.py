@@ -177,12 +177,8 @@ def _with_weights(source: Source, weights: str) -> Source:
 
 
 def _unknown(name: str) -> UsageError:
-    everywhere = known()
-    namesakes = [other for other in everywhere if other.rpartition("/")[2] == name]
-    close = nearest(name, everywhere)
-    if namesakes:
-        hint = f"Did you mean {' or '.join(namesakes)}?"
-    elif name and _exists(Path(name)):
+    close = nearest(name, known())
+    if name and _exists(Path(name)):
         hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
     elif close.startswith("Did"):
         hint = close

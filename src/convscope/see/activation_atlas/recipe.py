@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from convscope.recipe import AtLeast, OnInput, OnlyWith, OnNetwork
+from convscope.recipe.fields import DataName, LayerName, NetworkName, Picture
 
 _NET = "which network: a name, or a run's folder"
 _LAYERS = "layers to ask, once for each; the last of each map size if left out"
@@ -22,9 +23,9 @@ class AtlasRecipe(OnNetwork):
     positional: ClassVar[tuple[str, ...]] = ("net", "layer")
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES, _ANGLE_MOVES)
 
-    net: str = Field(description=_NET)
-    layer: str = Field(description="which layer, like blocks.4 or relu2")
-    data: str = Field(
+    net: NetworkName = Field(description=_NET)
+    layer: LayerName = Field(description="which layer, like blocks.4 or relu2")
+    data: DataName = Field(
         description="real inputs: digits, mnist, ..., or a folder of pictures with one folder for each class"
     )
     split: str | None = Field(
@@ -66,8 +67,8 @@ class _ReconstructionRecipe(OnInput):
     positional: ClassVar[tuple[str, ...]] = ("image",)
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES,)
 
-    image: str = Field(description="a picture")
-    layer: list[str] = Field([], description=_LAYERS)
+    image: Picture = Field(description="a picture")
+    layer: list[LayerName] = Field([], description=_LAYERS)
     steps: int = Field(256, ge=0, le=1_000_000, description=_STEPS)
 
 
@@ -115,8 +116,8 @@ class FactorsRecipe(OnInput):
     positional: ClassVar[tuple[str, ...]] = ("images",)
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES, _ANGLE_MOVES)
 
-    images: list[str] = Field(description="one picture, or several that share the groups")
-    layer: str = Field(description="which layer, like blocks.4 or relu2")
+    images: list[Picture] = Field(description="one picture, or several that share the groups")
+    layer: LayerName = Field(description="which layer, like blocks.4 or relu2")
     count: int = Field(6, ge=1, le=64, description="groups")
     cosine_power: float = Field(
         2.0, ge=0, le=16, description="how much more a made picture's angle counts than its strength"

@@ -6,13 +6,18 @@ from pydantic import AfterValidator, Field
 
 from convscope.errors import UsageError, nearest
 from convscope.recipe import OnInput, OnlyWith
-from convscope.see.attribution.registry import METHODS
+from convscope.recipe.fields import Picture, UnitName
+from convscope.see.attribution.registry import ALSO_CALLED, METHODS
 
 
 def _registered(name: str) -> str:
     """Refuse a name that no method has; which ones there are may change while the program runs."""
     if name not in METHODS:
-        raise UsageError(f"a method: {', '.join(METHODS)}", received=name[:100], hint=nearest(name, METHODS))
+        raise UsageError(
+            f"a method: {', '.join(METHODS)}",
+            received=name[:100],
+            hint=nearest(name, METHODS, aliases=ALSO_CALLED),
+        )
     return name
 
 
@@ -28,12 +33,12 @@ class ExplainRecipe(OnInput):
         OnlyWith("box", checks=True, hint="The pointing game is one of the checks."),
     )
 
-    image: str = Field(min_length=1, description="a picture")
+    image: Picture = Field(min_length=1, description="a picture")
     method: list[MethodName] = Field(
         [],
         description=f"how to explain: {', '.join(METHODS)}; gradcam if left out, all with --compare",
     )
-    target: list[str] = Field(
+    target: list[UnitName] = Field(
         [],
         description="what to explain: a class (tench, 0) or place (blocks.3.0:17); the likeliest if left out",
     )

@@ -29,6 +29,33 @@ METHODS: "dict[str, str | type[Method]]" = {
 """Name of each method -> its file in `methods/` and its class; the class itself where it was registered."""
 
 
+ALSO_CALLED = {
+    "gradient": "saliency",
+    "vanilla gradient": "saliency",
+    "sensitivity": "saliency",
+    "smooth gradient": "smoothgrad",
+    "gradient x input": "inputxgradient",
+    "gradient times input": "inputxgradient",
+    "input times gradient": "inputxgradient",
+    "guided backprop": "guided",
+    "guided backpropagation": "guided",
+    "deconv": "deconvnet",
+    "deconvolution": "deconvnet",
+    "deconvolutional network": "deconvnet",
+    "ig": "integrated",
+    "integrated gradients": "integrated",
+    "cam": "gradcam",
+    "gradient-weighted class activation mapping": "gradcam",
+    "gradcamplusplus": "gradcam++",
+    "gradcampp": "gradcam++",
+    "occlusion sensitivity": "occlusion",
+    "randomized input sampling": "rise",
+    "layer-wise relevance propagation": "lrp",
+    "relevance": "lrp",
+}
+"""Other words for methods, from papers and other programs, for hints."""
+
+
 def register_method(method: "type[Method]") -> None:
     """Add a method of attribution, which `explain` then takes by its name.
 
@@ -57,7 +84,9 @@ def method_class(name: str) -> "type[Method]":
         UsageError: there is no such method; the nearest names are in the hint.
     """
     if name not in METHODS:
-        raise UsageError("the name of a method", received=repr(name), hint=nearest(name, METHODS))
+        raise UsageError(
+            "the name of a method", received=repr(name), hint=nearest(name, METHODS, aliases=ALSO_CALLED)
+        )
     found = METHODS[name]
     if not isinstance(found, str):
         return found

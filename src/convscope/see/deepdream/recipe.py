@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
+from convscope.recipe.fields import LayerName, Picture
 
 
 class DreamRecipe(OnInput):
@@ -20,17 +21,19 @@ class DreamRecipe(OnInput):
         OnlyWith("zoom_steps", zoom=GIVEN),
     )
 
-    photo: str = Field(description="a picture; its EXIF orientation and its size stay, alpha lies on white")
-    layer: list[str] = Field(
+    photo: Picture = Field(
+        description="a picture; its EXIF orientation and its size stay, alpha lies on white"
+    )
+    layer: list[LayerName] = Field(
         [],
         description="what to amplify: a layer (its activations' energy), a unit like blocks.4.1:17, or a sum "
         "of places; several count alike; what suits the network if left out",
     )
-    guide: str | None = Field(
+    guide: Picture | None = Field(
         None,
         description="a picture whose kind of activations is wanted: each grows towards its best match there",
     )
-    mask: str | None = Field(
+    mask: Picture | None = Field(
         None, description="a picture of the photo's shape: white is where to dream, grey is partly"
     )
     octaves: int = Field(4, ge=1, le=32, description="sizes, from small to the picture's own")

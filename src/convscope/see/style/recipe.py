@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
+from convscope.recipe.fields import LayerName, NetworkName, Painting, Picture
 
 
 class StyleRecipe(OnInput):
@@ -18,8 +19,8 @@ class StyleRecipe(OnInput):
         OnlyWith("lr", steps=AtLeast(1)),
     )
 
-    content: str = Field(description="the picture whose content is kept")
-    style: list[str] = Field(
+    content: Picture = Field(description="the picture whose content is kept")
+    style: list[Painting] = Field(
         min_length=1, max_length=64, description="a painting whose style is taken; again for each"
     )
     style_weight: list[float] = Field(
@@ -57,11 +58,13 @@ class StyleRecipe(OnInput):
         "of the same colour (--style-guide)",
     )
     style_guide: list[str] = Field([], description="the regions of each painting, in the same colours")
-    net: str = Field("hed-vgg16", description="which trained network compares: a name, or a run's folder")
-    style_layer: list[str] = Field(
+    net: NetworkName = Field(
+        "hed-vgg16", description="which trained network compares: a name, or a run's folder"
+    )
+    style_layer: list[LayerName] = Field(
         [], description="layers that style is compared in, like relu3_1; proposed if left out"
     )
-    content_layer: list[str] = Field(
+    content_layer: list[LayerName] = Field(
         [], description="layers that content is compared in; proposed if left out"
     )
     pool: Literal["auto", "own", "average"] = Field(

@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from convscope.recipe import OnlyWith, OnNetwork
+from convscope.recipe.fields import DataName, LayerName, NetworkName, UnitName
 
 _NET = "which network: a name, or a run's folder"
 _DATA = "real inputs: digits, mnist, ..., or a folder of pictures with one folder for each class"
@@ -18,11 +19,11 @@ class UnitsRecipe(OnNetwork):
     verb: ClassVar[str] = "units"
     positional: ClassVar[tuple[str, ...]] = ("net",)
 
-    net: str = Field(description=_NET)
-    data: str = Field(description=_DATA)
+    net: NetworkName = Field(description=_NET)
+    data: DataName = Field(description=_DATA)
     split: str | None = Field(None, description=_SPLIT)
     root: str | None = Field(None, description=_ROOT)
-    places: list[str] = Field(
+    places: list[LayerName] = Field(
         [], description="layers; every layer with weights of its own, and the result, if left out"
     )
     top_k: int = Field(9, ge=1, le=1000, description="images to keep at either end of each unit's scale")
@@ -41,9 +42,9 @@ class UnitRecipe(OnNetwork):
         OnlyWith("batch", index=None, hint="With an index there is no pass over the data."),
     )
 
-    net: str = Field(description=_NET)
-    place: str = Field(description="which unit: conv2:17, output:3, output:tench")
-    data: str = Field(description=_DATA)
+    net: NetworkName = Field(description=_NET)
+    place: UnitName = Field(description="which unit: conv2:17, output:3, output:tench")
+    data: DataName = Field(description=_DATA)
     split: str | None = Field(None, description=_SPLIT)
     root: str | None = Field(None, description=_ROOT)
     index: str | None = Field(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from convscope.errors import PlaceError, UsageError, nearest
-from convscope.nets import LayerAddress, Net, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, layer_shapes, named_address, resolve
 from convscope.see.optimize.objectives import regularizers
 from convscope.see.optimize.objectives.activations import default_objective
 from convscope.see.optimize.objectives.objective import Objective
@@ -36,7 +36,7 @@ class Target:
     """The objective of one synthetic image.
 
     Attributes:
-        text: its name; unique among the images of one recipe.
+        text: its name, with a class by its own name; unique among the images of one recipe.
         goal: the objective to maximise, without the recipe's penalties.
         place: the first place that the objective reads; the diversity of variants is measured there.
         seed_text: text from which, with the recipe's seed, the seed of the starting noise is derived.
@@ -67,7 +67,8 @@ def parse_targets(net: Net, texts: list[str], reduce: str = "mean") -> Iterator[
         terms = list(parse_terms(text))
         if len(terms) == 1 and terms[0][0] == 1.0 and terms[0][1] is None:
             for place in expand_units(net, [terms[0][2]]):
-                yield Target(str(place), default_objective(place, reduce=reduce), place, str(place))  # pyright: ignore[reportArgumentType]
+                goal = default_objective(place, reduce=reduce)  # pyright: ignore[reportArgumentType]
+                yield Target(named_address(net, place), goal, place, str(place))
             continue
         yield _joint(net, text, terms, reduce)
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith, OnNetwork
+from convscope.recipe.fields import DataName, LayerName, NetworkName, Picture, UnitName
 
 MOST_SIDE = 32_768
 """Largest side of a synthetic image in pixels; whether it fits into memory is checked before work begins."""
@@ -22,13 +23,13 @@ class LookRecipe(OnInput):
         OnlyWith("images", data=GIVEN),
     )
 
-    image: str | None = Field(
+    image: Picture | None = Field(
         None, description="an image; a digit that ships if left out, for networks of handwritten digits"
     )
-    places: list[str] = Field([], description="layers to look at; every layer with maps if left out")
+    places: list[LayerName] = Field([], description="layers to look at; every layer with maps if left out")
     top_channels: int = Field(8, ge=1, le=4096, description="how many of a layer's units to name and show")
     filters: bool = Field(True, description="also show the filters themselves")
-    data: str | None = Field(
+    data: DataName | None = Field(
         None,
         description="real inputs for each layer's dead, saturated and redundant units: digits, or a folder",
     )
@@ -58,8 +59,8 @@ class VisualizeRecipe(OnNetwork):
         OnlyWith("animate", steps=AtLeast(1)),
     )
 
-    net: str = Field(description="which network: a name, or a run's folder")
-    places: list[str] = Field(
+    net: NetworkName = Field(description="which network: a name, or a run's folder")
+    places: list[UnitName] = Field(
         [],
         description="what to please: conv2:17, conv2:17@5,5 (a neuron), conv2:0-7 or conv2:* (many units), "
         "conv2 (the whole layer), output:3 or output:tench, or a sum: 'conv2:17 - 0.3*conv2:7'",
@@ -82,7 +83,7 @@ class VisualizeRecipe(OnNetwork):
         description="what moves: spectra, pixels, only the phases of a photograph's spectrum (maco), "
         "or a small network that draws (cppn)",
     )
-    spectrum: list[str] = Field([], description="photographs whose mean spectrum maco holds fixed")
+    spectrum: list[Picture] = Field([], description="photographs whose mean spectrum maco holds fixed")
     transforms: Literal["auto", "standard", "lucid", "shifts", "crops", "none"] = Field(
         "auto",
         description="small changes that the picture must survive; auto: shifts for small pictures, crops for "
@@ -126,6 +127,20 @@ class VisualizeRecipe(OnNetwork):
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
         "auto", description="order of an image's axes in memory; auto: what is measured to be faster"
     )
+
+    @classmethod
+    def missing(cls, values: dict[str, Any]) -> list[str]:
+        """Return the fields without which there is nothing to do: places too, except for a journey.
+
+        Args:
+            values: settings by field, not validated.
+
+        Returns:
+            Names of fields.
+        """
+        named = values.get("places") not in (None, [], ())
+        needs = [] if values.get("journey") or named else ["places"]
+        return [*super().missing(values), *needs]
 
     @field_validator("size")
     @classmethod

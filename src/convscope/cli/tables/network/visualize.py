@@ -3,6 +3,7 @@
 from typing import Any
 
 from convscope.jobs.pictures import UNMOVED
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -14,6 +15,7 @@ def table(document: dict[str, Any]) -> Any:
     Returns:
         A table of rich.
     """
+    from rich.markup import escape
     from rich.table import Table
 
     made = Table(box=None, header_style="bold", pad_edge=False)
@@ -23,5 +25,6 @@ def table(document: dict[str, Any]) -> Any:
         note = "silent: nothing that was tried makes it fire" if entry["place"] in document["silent"] else ""
         if entry["place"] in document["unmoved"]:
             note = UNMOVED
-        made.add_row(entry["place"], f"{entry['score']:.5g}", entry["picture"], note)
+        names = [escape(printable(entry[name])) for name in ("place", "picture")]
+        made.add_row(names[0], f"{entry['score']:.5g}", names[1], note)
     return made

@@ -7,15 +7,18 @@ every result, so that `convscope replay` can make the result again.
 import json
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
+from convscope.recipe.fields import NetworkName, converted, field_form, in_words
 from convscope.system.files import read_toml
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -181,6 +184,16 @@ class Recipe(BaseModel):
     device: Device = Field(default="auto", description="where to compute")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_flags(cls, values: Any) -> Any:
+        """Convert values from anywhere to what the command line would hand over for them."""
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        forms = {name: field_form(fields[name]) for name in values if name in fields}
+        return {name: converted(name, value, forms.get(name)) for name, value in values.items()}
+
     @model_validator(mode="after")
     def _effective(self) -> Self:
         broken = [rule.broken(self) for rule in self.rules()]
@@ -195,11 +208,26 @@ class Recipe(BaseModel):
         return tuple(rule for rules in own for rule in rules)
 
     @classmethod
+    def missing(cls, values: dict[str, Any]) -> list[str]:
+        """Return the fields without which there is nothing to do.
+
+        Args:
+            values: settings by field, not validated.
+
+        Returns:
+            Names of the required fields that have no value.
+        """
+        return [
+            name for name, field in cls.model_fields.items() if field.is_required() and name not in values
+        ]
+
+    @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
         """Build and validate a recipe from plain values.
 
         Args:
-            values: values by field, as in TOML or JSON; texts are converted to numbers where a field is one.
+            values: values by field, as in TOML or JSON, as texts of flags, or Python's own: `size = 96`,
+                `"96x128"` and `[96, 128]` alike (`convscope.recipe.fields`).
 
         Returns:
             The recipe, with defaults for fields that are left out.
@@ -211,10 +239,12 @@ class Recipe(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
+            complaints = [_complaint(e, cls.model_fields) for e in error.errors()]
+            hints = [complaint.hint for complaint in complaints if complaint.hint]
             raise UsageError(
-                f"a recipe for '{cls.verb}' that fits its schema",
-                received="; ".join(_complaint(e, cls.model_fields) for e in error.errors()),
-                hint=f"See: convscope {cls.verb} --help",
+                "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
+                received="; ".join(complaint.received for complaint in complaints),
+                hint=" ".join([*hints, f"See: convscope {cls.verb} --help"]),
             ) from None
 
     @classmethod
@@ -222,7 +252,7 @@ class Recipe(BaseModel):
         """Read the values in a TOML file without validating them, so that flags can override them.
 
         Args:
-            path: the file.
+            path: the file; its names may be written like flags, with hyphens.
 
         Returns:
             Values by field, to be handed to `parse`.
@@ -231,7 +261,7 @@ class Recipe(BaseModel):
             DataError: the file is missing, not a regular file, too large, or not TOML.
         """
         try:
-            return read_toml(path)
+            return {name.replace("-", "_"): value for name, value in read_toml(path).items()}
         except (OSError, ValueError) as error:
             raise DataError(f"a TOML file at {path}", received=str(error)) from None
 
@@ -280,7 +310,7 @@ DEFAULT_NET = "efficientnet_lite0"
 class OnInput(OnNetwork):
     """Base of the schemas of verbs about an input: the input comes first, the network is the flag `--net`."""
 
-    net: str = Field(default=DEFAULT_NET, description="which network: a name, or a run's folder")
+    net: NetworkName = Field(default=DEFAULT_NET, description="which network: a name, or a run's folder")
 
 
 def whole_number(text: str) -> int | None:
@@ -311,16 +341,68 @@ def real_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _complaint(error: Any, fields: Iterable[str]) -> str:
-    """Return one of pydantic's errors as a sentence."""
-    where = ".".join(str(part) for part in error["loc"]) or "the whole"
+@dataclass(frozen=True)
+class _Complaint:
+    """One of pydantic's errors in words: what would have been right, what came instead, and a hint."""
+
+    expected: str
+    received: str
+    hint: str = ""
+
+
+def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
+    """Return one of pydantic's errors in words."""
+    where = ".".join(str(part) for part in error["loc"])
+    name = str(error["loc"][0]) if error["loc"] else ""
+    own = error["msg"].removeprefix("Value error, ") if error["type"] == "value_error" else ""
+    if not where:  # of several settings together, which the message names
+        return _Complaint("settings that can be used together", own or error["msg"])
     if error["type"] == "missing":
-        return f"{where} is missing"
+        return _Complaint(f"{where}: {in_words(fields[name])}", f"{where} is missing")
     if error["type"] == "extra_forbidden":
-        return f"{where} is no setting. {nearest(where, fields)}".strip()
-    if error["type"] == "value_error" and not error["loc"]:  # of several settings together: they are named
-        return error["msg"].removeprefix("Value error, ")
-    return f"{where}: {error['msg']} (got {shortened(error['input'])})"
+        return _Complaint(
+            "settings that there are", f"{where} is no setting", nearest(where, fields, aliases=ALSO_CALLED)
+        )
+    value = error["input"]
+    choices = form.choices if name in fields and (form := field_form(fields[name])) else ()
+    hint = nearest(value, choices, aliases=VALUES_ALSO_CALLED) if choices and isinstance(value, str) else ""
+    expected = own or (in_words(fields[name]) if name in fields else error["msg"])
+    return _Complaint(f"{name}: {expected}", f"{where} = {shortened(value)}", hint if "Did" in hint else "")
+
+
+ALSO_CALLED = {
+    "network": "net",
+    "model": "net",
+    "output": "out",
+    "learning_rate": "lr",
+    "iterations": "steps",
+    "iters": "steps",
+    "n_steps": "steps",
+    "resolution": "size",
+    "width": "size",
+    "image_size": "size",
+    "class": "target",
+    "label": "target",
+    "batch_size": "batch",
+    "dataset": "data",
+    "colour": "color",
+    "config_file": "config",
+    "dtype": "precision",
+}
+"""Other programs' words for settings, for hints."""
+VALUES_ALSO_CALLED = {
+    "gpu": "cuda",
+    "metal": "mps",
+    "float32": "fp32",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "half": "fp16",
+    "momentum": "sgd",
+    "nhwc": "channels_last",
+    "nchw": "contiguous",
+    "fft": "fourier",
+}
+"""Other programs' words for values of settings, for hints."""
 
 
 def shortened(value: object, most: int = 80) -> str:

@@ -1,0 +1,30 @@
+"""The data that benchmarks read: in the folder that CONVSCOPE_TEST_DATA names, else beside the checkout."""
+
+import os
+from pathlib import Path
+
+from convscope.errors import MissingError
+
+DATA = Path(os.environ.get("CONVSCOPE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+MNIST = Path(os.environ.get("CONVSCOPE_MNIST", DATA / "mnist"))
+
+
+def missing(names: tuple[str, ...]) -> list[Path]:
+    """Return what is not there of some files and folders below `DATA`."""
+    places = [MNIST if name == "mnist" else DATA / name for name in names]
+    return [place for place in places if not place.exists()]
+
+
+def require(benchmark: str, names: tuple[str, ...]) -> None:
+    """Refuse a benchmark whose data is not there.
+
+    Raises:
+        MissingError: a file or folder is missing; exit code 4.
+    """
+    places = missing(names)
+    if places:
+        raise MissingError(
+            f"the data of the benchmark {benchmark}",
+            received=", ".join(f"nothing at {place}" for place in places),
+            hint="Set CONVSCOPE_TEST_DATA to the folder that holds it (CONVSCOPE_MNIST to that of MNIST).",
+        )

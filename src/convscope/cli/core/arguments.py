@@ -1,0 +1,390 @@
+"""Check the arguments of a command line: what is missing, left over, misplaced or misspelled.
+
+Each error says what the verb takes, and has the whole command that works, in the words that were given.
+"""
+
+import inspect
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from convscope.cli.core.words import flags_of, pairs, schema_of, split, verb_of
+from convscope.errors import UsageError, similar
+from convscope.jobs.registry import JOBS, load
+from convscope.recipe import ALSO_CALLED, real_number
+from convscope.recipe.fields import field_form
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""Endings of the names of pictures, for files that do not exist."""
+MOST = 6
+"""Most arguments whose order is searched."""
+FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "real pictures")
+"""What an argument too many may be the value of a flag for."""
+CERTAIN = {"a picture", "a painting", "a network", "real pictures", "a folder of pictures", "a result"}
+"""What can be told from a word alone; anything else may name a layer, a unit or a style."""
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """A field that an argument may be meant for."""
+
+    name: str
+    noun: str
+    example: str
+    repeats: bool
+
+    @property
+    def words(self) -> str:
+        """What it takes, for a message."""
+        return self.noun or self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The field's flag."""
+        return "--" + self.name.replace("_", "-")
+
+
+@dataclass
+class _Arrangement:
+    """Arguments in the places that they fit: by positional field, and as flags."""
+
+    places: dict[str, list[str]] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+
+
+def check_arguments(words: Sequence[str]) -> None:
+    """Refuse arguments that are misplaced or too many, and flags that a verb does not have.
+
+    Args:
+        words: arguments of the command line.
+
+    Raises:
+        UsageError: there are such; the hint is the command that works, if one is recognised.
+    """
+    verb = verb_of(words)
+    schema = schema_of(verb)
+    if schema is None or {"-h", "--help"} & {word for word, _ in pairs(words)}:
+        return
+    arguments, options = split(words)
+    _check_second_word(verb, arguments)
+    _check_flags(verb, schema, words)
+    given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
+    if not given <= set(flags_of(verb)):  # the parser refuses them
+        return
+    slots = [_slot(schema, name) for name in schema.positional]
+    wrong = next(_misplaced(slots, arguments), None)
+    if wrong is None:
+        return
+    place, word = wrong
+    options += _needed_flags(schema, given)
+    arguments = [_whole_name(argument) for argument in arguments]
+    arranged = _arranged(schema, slots, arguments, given)
+    if arranged is not None:
+        options = _without(options, arranged.flags[::2])
+        used = [*_filled(slots, schema, arranged.places)]
+        raise UsageError(
+            _takes(verb, slots),
+            received=_looks(word, place),
+            hint=f"Write: {_written(verb, used, [*arranged.flags, *options])}",
+        )
+    if place is None:  # one too many
+        kept = arguments[: len(slots)]
+        raise UsageError(
+            f"{_takes(verb, slots)}, and no more" if slots else f"{verb} takes no arguments",
+            received=f"also {', '.join(arguments[len(slots) :])}",
+            hint=f"Write: {_written(verb, kept, options)}",
+        )
+    if _is_certain(word) or (place.noun == "a picture" and real_number(word) is not None):
+        rest = {slot.name: [value] for slot, value in zip(slots[1:], arguments[1:], strict=False)}
+        raise UsageError(
+            _takes(verb, slots),
+            received=_looks(word, place),
+            hint=f"Write: {_written(verb, _filled(slots, schema, rest), options)}",
+        )
+
+
+def check_missing(verb: str, given: dict[str, Any], values: dict[str, Any], config: str | None) -> None:
+    """Refuse settings without which a verb cannot begin.
+
+    Args:
+        verb: a key of `JOBS`.
+        given: values of arguments and flags by field, which the command of the hint repeats.
+        values: these and those of the file.
+        config: the file; None without one.
+
+    Raises:
+        UsageError: something is missing; the hint is a command that has it.
+    """
+    schema = load(verb).schema
+    missing = [_slot(schema, name) for name in schema.missing(values)]
+    if not missing:
+        return
+    slots = [_slot(schema, name) for name in schema.positional]
+    flagged = [slot for slot in missing if slot.name not in schema.positional]
+    if not given and config is None:
+        command = _example(verb)
+    else:
+        places = {name: _list(given[name]) for name in schema.positional if name in given}
+        if config is None or len(flagged) < len(missing):
+            places |= {slot.name: [slot.example] for slot in missing if slot not in flagged}
+        options = [word for name in given if name not in places for word in _as_flag(name, given[name])]
+        options += [word for slot in flagged for word in (slot.flag, slot.example)]
+        options += ["--config", config] if config else []
+        command = _written(verb, [word for slot in slots for word in places.get(slot.name, [])], options)
+    wanted = " and ".join(f"{slot.words} as {slot.flag}" for slot in flagged)
+    raise UsageError(
+        _takes(verb, slots) if len(flagged) < len(missing) else f"{verb} takes {wanted}",
+        received=" and ".join(f"no {slot.words.removeprefix('a ')}" for slot in missing),
+        hint=f"Write: {command}" + (_LAYERS if "LAYER" in command.split() else ""),
+    )
+
+
+_LAYERS = " with one of the layers that convscope describe lists"
+
+
+def _check_second_word(verb: str, arguments: Sequence[str]) -> None:
+    """Refuse a mistyped second word after a verb that is also the first word of others (`style trian`)."""
+    inside = {other.partition(" ")[2]: other for other in JOBS if verb and other.startswith(f"{verb} ")}
+    if not inside or not arguments or not arguments[0].isalpha() or Path(arguments[0]).exists():
+        return
+    close = similar(arguments[0], list(inside), cutoff=0.6)
+    if close:
+        raise UsageError(
+            "one of the verbs, or a file",
+            received=f"{verb} {arguments[0]}",
+            hint=f"Did you mean {inside[close[0]]}? See: convscope --help",
+        )
+
+
+def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
+    """Refuse a flag that the verb does not have, with the command that has the nearest one instead."""
+    known, listed = flags_of(verb), list(words)
+    end = listed.index("--") if "--" in listed else len(listed)
+    for position, word in enumerate(listed[:end]):
+        flag, equals, value = word.partition("=")
+        if not flag.startswith("--") or flag in known or position == 0:
+            continue
+        if known.get(listed[position - 1]):  # the value of the flag before it
+            continue
+        names = {name[2:].replace("-", "_"): name for name in known}
+        names |= {name: name for name in schema.positional}
+        close = similar(flag[2:], list(names), aliases=ALSO_CALLED)
+        error = UsageError(
+            f"an option of convscope {verb}", received=flag, hint=f"See: convscope {verb} --help"
+        )
+        if not close:
+            raise error
+        right = names[close[0]]
+        after = listed[position + 1 : position + 2]
+        values = [value] if equals else after if after and not after[0].startswith("-") else []
+        takes_value = known.get(right, True)
+        rest = listed[:position] + listed[position + 1 + (not equals and bool(values) and takes_value) :]
+        new = [right, *values] if right.startswith("-") and takes_value else [right]
+        arguments, options = split(rest)
+        fixed = _written(verb, arguments, [*options, *new])
+        if not right.startswith("-"):  # a positional one
+            fixed = _written(verb, [*arguments, *values], options)
+        meant = (
+            f"Did you mean {right}?" if right.startswith("-") else f"{right} is an argument, without a flag."
+        )
+        raise UsageError(error.expected, received=flag, hint=f"{meant} Write: {fixed}")
+
+
+def _misplaced(slots: Sequence[_Slot], arguments: Sequence[str]) -> Iterator[tuple[_Slot | None, str]]:
+    """Yield each argument that does not fit its place, with the place; None where there is none for it."""
+    for number, word in enumerate(arguments):
+        last = slots[min(number, len(slots) - 1)] if slots else None
+        if last is None or (number >= len(slots) and not last.repeats):
+            yield None, word
+        elif not _fits(last.noun, word):
+            yield last, word
+
+
+def _arranged(
+    schema: Any, slots: Sequence[_Slot], arguments: Sequence[str], given: set[str]
+) -> _Arrangement | None:
+    """Search an order of the arguments in which each fits a place or a flag; None if there is none."""
+    if len(arguments) > MOST:
+        return None
+    flagged = [_slot(schema, name) for name in schema.model_fields if name not in schema.positional]
+    free = [slot for slot in flagged if slot.noun in FLAGGED and (slot.repeats or slot.flag not in given)]
+    for order in permutations(arguments):
+        found = _placed(slots, free, order)
+        if found is None:
+            continue
+        empty = [s for s in slots if s.name not in found.places and schema.model_fields[s.name].is_required()]
+        moved = found.flags[1::2]
+        if not empty or any(_is_certain(word) for word in moved):
+            return found
+    return None
+
+
+def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str]) -> _Arrangement | None:
+    """Put each word in the first place that it fits, else in a flag; None if one fits nowhere."""
+    found, used = _Arrangement(), set[str]()
+    for word in words:
+        place = next(
+            (s for s in slots if (s.repeats or s.name not in found.places) and _fits(s.noun, word)), None
+        )
+        flag = next((s for s in free if (s.repeats or s.name not in used) and _fits(s.noun, word)), None)
+        if place is not None:
+            found.places.setdefault(place.name, []).append(word)
+        elif flag is not None:
+            used.add(flag.name)
+            found.flags += [flag.flag, word]
+        else:
+            return None
+    return found
+
+
+def _fits(noun: str, word: str) -> bool:
+    """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
+    if noun in CERTAIN:
+        return _is(noun, word)
+    return not noun or not _is_certain(word)
+
+
+def _is_certain(word: str) -> bool:
+    """Return whether a word is known to be a picture, a network, or a folder."""
+    return any(_is(noun, word) for noun in CERTAIN)
+
+
+def _is(noun: str, word: str) -> bool:
+    """Return whether a word names an existing file or something known, of the kind of a noun."""
+    from convscope.learn import PUBLISHED
+
+    try:
+        path = Path(word)
+        there, folder = bool(word) and path.exists(), bool(word) and path.is_dir()
+    except (OSError, ValueError):
+        return False
+    network = _is_network(word)
+    if noun == "a network":
+        return network or (not there and "," in word and " " in word)  # a chain of layers
+    if noun == "real pictures":
+        return (folder and not network) or word in ("digits", *PUBLISHED)
+    if noun == "a folder of pictures":
+        return folder and not network
+    if noun == "a result":
+        return there
+    return not network and (there or path.suffix.lower() in PICTURES)
+
+
+def _is_network(word: str) -> bool:
+    """Return whether a word names a network, or the folder of a saved one."""
+    from convscope import nets
+
+    return nets.is_network(word)
+
+
+def _whole_name(word: str) -> str:
+    """Return the name of a network with its library, where a word is the part after it (`resnet18`)."""
+    from convscope import nets
+
+    if _is_certain(word) or not word:
+        return word
+    return next((name for name in nets.known() if name.rpartition("/")[2] == word), word)
+
+
+def _needed_flags(schema: Any, given: set[str]) -> list[str]:
+    """Return required flags that were not given, each with an example."""
+    if "--config" in given:
+        return []
+    fields = schema.model_fields
+    slots = [_slot(schema, name) for name in fields if fields[name].is_required()]
+    needed = [slot for slot in slots if slot.name not in schema.positional and slot.flag not in given]
+    return [word for slot in needed for word in (slot.flag, slot.example)]
+
+
+def _without(options: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Return flags with their values, without some flags that were added as examples."""
+    kept, position = [], 0
+    while position < len(options):
+        step = 2 if options[position] in flags else 1
+        kept += [] if step == 2 else [options[position]]
+        position += step
+    return kept
+
+
+def _looks(word: str, place: _Slot | None) -> str:
+    """Say what a word is that is not in its place."""
+    wanted = place.noun if place else ""
+    if _is_network(word) and place is not None and wanted != "real pictures":
+        if Path(word).exists():
+            return f'"{word}" is no input but the folder of a saved network'
+        return f'"{word}" is no file but the name of a network'
+    known = [noun for noun in sorted(CERTAIN - {"a result", "a painting"}) if _is(noun, word)]
+    is_what = known[0] if known else "a number" if real_number(word) is not None else ""
+    if not wanted:
+        return f'also "{word}"' + (f", {is_what}" if is_what else "")
+    return f'"{word}"' + (f" is {is_what}" if is_what else "") + f", in the place of {wanted}"
+
+
+def _takes(verb: str, slots: Sequence[_Slot]) -> str:
+    """Say what arguments a verb takes, in their order."""
+    nouns = [f"{slot.words} or several" if slot.repeats else slot.words for slot in slots]
+    if not nouns:
+        return f"{verb} takes no arguments"
+    return (
+        f"{verb} takes {' first, then '.join([nouns[0], ', then '.join(nouns[1:])])}"
+        if nouns[1:]
+        else (f"{verb} takes {nouns[0]} first")
+    )
+
+
+def _slot(schema: Any, name: str) -> _Slot:
+    """Return a field as a place for arguments."""
+    form = field_form(schema.model_fields[name])
+    takes = form.takes if form else None
+    noun, example = (takes.noun, takes.example) if takes else ("", name.upper())
+    return _Slot(name, noun, example, bool(form and form.repeats))
+
+
+def _filled(slots: Sequence[_Slot], schema: Any, places: dict[str, list[str]]) -> list[str]:
+    """Return arguments in order, with an example where a required one is missing."""
+    found: list[str] = []
+    for slot in slots:
+        required = schema.model_fields[slot.name].is_required()
+        found += places.get(slot.name, [slot.example] if required else [])
+    return found
+
+
+def _written(verb: str, inputs: Sequence[str], options: Sequence[str]) -> str:
+    """Return one command line: arguments, then flags; the reverse if an argument looks like a flag.
+
+    Args:
+        verb: the verb.
+        inputs: its arguments.
+        options: its flags with their values.
+
+    Returns:
+        The command, quoted for a shell.
+    """
+    words = [*inputs, *options]
+    if any(word.startswith("-") for word in inputs):
+        words = [*options, "--", *inputs]
+    return shlex.join(["convscope", *verb.split(), *words])
+
+
+def _as_flag(name: str, value: Any) -> list[str]:
+    """Return a field's value as words of a command line."""
+    flag = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag[2:]}"]
+    return [word for entry in _list(value) for word in (flag, str(entry))]
+
+
+def _list(value: Any) -> list[str]:
+    """Return a value or values as texts."""
+    return [str(entry) for entry in (value if isinstance(value, list | tuple) else [value])]
+
+
+def _example(verb: str) -> str:
+    """Return the first command in the help of a verb."""
+    lines = (inspect.getdoc(load(verb)) or "").splitlines()
+    return next(
+        (line.strip() for line in lines if line.strip().startswith(f"convscope {verb}")), f"convscope {verb}"
+    )

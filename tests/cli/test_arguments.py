@@ -1,0 +1,126 @@
+"""Arguments that are missing, too many, misplaced or misspelled are answered with the command that works."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from convscope.cli.core.words import flags_of, verb_of
+from convscope.jobs import JOBS
+from convscope.jobs.registry import ALSO_CALLED, load
+from convscope.see.attribution import registry
+
+
+@pytest.fixture(autouse=True)
+def here(convscope, tmp_path: Path) -> None:
+    """Files that are never opened."""
+    for name in ("cat.jpg", "wave.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "photographs").mkdir()
+
+
+NET = "efficientnet_lite0"
+CASES = [
+    ("dream", "dream takes a picture first", "dream photo.jpg"),
+    (f"dream {NET} cat.jpg", "dream takes a picture first", f"dream cat.jpg --net {NET}"),
+    (f"dream cat.jpg {NET}", f'also "{NET}"', f"dream cat.jpg --net {NET}"),
+    ("dream cat.jpg resnet18", 'also "resnet18"', "dream cat.jpg --net torchvision/resnet18"),
+    ("dream 3", '"3" is a number', "dream photo.jpg"),
+    ("dream cat.jpg blocks.4 --steps 2", 'also "blocks.4"', "dream cat.jpg --layer blocks.4 --steps 2"),
+    ("dream cat.jpg wave.jpg", "takes a picture first, and no more", "dream cat.jpg"),
+    ("explain cat.jpg goldfish", 'also "goldfish"', "explain cat.jpg --target goldfish"),
+    ("style cat.jpg wave.jpg", 'also "wave.jpg"', "style cat.jpg --style wave.jpg"),
+    ("style cat.jpg", "no painting", "style cat.jpg --style painting.jpg"),
+    ("unit digits conv2:3", "takes real pictures as --data", "unit digits conv2:3 --data digits"),
+    ("unit digits --data digits", "no unit", "unit digits output:3 --data digits"),
+    ("unit digits conv2:3 photographs", 'also "photographs"', "unit digits conv2:3 --data photographs"),
+    ("unit conv2:3 digits", "a network first, then a unit", "unit digits conv2:3 --data digits"),
+    ("units digits", "no real pictures", "units digits --data digits"),
+    ("visualize output:3 digits", "in the place of a network", "visualize digits output:3"),
+    ("visualize cat.jpg output:3", '"cat.jpg" is a picture', f"visualize {NET} output:3"),
+    ("visualize digits", "no unit", "visualize digits output:3"),
+    ("describe cat.jpg", "describe takes a network first", f"describe {NET}"),
+    ("train digits lecture-relu", "in the place of real pictures", "train lecture-relu digits"),
+    ("data check", "takes a folder of pictures first", "data check FOLDER"),
+    ("dream cat.jpg --network digits", "Did you mean --net?", "dream cat.jpg --net digits"),
+    ("dream cat.jpg --learning-rate=2", "Did you mean --lr?", "dream cat.jpg --lr 2"),
+    ("dream --photo cat.jpg", "photo is an argument, without a flag", "dream cat.jpg"),
+    ("explain cat.jpg --Compare", "Did you mean --compare?", "explain cat.jpg --compare"),
+]
+
+
+@pytest.mark.parametrize(("words", "said", "command"), CASES, ids=lambda v: v[:30])
+def test_the_command_that_works(convscope, words: str, said: str, command: str) -> None:
+    done = convscope(*shlex.split(words))
+    assert done.code == 2 and done.out == ""
+    assert said in done.err
+    if command == "data check FOLDER":  # the example of the help
+        command = done.err.rpartition("Write: convscope ")[2].strip()
+    assert f"Write: convscope {command}\n" in done.err
+    assert "schema" not in done.err
+    again = shlex.split(command)
+    verb = verb_of(again)
+    assert verb and {word for word in again if word.startswith("--")} <= set(flags_of(verb))
+
+
+@pytest.mark.parametrize("verb", JOBS)
+def test_without_a_word_the_answer_is_a_command_from_the_help(convscope, verb: str) -> None:
+    schema = load(verb).schema
+    if not schema.missing({}):
+        pytest.skip("it needs nothing")
+    done = convscope(*verb.split())
+    command = done.err.rpartition("Write: ")[2].strip()
+    assert done.code == 2
+    assert command in str(load(verb).__doc__)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Grad-CAM", "gradcam"),
+        ("grad_cam", "gradcam"),
+        ("GradCAM++", "gradcam++"),
+        ("Grad CAM ++", "gradcam++"),
+        ("integrated gradients", "integrated"),
+        ("Integrated-Gradients", "integrated"),
+        ("deconv", "deconvnet"),
+        ("guided-backprop", "guided"),
+        ("Score-CAM", "scorecam"),
+        ("LRP", "lrp"),
+        ("smooth_grad", "smoothgrad"),
+        ("input x gradient", "inputxgradient"),
+    ],
+)
+def test_the_papers_names_of_methods(convscope, written: str, name: str) -> None:
+    done = convscope("explain", "cat.jpg", "--method", written)
+    assert done.code == 2
+    assert f"next: Did you mean {name}?" in done.err
+
+
+@pytest.mark.parametrize(("written", "verb"), [("deep-dream", "dream"), ("Grad-CAM", "explain")])
+def test_other_names_of_verbs(convscope, written: str, verb: str) -> None:
+    assert f"Did you mean {verb}?" in convscope(written, "cat.jpg").err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("describe", "ResNet-18"), "torchvision/resnet18"),
+        (("describe", "EfficientNet-Lite0"), "efficientnet_lite0"),
+        (("train", "mlp", "digits", "--optimizer", "AdamW"), "adamw"),
+        (("train", "mlp", "digits", "--task", "Classification"), "classification"),
+        (("train", "mlp", "MNIST"), "mnist"),
+        (("visualize", "digits", "Conv-2:0"), "conv2"),
+        (("dream", "cat.jpg", "--device", "gpu"), "cuda"),
+    ],
+)
+def test_case_and_hyphens_do_not_count_anywhere(convscope, words: tuple[str, ...], name: str) -> None:
+    done = convscope(*words)
+    assert done.code == 2
+    assert f"Did you mean {name}" in done.err
+
+
+def test_other_words_lead_to_what_there_is() -> None:
+    assert set(ALSO_CALLED.values()) <= set(JOBS)
+    assert set(registry.ALSO_CALLED.values()) <= set(registry.METHODS)
+    assert not set(ALSO_CALLED) & set(JOBS)
