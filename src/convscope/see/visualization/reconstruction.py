@@ -299,13 +299,17 @@ def _collect(
         measured = [_measure(net, original, layer, *pair) for layer, pair in zip(done, ends, strict=True)]
     numbers = torch.tensor(measured)
     require_finite(numbers, done, "activations for the drawings")
+    cosines, relative_errors, explained, strengths = numbers.T
     unmoved = (
         n for n, step in zip(done, last_steps, strict=True) if step.index and not bool(step.changed.any())
     )
     return Reconstruction(
         done,
         torch.cat([step.images for step in last_steps]).cpu(),
-        *numbers.T,
+        cosines,
+        relative_errors,
+        explained,
+        strengths,
         original[0].cpu(),
         last_steps[-1].index,
         tuple(unmoved),
