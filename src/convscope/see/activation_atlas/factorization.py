@@ -39,6 +39,7 @@ class Factors:
         images: a synthetic image for each factor's direction, `[k c ...]` in the spec's value range.
         unmoved: indices of factors whose gradient was exactly 0 in every step: their images are the starting
             noise.
+        not_raised: indices of the other factors whose images excite them no more than the starting noise.
     """
 
     place: str
@@ -49,6 +50,7 @@ class Factors:
     clipped: float
     images: Float[Tensor, "k *shape"]
     unmoved: tuple[int, ...] = ()
+    not_raised: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.directions)
@@ -111,7 +113,15 @@ def iter_factors(net: Net, images: Tensor, recipe: Recipe) -> Iterator[Progress[
     def collect(rendered: RenderedDirections) -> Factors:
         shares = amounts / amounts.sum()
         return Factors(
-            str(place), maps, directions, shares, explained, clipped, rendered.images, rendered.unmoved
+            str(place),
+            maps,
+            directions,
+            shares,
+            explained,
+            clipped,
+            rendered.images,
+            rendered.unmoved,
+            rendered.not_raised,
         )
 
     for step in iter_render_directions(net, place, directions, render_config):
