@@ -16,6 +16,7 @@ from benchmarks import (
     train_mnist,
     units,
     visualize,
+    visualize_speed,
 )
 from benchmarks.data import missing, require
 from benchmarks.result import Result, environment, write
@@ -36,6 +37,7 @@ BENCHMARKS = {
         train_mnist,
         units,
         visualize,
+        visualize_speed,
     )
 }
 

@@ -46,6 +46,8 @@ OURS: dict[str, Any] = {
     "smooth": SMOOTH,
     "content_weight": CONTENT_WEIGHT / STYLE_WEIGHT,
 }
+COURSE: dict[str, Any] = {"steps": [200, 100, 60], "scales": 3}
+"""Steps at 128, 256 and 512 px."""
 EVERY = 5
 """Steps between two pictures that are kept to be judged afterwards; keeping them does not count."""
 GRID = 16
@@ -232,13 +234,13 @@ def _recipe(**more: Any) -> StyleRecipe:
 
 
 def convscope(side: int, goal: float) -> dict[str, Any]:
-    """The whole of a run as it is by default; then, of pictures kept on the way, when the loss was `goal`."""
+    """A whole run from coarse to fine; then, of pictures kept on the way, when the loss was `goal`."""
     net, content, painting = cs.load("hed-vgg16"), picture(CONTENT, side), picture(PAINTING, side)
     gaps: list[float] = []
     kept: list[tuple[float, Path]] = []
     with tempfile.TemporaryDirectory() as folder:
         spent, started = 0.0, time.perf_counter()
-        for step in iter_style_transfer(StyleProblem(net, content, [painting], _recipe())):
+        for step in iter_style_transfer(StyleProblem(net, content, [painting], _recipe(**COURSE))):
             now = time.perf_counter()
             spent += now - started
             state = step.result()

@@ -82,8 +82,11 @@ def test_a_strip_has_the_picture_and_each_layer(convscope, digit: Path, tmp_path
         "--json",
     )
     done = convscope(*words)
-    assert done.code == 0, done.err
-    assert [layer["layer"] for layer in done.json["layers"]] == ["relu1", "relu2"]
+    assert done.code == 1, done.err  # two steps are too few, which is said
+    assert [(layer["layer"], layer["verdict"]) for layer in done.json["layers"]] == [
+        ("relu1", "failed"),
+        ("relu2", "failed"),
+    ]
     with Image.open(tmp_path / "made" / "strip.png") as strip:
         assert strip.width > 3 * 224
     again = convscope("replay", "made/strip.png", "--json")

@@ -1,11 +1,16 @@
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+import convscope.system.progress
+from convscope import jobs
 from convscope.cli.core import progress
 from convscope.cli.core.shell import Shell
+from convscope.see.visualization import VisualizeRecipe
+from convscope.system.progress import Progress, TimeLeft, duration
 
 
 def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, capsys) -> None:
@@ -22,13 +27,49 @@ def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, cap
     assert 4 <= len(lines) <= 5, lines
 
 
-def test_time_left_is_the_rule_of_three(monkeypatch, capsys) -> None:
-    times = iter([100.0, 130.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+def test_time_left_is_shown_and_what_takes_long_is_said_at_the_beginning(monkeypatch, capsys) -> None:
+    times = iter([100.0, 130.0, 130.5])
+    monkeypatch.setattr(convscope.system.progress.time, "monotonic", lambda: next(times, 130.5))
+    estimate = TimeLeft()
+    assert estimate(0.25) is None  # done before: an index that goes on
+    assert estimate(0.5) == pytest.approx(60.0)  # half a minute for a quarter of it
+
+    class Steps:
+        recipe, document, ended = SimpleNamespace(verb="style"), None, False
+        steps = iter([(0.0, None), (0.01, 130.0), (0.5, 60.0), (1.0, 0.0)])
+
+        def __next__(self):
+            fraction, left = next(self.steps, (None, None))
+            self.ended = fraction is None
+            if self.ended:
+                raise StopIteration
+            return Progress(fraction, f"at {fraction}", lambda: None, left)
+
+    Shell().follow(Steps())
+    err = capsys.readouterr().err
+    assert err.count("This will take about 2 min 10 s on this machine.") == 1
+    assert err.splitlines()[-1] == "style 100%  at 1.0"
     with progress.plain("x") as bar:
-        bar.update(0.25)  # done before: an index that goes on
-        bar.update(0.5)
-    assert "0:60" not in (err := capsys.readouterr().err) and "1:00 left" in err
+        bar.update(0.5, "half", 61.0)
+    assert "x  50%  1 min left  half" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (59.2, "59 s"), (130, "2 min 10 s"), (58 * 60 + 31, "58 min"), (3900, "1 h 5 min")],
+)
+def test_durations_are_as_exact_as_estimates(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_job_says_how_long_it_has_left(tmp_path, monkeypatch) -> None:
+    clock = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(convscope.system.progress.time, "monotonic", lambda: float(next(clock)))
+    steps = list(jobs.run(VisualizeRecipe(net="lecture", places=["conv1:0"], steps=4), tmp_path / "out"))
+    left = [step.left for step in steps if step.message]
+    assert left[0] is None
+    assert left[1:-1] == sorted(left[1:-1], reverse=True)
+    assert left[-1] == 0
 
 
 def test_quiet_says_nothing(capsys) -> None:

@@ -12,7 +12,7 @@ from convscope.jobs.inputs import require_device
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
 from convscope.system import signals
-from convscope.system.progress import Progress
+from convscope.system.progress import Progress, TimeLeft
 
 Document = dict[str, Any]
 """A result as JSON-ready values: what a verb prints with `--json`."""
@@ -46,7 +46,8 @@ def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], N
 class Job(Iterator[Progress[Document | None]]):
     """A running job: iterating it does the work, and yields progress with the document so far.
 
-    The documents are those that the command line prints with `--json`. After the last step `document` is the
+    Each step also has an estimate of the remaining time on this machine (`Progress.left`). The documents are
+    those that the command line prints with `--json`. After the last step `document` is the
     whole result. A stop (`cancel`, or KeyboardInterrupt) makes the job save what it has, and end with
     `Interrupted`.
 
@@ -73,6 +74,7 @@ class Job(Iterator[Progress[Document | None]]):
         self.ended = False
         self._stop = threading.Event()
         self._last: Progress[Document | None] | None = None
+        self._left = TimeLeft()
         self._steps = registry.load(recipe.verb).run(recipe, workspace)
 
     def __next__(self) -> Progress[Document | None]:
@@ -94,7 +96,10 @@ class Job(Iterator[Progress[Document | None]]):
         except BaseException:
             self.ended = True
             raise
-        return Progress(self._last.fraction, self._last.message, partial(self._whole, self._last.result))
+        last = self._last
+        return Progress(
+            last.fraction, last.message, partial(self._whole, last.result), self._left(last.fraction)
+        )
 
     def cancel(self) -> None:
         """Stop at the next step, from any thread; a result that is finished stays finished."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
 """Note of verbs beside an optimized image that no gradient has changed."""
+NOT_RAISED = "failed: the objective is no higher than before; try more --steps"
+"""Note of verbs beside an optimized image whose objective did not rise."""
 
 
 def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:

@@ -33,7 +33,6 @@ from convscope.see import (
     UnitReport,
     Visualization,
 )
-from convscope.see.activation_atlas import InvertRecipe
 from convscope.show import html
 from convscope.show.images import contact_sheet, input_image, png
 from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
@@ -199,10 +198,9 @@ def _(result: FoolingImages) -> Drawing:
 
 @drawing.register
 def _(result: Reconstruction) -> Drawing:
-    exact = isinstance(result.recipe, InvertRecipe)
-    what = "kept of a picture" if exact else "see in a picture, exaggerated"
+    what = "kept of a picture" if result.exact else "see in a picture, exaggerated"
     title = f"What the layers of {result.net.name} {what}"
-    return Drawing(title, reconstruction.sheet(result, result.net, title, exact=exact))
+    return Drawing(title, reconstruction.sheet(result, result.net, title))
 
 
 @drawing.register

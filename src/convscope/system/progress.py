@@ -1,5 +1,6 @@
 """The progress of anything that takes a while: how far it is, in words too, and its result so far."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from convscope.errors import UsageError
 
 T_co = TypeVar("T_co", covariant=True)
 Item = TypeVar("Item")
+LEAST_SECONDS = 1.0
+"""Time since the first step below which nothing is estimated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,11 +23,55 @@ class Progress(Generic[T_co]):
         message: what is being done, in a few words.
         result: computes the result so far; None where there is nothing to show yet. Call it before the next
             step, which may change what it reads.
+        left: estimate of the remaining seconds on this machine, as a job gives it (`TimeLeft`); None where it
+            is unknown.
     """
 
     fraction: float
     message: str
     result: Callable[[], T_co]
+    left: float | None = None
+
+
+class TimeLeft:
+    """Estimate the remaining time of a computation from how far it is, at its average speed so far.
+
+    The first fraction counts as done before: an index that goes on, a training that is resumed.
+    """
+
+    def __init__(self) -> None:
+        self.began: tuple[float, float] | None = None
+
+    def __call__(self, fraction: float) -> float | None:
+        """Note how far the computation is.
+
+        Args:
+            fraction: share of the work that is done, 0 to 1.
+
+        Returns:
+            The remaining seconds; None until `LEAST_SECONDS` have passed and something was done.
+        """
+        now = time.monotonic()
+        self.began = self.began or (now, fraction)
+        seconds, done = now - self.began[0], fraction - self.began[1]
+        return seconds * (1 - fraction) / done if seconds >= LEAST_SECONDS and done > 0 else None
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words, as exact as an estimate is.
+
+    Args:
+        seconds: the duration.
+
+    Returns:
+        Text such as `40 s`, `2 min 10 s` or `1 h 5 min`.
+    """
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes, rest = divmod(round(seconds / 5) * 5, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def last_result(steps: Iterable[Progress[Item | None]], what: str) -> Item:

@@ -51,7 +51,7 @@ def test_a_linear_layer_that_loses_nothing_is_inverted() -> None:
     net = wrap(nn.Sequential(module), TensorSpec((3, 12, 12)))
     x = torch.linspace(0.2, 0.8, 12)
     picture = torch.stack([x.expand(12, 12), x[:, None].expand(12, 12), torch.full((12, 12), 0.4)])
-    made = see.invert(net, picture, "0", steps=160, total_variation=0.0)
+    made = see.invert(net, picture, "0", steps=160, total_variation=0.0, contrast=0.0)
     assert float(made.relative_errors[0]) < 1e-2
     assert float((made.images[0] - picture).abs().mean()) < 0.04
 
@@ -63,7 +63,7 @@ def test_what_a_layer_does_not_see_cannot_be_inverted() -> None:
         module.weight.copy_(torch.tensor([1.0, 0.0, 0.0])[None, :, None, None])
     net = wrap(nn.Sequential(module), TensorSpec((3, 8, 8)))
     picture = torch.stack([torch.full((8, 8), 0.7), torch.full((8, 8), 0.9), torch.full((8, 8), 0.1)])
-    made = see.invert(net, picture, "0", steps=120, total_variation=0.0)
+    made = see.invert(net, picture, "0", steps=120, total_variation=0.0, contrast=0.0)
     assert float((made.images[0, 0] - 0.7).abs().mean()) < 0.05
     assert float((made.images[0, 2] - 0.1).abs().mean()) > 0.2
 

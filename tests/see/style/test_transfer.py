@@ -54,11 +54,11 @@ def test_the_style_is_reached_and_the_score_is_the_sum_of_the_losses(net):
     assert sum(made.losses.style.values()) < 0.1 * sum(made.losses.style_of_content.values())
     acts = [record(net, image[None], ["relu1", "relu2"]) for image in (made.image, painting, content)]
     total = 0.0
-    for place, here in acts[0].items():
+    for depth, (place, here) in enumerate(acts[0].items(), start=1):
         wanted = gram(acts[1][place])
         share = (style_loss(gram(here), wanted) / style_loss(0 * wanted, wanted)).item()
         assert made.losses.style[str(place)] == pytest.approx(share, rel=1e-3)
-        total += share / 2
+        total += share * depth / 3
     (deep,) = made.losses.values
     pair = [a[next(p for p in a if str(p) == deep)] for a in (acts[0], acts[2])]
     total += 0.1 * (content_loss(*pair) / pair[1].square().mean()).item()
@@ -194,7 +194,7 @@ def test_the_same_recipe_is_the_same_picture(net):
 
 
 def test_sizes():
-    assert sizes((384, 512), recipe()) == ((96, 128), (192, 256), (384, 512))
+    assert sizes((384, 512), recipe()) == ((48, 64), (96, 128), (192, 256), (384, 512))
     assert sizes((384, 512), recipe(size=256, scales=1)) == ((192, 256),)
     assert sizes((100, 90), recipe()) == ((100, 90),)
     assert fitted((1, 1000), 10) == (1, 10)
@@ -214,8 +214,6 @@ def test_layers_of_vggs_have_the_papers_names():
 
 
 def test_layers_of_others_are_one_for_each_map_size():
-    from convscope.nets import load
-
     net = load("efficientnet_lite0")
     found = layers.chosen(net, [], [])
     shapes = {layer.name: layer.output_shape for layer in describe(net).layers}
@@ -226,15 +224,26 @@ def test_layers_of_others_are_one_for_each_map_size():
 
 
 def test_average_pooling(net):
-    averaged = layers.averaging(net)
+    averaged = layers.adapted(net, "average")
     image = picture(0)[None]
-    before = record(net, image, ["relu1"]).popitem()[1]
+    before = record(averaged, image, ["relu1"]).popitem()[1]
     found = record(averaged, image, ["pool1"]).popitem()[1]
     torch.testing.assert_close(found, nn.functional.avg_pool2d(before, 2))
     assert type(net.module.pool1) is nn.MaxPool2d
     plain = wrap(nn.Sequential(nn.Conv2d(3, 4, 3)), TensorSpec((3, 16, 16)))
+    assert layers.adapted(plain, "auto") is plain
     with pytest.raises(UsageError, match="maximum pooling"):
-        layers.averaging(plain)
+        layers.adapted(plain, "average")
+
+
+def test_a_flat_picture_has_no_edges_in_vgg():
+    net = load("hed-vgg16")
+    flat = torch.full((1, 3, 24, 24), 0.3)
+    with torch.no_grad():
+        (edged,) = record(net, flat, ["relu2_2"]).values()
+        (even,) = record(layers.adapted(net, "auto"), flat, ["relu2_2"]).values()
+    assert float(edged.std((2, 3)).max()) > 1
+    torch.testing.assert_close(even, even[..., :1, :1].expand_as(even), rtol=1e-3, atol=1e-2)
 
 
 def test_other_filters_are_refused(net):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from convscope.cli.core import terminal
 from convscope.system.printable import printable
+from convscope.system.progress import duration
 
 EVERY = 3.0
 """Seconds between plain lines."""
@@ -17,12 +18,13 @@ EVERY = 3.0
 class Bar(Protocol):
     """Interface to something that shows progress."""
 
-    def update(self, fraction: float, message: str = "") -> None:
+    def update(self, fraction: float, message: str = "", left: float | None = None) -> None:
         """Show how far the work is.
 
         Args:
             fraction: share of the work that is done, 0 to 1.
             message: what is being done, in a few words.
+            left: estimate of the remaining seconds; None if unknown.
         """
         ...
 
@@ -30,12 +32,13 @@ class Bar(Protocol):
 class Silent:
     """Progress that is not shown."""
 
-    def update(self, fraction: float, message: str = "") -> None:
+    def update(self, fraction: float, message: str = "", left: float | None = None) -> None:
         """Do nothing.
 
         Args:
             fraction: ignored.
             message: ignored.
+            left: ignored.
         """
 
 
@@ -48,20 +51,18 @@ class Lines:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self.began: tuple[float, float] | None = None
         self.printed, self.last = float("-inf"), ""
 
-    def update(self, fraction: float, message: str = "") -> None:
+    def update(self, fraction: float, message: str = "", left: float | None = None) -> None:
         """Print a line if the previous one is at least `EVERY` seconds old, else keep it for `close`.
 
         Args:
             fraction: share of the work that is done, 0 to 1.
             message: what is being done, in a few words.
+            left: estimate of the remaining seconds; None if unknown.
         """
         now = time.monotonic()
-        self.began = self.began or (now, fraction)
-        left = _left(now - self.began[0], fraction - self.began[1], 1 - fraction)
-        line = f"{self.label} {fraction:4.0%}{left}  {message}".rstrip()
+        line = f"{self.label} {fraction:4.0%}{_left(left)}  {message}".rstrip()
         if now - self.printed >= EVERY:
             self._print(line, now)
         else:
@@ -77,21 +78,9 @@ class Lines:
         self.printed, self.last = now, ""
 
 
-def _left(seconds: float, done: float, rest: float) -> str:
-    """Estimate the remaining time at the average speed so far.
-
-    Args:
-        seconds: time since the first step.
-        done: share of the work that was done in that time.
-        rest: share of the work that is left.
-
-    Returns:
-        Text such as `  1:05 left`; empty if unknown or finished.
-    """
-    if done <= 0 or rest <= 0:
-        return ""
-    left = round(seconds * rest / done)
-    return f"  {left // 60}:{left % 60:02d} left"
+def _left(seconds: float | None) -> str:
+    """Return text such as `  2 min 10 s left`; empty if unknown or finished."""
+    return f"  {duration(seconds)} left" if seconds else ""
 
 
 def shown(label: str, *, quiet: bool = False) -> contextlib.AbstractContextManager[Bar]:
@@ -141,23 +130,23 @@ def live(label: str) -> Iterator[Bar]:
     Yields:
         The object to report to; the bar appears with the first report.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[message]}", markup=False),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[message]}{task.fields[left]}", markup=False),
+        TimeElapsedColumn(),
     )
     bars = Progress(*columns, console=terminal.console(stderr=True), transient=False)
-    task = bars.add_task(printable(label), total=1.0, message="", start=False)
+    task = bars.add_task(printable(label), total=1.0, message="", left="", start=False)
 
     class Moving:
-        def update(self, fraction: float, message: str = "") -> None:
+        def update(self, fraction: float, message: str = "", left: float | None = None) -> None:
             if not bars.live.is_started:
                 bars.start_task(task)
                 bars.start()
-            bars.update(task, completed=fraction, message=printable(message))
+            bars.update(task, completed=fraction, message=printable(message), left=_left(left))
 
     try:
         yield Moving()

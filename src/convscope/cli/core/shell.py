@@ -11,6 +11,10 @@ from convscope.cli.core.progress import shown
 from convscope.jobs import Document, Job
 from convscope.jobs.results import as_json
 from convscope.system.printable import printable
+from convscope.system.progress import duration
+
+LONG = 20.0
+"""Seconds from which on the time that a job will take is said at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Shell:
     def follow(self, job: Job) -> Document | None:
         """Run a job to its end, and show its progress on stderr.
 
-        Ctrl-C stops the job wherever it comes, also between two steps: the job then saves what it has.
+        What takes longer than `LONG` seconds is said as soon as its time can be estimated. Ctrl-C stops the
+        job wherever it comes, also between two steps: the job then saves what it has.
 
         Args:
             job: the job.
@@ -46,17 +51,26 @@ class Shell:
             Interrupted: it was stopped.
             ConvscopeError: whatever it raises.
         """
+        announced = False
         with shown(job.recipe.verb, quiet=self.quiet) as bar:
             while not job.ended:
                 try:
                     step = next(job, None)
                     if step is not None and step.message:
-                        bar.update(step.fraction, step.message)
+                        if not announced and step.left is not None:
+                            announced = True
+                            self._announce(step.left)
+                        bar.update(step.fraction, step.message, step.left)
                 except KeyboardInterrupt:
                     if job.ended:
                         raise
                     job.cancel()
         return job.document
+
+    def _announce(self, left: float) -> None:
+        """Say how long a job will take, if it takes long."""
+        if left >= LONG:
+            self.log(f"This will take about {duration(left)} on this machine.")
 
     def log(self, text: str) -> None:
         """Print one line on stderr, none with `--quiet`.

@@ -41,7 +41,8 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
         the energy of the positive activations that the factors reconstruct), `clipped` (share of the energy
         of all activations that was negative and left out), `groups` and `out` (the folder). Each group has
         `share` (of the reconstructed activations' sum), `units` and `weights` (its at most 5 strongest
-        units), `picture` (file name) and `unmoved` (whether the gradient was 0 in every step).
+        units), `picture` (file name), `unmoved` (whether the gradient was 0 in every step) and `not_raised`
+        (whether the picture excites the group no more than the noise that it started from).
 
     Raises:
         Interrupted: stopped; what was computed before is saved (exit code 130).
@@ -90,7 +91,14 @@ def _save(
 def _data(found: "Found", names: list[str]) -> dict[str, Any]:
     strongest = found.directions.topk(min(5, found.directions.shape[1]), dim=1)
     groups = [
-        {"share": share, "units": units, "weights": weights, "picture": name, "unmoved": k in found.unmoved}
+        {
+            "share": share,
+            "units": units,
+            "weights": weights,
+            "picture": name,
+            "unmoved": k in found.unmoved,
+            "not_raised": k in found.not_raised,
+        }
         for k, (share, units, weights, name) in enumerate(
             zip(
                 found.shares.tolist(),

@@ -30,8 +30,11 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
     Yields:
         The progress with the document so far; JSON fields `net`, `layers` and `out` (the folder). Each entry
         of `layers` has `layer`, `cosine` (cosine similarity between the activations of the reconstruction and
-        of the input), `missed` (their squared distance as a share of the input activations' squared norm),
-        `picture` (file name) and `unmoved` (whether the gradient was 0 in every step).
+        of the input), `explained` (0 to 1: 1 minus their squared distance, over that of the starting noise or
+        of 0, whichever is nearer), `strength` (length of the reconstruction's activations along the input's,
+        in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the thresholds of
+        `see.Reconstruction`), `says` (the same as a sentence), `picture` (file name) and `unmoved` (whether
+        the gradient was 0 in every step).
 
     Raises:
         Interrupted: stopped; what was reconstructed before is saved (exit code 130).
@@ -73,13 +76,13 @@ def _save(
     from convscope.show.pages import reconstruction as page
 
     mark, found = stamp(recipe), []
-    numbers = zip(made.layers, made.images, made.cosines.tolist(), made.relative_errors.tolist(), strict=True)
-    for layer, image, cosine, missed in numbers:
+    numbers = {"cosine": made.cosines, "explained": made.explained, "strength": made.strengths}
+    for row, (layer, image, verdict) in enumerate(zip(made.layers, made.images, made.verdicts, strict=True)):
         name = pictures.file_name(layer, [entry["picture"] for entry in found])
         folder.save_image(input_image.opaque(image, net.input_spec), name, mark, layer)
-        entry: dict[str, Any] = {"layer": layer, "cosine": cosine, "missed": missed, "picture": name}
+        entry: dict[str, Any] = {"layer": layer, **{key: float(n[row]) for key, n in numbers.items()}}
+        entry |= {"verdict": verdict.word, "says": verdict.text, "picture": name}
         found.append({**entry, "unmoved": layer in made.unmoved})
     caption = title.format(net=net.name)
-    strip = page.sheet(made, net, caption, exact=isinstance(recipe, InvertRecipe))
-    folder.save_image(strip, "strip.png", mark, caption)
+    folder.save_image(page.sheet(made, net, caption), "strip.png", mark, caption)
     return {"net": net.name, "layers": found}

@@ -42,15 +42,15 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
-        (the layer), `grid` (cells along
-        each side), `vectors`, `placed` (vectors in the cells), `layout`, `spread` (share of the variance on
-        the axes, null for UMAP), `cells`, `regions`, `unmoved` (indices of cells whose gradient was 0 in
-        every step) and `out` (the folder). Each cell has `row`, `column`, `count` (vectors), `pictures`,
-        `label` (of the data, if one is typical of it), `labels` (the most common: `name`, `count`,
-        `pictures`, and `usual`, the share of all pictures), `classes` (of the network, whose logits the
-        vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`, `likeliest`) and `examples`
-        (`image`, `class`, and `at`, the position relative to the image's extent, y before x). Each region has
-        `name`, `kind` (`label` or `class`), `cells` (indices), `count`, `row`, `column` and `label`.
+        (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells), `layout`,
+        `spread` (share of the variance on the axes, null for UMAP), `cells`, `regions`, `unmoved` (indices of
+        cells whose gradient was 0 in every step) and `out` (the folder). Each cell has `row`, `column`,
+        `count` (vectors), `pictures`, `label` (of the data, if one is typical of it), `labels` (the most
+        common: `name`, `count`, `pictures`, and `usual`, the share of all pictures), `classes` (of the
+        network, whose logits the vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`,
+        `likeliest`) and `examples` (`image`, `class`, and `at`, the position relative to the image's extent,
+        y before x). Each region has `name`, `kind` (`label` or `class`), `cells` (indices), `count`, `row`,
+        `column` and `label`.
 
     Raises:
         Interrupted: stopped; the cells so far are saved (exit code 130).

@@ -47,7 +47,8 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its
         name; `address`, with the unit's number; `score`, the objective of the final image without transforms
-        and penalties; and `picture`, the file name),
+        and penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
+        scaled; `clipped`, the share of its values that are 0 or 255; and `picture`, the file name),
         `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
         step) and `out` (the folder).
 
@@ -121,12 +122,15 @@ def _save(
     mark = stamp(made.settled.model_copy(update={"places": recipe.places}))
     found: list[dict[str, Any]] = []
     images = [_picture(net, image) for image in made.images]
-    lines = zip(made.places, made.starts, images, made.clean_scores.tolist(), strict=True)
-    for place, start, image, score in lines:
+    measured = zip(
+        made.clean_scores.tolist(), made.robust_scores.tolist(), made.clipped.tolist(), strict=True
+    )
+    lines = zip(made.places, made.starts, images, measured, strict=True)
+    for place, start, image, (score, robust, clipped) in lines:
         name = pictures.file_name(place, [f["picture"] for f in found])
         folder.save_image(image, name, mark, place)
-        address = start.partition(" ~")[0]
-        found.append({"place": place, "address": address, "score": score, "picture": name})
+        measures = {"score": score, "robust": robust, "clipped": clipped}
+        found.append({"place": place, "address": start.partition(" ~")[0], **measures, "picture": name})
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)

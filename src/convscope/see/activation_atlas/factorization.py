@@ -44,6 +44,7 @@ class Factors(Result):
         recipe: the recipe as it was given.
         unmoved: indices of factors whose gradient was exactly 0 in every step: their images are the starting
             noise.
+        not_raised: indices of the other factors whose images excite them no more than the starting noise.
     """
 
     place: str
@@ -57,6 +58,7 @@ class Factors(Result):
     net: Net
     recipe: Recipe
     unmoved: tuple[int, ...] = ()
+    not_raised: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.directions)
@@ -138,6 +140,7 @@ def iter_factors(
             net,
             recipe,
             rendered.unmoved,
+            rendered.not_raised,
         )
 
     for step in iter_render_directions(net, place, directions, render_config):

@@ -72,7 +72,6 @@ class _ReconstructionRecipe(OnInput):
     image: Picture = Field(description="a picture")
     layer: list[LayerName] = Field([], description=_LAYERS)
     steps: int = Field(256, ge=0, le=1_000_000, description=_STEPS)
-    lr: float = Field(0.05, gt=0, le=100, description=_RATE)
 
 
 class CaricatureRecipe(_ReconstructionRecipe):
@@ -81,6 +80,7 @@ class CaricatureRecipe(_ReconstructionRecipe):
     verb: ClassVar[str] = "caricature"
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_ANGLE_MOVES,)
 
+    lr: float = Field(0.05, gt=0, le=100, description=_RATE)
     cosine_power: float = Field(1.0, ge=0, le=16, description="how much likeness counts beside strength")
 
 
@@ -88,14 +88,26 @@ class InvertRecipe(_ReconstructionRecipe):
     """Reconstruct an image from a layer's activations."""
 
     verb: ClassVar[str] = "invert"
-    only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("total_variation", steps=AtLeast(1)),)
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("total_variation", steps=AtLeast(1)),
+        OnlyWith("contrast", steps=AtLeast(1)),
+    )
 
+    lr: float | None = Field(
+        None, gt=0, le=100, description="learning rate; if left out, what suits the kind of input"
+    )
     total_variation: float = Field(
-        0.05,
+        0.3,
         ge=0,
         le=1e9,
         description="penalty on the mean difference of neighbouring pixels, against the share of the "
         "activations' energy that is missed",
+    )
+    contrast: float = Field(
+        0.2,
+        ge=0,
+        le=1e9,
+        description="penalty on the contrast: the root mean square distance from mid-grey",
     )
 
 

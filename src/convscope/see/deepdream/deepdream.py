@@ -57,6 +57,7 @@ class Octave:
         exact: whether gradients were those of the whole image; False where a layer's receptive field exceeds
             a tile's overlap.
         unmoved: whether the gradient was exactly 0 in every step, so that nothing was changed.
+        not_raised: whether the steps changed the image, but the objective is no higher than before.
     """
 
     size: tuple[int, int]
@@ -65,6 +66,7 @@ class Octave:
     tiles: int
     exact: bool
     unmoved: bool = False
+    not_raised: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,15 +261,17 @@ class _DeepDream:
         ):
             self.now = step.images
             if watched and step.index == steps:
-                plan = self._plan(goal, start, tiles)
+                plan, after = self._plan(goal, start, tiles), self._clean_score(goal, self.now, tiles)
+                changed = bool(step.changed.any())
                 self.finished.append(
                     Octave(
                         (start.shape[2], start.shape[3]),
                         before,
-                        self._clean_score(goal, self.now, tiles),
+                        after,
                         1 if plan is None else len(plan),
                         plan is None or plan.exact,
-                        steps > 0 and not bool(step.changed.any()),
+                        steps > 0 and not changed,
+                        changed and after <= before,
                     )
                 )
             yield step.index

@@ -117,12 +117,45 @@ class Rotate:
         return F.grid_sample(image - self.value, grid, align_corners=False) + self.value
 
 
+def warp(
+    image: Float[Tensor, "b c *size"],
+    shift: tuple[float, ...] = (),
+    factor: float = 1.0,
+    degrees: float = 0.0,
+) -> Float[Tensor, "b c *size"]:
+    """Translate, scale and rotate images in a single bilinear resampling, with edges replicated.
+
+    Args:
+        image: a batch of images of one or two dimensions.
+        shift: what lies this many pixels from the centre along each axis moves to the centre.
+        factor: scale about the centre; above 1 enlarges.
+        degrees: rotation about the centre, counter-clockwise, in pixels on both axes; none in one dimension.
+
+    Returns:
+        Images of unchanged size, differentiable.
+    """
+    flat = image.dim() == 3
+    image2d = image[:, :, None] if flat else image
+    height, width = image2d.shape[2:]
+    down, along = (0.0, *(shift or (0.0,))) if flat else shift or (0.0, 0.0)
+    angle = 0.0 if flat else radians(degrees)
+    c, s = cos(angle) / factor, sin(angle) / factor
+    matrix = torch.tensor(
+        [[c, -s * height / width, 2 * along / width], [s * width / height, c, 2 * down / height]],
+        dtype=image2d.dtype,
+        device=image2d.device,
+    )
+    grid = F.affine_grid(matrix.expand(1, 2, 3), [1, 1, height, width], align_corners=False)
+    grid = grid.expand(len(image2d), -1, -1, -1)
+    warped = F.grid_sample(image2d, grid, padding_mode="border", align_corners=False)
+    return warped[:, :, 0] if flat else warped
+
+
 @dataclass(frozen=True)
 class Warp:
-    """Translate, scale and rotate in a single bilinear resampling, at unchanged size, with edges replicated.
+    """`warp` images by random amounts.
 
-    Since the size never changes, the network's kernels are prepared for one shape only. In one dimension
-    there is no rotation.
+    Since the size never changes, the network's kernels are prepared for one shape only.
     """
 
     shift: int
@@ -131,29 +164,16 @@ class Warp:
     """Scale factors to draw from; above 1 enlarges."""
     degrees: tuple[float, ...] = (0.0,)
     """Angles to draw from."""
+    any_part: bool = False
+    """Show any part of an image that is enlarged, instead of its centre."""
 
     def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *size"]:
         """Return the images translated, scaled about the centre and rotated, of unchanged size."""
-        flat = image.dim() == 3
-        image2d = image[:, :, None] if flat else image
-        height, width = image2d.shape[2:]
-        draws = [_whole(2 * self.shift, generator) - self.shift for _ in range(2)]
         factor = self.factors[_whole(len(self.factors) - 1, generator)]
-        angle = radians(self.degrees[_whole(len(self.degrees) - 1, generator)])
-        down, along = (0, draws[1]) if flat else draws
-        c, s = (1 / factor, 0.0) if flat else (cos(angle) / factor, sin(angle) / factor)
-        matrix = torch.tensor(
-            [
-                [c, -s * height / width, 2 * along / width],
-                [s * width / height, c, 2 * down / height],
-            ],
-            dtype=image2d.dtype,
-            device=image2d.device,
-        )
-        grid = F.affine_grid(matrix.expand(1, 2, 3), [1, 1, height, width], align_corners=False)
-        grid = grid.expand(len(image2d), -1, -1, -1)
-        warped = F.grid_sample(image2d, grid, padding_mode="border", align_corners=False)
-        return warped[:, :, 0] if flat else warped
+        hidden = max(0.0, 1 - 1 / factor) if self.any_part else 0.0
+        rooms = [self.shift + int(extent * hidden / 2) for extent in image.shape[2:]]
+        shift = tuple(float(_whole(2 * room, generator) - room) for room in rooms)
+        return warp(image, shift, factor, self.degrees[_whole(len(self.degrees) - 1, generator)])
 
 
 @dataclass(frozen=True)
@@ -227,9 +247,18 @@ def lucid_transforms(value: float = 0.5) -> tuple[Transform, ...]:
     return Pad(12, value), Jitter(8), Scale(FACTORS), Rotate(DEGREES, value), Jitter(4)
 
 
-def single_warp() -> tuple[Transform, ...]:
-    """Return one resampling with about Lucid's amounts: up to 6 pixels, 0.9 to 1.1, up to 10 degrees."""
-    return (Warp(6, FACTORS, DEGREES),)
+def single_warp(enlarged: float = 1.0) -> tuple[Transform, ...]:
+    """Return one resampling with about Lucid's amounts: up to 6 pixels, 0.9 to 1.1, up to 10 degrees.
+
+    Args:
+        enlarged: a further scale at which the image is to work, as often as at its own size: a random part of
+            it is shown then, so that a step costs the same.
+
+    Returns:
+        The transform.
+    """
+    further = () if enlarged == 1.0 else tuple(enlarged * factor for factor in FACTORS)
+    return (Warp(6, FACTORS + further, DEGREES, any_part=bool(further)),)
 
 
 def translations(size: tuple[int, ...], amount: int, value: float) -> tuple[Transform, ...]:

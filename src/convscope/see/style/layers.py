@@ -1,6 +1,7 @@
 """Choose the layers whose features represent style and content, for any network."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -134,46 +135,44 @@ def _rectified(layers: Sequence[LayerInfo]) -> list[LayerInfo]:
     return [layer for layer in layers if layer.kind in RECTIFIERS] or list(layers)
 
 
-def pooled(net: Net, how: str) -> Net:
-    """Return the network with its own pooling, or a copy with average pooling.
+def adapted(net: Net, pool: str) -> Net:
+    """Return the network as style transfer looks through it: pooling as chosen, and no edges in VGG.
 
-    Args:
-        net: the network.
-        how: `own`, `average`, or `auto` for average pooling in VGG only.
-
-    Returns:
-        The network or its copy.
-
-    Raises:
-        UsageError: `average` is chosen and the network has no max pooling module.
-    """
-    return averaging(net) if how == "average" or (how == "auto" and vgg_names(net)) else net
-
-
-def averaging(net: Net) -> Net:
-    """Return a copy of the network whose max pooling layers are replaced by average pooling.
+    VGG pads its maps with zeros. Each convolution sees an edge there, at which the optimisation draws a frame
+    and gratings that run into the picture; so maps are continued by their own border instead (`replicate`).
 
     Args:
         net: the network; it is not changed.
+        pool: `own` for the network as it is, `average`, or `auto` for average pooling in VGG only.
 
     Returns:
-        The copy.
+        The network or a copy.
 
     Raises:
-        UsageError: the network has no max pooling that is a module of its own.
+        UsageError: `average` is chosen and the network has no max pooling that is a module of its own.
     """
-    from copy import deepcopy
-
+    vgg = bool(vgg_names(net))
+    if pool == "own" or (pool == "auto" and not vgg):
+        return net
     module = deepcopy(net.module)
-    found = [(name, part) for name, part in module.named_modules() if type(part) is nn.MaxPool2d and name]
+    _average_pooling(module, net.name)
+    if vgg:
+        for part in module.modules():
+            if isinstance(part, nn.Conv2d):
+                part.padding_mode = "replicate"
+    return replace(net, module=module, graph=None)
+
+
+def _average_pooling(module: nn.Module, name: str) -> None:
+    """Replace the max pooling of a module by average pooling, in place."""
+    found = [(at, part) for at, part in module.named_modules() if type(part) is nn.MaxPool2d and at]
     if not found:
         raise UsageError(
             "a network with maximum pooling, to replace it by averages",
-            received=f"{net.name} has none",
+            received=f"{name} has none",
             hint="Leave out --pool.",
         )
-    for name, part in found:
-        parent, _, last = name.rpartition(".")
+    for at, part in found:
+        parent, _, last = at.rpartition(".")
         averages = nn.AvgPool2d(part.kernel_size, part.stride, part.padding, part.ceil_mode)
         setattr(module.get_submodule(parent), last, averages)
-    return replace(net, module=module, graph=None)

@@ -17,13 +17,18 @@ from convscope.see.optimize.objectives.regularizers import total_variation
 from convscope.see.optimize.tiling.evaluate import iter_tiled_activations
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.style import color, regions
-from convscope.see.style.layers import Layers, chosen, pooled
+from convscope.see.style.layers import Layers, adapted, chosen
 from convscope.see.style.objectives import GramLoss, content_match, gram_loss
 from convscope.see.style.recipe import StyleRecipe
 from convscope.worlds import InputLike, open_mask, open_whole, photos
 
-COARSEST = 128
-"""Smallest longer side of the coarsest image in pixels, where the number of scales is not given."""
+COARSEST = 64
+"""Smallest longer side of the coarsest image in pixels, where the number of scales is not given. There the
+receptive fields of the deepest style layers cover the image, so that swirls and stars as large as these are
+formed at all."""
+LOOSE = 0.2
+"""Share of the content weight at the coarsest of several scales, where the style arranges large shapes; the
+content's detail is added later (`transfer.with_detail_of`)."""
 STRENGTH = 100.0
 """neural-style's weight of style; its weight of content is 5."""
 STEP = 256.0
@@ -94,8 +99,8 @@ class StyleProblem:
         guide: InputLike | None = None,
         style_guides: Sequence[InputLike] = (),
     ) -> None:
-        self.net = pooled(checked(net, recipe), recipe.pool)
-        self.recipe, self.layers = recipe, chosen(self.net, recipe.style_layer, recipe.content_layer)
+        self.net = adapted(checked(net, recipe), recipe.pool)
+        self.recipe, self.layers = recipe, chosen(net, recipe.style_layer, recipe.content_layer)
         self.mask = None if mask is None else open_mask(mask)[None]
         if self.mask is not None and not bool(self.mask.any()):
             raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
@@ -133,11 +138,13 @@ class StyleProblem:
         style, weights = self._style(size, mask)
         values, more = self._content(content)
         recipe = self.recipe
+        loose = recipe.scaling == "relative" and len(self.sizes) > 1 and size == self.sizes[0]
+        content_weight = recipe.content_weight * (LOOSE if loose else 1.0)
         goal = Objective()
         for name, objective in style.items():
             goal = goal - weights[name] * objective
         for name, objective in values.items():
-            goal = goal - recipe.content_weight * more[name] * objective
+            goal = goal - content_weight * more[name] * objective
         if recipe.smooth:
             goal = goal - recipe.smooth * self._smoothness(content) * total_variation()
         return ScaleObjective(size, content, mask, style, values, goal.resolve(self.net))
@@ -152,7 +159,7 @@ class StyleProblem:
             regions = mask[0] if regions is None else regions * mask[0]
         counts = (1.0,) if regions is None else _shares(regions)
         found, weights = {}, {}
-        for place, grams in wanted.items():
+        for place, grams, depth in zip(wanted, wanted.values(), depth_weights(len(wanted)), strict=True):
             energy = sum(
                 count * float(style_loss(torch.zeros_like(a)[None], a[None]))
                 for count, a in zip(counts, grams, strict=True)
@@ -161,7 +168,7 @@ class StyleProblem:
             found[str(place)] = share * gram_loss(place, grams, regions, counts)
             filters = grams.shape[-1]
             weights[str(place)] = {
-                "relative": 1 / len(wanted),
+                "relative": depth,
                 "gatys": energy / len(wanted),
                 "neural-style": STRENGTH * 4 / filters**2 * energy,
             }[self.recipe.scaling]
@@ -222,6 +229,21 @@ def opened(image: InputLike) -> Float[Tensor, "3 h w"]:
         DataError: it cannot be read, or is no RGB image.
     """
     return open_whole(image, photos.SPEC).input.float()
+
+
+def depth_weights(count: int) -> list[float]:
+    """Return the weights of style layers: the k-th counts k times as much as the first.
+
+    Shallow layers reach the painting's Gram matrices in a few steps, by grain; strokes and swirls are seen in
+    deep ones, whose gradients are smaller.
+
+    Args:
+        count: number of layers, from shallow to deep.
+
+    Returns:
+        Weights that add up to 1.
+    """
+    return [2 * (k + 1) / (count * (count + 1)) for k in range(count)]
 
 
 def gram_targets(

@@ -27,10 +27,10 @@ class StyleRecipe(OnInput):
         [], description="how much each painting counts beside the others; all alike if left out"
     )
     content_weight: float = Field(
-        0.3, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
+        0.1, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
     )
     smooth: float = Field(
-        0.02, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
+        0.1, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
     )
     size: int | None = Field(
         None,
@@ -69,8 +69,8 @@ class StyleRecipe(OnInput):
     )
     pool: Literal["auto", "own", "average"] = Field(
         "auto",
-        description="average: the network's maximum pooling replaced, as Gatys et al. recommend; "
-        "auto: average in VGG",
+        description="average: the network's maximum pooling replaced, as Gatys et al. recommend, and "
+        "VGG's maps continued at their borders; own: the network as it is; auto: average in VGG",
     )
     scaling: Literal["relative", "gatys", "neural-style"] = Field(
         "relative",
@@ -79,7 +79,7 @@ class StyleRecipe(OnInput):
     )
     start: Literal["content", "noise"] = Field("content", description="what the coarsest picture starts from")
     steps: list[int] = Field(
-        [200, 100, 60],
+        [100, 60, 30],
         min_length=1,
         description="updates at each scale, from coarse to fine; the last for all further",
     )
@@ -87,7 +87,7 @@ class StyleRecipe(OnInput):
         None,
         ge=1,
         le=12,
-        description="sizes to go through, each twice the last; from about 128 px if left out",
+        description="sizes to go through, each twice the last; from about 64 px if left out",
     )
     optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", description="how steps are chosen")
     lr: float | None = Field(

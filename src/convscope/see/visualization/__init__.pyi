@@ -18,6 +18,8 @@ from .reconstruction import Reconstruction as Reconstruction
 from .reconstruction import caricature as caricature
 from .reconstruction import invert as invert
 from .reconstruction import iter_reconstruct as iter_reconstruct
+from .robustness import clipped_shares as clipped_shares
+from .robustness import robust_scores as robust_scores
 from .runner import VisualizationRun as VisualizationRun
 from .visualization import Visualization as Visualization
 from .visualization import clean_scores as clean_scores

@@ -54,6 +54,8 @@ class RenderedDirections:
     images: Float[Tensor, "n *shape"]
     unmoved: tuple[int, ...] = ()
     """Indices of directions whose gradient was 0 in every step: their images are the starting noise."""
+    not_raised: tuple[int, ...] = ()
+    """Indices of the other directions whose score is no higher at the end than for the starting noise."""
 
 
 def iter_render_directions(
@@ -85,12 +87,13 @@ def iter_render_directions(
     directions = torch.nn.functional.normalize(vectors.double(), dim=1)
     finished: list[Tensor] = []
     still: list[int] = []
+    low: list[int] = []
     for first in range(0, len(directions), render_config.batch):
         part = directions[first : first + render_config.batch]
         goals = [direction(place, vector, cosine_power=render_config.cosine_power) for vector in part]
         seeds = [seed_of(render_config.seed, place) + first + i for i in range(len(part))]
         params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
-        images, here = None, []
+        images, here, missed, start = None, [], [], None
         for step in optimize_input(
             net,
             per_image(goals),
@@ -102,20 +105,26 @@ def iter_render_directions(
         ):
             images = step.images.cpu()
             share = step.index / max(render_config.steps, 1)
+            start = step.scores if start is None else start
             if step.index == render_config.steps > 0:
                 here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
+                failed = step.changed & (step.scores <= start)
+                missed = [first + row for row in failed.nonzero().flatten().tolist()]
             yield Progress(
                 (first + len(part) * share) / len(directions),
                 f"{first + len(part)} of {len(directions)} images",
-                partial(_rendered, [*finished, images], (*still, *here)),
+                partial(_rendered, [*finished, images], (*still, *here), (*low, *missed)),
             )
         if images is not None:
             finished.append(images)
             still += here
+            low += missed
 
 
-def _rendered(images: list[Tensor], unmoved: tuple[int, ...]) -> RenderedDirections:
-    return RenderedDirections(torch.cat(images), unmoved)
+def _rendered(
+    images: list[Tensor], unmoved: tuple[int, ...], not_raised: tuple[int, ...]
+) -> RenderedDirections:
+    return RenderedDirections(torch.cat(images), unmoved, not_raised)
 
 
 def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -15,10 +16,11 @@ from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
-from convscope.see.optimize.image_params.base import fft_image, pixel_image
+from convscope.see.optimize.image_params.base import CONTRAST, fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
 from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
-from convscope.see.optimize.objectives.regularizers import total_variation
+from convscope.see.optimize.objectives.objective import Objective
+from convscope.see.optimize.objectives.regularizers import l2, total_variation
 from convscope.see.optimize.transforms import Transform, Warp
 from convscope.see.visualization.visualization import seed_of
 from convscope.system.progress import Progress, last_result
@@ -28,6 +30,28 @@ SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
 MOST = 8
 """Maximum number of layers that are chosen where none is named."""
+RATE, PLAIN_RATE = 0.1, 0.05
+"""Default learning rates of inversions: of normalised SGD on spectra, and of Adam for inputs without them."""
+FOUND, PARTLY = 0.9, 0.5
+"""Least `Reconstruction.explained` of an inversion that has found the activations, or a part of them."""
+STRONGER, ALIKE = 1.0, 0.3
+"""Least length of a caricature's activations along the original's, in lengths of theirs, and least cosine."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an image is what was asked for, by its numbers.
+
+    Attributes:
+        word: `found`, `partly` or `failed`.
+        text: what that means here, as a sentence.
+    """
+
+    word: Literal["found", "partly", "failed"]
+    text: str
+
+
+STILL = Verdict("failed", "the gradient was exactly 0 in every step: this is the starting noise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +63,12 @@ class Reconstruction(Result):
         images: the reconstruction from each layer, `[n c ...]` in the spec's value range.
         cosines: cosine similarity between the layer's activations for the reconstruction and for the
             original.
-        relative_errors: squared distance of the two, as a share of the original activations' squared norm.
+        relative_errors: squared distance of the two, as a share of the original activations' squared norm;
+            above 1 where activations of 0 would be nearer.
+        explained: 1 minus the squared distance, as a share of that of the starting noise or of activations of
+            0, whichever is nearer; 0 if it is no smaller. So 1 is the original's activations, 0 no better
+            than knowing nothing.
+        strengths: length of the reconstruction's activations along the original's, as a multiple of theirs.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
         net: the network; its input spec says how the images are drawn.
@@ -51,14 +80,51 @@ class Reconstruction(Result):
     images: Float[Tensor, "n *shape"]
     cosines: Float[Tensor, " n"]
     relative_errors: Float[Tensor, " n"]
+    explained: Float[Tensor, " n"]
+    strengths: Float[Tensor, " n"]
     original: Float[Tensor, "*shape"]
     steps: int
     net: Net
     recipe: CaricatureRecipe | InvertRecipe
     unmoved: tuple[str, ...] = ()
 
+    @property
+    def exact(self) -> bool:
+        """Whether equality was the goal (inversion), not exaggeration (caricature)."""
+        return isinstance(self.recipe, InvertRecipe)
+
     def __len__(self) -> int:
         return len(self.layers)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Whether each image is what was asked for."""
+        judge = _inversion_verdict if self.exact else _caricature_verdict
+        numbers = (self.explained if self.exact else self.strengths).tolist()
+        rows = zip(self.layers, numbers, self.cosines.tolist(), strict=True)
+        return tuple(
+            STILL if layer in self.unmoved else judge(number, cosine) for layer, number, cosine in rows
+        )
+
+
+def _inversion_verdict(explained: float, cosine: float) -> Verdict:
+    """Judge an inversion by how much of the activations it explains."""
+    share = f"explains {explained:.0%} of the activations (cosine {cosine:.2f})"
+    if explained >= FOUND:
+        return Verdict("found", f"{share}: what it lacks, the layer has lost")
+    if explained >= PARTLY:
+        return Verdict("partly", f"{share}: more --steps may find the rest")
+    return Verdict("failed", f"{share}: it says nothing about the layer; try more --steps")
+
+
+def _caricature_verdict(strength: float, cosine: float) -> Verdict:
+    """Judge a caricature: by the strength of the picture's own activations in it."""
+    times = f"the picture's features at {strength:.1f} times their strength, cosine {cosine:.2f}"
+    if strength < STRONGER:
+        return Verdict("failed", f"{times}: not exaggerated; try more --steps")
+    if cosine < ALIKE:
+        return Verdict("partly", f"{times}: others are stronger still")
+    return Verdict("found", times)
 
 
 def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
@@ -144,17 +210,18 @@ def iter_reconstruct(
     layers = list(dict.fromkeys(recipe.layer)) or default_layers(net)
     places = [resolve(net, layer) for layer in layers]
     _check(net, original, places, recipe.steps)
-    finished: list[Step] = []
+    finished: list[tuple[Step, Step]] = []
     for number, (layer, place) in enumerate(zip(layers, places, strict=True)):
-        step = None
+        first = step = None
         for step in _optimize_layer(net, original, place, recipe):
+            first = first or step
             yield Progress(
                 (number + step.index / max(recipe.steps, 1)) / len(layers),
                 f"{layer}, step {step.index} of {recipe.steps}",
-                partial(_collect, net, original, layers, [*finished, step], recipe),
+                partial(_collect, net, original, layers, [*finished, (first, step)], recipe),
             )
-        if step is not None:
-            finished.append(step)
+        if first is not None and step is not None:
+            finished.append((first, step))
 
 
 def _check(net: Net, original: Tensor, places: Sequence[LayerAddress], steps: int) -> None:
@@ -196,64 +263,98 @@ def _optimize_layer(
     with torch.no_grad():
         activation = place.select(record_float32(net, original, [place.layer_only])[place.layer_only])[0]
     seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
-    params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
+    invents = isinstance(recipe, CaricatureRecipe)
+    if size:
+        limit = CONTRAST if invents else None  # photographs have more contrast than that
+        params = fft_image(net.input_spec, seeds, size=size, contrast=limit, device=net.device)
+    else:
+        params = pixel_image(net.input_spec, seeds, device=net.device)
     transforms: tuple[Transform, ...] = ()
-    if isinstance(recipe, CaricatureRecipe):
+    if invents:
         goal = dot_cosine_match(place, activation, cosine_power=recipe.cosine_power)
         amount = min(size, default=0) // SHIFT
         transforms = (Warp(amount),) if amount else ()
+        config = OptimizerConfig(lr=recipe.lr)
     else:
-        low, high = net.input_spec.value_range
-        weight = recipe.total_variation / (original.numel() * max(len(size), 1) * (high - low))
-        goal = -normalized_l2(place, activation) - weight * total_variation()
+        goal = -normalized_l2(place, activation) - _penalty(net, original, recipe)
+        config = _inversion_config(recipe, spectra=bool(size))
     yield from optimize_input(
         net,
         goal,
         params,
         steps=recipe.steps,
-        config=OptimizerConfig(lr=recipe.lr),
+        config=config,
         transforms=transforms,
         generator=torch.Generator().manual_seed(recipe.seed),
     )
+
+
+def _penalty(net: Net, original: Tensor, recipe: InvertRecipe) -> Objective:
+    """Return what keeps an inversion like a photograph: smooth, and away from the ends of the value range."""
+    low, high = net.input_spec.value_range
+    span, count = high - low, original.numel()
+    differences = count * max(original.dim() - 2, 1)
+    return (recipe.total_variation / (differences * span)) * total_variation() + (
+        recipe.contrast / (count**0.5 * span)
+    ) * l2((low + high) / 2)
+
+
+def _inversion_config(recipe: InvertRecipe, *, spectra: bool) -> OptimizerConfig:
+    """Return the optimizer of an inversion.
+
+    In deep layers the distance is flat around the starting noise, whose activations are almost those of no
+    image. Adam changes all frequencies alike, and stays there; steps along the gradient itself get away from
+    it, and the falling rate ends as close as small ones.
+    """
+    if not spectra:
+        return OptimizerConfig(lr=recipe.lr or PLAIN_RATE)
+    return OptimizerConfig(lr=recipe.lr or RATE, optimizer="normalized_sgd", schedule="linear")
 
 
 def _collect(
     net: Net,
     original: Tensor,
     layers: Sequence[str],
-    last_steps: Sequence[Step],
+    ends: Sequence[tuple[Step, Step]],
     recipe: CaricatureRecipe | InvertRecipe,
 ) -> Reconstruction:
-    """Measure the reconstructions so far and collect them."""
-    cosines, relative_errors = [], []
+    """Measure the reconstructions so far and collect them, given the first and the last step of each."""
+    done, last_steps = tuple(layers[: len(ends)]), [last for _, last in ends]
     with torch.no_grad():
-        for layer, step in zip(layers, last_steps, strict=False):
-            place = LayerAddress.parse(layer)
-            both = record_float32(net, torch.cat([original.to(step.images.device), step.images]), [place])[
-                place
-            ]
-            wanted, here = both.flatten(1).double()
-            cosines.append(float(torch.cosine_similarity(wanted, here, dim=0)))
-            relative_errors.append(
-                float((wanted - here).square().sum() / wanted.square().sum().clamp_min(1e-12))
-            )
-    done = tuple(layers[: len(last_steps)])
-    numbers = torch.tensor([cosines, relative_errors])
-    require_finite(numbers.T, done, "activations for the drawings")
+        measured = [_measure(net, original, layer, *pair) for layer, pair in zip(done, ends, strict=True)]
+    numbers = torch.tensor(measured)
+    require_finite(numbers, done, "activations for the drawings")
+    cosines, relative_errors, explained, strengths = numbers.T
     unmoved = (
         n for n, step in zip(done, last_steps, strict=True) if step.index and not bool(step.changed.any())
     )
     return Reconstruction(
         done,
         torch.cat([step.images for step in last_steps]).cpu(),
-        numbers[0],
-        numbers[1],
+        cosines,
+        relative_errors,
+        explained,
+        strengths,
         original[0].cpu(),
         last_steps[-1].index,
         net,
         recipe,
         tuple(unmoved),
     )
+
+
+def _measure(
+    net: Net, original: Tensor, layer: str, first: Step, last: Step
+) -> tuple[float, float, float, float]:
+    """Return cosine, relative error, explained share and strength of a layer's reconstruction."""
+    place = LayerAddress.parse(layer)
+    images = torch.cat([original.to(last.images.device), first.images, last.images])
+    wanted, start, here = record_float32(net, images, [place])[place].flatten(1).double()
+    energy = float(wanted.square().sum().clamp_min(1e-12))
+    error, from_start = (float((wanted - other).square().sum()) / energy for other in (here, start))
+    explained = max(0.0, 1 - error / max(min(from_start, 1.0), 1e-12))
+    cosine = float(torch.cosine_similarity(wanted, here, dim=0))
+    return cosine, error, explained, float(wanted @ here) / energy
 
 
 def _opened(net: Net, image: InputLike) -> Tensor:

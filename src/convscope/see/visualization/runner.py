@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, UsageError
+from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
@@ -285,7 +286,20 @@ def transforms_from_recipe(
         return translations(size, amount, middle) if amount else ()
     if choice == "crops":
         return (Crop(size),)
-    return lucid_transforms(middle) if choice == "lucid" else single_warp()
+    return lucid_transforms(middle) if choice == "lucid" else single_warp(enlargement(net.input_spec, size))
+
+
+def enlargement(spec: TensorSpec, size: tuple[int, ...]) -> float:
+    """Return the factor by which an image is enlarged until it fits the size that a spec states.
+
+    Args:
+        spec: of the network's input.
+        size: spatial extent of the image.
+
+    Returns:
+        1 or more; 1 where the image is larger along some axis.
+    """
+    return max(1.0, min((own / extent for own, extent in zip(spec.size, size, strict=True)), default=1.0))
 
 
 def clean_scores(

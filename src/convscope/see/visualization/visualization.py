@@ -22,6 +22,7 @@ from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.execution import with_execution
 from convscope.see.visualization.objective_parser import Target
 from convscope.see.visualization.recipe import VisualizeRecipe
+from convscope.see.visualization.robustness import clipped_shares, robust_scores
 from convscope.see.visualization.runner import (
     SHIFT,
     VisualizationRun,
@@ -56,6 +57,9 @@ class Visualization(Result):
         scores: objectives under the last step's transforms, with penalties.
         clean_scores: objectives of the final images in float32, without transforms and penalties; negated
             activations where they were minimised.
+        robust_scores: the same, when the images are enlarged to the network's own size, shifted, turned and
+            scaled by a little; mean of five views.
+        clipped: share of each image's values that are 0 or 255 in a picture of 8 bits.
         silent: names of images that carry no information: their objective is 0 without a gradient at the end,
             or they are among `unmoved`.
         steps: updates of the last batch.
@@ -73,6 +77,8 @@ class Visualization(Result):
     images: Float[Tensor, "n *shape"]
     scores: Float[Tensor, " n"]
     clean_scores: Float[Tensor, " n"]
+    robust_scores: Float[Tensor, " n"]
+    clipped: Float[Tensor, " n"]
     silent: tuple[str, ...]
     steps: int
     recipe: VisualizeRecipe
@@ -186,11 +192,14 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
     if not parts or parts[-1][0] is not current:
         parts.append((current, run.kept))
     made = run.batches[: len(parts)]
-    clean = torch.cat(
-        [
-            clean_scores(run.net, [run.targets[number].goal for number in batch], step.images)
-            for batch, (step, _) in zip(made, parts, strict=True)
-        ]
+    clean, robust = (
+        torch.cat(
+            [
+                measure(run.net, [run.targets[number].goal for number in batch], step.images)
+                for batch, (step, _) in zip(made, parts, strict=True)
+            ]
+        )
+        for measure in (clean_scores, robust_scores)
     )
     numbers = torch.tensor([number for batch in made for number in batch])
     order = numbers.argsort()
@@ -205,6 +214,8 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
         images,
         torch.cat([step.scores for step, _ in parts]).cpu()[order],
         clean,
+        robust.cpu()[order],
+        clipped_shares(images, run.net.input_spec),
         _named(targets, silent),
         current.index,
         run.recipe,

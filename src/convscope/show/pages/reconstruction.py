@@ -12,27 +12,31 @@ SIDE, COLUMNS = 224, 6
 """Side of a tile in pixels; most tiles in a row."""
 
 
-def sheet(drawn: Reconstruction, net: Net, title: str, *, exact: bool = True) -> Image.Image:
+def sheet(drawn: Reconstruction, net: Net, title: str) -> Image.Image:
     """Draw the original and its reconstruction from each layer as a contact sheet.
+
+    Below each image stands its cosine, and how much of the activations it has: their explained share for an
+    inversion, their strength for a caricature; and the verdict where it is not what was asked for.
 
     Args:
         drawn: the reconstructions.
         net: the network they are from; its spec states the value range.
         title: headline.
-        exact: whether the relative error is written below each image, beside the cosine; for methods that aim
-            at equality (inversion, not caricature).
 
     Returns:
         The sheet in RGB.
     """
-    captions = [("the picture", "")] + [
-        (layer, f"cosine {cosine:.2f}" + (f", missed {missed:.1%}" if exact else ""))
-        for layer, cosine, missed in zip(
-            drawn.layers, drawn.cosines.tolist(), drawn.relative_errors.tolist(), strict=True
+    captions = [("the picture", [""])]
+    for row, (layer, verdict) in enumerate(zip(drawn.layers, drawn.verdicts, strict=True)):
+        reached = (
+            f"{float(drawn.explained[row]):.0%} explained"
+            if drawn.exact
+            else f"{float(drawn.strengths[row]):.1f} x as strong"
         )
-    ]
+        notes = [f"cosine {float(drawn.cosines[row]):.2f}, {reached}"]
+        captions.append((layer, notes + ([] if verdict.word == "found" else [verdict.word])))
     tiles = [
-        SheetTile(input_image.fitted(worlds.render(picture, net.input_spec), SIDE), name, [note])
-        for picture, (name, note) in zip((drawn.original, *drawn.images), captions, strict=False)
+        SheetTile(input_image.fitted(worlds.render(picture, net.input_spec), SIDE), name, notes)
+        for picture, (name, notes) in zip((drawn.original, *drawn.images), captions, strict=False)
     ]
     return contact_sheet.compose(in_rows(tiles, min(len(tiles), COLUMNS)), title=title)

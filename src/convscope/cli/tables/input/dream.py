@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from convscope.jobs.pictures import UNMOVED
+from convscope.jobs.pictures import NOT_RAISED, UNMOVED
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -24,6 +24,8 @@ def table(document: dict[str, Any]) -> Any:
         times = f"x {octave['after'] / octave['before']:.2f}" if octave["before"] > 0 else ""
         if octave["unmoved"]:
             times = UNMOVED
+        elif octave["not_raised"]:
+            times = NOT_RAISED
         exact = "" if octave["exact"] else ", not exact near seams"
         tiles = f"  {octave['tiles']} tiles{exact}" if octave["tiles"] > 1 else ""
         made.add_row(

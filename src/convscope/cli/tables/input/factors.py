@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from convscope.jobs.pictures import UNMOVED
+from convscope.jobs.pictures import NOT_RAISED, UNMOVED
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -21,7 +21,7 @@ def table(document: dict[str, Any]) -> Any:
     for head in ("group", "share", "strongest units", ""):
         made.add_column(head)
     for k, group in enumerate(groups):
-        note = UNMOVED if group["unmoved"] else ""
+        note = UNMOVED if group["unmoved"] else NOT_RAISED if group["not_raised"] else ""
         made.add_row(str(k), f"{group['share']:.0%}", ", ".join(map(str, group["units"])), note)
     explained, place = document["explained"], document["place"]
     said = f"{len(groups)} groups explain {explained:.0%} of the positive activations of {place}"

@@ -17,10 +17,21 @@ def table(document: dict[str, Any]) -> Any:
     from rich.table import Table
 
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "cosine", "missed", "picture", ""):
+    for head in ("layer", "verdict", "the picture", "file"):
         made.add_column(head)
     for entry in document["layers"]:
-        note = UNMOVED if entry["unmoved"] else ""
-        numbers = (f"{entry['cosine']:.3f}", f"{entry['missed']:.1%}")
-        made.add_row(entry["layer"], *numbers, entry["picture"], note)
+        says = UNMOVED if entry["unmoved"] else entry["says"]
+        made.add_row(entry["layer"], entry["verdict"], says, entry["picture"])
     return made
+
+
+def exit_code(document: dict[str, Any]) -> int:
+    """Return 1 if the optimisation of a layer failed, else 0.
+
+    Args:
+        document: the result.
+
+    Returns:
+        The exit code.
+    """
+    return int(any(entry["verdict"] == "failed" for entry in document["layers"]))

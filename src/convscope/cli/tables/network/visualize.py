@@ -5,9 +5,15 @@ from typing import Any
 from convscope.jobs.pictures import UNMOVED
 from convscope.system.printable import printable
 
+MEANING = (
+    "robust: mean activation when the picture is enlarged to the network's own size, shifted, turned and "
+    "scaled a little. clipped: values that are 0 or 255."
+)
+"""What the columns say."""
+
 
 def table(document: dict[str, Any]) -> Any:
-    """Return the activation that each image reaches.
+    """Return the activation that each image reaches, as it is and under small changes.
 
     Args:
         document: the result.
@@ -18,13 +24,14 @@ def table(document: dict[str, Any]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("place", "activation", "picture", ""):
+    made = Table(box=None, header_style="bold", pad_edge=False, caption=MEANING, caption_justify="left")
+    for head in ("place", "activation", "robust", "clipped", "picture", ""):
         made.add_column(head)
     for entry in document["pictures"]:
         note = "silent: nothing that was tried makes it fire" if entry["place"] in document["silent"] else ""
         if entry["place"] in document["unmoved"]:
             note = UNMOVED
         names = [escape(printable(entry[name])) for name in ("place", "picture")]
-        made.add_row(names[0], f"{entry['score']:.5g}", names[1], note)
+        numbers = [f"{entry['score']:.5g}", f"{entry['robust']:.5g}", f"{100 * entry['clipped']:.1f} %"]
+        made.add_row(names[0], *numbers, names[1], note)
     return made

@@ -26,6 +26,12 @@ PIXEL_NOISE = 0.01
 """Standard deviation of the initial noise: as a share of the value range for pixels, of the spectrum for
 Fourier parameterizations (Lucid's 0.01)."""
 
+CONTRAST = 1.5
+"""Largest root mean square of an image before the sigmoid. Steps of fixed length never stop growing an image,
+since a saturated sigmoid shrinks the gradient but not a step that is scaled to a length: without a limit up
+to a quarter of the values of a class's image end at 0 or 255. At 1.5, a value must lie four standard
+deviations from the middle to be rounded to one of them, and activations are as high as without the limit."""
+
 _NEAREST_EDGE = 1e-3
 """A sigmoid reaches neither end of the range: given images are kept this share of it away from both."""
 
@@ -100,12 +106,14 @@ def fft_image(
     start: Start = "noise",
     decay: float = 1.0,
     spread: float = PIXEL_NOISE,
+    contrast: float | None = CONTRAST,
     device: torch.device | str = "cpu",
 ) -> ImageParameterization:
     """Return a parameterization by Fourier coefficients, scaled by 1 / frequency, with decorrelated colour.
 
     The images are decoded with a sigmoid. The three channels of colour images (`TensorSpec.is_rgb`) are
-    decorrelated; others are not.
+    decorrelated; others are not. After each update the coefficients are projected on a ball of limited
+    contrast, so that the sigmoid does not saturate.
 
     Args:
         spec: channels, size and value range of the images.
@@ -115,6 +123,8 @@ def fft_image(
         decay: exponent of the frequency by which the spectrum is divided; larger values damp high
             frequencies.
         spread: standard deviation of the noise in the spectrum.
+        contrast: largest root mean square of an image before the sigmoid, or that of the given image where
+            it is larger; None for no limit, as where a photograph is to be reproduced.
         device: where the parameters live.
 
     Returns:
@@ -139,9 +149,11 @@ def fft_image(
         )
     else:
         free = spread * noise(half, seeds) if start == "noise" else torch.zeros(len(seeds), *half)
-    return ImageParameterization(
-        (free.to(device).requires_grad_(),), _FourierDecode(extent, decay, low, high, spec.is_rgb)
-    )
+    free, decode = free.to(device), _FourierDecode(extent, decay, low, high, spec.is_rgb)
+    limit = None
+    if contrast is not None:
+        limit = _LimitContrast(decode, decode.rms(free).clamp_min(contrast))
+    return ImageParameterization((free.requires_grad_(),), decode, limit)
 
 
 @dataclass(frozen=True)
@@ -153,9 +165,27 @@ class _FourierDecode:
     is_rgb: bool
 
     def __call__(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
+        return _SigmoidRange(self.low, self.high)(self.before_sigmoid(free))
+
+    def before_sigmoid(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
         image = fourier.image_from_spectrum(free, self.size, self.decay)
-        image = fourier.decorrelated_to_rgb(image) if self.is_rgb else image
-        return _SigmoidRange(self.low, self.high)(image)
+        return fourier.decorrelated_to_rgb(image) if self.is_rgb else image
+
+    def rms(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, " b"]:
+        """Return each image's root mean square before the sigmoid."""
+        return self.before_sigmoid(free).flatten(1).square().mean(1).sqrt()
+
+
+@dataclass(frozen=True, eq=False)
+class _LimitContrast:
+    """Projection on the ball of images with a root mean square before the sigmoid of at most `limits`."""
+
+    decode: _FourierDecode
+    limits: Float[Tensor, " b"]
+
+    def __call__(self, free: Float[Tensor, "b c *half 2"]) -> None:
+        factors = (self.limits / self.decode.rms(free)).clamp_max(1.0)
+        free.mul_(factors.view(-1, *[1] * (free.dim() - 1)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Scores under small changes, clipped values, the limit of contrast, and parts of an enlarged image."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import interpolate
+
+from convscope.graph.spec import TensorSpec
+from convscope.nets import wrap
+from convscope.see import clipped_shares, fft_image, robust_scores, visualize
+from convscope.see.optimize.objectives.activations import channel
+from convscope.see.optimize.transforms import Warp, single_warp
+from convscope.see.visualization import clean_scores
+from convscope.see.visualization.runner import enlargement
+
+GREY = TensorSpec((1, 32, 32))
+
+
+def checkers() -> nn.Module:
+    """Answer to a checkerboard of single pixels, and to nothing coarser."""
+    conv = nn.Conv2d(1, 1, 2)
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([[[[1.0, -1.0], [-1.0, 1.0]]]]))
+        conv.bias.zero_()
+    return nn.Sequential(conv, nn.ReLU())
+
+
+def test_a_pattern_on_the_pixel_grid_is_not_robust() -> None:
+    net = wrap(checkers(), GREY)
+    board = ((torch.arange(16)[:, None] + torch.arange(16)) % 2).float()[None, None]
+    goals = [channel("1:0")]
+    clean = float(clean_scores(net, goals, board)[0])
+    assert clean == pytest.approx(1.0, abs=0.1)  # 2 on every second position
+    assert float(robust_scores(net, goals, board)[0]) < 0.2 * clean
+
+
+def test_a_plain_image_scores_the_same_in_all_views() -> None:
+    mean = nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.ones_(mean.weight)
+    net = wrap(nn.Sequential(mean), GREY)
+    plain = torch.full((2, 1, 20, 24), 0.25) * torch.tensor([1.0, 2.0]).view(2, 1, 1, 1)
+    found = robust_scores(net, [channel("0:0")] * 2, plain)
+    torch.testing.assert_close(found, torch.tensor([0.25, 0.5]), atol=1e-5, rtol=0)
+
+
+def test_vectors_have_their_clean_score() -> None:
+    net = wrap(nn.Sequential(nn.Linear(5, 3)), TensorSpec((5,)))
+    images = torch.rand(2, 5)
+    goals = [channel("0:1")] * 2
+    assert torch.equal(robust_scores(net, goals, images), clean_scores(net, goals, images))
+
+
+def test_clipped_values_are_counted_as_an_8_bit_picture_shows_them() -> None:
+    spec = TensorSpec((1, 1, 4), value_range=(-1.0, 1.0))
+    images = torch.tensor([[[[-1.0, -0.999, 0.0, 1.0]]], [[[-0.99, 0.5, 0.99, 0.0]]]])
+    assert clipped_shares(images, spec).tolist() == [0.75, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"), [((32, 32), 1.0), ((16, 16), 2.0), ((16, 8), 2.0), ((64, 8), 1.0), ((8, 16), 2.0)]
+)
+def test_images_are_enlarged_until_they_fit(size: tuple[int, int], factor: float) -> None:
+    assert enlargement(GREY, size) == factor
+
+
+def test_long_ascent_does_not_burn_out(small, monkeypatch) -> None:
+    """Without the projection, this ascent ends with more than a tenth of its values at 0 or 255."""
+    limited = visualize(small, "conv2:1", steps=40, lr=1.0)
+    assert float(limited.clipped[0]) < 0.05
+    torch.testing.assert_close(limited.clipped, clipped_shares(limited.images, small.input_spec))
+    monkeypatch.setattr(
+        "convscope.see.visualization.runner.fft_image",
+        lambda *given, **named: fft_image(*given, contrast=None, **named),
+    )
+    free = visualize(small, "conv2:1", steps=40, lr=1.0)
+    assert float(free.clipped[0]) > 0.1
+    assert float(limited.clean_scores[0]) > 0.6 * float(free.clean_scores[0])
+
+
+def test_the_limit_of_contrast_is_that_of_the_image_before_the_sigmoid() -> None:
+    canvas = fft_image(TensorSpec((3, 12, 10)), [0, 1])
+    (free,) = canvas.parameters
+    with torch.no_grad():
+        free[0] *= 1000
+        before = canvas.images()[1].clone()
+        assert canvas.project is not None
+        canvas.project(free)
+        logits = canvas.images().double().logit()
+    assert float(logits[0].square().mean().sqrt()) == pytest.approx(1.5, rel=1e-3)
+    assert torch.equal(canvas.images()[1], before)
+
+
+def test_a_given_image_keeps_its_contrast() -> None:
+    given = (torch.rand(1, 3, 12, 10, generator=torch.Generator().manual_seed(0)) > 0.5).float() * 0.98 + 0.01
+    canvas = fft_image(TensorSpec((3, 12, 10)), [0], start=given)
+    with torch.no_grad():
+        assert canvas.project is not None
+        canvas.project(*canvas.parameters)
+    torch.testing.assert_close(canvas.images(), given, atol=1e-4, rtol=0)
+
+
+def test_any_part_of_an_enlarged_image_comes_into_view() -> None:
+    image = torch.linspace(0, 1, 64).expand(1, 1, 64, 64).contiguous()
+    generator = torch.Generator().manual_seed(0)
+    parts = [Warp(0, (2.0,), any_part=True)(image, generator) for _ in range(60)]
+    assert min(float(part.min()) for part in parts) < 0.05
+    assert max(float(part.max()) for part in parts) > 0.95
+    assert all(0.4 < float(part.max() - part.min()) < 0.55 for part in parts)
+    middle = Warp(0, (2.0,))(image, generator)
+    expected = interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)[..., 32:96, 32:96]
+    torch.testing.assert_close(middle, expected, atol=1e-4, rtol=0)
+
+
+def test_both_scales_are_drawn_alike() -> None:
+    (warp,) = single_warp(1.75)
+    factors = torch.tensor(warp.factors)
+    assert (factors > 1.5).float().mean() == 0.5 and warp.any_part
+    assert single_warp() == single_warp(1.0) and not single_warp()[0].any_part
