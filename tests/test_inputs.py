@@ -151,6 +151,8 @@ NO_INPUTS = {
     "see.maco_image": "an image parameterization",
     "see.style.luminance": "changes a tensor",
     "see.style.resized": "changes a tensor",
+    "see.clipped_shares": "measures images that were made",
+    "see.robust_scores": "scores images that were made",
     "see.visualization.clean_scores": "scores images that were made, in a loop",
     "worlds.augmented": "takes batches of a data set",
     "worlds.render": "the way back: draws a tensor",
