@@ -3,20 +3,24 @@
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from tests.show.browser import measured
+from tests.show.pages.test_training_page import epochs, run_of
+from tests.show.pages.test_units_page import page_of as units_page_of
 from torch import nn
 
 from convscope import nets, worlds
 from convscope.graph.spec import TensorSpec
+from convscope.learn import Classification
 from convscope.see import atlas as make_atlas
 from convscope.see import feature_maps, filters, layer_health, unit_report
 from convscope.see.attribution import compare_methods, explain
 from convscope.show import graphs
-from convscope.show.pages import atlas, explanation_page, features, unit
+from convscope.show.pages import atlas, explanation_page, features, training, unit
 from convscope.show.report.i18n import texts
 from convscope.worlds.datasets import digits
 
@@ -62,7 +66,9 @@ class Reader(HTMLParser):
     def handle_data(self, data):
         if not data.strip() or any(t in SILENT or a.get("translate") == "no" for t, a in self.open):
             return
-        if self.open[-1][0] == "title":
+        tag, attributes = self.open[-1]
+        if tag in ("title", "option") and attributes.get("data-zh"):  # the script puts in the language's text
+            assert CHINESE.search(attributes["data-zh"]) and attributes["data-en"] == data.strip()
             return
         language = next((a["lang"] for t, a in reversed(self.open) if a.get("lang") and t != "html"), None)
         self.words[language].append(data.strip())
@@ -136,6 +142,17 @@ def _graph() -> str:
     return graphs.page(description, tree, cards, tree.readable(), command="convscope describe x")
 
 
+def _units() -> str:
+    return units_page_of(nets.load("digits"), digits.test().take(range(40)))
+
+
+def _trained() -> str:
+    net, data, task = nets.load("digits"), digits.test().take(range(60)), Classification()
+    task.prepare(net, data, None)
+    tested = task.evaluate(net, data, nets.ExecutionConfig())
+    return training.page(run_of(Path("runs"), task, net, epochs([0.9, 0.5]), tested, data=data))
+
+
 KINDS: dict[str, Callable[[], str]] = {
     "look": _look_at_digits,
     "look at a signal": _look_at_a_signal,
@@ -144,6 +161,8 @@ KINDS: dict[str, Callable[[], str]] = {
     "unit": _unit,
     "atlas": _atlas,
     "graph": _graph,
+    "units": _units,
+    "trained": _trained,
 }
 """Every kind of page but the tour, which conftest.py has; the first word is the prefix of its texts."""
 

@@ -129,7 +129,7 @@ def label_shares(
     order = here.argsort(descending=True, stable=True).tolist()
     total, all_images = int(here.sum()), int(usual.sum())
     return tuple(
-        LabelShare(names[k], int(here[k]), total, int(usual[k]) / all_images) for k in order if here[k]
+        LabelShare(names[int(k)], int(here[k]), total, int(usual[k]) / all_images) for k in order if here[k]
     )
 
 

@@ -10,6 +10,7 @@
         if (named.hasAttribute(attribute)) { named.setAttribute(attribute, text); }
       });
       if (named.tagName === "TITLE") { document.title = text; }
+      if (named.tagName === "OPTION") { named.textContent = text; }
     });
     document.dispatchEvent(new Event("languageswitch"));
   }

@@ -160,13 +160,9 @@
   document.querySelector(".units-page .tools").hidden = false; list.hidden = false;
   list.addEventListener("scroll", draw, { passive: true });
   addEventListener("resize", redraw);
-  function translate() {
-    var language = document.documentElement.lang === "zh" ? "zh" : "en";
-    document.querySelectorAll("option[data-en]").forEach(function (option) { option.textContent = option.getAttribute("data-" + language); });
-  }
-  document.addEventListener("languageswitch", function () { translate(); redraw(); });
+  document.addEventListener("languageswitch", redraw);
   find.addEventListener("input", choose);
   [order, layer].forEach(function (select) { select.addEventListener("change", choose); });
   document.querySelectorAll("input[name=filter]").forEach(function (radio) { radio.addEventListener("change", choose); });
-  translate(); choose();
+  choose();
 })();
