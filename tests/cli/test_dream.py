@@ -13,9 +13,9 @@ FAST = ("--net", "digits", "--layer", "relu2", "--steps", 2, "--octaves", 2, "--
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """On its side in the file: EXIF says to turn it upright, 40 wide and 52 high."""
+    """On its side in the file: EXIF says to turn it upright, 40 wide and 52 high; light, as paper is."""
     chance = np.random.default_rng(0)
-    coarse = Image.fromarray(chance.integers(0, 255, (6, 8, 3), dtype=np.uint8))
+    coarse = Image.fromarray(chance.integers(100, 255, (6, 8, 3), dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
     coarse.resize((52, 40), Image.Resampling.BICUBIC).save(tmp_path / "photo.png", exif=exif)

@@ -17,7 +17,7 @@ from convscope.worlds import digits, open_sample
 VERBS = {
     "look": (["look", "digit.png", "--net", "digits", "--places", "relu1"], "input.png"),
     "dream": (["dream", "digit.png", "--net", "digits", "--layer", "relu2", "--steps", "1"], "dream.png"),
-    "caricature": (["caricature", "digit.png", "--net", "digits", "--layer", "relu1"], "relu1.png"),
+    "caricature": (["caricature", "digit.png", "--net", "digits", "--layer", "relu2"], "relu2.png"),
     "invert": (["invert", "digit.png", "--net", "digits", "--layer", "relu1", "--steps", "32"], "relu1.png"),
 }
 """Verb -> words of a command about a digit, and the file whose ink must lie where the digit's does."""

@@ -1,7 +1,10 @@
 """The world of handwritten digits: images whose ink is found and centred as in MNIST."""
 
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -9,6 +12,7 @@ from typing_extensions import override
 
 from convscope.graph.spec import DIGIT, TensorSpec
 from convscope.worlds.datasets import digits
+from convscope.worlds.datasets.mnist_preprocessing import edge_median
 from convscope.worlds.images.adapt import fitted, to_spec
 from convscope.worlds.images.render import grayscale_alpha, in_unit_range
 from convscope.worlds.images.world import ImageWorld
@@ -26,6 +30,17 @@ class DigitWorld(ImageWorld):
     @override
     def from_image(self, image: Image.Image, spec: TensorSpec) -> Sample:
         return Sample(_placed(digits.to_tensor(image), spec), image)
+
+    @override
+    def open_whole(self, source: Any, spec: TensorSpec, *, longest: int | None = None) -> Sample:
+        """Read an image at its own size; where its border is light, dark is ink."""
+        sample = super().open_whole(source, spec, longest=longest)
+        if not isinstance(sample.original, Image.Image):
+            return sample
+        if edge_median(np.asarray(sample.original.convert("L"))) < 128:
+            return sample
+        low, high = spec.value_range
+        return replace(sample, input=low + high - sample.input)
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:

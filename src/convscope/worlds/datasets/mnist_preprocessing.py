@@ -37,7 +37,7 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     """
     grey = as_rgb(image).convert("L")
     edge = np.asarray(grey)
-    if grey.size == (SIDE, SIDE) and _edge_median(edge) < 32:
+    if grey.size == (SIDE, SIDE) and edge_median(edge) < 32:
         return torch.from_numpy(edge.astype(np.float32) / 255).unsqueeze(0)
     if grey.size == (SIDE, SIDE) and _centred_on_white(edge):
         return torch.from_numpy((255 - edge).astype(np.float32) / 255).unsqueeze(0)
@@ -46,8 +46,15 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     return torch.from_numpy(_centred(_boxed(ink, threshold))).unsqueeze(0)
 
 
-def _edge_median(grey: np.ndarray) -> float:
-    """Return the median level of the image's border."""
+def edge_median(grey: np.ndarray) -> float:
+    """Return the median level of an image's border, which is paper.
+
+    Args:
+        grey: `[h w]`, levels from 0 to 255.
+
+    Returns:
+        The median, 0 to 255.
+    """
     ring = max(1, min(grey.shape) // 20)
     edges = (grey[:ring], grey[-ring:], grey[:, :ring], grey[:, -ring:])
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
@@ -57,7 +64,7 @@ def _centred_on_white(grey: np.ndarray) -> bool:
     """Return whether the image is MNIST's form in black on white: ink of its box, mass in the middle."""
     ink = 255.0 - grey
     rows, columns = np.flatnonzero(ink.max(1)), np.flatnonzero(ink.max(0))
-    if _edge_median(grey) < 255 or not rows.size:
+    if edge_median(grey) < 255 or not rows.size:
         return False
     middle = [(ink.sum(axis) @ np.arange(SIDE)) / ink.sum() for axis in (1, 0)]
     sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
@@ -87,7 +94,7 @@ def _paper(grey: np.ndarray) -> np.ndarray:
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1).reshape(-1, 6)
     every = max(1, grey.size // 20_000)
     some, values = terms[::every], grey.ravel()[::every]
-    light, weights = np.full(len(values), _edge_median(grey)), np.zeros(6)
+    light, weights = np.full(len(values), edge_median(grey)), np.zeros(6)
     for _ in range(6):
         distance = np.abs(values - light)
         paper = distance <= max(2.5 * float(np.median(distance)), 3.0)
