@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.worlds.dataset import Dataset
 
 Span = tuple[float, float]

@@ -7,6 +7,8 @@ import torch
 
 import convscope as cs
 from convscope import see
+from convscope.nets import load
+from convscope.see.activation_atlas import CaricatureRecipe, InvertRecipe
 from convscope.see.visualization.reconstruction import Reconstruction
 
 
@@ -15,7 +17,9 @@ def reconstruction(errors, strengths, cosines, *, exact: bool) -> Reconstruction
     explained = [max(0.0, 1 - error) for error in errors]
     numbers = (torch.tensor(list(values)) for values in (cosines, errors, explained, strengths))
     layers = tuple(f"layer{k}" for k in range(count))
-    return Reconstruction(layers, torch.zeros(count, 1, 2, 2), *numbers, torch.zeros(1, 2, 2), 5, exact=exact)
+    recipe = (InvertRecipe if exact else CaricatureRecipe).parse({"image": ""})
+    drawn, original = torch.zeros(count, 1, 2, 2), torch.zeros(1, 2, 2)
+    return Reconstruction(layers, drawn, *numbers, original, 5, load("digits"), recipe)
 
 
 def test_an_inversion_is_judged_by_what_it_explains() -> None:
