@@ -7,7 +7,6 @@ import torch
 
 import convscope as cs
 from convscope import see
-from convscope.nets import load
 from convscope.see.activation_atlas import CaricatureRecipe, InvertRecipe
 from convscope.see.visualization.reconstruction import Reconstruction
 
@@ -17,9 +16,9 @@ def reconstruction(errors, strengths, cosines, *, exact: bool) -> Reconstruction
     explained = [max(0.0, 1 - error) for error in errors]
     numbers = (torch.tensor(list(values)) for values in (cosines, errors, explained, strengths))
     layers = tuple(f"layer{k}" for k in range(count))
-    recipe = (InvertRecipe if exact else CaricatureRecipe).parse({"image": ""})
-    drawn, original = torch.zeros(count, 1, 2, 2), torch.zeros(1, 2, 2)
-    return Reconstruction(layers, drawn, *numbers, original, 5, load("digits"), recipe)
+    recipe = (InvertRecipe if exact else CaricatureRecipe).parse({"net": "digits", "image": "digit.png"})
+    images, original = torch.zeros(count, 1, 2, 2), torch.zeros(1, 2, 2)
+    return Reconstruction(layers, images, *numbers, original, 5, net=cs.load("digits"), recipe=recipe)
 
 
 def test_an_inversion_is_judged_by_what_it_explains() -> None:
@@ -29,10 +28,10 @@ def test_an_inversion_is_judged_by_what_it_explains() -> None:
     assert "says nothing about the layer" in made.verdicts[3].text
 
 
-def test_a_caricature_fails_where_the_features_are_not_stronger() -> None:
-    made = reconstruction([0.0] * 3, [2.5, 2.5, 0.8], [0.9, 0.1, 0.9], exact=False)
-    assert [verdict.word for verdict in made.verdicts] == ["found", "partly", "failed"]
-    assert "not exaggerated" in made.verdicts[2].text
+def test_a_caricature_fails_where_the_features_are_neither_stronger_nor_alike() -> None:
+    made = reconstruction([0.0] * 4, [2.5, 2.5, 0.9, 0.8], [0.9, 0.1, 0.9, 0.6], exact=False)
+    assert [verdict.word for verdict in made.verdicts] == ["found", "partly", "partly", "failed"]
+    assert all("not exaggerated" in verdict.text for verdict in made.verdicts[2:])
     assert "2.5 times" in made.verdicts[0].text
 
 

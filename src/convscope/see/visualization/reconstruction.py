@@ -16,7 +16,7 @@ from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
-from convscope.see.optimize.image_params.base import CONTRAST, fft_image, pixel_image
+from convscope.see.optimize.image_params.base import fft_image, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input
 from convscope.see.optimize.objectives.feature_matching import dot_cosine_match, normalized_l2
 from convscope.see.optimize.objectives.objective import Objective
@@ -36,6 +36,8 @@ FOUND, PARTLY = 0.9, 0.5
 """Least `Reconstruction.explained` of an inversion that has found the activations, or a part of them."""
 STRONGER, ALIKE = 1.0, 0.3
 """Least length of a caricature's activations along the original's, in lengths of theirs, and least cosine."""
+SAME = 0.8
+"""Cosine from which a caricature that is no stronger still shows what the layer detects."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ def _inversion_verdict(explained: float, cosine: float) -> Verdict:
 def _caricature_verdict(strength: float, cosine: float) -> Verdict:
     """Judge a caricature: by the strength of the picture's own activations in it."""
     times = f"the picture's features at {strength:.1f} times their strength, cosine {cosine:.2f}"
-    if strength < STRONGER:
+    if strength < STRONGER and cosine < SAME:
         return Verdict("failed", f"{times}: not exaggerated; try more --steps")
+    if strength < STRONGER:
+        return Verdict("partly", f"{times}: much like the picture's own, but not exaggerated")
     if cosine < ALIKE:
         return Verdict("partly", f"{times}: others are stronger still")
     return Verdict("found", times)
@@ -265,7 +269,7 @@ def _optimize_layer(
     seeds, size = [seed_of(recipe.seed, place)], tuple(original.shape[2:])
     invents = isinstance(recipe, CaricatureRecipe)
     if size:
-        limit = CONTRAST if invents else None  # photographs have more contrast than that
+        limit = "auto" if invents else None  # photographs have more contrast than that
         params = fft_image(net.input_spec, seeds, size=size, contrast=limit, device=net.device)
     else:
         params = pixel_image(net.input_spec, seeds, device=net.device)

@@ -31,6 +31,9 @@ CONTRAST = 1.5
 since a saturated sigmoid shrinks the gradient but not a step that is scaled to a length: without a limit up
 to a quarter of the values of a class's image end at 0 or 255. At 1.5, a value must lie four standard
 deviations from the middle to be rounded to one of them, and activations are as high as without the limit."""
+INK_CONTRAST = 3.0
+"""The same for other images than RGB, such as digits, whose own values lie at the ends of the range."""
+
 
 _NEAREST_EDGE = 1e-3
 """A sigmoid reaches neither end of the range: given images are kept this share of it away from both."""
@@ -106,7 +109,7 @@ def fft_image(
     start: Start = "noise",
     decay: float = 1.0,
     spread: float = PIXEL_NOISE,
-    contrast: float | None = CONTRAST,
+    contrast: float | Literal["auto"] | None = "auto",
     device: torch.device | str = "cpu",
 ) -> ImageParameterization:
     """Return a parameterization by Fourier coefficients, scaled by 1 / frequency, with decorrelated colour.
@@ -124,7 +127,8 @@ def fft_image(
             frequencies.
         spread: standard deviation of the noise in the spectrum.
         contrast: largest root mean square of an image before the sigmoid, or that of the given image where
-            it is larger; None for no limit, as where a photograph is to be reproduced.
+            it is larger; `auto` is 1.5 for colour images and 3 for others; None is no limit, as where a
+            photograph is to be reproduced.
         device: where the parameters live.
 
     Returns:
@@ -151,6 +155,8 @@ def fft_image(
         free = spread * noise(half, seeds) if start == "noise" else torch.zeros(len(seeds), *half)
     free, decode = free.to(device), _FourierDecode(extent, decay, low, high, spec.is_rgb)
     limit = None
+    if contrast == "auto":
+        contrast = CONTRAST if spec.is_rgb else INK_CONTRAST
     if contrast is not None:
         limit = _LimitContrast(decode, decode.rms(free).clamp_min(contrast))
     return ImageParameterization((free.requires_grad_(),), decode, limit)
