@@ -1,7 +1,8 @@
 """How results are shown in notebooks and saved: the picture or table of each kind, as the terminal has it."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, is_dataclass
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from convscope import worlds
 from convscope.errors import UsageError
 from convscope.learn import Epoch, Evaluation, Run
 from convscope.nets import Description, Net
-from convscope.result import Result
+from convscope.recipe.result import Result, public_fields
 from convscope.see import (
     Atlas,
     Comparison,
@@ -130,9 +131,61 @@ def drawing(result: Result) -> Drawing:
     Returns:
         Its picture or table; for a kind without one the table of its fields.
     """
-    pairs = ((one.name.replace("_", " "), getattr(result, one.name)) for one in fields(result))  # pyright: ignore
-    rows = [(name, text) for name, value in pairs if (text := _plain(value))]
+    pairs = public_fields(result)
+    rows = [(name.replace("_", " "), text) for name, value in pairs if (text := _plain(value))]
     return Drawing(type(result).__name__, rows=tuple(rows), heads=("", ""))
+
+
+def write(result: Result, path: Path, suffix: str, record: dict[str, Any]) -> None:
+    """Write a result to a file.
+
+    Args:
+        result: what a public function returned.
+        path: a file to replace.
+        suffix: `.png` for the picture, `.html` for picture or table, `.npz` for the numbers.
+        record: how the result was made; it is stored inside.
+
+    Raises:
+        UsageError: the result has no picture.
+    """
+    made = drawing(result)
+    if suffix == ".npz":
+        _save_arrays(path, {**arrays(result), **made.arrays()}, record)
+    else:
+        made.write(path, suffix, record)
+
+
+def arrays(result: Any, prefix: str = "") -> dict[str, np.ndarray]:
+    """Return the numbers and texts of a result as arrays, by the names of its fields.
+
+    Args:
+        result: a dataclass; of other dataclasses in it the fields are `name.field`.
+        prefix: put before every name.
+
+    Returns:
+        Arrays of numbers and texts; what is neither (networks, functions) is left out.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name, value in public_fields(result):
+        if hasattr(value, "detach"):
+            tensor = value.detach().cpu()
+            found[prefix + name] = np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
+        elif isinstance(value, str | int | float | Path):
+            found[prefix + name] = np.asarray(str(value) if isinstance(value, Path) else value)
+        elif isinstance(value, tuple) and value and all(hasattr(one, "detach") for one in value):
+            found |= {f"{prefix}{name}.{k}": np.asarray(one.detach().cpu()) for k, one in enumerate(value)}
+        elif isinstance(value, tuple) and all(isinstance(one, str | int | float) for one in value):
+            found[prefix + name] = np.asarray(value)
+        elif is_dataclass(value) and not hasattr(value, "module"):
+            found |= arrays(value, f"{prefix}{name}.")
+    return found
+
+
+def _save_arrays(path: Path, found: dict[str, np.ndarray], record: dict[str, Any]) -> None:
+    """Write arrays in NumPy's format, with the record as a text named `recipe`."""
+    with path.open("wb") as file:
+        text: Any = np.asarray(json.dumps(record, ensure_ascii=True))
+        np.savez_compressed(file, allow_pickle=False, **found, recipe=text)
 
 
 def _plain(value: object) -> str:

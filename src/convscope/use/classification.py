@@ -11,7 +11,7 @@ from torch import Tensor
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net, NetLike, as_net, frozen
 from convscope.nets.activations.classifier_output import read_output, select_output
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.use.recipe import ClassifyRecipe
 from convscope.worlds import InputLike, name_of, open_sample
 

@@ -38,13 +38,7 @@ class ArrayWorld(World):
 
     @override
     def open(self, source: Any, spec: TensorSpec) -> Sample:
-        return source if isinstance(source, Sample) else open_array(source, spec)
-
-    @override
-    def open_batch(self, source: Any, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
-        if isinstance(source, np.ndarray | Tensor):
-            return open_arrays(source, spec)
-        return super().open_batch(source, spec)
+        return open_array(source, spec)
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:

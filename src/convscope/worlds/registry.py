@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Generator, Tensor
 
 from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
-from convscope.worlds.arrays import ArrayWorld
+from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.images.world import ImageWorld
 from convscope.worlds.world import InputLike, Sample, World
@@ -86,7 +87,12 @@ def open_sample(source: InputLike, spec: TensorSpec) -> Sample:
         DataError: the file is missing, or is not what the kind says.
         UsageError: no world has this kind, or the spec does not fit its things.
     """
-    return world_of(spec).open(source, spec)
+    world = world_of(spec)
+    if isinstance(source, Sample):
+        return source
+    if isinstance(source, np.ndarray | Tensor) and not world.reads_arrays:
+        return open_array(source, spec)
+    return world.open(source, spec)
 
 
 def open_whole(source: InputLike, spec: TensorSpec, *, longest: int | None = None) -> Sample:
@@ -127,11 +133,26 @@ def open_inputs(
     if len(specs) == 1:
         if isinstance(source, list | tuple) and len(source) == 1 and isinstance(source[0], Tensor):
             source = source[0]
-        return (world_of(specs[0]).open_batch(source, specs[0]),)
+        return (_batch(source, specs[0]),)
     given = list(source) if isinstance(source, list | tuple) else [source]
     if not given or len(given) > len(specs):
         raise DataError(f"one thing for each of {len(specs)} inputs", received=str(len(given)))
-    return tuple(world_of(spec).open_batch(one, spec) for one, spec in zip(given, specs, strict=False))
+    return tuple(_batch(one, spec) for one, spec in zip(given, specs, strict=False))
+
+
+def _batch(source: InputLike | Sequence[InputLike], spec: TensorSpec) -> Float[Tensor, "b *shape"]:
+    """Read one thing or several as a batch of one input."""
+    world = world_of(spec)
+    if isinstance(source, np.ndarray | Tensor):
+        return world.open_batch(source, spec) if world.reads_arrays else open_arrays(source, spec)
+    several = list(source) if isinstance(source, list | tuple) else None
+    if several is None:
+        return open_sample(cast("InputLike", source), spec).input[None]
+    inputs = [open_sample(one, spec).input for one in several]
+    if len({tuple(one.shape) for one in inputs}) != 1:
+        shapes = ", ".join(str(tuple(one.shape)) for one in inputs) or "none"
+        raise DataError(f"one or more of {world.thing}, of one size", received=shapes)
+    return torch.stack(inputs)
 
 
 def open_mask(source: InputLike) -> Float[Tensor, "h w"]:

@@ -13,14 +13,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Generator, Tensor
 
-from convscope.errors import DataError, UsageError
+from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.worlds.dataset import Dataset
 
 Span = tuple[float, float]
@@ -103,12 +102,15 @@ class World(ABC):
         symmetries: exact changes of a batch of inputs that leave its meaning as it is.
         is_ink: whether `render` draws black ink with alpha, on whatever paper is below: high values are dark,
             in files, on sheets and on pages, where dark mode inverts them.
+        reads_arrays: whether `open` and `open_batch` read arrays and tensors; else these are inputs in the
+            value range of the spec, with its axes.
     """
 
     kind: str
     thing: str
     suffixes: tuple[str, ...] = ()
     is_ink: bool = False
+    reads_arrays: bool = False
     augmentations: Mapping[str, Callable[[Tensor, Generator], Tensor]] = MappingProxyType({})
     symmetries: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
 
@@ -128,27 +130,21 @@ class World(ABC):
             UsageError: the spec is not for such things.
         """
 
-    def open_batch(self, source: Any, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
-        """Read one thing or several as a batch of inputs.
+    def open_batch(self, source: np.ndarray | Tensor, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
+        """Read an array or tensor of one thing or several; for worlds that have `reads_arrays`.
 
         Args:
-            source: what `open` takes, a list of such things, or an array or tensor with a batch axis.
+            source: with or without a batch axis.
             spec: specification of the network's input.
 
         Returns:
             The inputs in the range of the spec.
 
         Raises:
-            DataError: a thing cannot be read, there are none, or their sizes differ.
+            DataError: the array is not clearly of such things.
             UsageError: the spec is not for such things.
         """
-        if not isinstance(source, list | tuple):
-            return self.open(source, spec).input[None]
-        inputs = [self.open(one, spec).input for one in source]
-        if len({tuple(one.shape) for one in inputs}) != 1:
-            shapes = ", ".join(str(tuple(one.shape)) for one in inputs) or "none"
-            raise DataError(f"one or more of {self.thing}, of one size", received=shapes)
-        return torch.stack(inputs)
+        raise UsageError(f"a world that reads arrays of {self.thing}", received=f"an array for {spec.shape}")
 
     def open_whole(self, source: Any, spec: TensorSpec, *, longest: int | None = None) -> Sample:
         """Read one thing whole: at its own size, neither cropped nor fitted to the size of the spec.

@@ -12,7 +12,7 @@ from convscope.learn.batches.source import describe, iter_batches
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.worlds import Batch
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.learn.trainer import values as check
-from convscope.result import Result
+from convscope.recipe.result import Result
 
 if TYPE_CHECKING:
     from convscope.learn.tasks.metrics import MetricSpec

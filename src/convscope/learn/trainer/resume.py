@@ -14,7 +14,7 @@ from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
-from convscope.result import Result
+from convscope.recipe.result import Result
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net
 from convscope.nets.tracing.call_names import Call, Scope
 from convscope.nets.tracing.tracer import observe
-from convscope.result import Result
+from convscope.recipe.result import Result
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
 from convscope.nets import Net, NetLike, as_net, frozen, resolve
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.activation_atlas.class_attribution import direction_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.naming import (

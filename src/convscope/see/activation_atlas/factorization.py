@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import Net, NetLike, as_net, frozen, resolve
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
 from convscope.see.features.recording import record_float32

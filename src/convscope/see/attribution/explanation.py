@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, NetLike, frozen
 from convscope.nets.inference.memory import retain_heap
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
 from convscope.see.attribution.heatmaps import per_position
 from convscope.see.attribution.method import Method, PartialAttribution

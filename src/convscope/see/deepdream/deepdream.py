@@ -20,7 +20,7 @@ from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.deepdream import objectives, pyramid
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.features.recording import record_float32

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convscope.errors import PlaceError
 from convscope.nets import LayerAddress, NetLike, as_net, frozen, resolve
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import differentiable, no_gradient, require_finite
 from convscope.worlds import InputLike, open_inputs

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convscope.errors import PlaceError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes
-from convscope.result import Result
+from convscope.recipe.result import Result
 
 Show = Literal["auto", "colour", "each", "mean"]
 """How the input channels of a kernel are drawn; see `filters`."""

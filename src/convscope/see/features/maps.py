@@ -10,7 +10,7 @@ from torch import Tensor
 from convscope.errors import DataError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, record
 from convscope.nets.activations.address import RESULT
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.visualization.recipe import LookRecipe
 from convscope.worlds import InputLike, name_of, open_inputs

@@ -18,7 +18,7 @@ from convscope.errors import UsageError
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig, MemoryFormat, Precision
 from convscope.nets.inference.memory_format import channels_last, supports_channels_last
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import goal_names, no_gradient, require_finite, require_gradient
 from convscope.see.optimize.image_params.base import ImageParameterization

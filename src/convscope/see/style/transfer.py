@@ -20,7 +20,7 @@ from convscope.nets import Net, NetLike, as_net, frozen
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap, trim_heap, used_bytes
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import ImageParameterization, noise

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, NetLike, as_net
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
 from convscope.system.progress import Progress, last_result

@@ -13,7 +13,7 @@ from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, frozen, resolve
 from convscope.nets.activations.address import RESULT
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
 from convscope.see.features.recording import record_float32
 from convscope.see.units.index import storage

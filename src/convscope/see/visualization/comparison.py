@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import Net, NetLike, as_net
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.features.batching import iter_batches
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.image_params.base import noise, shape_of

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, resolve
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, Step, optimize_input

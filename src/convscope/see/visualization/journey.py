@@ -19,7 +19,7 @@ from convscope.errors import UsageError
 from convscope.graph import Field
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.optimize.image_params.base import shape_of
 from convscope.see.visualization.objective_parser import unit_count
 from convscope.see.visualization.recipe import VisualizeRecipe

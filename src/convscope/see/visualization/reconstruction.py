@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, resolve
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.memory import retain_heap
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
 from convscope.see.optimize.image_params.base import shape_of
 from convscope.see.optimize.loop import Step, optimize_input

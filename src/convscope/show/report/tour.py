@@ -22,7 +22,7 @@ from convscope.learn import (
     iter_train,
 )
 from convscope.nets import Net, load, save
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.show import html
 from convscope.show.images import input_image, png
 from convscope.show.report import chapters, worked_examples

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -14,9 +15,10 @@ from typing_extensions import override
 
 from convscope.errors import DataError
 from convscope.graph.spec import IMAGE, TensorSpec
+from convscope.worlds import pixels
 from convscope.worlds.arrays import SUFFIX, is_array_file, load_array, open_arrays
 from convscope.worlds.dataset import Dataset
-from convscope.worlds.images import adapt, photos, pixels
+from convscope.worlds.images import adapt, photos
 from convscope.worlds.images.augment import AUGMENTATIONS
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.render import grayscale, in_unit_range, rgb
@@ -27,6 +29,7 @@ class ImageWorld(World):
     """Read photographs and other image files; arrays `.npy` where there are neither 1 nor 3 channels."""
 
     kind = IMAGE
+    reads_arrays = True
     thing = "an image"
     suffixes = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", SUFFIX)
     augmentations = MappingProxyType(AUGMENTATIONS)
@@ -34,26 +37,22 @@ class ImageWorld(World):
 
     @override
     def open(self, source: Any, spec: TensorSpec) -> Sample:
-        if isinstance(source, Sample):
-            return source
         if is_array_file(source):
             source = load_array(source, spec)
         if not isinstance(source, np.ndarray | Tensor):
             return self.from_image(open_image(source), spec)
         images = self._images(source, spec)
         if images is not None:
-            return self.from_image(_only(images, spec), spec)
+            return self.from_image(open_image(_only(images, spec)), spec)
         batch = self._inputs(source, spec)
         return Sample(_only(batch, spec), source, _in_place(batch[0], spec))
 
     @override
-    def open_batch(self, source: Any, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
-        if is_array_file(source):
-            source = load_array(source, spec)
-        if not isinstance(source, np.ndarray | Tensor):
-            return super().open_batch(source, spec)
+    def open_batch(self, source: np.ndarray | Tensor, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
         images = self._images(source, spec)
-        return self._inputs(source, spec) if images is None else super().open_batch(images, spec)
+        if images is None:
+            return self._inputs(source, spec)
+        return torch.stack([self.from_image(open_image(image), spec).input for image in images])
 
     @override
     def open_whole(self, source: Any, spec: TensorSpec, *, longest: int | None = None) -> Sample:
@@ -64,7 +63,7 @@ class ImageWorld(World):
             given = source.input if isinstance(source, Sample) else _only(self._inputs(source, spec), spec)
             found = adapt.with_longest(given, spec, longest)
             return Sample(found, source, _in_place(found, spec))
-        image = open_image(source) if images is None else _only(images, spec)
+        image = open_image(source if images is None else _only(images, spec))
         found = photos.to_tensor_uncropped(image, spec, longest=longest)
         down, across = (found.shape[1] / image.height, found.shape[2] / image.width)
         return Sample(found, image, Placement((down, across), (0.0, 0.0), (image.height, image.width)))

@@ -14,7 +14,7 @@ from convscope.errors import ConvscopeError, PlaceError, nearest
 from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.recording import batch_changing_layers
-from convscope.result import Result
+from convscope.recipe.result import Result
 from convscope.see.units.index.accumulators import UnitAccumulator
 
 FLAT: dict[str, tuple[float, float]] = {

@@ -102,7 +102,7 @@ def require_range(batch: Tensor, spec: TensorSpec, given: object) -> None:
             range.
     """
     low, high = spec.value_range
-    expected = f"values from {low:g} to {high:g} in {described(given)}"
+    expected = f"values from {low:g} to {high:g} in this {type(given).__name__}"
     if not batch.numel():
         raise DataError(expected, received=f"none, shape {tuple(batch.shape)}")
     least, most = (float(value) for value in torch.aminmax(batch))
@@ -118,11 +118,6 @@ def require_range(batch: Tensor, spec: TensorSpec, given: object) -> None:
     elif least < low and spec.mean != (0.0,):
         hint = "Leave out mean and std: the network normalises its input itself."
     raise DataError(expected, received=f"values from {least:g} to {most:g}", hint=hint)
-
-
-def described(given: object) -> str:
-    """Return what a user gave in a few words, for messages: `this ndarray`."""
-    return f"this {type(given).__name__}"
 
 
 def _from_numpy(values: np.ndarray, spec: TensorSpec) -> Tensor:

@@ -1,20 +1,16 @@
 """What public functions return: results that print in a line, show themselves and save themselves."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convscope.errors import DataError, UsageError, nearest
 from convscope.recipe import Recipe, stamp, versions
 from convscope.system.files import create_file
-
-if TYPE_CHECKING:
-    import numpy as np
 
 DRAWN_BY = "convscope.show.results"
 """The module that draws results. It is imported when the first is shown: what computes draws nothing."""
@@ -40,7 +36,7 @@ class Result:
 
     def __repr__(self) -> str:
         text, parts = type(self).__name__, []
-        for name, value in _fields(self):
+        for name, value in public_fields(self):
             word = _word(value)
             if word and len(", ".join([*parts, word])) + len(name) > LONGEST:
                 parts.append("...")
@@ -88,7 +84,7 @@ class Result:
         taken = UsageError("the name of a file that does not exist yet", received=str(path))
         if os.path.lexists(place):
             raise taken
-        made, record = import_module(DRAWN_BY).drawing(self), self.provenance()
+        write, record = import_module(DRAWN_BY).write, self.provenance()
         try:
             if not place.parent.is_dir():
                 place.parent.mkdir(parents=True)
@@ -96,10 +92,7 @@ class Result:
             raise DataError(f"a place to write {path}", received=str(error)) from None
         try:
             with create_file(place) as part:
-                if place.suffix.lower() == ".npz":
-                    _save_arrays(part, {**arrays(self), **made.arrays()}, record)
-                else:
-                    made.write(part, place.suffix.lower(), record)
+                write(self, part, place.suffix.lower(), record)
         except FileExistsError:
             raise taken from None
         except OSError as error:
@@ -107,45 +100,15 @@ class Result:
         return place
 
 
-def arrays(result: Any, prefix: str = "") -> "dict[str, np.ndarray]":
-    """Return the numbers and texts of a result as arrays, by the names of its fields.
+def public_fields(result: Any) -> Iterator[tuple[str, Any]]:
+    """Iterate over the fields of a dataclass that are not private.
 
     Args:
-        result: a dataclass; of other dataclasses in it the fields are `name.field`.
-        prefix: put before every name.
+        result: a dataclass.
 
-    Returns:
-        Arrays of numbers and texts; what is neither (networks, functions) is left out.
+    Yields:
+        Name and value of each field.
     """
-    import numpy as np
-
-    found: dict[str, np.ndarray] = {}
-    for name, value in _fields(result):
-        if hasattr(value, "detach"):
-            tensor = value.detach().cpu()
-            found[prefix + name] = np.asarray(tensor.float() if tensor.is_floating_point() else tensor)
-        elif isinstance(value, str | int | float | Path):
-            found[prefix + name] = np.asarray(str(value) if isinstance(value, Path) else value)
-        elif isinstance(value, tuple) and value and all(hasattr(one, "detach") for one in value):
-            found |= {f"{prefix}{name}.{k}": np.asarray(one.detach().cpu()) for k, one in enumerate(value)}
-        elif isinstance(value, tuple) and all(isinstance(one, str | int | float) for one in value):
-            found[prefix + name] = np.asarray(value)
-        elif is_dataclass(value) and not hasattr(value, "module"):
-            found |= arrays(value, f"{prefix}{name}.")
-    return found
-
-
-def _save_arrays(path: Path, found: "dict[str, np.ndarray]", record: dict[str, Any]) -> None:
-    """Write arrays in NumPy's format, with the record as a text named `recipe`."""
-    import numpy as np
-
-    with path.open("wb") as file:
-        text: Any = np.asarray(json.dumps(record, ensure_ascii=True))
-        np.savez_compressed(file, allow_pickle=False, **found, recipe=text)
-
-
-def _fields(result: Any) -> Iterator[tuple[str, Any]]:
-    """Yield names and values of the fields of a dataclass that are not private."""
     for one in fields(result):
         if not one.name.startswith("_"):
             yield one.name, getattr(result, one.name, None)
