@@ -73,8 +73,8 @@ VERBS = {
     "classify": ("{file}", "--net", "{net}"),
     "look": ("{file}", "--net", "{net}"),
     "explain": ("{file}", "--net", "{net}", "--method", "saliency", "--method", "occlusion"),
-    "caricature": ("{file}", "--net", "{net}", "--steps", "4"),
-    "invert": ("{file}", "--net", "{net}", "--steps", "4"),
+    "caricature": ("{file}", "--net", "{net}", "--steps", "64"),
+    "invert": ("{file}", "--net", "{net}", "--steps", "64"),
     "visualize": ("{net}", "conv2:0", "--steps", "4"),
     "describe": ("{net}",),
 }

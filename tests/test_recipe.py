@@ -70,6 +70,7 @@ USELESS: list[tuple[type[Recipe], dict[str, Any], dict[str, Any], dict[str, Any]
     (CaricatureRecipe, {"cosine_power": 2}, STILL, MOVING),
     (InvertRecipe, {"lr": 0.2}, STILL, MOVING),
     (InvertRecipe, {"total_variation": 0.2}, STILL, MOVING),
+    (InvertRecipe, {"contrast": 0.1}, STILL, MOVING),
     (UnitRecipe, {"batch": 4}, {"index": "i"}, {}),
     (DreamRecipe, {"octave_scale": 1.2}, {"octaves": 1}, {"octaves": 2}),
     (DreamRecipe, {"lr": 2.0}, STILL, {"steps": 0, "zoom": 3}),

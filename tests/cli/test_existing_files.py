@@ -24,8 +24,8 @@ WRITING: dict[str, list[str]] = {
     "visualize": ["lecture", "conv1:0", "--steps", "2"],
     "explain": ["picture.png", "--net", "lecture", "--method", "saliency"],
     "factors": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
-    "caricature": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
-    "invert": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
+    "caricature": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "64"],
+    "invert": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "64"],
 }
 SLOW: dict[str, list[str]] = {
     "unit": ["lecture", "conv1:0", "--data", "digits", "--steps", "2"],

@@ -56,8 +56,8 @@ COMMANDS = [
         "--per-image",
         "4",
     ],
-    ["invert", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "1"],
-    ["caricature", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "1"],
+    ["invert", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "64"],
+    ["caricature", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "64"],
 ]
 
 

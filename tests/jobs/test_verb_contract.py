@@ -99,7 +99,7 @@ def test_its_result_can_be_made_again(call, place: Path, verb: str) -> None:
 def test_ctrl_c_between_two_steps_ends_it_with_130_and_nothing_half_written(
     call, place: Path, monkeypatch, verb: str
 ) -> None:
-    def update(self: object, fraction: float, message: str = "") -> None:
+    def update(self: object, fraction: float, message: str = "", left: float | None = None) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(progress.Lines, "update", update)
@@ -114,11 +114,13 @@ def test_ctrl_c_between_two_steps_ends_it_with_130_and_nothing_half_written(
 def test_what_a_stopped_one_keeps_is_readable(call, place: Path, monkeypatch) -> None:
     whole, seen = progress.Lines.update, []
 
-    def update(self: progress.Lines, fraction: float, message: str = "") -> None:
+    def update(
+        self: progress.Lines, fraction: float, message: str = "", left: float | None = None
+    ) -> None:
         seen.append(message)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        whole(self, fraction, message)
+        whole(self, fraction, message, left)
 
     monkeypatch.setattr(progress.Lines, "update", update)
     code, _, err = call("letters", "hello", "--out", "kept")
