@@ -127,7 +127,8 @@ def does_attribute(net: Net) -> None:
         place = next(iter(record(net, picture(net), [target(net)])))
         axes = len(_size(net, place.layer))
         found = direction_to_logits(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
-        assert found is None or torch.isfinite(found).all()
+        if found is not None:
+            assert torch.isfinite(found.contributions).all() and torch.isfinite(found.logits).all()
 
 
 def does_units(net: Net) -> None:

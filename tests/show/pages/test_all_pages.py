@@ -103,7 +103,7 @@ def _look_at_a_signal() -> str:
         TensorSpec((2, 54)),
         name="signals",
     )
-    return _look(net, worlds.Sample(torch.randn(2, 54), None))
+    return _look(net, worlds.Sample(torch.rand(2, 54), None))
 
 
 def _look_at_a_photo() -> str:
