@@ -114,9 +114,7 @@ def test_ctrl_c_between_two_steps_ends_it_with_130_and_nothing_half_written(
 def test_what_a_stopped_one_keeps_is_readable(call, place: Path, monkeypatch) -> None:
     whole, seen = progress.Lines.update, []
 
-    def update(
-        self: progress.Lines, fraction: float, message: str = "", left: float | None = None
-    ) -> None:
+    def update(self: progress.Lines, fraction: float, message: str = "", left: float | None = None) -> None:
         seen.append(message)
         if len(seen) == 3:
             raise KeyboardInterrupt
