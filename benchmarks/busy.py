@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -22,6 +22,8 @@ from convscope.system.threads import cores
 
 QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
 ROUNDS = 1 if QUICK else 3
+LONGEST = 60.0 if QUICK else 600.0
+"""Seconds after which a command is ended, and counts as that long."""
 SHARE, QUIET = 3.0, 1.1
 """Most times as long with neighbours as without (2: half of each core), and as OpenMP's default if quiet."""
 COMMANDS = {
@@ -60,7 +62,8 @@ def run() -> Result:
     rows = [row(key, found[key], used[key]) for key in found]
     about = (
         f"Seconds of whole commands on {cores()} cores, policies in turns; busy: with {cores()} processes "
-        "that only compute, started by the benchmark. In brackets the seconds of processor time. The load "
+        "that only compute, started by the benchmark. In brackets the seconds of processor time. A command "
+        f"is ended after {LONGEST:g} s, and counts as that long. The load "
         f"of the machine was {spread(loads['quiet'], '.1f')} without them: other programs count in both."
     )
     head = ("command", *POLICIES, "default / convscope")
@@ -106,8 +109,11 @@ def measured(words: list[str], environ: dict[str, str]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "convscope", *words, "--quiet", "--out", str(Path(folder, "made"))]
         before, started = processor_seconds(), time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, env={**clean, **environ})
-        return time.perf_counter() - started, processor_seconds() - before
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                command, check=True, capture_output=True, env={**clean, **environ}, timeout=LONGEST
+            )
+        return min(time.perf_counter() - started, LONGEST), processor_seconds() - before
 
 
 def processor_seconds() -> float:
