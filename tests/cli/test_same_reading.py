@@ -97,7 +97,7 @@ def test_every_verb_sees_the_same_tensor(name, verb, seven, tmp_path, convscope,
     monkeypatch.setattr(Net, "__call__", noting)
     words = [word.format(net=folder, file=seven) for word in VERBS[verb]]
     done = convscope(*words, *(() if verb == "classify" else ("--out", tmp_path / "out")))
-    assert done.code == 0, done.err
+    assert done.code == (verb == "invert"), done.err  # one step finds nothing
     wanted = expected(name, seven)
     assert any(x.shape == wanted.shape and torch.allclose(x, wanted, atol=1e-6) for x in shown)
 

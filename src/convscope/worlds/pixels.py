@@ -104,10 +104,18 @@ def require_range(batch: Tensor, spec: TensorSpec, given: object) -> None:
     low, high = spec.value_range
     expected = f"values from {low:g} to {high:g} in this {type(given).__name__}"
     if not batch.numel():
-        raise DataError(expected, received=f"none, shape {tuple(batch.shape)}")
+        raise DataError(
+            expected,
+            received=f"none, shape {tuple(batch.shape)}",
+            hint="Every axis needs an extent of at least 1.",
+        )
     least, most = (float(value) for value in torch.aminmax(batch))
     if not np.isfinite(least + most):
-        raise DataError(expected, received="NaN or infinity")
+        raise DataError(
+            expected,
+            received="NaN or infinity",
+            hint="torch.isfinite shows where; replace or leave these out.",
+        )
     spare = OVERSHOOT * (high - low)
     if low - spare <= least and most <= high + spare:
         return

@@ -361,7 +361,12 @@ ODD: dict[str, Odd] = {
     "one row only": Odd(fixed, alone=True),
     "batch statistics": Odd(Normed, own=True, alone=True, refused={"lrp": "statistics of the batch"}),
     "without maps": Odd(flat, plain=flat, refused=words((*CAMS, "scorecam"), "have maps")),
-    "indices": Odd(Words, refused=_all("indices only"), inputs=_numbers, spec=TensorSpec((6,))),
+    "indices": Odd(
+        Words,
+        refused=_all("indices only"),
+        inputs=_numbers,
+        spec=TensorSpec((6,), dtype="int64", value_range=(0.0, 8.0)),
+    ),
 }
 
 
