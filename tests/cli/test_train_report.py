@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from convscope import learn, nets
 from convscope.learn import Classification
+from convscope.system.files import PART_PREFIX
 from convscope.worlds import open_sample
 from convscope.worlds.datasets import digits
 
@@ -126,3 +128,20 @@ def test_a_size_that_does_not_fit_is_refused_before_the_training(convscope) -> N
     done = convscope("train", "digits", "digits", "--size", 32, "--out", "run")
     assert done.code == 2 and "a size that digits takes" in done.err and "28x28" in done.err
     assert not Path("run").exists()
+
+
+def test_a_run_that_was_killed_before_its_report_gets_it_when_it_is_resumed(
+    convscope, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done = convscope("train", "flatten, dense 10", "digits", "--epochs", 1, "--out", run, "--json")
+    assert done.code == 0, done.err
+    whole = (run / "report.html").read_text()
+    (run / "report.html").unlink()
+    (run / f"{PART_PREFIX}{'0' * 32}").write_text("half a report")
+    again = convscope("train", "--resume", run)
+    assert again.code == 2 and "report.html is written now" in again.err
+    share = re.search(r"[\d,]+ of [\d,]+ test pictures are right: [\d.]+%", whole)
+    assert share and share[0] in (run / "report.html").read_text()
+    assert not list(run.glob(f"{PART_PREFIX}*"))
+    assert "written now" not in convscope("train", "--resume", run).err  # once

@@ -11,11 +11,11 @@ from convscope.jobs.job import Document, mapped
 from convscope.jobs.workspace import Artifact, Workspace
 from convscope.learn import TrainRecipe
 from convscope.system import signals
-from convscope.system.files import write_text
+from convscope.system.files import remove_parts, write_text
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, EvalResult, Task, TrainingSetup, TrainProgress
+    from convscope.learn import Epoch, EvalResult, Run, Task, TrainingSetup, TrainProgress
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
@@ -58,7 +58,8 @@ def run(
     """Train as a recipe says; with `resume`, continue that run by its own recipe.
 
     The run's folder is `--out`, the run of `--resume`, or a new one under `runs/`. At the end, and where the
-    training is stopped, it gets `report.html`.
+    training is stopped, it gets `report.html`. A run that was killed after its last epoch, before it had its
+    report, gets it when it is resumed.
 
     Args:
         recipe: network, data, task and settings.
@@ -78,6 +79,8 @@ def run(
     """
     from convscope import learn
 
+    if recipe.resume is not None:
+        _complete_report(recipe, workspace)
     followed, before = _followed(recipe)
     setup = learn.setup_training(followed)
     for note in setup.notes:
@@ -95,22 +98,44 @@ def run(
     try:
         yield from mapped(events, convert)
     except Interrupted:
-        _report(done, workspace)
+        _report(done, workspace, done.tested)
         raise
-    _report(done, workspace)
+    _report(done, workspace, done.tested)
     return done
 
 
-def _report(done: Training[Any], workspace: Workspace) -> None:
+def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | None") -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
     epochs = (*done.before, *done.epochs)
-    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, done.tested, done.place))
+    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place))
     write_text(done.place / REPORT, html)
     artifact = Artifact(REPORT, "page", "the report of the training")
     if artifact not in workspace.artifacts:
         workspace.artifacts.append(artifact)
+
+
+def _complete_report(recipe: TrainRecipe, workspace: Workspace) -> None:
+    """Write the report of a finished run that has none, or an older one: a kill came in between."""
+    from convscope import learn
+    from convscope.nets import ExecutionConfig
+
+    run = learn.Run.open(recipe.resume or "", type(recipe))
+    if not run.finished or not _is_outdated(run):
+        return
+    setup = learn.setup_training(run.recipe)
+    net = setup.task.prepare(run.load().to(setup.net.device), setup.train, run.recipe)
+    tested = setup.task.evaluate(net, setup.test, ExecutionConfig())
+    remove_parts(run.folder)
+    _report(Training(run.recipe, replace(setup, net=net), run.folder, [], run.epochs), workspace, tested)
+    workspace.log(f"{run.folder} had ended without its report; {REPORT} is written now.")
+
+
+def _is_outdated(run: "Run") -> bool:
+    """Return whether a run's metrics are newer than its report, or it has none."""
+    report = run.folder / REPORT
+    return not report.exists() or report.stat().st_mtime_ns < run.metrics_file.stat().st_mtime_ns
 
 
 def _followed(recipe: AnyRecipe) -> "tuple[AnyRecipe, tuple[Epoch, ...]]":

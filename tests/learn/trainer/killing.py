@@ -53,8 +53,6 @@ EVENTS = {
     "os.symlink",
 }
 TIMING = {"seconds", "samples_per_second"}
-REPORT = "report.html"
-"""Written after the last state: a training that is killed in between has ended, and is not resumed for it."""
 
 
 def watch(folder: str, fatal: int) -> list[int]:
@@ -103,7 +101,7 @@ def outcome(folder: Path) -> dict[str, object]:
     """What a run has come to: weights, metrics without times, and the files that are there."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     metrics = [{k: v for k, v in line.items() if k not in TIMING} for line in lines]
-    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name != REPORT)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
     return {
         "weights": sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "metrics": metrics,

@@ -68,6 +68,11 @@ class Run(Result):
         return self.recipe.task
 
     @property
+    def metrics_file(self) -> Path:
+        """Path of the metrics, the last file that a training writes."""
+        return self.folder / run_files.METRICS
+
+    @property
     def finished(self) -> bool:
         """Whether all planned epochs are done."""
         return len(self.epochs) >= self.recipe.epochs
