@@ -22,7 +22,6 @@ from .tasks.findings import ImageRows as ImageRows
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
-from .tasks.metrics import wilson_interval as wilson_interval
 from .tasks.registry import TASKS as TASKS
 from .tasks.registry import find_schema as find_schema
 from .tasks.registry import find_task as find_task

@@ -17,6 +17,8 @@ from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check
 from .images.folder import ImageFolder as ImageFolder
 from .images.unlabelled import UnlabelledImages as UnlabelledImages
+from .proportions import binomial_tail as binomial_tail
+from .proportions import wilson_interval as wilson_interval
 from .recipe import DataCheckRecipe as DataCheckRecipe
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from convscope.see.activation_atlas.naming import (
     ClassAttribution,
@@ -88,7 +89,8 @@ def test_a_label_is_typical_of_a_clear_majority(
     assert label.typical is typical
     # the lower bound solves (p - q)^2 = z^2 q (1 - q) / n
     q = label.lower_bound
-    assert (label.share - q) ** 2 == pytest.approx(1.96**2 * q * (1 - q) / pictures, abs=1e-9)
+    z = stats.norm.ppf(0.975)
+    assert (label.share - q) ** 2 == pytest.approx(z**2 * q * (1 - q) / pictures, abs=1e-9)
 
 
 def test_each_picture_counts_once() -> None:

@@ -5,12 +5,12 @@ import torch
 from scipy import stats
 
 from convscope.see.units.class_preference import (
-    binomial_tail,
     class_of_largest_mean,
     overrepresented_class,
     peak_std,
 )
 from convscope.see.units.index.unit_index import Example, UnitStatistics
+from convscope.worlds import binomial_tail
 
 
 def entry(

@@ -22,12 +22,12 @@ from convscope.learn import (
     StepOutput,
     Task,
     TrainingSetup,
-    wilson_interval,
 )
 from convscope.show.pages import training
 from convscope.show.report.figures.chart import chart
 from convscope.show.report.figures.training import class_accuracy, confusion
 from convscope.show.report.i18n import plain
+from convscope.worlds import wilson_interval
 from convscope.worlds.datasets import digits
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,26 +46,6 @@ class MetricSpec:
         """
         value = metrics.get(self.name)
         return "" if value is None else format(value, self.form)
-
-
-def wilson_interval(right: int, total: int, *, together: int = 1) -> tuple[float, float]:
-    """Compute the 95% score interval of a share that was counted.
-
-    Args:
-        right: number of successes.
-        total: number of trials; at least one.
-        together: number of intervals that shall all hold with 95%, by Bonferroni's correction.
-
-    Returns:
-        Lower and upper end, 0 to 1.
-
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
-    z = NormalDist().inv_cdf(1 - 0.025 / together)
-    share, spread = right / total, z * z / total
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * sqrt(share * (1 - share) / total + spread / (4 * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass(frozen=True)

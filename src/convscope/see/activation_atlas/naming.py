@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from convscope.worlds.proportions import wilson_interval
+
 LISTED = 3
 """Maximum number of labels, and of classes, that are listed for each cell."""
 HIGHEST = 40
@@ -21,7 +23,7 @@ SUPPORT = 0.5
 """Share of a cell's attributed images, two at the least, that the network must give the class for."""
 SIGMAS = 3.0
 """Least distance of a cell's mean contribution from the mean of all images, in standard errors of as many."""
-MAJORITY, CONFIDENT = 0.5, 1.96
+MAJORITY = 0.5
 """A label names a cell from this share of its images on, if the lower bound of the share's 95% interval is
 above the label's share of all images.
 """
@@ -51,8 +53,7 @@ class LabelShare:
     @property
     def lower_bound(self) -> float:
         """Lower bound of the share's 95% interval (Wilson 1927)."""
-        n, p, z2 = self.pictures, self.share, CONFIDENT**2
-        return (p + z2 / (2 * n) - CONFIDENT * sqrt(p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+        return wilson_interval(self.count, self.pictures)[0]
 
     @property
     def typical(self) -> bool:

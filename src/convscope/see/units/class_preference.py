@@ -1,12 +1,11 @@
 """Which class a unit prefers, if its numbers can tell."""
 
-from math import comb
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from convscope.see.units.index.unit_index import UnitStatistics
+from convscope.worlds.proportions import binomial_tail
 
 LEVEL = 0.05
 """Probability of naming a class that chance alone has put in front."""
@@ -35,20 +34,6 @@ def overrepresented_class(entry: UnitStatistics) -> int | None:
     share = float(sizes[leading[0]] / sizes.sum())
     chance = binomial_tail(most, len(entry.top), share) * int((sizes > 0).sum())
     return leading[0] if chance < LEVEL else None
-
-
-def binomial_tail(least: int, trials: int, share: float) -> float:
-    """Return the probability of at least so many successes.
-
-    Args:
-        least: number of successes.
-        trials: number of independent trials.
-        share: probability of success in each, 0 to 1.
-
-    Returns:
-        The probability, 0 to 1.
-    """
-    return sum(comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(least, trials + 1))
 
 
 def class_of_largest_mean(entry: UnitStatistics) -> int | None:

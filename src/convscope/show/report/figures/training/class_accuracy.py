@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from convscope.learn import Evaluation, wilson_interval
+from convscope.learn import Evaluation
 from convscope.show.report.figure import Figure
 from convscope.show.report.i18n import bilingual, bilingual_of, spoken
 from convscope.show.svg import drawing, element, join
+from convscope.worlds import wilson_interval
 
 WILSON = "Edwin Wilson, Probable inference, the law of succession, and statistical inference (JASA 1927)"
 WIDTH, HEIGHT = 200, 14
