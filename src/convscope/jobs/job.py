@@ -20,6 +20,7 @@ Steps = Generator[Progress[Document | None], None, None]
 """What a job's `run` returns."""
 Item = TypeVar("Item")
 AGAIN = "Run the same command with another --out to finish."
+GO_ON = "Run the same command again to go on."
 
 
 def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], None] | None = None) -> "Job":
@@ -169,6 +170,42 @@ def mapped(
                 return
         else:
             step = next(steps, None)
+
+
+def result_of(
+    steps: Iterator[Progress[Item]], stopped: Callable[[str], str], *, share: float = 1.0
+) -> Generator[Progress[Document | None], None, Item]:
+    """Run a computation that is a part of a job to its end, and return its result.
+
+    Args:
+        steps: the progress of the computation.
+        stopped: says what was stopped and what is kept, given the message of the last step; that is empty
+            where there was none.
+        share: fraction of the job at which the computation ends; it begins at 0.
+
+    Yields:
+        Each step, without a document.
+
+    Returns:
+        The result of the last step.
+
+    Raises:
+        Interrupted: it was stopped.
+    """
+    last: Progress[Item] | None = None
+
+    def convert(step: Progress[Item]) -> Progress[Document | None]:
+        nonlocal last
+        last = step
+        return Progress(share * step.fraction, step.message, lambda: None)
+
+    try:
+        yield from mapped(steps, convert)
+    except KeyboardInterrupt:
+        raise Interrupted(stopped(last.message if last else ""), hint=GO_ON) from None
+    if last is None:
+        raise RuntimeError("a computation yields at least one step")
+    return last.result()
 
 
 def save_results(

@@ -11,11 +11,13 @@ first, and is kept. Ctrl-C keeps what there is.
 
 from collections.abc import Generator
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.errors import Interrupted, UsageError
+from convscope.errors import UsageError
 from convscope.jobs import inputs
-from convscope.jobs.job import Document, Steps, finished, mapped, save_results
+from convscope.jobs.job import Document, Steps, finished, result_of, save_results
 from convscope.jobs.workspace import ResultFolder, Workspace
 from convscope.see.units import UnitRecipe
 from convscope.system.progress import Progress
@@ -106,24 +108,13 @@ def _indexed(
         return found
     wanted = {"places": [str(place.layer_only)], "k": recipe.top_k, "batch": recipe.batch}
     folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
-    last: Progress[UnitIndex] | None = None
-
-    def convert(step: "Progress[UnitIndex]") -> Progress[Document | None]:
-        nonlocal last
-        last = step
-        return Progress(INDEXING * step.fraction, step.message, lambda: None)
-
     steps = iter_index_units(net, data, [place.layer_only], k=recipe.top_k, batch=recipe.batch, folder=folder)
-    try:
-        yield from mapped(steps, convert)
-    except KeyboardInterrupt:
-        done = last.message if last is not None else "what was done before"
-        raise Interrupted(
-            f"stopped; {done} are kept in {folder}", hint="Run the same command again to go on."
-        ) from None
-    if last is None:
-        raise RuntimeError("the last step holds the index")
-    return last.result()
+    stopped = partial(_stopped, folder)
+    return (yield from result_of(steps, stopped, share=INDEXING))
+
+
+def _stopped(folder: Path, done: str) -> str:
+    return f"stopped; {done or 'what was done before'} are kept in {folder}"
 
 
 def _data(report: "UnitReport") -> dict[str, Any]:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import inputs
-from convscope.jobs.job import Document, Steps, finished, mapped
+from convscope.jobs.job import GO_ON, Document, Steps, finished, mapped, result_of
 from convscope.jobs.workspace import Workspace
 from convscope.see.units import UnitsRecipe
 from convscope.system import signals
@@ -103,22 +103,8 @@ def _compared(
     """Find units that are like an earlier one of their layer."""
     from convscope.see.units import iter_redundancy
 
-    last: Progress[Redundancy] | None = None
-
-    def convert(step: "Progress[Redundancy]") -> Progress[Document | None]:
-        nonlocal last
-        last = step
-        return Progress(step.fraction, step.message, lambda: None)
-
-    try:
-        yield from mapped(iter_redundancy(net, data, recipe.places, batch=recipe.batch), convert)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; the index is whole, in {folder}", hint="Run the same command again for its page."
-        ) from None
-    if last is None:
-        raise RuntimeError("the last step holds the comparison")
-    return last.result()
+    steps = iter_redundancy(net, data, recipe.places, batch=recipe.batch)
+    return (yield from result_of(steps, lambda _: f"stopped; the index is whole, in {folder}"))
 
 
 def _page(
@@ -191,9 +177,7 @@ def _passed(steps: "Iterator[Progress[UnitIndex]]", images: float, folder: Path,
     try:
         yield from mapped(steps, convert)
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; {last} are kept in {folder}", hint="Run the same command again to go on."
-        ) from None
+        raise Interrupted(f"stopped; {last} are kept in {folder}", hint=GO_ON) from None
 
 
 def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
