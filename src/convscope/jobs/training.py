@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from convscope.errors import Interrupted
+from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import results
 from convscope.jobs.job import Document, mapped
 from convscope.jobs.workspace import Artifact, Workspace
@@ -79,9 +79,7 @@ def run(
     """
     from convscope import learn
 
-    if recipe.resume is not None:
-        _complete_report(recipe, workspace)
-    followed, before = _followed(recipe)
+    followed, before = _followed(recipe, workspace)
     setup = learn.setup_training(followed)
     for note in setup.notes:
         workspace.log(note)
@@ -116,15 +114,18 @@ def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | Non
         workspace.artifacts.append(artifact)
 
 
-def _complete_report(recipe: TrainRecipe, workspace: Workspace) -> None:
+def _complete_report(run: "Run", workspace: Workspace) -> None:
     """Write the report of a finished run that has none, or an older one: a kill came in between."""
     from convscope import learn
     from convscope.nets import ExecutionConfig
 
-    run = learn.Run.open(recipe.resume or "", type(recipe))
-    if not run.finished or not _is_outdated(run):
+    if not _is_outdated(run):
         return
-    setup = learn.setup_training(run.recipe)
+    try:
+        setup = learn.setup_training(run.recipe)
+    except ConvscopeError as e:  # a network or data that only a Python program had
+        workspace.log(f"{run.folder} has no {REPORT}, which cannot be written from its recipe alone: {e}")
+        return
     net = setup.task.prepare(run.load().to(setup.net.device), setup.train, run.recipe)
     tested = setup.task.evaluate(net, setup.test, ExecutionConfig())
     remove_parts(run.folder)
@@ -138,14 +139,18 @@ def _is_outdated(run: "Run") -> bool:
     return not report.exists() or report.stat().st_mtime_ns < run.metrics_file.stat().st_mtime_ns
 
 
-def _followed(recipe: AnyRecipe) -> "tuple[AnyRecipe, tuple[Epoch, ...]]":
+def _followed(recipe: AnyRecipe, workspace: Workspace) -> "tuple[AnyRecipe, tuple[Epoch, ...]]":
     """Return the recipe that will be followed, and the finished epochs of the run which it resumes."""
-    from convscope.learn import refuse_unused, resumed
+    from convscope.learn import FinishedRunError, refuse_unused, resumed
 
     if recipe.resume is None:
         refuse_unused(recipe)
         return recipe, ()
-    run = resumed(recipe)
+    try:
+        run = resumed(recipe)
+    except FinishedRunError as e:
+        _complete_report(e.run, workspace)
+        raise
     return run.recipe, run.epochs  # pyright: ignore[reportReturnType]  # of the same verb
 
 

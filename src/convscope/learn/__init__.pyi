@@ -32,6 +32,7 @@ from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
+from .trainer.resume import FinishedRunError as FinishedRunError
 from .trainer.resume import Run as Run
 from .trainer.resume import resumed as resumed
 from .trainer.runs import iter_train_run as iter_train_run

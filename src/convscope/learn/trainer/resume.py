@@ -93,6 +93,22 @@ class Run(Result):
         return found
 
 
+class FinishedRunError(UsageError):
+    """A run to resume has no epochs left.
+
+    Attributes:
+        run: the run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(
+            "a run with epochs left",
+            received=f"{run.folder}, finished after {len(run.epochs)}",
+            hint=_next_step(run),
+        )
+        self.run = run
+
+
 def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
     """Open the run that a recipe resumes, and determine the recipe to continue it with.
 
@@ -107,7 +123,8 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
         The run, with the recipe to follow.
 
     Raises:
-        UsageError: other settings are given too; the run is finished, or of another verb or task.
+        UsageError: other settings are given too; the run is of another verb or task.
+        FinishedRunError: no epochs are left.
         DataError: there is no run, or a file of it is damaged.
     """
     if asked.resume is None:
@@ -118,11 +135,7 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
     if "epochs" in asked.model_fields_set and asked.epochs != run.recipe.epochs:
         return replace(run, recipe=_with_more_epochs(run, asked.epochs))
     if run.finished:
-        raise UsageError(
-            "a run with epochs left",
-            received=f"{run.folder}, finished after {len(run.epochs)}",
-            hint=_next_step(run),
-        )
+        raise FinishedRunError(run)
     return run
 
 
