@@ -8,6 +8,7 @@ import json
 import math
 import platform
 import re
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -155,9 +156,14 @@ def _in_words(wanted: object) -> str:
     return " or ".join(map(_value_in_words, wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
+def _as_fields(values: dict[str, Any], fields: Container[str]) -> dict[str, Any]:
+    """Return values by field: one that would be a keyword of Python ends in `_`, and is named without it."""
+    return {f"{n}_" if n not in fields and f"{n}_" in fields else n: value for n, value in values.items()}
+
+
 def _flag(name: str) -> str:
     """Return the terminal's flag of a field."""
-    return "--" + name.replace("_", "-")
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def _value_in_words(value: object) -> str:
@@ -210,6 +216,18 @@ class Recipe(BaseModel):
         return tuple(rule for rules in own for rule in rules)
 
     @classmethod
+    def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
+        """Return the fields that the terminal's arguments fill, in this order.
+
+        Args:
+            given: fields that are given as flags; one of them may take the place of an argument.
+
+        Returns:
+            Names of fields; `positional`, unless a schema says otherwise.
+        """
+        return cls.positional
+
+    @classmethod
     def missing(cls, values: dict[str, Any]) -> list[str]:
         """Return the fields without which there is nothing to do.
 
@@ -239,7 +257,7 @@ class Recipe(BaseModel):
                 named.
         """
         try:
-            return cls(**values)
+            return cls(**_as_fields(values, cls.model_fields))
         except ValidationError as error:
             complaints = [_complaint(e, cls.model_fields) for e in error.errors()]
             hints = [complaint.hint for complaint in complaints if complaint.hint]
@@ -263,7 +281,8 @@ class Recipe(BaseModel):
             DataError: the file is missing, not a regular file, too large, or not TOML.
         """
         try:
-            return {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+            values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+            return _as_fields(values, cls.model_fields)
         except (OSError, ValueError) as error:
             raise DataError(f"a TOML file at {path}", received=str(error)) from None
 
@@ -281,7 +300,7 @@ class Recipe(BaseModel):
         for name, value in self.chosen().items():
             if name in self.positional:
                 continue
-            flag = "--" + name.replace("_", "-")
+            flag = "--" + name.rstrip("_").replace("_", "-")
             if isinstance(value, bool):
                 words.append(flag if value else "--no-" + flag[2:])
             else:

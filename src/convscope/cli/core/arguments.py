@@ -44,7 +44,7 @@ class _Slot:
     @property
     def flag(self) -> str:
         """The field's flag."""
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.name.rstrip("_").replace("_", "-")
 
 
 @dataclass
@@ -74,7 +74,8 @@ def check_arguments(words: Sequence[str]) -> None:
     given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
     if not given <= set(flags_of(verb)):  # the parser refuses them
         return
-    slots = [_slot(schema, name) for name in schema.positional]
+    flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
+    slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]
     wrong = next(_misplaced(slots, arguments), None)
     if wrong is None:
         return
@@ -371,7 +372,7 @@ def _written(verb: str, inputs: Sequence[str], options: Sequence[str]) -> str:
 
 def _as_flag(name: str, value: Any) -> list[str]:
     """Return a field's value as words of a command line."""
-    flag = "--" + name.replace("_", "-")
+    flag = "--" + name.rstrip("_").replace("_", "-")
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     return [word for entry in _list(value) for word in (flag, str(entry))]
