@@ -21,7 +21,7 @@ SMALL = 1_000_000
 """Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
 
 
-PROBE_LR = 0.01
+PROBE_LR = 0.003
 """Default of the highest learning rate with which a head is trained on features of frozen layers."""
 TRANSFER: dict[str, Any] = {"epochs": 15, "probe_epochs": 10, "batch": 32, "layer_decay": 0.75}
 """Defaults of trainings that start from the weights of another network."""

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
@@ -234,3 +235,12 @@ def test_the_learning_rate_is_that_of_the_schedule(classified):
     assert curve.span == (0, 3)
     assert max(curve.series["train"]) == pytest.approx(run.recipe.max_lr(weights), rel=0.02)
     assert curve.series["train"][0] == pytest.approx(run.recipe.max_lr(weights) * rate(run.recipe, 0, 600))
+
+
+def test_the_curve_of_the_learning_rate_has_the_phases_of_a_probe(tmp_path):
+    recipe = ClassificationRecipe(epochs=4, probe_epochs=2, lr=0.5, probe_lr=0.25, schedule="constant")
+    task = Classification.from_recipe(recipe)
+    run = run_of(tmp_path, task, nets.load("digits"), epochs([0.9, 0.5, 0.4, 0.3]), None)
+    curve = training._rates(replace(run, recipe=recipe))
+    (values,) = curve.series.values()
+    assert set(values[: len(values) // 2]) == {0.25} and set(values[len(values) // 2 :]) == {0.5}

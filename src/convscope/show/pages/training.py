@@ -19,7 +19,6 @@ from convscope.learn import (
     TrainingSetup,
     TrainRecipe,
     extends,
-    rate,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -191,12 +190,12 @@ def _heading(spec: MetricSpec) -> Mapping[str, str]:
 
 
 def _rates(run: TrainedRun) -> curves.Curve:
-    """Return the learning rate over the finished epochs, from the schedule."""
-    steps, done = SAMPLES * run.recipe.epochs, SAMPLES * len(run.epochs)
+    """Return the learning rate over the finished epochs, as the task sets it."""
+    done = SAMPLES * len(run.epochs)
     weights = [weight for weight in run.setup.net.module.parameters() if weight.requires_grad]
     highest = run.recipe.max_lr(sum(weight.numel() for weight in weights))
     chosen = range(0, done, max(1, done // SAMPLES))
-    values = [highest * rate(run.recipe, step, steps) for step in chosen]
+    values = [run.setup.task.learning_rate(run.recipe, highest, step, SAMPLES) for step in chosen]
     name = {language: plain("trained.metric.lr", language) for language in LANGUAGES}
     return curves.Curve(name, {"train": values}, (0, len(run.epochs)))
 
