@@ -6,8 +6,9 @@ pictures for each class. The run's folder gets report.html: curves, mistakes, fi
 saves, and the message says how to go on, exactly where it stopped. --task names another registered task than
 classification; settings of its own come from --config. --size 32 builds the network for another input.
 
---from NETWORK, in NETWORK's place, starts from its weights with a fresh last layer for the classes of the data:
-the first --probe-epochs train that layer alone, on features computed once, the others everything.
+--from efficientnet_lite0, in the place of NETWORK, starts from its weights with a fresh last layer for the
+classes of the data: the first --probe-epochs train that layer alone, on features computed once, the others
+everything.
 
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without

@@ -19,6 +19,7 @@ from convscope.learn import (
     TrainingSetup,
     TrainRecipe,
     extends,
+    near_duplicates,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -26,15 +27,19 @@ from convscope.show.report.chapters.training import HARDEST, answers
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import filters as kernels
 from convscope.show.report.figures.training import (
+    attributed_mistakes,
     class_accuracy,
     commands,
     confusion,
     curves,
+    duplicates,
     image_rows,
+    next_step,
     worst_examples,
 )
 from convscope.show.report.i18n import LANGUAGES, bilingual_of, plain, spoken, texts
 from convscope.show.report.report import Report, render
+from convscope.worlds import LabelledImages
 
 SAMPLES = 200
 """Points of the curve of the learning rate."""
@@ -214,9 +219,18 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
     again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
     figures = [class_accuracy.of_run(evaluation, again)]
     if evaluation.confusions:
-        figures.append(confusion.of_run(evaluation, again))
+        figures.append(confusion.of_run(evaluation, again, images))
     worst = answers(evaluation, images, HARDEST)
     figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
+    explained = f"convscope explain PICTURE --net {shlex.quote(str(run.place))}"
+    attributed = attributed_mistakes.of_run(run.setup.net, worst, explained)
+    figures += [attributed] if attributed else []
+    train = run.setup.train
+    pairs = (near_duplicates(train, images) if isinstance(train, LabelledImages) else None) or ()
+    if pairs:
+        figures.append(duplicates.of_run(pairs, train, images, evaluation))
+    data = str(getattr(run.recipe, "data", ""))
+    figures.append(next_step.of_run(run.epochs, evaluation, len(pairs), data, str(run.place)))
     return figures
 
 
@@ -228,7 +242,12 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:
-    """Build the figure of the first layer's kernels; none for a network without convolutions."""
+    """Build the figure of the first layer's kernels.
+
+    None for a network without convolutions, and where only the head has been trained so far.
+    """
+    if run.epochs and len(run.epochs) <= getattr(run.recipe, "probe_epochs", 0):
+        return ()
     net = run.setup.net
     places = layers_with_filters(net)
     try:
