@@ -11,7 +11,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.weights import load_weights
-from convscope.nets.network import Net
+from convscope.nets.network import Net, is_out_of_memory
 
 TRIED = (16, 24, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 320, 384)
 """Sizes that are tried for the hint of a refusal."""
@@ -60,6 +60,8 @@ def _resized(net: Net, size: int, seed: int | None) -> Net | str:
         with torch.no_grad(), frozen(made.module):
             shapes = [_shape(each(each.example())) for each in (net, made)]
     except (ConvscopeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         received = getattr(error, "received", "") or str(error)
         return received.splitlines()[0][:160]
     return made if shapes[0] == shapes[1] else f"it returns {shapes[1]} where it returns {shapes[0]}"

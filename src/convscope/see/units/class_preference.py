@@ -17,13 +17,14 @@ def overrepresented_class(entry: UnitStatistics) -> int | None:
     """Find the class that has more of a unit's top images than chance would give it.
 
     A one-sided binomial test against the share of the class among all images, at 5 % over all classes
-    together (Bonferroni).
+    of the data together (Bonferroni); not corrected for the number of units that are looked at.
 
     Args:
         entry: the unit's statistics and top images.
 
     Returns:
-        The class with the most top images; None if several have as many, or chance explains it.
+        The class with the most top images; None if several share the largest number, even if each exceeds
+        chance, or if chance explains it. Other classes than the most frequent are not tested.
     """
     counts = (entry.class_shares * len(entry.top)).round().long()
     most = int(counts.max()) if len(counts) else 0
@@ -39,8 +40,9 @@ def overrepresented_class(entry: UnitStatistics) -> int | None:
 def class_of_largest_mean(entry: UnitStatistics) -> int | None:
     """Find the class whose mean peak exceeds that of every other class by more than two standard errors.
 
-    The standard deviation within a class is taken to be that of the peaks of all images, from the unit's
-    histogram; it is no smaller where classes differ.
+    An approximation: the standard deviation within each class is taken to be that of the peaks of all
+    images, from the unit's histogram. It is the same for all classes; a class whose peaks spread more than
+    those of all images together has a larger error than is assumed, one whose peaks spread less a smaller.
 
     Args:
         entry: the unit's statistics.

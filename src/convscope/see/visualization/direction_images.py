@@ -155,7 +155,9 @@ def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
                 torch.full((1, net.input_spec.channels, *size), sum(net.input_spec.value_range) / 2),
                 [place],
             )
-    except (ConvscopeError, RuntimeError, ValueError, AssertionError):
+    except (ConvscopeError, RuntimeError, ValueError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         return False
     return True
 

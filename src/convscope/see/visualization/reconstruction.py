@@ -69,7 +69,7 @@ class Reconstruction(Result):
             above 1 where activations of 0 would be nearer.
         explained: 1 minus the squared distance, as a share of that of the starting noise or of activations of
             0, whichever is nearer; 0 if it is no smaller. So 1 is the original's activations, 0 no better
-            than knowing nothing.
+            than the nearer of those two.
         strengths: length of the reconstruction's activations along the original's, as a multiple of theirs.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
@@ -113,10 +113,10 @@ def _inversion_verdict(explained: float, cosine: float) -> Verdict:
     """Judge an inversion by how much of the activations it explains."""
     share = f"explains {explained:.0%} of the activations (cosine {cosine:.2f})"
     if explained >= FOUND:
-        return Verdict("found", f"{share}: what it lacks, the layer has lost")
+        return Verdict("found", f"{share}: an input with almost the same activations")
     if explained >= PARTLY:
         return Verdict("partly", f"{share}: more --steps may find the rest")
-    return Verdict("failed", f"{share}: it says nothing about the layer; try more --steps")
+    return Verdict("failed", f"{share}: no input with these activations was found; try more --steps")
 
 
 def _caricature_verdict(strength: float, cosine: float) -> Verdict:
@@ -157,14 +157,15 @@ def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -
     named = {"net": net.name, "image": name_of(image), "layer": list(layers)}
     wanted = CaricatureRecipe.parse({**named, **recipe})
     with frozen(net.module):
-        return last_result(iter_reconstruct(net, image, wanted), "an inversion")
+        return last_result(iter_reconstruct(net, image, wanted), "a caricature")
 
 
 def invert(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
     """Invert features: synthesise images that have the same activations of a layer as an image.
 
     The normalised squared distance of the activations is minimised with a total variation penalty, starting
-    from noise. Details that the result lacks are not contained in the layer's activations.
+    from noise. Many inputs can have almost the same activations, and the penalties choose a smooth one: what
+    differs from the original is not needed for them, which does not prove that the layer has no trace of it.
 
     Args:
         net: any network with one input, or its name.

@@ -353,7 +353,9 @@ def takes_any_size(net: Net, places: Sequence[LayerAddress], size: tuple[int, ..
     try:
         with torch.no_grad():
             record_float32(net, images, [place.layer_only for place in places])
-    except (ConvscopeError, RuntimeError, ValueError, AssertionError):
+    except (ConvscopeError, RuntimeError, ValueError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         return False
     return True
 

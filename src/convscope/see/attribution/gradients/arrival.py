@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.see.attribution.gradients.passes import is_out_of_memory
+from convscope.nets.network import is_out_of_memory
 
 Run = Callable[[Tensor], Tensor]
 """Returns the score `[1]` of one row for a value `[1 ...]` of the tensor under test."""

@@ -135,20 +135,6 @@ def check_differentiable(net: Net) -> None:
         )
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Test whether an error means that memory ran out, for which no fallback should be tried.
-
-    Args:
-        error: any exception.
-
-    Returns:
-        True for out-of-memory errors of the CPU and of accelerators.
-    """
-    message = str(error)
-    known = isinstance(error, torch.OutOfMemoryError)
-    return known or "out of memory" in message or "can't allocate memory" in message
-
-
 APART = 1e-6
 """Largest relative change of a row's score by another row in its batch that still counts as rounding."""
 
