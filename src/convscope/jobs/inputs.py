@@ -197,7 +197,8 @@ def input_fit(data: "LabelledImages", net: "Net") -> dict[str, object] | None:
 
     Returns:
         `size` (height and width of the input), `pictures` (those of the smallest and the largest image whose
-        header was read) and `enlarged` (how many times before cropping, the median); None for an input without height and width.
+        header was read) and `enlarged` (how many times before cropping, the median); None for an input
+        without height and width.
     """
     found = data.fit_to(net.input_spec)
     return None if found is None else found.to_json()

@@ -191,8 +191,8 @@ class InputFit:
         size: height and width of the input, in pixels.
         smallest: height and width of the smallest image whose header was read, by its shorter side.
         largest: of the largest one whose header was read.
-        enlarged: how many times an image is enlarged before it is cropped, the median over those images; below
-            1 where they are reduced.
+        enlarged: how many times an image is enlarged before it is cropped, the median over those images;
+            below 1 where they are reduced.
     """
 
     size: tuple[int, int]

@@ -86,7 +86,7 @@ class Cell:
         labels: the most common labels of the data among these images, the most common first; empty where the
             data has fewer than two.
         classes: the network's classes whose logits the vectors raise, see `naming.supported_classes`; empty
-            where the network's predictions do not support one, or nothing was attributed (`Atlas.attributed`).
+            where the network's predictions do not support one, or where `Atlas.attributed` is False.
     """
 
     row: int

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from convscope.errors import GraphError
 from convscope.nets import LayerAddress, Net, frozen, layer_shapes
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.axes import Spot, units_first
@@ -71,7 +72,7 @@ def vectors_to_logits(
             result = result if handle is not None else dual.exchanged(result)
             logits = next(iter(dict(tree_leaves(result)).values()), None)
             pair = None if logits is None or logits.dim() != 2 else forward_ad.unpack_dual(logits)
-        except (NotImplementedError, RuntimeError) as error:
+        except (GraphError, RuntimeError) as error:  # no forward derivative: a network makes it a GraphError
             if is_out_of_memory(error):
                 raise
             return None
