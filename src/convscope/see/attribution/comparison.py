@@ -1,4 +1,4 @@
-"""Comparison of attribution methods: which heatmap to believe for one input, if the metrics can tell."""
+"""Comparison of attribution methods: which heatmap the metrics favour for one input, if they can tell."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,9 +92,9 @@ class MethodComparison:
         return fmean(values[k] for values in self.scores.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as a JSON-ready dictionary, with the names of the methods to believe."""
+        """Return the comparison as a JSON-ready dictionary, with the names of the best methods."""
         return {
-            "believe": [self.methods[k] for k in self.best],
+            "best": [self.methods[k] for k in self.best],
             "passing": [self.methods[k] for k in self.passing],
             "scores": {
                 name: {cover: values[k] for cover, values in self.scores.items()}

@@ -1,4 +1,4 @@
-"""The comparison of attribution methods in plain sentences: which to believe, why, and by which number."""
+"""The comparison of attribution methods in plain sentences: which the metrics favour, and by which number."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -12,7 +12,7 @@ ALIKE = 0.5
 
 
 def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], count: int) -> Text:
-    """State which method's heatmap to believe, or why none can be named.
+    """State which method's heatmap the metrics favour, or why none can be named.
 
     Args:
         comparison: of one row; None without metrics.
