@@ -208,6 +208,7 @@ def _split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
         raise UsageError(
             f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
             received=f"{len(data)} in all",
+            hint="Take more pictures, or divide them yourself into the folders train and test.",
         )
     return data.take(torch.cat(kept)), data.take(torch.cat(held))
 

@@ -311,7 +311,7 @@ def _(result: FeatureMaps) -> Drawing:
     units = result.strongest(MOST if result.maps.dim() == 3 else 5)
     names = [result.names[k].split(",")[0] if result.names else f":{k}" for k in units]
     values = [f"{float(result.degrees[k]):.3g}" for k in units]
-    title = f"{result.place}: the strongest of {len(result.maps)} units, {result.silent} are silent"
+    title = f"{result.place}: the strongest of {len(result.maps)} units, {result.zero_maps} are 0 everywhere"
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
     images = [
@@ -345,8 +345,8 @@ def _(result: EffectiveReceptiveField) -> Drawing:
 @drawing.register
 def _(result: LayerHealth) -> Drawing:
     facts = (result.units, len(result.dead), len(result.saturated), len(result.redundant))
-    row = (result.place, *map(str, facts), f"{result.silent:.1%}")
-    heads = ("layer", "units", "dead", "saturated", "redundant", "silent for")
+    row = (result.place, *map(str, facts), f"{result.inactive_share:.1%}")
+    heads = ("layer", "units", "dead", "saturated", "redundant", "inactive")
     return Drawing(f"{result.place} over {result.images:,} images", heads=heads, rows=(row,))
 
 

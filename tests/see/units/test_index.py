@@ -80,7 +80,7 @@ def test_every_unit_is_what_brute_force_finds(digit_net, place):
         assert int(entry.counts.sum()) == 90
         assert entry.mean == pytest.approx(mine.mean(dtype=np.float64), rel=1e-4, abs=1e-6)
         assert entry.std == pytest.approx(mine.std(dtype=np.float64), rel=1e-3, abs=1e-6)
-        assert entry.inactive_fraction == pytest.approx((peaks <= 0).mean())
+        assert entry.inactive_share == pytest.approx((peaks <= 0).mean())
         labels = samples.labels.numpy()
         means = [peaks[labels == k].mean(dtype=np.float64) for k in range(3)]
         assert entry.by_class.tolist() == pytest.approx(means, rel=1e-5, abs=1e-7)

@@ -80,8 +80,8 @@ def test_the_numbers_are_those_of_a_pass_by_hand(small):
     first = found["layers"][0][1]
     peaks = torch.tensor(found["peaks"][first : first + 50])
     torch.testing.assert_close(peaks, conv2.amax(0), rtol=1e-3, atol=1e-4)
-    silent = torch.tensor(found["silent"][-10:])
-    assert (silent - 100 * (output <= 0).float().mean(0)).abs().max() < 0.06
+    inactive = torch.tensor(found["inactive"][-10:])
+    assert (inactive - 100 * (output <= 0).float().mean(0)).abs().max() < 0.06
     assert found["layers"][-1][2] == list(net.classes)
     best = output.topk(5, 0).indices.T  # the kept images of each output
     for unit, (common, count, kept) in enumerate(found["common"][-10:]):

@@ -45,12 +45,12 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its
-        name; `address`, with the unit's number; `score`, the objective of the final image without transforms
-        and penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
+        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its name;
+        `address`, with the unit's number; `score`, the objective of the final image without transforms and
+        penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
         scaled; `clipped`, the share of its values that are 0 or 255; and `picture`, the file name),
-        `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
-        step) and `out` (the folder).
+        `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
+        every step) and `out` (the folder).
 
     Raises:
         Interrupted: stopped; the images so far are saved (exit code 130).
@@ -134,8 +134,12 @@ def _save(
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)
-    silent, unmoved = list(made.silent), list(made.unmoved)
-    return {"net": net.name, "pictures": found, "silent": silent, "unmoved": unmoved}
+    return {
+        "net": net.name,
+        "pictures": found,
+        "uninformative": list(made.uninformative),
+        "unmoved": list(made.unmoved),
+    }
 
 
 def _picture(net: "Net", image: "Tensor") -> "Image":

@@ -70,7 +70,7 @@ class LayerHealth(Result):
             `UnitIndex.saturated`.
         redundant: units that correlate by more than 0.95 with an earlier one over all inputs, at up to 4
             evenly spread positions along each axis of the feature map.
-        silent: mean share of inputs for which a unit's feature map is nowhere above 0.
+        inactive_share: mean share of inputs for which a unit's feature map is nowhere above 0.
     """
 
     place: str
@@ -79,7 +79,7 @@ class LayerHealth(Result):
     dead: tuple[int, ...]
     saturated: tuple[int, ...]
     redundant: tuple[RedundantUnit, ...]
-    silent: float
+    inactive_share: float
 
 
 def layer_health(
@@ -216,7 +216,7 @@ def redundant(correlations: Float[Tensor, "u u"]) -> tuple[RedundantUnit, ...]:
 def _health(index: UnitIndex, place: str, products: _Products | None) -> LayerHealth:
     """Combine the index's statistics of a layer with the correlations of its units."""
     rows, layer, accumulator = index.rows(place), index.layer(place), index.accumulator
-    silent = accumulator.silent[rows] / accumulator.images[rows].clamp_min(1)
+    inactive = accumulator.inactive[rows] / accumulator.images[rows].clamp_min(1)
     return LayerHealth(
         place=place,
         units=layer.units,
@@ -224,5 +224,5 @@ def _health(index: UnitIndex, place: str, products: _Products | None) -> LayerHe
         dead=tuple(index.dead(place).nonzero().flatten().tolist()),
         saturated=tuple(index.saturated(place).nonzero().flatten().tolist()),
         redundant=redundant(products.correlations()) if products is not None else (),
-        silent=float(silent.mean()),
+        inactive_share=float(inactive.mean()),
     )

@@ -66,7 +66,7 @@ def page(
     """
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
-    units, silent = (sum(count) for count in ([len(x.maps) for x in layers], [x.silent for x in layers]))
+    units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
     sections = [
         Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
     ]
@@ -86,7 +86,7 @@ def page(
     facts: list[tuple[str, Markup | str]] = [
         ("look.fact.layers", f"{len(layers):,}"),
         ("look.fact.units", f"{units:,}"),
-        ("look.fact.silent", f"{100 * silent / max(units, 1):.0f}%"),
+        ("look.fact.zero_maps", f"{100 * zeros / max(units, 1):.0f}%"),
     ]
     answer = best_answer(net, layers)
     facts += [("look.fact.answer", element("span", answer, translate="no"))] if answer else []
@@ -277,7 +277,11 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
     for layer in chosen:
         extent = "x".join(map(str, layer.maps.shape))
         lines.append(
-            SheetRow(_tiles(layer, strongest, net.classes), layer.place, [f"{extent}, {layer.silent} silent"])
+            SheetRow(
+                _tiles(layer, strongest, net.classes),
+                layer.place,
+                [f"{extent}, {layer.zero_maps} are 0 everywhere"],
+            )
         )
     return contact_sheet.compose(lines, title=f"One picture through {net.name}", note=note)
 

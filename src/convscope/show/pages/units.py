@@ -103,7 +103,7 @@ def _facts(index: UnitIndex, layers: Sequence[Mapping[str, Any]]) -> list[tuple[
 def _layer(index: UnitIndex, redundancy: Redundancy, place: str) -> dict[str, Any]:
     """Return what the table of layers says of one."""
     rows, layer = index.rows(place), index.layer(place)
-    silent = index.accumulator.silent[rows] / index.accumulator.images[rows].clamp_min(1)
+    inactive = index.accumulator.inactive[rows] / index.accumulator.images[rows].clamp_min(1)
     return {
         "place": place,
         "units": layer.units,
@@ -111,7 +111,7 @@ def _layer(index: UnitIndex, redundancy: Redundancy, place: str) -> dict[str, An
         "dead": int(index.dead(place).sum()),
         "saturated": int(index.saturated(place).sum()),
         "redundant": len(redundancy.layers.get(place, ())),
-        "silent": f"{100 * float(silent.mean()):.0f}%",
+        "inactive": f"{100 * float(inactive.mean()):.0f}%",
     }
 
 
@@ -142,7 +142,7 @@ def _document(
         for unit in redundancy.layers.get(layer.place, ()):
             flags[rows.start + unit.unit] += REDUNDANT
             partners[rows.start + unit.unit] = (unit.earlier, round(unit.correlation, 3))
-    silent = accumulator.silent / accumulator.images.clamp_min(1)
+    inactive = accumulator.inactive / accumulator.images.clamp_min(1)
     return {
         "layers": [
             [layer.place, layer.units, _labels(net, layer.place, layer.units)] for layer in index.layers
@@ -150,7 +150,7 @@ def _document(
         "peaks": [
             float(f"{value:.4g}") for value in accumulator.top.values[:, 0].nan_to_num(0, 0, 0).tolist()
         ],
-        "silent": [round(100 * share, 1) for share in silent.tolist()],
+        "inactive": [round(100 * share, 1) for share in inactive.tolist()],
         "flags": flags.tolist(),
         "partners": {str(unit): list(partner) for unit, partner in partners.items()},
         "classes": list(index.classes),

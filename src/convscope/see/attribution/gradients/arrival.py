@@ -86,7 +86,7 @@ def differentiated(scores: Tensor, sources: Sequence[Tensor], target: str) -> li
         ) from error
 
 
-def silent_rows(gradient: Tensor) -> list[int]:
+def rows_without_gradient(gradient: Tensor) -> list[int]:
     """Return the indices of rows whose gradient is 0 everywhere.
 
     Args:

@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from convscope.errors import UsageError
 from convscope.nets import Net
+from convscope.nets.network import is_out_of_memory
 
 _GENERATORS = ("_checkpoint_without_reentrant_generator", "_checkpoint_without_reentrant_generator_impl")
 _lock = threading.Lock()

@@ -92,7 +92,7 @@ class UnitStatistics:
         bottom: images with the smallest values of the feature map, in ascending order.
         mean: mean over all values of all feature maps.
         std: standard deviation over all values of all feature maps.
-        inactive_fraction: share of images with a peak that is not above 0.
+        inactive_share: share of images with a peak that is not above 0.
         counts: number of images whose peak is in each bin.
         edges: edges of the bins.
         by_class: mean peak for each class; NaN where a class has no image.
@@ -107,7 +107,7 @@ class UnitStatistics:
     bottom: tuple[Example, ...]
     mean: float
     std: float
-    inactive_fraction: float
+    inactive_share: float
     counts: Int64[Tensor, " bins"]
     edges: Float[Tensor, " edges"]
     by_class: Float[Tensor, " classes"]
@@ -230,7 +230,7 @@ class UnitIndex(Result):
             self._examples(number, layer, bottom=True)[:most],
             float(accumulator.mean[number]),
             float(accumulator.std[number]),
-            float(accumulator.silent[number] / accumulator.images[number].clamp_min(1)),
+            float(accumulator.inactive[number] / accumulator.images[number].clamp_min(1)),
             accumulator.histograms.counts[number].long(),
             accumulator.histograms.edges(number),
             accumulator.classes[:, number] / accumulator.members[:, number],

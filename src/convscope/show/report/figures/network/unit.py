@@ -54,7 +54,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
         shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
-            "unit.wanted.silent" if made.silent else "unit.wanted.says",
+            "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.says",
             tag="p",
             class_="mini",
             value=number(made.value),
@@ -152,7 +152,7 @@ def histogram(portrait: UnitReport, command: str) -> Figure:
         "images": f"{entry.images:,}",
         "mean": number(entry.mean),
         "std": number(entry.std),
-        "silent": f"{100 * entry.inactive_fraction:.1f}",
+        "inactive": f"{100 * entry.inactive_share:.1f}",
         "percentile": f"{portrait.percentile:.1f}",
     }
     return Figure("unit.histogram", body, command, "—", values)
