@@ -389,16 +389,18 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
         return _Complaint(f"{where}: {in_words(fields[name])}", f"{where} is missing")
     if error["type"] == "extra_forbidden":
         return _Complaint(
-            "settings that there are", f"{where} is no setting", nearest(where, fields, aliases=ALSO_CALLED)
+            "settings that there are",
+            f"{where} is no setting",
+            nearest(where, fields, aliases=SETTING_ALIASES),
         )
     value = error["input"]
     choices = form.choices if name in fields and (form := field_form(fields[name])) else ()
-    hint = nearest(value, choices, aliases=VALUES_ALSO_CALLED) if choices and isinstance(value, str) else ""
+    hint = nearest(value, choices, aliases=VALUE_ALIASES) if choices and isinstance(value, str) else ""
     expected = own or (in_words(fields[name]) if name in fields else error["msg"])
     return _Complaint(f"{name}: {expected}", f"{where} = {shortened(value)}", hint if "Did" in hint else "")
 
 
-ALSO_CALLED = {
+SETTING_ALIASES = {
     "network": "net",
     "model": "net",
     "output": "out",
@@ -418,7 +420,7 @@ ALSO_CALLED = {
     "dtype": "precision",
 }
 """Other programs' words for settings, for hints."""
-VALUES_ALSO_CALLED = {
+VALUE_ALIASES = {
     "gpu": "cuda",
     "metal": "mps",
     "float32": "fp32",

@@ -12,7 +12,7 @@ APART = ((1.0, 0.4, 0.9), (0.4, 1.0, 0.9), (0.9, 0.9, 1.0))
 
 
 def compared(blur, mean, stays=(False, False, False), margin=0.1, alike=ALIKE) -> MethodComparison:
-    """Three methods whose scores under both covers are given; random heatmaps score 0."""
+    """Three methods whose scores under both baselines are given; random heatmaps score 0."""
     both = {"blur": 0.0, "mean": 0.0}
     return MethodComparison(
         ("a", "b", "c"),

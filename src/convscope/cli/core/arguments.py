@@ -14,12 +14,12 @@ from typing import Any
 from convscope.cli.core.words import flags_of, pairs, schema_of, split, verb_of
 from convscope.errors import UsageError, similar
 from convscope.jobs.registry import JOBS, load
-from convscope.recipe import ALSO_CALLED, real_number
+from convscope.recipe import SETTING_ALIASES, real_number
 from convscope.recipe.fields import field_form
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """Endings of the names of pictures, for files that do not exist."""
-MOST = 6
+MOST_REORDERED = 6
 """Most arguments whose order is searched."""
 FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "real pictures")
 """What an argument too many may be the value of a flag for."""
@@ -171,7 +171,7 @@ def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
             continue
         names = {name[2:].replace("-", "_"): name for name in known}
         names |= {name: name for name in schema.positional}
-        close = similar(flag[2:], list(names), aliases=ALSO_CALLED)
+        close = similar(flag[2:], list(names), aliases=SETTING_ALIASES)
         error = UsageError(
             f"an option of convscope {verb}", received=flag, hint=f"See: convscope {verb} --help"
         )
@@ -207,7 +207,7 @@ def _arranged(
     schema: Any, slots: Sequence[_Slot], arguments: Sequence[str], given: set[str]
 ) -> _Arrangement | None:
     """Search an order of the arguments in which each fits a place or a flag; None if there is none."""
-    if len(arguments) > MOST:
+    if len(arguments) > MOST_REORDERED:
         return None
     flagged = [_slot(schema, name) for name in schema.model_fields if name not in schema.positional]
     free = [slot for slot in flagged if slot.noun in FLAGGED and (slot.repeats or slot.flag not in given)]

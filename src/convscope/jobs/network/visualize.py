@@ -78,9 +78,9 @@ def _drawable(net: "Net") -> "Net":
 def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerStop, ...]":
     if not recipe.journey:
         return ()
-    from convscope.see.visualization import layer_path
+    from convscope.see.visualization import choose_layers
 
-    return layer_path(net, recipe.places, stops=recipe.stops, units=recipe.units)
+    return choose_layers(net, recipe.places, stops=recipe.stops, units=recipe.units)
 
 
 def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
@@ -183,10 +183,10 @@ def _word(net: "Net", stop: "LayerStop", place: str) -> str:
 def _facts(stop: "LayerStop") -> list[str]:
     """Return a layer's number of units and its receptive field, in words."""
     facts = [f"{stop.shape[0]} units"]
-    if stop.whole_layer:
+    if stop.covers_input:
         facts.append("sees everything")
-    elif stop.field is not None:
-        facts.append("sees " + " by ".join(map(str, stop.field)) + " px")
+    elif stop.receptive_field is not None:
+        facts.append("sees " + " by ".join(map(str, stop.receptive_field)) + " px")
     return facts
 
 

@@ -16,7 +16,7 @@ from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledImages
 
-ALIKE = 0.95
+REDUNDANT_CORRELATION = 0.95
 """Units whose correlation exceeds this are redundant."""
 
 COMPARED = 128
@@ -209,7 +209,7 @@ def redundant(correlations: Float[Tensor, "u u"]) -> tuple[RedundantUnit, ...]:
         The redundant units in order, each with the earlier unit that it correlates with most.
     """
     best = correlations.nan_to_num(0).tril(-1).max(1)
-    found = (best.values > ALIKE).nonzero().flatten().tolist()
+    found = (best.values > REDUNDANT_CORRELATION).nonzero().flatten().tolist()
     return tuple(RedundantUnit(i, int(best.indices[i]), float(best.values[i])) for i in found)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError
 from convscope.nets import LayerAddress, Net
+from convscope.nets.network import is_out_of_memory
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image

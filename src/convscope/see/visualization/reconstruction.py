@@ -28,13 +28,13 @@ from convscope.worlds import InputLike, name_of, open_sample
 
 SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
-MOST = 8
+MOST_LAYERS = 8
 """Maximum number of layers that are chosen where none is named."""
 RATE, PLAIN_RATE = 0.1, 0.05
 """Default learning rates of inversions: of normalised SGD on spectra, and of Adam for inputs without them."""
 FOUND, PARTLY = 0.9, 0.5
 """Least `Reconstruction.explained` of an inversion that has found the activations, or a part of them."""
-STRONGER, ALIKE = 1.0, 0.3
+STRONGER, LEAST_COSINE = 1.0, 0.3
 """Least length of a caricature's activations along the original's, in lengths of theirs, and least cosine."""
 SAME = 0.8
 """Cosine from which a caricature that is no stronger still shows what the layer detects."""
@@ -126,7 +126,7 @@ def _caricature_verdict(strength: float, cosine: float) -> Verdict:
         return Verdict("failed", f"{times}: not exaggerated; try more --steps")
     if strength < STRONGER:
         return Verdict("partly", f"{times}: much like the picture's own, but not exaggerated")
-    if cosine < ALIKE:
+    if cosine < LEAST_COSINE:
         return Verdict("partly", f"{times}: others are stronger still")
     return Verdict("found", times)
 
@@ -246,7 +246,7 @@ def default_layers(net: Net) -> list[str]:
         net: the network.
 
     Returns:
-        At most `MOST` names in the order in which the layers run; of more, an even choice.
+        At most `MOST_LAYERS` names in the order in which the layers run; of more, an even choice.
     """
     shapes = layer_shapes(net)
     last: dict[tuple[int, ...], str] = {}
@@ -255,7 +255,7 @@ def default_layers(net: Net) -> list[str]:
     names = sorted(last.values(), key=list(shapes).index)
     spatial = [name for name in names if len(next(iter(shapes[name][-1].values()))) > 1]
     rest = [name for name in names if name not in spatial][-1:]
-    room = MOST - len(rest)
+    room = MOST_LAYERS - len(rest)
     if len(spatial) > room:
         spatial = [spatial[round(i * (len(spatial) - 1) / (room - 1))] for i in range(room)]
     return [*spatial, *rest]

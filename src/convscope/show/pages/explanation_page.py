@@ -241,9 +241,9 @@ def _cells(e: Explanation, row: int, comparison: MethodComparison, k: int, first
         element(
             "td",
             f"{values[k]:.2f}",
-            class_=None if values[k] - comparison.chance[cover] > comparison.margin[cover] else off,
+            class_=None if values[k] - comparison.chance[baseline] > comparison.margin[baseline] else off,
         )
-        for cover, values in comparison.scores.items()
+        for baseline, values in comparison.scores.items()
     ]
     random, drop, gap = checked.weight_randomization, checked.average_drop, checked.completeness
     cells += [

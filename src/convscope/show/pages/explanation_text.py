@@ -15,7 +15,7 @@ CELLS = 14
 """Cells along each axis in which separate areas of a heatmap are told apart."""
 AREA = 0.15
 """Least share of the hottest half that an area must hold to be named."""
-MOST = 0.75
+NAMED_SHARE = 0.75
 """Least share that all named areas hold together; with less the heat counts as scattered."""
 
 
@@ -68,7 +68,7 @@ def where(heat: ArrayLike) -> Text | None:
     ordered = sorted(_areas(hot), key=lambda area: (-round(area[0], 6), area[1]))
     found = [centre for share, centre in ordered if share >= AREA]
     covered = share_of(count / values.size)
-    if sum(share for share, _ in ordered if share >= AREA) < MOST:
+    if sum(share for share, _ in ordered if share >= AREA) < NAMED_SHARE:
         return said("where.scattered", share=covered)
     names = dict.fromkeys(_third(y, x) for y, x in found)
     named = [said(f"third.{name}") for name in names]

@@ -28,7 +28,7 @@ SIDE = 84
 """Side of a tile of the sheet, in pixels."""
 PHOTO = 640
 """Longer side of the photograph on the page, in pixels."""
-MOST = 24
+MOST_LAYERS = 24
 """Most layers of one group; a module with more is split into the modules inside of it."""
 ROWS = 24
 """Most layers of which the sheet shows each one; of more, the last of each group."""
@@ -98,7 +98,7 @@ def page(
     )
 
 
-def groups(places: Sequence[str], most: int = MOST) -> list[tuple[str, list[int]]]:
+def groups(places: Sequence[str], most: int = MOST_LAYERS) -> list[tuple[str, list[int]]]:
     """Group layers in execution order by the modules that hold them.
 
     A module with more than `most` layers is split into the modules inside of it; single layers in a row are

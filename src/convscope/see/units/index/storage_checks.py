@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from convscope.see.units.index.accumulators import UnitAccumulator
-from convscope.see.units.index.histograms import LEAST, MOST
+from convscope.see.units.index.histograms import LARGEST_EXPONENT, SMALLEST_EXPONENT
 from convscope.see.units.index.unit_index import IndexedLayer
 
 MOST_UNITS = 10**8
@@ -163,7 +163,7 @@ def _range(name: str, images: int) -> tuple[int, int]:
         return -1, images - 1
     if name.endswith(".flat_positions"):
         return -1, 2**62
-    return (LEAST, MOST) if name.endswith(".exponents") else (0, images)
+    return (SMALLEST_EXPONENT, LARGEST_EXPONENT) if name.endswith(".exponents") else (0, images)
 
 
 def labels_of(value: Tensor | None, images: int, classes: int) -> Tensor:
