@@ -391,7 +391,7 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
         return _Complaint(
             "settings that there are",
             f"{where} is no setting",
-            nearest(where, fields, aliases=SETTING_ALIASES),
+            nearest(where, fields, aliases=SETTING_ALIASES) or f"There are {', '.join(fields)}.",
         )
     value = error["input"]
     choices = form.choices if name in fields and (form := field_form(fields[name])) else ()

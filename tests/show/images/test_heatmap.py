@@ -50,7 +50,7 @@ def test_where_heat_lies_is_said_in_words():
     heat[:30, 80:] = 1
     assert (
         where(heat)["en"]
-        == "half of the heat lies in one area, at the top right of the picture, on 5.6 % of it"
+        == "half of the positive attribution lies in one area, at the top right of the picture, on 5.6 % of it"
     )
     assert "右上" in where(heat)["zh"]
     assert where(np.zeros((9, 9))) is None

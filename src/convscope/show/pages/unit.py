@@ -89,8 +89,8 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     """
     rows = []
     for made, patches, name in (
-        (portrait.maximizing, portrait.top, "maximises it"),
-        (portrait.minimizing, portrait.bottom, "minimises it"),
+        (portrait.maximizing, portrait.top, "maximised"),
+        (portrait.minimizing, portrait.bottom, "minimised"),
     ):
         large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
         text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"

@@ -49,12 +49,12 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
         The figure.
     """
     parts = []
-    for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
+    for key, made in (("maximizing", portrait.maximizing), ("minimizing", portrait.minimizing)):
         image = render(made.picture, spec)
         shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
-            "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.says",
+            "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.value",
             tag="p",
             class_="mini",
             value=number(made.value),
@@ -66,8 +66,8 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
         "percentile": f"{portrait.percentile:.1f}",
         "best": number(best),
         "worst": number(worst),
-        "liked": number(portrait.maximizing.value),
-        "disliked": number(portrait.minimizing.value),
+        "maximizing": number(portrait.maximizing.value),
+        "minimizing": number(portrait.minimizing.value),
     }
     return Figure("unit.wanted", body, command, OLAH, values)
 
