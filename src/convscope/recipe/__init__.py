@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.recipe.fields import NetworkName, converted, field_form, in_words
+from convscope.recipe.fields import NetworkName, converted, field_form, flag_of, in_words
 from convscope.system.files import read_toml
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class OnlyWith:
         about = value in self.values if self.values else value != default
         if not about or any(_holds(getattr(recipe, name), wanted) for name, wanted in self.others):
             return ""
-        needed = " or ".join(f"{_flag(name)} {_in_words(wanted)}" for name, wanted in self.others)
+        needed = " or ".join(f"{flag_of(name)} {_in_words(wanted)}" for name, wanted in self.others)
         now = " and ".join(
-            f"{_flag(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
+            f"{flag_of(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
         )
         hint = f" {self.hint}" if self.hint else ""
         return f"{self.field} ({_value_in_words(value)}) has an effect only with {needed}, and {now}.{hint}"
@@ -153,11 +153,6 @@ def _in_words(wanted: object) -> str:
     if isinstance(wanted, AtLeast):
         return f"of {wanted.least} or more"
     return " or ".join(map(_value_in_words, wanted if isinstance(wanted, tuple) else (wanted,)))
-
-
-def _flag(name: str) -> str:
-    """Return the terminal's flag of a field."""
-    return "--" + name.replace("_", "-")
 
 
 def _value_in_words(value: object) -> str:
@@ -281,7 +276,7 @@ class Recipe(BaseModel):
         for name, value in self.chosen().items():
             if name in self.positional:
                 continue
-            flag = "--" + name.replace("_", "-")
+            flag = flag_of(name)
             if isinstance(value, bool):
                 words.append(flag if value else "--no-" + flag[2:])
             else:

@@ -33,8 +33,8 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
         of the input), `explained` (0 to 1: 1 minus their squared distance, over that of the starting noise or
         of 0, whichever is nearer), `strength` (length of the reconstruction's activations along the input's,
         in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the thresholds of
-        `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name) and `unmoved` (whether
-        the gradient was 0 in every step).
+        `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name) and `unmoved`
+        (whether the gradient was 0 in every step).
 
     Raises:
         Interrupted: stopped; what was reconstructed before is saved (exit code 130).

@@ -145,7 +145,7 @@ def iter_compare_methods(
                     made.append([_known(explanations[k], row) for row in range(len(task))])
                 else:
                     lines = curves(task, heats, baseline)
-                    made.append([line.insertion_area - line.deletion_area for line in lines])
+                    made.append([line.score for line in lines])
                 yield Progress((number * len(passes) + k) / total, "comparing", tuple)
             found[baseline], levels[baseline] = made[: len(explanations)], made[len(explanations) :]
     done = tuple(_row(explanations, found, levels, row) for row in range(len(task)))
@@ -173,7 +173,7 @@ def _row(
 def _known(explanation: Explanation, row: int) -> float:
     """Return the score under the first baseline, which is computed already."""
     metric = explanation.faithfulness[row].deletion_insertion
-    return metric.curves.insertion_area - metric.curves.deletion_area if metric else 0.0
+    return metric.curves.score if metric else 0.0
 
 
 def _coarse(heat: Tensor) -> Float[Tensor, " n"]:

@@ -90,9 +90,7 @@ def choose_layers(
         UsageError: the network has no layers that give feature maps.
     """
     net = as_net(net)
-    chosen = [str(resolve(net, layer).layer_only) for layer in layers] or _evenly(
-        top_level_blocks(net), stops
-    )
+    chosen = [str(resolve(net, layer).layer_only) for layer in layers] or evenly(top_level_blocks(net), stops)
     if not chosen:
         raise UsageError("a network with layers that give maps", received=net.name)
     return tuple(_stop(net, layer, units) for layer in dict.fromkeys(chosen))
@@ -137,7 +135,16 @@ def _has_maps(calls: tuple[dict[str, tuple[int, ...]], ...] | None) -> bool:
     return len(first) > 1 and max(first[1:]) > 1
 
 
-def _evenly(names: list[str], count: int) -> list[str]:
+def evenly(names: list[str], count: int) -> list[str]:
+    """Choose evenly spread names, the first and the last among them.
+
+    Args:
+        names: to choose from, in order.
+        count: how many, at least 1; of one, the last.
+
+    Returns:
+        The chosen names in the same order; all where there are no more.
+    """
     if len(names) <= count:
         return names
     if count == 1:

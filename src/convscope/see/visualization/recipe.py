@@ -67,7 +67,7 @@ class VisualizeRecipe(OnNetwork):
     )
     journey: bool = Field(
         False,
-        description="visualize layers from the first to the last, and units of each; PLACES are then layers, if any",
+        description="visualize layers from first to last, and units of each; PLACES are then layers, if any",
     )
     stops: int = Field(9, ge=1, le=200, description="layers of a journey, where none are named")
     units: int = Field(
@@ -90,7 +90,7 @@ class VisualizeRecipe(OnNetwork):
     spectrum: list[Picture] = Field([], description="photographs whose mean spectrum maco holds fixed")
     transforms: Literal["auto", "standard", "lucid", "shifts", "crops", "none"] = Field(
         "auto",
-        description="random transformations applied in every step; auto: shifts for small pictures, crops for "
+        description="random transforms in every step; auto: shifts for small pictures, crops for "
         "maco, else standard",
     )
     optimizer: Literal["auto", "normalized_sgd", "adam"] = Field(
@@ -109,7 +109,7 @@ class VisualizeRecipe(OnNetwork):
     )
     reduce: Literal["mean", "sum", "max", "centre"] = Field(
         "mean",
-        description="how the map of a unit is reduced to one number; sum is the lecture's degree of activation",
+        description="how a unit's map is reduced to one number; sum is the lecture's degree of activation",
     )
     negative: bool = Field(False, description="minimise the activation instead")
     both: bool = Field(False, description="two pictures for each place: maximised and minimised")

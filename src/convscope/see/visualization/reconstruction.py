@@ -22,6 +22,7 @@ from convscope.see.optimize.objectives.feature_matching import dot_cosine_match,
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.objectives.regularizers import l2, total_variation
 from convscope.see.optimize.transforms import Transform, Warp
+from convscope.see.visualization.journey import evenly
 from convscope.see.visualization.visualization import seed_of
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import InputLike, name_of, open_sample
@@ -255,10 +256,7 @@ def default_layers(net: Net) -> list[str]:
     names = sorted(last.values(), key=list(shapes).index)
     spatial = [name for name in names if len(next(iter(shapes[name][-1].values()))) > 1]
     rest = [name for name in names if name not in spatial][-1:]
-    room = MOST_LAYERS - len(rest)
-    if len(spatial) > room:
-        spatial = [spatial[round(i * (len(spatial) - 1) / (room - 1))] for i in range(room)]
-    return [*spatial, *rest]
+    return [*evenly(spatial, MOST_LAYERS - len(rest)), *rest]
 
 
 def _optimize_layer(

@@ -162,6 +162,6 @@ def best(explanations: Sequence[Explanation], row: int = 0) -> Explanation:
 
     def merit(e: Explanation) -> float:
         found = e.faithfulness[row].deletion_insertion if e.faithfulness else None
-        return found.curves.insertion_area - found.curves.deletion_area if found else float("-inf")
+        return found.curves.score if found else float("-inf")
 
     return max(explanations, key=merit)

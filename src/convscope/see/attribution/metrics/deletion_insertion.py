@@ -43,6 +43,11 @@ class Curves:
         """Area under the insertion curve; high is good: the hottest positions suffice."""
         return _area(self.insertion)
 
+    @property
+    def score(self) -> float:
+        """Area under the insertion curve less that under the deletion curve; high is good."""
+        return self.insertion_area - self.deletion_area
+
 
 @dataclass(frozen=True, eq=False)
 class DeletionInsertion:
