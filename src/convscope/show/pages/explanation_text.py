@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convscope.see.activation_atlas import components
 from convscope.see.attribution import Explanation
 from convscope.show.report.i18n import LANGUAGES, Text, spoken
 
@@ -84,17 +85,11 @@ def _areas(hot: NDArray[np.float64]) -> Iterator[tuple[float, tuple[float, float
     cells = np.zeros((rows, columns))
     ys, xs = np.nonzero(hot)
     np.add.at(cells, (ys * rows // height, xs * columns // width), hot[ys, xs])
-    left = {(int(y), int(x)) for y, x in zip(*np.nonzero(cells), strict=True)}
-    while left:
-        area, queue = [], [left.pop()]
-        while queue:
-            y, x = queue.pop()
-            area.append((y, x))
-            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
-            left -= near
-            queue += near
-        weights = np.array([cells[at] for at in area])
-        middle = (np.array(area) + 0.5).T @ weights / weights.sum()
+    occupied = [(int(y), int(x)) for y, x in zip(*np.nonzero(cells), strict=True)]
+    for group in components(occupied):
+        area = np.array([occupied[index] for index in group])
+        weights = cells[tuple(area.T)]
+        middle = (area + 0.5).T @ weights / weights.sum()
         yield weights.sum() / cells.sum(), (middle[0] / rows, middle[1] / columns)
 
 
