@@ -116,7 +116,11 @@ def require_single_input(net: "Net") -> "Net":
     """
     if len(net.input_specs) != 1:
         wanted = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
-        raise UsageError("a network of one input", received=f"{net.name}, which takes {wanted}")
+        raise UsageError(
+            "a network of one input",
+            received=f"{net.name}, which takes {wanted}",
+            hint="Use another network; convscope nets lists those that there are.",
+        )
     return net
 
 
@@ -136,7 +140,9 @@ def require_image_input(net: "Net") -> "Net":
     if len(spec.size) != 2:
         shape = "x".join(map(str, spec.shape))
         raise UsageError(
-            "a network that looks at one picture", received=f"{net.name}, which looks at {shape}"
+            "a network that looks at one picture",
+            received=f"{net.name}, which looks at {shape}",
+            hint="Use another network; convscope nets lists those that there are.",
         )
     return net
 

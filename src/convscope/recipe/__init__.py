@@ -260,7 +260,11 @@ class Recipe(BaseModel):
         try:
             return {name.replace("-", "_"): value for name, value in read_toml(path).items()}
         except (OSError, ValueError) as error:
-            raise DataError(f"a TOML file at {path}", received=str(error)) from None
+            raise DataError(
+                f"a TOML file at {path}",
+                received=str(error),
+                hint="One setting in a line: steps = 64; texts in quotation marks.",
+            ) from None
 
     def chosen(self) -> dict[str, Any]:
         """Return the values that differ from their defaults, JSON-ready."""

@@ -256,7 +256,11 @@ def require_labelled_images(data: Dataset) -> LabelledImages:
         UsageError: it holds something else.
     """
     if not isinstance(data, LabelledImages):
-        raise UsageError("labelled images", received=f"{data.name}, a {type(data).__name__}")
+        raise UsageError(
+            "labelled images",
+            received=f"{data.name}, a {type(data).__name__}",
+            hint="Open images with worlds.open, or make an ImageTensorDataset of them.",
+        )
     return data
 
 

@@ -107,7 +107,11 @@ def _explained(
             continue
         made += [last.result()] if last else []
     if not made:
-        raise UsageError("a method that suits this network", received=", ".join(m.name for m in methods))
+        raise UsageError(
+            "a method that suits this network",
+            received=", ".join(m.name for m in methods),
+            hint="Name another one with --method; convscope explain --help lists them.",
+        )
 
 
 @dataclass(frozen=True)
@@ -219,11 +223,16 @@ def _box(text: str, extent: tuple[float, ...]) -> tuple[float, ...]:
     height, width = extent
     sides = [real_number(part) for part in text.split(",")]
     if len(sides) != 4 or None in sides:
-        raise UsageError("a box as left,top,right,bottom", received=shortened(text))
+        raise UsageError(
+            "a box as left,top,right,bottom",
+            received=shortened(text),
+            hint="In pixels of the picture: --box 10,20,110,120.",
+        )
     a, b, c, d = (side for side in sides if side is not None)
     if not (a < c and b < d and a < width and b < height and c > 0 and d > 0):
         raise UsageError(
             f"a box as left,top,right,bottom, in a picture {width:g} wide and {height:g} high",
             received=repr(text),
+            hint="In pixels of the picture: --box 10,20,110,120.",
         )
     return a, b, c, d

@@ -71,7 +71,11 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
 def _drawable(net: "Net") -> "Net":
     if len(net.input_specs) != 1 or not 2 <= len(net.input_spec.shape) <= 3:
         shapes = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
-        raise UsageError("a network that looks at one picture or signal", received=f"{net.name}: {shapes}")
+        raise UsageError(
+            "a network that looks at one picture or signal",
+            received=f"{net.name}: {shapes}",
+            hint="Use another network; convscope nets lists those that there are.",
+        )
     return net
 
 

@@ -161,7 +161,7 @@ def files_below(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         there = "there is nothing" if not root.exists() else "a file"
-        raise DataError(f"a folder of pictures at {root}", received=there)
+        raise DataError(f"a folder of pictures at {root}", received=there, hint="Check the path.")
     return list(_below(root, Listing(root, {})))
 
 
