@@ -42,7 +42,7 @@ from convscope.system.files import read_json, remove_parts, replace_file, write_
 from convscope.worlds.dataset import LabelledImages
 from convscope.worlds.fingerprint import dataset_fingerprint
 
-FORMAT = 2
+FORMAT = 3
 """Raised where the files change; indexes in the cache of another format are not met again."""
 """Version of the file format."""
 INDEX = "index.json"
