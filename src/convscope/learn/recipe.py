@@ -23,7 +23,13 @@ SMALL = 1_000_000
 
 PROBE_LR = 0.003
 """Default of the highest learning rate with which a head is trained on features of frozen layers."""
-TRANSFER: dict[str, Any] = {"epochs": 15, "probe_epochs": 10, "batch": 32, "layer_decay": 0.75}
+TRANSFER: dict[str, Any] = {
+    "epochs": 15,
+    "probe_epochs": 10,
+    "batch": 32,
+    "layer_decay": 0.75,
+    "freeze_bn_stats": True,
+}
 """Defaults of trainings that start from the weights of another network."""
 SHARE_PROBED = 2 / 3
 """Share of the epochs in which only the head learns, where a number of epochs is given."""
@@ -161,8 +167,8 @@ class ClassificationRecipe(TaskRecipe):
         default=None,
         min_length=1,
         description="the network whose weights are the start, with a fresh last layer for the classes of the "
-        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch and "
-        "layer-decay",
+        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch, "
+        "layer-decay and freeze-bn-stats",
     )
     probe_epochs: int = Field(
         default=0,
@@ -177,6 +183,11 @@ class ClassificationRecipe(TaskRecipe):
         gt=0,
         le=1,
         description="factor of the learning rate from one group of layers to the one before it",
+    )
+
+    freeze_bn_stats: bool = Field(
+        default=False,
+        description="batch normalisations compute with the running statistics that they have, and keep them",
     )
 
     @model_validator(mode="before")
@@ -206,7 +217,7 @@ def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         values: settings by field that were given, not validated; `epochs` or `probe_epochs` decide the other.
 
     Returns:
-        `epochs`, `probe_epochs`, `batch` and `layer_decay` by field.
+        `epochs`, `probe_epochs`, `batch`, `layer_decay` and `freeze_bn_stats` by field.
     """
     found = dict(TRANSFER)
     try:

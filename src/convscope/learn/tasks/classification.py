@@ -1,5 +1,6 @@
 """Training of a classifier: the task that a training has by default."""
 
+import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.io.replaced_head import find_head
 from convscope.worlds import Batch, LabelledImages
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class Classification(Task):
     """Train a classifier with cross-entropy, and measure its accuracy.
@@ -38,6 +41,8 @@ class Classification(Task):
         probe_lr: highest learning rate of these epochs.
         layer_decay: factor of the learning rate from one group of layers to the one before it; see
             `layer_lr_scales`.
+        freeze_bn_stats: whether batch normalisations compute with their running statistics and keep them, as
+            in evaluation; their weights and biases are trained.
 
     Attributes:
         head: how the network's output is read; set by `prepare`.
@@ -61,22 +66,21 @@ class Classification(Task):
         probe_epochs: int = 0,
         probe_lr: float = PROBE_LR,
         layer_decay: float = 1.0,
+        freeze_bn_stats: bool = False,
     ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
         self.probe_epochs, self.probe_lr, self.layer_decay = probe_epochs, probe_lr, layer_decay
-        self._probing = False
+        self.freeze_bn_stats, self._probing = freeze_bn_stats, False
 
     @classmethod
     @override
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
-        return cls(
-            recipe.label_smoothing, recipe.augment, recipe.probe_epochs, recipe.probe_lr, recipe.layer_decay
-        )
+        names = inspect.signature(cls).parameters
+        return cls(**{name: getattr(recipe, name) for name in names})
 
     @override
     def settings(self) -> Mapping[str, Any]:
-        names = ("label_smoothing", "augment", "probe_epochs", "probe_lr", "layer_decay")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
@@ -129,6 +133,15 @@ class Classification(Task):
             yield from source.probe.prepare(
                 source.source.data, *([] if test is None else [require_images(test)])
             )
+
+    @override
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into training mode, batch normalisations into evaluation mode where asked for."""
+        module.train()
+        if self.freeze_bn_stats:
+            for part in module.modules():
+                if isinstance(part, BATCH_NORMS) and part.track_running_stats:
+                    part.eval()
 
     @override
     def begin_epoch(self, epoch: int) -> None:

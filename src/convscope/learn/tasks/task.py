@@ -203,6 +203,14 @@ class Task(ABC):
         """
         yield from ()
 
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into the mode in which it is trained: by default `module.train()`.
+
+        Args:
+            module: the network's module; the modes that it had are restored when the training ends.
+        """
+        module.train()
+
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027  # most tasks need nothing
         """Note that an epoch begins or, after a resumption, goes on. By default nothing is done.
 

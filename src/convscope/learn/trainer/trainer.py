@@ -206,7 +206,7 @@ class Trainer:
         """
         module = self.net.module
         modes = [(part, part.training) for part in module.modules()]
-        module.train()
+        self.task.set_training_mode(module)
         try:
             with retain_heap():
                 yield
