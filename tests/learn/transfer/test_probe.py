@@ -216,7 +216,7 @@ def test_frozen_statistics_of_batch_norm_stay_and_its_weights_learn(train_images
 
 
 def test_a_step_with_frozen_statistics_is_that_of_folded_normalisations(train_images) -> None:
-    """The gradient is that of the network in evaluation mode: nothing flows through the batch's statistics."""
+    """The gradient is that of the network in evaluation mode: none flows through statistics of a batch."""
     net = norm_net()
     for name, buffer in net.module.named_buffers():
         if "running" in name:
