@@ -1,7 +1,7 @@
 """A classifier of one's own photographs: seconds from the command to a tested classifier, and its accuracy.
 
-Flowers, 500 to learn from and 200 to test on, frozen features of EfficientNet-lite0, 10 epochs of the head. Each
-way is a process of its own, and the ways take turns.
+Flowers, 500 to learn from and 200 to test on, frozen features of EfficientNet-lite0, 10 epochs of the
+head. Each way is a process of its own, and the ways take turns.
 """
 
 import json
@@ -56,10 +56,10 @@ def run() -> Result:
         for way in WAYS
     ]
     about = (
-        "Flowers in five classes: 500 photographs to learn from, 200 to test on (always one class: 20 %). Whole "
-        "processes from the command to the accuracy; the ways take turns, with an empty cache in each round. "
-        f"convscope's accuracy over {len(seeds)} seeds: {spread([100 * v for v in seeds], '.1f')} %. With 200 "
-        "photographs, differences of less than about 6 points may be chance."
+        "Flowers in five classes: 500 photographs to learn from, 200 to test on (always one class: 20 %). "
+        "Whole processes from the command to the accuracy; ways take turns, with an empty cache in each round. "
+        f"convscope's accuracy over {len(seeds)} seeds: {spread([100 * v for v in seeds], '.1f')} %. With "
+        "200 photographs, differences of less than about 6 points may be chance."
     )
     head = ("way", "seconds", "of convscope's", "right")
     raw: dict[str, Any] = {"seconds": seconds, "accuracy": accuracy, "seeds": seeds}

