@@ -57,9 +57,9 @@ def run() -> Result:
     ]
     about = (
         "Flowers in five classes: 500 photographs to learn from, 200 to test on (always one class: 20 %). "
-        "Whole processes from the command to the accuracy; ways take turns, with an empty cache in each round. "
-        f"convscope's accuracy over {len(seeds)} seeds: {spread([100 * v for v in seeds], '.1f')} %. With "
-        "200 photographs, differences of less than about 6 points may be chance."
+        "Whole processes from the command to the accuracy; ways take turns, each round with an empty cache. "
+        f"convscope's accuracy over {len(seeds)} seeds: {spread([100 * v for v in seeds], '.1f')} %. "
+        "With 200 photographs, differences of less than about 6 points may be chance."
     )
     head = ("way", "seconds", "of convscope's", "right")
     raw: dict[str, Any] = {"seconds": seconds, "accuracy": accuracy, "seeds": seeds}
