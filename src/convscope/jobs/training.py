@@ -16,13 +16,14 @@ from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.learn import Epoch, EvalResult, Run, Task, TrainingSetup, TrainProgress
+    from convscope.nets import Net
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Training(Generic[AnyRecipe]):
     """Hold a finished training.
 
@@ -31,14 +32,14 @@ class Training(Generic[AnyRecipe]):
         setup: network, task and data.
         place: the run's folder.
         epochs: the epochs that were run now.
-        before: those that were finished before, where a run was resumed.
+        evaluation: that of the trained network, where no epoch was left.
     """
 
     recipe: AnyRecipe
     setup: "TrainingSetup"
     place: Path
     epochs: "list[Epoch]"
-    before: "tuple[Epoch, ...]" = ()
+    evaluation: "EvalResult | None" = None
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
@@ -48,8 +49,8 @@ class Training(Generic[AnyRecipe]):
 
     @property
     def tested(self) -> "EvalResult | None":
-        """The evaluation after the last epoch that was run now; None where there was none."""
-        return self.epochs[-1].tested if self.epochs else None
+        """The evaluation after the last epoch; None where none was finished now, and the run is not ended."""
+        return self.epochs[-1].tested if self.epochs else self.evaluation
 
 
 def run(
@@ -79,12 +80,12 @@ def run(
     """
     from convscope import learn
 
-    followed, before = _followed(recipe, workspace)
+    followed = _followed(recipe, workspace)
     setup = learn.setup_training(followed)
     for note in setup.notes:
         workspace.log(note)
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
-    done = Training(followed, setup, place, [], before)
+    done = Training(followed, setup, place, [])
 
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
@@ -98,15 +99,25 @@ def run(
     except Interrupted:
         _report(done, workspace, done.tested)
         raise
+    if not done.epochs:  # killed after the last epoch, before all files were written
+        done.evaluation = _evaluated(setup)
     _report(done, workspace, done.tested)
     return done
 
 
+def _evaluated(setup: "TrainingSetup", net: "Net | None" = None) -> "EvalResult":
+    """Evaluate a trained network on the test data."""
+    from convscope.nets import ExecutionConfig
+
+    return setup.task.evaluate(net or setup.net, setup.test, ExecutionConfig())
+
+
 def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | None") -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
+    from convscope import learn
     from convscope.show.pages import training as pages
 
-    epochs = (*done.before, *done.epochs)
+    epochs = learn.Run.open(done.place, type(done.recipe)).epochs
     html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place))
     write_text(done.place / REPORT, html)
     artifact = Artifact(REPORT, "page", "the report of the training")
@@ -117,7 +128,6 @@ def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | Non
 def _complete_report(run: "Run", workspace: Workspace) -> None:
     """Write the report of a finished run that has none, or an older one: a kill came in between."""
     from convscope import learn
-    from convscope.nets import ExecutionConfig
 
     if not _is_outdated(run):
         return
@@ -127,9 +137,9 @@ def _complete_report(run: "Run", workspace: Workspace) -> None:
         workspace.log(f"{run.folder} has no {REPORT}, which cannot be written from its recipe alone: {e}")
         return
     net = setup.task.prepare(run.load().to(setup.net.device), setup.train, run.recipe)
-    tested = setup.task.evaluate(net, setup.test, ExecutionConfig())
+    tested = _evaluated(setup, net)
     remove_parts(run.folder)
-    _report(Training(run.recipe, replace(setup, net=net), run.folder, [], run.epochs), workspace, tested)
+    _report(Training(run.recipe, replace(setup, net=net), run.folder, []), workspace, tested)
     workspace.log(f"{run.folder} had ended without its report; {REPORT} is written now.")
 
 
@@ -139,13 +149,13 @@ def _is_outdated(run: "Run") -> bool:
     return not report.exists() or report.stat().st_mtime_ns < run.metrics_file.stat().st_mtime_ns
 
 
-def _followed(recipe: AnyRecipe, workspace: Workspace) -> "tuple[AnyRecipe, tuple[Epoch, ...]]":
-    """Return the recipe that will be followed, and the finished epochs of the run which it resumes."""
+def _followed(recipe: AnyRecipe, workspace: Workspace) -> AnyRecipe:
+    """Return the recipe that will be followed: that of the run which is resumed, if one is."""
     from convscope.learn import FinishedRunError, refuse_unused, resumed
 
     if recipe.resume is None:
         refuse_unused(recipe)
-        return recipe, ()
+        return recipe
     try:
         run = resumed(recipe)
     except FinishedRunError as e:
@@ -153,7 +163,7 @@ def _followed(recipe: AnyRecipe, workspace: Workspace) -> "tuple[AnyRecipe, tupl
         raise
     if run.note:
         workspace.log(run.note)
-    return run.recipe, run.epochs  # pyright: ignore[reportReturnType]  # of the same verb
+    return run.recipe  # pyright: ignore[reportReturnType]  # of the same verb
 
 
 def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) -> Document:

@@ -24,8 +24,8 @@ SMALL = 1_000_000
 PROBE_LR = 0.003
 """Default of the highest learning rate with which a head is trained on features of frozen layers."""
 TRANSFER: dict[str, Any] = {
-    "epochs": 13,
-    "probe_epochs": 10,
+    "epochs": 23,
+    "probe_epochs": 20,
     "batch": 32,
     "layer_decay": 0.75,
     "freeze_bn_stats": True,
@@ -33,7 +33,7 @@ TRANSFER: dict[str, Any] = {
 """Defaults of trainings that start from the weights of another network."""
 TRANSFER_LR = 3e-4
 """Their highest learning rate with Adam and AdamW."""
-SHARE_PROBED = 3 / 4
+SHARE_PROBED = 0.85
 """Share of the epochs in which only the head learns, where a number of epochs is given."""
 
 
