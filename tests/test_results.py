@@ -127,6 +127,7 @@ def made() -> dict[str, Result]:
         cs.nets.describe(net),
         cs.worlds.open_sample(digit, net.input_spec),
         cs.learn.evaluate(net, data),
+        cs.learn.find_lr(net, data, steps=3),
         next(
             iter(
                 cs.see.optimize_input(net, cs.see.channel("conv2:3"), cs.see.pixel_image(net.input_spec, [0]))
@@ -170,6 +171,7 @@ NAMES = (
     "Description",
     "Sample",
     "Evaluation",
+    "LRFinderResult",
     "Step",
     "Epoch",
     "Run",

@@ -15,10 +15,12 @@ from convscope.system.files import remove_parts, write_text
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, EvalResult, Run, Task, TrainingSetup, TrainProgress
+    from convscope.learn import Epoch, EvalResult, LRFinderResult, Run, Task, TrainingSetup, TrainProgress
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
+LR_FINDER = "lr_finder.png"
+"""Name of the picture of the learning-rate finder, if it was asked for."""
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
@@ -32,6 +34,7 @@ class Training(Generic[AnyRecipe]):
         place: the run's folder.
         epochs: the epochs that were run now.
         before: those that were finished before, where a run was resumed.
+        lr_finder: the curve from which the learning rate was taken; None where it was not looked for.
     """
 
     recipe: AnyRecipe
@@ -39,6 +42,7 @@ class Training(Generic[AnyRecipe]):
     place: Path
     epochs: "list[Epoch]"
     before: "tuple[Epoch, ...]" = ()
+    lr_finder: "LRFinderResult | None" = None
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
@@ -83,8 +87,12 @@ def run(
     setup = learn.setup_training(followed)
     for note in setup.notes:
         workspace.log(note)
+    found = None
+    if followed.find_lr:
+        found = yield from _found_lr(followed, setup, workspace)
+        recipe = followed = learn.with_found_lr(followed, found)
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
-    done = Training(followed, setup, place, [], before)
+    done = Training(followed, setup, place, [], before, found)
 
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
@@ -102,6 +110,24 @@ def run(
     return done
 
 
+def _found_lr(
+    recipe: TrainRecipe, setup: "TrainingSetup", workspace: Workspace
+) -> Generator[Progress[Document | None], None, "LRFinderResult"]:
+    """Run the learning-rate finder before a training, and say what it suggests."""
+    from convscope import learn
+
+    last: list[Progress[LRFinderResult]] = []
+
+    def convert(step: "Progress[LRFinderResult]") -> Progress[Document | None]:
+        last[:] = [step]
+        return Progress(0.0, step.message, lambda: None)
+
+    yield from mapped(learn.iter_find_lr(setup.net, setup.train, recipe, task=setup.task), convert)
+    found = last[0].result()
+    workspace.log(found.summary)
+    return found
+
+
 def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | None") -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
@@ -109,9 +135,11 @@ def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | Non
     epochs = (*done.before, *done.epochs)
     html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place))
     write_text(done.place / REPORT, html)
-    artifact = Artifact(REPORT, "page", "the report of the training")
-    if artifact not in workspace.artifacts:
-        workspace.artifacts.append(artifact)
+    made = [Artifact(REPORT, "page", "the report of the training")]
+    if done.lr_finder is not None and not (done.place / LR_FINDER).exists():
+        done.lr_finder.save(done.place / LR_FINDER)
+        made.append(Artifact(LR_FINDER, "image", "the loss over the learning rate, before the training"))
+    workspace.artifacts += [artifact for artifact in made if artifact not in workspace.artifacts]
 
 
 def _complete_report(run: "Run", workspace: Workspace) -> None:

@@ -2,6 +2,10 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
+from .lr_finder import LRFinderResult as LRFinderResult
+from .lr_finder import find_lr as find_lr
+from .lr_finder import iter_find_lr as iter_find_lr
+from .lr_finder import with_found_lr as with_found_lr
 from .recipe import PUBLISHED as PUBLISHED
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer

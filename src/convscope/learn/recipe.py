@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from convscope.errors import UsageError
-from convscope.recipe import Recipe
+from convscope.recipe import OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
@@ -23,6 +23,8 @@ SMALL = 1_000_000
 class TrainRecipe(Recipe):
     """Hold the settings that every training has, whatever its task is."""
 
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)
+
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
     batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
     optimizer: Optimizer = Field(default="adamw", description="the rule that turns gradients into steps")
@@ -31,6 +33,9 @@ class TrainRecipe(Recipe):
         gt=0,
         lt=1000,
         description="highest learning rate; by default one that suits optimizer and size",
+    )
+    find_lr: bool = Field(
+        default=False, description="find the highest learning rate first, in a short trial of a copy"
     )
     schedule: Schedule = Field(default="onecycle", description="how the learning rate changes")
     warmup: float | None = Field(

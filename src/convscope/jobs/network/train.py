@@ -63,8 +63,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         task among them), `network`, `unread` (number of files that could not be used), `train` (number of
         training samples), `input` (size of the input and of the pictures; null for other data), `epochs`
         (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of the last epoch: for a
-        classifier `Evaluation.to_json()`), `table` (see `training.table`), `report` (file name of the page)
-        and `out` (the folder).
+        classifier `Evaluation.to_json()`), `table` (see `training.table`), `lr_finder` (of `--find-lr`:
+        `LRFinderResult.to_json()`, else null), `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -90,6 +90,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "test": tested.to_json(),
         "table": training.table(setup.task, done.epochs, tested.summary),
+        "lr_finder": None if done.lr_finder is None else done.lr_finder.to_json(),
         "report": training.REPORT,
         "out": str(done.place),
     }

@@ -29,6 +29,8 @@ class TrainProgress:
     samples_per_second: float
     seconds: float
     """Since this epoch began, without pauses."""
+    loss: float
+    """What the last step minimised; the sum over the optimizers where there are several."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Metrics of the task by name, over this epoch so far."""
 

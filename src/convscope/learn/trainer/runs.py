@@ -31,6 +31,7 @@ import torch
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
+from convscope.learn.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
@@ -157,6 +158,8 @@ def train(
         refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
+    if recipe.find_lr:
+        recipe = with_found_lr(recipe, find_lr(net.to(find_device(recipe.device)), train, recipe, task=built))
     for _event in iter_train_run(net, train, test, recipe, out=folder, task=built):
         pass
     return Run.open(folder)

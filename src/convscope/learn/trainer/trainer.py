@@ -7,7 +7,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -59,6 +59,7 @@ class Trainer:
         recipe: the recipe, which names the task.
         batch_source: the batches of every epoch.
         max_lr: highest learning rate of the schedule.
+        schedule: learning rate of each step, counted from 0 over the whole training.
         optimizers: by name.
         execution: precision and memory format.
 
@@ -78,6 +79,12 @@ class Trainer:
         task: Task | None = None,
     ) -> None:
         self.recipe, self.task = resolve_task(recipe or ClassificationRecipe(), task)
+        if self.recipe.find_lr:
+            raise UsageError(
+                "a recipe with its learning rate",
+                received="one that has it found",
+                hint="Find it first: recipe = with_found_lr(recipe, find_lr(net, data, recipe))",
+            )
         if test is not None and isinstance(test, Sized) and not len(test):
             raise DataError(
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
@@ -86,6 +93,7 @@ class Trainer:
         self.batch_source = self.task.make_batches(self.net, train, self.recipe)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
+        self.schedule: Callable[[int], float] = self._scheduled_rate
         self._set_up_optimizers()
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
@@ -100,6 +108,7 @@ class Trainer:
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
+        self._losses: list[Tensor] = []
         self._pause = False
         if state:
             self._restore(state)
@@ -251,6 +260,7 @@ class Trainer:
     def _train_step(self, batch: Batch) -> None:
         """Take the steps of one batch, one for each loss of the task, and add up the metrics."""
         lr, done = self._set_rate(self._steps_done), set()
+        self._losses = []
         for output in self._outputs(batch):
             if output.optimizer not in self.optimizers or output.optimizer in done:
                 raise UsageError(
@@ -261,6 +271,7 @@ class Trainer:
             if batch.device.type == "cpu" and not math.isfinite(output.loss.item()):
                 raise self._loss_error(batch, lr)
             self._update(output)
+            self._losses.append(output.loss.detach())
             self._sums += output.sums.to(self._sums)
         self._seen += batch.size
         on_device = batch.device.type != "cpu"
@@ -293,9 +304,12 @@ class Trainer:
         """Steps since the training began."""
         return self.epoch * self.batch_source.steps + self.step
 
+    def _scheduled_rate(self, step: int) -> float:
+        return self.max_lr * rate(self.recipe, step, self.recipe.epochs * self.batch_source.steps)
+
     def _set_rate(self, step: int) -> float:
         """Set the learning rate of a step in all optimizers, and return it."""
-        lr = self.max_lr * rate(self.recipe, step, self.recipe.epochs * self.batch_source.steps)
+        lr = self.schedule(step)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -327,6 +341,7 @@ class Trainer:
             lr=self._lr,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
             seconds=self._seconds,
+            loss=sum(loss.item() for loss in self._losses),
             metrics=self._metrics(),
         )
 
