@@ -151,12 +151,12 @@ def test_suggestions_are_fastais():
 
 def test_it_suggests_what_learns_and_shows_it(train_images):
     found = find_lr(small_net(), train_images, PLAIN)
-    assert found.suggestion == found.valley and 1e-5 < found.valley < found.steepest < 1
-    assert f"{found.valley:.2g}" in found.summary
+    assert found.suggestion == found.steepest and 1e-5 < found.valley < found.steepest < 1
+    assert f"{found.steepest:.2g}" in found.summary
     picture = drawing(found).image
     assert picture is not None and picture.size == (720, 400)
     recipe = with_found_lr(PLAIN.model_copy(update={"find_lr": True}), found)
-    assert (recipe.lr, recipe.find_lr) == (float(f"{found.valley:.2g}"), False)
+    assert (recipe.lr, recipe.find_lr) == (float(f"{found.steepest:.2g}"), False)
 
 
 def test_nothing_is_suggested_where_the_loss_does_not_fall(train_images):
@@ -171,7 +171,7 @@ def test_train_finds_the_rate_first(train_images, tmp_path):
     settings = {**PLAIN.model_dump(exclude_unset=True), "augment": ()}
     run = train(small_net(), train_images, out=tmp_path / "run", find_lr=True, **settings)
     found = find_lr(small_net(), train_images, run.recipe)
-    assert run.recipe.lr == float(f"{found.valley:.2g}") and not run.recipe.find_lr
+    assert run.recipe.lr == float(f"{found.steepest:.2g}") and not run.recipe.find_lr
 
 
 @pytest.mark.parametrize("span", [(0.0, 1.0), (1.0, 1.0), (1.0, 0.1), (1e-3, float("inf"))])

@@ -35,6 +35,7 @@ class Training(Generic[AnyRecipe]):
         epochs: the epochs that were run now.
         before: those that were finished before, where a run was resumed.
         lr_finder: the curve from which the learning rate was taken; None where it was not looked for.
+        tested: the evaluation of the network that the run saved, where an epoch was run now; else None.
     """
 
     recipe: AnyRecipe
@@ -43,6 +44,7 @@ class Training(Generic[AnyRecipe]):
     epochs: "list[Epoch]"
     before: "tuple[Epoch, ...]" = ()
     lr_finder: "LRFinderResult | None" = None
+    tested: "EvalResult | None" = None
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
@@ -51,9 +53,9 @@ class Training(Generic[AnyRecipe]):
         self.epochs.append(epoch)
 
     @property
-    def tested(self) -> "EvalResult | None":
-        """The evaluation after the last epoch that was run now; None where there was none."""
-        return self.epochs[-1].tested if self.epochs else None
+    def all_epochs(self) -> "tuple[Epoch, ...]":
+        """The finished epochs of the run, those before a resumption included."""
+        return (*self.before, *self.epochs)
 
 
 def run(
@@ -100,14 +102,48 @@ def run(
         return Progress(event.done, _note(setup.task, event), lambda: None)
 
     signals.working()
-    events = learn.iter_train_run(setup.net, setup.train, setup.test, recipe, out=place, task=setup.task)
+    events = learn.iter_train_run(
+        setup.net,
+        setup.train,
+        setup.test,
+        recipe,
+        out=place,
+        task=setup.task,
+        validation=setup.validation,
+    )
     try:
         yield from mapped(events, convert)
     except Interrupted:
-        _report(done, workspace, done.tested)
+        _report(_tested(done), workspace)
         raise
-    _report(done, workspace, done.tested)
+    done = _tested(done)
+    _report(done, workspace)
     return done
+
+
+def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
+    """Add the network that the run saved, and its evaluation.
+
+    That of the last epoch counts, unless the run keeps another network than was tested then.
+    """
+    from convscope import learn
+
+    if not done.epochs:
+        return done
+    chosen = learn.best_epoch(done.all_epochs)
+    if chosen is None or chosen.index == done.epochs[-1].index:
+        return replace(done, tested=done.epochs[-1].tested)
+    return _evaluated(done, learn.Run.open(done.place, type(done.recipe)))
+
+
+def _evaluated(done: Training[AnyRecipe], run: "Run") -> Training[AnyRecipe]:
+    """Load the network that a run saved, and evaluate it on the test data."""
+    from convscope.nets import ExecutionConfig
+
+    net = run.load().to(done.setup.net.device)
+    done.setup.task.prepare(net, done.setup.train, done.recipe)
+    tested = done.setup.task.evaluate(net, done.setup.test, ExecutionConfig())
+    return replace(done, setup=replace(done.setup, net=net), tested=tested)
 
 
 def _found_lr(
@@ -128,12 +164,11 @@ def _found_lr(
     return found
 
 
-def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | None") -> None:
+def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    epochs = (*done.before, *done.epochs)
-    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place))
+    html = pages.page(pages.TrainedRun(done.recipe, done.setup, done.all_epochs, done.tested, done.place))
     write_text(done.place / REPORT, html)
     made = [Artifact(REPORT, "page", "the report of the training")]
     if done.lr_finder is not None and not (done.place / LR_FINDER).exists():
@@ -145,7 +180,6 @@ def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | Non
 def _complete_report(run: "Run", workspace: Workspace) -> None:
     """Write the report of a finished run that has none, or an older one: a kill came in between."""
     from convscope import learn
-    from convscope.nets import ExecutionConfig
 
     if not _is_outdated(run):
         return
@@ -154,10 +188,9 @@ def _complete_report(run: "Run", workspace: Workspace) -> None:
     except ConvscopeError as e:  # a network or data that only a Python program had
         workspace.log(f"{run.folder} has no {REPORT}, which cannot be written from its recipe alone: {e}")
         return
-    net = setup.task.prepare(run.load().to(setup.net.device), setup.train, run.recipe)
-    tested = setup.task.evaluate(net, setup.test, ExecutionConfig())
+    done = _evaluated(Training(run.recipe, setup, run.folder, [], run.epochs), run)
     remove_parts(run.folder)
-    _report(Training(run.recipe, replace(setup, net=net), run.folder, [], run.epochs), workspace, tested)
+    _report(done, workspace)
     workspace.log(f"{run.folder} had ended without its report; {REPORT} is written now.")
 
 
@@ -182,19 +215,25 @@ def _followed(recipe: AnyRecipe, workspace: Workspace) -> "tuple[AnyRecipe, tupl
     return run.recipe, run.epochs  # pyright: ignore[reportReturnType]  # of the same verb
 
 
-def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) -> Document:
+def table(done: Training[Any], lines: Sequence[str] = ()) -> Document:
     """Lay out the table of a training for people.
 
     Args:
-        task: lays it out.
-        epochs: the epochs to show.
-        lines: sentences below it.
+        done: the finished training; its epochs that were run now are shown.
+        lines: sentences below it, after the one on the epoch whose network is saved.
 
     Returns:
         JSON fields `heads`, `rows` (texts) and `lines`.
     """
-    found = task.table(epochs)
-    return {"heads": list(found.heads), "rows": [list(row) for row in found.rows], "lines": list(lines)}
+    from convscope.learn import best_epoch_text
+
+    task = done.setup.task
+    found, kept = task.table(done.epochs), best_epoch_text(done.all_epochs, task.primary)
+    return {
+        "heads": list(found.heads),
+        "rows": [list(row) for row in found.rows],
+        "lines": [*filter(None, [kept]), *lines],
+    }
 
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:

@@ -37,7 +37,7 @@ LAST = 5
 FEWEST = 10
 """Falling losses below which nothing is suggested."""
 
-Suggestion = Literal["valley", "steepest"]
+Suggestion = Literal["steepest", "valley"]
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
@@ -62,7 +62,7 @@ class LRFinderResult(Result):
     valley: float | None
     steepest: float | None
     exploded: bool
-    by: Suggestion = "valley"
+    by: Suggestion = "steepest"
     recipe: TrainRecipe | None = None
 
     @property
@@ -101,7 +101,7 @@ def find_lr(
     task: Task | None = None,
     span: tuple[float, float] = (LOWEST, HIGHEST),
     steps: int = STEPS,
-    by: Suggestion = "valley",
+    by: Suggestion = "steepest",
 ) -> LRFinderResult:
     """Find a learning rate: train a copy of the network for a moment while the rate grows.
 
@@ -115,7 +115,7 @@ def find_lr(
         task: defines losses and optimizers; the recipe's, if left out.
         span: lowest and highest learning rate.
         steps: number of steps from one to the other; each multiplies the rate by the same factor.
-        by: `valley` (a rate within the longest fall of the loss) or `steepest` (where it falls fastest).
+        by: `steepest` (where the loss falls fastest) or `valley` (half way down its longest fall; cautious).
 
     Returns:
         Rates, losses and suggestion; its picture is the curve.
@@ -151,7 +151,7 @@ def iter_find_lr(
     task: Task | None = None,
     span: tuple[float, float] = (LOWEST, HIGHEST),
     steps: int = STEPS,
-    by: Suggestion = "valley",
+    by: Suggestion = "steepest",
 ) -> Iterator[Progress[LRFinderResult]]:
     """Find a learning rate, as an iterator over the steps of the sweep.
 
@@ -193,9 +193,9 @@ def _sweep(
 ) -> Iterator[float]:
     """Yield the loss of each step of a copy that is trained at these rates; infinity if it is not finite."""
     generators = _Generators(data, net.device)
+    settings = {"epochs": len(rates), **dict.fromkeys(("find_lr", "ema", "patience", "validation_split"))}
     with generators.kept():
         copy = net.with_module(deepcopy(net.module))
-        settings = {"epochs": len(rates), "find_lr": False}
         trainer = Trainer(copy, data, recipe=recipe.model_copy(update=settings), task=task)
     trainer.schedule = lambda step: rates[step]
     events, found = iter(trainer), 0

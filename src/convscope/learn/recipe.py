@@ -16,6 +16,8 @@ MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
 PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
 """Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
+VALIDATION = 0.1
+"""Share of the training data that is held out where a setting needs a validation part."""
 SMALL = 1_000_000
 """Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
 
@@ -51,6 +53,26 @@ class TrainRecipe(Recipe):
     clip: float | None = Field(
         default=None, gt=0, le=1e9, description="longest gradient; longer ones are shortened to it"
     )
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of an exponential moving average of the weights, such as 0.999: it is what is "
+        "tested and saved",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="epochs without a better validation metric after which the training ends; the best epoch "
+        "is what is saved",
+    )
+    validation_split: float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description=f"share of the training data held out to choose by; {VALIDATION} where it is needed",
+    )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
     resume: Path | None = Field(
@@ -70,6 +92,11 @@ class TrainRecipe(Recipe):
         if self.optimizer in ("sgd", "rmsprop"):
             return {}
         return {"momentum": f"{self.optimizer} has none; sgd and rmsprop have"}
+
+    @property
+    def validation_share(self) -> float:
+        """Share of the training data that is held out to choose by; 0 where nothing is."""
+        return self.validation_split or (VALIDATION if self.patience else 0.0)
 
     def max_lr(self, parameters: int) -> float:
         """Return the highest learning rate of the schedule.

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
+from convscope.learn.batches.holdout import hold_out
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
@@ -23,6 +24,7 @@ from convscope.learn.schedules import rate
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
+from convscope.learn.trainer.kept_weights import KeptWeights
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
@@ -54,6 +56,8 @@ class Trainer:
         recipe: recipe of the training; fields that name network, data and device are not read here.
         state: state to resume from.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
+        validation: what to choose the best epoch by, where the recipe asks for that; by default a part held
+            out of `train`, as large as the recipe's `validation_share`.
 
     Attributes:
         recipe: the recipe, which names the task.
@@ -77,6 +81,7 @@ class Trainer:
         *,
         state: State | None = None,
         task: Task | None = None,
+        validation: Any = None,
     ) -> None:
         self.recipe, self.task = resolve_task(recipe or ClassificationRecipe(), task)
         if self.recipe.find_lr:
@@ -89,7 +94,10 @@ class Trainer:
             raise DataError(
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
             )
+        if validation is None and self.recipe.validation_share:
+            train, validation = hold_out(train, self.recipe.validation_share, self.recipe.seed)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
+        self.validation = validation
         self.batch_source = self.task.make_batches(self.net, train, self.recipe)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
@@ -104,12 +112,13 @@ class Trainer:
             else self.task.choose_execution(self.net, self.recipe, self.batch_source.example)
         )
         self.execution.format(net.module)
+        self.kept = KeptWeights(net.module, self.recipe)
         self.scalers = {name: self._scaler(self.execution.precision) for name in self.optimizers}
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         self._losses: list[Tensor] = []
-        self._pause = False
+        self._pause, self._ended = False, None
         if state:
             self._restore(state)
 
@@ -127,15 +136,33 @@ class Trainer:
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
-            while self.epoch < self.recipe.epochs:
+            while not self.over:
                 yield from self._run_epoch()
+            self._install()
+
+    @property
+    def over(self) -> bool:
+        """Whether no epochs are left: all are done, or the training was ended early."""
+        return self.epoch >= self.recipe.epochs or (bool(self.history) and self.history[-1].stopped)
+
+    @property
+    def trained(self) -> Net:
+        """The network as a run saves it: with the weights of the best epoch, their average, or as it is."""
+        return self.kept.kept(self.net)
+
+    def _install(self) -> None:
+        """Load what is kept of a finished training into the module that was given."""
+        trained = self.trained
+        if trained is not self.net and self._ended is None:
+            self._ended = self.state()
+            self.net.module.load_state_dict(trained.module.state_dict())
 
     def pause(self) -> None:
         """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
 
     def state(self) -> State:
-        """Return a copy of all that is needed to resume.
+        """Return a copy of all that is needed to resume; at the end of the training, the one before it ended.
 
         That is weights, optimizer entries, random streams, position, sums and history.
 
@@ -143,8 +170,10 @@ class Trainer:
             TrainingError: a weight, an entry of an optimizer or a sum is NaN or infinite, so that nothing
                 could be resumed from there.
         """
+        if self._ended is not None:
+            return self._ended
         streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
-        tensors = state_tensors(self.net.module, self.optimizers, streams)
+        tensors = state_tensors(self.net.module, self.optimizers, streams) | self.kept.tensors()
         broken = not_finite(self.net.module, tensors)
         if broken or not bool(torch.isfinite(self._sums).all()):
             raise self._state_error(broken or "the sums of the epoch")
@@ -189,6 +218,7 @@ class Trainer:
     def _restore(self, state: State) -> None:
         values = state.values
         streams = restore(state, self.net.module, self.optimizers)
+        self.kept.restore(state)
         self._epoch_streams = {
             n.removeprefix("epoch-"): s for n, s in streams.items() if n.startswith("epoch-")
         }
@@ -233,6 +263,7 @@ class Trainer:
             with self.random:
                 self._train_step(next(batches))
             self.step += 1
+            self.kept.update(self.net.module, self._steps_done)
             now = time.perf_counter()
             self._seconds = before + now - started
             if self._pause or now - reported > PROGRESS_INTERVAL:
@@ -346,17 +377,20 @@ class Trainer:
         )
 
     def _finish_epoch(self) -> Epoch:
-        """Evaluate on the test data, and return the event of the finished epoch."""
+        """Evaluate on validation and test data, and return the event of the finished epoch."""
         if not bool(torch.isfinite(self._sums).all()):
             raise self._state_error("the sums of the epoch")
-        tested = EvalResult({})
-        if self.test is not None:
-            tested = self.task.evaluate(self.net, self.test, self.execution)
+        net = self.kept.evaluated(self.net)
+        tested, validated = (
+            EvalResult({}) if data is None else self.task.evaluate(net, data, self.execution)
+            for data in (self.test, self.validation)
+        )
         epoch = Epoch(
             index=self.epoch + 1,
             epochs=self.recipe.epochs,
             metrics={name: _finite(value) for name, value in self._metrics().items()},
             test_metrics={name: _finite(value) for name, value in tested.metrics.items()},
+            validation_metrics={name: _finite(value) for name, value in validated.metrics.items()},
             seconds=self._seconds,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
             lr=self._lr,
@@ -365,6 +399,7 @@ class Trainer:
             problems=self.batch_source.problems,
             worst=tested.worst,
         )
+        epoch = self.kept.judged(epoch, self.history, self.task.primary, self.net)
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
@@ -395,6 +430,7 @@ def iter_train(
     recipe: TrainRecipe | None = None,
     *,
     task: Task | None = None,
+    validation: Any = None,
 ) -> Trainer:
     """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
@@ -407,6 +443,8 @@ def iter_train(
         test: what to evaluate on after each epoch; nothing if left out.
         recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
+        validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
+            asks for one.
 
     Returns:
         A `Trainer`, which can also be paused, stored and resumed.
@@ -415,4 +453,4 @@ def iter_train(
         UsageError: network and data do not fit each other.
         DataError: there is no data.
     """
-    return Trainer(net, train, test, recipe, task=task)
+    return Trainer(net, train, test, recipe, task=task, validation=validation)

@@ -31,7 +31,7 @@ class Curve:
 
     Attributes:
         name: of the metric, as it is shown.
-        series: `train` and `test` -> values, None where there is none.
+        series: `train`, `test` and `validation` -> values, None where there is none.
         span: epochs of the first and of the last value; from 1 to their number if left out.
     """
 
@@ -55,7 +55,7 @@ def of_run(found: Sequence[Curve], values: Mapping[str, object], sentences: Sequ
         "div",
         *(
             element("span", key(style), bilingual(f"trained.curves.{name}"))
-            for style, name in zip(STYLES, ("train", "test"), strict=True)
+            for style, name in zip(STYLES, ("train", "test", "validation"), strict=True)
             if any(name in curve.series for curve in found)
         ),
         class_="legend",
@@ -99,7 +99,7 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
         "div",
         *(
             element("span", key(style), bilingual(f"training.curves.{name}"))
-            for style, name in zip(STYLES, runs, strict=True)
+            for style, name in zip(STYLES, runs, strict=False)
         ),
         class_="legend",
     )
