@@ -51,6 +51,7 @@ NO_RESULTS = {
     "ProcessShard": "a setting",
     "Progress": "a step on the way to a result",
     "Region": "a setting",
+    "ReliabilityBins": "a part of an evaluation",
     "Report": "what pages are rendered of",
     "Section": "a part of a report",
     "StepOutput": "what a task hands to the trainer",

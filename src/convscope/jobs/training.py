@@ -124,14 +124,13 @@ def run(
 def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
     """Add the network that the run saved, and its evaluation.
 
-    That of the last epoch counts, unless the run keeps another network than was tested then.
+    That of the last epoch counts, unless the run may keep another network than was tested then.
     """
     from convscope import learn
 
     if not done.epochs:
         return done
-    chosen = learn.best_epoch(done.all_epochs)
-    if chosen is None or chosen.index == done.epochs[-1].index:
+    if not done.recipe.validation_share:
         return replace(done, tested=done.epochs[-1].tested)
     return _evaluated(done, learn.Run.open(done.place, type(done.recipe)))
 

@@ -17,6 +17,12 @@ from .schedules import rate as rate
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
+from .tasks.calibration import ReliabilityBins as ReliabilityBins
+from .tasks.calibration import adaptive_reliability as adaptive_reliability
+from .tasks.calibration import fit_temperature as fit_temperature
+from .tasks.calibration import reliability as reliability
+from .tasks.class_balance import balanced_weights as balanced_weights
+from .tasks.class_balance import class_counts as class_counts
 from .tasks.classification import Classification as Classification
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.recipe import OnlyWith, Recipe
@@ -11,6 +12,7 @@ from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
+ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
@@ -175,6 +177,18 @@ class ClassificationRecipe(TaskRecipe):
     augment: tuple[str, ...] = Field(
         default=(), description="random changes; of images: shift, flip, rotate, erase"
     )
+    class_weights: ClassWeights = Field(
+        default="none", description="balanced weighs the loss so that every class counts alike"
+    )
+    calibrate: bool = Field(
+        default=False, description="fit the temperature of the output on held-out data at the end"
+    )
+
+    @property
+    @override
+    def validation_share(self) -> float:
+        """Share of the training data that is held out to choose by, also where the output is calibrated."""
+        return super().validation_share or (VALIDATION if self.calibrate else 0.0)
 
 
 def refuse_unused(recipe: TrainRecipe) -> None:

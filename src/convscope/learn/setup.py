@@ -14,6 +14,7 @@ from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.holdout import split
 from convscope.learn.recipe import TaskRecipe
+from convscope.learn.tasks.class_balance import imbalance_note
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, input_fit
@@ -86,6 +87,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
+    notes += filter(None, [imbalance_note(train)])
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")

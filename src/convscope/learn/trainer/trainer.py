@@ -118,7 +118,7 @@ class Trainer:
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         self._losses: list[Tensor] = []
-        self._pause, self._ended = False, None
+        self._pause, self._ended, self._trained = False, None, None
         if state:
             self._restore(state)
 
@@ -147,15 +147,25 @@ class Trainer:
 
     @property
     def trained(self) -> Net:
-        """The network as a run saves it: with the weights of the best epoch, their average, or as it is."""
-        return self.kept.kept(self.net)
+        """The network as a run saves it: with the weights of the best epoch, their average, or as it is.
+
+        At the end of the training it is what the task makes of it, such as a calibrated one.
+        """
+        if self._trained is not None:
+            return self._trained
+        net = self.kept.kept(self.net)
+        if not self.over or self.validation is None:
+            return net
+        self._trained = self.task.finished(net, self.validation)
+        return self._trained
 
     def _install(self) -> None:
         """Load what is kept of a finished training into the module that was given."""
         trained = self.trained
-        if trained is not self.net and self._ended is None:
+        if trained.module is not self.net.module and self._ended is None:
             self._ended = self.state()
             self.net.module.load_state_dict(trained.module.state_dict())
+        self.net = replace(self.net, output_specs=trained.output_specs)
 
     def pause(self) -> None:
         """Request an event at the end of the current batch. May be called from a signal handler."""

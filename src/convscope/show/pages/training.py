@@ -28,6 +28,7 @@ from convscope.show.report.chapters.training import HARDEST, answers
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import filters as kernels
 from convscope.show.report.figures.training import (
+    calibration,
     class_accuracy,
     commands,
     confusion,
@@ -157,11 +158,12 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
             found.append(curves.Curve(_heading(spec), series))
     found.append(_rates(run))
     last = run.kept
-    measured = [spec for spec in run.setup.task.metric_specs if spec.text(last.test_metrics)]
+    tested = last.test_metrics if run.tested is None else run.tested.metrics
+    measured = [spec for spec in run.setup.task.metric_specs if spec.text(tested)]
     values = {
         "epoch": last.index,
         "epochs": run.recipe.epochs,
-        "measured": ", ".join(f"{spec.heading} {spec.text(last.test_metrics)}" for spec in measured),
+        "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
     found_turns = [*_chosen(run), *turned(run.epochs, "loss")]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
@@ -236,10 +238,10 @@ def _findings(run: TrainedRun) -> list[Figure]:
 
 
 def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
-    """Build the figures of a classifier's test: accuracy of each class, confusions, worst mistakes."""
+    """Build the figures of a classifier's test: accuracy of each class, calibration, confusions, mistakes."""
     evaluation, images = finding.evaluation, finding.images
     again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
-    figures = [class_accuracy.of_run(evaluation, again)]
+    figures = [class_accuracy.of_run(evaluation, again), calibration.of_run(evaluation, again)]
     if evaluation.confusions:
         figures.append(confusion.of_run(evaluation, again))
     worst = answers(evaluation, images, HARDEST)
