@@ -69,6 +69,7 @@ def chart(
     unit: str = "",
     label: Label = "",
     span: tuple[float, float] | None = None,
+    styles: Sequence[str] = STYLES,
 ) -> Markup:
     """Draw one to three curves over epochs, with a vertical axis that holds 0.
 
@@ -83,6 +84,7 @@ def chart(
         unit: appended to the numbers of the vertical axis.
         label: accessible name, or one for each language, as in `convscope.show.svg.drawing`.
         span: the epochs of the first and of the last value; from 1 to their number by default.
+        styles: the style of each curve, from `STYLES`.
 
     Returns:
         The `<svg>` element.
@@ -97,7 +99,7 @@ def chart(
     low, high = min(map(min, known.values())), max(map(max, known.values()))
     bottom, top = (-_ceiling(-low) if low < 0 else 0.0), (_ceiling(high) if high > 0 or low >= 0 else 0.0)
     axes = Axes(width, height, first, last, bottom, top)
-    lines = [_curve(values, axes, style) for values, style in zip(series.values(), STYLES, strict=False)]
+    lines = [_curve(values, axes, style) for values, style in zip(series.values(), styles, strict=False)]
     return drawing(width, height, _grid(axes, unit), _feet(axes), join(lines), label=label)
 
 
