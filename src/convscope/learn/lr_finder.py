@@ -194,6 +194,8 @@ def _sweep(
     """Yield the loss of each step of a copy that is trained at these rates; infinity if it is not finite."""
     generators = _Generators(data, net.device)
     settings = {"epochs": len(rates), **dict.fromkeys(("find_lr", "ema", "patience", "validation_split"))}
+    if task is None and hasattr(recipe, "probe_epochs"):
+        settings["probe_epochs"] = 0
     with generators.kept():
         copy = net.with_module(deepcopy(net.module))
         trainer = Trainer(copy, data, recipe=recipe.model_copy(update=settings), task=task)
@@ -209,7 +211,7 @@ def _sweep(
                 raise
             yield float("inf")
             return
-        if isinstance(event, TrainProgress):
+        if isinstance(event, TrainProgress) and event.step:
             found += 1
             yield event.loss
 

@@ -72,7 +72,8 @@ def check_arguments(words: Sequence[str]) -> None:
     given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
     if not given <= set(flags_of(verb)):  # the parser refuses them
         return
-    slots = [_slot(schema, name) for name in schema.positional]
+    flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
+    slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]
     wrong = next(_misplaced(slots, arguments), None)
     if wrong is None:
         return
@@ -207,7 +208,11 @@ def _arranged(
     """Search an order of the arguments in which each fits a place or a flag; None if there is none."""
     if len(arguments) > MOST_REORDERED:
         return None
-    flagged = [_slot(schema, name) for name in schema.model_fields if name not in schema.positional]
+    flagged = [
+        _slot(schema, name)
+        for name in schema.model_fields
+        if name not in schema.positional and schema.positional_fields({name}) == schema.positional
+    ]
     free = [slot for slot in flagged if slot.noun in FLAGGED and (slot.repeats or slot.flag not in given)]
     for order in permutations(arguments):
         found = _placed(slots, free, order)

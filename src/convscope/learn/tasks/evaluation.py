@@ -1,5 +1,6 @@
 """Evaluation of a classifier on labelled images: loss, accuracy, confusion matrix, hardest images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -221,10 +222,7 @@ def evaluate(
     names = class_names(data, net)
     head = head or read_head(net, len(names), getattr(data, "name", "the data"))
     scores, targets = read_scores(net, data, head, batch=batch, execution=execution)
-    losses = functional.cross_entropy(scores, targets, reduction="none")
-    return Evaluation(
-        names, targets.cpu(), scores.softmax(1).cpu(), losses.cpu(), head.net.output_spec.temperature
-    )
+    return evaluate_logits(scores, targets, names, head.net.output_spec.temperature)
 
 
 def read_scores(
@@ -261,6 +259,28 @@ def read_scores(
             raise DataError("samples to evaluate on", received="none")
         scores, targets = torch.cat(logits), torch.cat(labels)
     return scores.clone(), targets.clone()
+
+
+def evaluate_logits(
+    logits: Tensor, labels: Tensor, names: Sequence[str], temperature: float = 1.0
+) -> Evaluation:
+    """Evaluate a classifier's logits.
+
+    Args:
+        logits: scores `[n classes]`, divided by the temperature.
+        labels: true class indices `[n]`.
+        names: names of the classes.
+        temperature: what they were divided by.
+
+    Returns:
+        Labels, predicted probabilities and losses.
+    """
+    with torch.inference_mode():
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        probabilities = logits.softmax(1)
+    return Evaluation(
+        tuple(names), *(x.cpu().clone() for x in (labels, probabilities, losses)), temperature=temperature
+    )
 
 
 def class_names(data: Any, net: Net) -> tuple[str, ...]:

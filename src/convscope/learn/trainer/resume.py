@@ -11,9 +11,11 @@ from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
+from convscope.recipe.fields import flag_of
 from convscope.recipe.result import Result
 
 
@@ -87,7 +89,9 @@ class Run(Result):
         return nets.open_folder(self.folder)
 
     def state(self) -> State | None:
-        """Read the stored state; None where the run was stopped before it had stored one.
+        """Read the stored state, or the one before it where it is damaged.
+
+        None where the run was stopped before it had stored one.
 
         Raises:
             DataError: the state is damaged, or of another training than the metrics.
@@ -96,6 +100,18 @@ class Run(Result):
         if found is not None and isinstance(found.values["history"], list):
             run_files.check_same_epochs(self.folder, self.epochs, found.values["history"])
         return found
+
+    @property
+    def note(self) -> str:
+        """A sentence where the newest state is damaged and the one before it is continued; else empty."""
+        found = self.state()
+        if found is None or not found.damaged:
+            return ""
+        where = f"epoch {found.values['epoch'] + 1}, step {found.values['step']}"
+        return (
+            f"The newest state of {self.folder} is damaged ({check.shown(found.damaged, 200)}); "
+            f"the one before it is continued, from {where}."
+        )
 
 
 class FinishedRunError(UsageError):
@@ -151,7 +167,7 @@ def _refuse_other_settings(asked: TrainRecipe, run: Run) -> None:
     given = [name for name in type(asked).model_fields if name in asked.model_fields_set]
     refused = [name for name in given if name not in ("resume", "epochs")]
     if refused:
-        words = [n.upper() if n in asked.positional else f"--{n.replace('_', '-')}" for n in refused]
+        words = [n.upper() if n in asked.positional else flag_of(n) for n in refused]
         raise UsageError(
             "no settings but --epochs beside --resume: the run's own recipe counts",
             received=", ".join(words),

@@ -4,6 +4,7 @@ runs/2026-11-22-lecture-relu/
     recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
     env.json             versions, machine, threads
+    data.json            names and hashes of what it learns from
     model.json, model.safetensors
     metrics.jsonl        one line for each epoch
 
@@ -18,6 +19,7 @@ import shlex
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,12 +32,14 @@ import torch
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
+from convscope.learn.batches.holdout import hold_out
 from convscope.learn.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer.data_record import check_record, describe_data, write_record
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.resume import Run, resumed
 from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
@@ -93,9 +97,14 @@ def iter_train_run(
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
+    if validation is None and recipe.validation_share:
+        train, validation = hold_out(train, recipe.validation_share, recipe.seed)
+    record = describe_data(train)
+    if source is not None:
+        check_record(source, record)
     net = net.to(find_device(recipe.device))
     trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
-    files = _Files(out, place or out, trainer)
+    files = _Files(out, place or out, trainer, record)
     files.create_folder(fresh=source is None or not _same_folder(source, out))
     with run_files.alone(out):
         files.write_all(whole=state is not None)
@@ -158,6 +167,9 @@ def train(
     if resume is not None:
         schema = type(Run.open(resume).recipe)
         recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
+        note = Run.open(resume).note
+        if note:
+            warnings.warn(note, stacklevel=2)
     else:
         names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
         schema = ClassificationRecipe if task is None else _schema(task)
@@ -200,8 +212,11 @@ def free_folder(name: str) -> Path:
 class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
+    def __init__(
+        self, out: Path, place: Path, trainer: Trainer, record: dict[str, Any] | None = None
+    ) -> None:
         self.out, self.place, self.trainer, self.recipe = out, place, trainer, trainer.recipe
+        self.record = record
 
     def create_folder(self, *, fresh: bool) -> None:
         """Create the run's folder.
@@ -251,6 +266,7 @@ class _Files:
             state.write(out / STATE)
             if environment:
                 write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+                write_record(out, self.record)
             if weights:
                 self._save_network()
                 lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]
