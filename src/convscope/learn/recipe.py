@@ -5,18 +5,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from convscope.errors import UsageError
-from convscope.recipe import Recipe
+from convscope.recipe import OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
+ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
 PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
 """Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
+VALIDATION = 0.1
+"""Share of the training data that is held out where a setting needs a validation part."""
 SMALL = 1_000_000
 """Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
 
@@ -40,6 +44,8 @@ SHARE_PROBED = 0.85
 class TrainRecipe(Recipe):
     """Hold the settings that every training has, whatever its task is."""
 
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)
+
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
     batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
     optimizer: Optimizer = Field(default="adamw", description="the rule that turns gradients into steps")
@@ -48,6 +54,9 @@ class TrainRecipe(Recipe):
         gt=0,
         lt=1000,
         description="highest learning rate; by default one that suits optimizer and size",
+    )
+    find_lr: bool = Field(
+        default=False, description="find the highest learning rate first, in a short trial of a copy"
     )
     schedule: Schedule = Field(default="onecycle", description="how the learning rate changes")
     warmup: float | None = Field(
@@ -62,6 +71,26 @@ class TrainRecipe(Recipe):
     )
     clip: float | None = Field(
         default=None, gt=0, le=1e9, description="longest gradient; longer ones are shortened to it"
+    )
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of an exponential moving average of the weights, such as 0.999: it is what is "
+        "tested and saved",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="epochs without a better validation metric after which the training ends; the best epoch "
+        "is what is saved",
+    )
+    validation_split: float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description=f"share of the training data held out to choose by; {VALIDATION} where it is needed",
     )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
@@ -82,6 +111,11 @@ class TrainRecipe(Recipe):
         if self.optimizer in ("sgd", "rmsprop"):
             return {}
         return {"momentum": f"{self.optimizer} has none; sgd and rmsprop have"}
+
+    @property
+    def validation_share(self) -> float:
+        """Share of the training data that is held out to choose by; 0 where nothing is."""
+        return self.validation_split or (VALIDATION if self.patience else 0.0)
 
     def max_lr(self, parameters: int) -> float:
         """Return the highest learning rate of the schedule.
@@ -172,6 +206,12 @@ class ClassificationRecipe(TaskRecipe):
     augment: tuple[str, ...] = Field(
         default=(), description="random changes; of images: shift, flip, rotate, erase"
     )
+    class_weights: ClassWeights = Field(
+        default="none", description="balanced weighs the loss so that every class counts alike"
+    )
+    calibrate: bool = Field(
+        default=False, description="fit the temperature of the output on held-out data at the end"
+    )
     from_: NetworkName | None = Field(
         default=None,
         min_length=1,
@@ -198,6 +238,12 @@ class ClassificationRecipe(TaskRecipe):
         default=False,
         description="batch normalisations compute with the running statistics that they have, and keep them",
     )
+
+    @property
+    @override
+    def validation_share(self) -> float:
+        """Share of the training data that is held out to choose by, also where the output is calibrated."""
+        return super().validation_share or (VALIDATION if self.calibrate else 0.0)
 
     @model_validator(mode="before")
     @classmethod

@@ -201,9 +201,11 @@ def test_defaults_follow_from_the_start() -> None:
 
 def test_the_python_way(train_images, test_images, tmp_path: Path) -> None:
     net = nets.replace_head(nets.load("digits"), train_images.classes, seed=0)
-    run = train(net, train_images, test=test_images, out=tmp_path / "run", epochs=12, probe_epochs=12, **FIXED)
+    run = train(
+        net, train_images, test=test_images, out=tmp_path / "run", epochs=12, probe_epochs=12, **FIXED
+    )
     found = run.epochs[-1].test_metrics["accuracy"]
-    assert found is not None and found > 0.9  # chance is 0.1; the features were learned on such digits
+    assert found is not None and found > 0.9  # chance is 0.1; its features come from such digits
     assert run.load().classes == train_images.classes
 
 

@@ -26,7 +26,14 @@ from convscope.learn import (
 )
 from convscope.show.pages import training
 from convscope.show.report.figures.chart import chart
-from convscope.show.report.figures.training import cell_images, class_accuracy, confusion, next_step
+from convscope.show.report.figures.training import (
+    calibration,
+    cell_images,
+    class_accuracy,
+    confusion,
+    curves,
+    next_step,
+)
 from convscope.show.report.i18n import plain
 from convscope.worlds import wilson_interval
 from convscope.worlds.datasets import digits
@@ -169,13 +176,76 @@ def classified(tmp_path_factory):
 
 def test_the_report_of_a_classifier_has_every_part(classified):
     run, page = classified
-    figures = ("curves", "accuracy", "hardest", "filters", "settings", "use")
+    figures = ("curves", "accuracy", "calibration", "hardest", "filters", "settings", "use")
     assert [name for name in figures if f'id="trained-{name}"' in page] == list(figures)
     evidence = run.tested.evidence
     right = int((evidence.predictions == evidence.labels).sum())
     assert f"{right} of 300 test pictures are right" in page
     for command in training._commands(run):
         assert shlex.split(command)[0] == "convscope" and "/run" in command
+
+
+def test_curves_without_training_data_keep_their_style():
+    found = curves.Curve("recall", {"test": [0.1, 0.2], "validation": [0.3, 0.4]})
+    body = str(curves.of_run([found], {}, []).body)
+    drawn = body[body.index('class="pair"') :]
+    assert 'class="line-b"' in drawn and 'class="line-c"' in drawn and 'class="line-a"' not in drawn
+    assert "validation data" in body and "training data" not in body
+
+
+def test_bars_of_the_reliability_diagram_are_the_accuracies_of_the_bins():
+    found = evaluation([(0, 0)] * 3 + [(1, 0)])
+    body = str(calibration.of_run(found, "").body)
+    ((top, height),) = re.findall(r'y="([\d.]+)"[^>]*height="([\d.]+)"[^>]*mark-above', body)
+    whole = calibration._y(0) - calibration._y(1)
+    assert float(height) == pytest.approx(0.75 * whole, abs=0.1)
+    (line,) = re.findall(r'd="M[\d.]+ ([\d.]+)h[\d.]+" class="final"', body)
+    assert float(line) == pytest.approx(calibration._y(0.9), abs=0.1) and float(line) < float(top)
+    assert body.count("<svg") == 1 and calibration.of_run(found, "").key == "trained.calibration"
+    assert calibration.of_run(found, "").values["ece"] == "15.00"
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        (100, "less sure than it could be"),
+        (90, "no difference that this test"),
+        (50, "surer than it is right"),
+    ],
+)
+def test_it_is_too_sure_only_if_the_interval_says_so(right, words):
+    found = evaluation([(0, 0)] * right + [(1, 0)] * (100 - right))
+    body = str(calibration.of_run(found, "").body)
+    assert words in body and f"90.0% sure and right in {right}.0%" in body
+
+
+def test_a_calibrated_network_has_both_diagrams(tmp_path, classified):
+    run = classified[0]
+    found = replace(run.tested.evidence, temperature=1.5)
+    figure = calibration.of_run(found, "")
+    assert figure.key == "trained.calibrated" and str(figure.body).count("<svg") == 2
+    assert figure.values["before"] == f"{100 * found.uncalibrated.ece:.2f}" != figure.values["ece"]
+    page = training.page(replace(run, tested=replace(run.tested, evidence=found)))
+    assert "1.5, fitted on held-out training data" in page and 'id="trained-calibrated"' in page
+    assert 'id="trained-calibration"' in classified[1]
+
+
+def test_the_epoch_that_is_kept_is_named_with_its_validation_data(tmp_path, classified):
+    run = classified[0]
+    done = [
+        replace(epoch, validation_metrics={"loss": 1.0, "accuracy": value}, best=best, stopped=stopped)
+        for epoch, value, best, stopped in zip(
+            run.epochs[:2], (0.75, 0.5), (True, False), (False, True), strict=True
+        )
+    ]
+    setup = replace(run.setup, validation=run.setup.test.take(range(40)))
+    recipe = run.recipe.model_copy(update={"patience": 1})
+    stopped = replace(run, epochs=done, setup=setup, recipe=recipe)
+    page = training.page(stopped)
+    assert "the network after epoch 1, the best by accuracy on the validation data (75.00%)" in page
+    assert "ended after epoch 2: 1 in a row" in page and "2 of 3 epochs are finished" not in page
+    assert "After epoch 1 of 3" in page and "validation data" in page and ">40<" in page
+    assert not stopped.unfinished and "--resume" not in page
 
 
 def test_a_stopped_training_says_so_and_how_to_go_on(tmp_path, classified):

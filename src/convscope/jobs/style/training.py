@@ -55,7 +55,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "photographs": len(setup.train),
         "held_out": len(setup.test),
         "epochs": [epoch.to_json() for epoch in done.epochs],
-        "table": training.table(setup.task, done.epochs),
+        "table": training.table(done),
         "report": training.REPORT,
         "out": str(done.place),
     }

@@ -30,8 +30,9 @@ from convscope.system.files import (
     write_text,
 )
 
-FORMAT = 3
-"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer."""
+FORMAT = 4
+"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer, and
+format 3 no validation."""
 FILE, BEFORE = "state.json", "before.json"
 VALUES = frozenset(
     {
@@ -62,7 +63,8 @@ class State:
     """Hold the state of a training.
 
     Attributes:
-        tensors: weights (`model/...`), entries of each optimizer (`optimizer/<name>/...`) and random streams
+        tensors: weights (`model/...`), their average (`ema/...`) and those of the best epoch (`best/...`)
+            where there are such, entries of each optimizer (`optimizer/<name>/...`) and random streams
             (`random/...`).
         values: position, sums, recipe and history, JSON-ready; the keys are `VALUES`.
         damaged: what is wrong with the newest state, where this is the one before it; else empty.
