@@ -15,7 +15,7 @@ from convscope.system.files import remove_parts, write_text
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, EvalResult, Run, Task, TrainingSetup, TrainProgress
+    from convscope.learn import Epoch, EvalResult, FreezeRecord, Run, Task, TrainingSetup, TrainProgress
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
@@ -50,6 +50,13 @@ class Training(Generic[AnyRecipe]):
     def tested(self) -> "EvalResult | None":
         """The evaluation after the last epoch that was run now; None where there was none."""
         return self.epochs[-1].tested if self.epochs else None
+
+    @property
+    def frozen(self) -> "tuple[FreezeRecord, ...]":
+        """What was frozen, as the run's last state says."""
+        from convscope.learn import Run
+
+        return Run(self.place, self.recipe, ()).frozen
 
 
 def run(
@@ -107,7 +114,7 @@ def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | Non
     from convscope.show.pages import training as pages
 
     epochs = (*done.before, *done.epochs)
-    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place))
+    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place, done.frozen))
     write_text(done.place / REPORT, html)
     artifact = Artifact(REPORT, "page", "the report of the training")
     if artifact not in workspace.artifacts:

@@ -2,6 +2,7 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
+from .freezing.records import FreezeRecord as FreezeRecord
 from .recipe import PUBLISHED as PUBLISHED
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer

@@ -1,11 +1,12 @@
 """Recipes of a training: every setting that decides its result, as validated data."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from convscope.errors import UsageError
+from convscope.errors import ConvscopeError, UsageError
+from convscope.learn.freezing.addresses import Change
 from convscope.recipe import Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
@@ -18,6 +19,19 @@ PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
 """Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
 SMALL = 1_000_000
 """Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
+
+
+def _change(text: str) -> str:
+    """Refuse what is no address with or without an epoch; for pydantic."""
+    try:
+        Change.parse(text)
+    except ConvscopeError as error:
+        raise ValueError(f"{error.expected}. {error.hint}") from None
+    return text
+
+
+FreezeChange = Annotated[str, AfterValidator(_change)]
+"""An address of parameters, and the epoch before which it is frozen or thawed: `conv2:7 at epoch 3`."""
 
 
 class TrainRecipe(Recipe):
@@ -46,6 +60,14 @@ class TrainRecipe(Recipe):
     clip: float | None = Field(
         default=None, gt=0, le=1e9, description="longest gradient; longer ones are shortened to it"
     )
+    freeze: tuple[FreezeChange, ...] = Field(
+        default=(),
+        description="what stays bit for bit as it is: a layer (conv2), a unit (conv2:7), a link (conv2:7,3), "
+        "a pattern (blocks.*); 'conv2 at epoch 3' from that epoch on, else from the beginning",
+    )
+    thaw: tuple[FreezeChange, ...] = Field(
+        default=(), description="what of it learns again: 'blocks.5 at epoch 3'; after freeze within an epoch"
+    )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
     resume: Path | None = Field(
@@ -55,6 +77,15 @@ class TrainRecipe(Recipe):
     )
 
     task: str = Field(default="", description="what the training optimises and measures")
+
+    @model_validator(mode="after")
+    def _freezes_in_time(self) -> Self:
+        late = [text for text in (*self.freeze, *self.thaw) if Change.parse(text).epoch > self.epochs]
+        if late:
+            raise ValueError(
+                f"freeze and thaw within the {self.epochs} epochs of the training, not: {late[0]}"
+            )
+        return self
 
     def unused(self) -> dict[str, str]:
         """Return the settings that this recipe never reads.

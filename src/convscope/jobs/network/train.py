@@ -61,10 +61,11 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress, and at the end the document; JSON fields `recipe` (the settings that were followed, the
         task among them), `network`, `unread` (number of files that could not be used), `train` (number of
-        training samples), `input` (size of the input and of the pictures; null for other data), `epochs`
-        (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of the last epoch: for a
-        classifier `Evaluation.to_json()`), `table` (see `training.table`), `report` (file name of the page)
-        and `out` (the folder).
+        training samples), `frozen` (`FreezeRecord.to_json()` of each part that was frozen: what, when, and
+        the SHA-256 of its values at the freezing, at the thawing and at the end), `input` (size of the input
+        and of the pictures; null for other data), `epochs` (`Epoch.to_json()` of each one run now), `test`
+        (`EvalResult.to_json()` of the last epoch: for a classifier `Evaluation.to_json()`), `table` (see
+        `training.table`), `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -81,15 +82,17 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
+    lines = [*tested.summary, *(record.text() for record in done.frozen)]
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": setup.net.name,
         "unread": unread,
         "train": len(setup.train),
+        "frozen": [record.to_json() for record in done.frozen],
         "input": None if setup.fit is None else setup.fit.to_json(),
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "test": tested.to_json(),
-        "table": training.table(setup.task, done.epochs, tested.summary),
+        "table": training.table(setup.task, done.epochs, lines),
         "report": training.REPORT,
         "out": str(done.place),
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convscope import nets
 from convscope.errors import UsageError
+from convscope.learn.freezing.records import FreezeRecord
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
@@ -71,6 +72,11 @@ class Run(Result):
     def metrics_file(self) -> Path:
         """Path of the metrics, the last file that a training writes."""
         return self.folder / run_files.METRICS
+
+    @property
+    def frozen(self) -> tuple[FreezeRecord, ...]:
+        """What was frozen in this run, when, and the SHA-256 of it; as the last state says."""
+        return run_files.read_frozen(self.folder)
 
     @property
     def finished(self) -> bool:

@@ -8,7 +8,8 @@ the new one.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from convscope.system.files import (
     write_text,
 )
 
-FORMAT = 3
-"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer."""
+FORMAT = 4
+"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer, format
+3 nothing frozen."""
 FILE = "state.json"
 VALUES = frozenset(
     {
@@ -45,6 +47,7 @@ VALUES = frozenset(
         "execution",
         "scalers",
         "moved",
+        "freezing",
         "history",
     }
 )
@@ -127,20 +130,24 @@ class State:
         Raises:
             DataError: there is no state, it is damaged, or it is of another format.
         """
-        path = folder / FILE
-        expected = f"the state of a training at {path}"
-        try:
-            document = parse_json(read_text(path, LARGEST))
-            values = _checked_values(document)
-            return cls(_read_tensors(folder, document), values)
-        except _UnsupportedFormat as error:
-            raise DataError(
-                f"a state of format {FORMAT} at {path}",
-                received=str(error),
-                hint="The version of convscope that wrote it can continue it.",
-            ) from None
-        except (OSError, ValueError) as error:
-            raise DataError(expected, received=str(error), hint=DAMAGED) from None
+        with _reading(folder / FILE) as document:
+            return cls(_read_tensors(folder, document), {name: document[name] for name in VALUES})
+
+    @staticmethod
+    def read_values(folder: Path) -> dict[str, Any]:
+        """Read the values alone, without the tensors, and verify their checksum.
+
+        Args:
+            folder: where the state is.
+
+        Returns:
+            The values.
+
+        Raises:
+            DataError: there is no state, it is damaged, or it is of another format.
+        """
+        with _reading(folder / FILE) as document:
+            return {name: document[name] for name in VALUES}
 
 
 DAMAGED = "The run cannot be continued: start another one."
@@ -148,6 +155,23 @@ DAMAGED = "The run cannot be continued: start another one."
 
 class _UnsupportedFormat(ValueError):
     """A format that this version does not read."""
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[dict[str, Any]]:
+    """Read a `state.json`; what is wrong with it, or inside the block with the tensors, is a `DataError`."""
+    try:
+        document = parse_json(read_text(path, LARGEST))
+        _check_values(document)
+        yield document
+    except _UnsupportedFormat as error:
+        raise DataError(
+            f"a state of format {FORMAT} at {path}",
+            received=str(error),
+            hint="The version of convscope that wrote it can continue it.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"the state of a training at {path}", received=str(error), hint=DAMAGED) from None
 
 
 def checksum(document: dict[str, Any]) -> str:
@@ -163,8 +187,8 @@ def checksum(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _checked_values(document: Any) -> dict[str, Any]:
-    """Return the values of a state, after checking its keys, format and checksum."""
+def _check_values(document: Any) -> None:
+    """Check keys, format and checksum of a state."""
     if isinstance(document, dict) and type(document.get("format")) is int and document["format"] != FORMAT:
         raise _UnsupportedFormat(f"format {check.shown(document['format'])}")
     found = check.fields("the state", document, VALUES | CONTAINER)
@@ -173,7 +197,6 @@ def _checked_values(document: Any) -> dict[str, Any]:
         raise ValueError("the checksum is of another content")
     if not NAME.fullmatch(check.text("tensors", found["tensors"])):
         raise ValueError(f"tensors in {check.shown(found['tensors'])}")
-    return {name: found[name] for name in VALUES}
 
 
 def _read_tensors(folder: Path, document: dict[str, Any]) -> dict[str, Tensor]:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.source import seed_of
+from convscope.learn.freezing.freezer import Freezer
+from convscope.learn.freezing.records import position
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.schedules import rate
@@ -61,9 +63,11 @@ class Trainer:
         max_lr: highest learning rate of the schedule.
         optimizers: by name.
         execution: precision and memory format.
+        freezer: what is frozen, and the record of it.
 
     Raises:
-        UsageError: network and data do not fit each other.
+        UsageError: network and data do not fit each other, or the recipe freezes all.
+        PlaceError: the recipe freezes or thaws something that does not exist.
         DataError: there is no data, or the state is of another training.
     """
 
@@ -87,6 +91,7 @@ class Trainer:
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
         self._set_up_optimizers()
+        self.freezer = Freezer(net.module, self.optimizers, self.recipe.freeze, self.recipe.thaw)
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
@@ -103,6 +108,8 @@ class Trainer:
         self._pause = False
         if state:
             self._restore(state)
+        else:
+            self.freezer.begin_epoch(1)
 
     def _set_up_optimizers(self) -> None:
         """Build the optimizers of the task."""
@@ -125,6 +132,34 @@ class Trainer:
         """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
 
+    def freeze(self, *addresses: str) -> None:
+        """Freeze parts of the network from the next batch on; may be called between two events.
+
+        Frozen values stay bit for bit as they are: weights, and running statistics of normalisations.
+
+        Args:
+            *addresses: layers (`conv2`), units (`conv2:7`), links (`conv2:7,3`: how unit 7 reads input map
+                3), single parameters (`fc.bias`), and patterns of them (`blocks.*`).
+
+        Raises:
+            PlaceError: an address does not exist; nothing was frozen.
+            UsageError: a parameter is shared with a layer that is not named; nothing was frozen.
+        """
+        self.freezer.freeze(addresses, (self.epoch + 1, self.step))
+
+    def thaw(self, *addresses: str) -> None:
+        """Thaw parts of the network: they learn again from the next batch on, as if never frozen.
+
+        Args:
+            *addresses: as for `freeze`; parts of what is frozen.
+
+        Raises:
+            PlaceError: an address does not exist; nothing was thawed.
+            UsageError: nothing of it is frozen, or it could not move; nothing was thawed.
+            TrainingError: frozen values were changed by something else than the training.
+        """
+        self.freezer.thaw(addresses, (self.epoch + 1, self.step))
+
     def state(self) -> State:
         """Return a copy of all that is needed to resume.
 
@@ -132,7 +167,7 @@ class Trainer:
 
         Raises:
             TrainingError: a weight, an entry of an optimizer or a sum is NaN or infinite, so that nothing
-                could be resumed from there.
+                could be resumed from there; or frozen values were changed by something else.
         """
         streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
         tensors = state_tensors(self.net.module, self.optimizers, streams)
@@ -154,6 +189,7 @@ class Trainer:
                 "memory_format": self.execution.memory_format,
             },
             "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
+            "freezing": self.freezer.to_json(),
             "history": [epoch.to_json() for epoch in self.history],
         }
         return State(tensors, values)
@@ -173,6 +209,9 @@ class Trainer:
                 streams=self.random.streams,
             ),
         )
+        self._frozen_parts = self.freezer.restored(
+            state.values["freezing"], state.part("model"), position(state.values)
+        )
 
     def _scaler(self, precision: str) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.net.device.type, enabled=precision == "fp16")
@@ -191,6 +230,7 @@ class Trainer:
         for name, scaler in values["scalers"].items():
             if scaler:
                 self.scalers[name].load_state_dict(scaler)
+        self.freezer.restore(values["freezing"]["planned"], self._frozen_parts)
         if self._steps_done:
             self._set_rate(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
 
@@ -217,11 +257,12 @@ class Trainer:
         """Run the rest of the current epoch, yielding its events."""
         if self.step == 0:
             self._epoch_streams = self.random.streams
+            self.freezer.begin_epoch(self.epoch + 1)
         batches = self._batches()
         started = reported = time.perf_counter()
         before = self._seconds
         while self.step < self.batch_source.steps:
-            with self.random:
+            with self.random, self.freezer.batch():
                 self._train_step(next(batches))
             self.step += 1
             now = time.perf_counter()
@@ -274,11 +315,15 @@ class Trainer:
         if weights is None and len(self.optimizers) > 1:
             weights = self.parameters[name]
         optimizer.zero_grad(set_to_none=True)
+        weights = self.freezer.moving(output.loss, weights)
+        if weights is not None and not weights and self.freezer.frozen:
+            return  # all that the step would update is frozen
         scaler.scale(output.loss).backward(inputs=weights)
-        if self.recipe.clip is not None:
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
-        scaler.step(optimizer)
+        with self.freezer.update(optimizer):
+            if self.recipe.clip is not None:
+                scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
+            scaler.step(optimizer)
         scaler.update()
 
     def _outputs(self, batch: Batch) -> Iterator[StepOutput]:
@@ -350,6 +395,8 @@ class Trainer:
             problems=self.batch_source.problems,
             worst=tested.worst,
         )
+        if epoch.done >= 1:
+            self.freezer.verify()
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0

@@ -14,6 +14,7 @@ from convscope.learn import (
     Epoch,
     EvalResult,
     Finding,
+    FreezeRecord,
     ImageRows,
     MetricSpec,
     TrainingSetup,
@@ -31,6 +32,7 @@ from convscope.show.report.figures.training import (
     commands,
     confusion,
     curves,
+    frozen,
     image_rows,
     worst_examples,
 )
@@ -46,6 +48,11 @@ setup = learn.setup_training(learn.Run.open({folder!r}).recipe)
 found = learn.evaluate(cs.load({folder!r}), setup.test)
 print(found.metrics, found.confusion, found.hardest({hardest}))"""
 
+FROZEN = """\
+from convscope import learn
+for part in learn.Run.open({folder!r}).frozen:
+    print(part.text())"""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -57,6 +64,7 @@ class TrainedRun:
         epochs: all finished epochs of the run, those before a resumption included.
         tested: the evaluation after the last of them; None where none was finished now.
         place: the run's folder, as the commands name it.
+        frozen: what was frozen, and when.
     """
 
     recipe: TrainRecipe
@@ -64,6 +72,7 @@ class TrainedRun:
     epochs: Sequence[Epoch]
     tested: EvalResult | None
     place: Path
+    frozen: Sequence[FreezeRecord] = ()
 
     @property
     def unfinished(self) -> bool:
@@ -84,6 +93,7 @@ def page(run: TrainedRun) -> str:
     shown = _findings(run)
     sections = [
         Section("trained.result", (*_curves(run), *shown)),
+        Section("trained.kept", _frozen(run)),
         Section("trained.learned", _filters(run)),
         Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
     ]
@@ -226,6 +236,11 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
     ImageRows: lambda finding, _run: [image_rows.of_run(finding)],
 }
 """What draws each kind of finding."""
+
+
+def _frozen(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of what was frozen; none where nothing was."""
+    return (frozen.of_run(run.frozen, FROZEN.format(folder=str(run.place))),) if run.frozen else ()
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:
