@@ -90,10 +90,10 @@ class Change:
         """
         found = _CHANGE.fullmatch(text.strip())
         epoch = int(found["epoch"] or 1) if found else 0
-        if found is None or epoch < 1:
+        if not found or epoch < 1 or not _ADDRESS.fullmatch(found["address"]):
             raise PlaceError(
-                "an address, or one with an epoch from 1, such as 'blocks.5 at epoch 3'",
+                "an address, or one with an epoch from 1, as in 'blocks.5 at epoch 3'",
                 received=text,
                 hint=EXAMPLES,
             )
-        return cls(str(ParameterAddress.parse(found["address"])), epoch)
+        return cls(found["address"], epoch)

@@ -14,6 +14,7 @@ from convscope.learn.freezing.records import Author, FreezeRecord, Moment, read_
 from convscope.learn.freezing.resolving import Names, check_shared, resolve
 from convscope.learn.freezing.selection import Selection, count, difference, digest, overlaps, union
 from convscope.learn.trainer import values as check
+from convscope.learn.trainer.state import DAMAGED
 
 
 @dataclass
@@ -36,10 +37,6 @@ class Freezer:
         optimizers: of the training, by name. What none of them has never moves.
         freeze: what the recipe freezes, and when (see `Change`).
         thaw: what it thaws; within an epoch, after what it freezes.
-
-    Raises:
-        PlaceError: an address does not exist.
-        UsageError: the recipe thaws what is not frozen then, or leaves nothing to train.
     """
 
     def __init__(
@@ -56,7 +53,6 @@ class Freezer:
         self._parts: list[_Part] = []
         self.planned = 0
         self._rebuild()
-        self._check_plan()
 
     @property
     def records(self) -> tuple[FreezeRecord, ...]:
@@ -75,11 +71,19 @@ class Freezer:
     def begin_epoch(self, epoch: int) -> None:
         """Freeze and thaw what the recipe says for an epoch; once, however often this is called.
 
+        Before the first epoch the whole plan is checked, so that what is wrong is told at once.
+
         Args:
             epoch: the epoch that begins, from 1.
+
+        Raises:
+            PlaceError: an address does not exist.
+            UsageError: the recipe thaws what is not frozen then, or leaves nothing to train.
         """
         if epoch <= self.planned:
             return
+        if epoch == 1:
+            self._check_plan()
         for now in (True, False):
             texts = [c.address for c, freezes in self._plan if c.epoch == epoch and freezes is now]
             if not now:  # a call may have thawed something earlier than the recipe does
@@ -264,7 +268,9 @@ class Freezer:
             check.integer("freezing.planned", found["planned"], epoch if step else epoch - 1, epoch)
             return [self._part(record, tensors) for record in read_records(found["records"], at)]
         except (ValueError, ConvscopeError) as error:
-            raise DataError("the frozen parts of this training", received=str(error)) from None
+            raise DataError(
+                "a state with the parts that were frozen, as they were", received=str(error), hint=DAMAGED
+            ) from None
 
     def restore(self, planned: int, parts: "list[_Part]") -> None:
         """Go on from a stored state.
@@ -331,7 +337,7 @@ class Freezer:
         self._hold = Hold(self.module, held) if held else None
 
     def _check_plan(self) -> None:
-        """Follow the recipe's plan without freezing anything, so that what is wrong is told at once."""
+        """Follow the recipe's plan without freezing anything."""
         held: Selection = {}
         for epoch in sorted({change.epoch for change, _ in self._plan}):
             now = [(change.address, freezes) for change, freezes in self._plan if change.epoch == epoch]

@@ -256,8 +256,9 @@ def _unit(names: Names, name: str, layer: nn.Module, address: ParameterAddress) 
         _check_link(layout, name, layer, address)
         chosen = layout.link(layer, unit, source) if layout.link else {}
     own = own_tensors(layer)
+    computed = [part for part in chosen if part not in own and getattr(layer, part, None) is not None]
     found: Selection = {}
-    for part, index in chosen.items():
+    for part, index in () if computed else chosen.items():
         if part not in own:
             continue
         mask = torch.zeros(own[part].shape, dtype=torch.bool)

@@ -102,7 +102,7 @@ def digest(selection: Selection, tensors: Mapping[str, Tensor]) -> str:
         chosen = value if mask is None else value[mask.to(value.device)]
         found.update(f"{name} {value.dtype} {chosen.numel()}\n".encode())
         plain = torch.view_as_real(chosen) if chosen.is_complex() else chosen
-        found.update(plain.contiguous().reshape(-1).cpu().view(torch.uint8).numpy())
+        found.update(plain.contiguous().reshape(-1).cpu().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

@@ -19,7 +19,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -28,6 +28,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
@@ -56,7 +57,7 @@ def iter_train_run(
     out: Path,
     place: Path | None = None,
     task: Task | None = None,
-) -> Iterator[TrainProgress | Epoch]:
+) -> "RunEvents":
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
     Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
@@ -74,8 +75,9 @@ def iter_train_run(
         place: where the folder will be moved later, for messages; `out` if left out.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
 
-    Yields:
-        `TrainProgress` and `Epoch`, each `Epoch` after it was stored.
+    Returns:
+        An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Its `trainer` can freeze
+        and thaw parts of the network between two events.
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
@@ -91,10 +93,55 @@ def iter_train_run(
         recipe, state = run.recipe, run.state()
     trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
     files = _Files(out, place or out, trainer)
-    files.create_folder(fresh=source is None or not _same_folder(source, out))
-    with run_files.alone(out):
-        files.write_all(whole=state is not None)
-        yield from _stored_events(trainer, files)
+    fresh = source is None or not _same_folder(source, out)
+    return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
+
+
+class RunEvents(Generator[TrainProgress | Epoch, None, None]):
+    """Iterate over the events of a training whose run folder is kept up to date.
+
+    Args:
+        trainer: the training.
+        events: its events, stored.
+
+    Attributes:
+        trainer: the training; parts of the network may be frozen and thawed between two events.
+    """
+
+    def __init__(self, trainer: Trainer, events: Generator[TrainProgress | Epoch, None, None]) -> None:
+        self.trainer, self._events = trainer, events
+
+    @override
+    def send(self, value: None) -> TrainProgress | Epoch:
+        """Go on to the next event.
+
+        Args:
+            value: None.
+
+        Returns:
+            The event.
+        """
+        return self._events.send(value)
+
+    @override
+    def throw(self, *exception: Any) -> TrainProgress | Epoch:
+        """Throw an exception in where the training stands; KeyboardInterrupt stops it after saving.
+
+        Args:
+            *exception: the exception, as `Generator.throw` takes it.
+
+        Returns:
+            The next event.
+        """
+        return self._events.throw(*exception)
+
+
+def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProgress | Epoch, None, None]:
+    """Yield the events of a training from its first files on, alone in its folder."""
+    files.create_folder(fresh=fresh)
+    with run_files.alone(files.out):
+        files.write_all(whole=whole)
+        yield from _stored_events(files.trainer, files)
 
 
 def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:

@@ -95,6 +95,8 @@ class Trainer:
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
+        else:
+            self.freezer.begin_epoch(1)
         self.execution = (
             ExecutionConfig(**state.values["execution"])
             if state
@@ -108,8 +110,6 @@ class Trainer:
         self._pause = False
         if state:
             self._restore(state)
-        else:
-            self.freezer.begin_epoch(1)
 
     def _set_up_optimizers(self) -> None:
         """Build the optimizers of the task."""
@@ -148,7 +148,7 @@ class Trainer:
         self.freezer.freeze(addresses, (self.epoch + 1, self.step))
 
     def thaw(self, *addresses: str) -> None:
-        """Thaw parts of the network: they learn again from the next batch on, as if never frozen.
+        """Thaw parts of the network: they learn again from the next batch on.
 
         Args:
             *addresses: as for `freeze`; parts of what is frozen.

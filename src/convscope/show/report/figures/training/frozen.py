@@ -42,7 +42,9 @@ def of_run(records: Sequence[FreezeRecord], command: str) -> Figure:
         "changed": sum(not record.identical for record in records),
     }
     finding = "title" if not values["changed"] else "broken"
-    left = bilingual("trained.frozen.left", tag="p", **values) if len(shown) < len(records) else None
+    left = None
+    if len(shown) < len(records):
+        left = bilingual("trained.frozen.left", tag="p", shown=len(shown), parts=len(records))
     body = join([element("div", table, class_="scrolled"), left])
     return Figure("trained.frozen", body, command, "", values, finding=finding)
 
