@@ -53,7 +53,9 @@ def test_a_state_in_the_middle_goes_on_bit_for_bit(train_images, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda found: found["records"].pop(), None),  # nobody can know that something else was frozen
+        (lambda found: found["records"].pop(), None),  # of a call: nobody can know it
+        (lambda found: found["records"].pop(0), "no record of conv1, which was frozen before epoch 1"),
+        (lambda found: found["records"].append(found["records"][1]), "frozen twice"),
         (lambda found: found.update(planned=3), "planned"),
         (lambda found: found["records"][1].update(address="conv2"), "conv2 has 222 values, not 4"),
         (lambda found: found["records"][1].update(address="conv9:3"), "conv9"),

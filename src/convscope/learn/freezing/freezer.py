@@ -266,7 +266,9 @@ class Freezer:
             found = check.fields("freezing", values, ("planned", "records"))
             epoch, step = at
             check.integer("freezing.planned", found["planned"], epoch if step else epoch - 1, epoch)
-            return [self._part(record, tensors) for record in read_records(found["records"], at)]
+            parts = [self._part(record, tensors) for record in read_records(found["records"], at)]
+            self._check_complete(parts, found["planned"])
+            return parts
         except (ValueError, ConvscopeError) as error:
             raise DataError(
                 "a state with the parts that were frozen, as they were", received=str(error), hint=DAMAGED
@@ -292,6 +294,21 @@ class Freezer:
         if record.ended is None and digest(selection, tensors) != record.sha256:
             raise ValueError(f"other values of {record.name} than those that were frozen")
         return _Part(record, selection)
+
+    def _check_complete(self, parts: "list[_Part]", planned: int) -> None:
+        """Refuse records of which one is there twice, or without what the recipe has frozen so far."""
+        keys = [(p.record.address, p.record.excluded, p.record.begun, p.record.ended) for p in parts]
+        if len(set(keys)) < len(keys):
+            raise ValueError("one part was frozen twice at the same time")
+        for change, freezes in self._plan:
+            if not freezes or change.epoch > planned:
+                continue
+            moment = (change.epoch, 0)
+            there = [p.selection for p in parts if p.record.begun <= moment <= (p.record.ended or moment)]
+            if difference(resolve(self.module, change.address), union(there), self._tensors):
+                raise ValueError(
+                    f"no record of {change.address}, which was frozen before epoch {change.epoch}"
+                )
 
     def _resolved(self, addresses: Sequence[str]) -> dict[str, Selection]:
         """Return the selection of each address, after checking them all."""

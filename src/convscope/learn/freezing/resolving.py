@@ -159,17 +159,38 @@ class Names:
         return self._layers[name.rpartition(".")[0]]
 
     def layers(self, address: ParameterAddress) -> dict[str, nn.Module]:
-        """Return the layers whose names match an address, by name."""
+        """Return the layers whose names match an address.
+
+        Args:
+            address: the address; its unit is not read.
+
+        Returns:
+            Layers by name.
+        """
         if not address.is_pattern:
             return {n: layer for n, layer in self._layers.items() if n == address.layer and n}
         return {n: layer for n, layer in self._layers.items() if n and fnmatchcase(n, address.layer)}
 
     def matching_parameters(self, address: ParameterAddress) -> set[str]:
-        """Return the names of the parameters that match an address themselves."""
+        """Return the parameters whose own names match an address.
+
+        Args:
+            address: the address; its unit is not read.
+
+        Returns:
+            Their names.
+        """
         return {n for n in self.parameters if n == address.layer or fnmatchcase(n, address.layer)}
 
     def inside(self, layer: nn.Module) -> Iterator[str]:
-        """Yield the names of all tensors in a layer and below it."""
+        """Yield the names of all tensors in a layer and below it.
+
+        Args:
+            layer: a layer of the network.
+
+        Yields:
+            Dotted names.
+        """
         for part in layer.modules():
             yield from (self.full(part, name) for name in own_tensors(part))
 

@@ -441,7 +441,7 @@ def iter_train(
         task: defines losses, metrics and optimizers; the recipe's, if left out.
 
     Returns:
-        A `Trainer`, which can also be paused, stored and resumed.
+        A `Trainer`, which can also be paused, stored and resumed, and freeze and thaw parts of the network.
 
     Raises:
         UsageError: network and data do not fit each other.
