@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 import torch
 from tests.learn.conftest import small_net
+from tests.learn.freezing.parts import NORMED, check_moved, check_still, copied, inverse, masks, stepped
 from tests.learn.test_extension_task import GAN, GenerativeAdversarial, Points, adversaries
 from tests.reference.frozen_steps import SlowOptimizer
 from torch import nn
@@ -18,56 +19,10 @@ from convscope.learn import ClassificationRecipe, Optimizer, TaskRecipe, Trainer
 from convscope.learn.freezing.resolving import resolve
 from convscope.learn.freezing.selection import Selection, difference, union
 from convscope.learn.schedules import rate
-from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu"}
-NORMED = "conv 4 3x3, batchnorm, relu, maxpool 2, conv 6 3x3, batchnorm, relu, maxpool 2, flatten, dense 10"
 OPTIMIZERS = get_args(Optimizer)
-
-
-def copied(net: Net) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in net.module.state_dict().items()}
-
-
-def masks(net: Net, *addresses: str) -> dict[str, torch.Tensor]:
-    """Every tensor of the network, true where an address selects it."""
-    chosen = union(resolve(net.module, text) for text in addresses)
-    found = {n: torch.zeros(t.shape, dtype=torch.bool) for n, t in net.module.state_dict().items()}
-    for name, mask in chosen.items():
-        found[name] = torch.ones_like(found[name]) if mask is None else mask
-    return found
-
-
-def stepped(trainer: Trainer, steps: int) -> None:
-    """Run some steps, one event for each; the iteration goes on where it stood."""
-    events = iter(trainer)
-    end = trainer.epoch * trainer.batch_source.steps + trainer.step + steps
-    while trainer.epoch * trainer.batch_source.steps + trainer.step < end:
-        trainer.pause()
-        next(events)
-    events.close()
-
-
-def check_still(before, after, frozen):
-    """Not a bit of what is frozen has changed."""
-    for name, mask in frozen.items():
-        assert torch.equal(before[name][mask], after[name][mask]), name
-
-
-def check_moved(before, after, free):
-    """Nearly all other weights have changed, and every running statistic."""
-    for name, mask in free.items():
-        if not before[name].is_floating_point() or not bool(mask.any()):
-            continue
-        changed = (before[name] != after[name])[mask]
-        assert bool(changed.any()), name
-        if "running" in name:
-            assert bool(changed.all()), name
-
-
-def inverse(found):
-    return {name: ~mask for name, mask in found.items()}
 
 
 FROZEN = ("conv1:1", "batchnorm1:1", "conv2:3,0", "batchnorm2", "dense1:7,5")
