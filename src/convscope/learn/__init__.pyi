@@ -2,7 +2,6 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
-from .freezing.records import FreezeRecord as FreezeRecord
 from .recipe import PUBLISHED as PUBLISHED
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer
@@ -33,6 +32,7 @@ from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
+from .trainer.freezing.records import FreezeRecord as FreezeRecord
 from .trainer.resume import FinishedRunError as FinishedRunError
 from .trainer.resume import Run as Run
 from .trainer.resume import resumed as resumed

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.learn.freezing.addresses import Change
+from convscope.learn.trainer.freezing.addresses import Change
 from convscope.recipe import Recipe
 from convscope.recipe.fields import DataName, NetworkName
 

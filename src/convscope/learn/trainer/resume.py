@@ -7,12 +7,12 @@ from pathlib import Path
 
 from convscope import nets
 from convscope.errors import UsageError
-from convscope.learn.freezing.records import FreezeRecord
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.records import FreezeRecord
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.recipe.result import Result

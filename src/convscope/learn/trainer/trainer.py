@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.source import seed_of
-from convscope.learn.freezing.freezer import Freezer
-from convscope.learn.freezing.records import position
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.schedules import rate
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
+from convscope.learn.trainer.freezing.freezer import Freezer
+from convscope.learn.trainer.freezing.records import position
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
@@ -127,6 +127,7 @@ class Trainer:
         with self._training_mode():
             while self.epoch < self.recipe.epochs:
                 yield from self._run_epoch()
+            self.freezer.verify()
 
     def pause(self) -> None:
         """Request an event at the end of the current batch. May be called from a signal handler."""
@@ -395,8 +396,6 @@ class Trainer:
             problems=self.batch_source.problems,
             worst=tested.worst,
         )
-        if epoch.done >= 1:
-            self.freezer.verify()
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0

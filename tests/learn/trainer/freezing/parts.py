@@ -3,8 +3,8 @@
 import torch
 
 from convscope.learn import Trainer
-from convscope.learn.freezing.resolving import resolve
-from convscope.learn.freezing.selection import union
+from convscope.learn.trainer.freezing.resolving import resolve
+from convscope.learn.trainer.freezing.selection import union
 from convscope.nets import Net
 
 NORMED = "conv 4 3x3, batchnorm, relu, maxpool 2, conv 6 3x3, batchnorm, relu, maxpool 2, flatten, dense 10"

@@ -7,7 +7,7 @@ import pytest
 
 from convscope.errors import PlaceError, UsageError
 from convscope.learn import ClassificationRecipe
-from convscope.learn.freezing.addresses import Change, ParameterAddress
+from convscope.learn.trainer.freezing.addresses import Change, ParameterAddress
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from convscope.errors import PlaceError, UsageError
-from convscope.learn.freezing.resolving import check_shared, resolve
+from convscope.learn.trainer.freezing.resolving import check_shared, resolve
 from convscope.nets.modules.lenet import Subsample
 from convscope.nets.modules.local import Local1d, Local2d
 from convscope.nets.modules.partial import PartialConv2d

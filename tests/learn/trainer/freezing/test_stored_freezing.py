@@ -9,7 +9,7 @@ import textwrap
 import pytest
 import torch
 from tests.learn.conftest import small_net
-from tests.learn.freezing.parts import NORMED, check_moved, check_still, copied, masks, stepped
+from tests.learn.trainer.freezing.parts import NORMED, check_moved, check_still, copied, masks, stepped
 
 from convscope.cli.core import app
 from convscope.errors import DataError
@@ -106,8 +106,8 @@ KILLED = """
     from convscope.learn.trainer import runs
     from importlib import import_module
     from tests.learn.conftest import small_net
-    from tests.learn.freezing.parts import NORMED
-    from tests.learn.freezing.test_stored_freezing import RECIPE
+    from tests.learn.trainer.freezing.parts import NORMED
+    from tests.learn.trainer.freezing.test_stored_freezing import RECIPE
     from convscope.worlds.datasets import digits
     runs.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = 0.0
     data, out = digits.train().take(range(600)), Path(sys.argv[1])

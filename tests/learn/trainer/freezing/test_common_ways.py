@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tests.learn.conftest import small_net
-from tests.learn.freezing.parts import NORMED, copied, masks, stepped
+from tests.learn.trainer.freezing.parts import NORMED, copied, masks, stepped
 from torch.nn import functional
 
 from convscope.learn import ClassificationRecipe, Trainer

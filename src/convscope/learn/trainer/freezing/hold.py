@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from convscope.learn.freezing.resolving import Names
-from convscope.learn.freezing.selection import Mask, Selection
+from convscope.learn.trainer.freezing.resolving import Names
+from convscope.learn.trainer.freezing.selection import Mask, Selection
 
 MEAN = "running_mean"
 """Buffer by which a normalisation with running statistics is recognised."""
@@ -136,24 +136,19 @@ class _PartlyFrozen:
         return torch.where(self.mask.view(-1, *[1] * (output.ndim - 2)), fixed, output)
 
 
-@contextmanager
-def kept(module: nn.Module, selection: Selection) -> Iterator[None]:
-    """Restore the selected values of a network at the end of the block, such as of an average of weights.
+def copy_selected(selection: Selection, source: nn.Module, target: nn.Module) -> None:
+    """Copy the selected values of a network into a copy of it, such as an average of its weights.
 
     Args:
-        module: the network, or a copy of it.
-        selection: what must not move.
-
-    Yields:
-        None.
+        selection: what is copied.
+        source: the network.
+        target: another one of the same names.
     """
-    tensors = Names(module).tensors
-    saved = [(tensors[name], mask, tensors[name].detach().clone()) for name, mask in selection.items()]
-    try:
-        yield
-    finally:
-        for tensor, mask, value in saved:
-            _put_back(tensor, None if mask is None else mask.to(tensor.device), value)
+    values, tensors = Names(source).tensors, Names(target).tensors
+    for name, mask in selection.items():
+        _put_back(
+            tensors[name], None if mask is None else mask.to(tensors[name].device), values[name].detach()
+        )
 
 
 def _entries(optimizer: optim.Optimizer, parameter: Tensor) -> Iterable[tuple[str, Tensor]]:

@@ -6,8 +6,16 @@ from typing import get_args
 import pytest
 import torch
 from tests.learn.conftest import small_net
-from tests.learn.freezing.parts import NORMED, check_moved, check_still, copied, inverse, masks, stepped
 from tests.learn.test_extension_task import GAN, GenerativeAdversarial, Points, adversaries
+from tests.learn.trainer.freezing.parts import (
+    NORMED,
+    check_moved,
+    check_still,
+    copied,
+    inverse,
+    masks,
+    stepped,
+)
 from tests.reference.frozen_steps import SlowOptimizer
 from torch import nn
 from torch.nn import functional
@@ -16,9 +24,9 @@ from convscope import nets
 from convscope.errors import PlaceError, TrainingError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Optimizer, TaskRecipe, Trainer
-from convscope.learn.freezing.resolving import resolve
-from convscope.learn.freezing.selection import Selection, difference, union
 from convscope.learn.schedules import rate
+from convscope.learn.trainer.freezing.resolving import resolve
+from convscope.learn.trainer.freezing.selection import Selection, difference, union
 from convscope.worlds import ImageTensorDataset
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu"}
@@ -414,16 +422,17 @@ def test_an_average_of_weights_keeps_them_bit_for_bit(train_images):
     """An average of equal numbers may be another number in its last bit."""
     net = small_net(text=NORMED)
     trainer = Trainer(net, train_images, recipe=recipe_of(freeze=("conv1", "conv2:3", "batchnorm1")))
-    average = deepcopy(net.module)
+    average, plain = deepcopy(net.module), deepcopy(net.module)
     before = {n: t.clone() for n, t in average.state_dict().items()}
     for _ in range(3):
         stepped(trainer, 1)
-        with trainer.freezer.kept(average), torch.no_grad():
-            for mean, now in zip(
-                average.state_dict().values(), net.module.state_dict().values(), strict=True
-            ):
+        for module in (average, plain):
+            averages = zip(module.state_dict().values(), net.module.state_dict().values(), strict=True)
+            for mean, now in averages:
                 if mean.is_floating_point():
                     mean.mul_(0.997).add_(now, alpha=0.003)
-    check_still(before, average.state_dict(), masks(net, "conv1", "conv2:3", "batchnorm1"))
-    free = inverse(masks(net, "conv1", "conv2:3", "batchnorm1"))
-    check_moved(before, average.state_dict(), free)
+        trainer.freezer.copy_to(average)
+    held = masks(net, "conv1", "conv2:3", "batchnorm1")
+    check_still(before, average.state_dict(), held)
+    check_moved(before, average.state_dict(), inverse(held))
+    assert not torch.equal(before["conv1.weight"], plain.state_dict()["conv1.weight"])

@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn, optim
 
 from convscope.errors import ConvscopeError, DataError, TrainingError, UsageError, nearest
-from convscope.learn.freezing.addresses import Change
-from convscope.learn.freezing.hold import Hold, kept
-from convscope.learn.freezing.records import Author, FreezeRecord, Moment, read_records
-from convscope.learn.freezing.resolving import Names, check_shared, resolve
-from convscope.learn.freezing.selection import Selection, count, difference, digest, overlaps, union
 from convscope.learn.trainer import values as check
+from convscope.learn.trainer.freezing.addresses import Change
+from convscope.learn.trainer.freezing.hold import Hold, copy_selected
+from convscope.learn.trainer.freezing.records import Author, FreezeRecord, Moment, read_records
+from convscope.learn.trainer.freezing.resolving import Names, check_shared, resolve
+from convscope.learn.trainer.freezing.selection import Selection, count, difference, digest, overlaps, union
 from convscope.learn.trainer.state import DAMAGED
 
 
@@ -210,20 +210,16 @@ class Freezer:
         with self._hold.update(optimizer):
             yield
 
-    @contextmanager
-    def kept(self, module: nn.Module) -> Iterator[None]:
-        """Restore the frozen values of a copy of the network at the end of the block.
+    def copy_to(self, module: nn.Module) -> None:
+        """Copy the frozen values into a copy of the network, such as an average of its weights.
 
-        For averages of weights: the average of equal numbers may be another number in the last bit.
+        The average of equal numbers may be another number in the last bit; so it is the frozen one.
 
         Args:
             module: a copy, with the same names.
-
-        Yields:
-            None.
         """
-        with kept(module, self._held_selection()):
-            yield
+        if self._hold is not None:
+            copy_selected(self._held_selection(), self.module, module)
 
     def verify(self) -> None:
         """Compare the digests of all frozen values with those at the freezing, and renew the records.
