@@ -260,9 +260,9 @@ class Net:
         """
         try:
             yield
-        except torch.OutOfMemoryError:
-            raise
         except _MISFITS as error:
+            if is_out_of_memory(error):
+                raise
             self._check_call(inputs)
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             wanted = " and ".join(str(c.shape) for c in self.input_specs)
@@ -353,3 +353,17 @@ def wrap(
         graph if isinstance(graph, Graph) else None,
         called,
     )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Test whether an error means that memory ran out, for which no fallback should be tried.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        True for out-of-memory errors of the CPU and of accelerators.
+    """
+    message = str(error)
+    known = isinstance(error, torch.OutOfMemoryError)
+    return known or "out of memory" in message or "can't allocate memory" in message

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.show.browser import measured
 
-from convscope import nets, worlds
+from convscope import nets
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import (
@@ -153,7 +153,7 @@ class Copying(Task):
 def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
     data = data or digits.test().take(range(100))
     recipe = ClassificationRecipe(network="lecture-relu", epochs=planned)
-    fit = worlds.input_fit(data.original_sizes(), net.input_spec)
+    fit = data.fit_to(net.input_spec)
     setup = TrainingSetup(net, task, digits.train(), data, (), fit)
     return training.TrainedRun(recipe, setup, done, tested, tmp_path / "run")
 

@@ -21,7 +21,7 @@ from convscope.cli.core.arguments import check_missing
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load, schema_for
-from convscope.recipe.fields import field_form, limits
+from convscope.recipe.fields import field_form, flag_of, limits
 from convscope.system import signals
 
 
@@ -51,9 +51,9 @@ def flags(verb: str) -> dict[str, bool]:
     found = {f"--{name}": kind is not bool for name, (kind, _default, _help) in SHELL_FLAGS.items()}
     schema = load(verb).schema
     for name, field in schema.model_fields.items():
-        form, word = field_form(field), name.replace("_", "-")
+        form, flag = field_form(field), flag_of(name)
         if form is not None and name not in schema.positional:
-            found |= {f"--{word}": False, f"--no-{word}": False} if form.switch else {f"--{word}": True}
+            found |= {flag: False, f"--no-{flag[2:]}": False} if form.switch else {flag: True}
     return found
 
 
@@ -177,7 +177,7 @@ def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | N
         metavar = name.upper() + ("..." if form.repeats else "")
         default = typer.Argument(None, metavar=metavar if field.is_required() else f"[{metavar}]", **options)
     else:
-        flag = "--" + name.replace("_", "-")
+        flag = flag_of(name)
         metavar = None if form.switch else "|".join(form.choices) or form.word
         default = typer.Option(
             None, f"{flag}/--no-{flag[2:]}" if form.switch else flag, metavar=metavar, **options

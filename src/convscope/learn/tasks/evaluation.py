@@ -105,9 +105,11 @@ class Evaluation(Result):
         """A sentence where the accuracy is no better than `majority`; else empty."""
         common = self.classes[int(self.labels.bincount().argmax())]
         if self.majority == 1:
-            return f"All of them are {common}: always answering that is right, and says nothing of a network."
+            return (
+                f"All of them are {common}: always predicting that is right, and says nothing of a network."
+            )
         if self.accuracy <= self.majority:
-            return f"Always answering {common} would be right in {self.majority:.2%}."
+            return f"Always predicting {common} would be right in {self.majority:.2%}."
         return ""
 
     def hardest(self, count: int = 16) -> Tensor:

@@ -13,7 +13,6 @@ and resuming makes up for what a killed process did not get to.
 """
 
 import json
-import os
 import platform
 import shlex
 import signal
@@ -43,6 +42,7 @@ from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STAT
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system.files import is_full, remove_parts, write_text
+from convscope.system.threads import cores
 
 STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
@@ -388,7 +388,7 @@ def _environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "vectors": torch.backends.cpu.get_cpu_capability(),
         **{name: version(name) for name in packages},

@@ -41,7 +41,7 @@ from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex
 from convscope.system.files import read_json, remove_parts, replace_file, write_text
 from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
 
-FORMAT = 2
+FORMAT = 3
 """Raised where the files change; indexes in the cache of another format are not met again."""
 """Version of the file format."""
 INDEX = "index.json"
