@@ -58,6 +58,11 @@ class Training(Generic[AnyRecipe]):
 
         return Run(self.place, self.recipe, ()).frozen
 
+    @property
+    def frozen_lines(self) -> list[str]:
+        """What was frozen, in a sentence for each part."""
+        return [record.text() for record in self.frozen if not record.momentary]
+
 
 def run(
     recipe: AnyRecipe, workspace: Workspace

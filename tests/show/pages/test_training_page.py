@@ -194,6 +194,8 @@ def test_what_was_frozen_is_shown_with_its_digests(tmp_path, classified):
     ):
         assert all(word in row for word in words)
     assert 'title="' + "a1" * 32 + '"' in rows[0]
+    momentary = replace(frozen_parts()[0], ended=(1, 0))
+    assert 'id="trained-frozen"' not in training.page(replace(run, frozen=(momentary,)))
     broken = replace(frozen_parts()[0], sha256_end="d4" * 32)
     page = training.page(replace(run, frozen=(broken,)))
     assert "Frozen parts: 1; 1 of them have changed" in page and "different" in page

@@ -82,7 +82,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
-    lines = [*tested.summary, *(record.text() for record in done.frozen)]
+    lines = [*tested.summary, *done.frozen_lines]
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": setup.net.name,

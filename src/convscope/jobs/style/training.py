@@ -57,7 +57,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "held_out": len(setup.test),
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "frozen": [record.to_json() for record in done.frozen],
-        "table": training.table(setup.task, done.epochs, [record.text() for record in done.frozen]),
+        "table": training.table(setup.task, done.epochs, done.frozen_lines),
         "report": training.REPORT,
         "out": str(done.place),
     }

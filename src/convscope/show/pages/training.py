@@ -240,7 +240,8 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
 
 def _frozen(run: TrainedRun) -> tuple[Figure, ...]:
     """Build the figure of what was frozen; none where nothing was."""
-    return (frozen.of_run(run.frozen, FROZEN.format(folder=str(run.place))),) if run.frozen else ()
+    shown = [record for record in run.frozen if not record.momentary]
+    return (frozen.of_run(shown, FROZEN.format(folder=str(run.place))),) if shown else ()
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:

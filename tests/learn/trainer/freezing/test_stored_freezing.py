@@ -83,6 +83,18 @@ def test_a_state_that_says_something_else_is_refused(train_images, change, words
     assert all(torch.equal(before[name], tensor) for name, tensor in copied(net).items())
 
 
+def test_what_was_frozen_and_thawed_within_a_moment_goes_on_too(train_images):
+    trainer = Trainer(small_net(text=NORMED), train_images, recipe=RECIPE)
+    for _ in range(2):
+        trainer.thaw("conv1")
+        trainer.freeze("conv1", "conv2:1")
+        trainer.thaw("conv2:1")
+    assert [record.momentary for record in trainer.freezer.records] == [True, True, True, False, True]
+    stepped(trainer, 1)
+    again = Trainer(small_net(text=NORMED), train_images, recipe=RECIPE, state=trainer.state())
+    assert again.freezer.frozen == ("conv1",)
+
+
 def test_frozen_weights_that_were_changed_in_the_state_are_refused(train_images):
     trainer = Trainer(small_net(text=NORMED), train_images, recipe=RECIPE)
     stepped(trainer, 2)

@@ -293,7 +293,8 @@ class Freezer:
 
     def _check_complete(self, parts: "list[_Part]", planned: int) -> None:
         """Refuse records of which one is there twice, or without what the recipe has frozen so far."""
-        keys = [(p.record.address, p.record.excluded, p.record.begun, p.record.ended) for p in parts]
+        lasting = [part.record for part in parts if not part.record.momentary]
+        keys = [(record.address, record.excluded, record.begun, record.ended) for record in lasting]
         if len(set(keys)) < len(keys):
             raise ValueError("one part was frozen twice at the same time")
         for change, freezes in self._plan:

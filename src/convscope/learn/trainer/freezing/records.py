@@ -53,6 +53,11 @@ class FreezeRecord:
         return self.sha256_after is not None and self.sha256_after != self.sha256_end
 
     @property
+    def momentary(self) -> bool:
+        """Whether it was thawed before a step was taken, such as what a recipe leaves out of a pattern."""
+        return self.begun == self.ended
+
+    @property
     def name(self) -> str:
         """The address, with what is excluded: `conv2 without conv2:7`."""
         return self.address + (f" without {', '.join(self.excluded)}" if self.excluded else "")
