@@ -16,7 +16,7 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
-from convscope.worlds import Dataset, InputFit, LabelledImages
+from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
 from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
@@ -83,6 +83,8 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         train, test = _open_data(recipe, net.input_spec)
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
+        if getattr(recipe, "from_", None) is not None:
+            net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:

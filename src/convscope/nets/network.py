@@ -1,7 +1,7 @@
 """The network type of the package: a module with specifications of its inputs and outputs, and its origin."""
 
 import inspect
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -54,6 +54,8 @@ class Net:
         source: origin, paper, licence.
         graph: the graph that the module was built from, if any.
         name: name of the network in messages.
+        config: kind and options by which `convscope.nets.io.registry` builds the module again, JSON-ready;
+            None where the module has them itself, or cannot be built again.
     """
 
     module: nn.Module
@@ -62,6 +64,7 @@ class Net:
     source: Source = Source()
     graph: Graph | None = None
     name: str = "net"
+    config: Mapping[str, Any] | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import json
 import math
 import platform
 import re
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -155,6 +156,11 @@ def _in_words(wanted: object) -> str:
     return " or ".join(map(_value_in_words, wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
+def _as_fields(values: dict[str, Any], fields: Container[str]) -> dict[str, Any]:
+    """Return values by field: one that would be a keyword of Python ends in `_`, and is named without it."""
+    return {f"{n}_" if n not in fields and f"{n}_" in fields else n: value for n, value in values.items()}
+
+
 def _value_in_words(value: object) -> str:
     """Return a value as the user sees it, for an error."""
     if value is None or value == []:
@@ -205,6 +211,18 @@ class Recipe(BaseModel):
         return tuple(rule for rules in own for rule in rules)
 
     @classmethod
+    def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
+        """Return the fields that the terminal's arguments fill, in this order.
+
+        Args:
+            given: fields that are given as flags; one of them may take the place of an argument.
+
+        Returns:
+            Names of fields; `positional`, unless a schema says otherwise.
+        """
+        return cls.positional
+
+    @classmethod
     def missing(cls, values: dict[str, Any]) -> list[str]:
         """Return the fields without which there is nothing to do.
 
@@ -234,7 +252,7 @@ class Recipe(BaseModel):
                 named.
         """
         try:
-            return cls(**values)
+            return cls(**_as_fields(values, cls.model_fields))
         except ValidationError as error:
             complaints = [_complaint(e, cls.model_fields) for e in error.errors()]
             hints = [complaint.hint for complaint in complaints if complaint.hint]
@@ -258,7 +276,8 @@ class Recipe(BaseModel):
             DataError: the file is missing, not a regular file, too large, or not TOML.
         """
         try:
-            return {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+            values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+            return _as_fields(values, cls.model_fields)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"a TOML file at {path}",

@@ -18,12 +18,12 @@ def flag_of(name: str) -> str:
     """Return the terminal's flag of a field.
 
     Args:
-        name: of the field.
+        name: of the field; a trailing `_`, which keeps it from being a keyword of Python, is left out.
 
     Returns:
         The flag with its dashes: `--batch-size`.
     """
-    return "--" + name.replace("_", "-")
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 @dataclass(frozen=True)

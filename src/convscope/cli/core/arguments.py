@@ -72,7 +72,8 @@ def check_arguments(words: Sequence[str]) -> None:
     given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
     if not given <= set(flags_of(verb)):  # the parser refuses them
         return
-    slots = [_slot(schema, name) for name in schema.positional]
+    flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
+    slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]
     wrong = next(_misplaced(slots, arguments), None)
     if wrong is None:
         return

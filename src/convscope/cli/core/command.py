@@ -7,7 +7,7 @@ flags override those of the TOML file, which override the defaults; only the sch
 import ast
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,7 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     shell = Shell(json=given.pop("json"), quiet=given.pop("quiet"))
     values = _from_file(verb, load(verb).schema, config) if config else {}
     given = {name: value for name, value in given.items() if value not in (None, [], ())}
+    given = _placed(load(verb).schema, given, values)
     values.update(given)
     check_missing(verb, given, values, config)
     recipe = schema_for(verb, values).parse(values)
@@ -114,6 +115,16 @@ def perform(verb: str, given: dict[str, Any]) -> int:
         return 0
     shell.answer(document, partial(tables.table, verb))
     return tables.exit_code(verb, document)
+
+
+def _placed(schema: Any, given: dict[str, Any], values: Collection[str]) -> dict[str, Any]:
+    """Return values by field, the arguments in the places that they have beside these flags and this file."""
+    places = schema.positional_fields({*given, *values} - set(schema.positional))
+    words = [given[name] for name in schema.positional if name in given]
+    if places == schema.positional or len(words) > len(places):
+        return given
+    flagged = {name: value for name, value in given.items() if name not in schema.positional}
+    return {**flagged, **dict(zip(places, words, strict=False))}
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:

@@ -6,12 +6,17 @@ pictures for each class. The run's folder gets report.html: curves, mistakes, fi
 saves, and the message says how to go on, exactly where it stopped. --task names another registered task than
 classification; settings of its own come from --config. --size 32 builds the network for another input.
 
+--from efficientnet_lite0, in the place of NETWORK, starts from its weights with a fresh last layer for the
+classes of the data: the first --probe-epochs train that layer alone, on features computed once, the others
+everything.
+
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without
 --warmup): the learning rates of the other schedules follow from the number of epochs.
 
     convscope train lecture-relu digits --epochs 3
     convscope train "conv 8 3x3, relu, maxpool 2, flatten, dense 10" digits
+    convscope train pictures --from efficientnet_lite0
     convscope train --resume runs/2026-11-22-train-lecture-relu
     convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
 """

@@ -4,6 +4,7 @@ runs/2026-11-22-lecture-relu/
     recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
     env.json             versions, machine, threads
+    data.json            names and hashes of what it learns from
     model.json, model.safetensors
     metrics.jsonl        one line for each epoch
 
@@ -36,6 +37,7 @@ from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer.data_record import check_record, describe_data, write_record
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.resume import Run, resumed
 from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
@@ -91,8 +93,11 @@ def iter_train_run(
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
+    record = describe_data(train)
+    if source is not None:
+        check_record(source, record)
     trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
-    files = _Files(out, place or out, trainer)
+    files = _Files(out, place or out, trainer, record)
     fresh = source is None or not _same_folder(source, out)
     return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
 
@@ -237,8 +242,11 @@ def free_folder(name: str) -> Path:
 class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
+    def __init__(
+        self, out: Path, place: Path, trainer: Trainer, record: dict[str, Any] | None = None
+    ) -> None:
         self.out, self.place, self.trainer, self.recipe = out, place, trainer, trainer.recipe
+        self.record = record
 
     def create_folder(self, *, fresh: bool) -> None:
         """Create the run's folder.
@@ -288,6 +296,7 @@ class _Files:
             state.write(out / STATE)
             if environment:
                 write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+                write_record(out, self.record)
             if weights:
                 self._save_network()
                 lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]

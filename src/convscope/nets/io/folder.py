@@ -73,7 +73,7 @@ def _to_document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
         "format": FORMAT,
         "name": net.name,
         "graph": None if graph is None else to_json(graph),
-        "module": to_config(net.module),
+        "module": net.config or to_config(net.module),
         "inputs": [asdict(spec) for spec in net.input_specs],
         "outputs": [asdict(spec) for spec in net.output_specs],
         "source": asdict(net.source),
@@ -130,7 +130,8 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         )
     load_weights(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
-    return Net(ready, inputs, outputs, source, graph, document["name"])
+    config = made if module is None and graph is None else None
+    return Net(ready, inputs, outputs, source, graph, document["name"], config)
 
 
 def _parse_document(
