@@ -15,7 +15,16 @@ from convscope.system.files import remove_parts, write_text
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, EvalResult, LRFinderResult, Run, Task, TrainingSetup, TrainProgress
+    from convscope.learn import (
+        Epoch,
+        EvalResult,
+        FreezeRecord,
+        LRFinderResult,
+        Run,
+        Task,
+        TrainingSetup,
+        TrainProgress,
+    )
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
@@ -56,6 +65,18 @@ class Training(Generic[AnyRecipe]):
         from convscope import learn
 
         return learn.Run.open(self.place, type(self.recipe)).epochs
+
+    @property
+    def frozen(self) -> "tuple[FreezeRecord, ...]":
+        """What was frozen, as the run's last state says."""
+        from convscope.learn import Run
+
+        return Run(self.place, self.recipe, ()).frozen
+
+    @property
+    def frozen_lines(self) -> list[str]:
+        """What was frozen, in a sentence for each part."""
+        return [record.text() for record in self.frozen if not record.momentary]
 
 
 def run(
@@ -168,7 +189,8 @@ def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    html = pages.page(pages.TrainedRun(done.recipe, done.setup, done.all_epochs, done.tested, done.place))
+    found = done.all_epochs, done.tested, done.place, done.frozen
+    html = pages.page(pages.TrainedRun(done.recipe, done.setup, *found))
     write_text(done.place / REPORT, html)
     made = [Artifact(REPORT, "page", "the report of the training")]
     if done.lr_finder is not None and not (done.place / LR_FINDER).exists():

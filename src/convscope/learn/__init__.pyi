@@ -44,6 +44,7 @@ from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
+from .trainer.freezing.records import FreezeRecord as FreezeRecord
 from .trainer.kept_weights import best_epoch as best_epoch
 from .trainer.kept_weights import best_epoch_text as best_epoch_text
 from .trainer.resume import FinishedRunError as FinishedRunError

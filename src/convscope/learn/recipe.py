@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
-from convscope.errors import UsageError
+from convscope.errors import ConvscopeError, UsageError
+from convscope.learn.trainer.freezing.addresses import Change
 from convscope.recipe import OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
@@ -39,6 +40,19 @@ TRANSFER_LR = 3e-4
 """Their highest learning rate with Adam and AdamW."""
 SHARE_PROBED = 0.85
 """Share of the epochs in which only the head learns, where a number of epochs is given."""
+
+
+def _change(text: str) -> str:
+    """Refuse what is no address with or without an epoch; for pydantic."""
+    try:
+        Change.parse(text)
+    except ConvscopeError as error:
+        raise ValueError(f"{error.expected}. {error.hint}") from None
+    return text
+
+
+FreezeChange = Annotated[str, AfterValidator(_change)]
+"""An address of parameters, and the epoch before which it is frozen or thawed: `conv2:7 at epoch 3`."""
 
 
 class TrainRecipe(Recipe):
@@ -92,6 +106,14 @@ class TrainRecipe(Recipe):
         le=0.5,
         description=f"share of the training data held out to choose by; {VALIDATION} where it is needed",
     )
+    freeze: tuple[FreezeChange, ...] = Field(
+        default=(),
+        description="what stays bit for bit as it is: a layer (conv2), a unit (conv2:7), a link (conv2:7,3), "
+        "a pattern (blocks.*); 'conv2 at epoch 3' from that epoch on, else from the beginning",
+    )
+    thaw: tuple[FreezeChange, ...] = Field(
+        default=(), description="what of it learns again: 'blocks.5 at epoch 3'; after freeze within an epoch"
+    )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
     resume: Path | None = Field(
@@ -101,6 +123,15 @@ class TrainRecipe(Recipe):
     )
 
     task: str = Field(default="", description="what the training optimises and measures")
+
+    @model_validator(mode="after")
+    def _freezes_in_time(self) -> Self:
+        late = [text for text in (*self.freeze, *self.thaw) if Change.parse(text).epoch > self.epochs]
+        if late:
+            raise ValueError(
+                f"freeze and thaw within the {self.epochs} epochs of the training, not: {late[0]}"
+            )
+        return self
 
     def unused(self) -> dict[str, str]:
         """Return the settings that this recipe never reads.

@@ -18,6 +18,7 @@ from convscope.learn import (
     Epoch,
     EvalResult,
     Evaluation,
+    FreezeRecord,
     ImageRows,
     MetricSpec,
     StepOutput,
@@ -162,6 +163,51 @@ def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
     fit = data.fit_to(net.input_spec)
     setup = TrainingSetup(net, task, digits.train(), data, (), fit)
     return training.TrainedRun(recipe, setup, done, tested, tmp_path / "run")
+
+
+def frozen_parts():
+    """One part of each kind: thawed and moved, thawed in pieces within an epoch, and still frozen."""
+    first, second, third = "a1" * 32, "b2" * 32, "c3" * 32
+    return (
+        FreezeRecord("layer1.0.conv1", (), "recipe", (1, 0), (2, 0), 1234, first, first, second),
+        FreezeRecord(
+            "blocks.*", ("blocks.5", "blocks.6:3"), "call", (2, 7), (3, 2), 70, second, second, second
+        ),
+        FreezeRecord("conv2:7,3", (), "recipe", (3, 0), None, 9, third, third),
+    )
+
+
+def test_what_was_frozen_is_shown_with_its_digests(tmp_path, classified):
+    run = classified[0]
+    assert 'id="trained-frozen"' not in classified[1]
+    page = training.page(replace(run, frozen=frozen_parts()))
+    assert "Frozen parts: 3, each bit-identical" in page
+    assert "Thawed parts: 2; of these have moved since: 1." in page
+    rows = re.findall(r"<tr>.*?</tr>", page[page.index('class="exact frozen"') :])[1:4]
+    assert [row.count("identical") for row in rows] == [1, 1, 1]
+    for row, words in zip(
+        rows,
+        (
+            ("1,234", "from the beginning", "to epoch 2", "moved"),
+            (
+                "without blocks.5, blocks.6:3",
+                "from epoch 2, step 7 (call)",
+                "to epoch 3, step 2",
+                "not moved yet",
+            ),
+            ("from epoch 3", "to the end", "still frozen"),
+        ),
+        strict=True,
+    ):
+        assert all(word in row for word in words)
+    assert 'title="' + "a1" * 32 + '"' in rows[0]
+    momentary = replace(frozen_parts()[0], ended=(1, 0))
+    assert 'id="trained-frozen"' not in training.page(replace(run, frozen=(momentary,)))
+    broken = replace(frozen_parts()[0], sha256_end="d4" * 32)
+    page = training.page(replace(run, frozen=(broken,)))
+    assert "Frozen parts: 1; 1 of them have changed" in page and "different" in page
+    many = training.page(replace(run, frozen=(broken,) * 61))
+    assert "The last 60 of 61 parts are shown." in many
 
 
 @pytest.fixture(scope="module")

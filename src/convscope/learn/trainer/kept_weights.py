@@ -12,6 +12,7 @@ from convscope.errors import UsageError
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.freezer import Freezer
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.nets.io.weights import load_weights
@@ -44,15 +45,17 @@ class KeptWeights:
         self.best: dict[str, Tensor] = {}
         self._average = None if recipe.ema is None else _average(module, recipe.ema)
 
-    def update(self, module: nn.Module, step: int) -> None:
+    def update(self, module: nn.Module, step: int, freezer: Freezer) -> None:
         """Take the weights of a step into the average.
 
         Args:
             module: module in training.
             step: steps since the training began, this one included.
+            freezer: what is frozen is copied: an average of equal numbers may differ in the last bit.
         """
         if self._average is not None:
             self._average.update(module, step)
+            freezer.copy_to(self._average.module)
 
     def evaluated(self, net: Net) -> Net:
         """Return the network that is tested after an epoch.

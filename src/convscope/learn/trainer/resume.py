@@ -13,6 +13,7 @@ from convscope.learn.tasks.registry import class_name, find_schema, is_registere
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.records import FreezeRecord
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.recipe.fields import flag_of
@@ -73,6 +74,11 @@ class Run(Result):
     def metrics_file(self) -> Path:
         """Path of the metrics, the last file that a training writes."""
         return self.folder / run_files.METRICS
+
+    @property
+    def frozen(self) -> tuple[FreezeRecord, ...]:
+        """What was frozen in this run, when, and the SHA-256 of it; as the last state says."""
+        return run_files.read_frozen(self.folder)
 
     @property
     def finished(self) -> bool:

@@ -20,7 +20,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -29,6 +29,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
@@ -62,7 +63,7 @@ def iter_train_run(
     place: Path | None = None,
     task: Task | None = None,
     validation: Any = None,
-) -> Iterator[TrainProgress | Epoch]:
+) -> "RunEvents":
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
     Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
@@ -82,8 +83,9 @@ def iter_train_run(
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
 
-    Yields:
-        `TrainProgress` and `Epoch`, each `Epoch` after it was stored.
+    Returns:
+        An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Its `trainer` can freeze
+        and thaw parts of the network between two events.
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
@@ -105,10 +107,55 @@ def iter_train_run(
     net = net.to(find_device(recipe.device))
     trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
     files = _Files(out, place or out, trainer, record)
-    files.create_folder(fresh=source is None or not _same_folder(source, out))
-    with run_files.alone(out):
-        files.write_all(whole=state is not None)
-        yield from _stored_events(trainer, files)
+    fresh = source is None or not _same_folder(source, out)
+    return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
+
+
+class RunEvents(Generator[TrainProgress | Epoch, None, None]):
+    """Iterate over the events of a training whose run folder is kept up to date.
+
+    Args:
+        trainer: the training.
+        events: its events, stored.
+
+    Attributes:
+        trainer: the training; parts of the network may be frozen and thawed between two events.
+    """
+
+    def __init__(self, trainer: Trainer, events: Generator[TrainProgress | Epoch, None, None]) -> None:
+        self.trainer, self._events = trainer, events
+
+    @override
+    def send(self, value: None) -> TrainProgress | Epoch:
+        """Go on to the next event.
+
+        Args:
+            value: None.
+
+        Returns:
+            The event.
+        """
+        return self._events.send(value)
+
+    @override
+    def throw(self, *exception: Any) -> TrainProgress | Epoch:
+        """Throw an exception in where the training stands; KeyboardInterrupt stops it after saving.
+
+        Args:
+            *exception: the exception, as `Generator.throw` takes it.
+
+        Returns:
+            The next event.
+        """
+        return self._events.throw(*exception)
+
+
+def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProgress | Epoch, None, None]:
+    """Yield the events of a training from its first files on, alone in its folder."""
+    files.create_folder(fresh=fresh)
+    with run_files.alone(files.out):
+        files.write_all(whole=whole)
+        yield from _stored_events(files.trainer, files)
 
 
 def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:

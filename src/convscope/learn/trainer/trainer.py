@@ -23,6 +23,8 @@ from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
+from convscope.learn.trainer.freezing.freezer import Freezer
+from convscope.learn.trainer.freezing.records import position
 from convscope.learn.trainer.kept_weights import KeptWeights
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
@@ -65,9 +67,11 @@ class Trainer:
         schedule: learning rate of each step, counted from 0 over the whole training.
         optimizers: by name.
         execution: precision and memory format.
+        freezer: what is frozen, and the record of it.
 
     Raises:
-        UsageError: network and data do not fit each other.
+        UsageError: network and data do not fit each other, or the recipe freezes all.
+        PlaceError: the recipe freezes or thaws something that does not exist.
         DataError: there is no data, or the state is of another training.
     """
 
@@ -102,9 +106,12 @@ class Trainer:
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
         self.schedule: Callable[[int], float] = self._scheduled_rate
         self._set_up_optimizers()
+        self.freezer = Freezer(net.module, self.optimizers, self.recipe.freeze, self.recipe.thaw)
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
+        else:
+            self.freezer.begin_epoch(1)
         self.execution = (
             ExecutionConfig(**state.values["execution"])
             if state
@@ -142,6 +149,7 @@ class Trainer:
                 yield replace(self._progress(), preparing=done)
             while not self.over:
                 yield from self._run_epoch()
+            self.freezer.verify()
             self._install()
 
     @property
@@ -175,6 +183,34 @@ class Trainer:
         """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
 
+    def freeze(self, *addresses: str) -> None:
+        """Freeze parts of the network from the next batch on; may be called between two events.
+
+        Frozen values stay bit for bit as they are: weights, and running statistics of normalisations.
+
+        Args:
+            *addresses: layers (`conv2`), units (`conv2:7`), links (`conv2:7,3`: how unit 7 reads input map
+                3), single parameters (`fc.bias`), and patterns of them (`blocks.*`).
+
+        Raises:
+            PlaceError: an address does not exist; nothing was frozen.
+            UsageError: a parameter is shared with a layer that is not named; nothing was frozen.
+        """
+        self.freezer.freeze(addresses, (self.epoch + 1, self.step))
+
+    def thaw(self, *addresses: str) -> None:
+        """Thaw parts of the network: they learn again from the next batch on.
+
+        Args:
+            *addresses: as for `freeze`; parts of what is frozen.
+
+        Raises:
+            PlaceError: an address does not exist; nothing was thawed.
+            UsageError: nothing of it is frozen, or it could not move; nothing was thawed.
+            TrainingError: frozen values were changed by something else than the training.
+        """
+        self.freezer.thaw(addresses, (self.epoch + 1, self.step))
+
     def state(self) -> State:
         """Return a copy of all that is needed to resume; at the end of the training, the one before it ended.
 
@@ -182,7 +218,7 @@ class Trainer:
 
         Raises:
             TrainingError: a weight, an entry of an optimizer or a sum is NaN or infinite, so that nothing
-                could be resumed from there.
+                could be resumed from there; or frozen values were changed by something else.
         """
         if self._ended is not None:
             return self._ended
@@ -206,6 +242,7 @@ class Trainer:
                 "memory_format": self.execution.memory_format,
             },
             "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
+            "freezing": self.freezer.to_json(),
             "history": [epoch.to_json() for epoch in self.history],
         }
         return State(tensors, values)
@@ -224,6 +261,9 @@ class Trainer:
                 scaler=self._scaler("fp16").state_dict(),
                 streams=self.random.streams,
             ),
+        )
+        self._frozen_parts = self.freezer.restored(
+            state.values["freezing"], state.part("model"), position(state.values)
         )
 
     def _scaler(self, precision: str) -> torch.amp.GradScaler:
@@ -244,6 +284,7 @@ class Trainer:
         for name, scaler in values["scalers"].items():
             if scaler:
                 self.scalers[name].load_state_dict(scaler)
+        self.freezer.restore(values["freezing"]["planned"], self._frozen_parts)
         if self._steps_done:
             self._set_rate(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
 
@@ -271,14 +312,15 @@ class Trainer:
         self.task.begin_epoch(self.epoch)
         if self.step == 0:
             self._epoch_streams = self.random.streams
+            self.freezer.begin_epoch(self.epoch + 1)
         batches = self._batches()
         started = reported = time.perf_counter()
         before = self._seconds
         while self.step < self.batch_source.steps:
-            with self.random:
+            with self.random, self.freezer.batch():
                 self._train_step(next(batches))
             self.step += 1
-            self.kept.update(self.net.module, self._steps_done)
+            self.kept.update(self.net.module, self._steps_done, self.freezer)
             now = time.perf_counter()
             self._seconds = before + now - started
             if self._pause or now - reported > PROGRESS_INTERVAL:
@@ -331,11 +373,15 @@ class Trainer:
         if weights is None and len(self.optimizers) > 1:
             weights = self.parameters[name]
         optimizer.zero_grad(set_to_none=True)
+        weights = self.freezer.moving(output.loss, weights)
+        if weights is not None and not weights and self.freezer.frozen:
+            return  # all that the step would update is frozen
         scaler.scale(output.loss).backward(inputs=weights)
-        if self.recipe.clip is not None:
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
-        scaler.step(optimizer)
+        with self.freezer.update(optimizer):
+            if self.recipe.clip is not None:
+                scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
+            scaler.step(optimizer)
         scaler.update()
 
     def _outputs(self, batch: Batch) -> Iterator[StepOutput]:
@@ -458,7 +504,7 @@ def iter_train(
             asks for one.
 
     Returns:
-        A `Trainer`, which can also be paused, stored and resumed.
+        A `Trainer`, which can also be paused, stored and resumed, and freeze and thaw parts of the network.
 
     Raises:
         UsageError: network and data do not fit each other.

@@ -14,6 +14,7 @@ from convscope.learn import (
     Epoch,
     EvalResult,
     Finding,
+    FreezeRecord,
     ImageRows,
     MetricSpec,
     TrainingSetup,
@@ -35,6 +36,7 @@ from convscope.show.report.figures.training import (
     confusion,
     curves,
     duplicates,
+    frozen,
     image_rows,
     next_step,
     worst_examples,
@@ -52,6 +54,11 @@ setup = learn.setup_training(learn.Run.open({folder!r}).recipe)
 found = learn.evaluate(cs.load({folder!r}), setup.test)
 print(found.metrics, found.confusion, found.hardest({hardest}))"""
 
+FROZEN = """\
+from convscope import learn
+for part in learn.Run.open({folder!r}).frozen:
+    print(part.text())"""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -63,6 +70,7 @@ class TrainedRun:
         epochs: all finished epochs of the run, those before a resumption included.
         tested: the evaluation after the last of them; None where none was finished now.
         place: the run's folder, as the commands name it.
+        frozen: what was frozen, and when.
     """
 
     recipe: TrainRecipe
@@ -70,6 +78,7 @@ class TrainedRun:
     epochs: Sequence[Epoch]
     tested: EvalResult | None
     place: Path
+    frozen: Sequence[FreezeRecord] = ()
 
     @property
     def unfinished(self) -> bool:
@@ -95,6 +104,7 @@ def page(run: TrainedRun) -> str:
     shown = _findings(run)
     sections = [
         Section("trained.result", (*_curves(run), *shown)),
+        Section("trained.kept", _frozen(run)),
         Section("trained.learned", _filters(run)),
         Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
     ]
@@ -267,6 +277,12 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
     ImageRows: lambda finding, _run: [image_rows.of_run(finding)],
 }
 """What draws each kind of finding."""
+
+
+def _frozen(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of what was frozen; none where nothing was."""
+    shown = [record for record in run.frozen if not record.momentary]
+    return (frozen.of_run(shown, FROZEN.format(folder=str(run.place))),) if shown else ()
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:
