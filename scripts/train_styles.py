@@ -12,6 +12,7 @@ looked at after each epoch, to measure.
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from convscope.learn.style.setup import setup_style_training
 from convscope.learn.style.style_tasks import StyleLossWeights
 from convscope.learn.trainer.runs import Run
 from convscope.nets.network import Net
-from convscope.nets.style.bank import StyleBank
 
 FOLDER = Path(__file__).parent.parent / "src" / "convscope" / "nets" / "data" / "stylebank"
 PAINTINGS = {
@@ -106,20 +106,21 @@ def gathered(data: Path, folder: Path) -> Path:
     return folder
 
 
-def weakened(bank: StyleBank, strength: float) -> None:
+def weakened(net: Net, strength: float) -> None:
     """Change every bank to what a mixture of itself, so strong, with the photograph would paint."""
     with torch.no_grad():
-        for one in bank.banks.values():
-            for weight in one.parameters():
-                weight.mul_(strength)
-            kernel = one.filters.weight
-            kernel.add_((1 - strength) * torch.nn.init.dirac_(torch.empty_like(kernel)))
+        for name, weight in net.module.named_parameters():
+            if not name.startswith("banks."):
+                continue
+            weight.mul_(strength)
+            if name.endswith("filters.weight"):
+                weight.add_((1 - strength) * torch.nn.init.dirac_(torch.empty_like(weight)))
 
 
 def finish(net: Net, run: Run, photographs: int) -> None:
     """Name it, weaken it, halve it, and put it where it ships from."""
     last, before = run.epochs[-1], net.source.weights
-    weakened(net.module, STRENGTH)
+    weakened(net, STRENGTH)
     net.name = "stylebank"
     learned = f"{photographs:,} squares in each of {len(run.epochs)} epochs, seed {PLAN['seed']}"
     net.source = replace(
@@ -138,8 +139,8 @@ def finish(net: Net, run: Run, photographs: int) -> None:
     print(net.source.note, FOLDER)
 
 
-def rounded(measures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in measures.items()}
+def rounded(measures: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in measures.items() if value is not None}
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ NO_RESULTS = {
     "ProcessShard": "a setting",
     "Progress": "a step on the way to a result",
     "Region": "a setting",
+    "ReliabilityBins": "a part of an evaluation",
     "Report": "what pages are rendered of",
     "Section": "a part of a report",
     "StepOutput": "what a task hands to the trainer",
@@ -123,10 +124,11 @@ def made() -> dict[str, Result]:
         *cs.see.layer_health(net, data, ["conv2"]),
         cs.see.fooling_images(net, [1, 2], steps=4),
         cs.see.compare_with_data(net, seen, data)[0],
-        cs.see.layer_path(net)[0],
+        cs.see.choose_layers(net)[0],
         cs.nets.describe(net),
         cs.worlds.open_sample(digit, net.input_spec),
         cs.learn.evaluate(net, data),
+        cs.learn.find_lr(net, data, steps=3),
         next(
             iter(
                 cs.see.optimize_input(net, cs.see.channel("conv2:3"), cs.see.pixel_image(net.input_spec, [0]))
@@ -170,6 +172,7 @@ NAMES = (
     "Description",
     "Sample",
     "Evaluation",
+    "LRFinderResult",
     "Step",
     "Epoch",
     "Run",

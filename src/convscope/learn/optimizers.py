@@ -3,7 +3,7 @@
 A new one is one entry in `OPTIMIZERS`, and its name in `recipe.Optimizer`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,11 @@ OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = 
 }
 
 
-def make_optimizer(parameters: Sequence[nn.Parameter], recipe: TrainRecipe) -> optim.Optimizer:
+def make_optimizer(
+    parameters: Sequence[nn.Parameter],
+    recipe: TrainRecipe,
+    lr_scales: Mapping[nn.Parameter, float] | None = None,
+) -> optim.Optimizer:
     """Build the recipe's optimizer over some parameters.
 
     Weight decay applies to weights of two axes or more; biases and the parameters of normalisation layers
@@ -35,9 +39,11 @@ def make_optimizer(parameters: Sequence[nn.Parameter], recipe: TrainRecipe) -> o
     Args:
         parameters: what is optimised.
         recipe: recipe with the optimizer's name, weight decay and momentum.
+        lr_scales: factors of the learning rate; 1 for those that are left out.
 
     Returns:
-        An optimizer with up to two parameter groups: with weight decay, and without.
+        An optimizer with up to two parameter groups for each factor: with weight decay, and without. The
+        factor is the group's `lr_scale`.
 
     Raises:
         UsageError: there are no parameters.
@@ -48,12 +54,29 @@ def make_optimizer(parameters: Sequence[nn.Parameter], recipe: TrainRecipe) -> o
             received="none: it has no parameters, or all are frozen",
             hint="Set requires_grad_(True) on what should learn.",
         )
-    decaying = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
+    members: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for p in sorted(parameters, key=lambda p: p.ndim <= 1):
+        members.setdefault(((lr_scales or {}).get(p, 1.0), p.ndim > 1), []).append(p)
     groups: Groups = [
-        {"params": group, "weight_decay": decay}
-        for group, decay in ((decaying, recipe.weight_decay), (others, 0.0))
-        if group
+        {"params": group, "weight_decay": recipe.weight_decay if decays else 0.0, "lr_scale": scale}
+        for (scale, decays), group in members.items()
     ]
     fused = all(p.device.type in {"cpu", "cuda"} and p.dtype == torch.float32 for p in parameters)
-    return OPTIMIZERS[recipe.optimizer](groups, recipe, fused)
+    optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe, fused)
+    if isinstance(optimizer, optim.SGD):
+        optimizer.register_step_pre_hook(_fill_momentum)
+    return optimizer
+
+
+def _fill_momentum(optimizer: optim.Optimizer, _arguments: Any, _options: Any) -> None:
+    """Give weights that move for the first time a momentum of zero, where others have moved before.
+
+    torch's fused SGD (2.14) takes momentum of all weights or of none: it fails on a weight that was frozen,
+    or not used, in the first steps. From zero, the first momentum is the gradient, as without an entry.
+    """
+    for group in optimizer.param_groups:
+        moving = [p for p in group["params"] if group["momentum"] and p.grad is not None]
+        new = [p for p in moving if optimizer.state[p].get("momentum_buffer") is None]
+        if len(new) < len(moving):
+            for weight in new:
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)

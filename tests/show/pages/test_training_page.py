@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from convscope.learn import (
     Epoch,
     EvalResult,
     Evaluation,
+    FreezeRecord,
     ImageRows,
     MetricSpec,
     StepOutput,
@@ -25,7 +27,14 @@ from convscope.learn import (
 )
 from convscope.show.pages import training
 from convscope.show.report.figures.chart import chart
-from convscope.show.report.figures.training import class_accuracy, confusion
+from convscope.show.report.figures.training import (
+    calibration,
+    cell_images,
+    class_accuracy,
+    confusion,
+    curves,
+    next_step,
+)
 from convscope.show.report.i18n import plain
 from convscope.worlds import wilson_interval
 from convscope.worlds.datasets import digits
@@ -151,9 +160,54 @@ class Copying(Task):
 def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
     data = data or digits.test().take(range(100))
     recipe = ClassificationRecipe(network="lecture-relu", epochs=planned)
-    fit = worlds.input_fit(data.original_sizes(), net.input_spec)
+    fit = data.fit_to(net.input_spec)
     setup = TrainingSetup(net, task, digits.train(), data, (), fit)
     return training.TrainedRun(recipe, setup, done, tested, tmp_path / "run")
+
+
+def frozen_parts():
+    """One part of each kind: thawed and moved, thawed in pieces within an epoch, and still frozen."""
+    first, second, third = "a1" * 32, "b2" * 32, "c3" * 32
+    return (
+        FreezeRecord("layer1.0.conv1", (), "recipe", (1, 0), (2, 0), 1234, first, first, second),
+        FreezeRecord(
+            "blocks.*", ("blocks.5", "blocks.6:3"), "call", (2, 7), (3, 2), 70, second, second, second
+        ),
+        FreezeRecord("conv2:7,3", (), "recipe", (3, 0), None, 9, third, third),
+    )
+
+
+def test_what_was_frozen_is_shown_with_its_digests(tmp_path, classified):
+    run = classified[0]
+    assert 'id="trained-frozen"' not in classified[1]
+    page = training.page(replace(run, frozen=frozen_parts()))
+    assert "Frozen parts: 3, each bit-identical" in page
+    assert "Thawed parts: 2; of these have moved since: 1." in page
+    rows = re.findall(r"<tr>.*?</tr>", page[page.index('class="exact frozen"') :])[1:4]
+    assert [row.count("identical") for row in rows] == [1, 1, 1]
+    for row, words in zip(
+        rows,
+        (
+            ("1,234", "from the beginning", "to epoch 2", "moved"),
+            (
+                "without blocks.5, blocks.6:3",
+                "from epoch 2, step 7 (call)",
+                "to epoch 3, step 2",
+                "not moved yet",
+            ),
+            ("from epoch 3", "to the end", "still frozen"),
+        ),
+        strict=True,
+    ):
+        assert all(word in row for word in words)
+    assert 'title="' + "a1" * 32 + '"' in rows[0]
+    momentary = replace(frozen_parts()[0], ended=(1, 0))
+    assert 'id="trained-frozen"' not in training.page(replace(run, frozen=(momentary,)))
+    broken = replace(frozen_parts()[0], sha256_end="d4" * 32)
+    page = training.page(replace(run, frozen=(broken,)))
+    assert "Frozen parts: 1; 1 of them have changed" in page and "different" in page
+    many = training.page(replace(run, frozen=(broken,) * 61))
+    assert "The last 60 of 61 parts are shown." in many
 
 
 @pytest.fixture(scope="module")
@@ -168,13 +222,76 @@ def classified(tmp_path_factory):
 
 def test_the_report_of_a_classifier_has_every_part(classified):
     run, page = classified
-    figures = ("curves", "accuracy", "hardest", "filters", "settings", "use")
+    figures = ("curves", "accuracy", "calibration", "hardest", "filters", "settings", "use")
     assert [name for name in figures if f'id="trained-{name}"' in page] == list(figures)
     evidence = run.tested.evidence
     right = int((evidence.predictions == evidence.labels).sum())
     assert f"{right} of 300 test pictures are right" in page
     for command in training._commands(run):
         assert shlex.split(command)[0] == "convscope" and "/run" in command
+
+
+def test_curves_without_training_data_keep_their_style():
+    found = curves.Curve("recall", {"test": [0.1, 0.2], "validation": [0.3, 0.4]})
+    body = str(curves.of_run([found], {}, []).body)
+    drawn = body[body.index('class="pair"') :]
+    assert 'class="line-b"' in drawn and 'class="line-c"' in drawn and 'class="line-a"' not in drawn
+    assert "validation data" in body and "training data" not in body
+
+
+def test_bars_of_the_reliability_diagram_are_the_accuracies_of_the_bins():
+    found = evaluation([(0, 0)] * 3 + [(1, 0)])
+    body = str(calibration.of_run(found, "").body)
+    ((top, height),) = re.findall(r'y="([\d.]+)"[^>]*height="([\d.]+)"[^>]*mark-above', body)
+    whole = calibration._y(0) - calibration._y(1)
+    assert float(height) == pytest.approx(0.75 * whole, abs=0.1)
+    (line,) = re.findall(r'd="M[\d.]+ ([\d.]+)h[\d.]+" class="final"', body)
+    assert float(line) == pytest.approx(calibration._y(0.9), abs=0.1) and float(line) < float(top)
+    assert body.count("<svg") == 1 and calibration.of_run(found, "").key == "trained.calibration"
+    assert calibration.of_run(found, "").values["ece"] == "15.00"
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        (100, "less sure than it could be"),
+        (90, "no difference that this test"),
+        (50, "surer than it is right"),
+    ],
+)
+def test_it_is_too_sure_only_if_the_interval_says_so(right, words):
+    found = evaluation([(0, 0)] * right + [(1, 0)] * (100 - right))
+    body = str(calibration.of_run(found, "").body)
+    assert words in body and f"90.0% sure and right in {right}.0%" in body
+
+
+def test_a_calibrated_network_has_both_diagrams(tmp_path, classified):
+    run = classified[0]
+    found = replace(run.tested.evidence, temperature=1.5)
+    figure = calibration.of_run(found, "")
+    assert figure.key == "trained.calibrated" and str(figure.body).count("<svg") == 2
+    assert figure.values["before"] == f"{100 * found.uncalibrated.ece:.2f}" != figure.values["ece"]
+    page = training.page(replace(run, tested=replace(run.tested, evidence=found)))
+    assert "1.5, fitted on held-out training data" in page and 'id="trained-calibrated"' in page
+    assert 'id="trained-calibration"' in classified[1]
+
+
+def test_the_epoch_that_is_kept_is_named_with_its_validation_data(tmp_path, classified):
+    run = classified[0]
+    done = [
+        replace(epoch, validation_metrics={"loss": 1.0, "accuracy": value}, best=best, stopped=stopped)
+        for epoch, value, best, stopped in zip(
+            run.epochs[:2], (0.75, 0.5), (True, False), (False, True), strict=True
+        )
+    ]
+    setup = replace(run.setup, validation=run.setup.test.take(range(40)))
+    recipe = run.recipe.model_copy(update={"patience": 1})
+    stopped = replace(run, epochs=done, setup=setup, recipe=recipe)
+    page = training.page(stopped)
+    assert "the network after epoch 1, the best by accuracy on the validation data (75.00%)" in page
+    assert "ended after epoch 2: 1 in a row" in page and "2 of 3 epochs are finished" not in page
+    assert "After epoch 1 of 3" in page and "validation data" in page and ">40<" in page
+    assert not stopped.unfinished and "--resume" not in page
 
 
 def test_a_stopped_training_says_so_and_how_to_go_on(tmp_path, classified):
@@ -234,3 +351,83 @@ def test_the_learning_rate_is_that_of_the_schedule(classified):
     assert curve.span == (0, 3)
     assert max(curve.series["train"]) == pytest.approx(run.recipe.max_lr(weights), rel=0.02)
     assert curve.series["train"][0] == pytest.approx(run.recipe.max_lr(weights) * rate(run.recipe, 0, 600))
+
+
+def test_the_curve_of_the_learning_rate_has_the_phases_of_a_probe(tmp_path):
+    recipe = ClassificationRecipe(epochs=4, probe_epochs=2, lr=0.5, probe_lr=0.25, schedule="constant")
+    task = Classification.from_recipe(recipe)
+    run = run_of(tmp_path, task, nets.load("digits"), epochs([0.9, 0.5, 0.4, 0.3]), None)
+    curve = training._rates(replace(run, recipe=recipe))
+    (values,) = curve.series.values()
+    assert set(values[: len(values) // 2]) == {0.25} and set(values[len(values) // 2 :]) == {0.5}
+
+
+def history(learned):
+    (one,) = epochs([0.4])
+    return [replace(one, metrics={**one.metrics, "accuracy": learned})]
+
+
+MANY = [(0, 0)] * 460 + [(1, 1)] * 455 + [(0, 1)] * 40 + [(1, 0)] * 45
+
+
+@pytest.mark.parametrize(
+    ("pairs", "learned", "duplicates", "wanted"),
+    [
+        (MANY, 0.93, 3, "duplicates"),
+        (MANY, 0.5, 0, "unlearned"),
+        ([(0, 0)] * 9 + [(1, 1)] * 8 + [(0, 1)], 0.95, 0, "small"),
+        ([(0, 0)] * 500 + [(1, 1)] * 400 + [(1, 0)] * 100, 0.95, 0, "class"),
+        (MANY, 1.0, 0, "gap"),
+        (MANY, 0.93, 0, "none"),
+        (MANY, None, 0, "none"),
+    ],
+)
+def test_the_advice_follows_from_the_numbers(pairs, learned, duplicates, wanted):
+    key, values = next_step.most_useful(history(learned), evaluation(pairs, "ab"), duplicates)
+    assert key == wanted
+    for language in ("en", "zh"):
+        assert "{" not in plain(f"trained.advice.{key}", language, **values)
+    if wanted == "small":
+        low, high = wilson_interval(round(17 / 18 * 1000), 1000)
+        assert high - low < 0.1 and int(values["needed"]) > 18
+    if wanted == "class":
+        assert values["name"] == "b" and values["taken"] == "a" and values["right"] == 400
+
+
+def test_every_cell_of_the_confusion_opens_its_own_pictures(classified):
+    run, page = classified
+    found = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)[0].evaluation
+    chosen = cell_images.choose(found)
+    counts = found.confusion
+    assert set(chosen) == {tuple(cell) for cell in counts.nonzero().tolist()}
+    for (truth, answer), indices in chosen.items():
+        assert all(int(found.labels[k]) == truth and int(found.predictions[k]) == answer for k in indices)
+        assert len(set(indices)) == len(indices) <= int(counts[truth, answer])
+        anchor = cell_images.anchor((truth, answer))
+        assert page.count(f'href="#{anchor}"') == 1 and page.count(f'id="{anchor}"') == 1
+
+
+def test_many_pictures_are_bounded_and_mistakes_come_first():
+    pairs = [(k % 10, k % 10) for k in range(4000)] + [(k % 10, (k + 1) % 10) for k in range(2000)]
+    chosen = cell_images.choose(evaluation(pairs, "abcdefghij"))
+    assert sum(map(len, chosen.values())) <= cell_images.ALL
+    assert sum(len(k) for (truth, answer), k in chosen.items() if truth != answer) == 240
+
+
+def test_wrong_answers_of_photographs_are_attributed_and_copies_shown(tmp_path):
+    net = nets.load("efficientnet_lite0")
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 255, (4, 3, 7, 7), generator=generator).float()
+    pixels = torch.nn.functional.interpolate(coarse, (224, 224), mode="bilinear").to(torch.uint8)
+    data = worlds.ImageTensorDataset(pixels, torch.tensor([0, 1, 0, 1]), ("ant", "bee"), net.input_spec)
+    net = nets.replace_head(net, data.classes, seed=0)
+    task = Classification()
+    named = task.prepare(net, data, None)
+    run = run_of(
+        tmp_path, task, named, epochs([0.5]), task.evaluate(named, data, nets.ExecutionConfig()), data=data
+    )
+    page = training.page(replace(run, setup=replace(run.setup, train=data)))
+    wrong = sum(int(p != t) for p, t in zip(run.tested.evidence.predictions, data.labels, strict=True))
+    assert wrong and page.count(' alt="the same picture with the Grad-CAM map of') == wrong
+    assert "All 4 test pictures are nearly the same as one that was learned from" in page
+    assert "Take the 4 near-duplicates out" in page

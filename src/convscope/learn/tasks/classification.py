@@ -1,25 +1,46 @@
 """Training of a classifier: the task that a training has by default."""
 
+import inspect
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
-from convscope.errors import DataError
-from convscope.learn.batches.source import BatchSource, make_batches
-from convscope.learn.recipe import ClassificationRecipe
+from convscope.errors import DataError, UsageError
+from convscope.learn.batches.source import BatchSource, DatasetBatches, make_batches
+from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights
+from convscope.learn.schedules import rate
+from convscope.learn.tasks.calibration import fit_temperature
+from convscope.learn.tasks.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate
+from convscope.learn.tasks.evaluation import (
+    Evaluation,
+    check_labels,
+    class_names,
+    evaluate,
+    evaluate_logits,
+    read_scores,
+)
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.transfer.layer_decay import layer_lr_scales
+from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.io.replaced_head import find_head
 from convscope.worlds import Batch, LabelledImages
+
+BALANCED = MetricSpec(
+    "balanced_accuracy", "balanced accuracy", ".2%", higher_is_better=True, low=0, high=1, optional=True
+)
+"""Accuracy averaged over classes, measured on held-out data alone."""
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Classification(Task):
@@ -30,9 +51,20 @@ class Classification(Task):
     Args:
         label_smoothing: share of the target spread over all classes, 0 to 1.
         augment: names of augmentations, for `LabelledImages`.
+        probe_epochs: how many epochs, the first ones, train only the head, on features computed once.
+        probe_lr: highest learning rate of these epochs.
+        layer_decay: factor of the learning rate from one group of layers to the one before it; see
+            `layer_lr_scales`.
+        freeze_bn_stats: whether batch normalisations compute with their running statistics and keep them, as
+            in evaluation; their weights and biases are trained.
+        class_weights: `balanced` for a loss in which every class counts alike (`balanced_weights`); accuracy
+            averaged over classes is then the primary metric.
+        calibrate: whether to fit the temperature of the output on the validation part, at the end.
 
     Attributes:
         head: how the network's output is read; set by `prepare`.
+        weight: weights of the classes in the loss, `[classes]`; None where all are 1; set by `prepare`.
+        probe: what trains the head alone; set by `prepare`, None where nothing does.
     """
 
     metric_sums = 2
@@ -43,22 +75,45 @@ class Classification(Task):
     )
     primary_metric = "accuracy"
     head: ClassifierHead
+    probe: LinearProbe | None = None
 
-    def __init__(self, label_smoothing: float = 0.1, augment: Sequence[str] = ()) -> None:
+    weight: Tensor | None = None
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.1,
+        augment: Sequence[str] = (),
+        probe_epochs: int = 0,
+        probe_lr: float = PROBE_LR,
+        layer_decay: float = 1.0,
+        freeze_bn_stats: bool = False,
+        *,
+        class_weights: ClassWeights = "none",
+        calibrate: bool = False,
+    ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
+        self.probe_epochs, self.probe_lr, self.layer_decay = probe_epochs, probe_lr, layer_decay
+        self.freeze_bn_stats, self._probing = freeze_bn_stats, False
+        self.class_weights, self.calibrate = class_weights, calibrate
+        if class_weights == "balanced":
+            self.primary_metric = BALANCED.name
 
     @classmethod
     @override
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
-        return cls(recipe.label_smoothing, recipe.augment)
+        names = inspect.signature(cls).parameters
+        return cls(**{name: getattr(recipe, name) for name in names})
 
     @override
     def settings(self) -> Mapping[str, Any]:
-        return {"label_smoothing": self.label_smoothing, "augment": self.augment}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
         """Check that network and data fit, and return the network with the names of the data's classes.
+
+        A temperature from an earlier calibration is dropped: it is of other weights. Where the classes are
+        imbalanced, balanced accuracy is among the metrics from here on.
 
         Args:
             net: classifier to train; left unchanged.
@@ -70,22 +125,91 @@ class Classification(Task):
             The network with the classes.
 
         Raises:
-            UsageError: network and data do not fit each other.
+            UsageError: network and data do not fit each other, or weights are asked for of data whose labels
+                are not known.
             DataError: there is no data, or all of it is of one class.
         """
         names = class_names(data, net)
         _check_classes(data, names)
+        first = replace(net.output_spec, classes=names, temperature=1.0)
+        net = replace(net, output_specs=(first, *net.output_specs[1:]))
         self.head = read_head(net, len(names), getattr(data, "name", "the data"))
-        return net.with_classes(names)
+        counts = class_counts(data, names)
+        if self.class_weights == "balanced":
+            if counts is None:
+                raise UsageError(
+                    "a data set with labels, to weigh its classes",
+                    received=type(data).__name__,
+                    hint="Leave class_weights out, or draw the classes alike in the loader itself.",
+                )
+            self.weight = balanced_weights(counts).to(net.device)
+        if self.weight is not None or (counts is not None and is_imbalanced(counts)):
+            self.metric_specs = (*type(self).metric_specs, BALANCED)
+        if self.probe_epochs:
+            require_images(data)
+            self.probe = LinearProbe(net, self.probe_epochs)
+        return net
 
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
         source = make_batches(data, net, recipe, self.augment)
+        if self.probe is not None and isinstance(source, DatasetBatches):
+            return ProbeBatches(source, self.probe)
         return source if isinstance(data, LabelledImages) else LabelledBatches(source, net)
 
     @override
+    def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
+        """Choose precision and memory format; nothing is timed where only the head is trained."""
+        if self.probe is not None and recipe.epochs <= self.probe_epochs:
+            recipe = recipe.model_copy(
+                update={
+                    "precision": "fp32" if recipe.precision == "auto" else recipe.precision,
+                    "memory_format": "contiguous" if recipe.memory_format == "auto" else recipe.memory_format,
+                }
+            )
+        return super().choose_execution(net, recipe, example)
+
+    @override
+    def preparation(self, net: Net, source: BatchSource, test: Any, epoch: int) -> Iterator[float]:
+        """Compute the features for the epochs of the probe, of training and test data."""
+        if isinstance(source, ProbeBatches) and epoch < self.probe_epochs:
+            yield from source.probe.prepare(
+                source.source.data, *([] if test is None else [require_images(test)])
+            )
+
+    @override
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into training mode, batch normalisations into evaluation mode where asked for."""
+        module.train()
+        if self.freeze_bn_stats:
+            for part in module.modules():
+                if isinstance(part, BATCH_NORMS) and part.track_running_stats:
+                    part.eval()
+
+    @override
+    def begin_epoch(self, epoch: int) -> None:
+        """Note whether this epoch trains the head alone."""
+        self._probing = epoch < self.probe_epochs
+
+    @override
+    def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
+        """Return the learning rate of a step; probe and fine-tuning run through the schedule each."""
+        probed = self.probe_epochs * steps
+        if step < probed:
+            return self.probe_lr * rate(recipe, step, probed)
+        return max_lr * rate(recipe, step - probed, recipe.epochs * steps - probed)
+
+    @override
+    def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
+        """Return the factors of layer-wise learning rates; all are 1 for a `layer_decay` of 1."""
+        if self.layer_decay == 1:
+            return {}
+        head = self.probe.head if self.probe else find_head(net)
+        return layer_lr_scales(net, self.layer_decay, head.path)
+
+    @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
-        """Compute the loss of a batch: cross-entropy with label smoothing.
+        """Compute the loss of a batch: cross-entropy with label smoothing and weights of the classes.
 
         Args:
             net: network to train.
@@ -94,17 +218,25 @@ class Classification(Task):
             step: step of the training, from 0; not used.
 
         Returns:
-            The mean loss, and the sums `[2]` of the cross-entropy without smoothing and of the correct
-            predictions.
+            The mean loss, and the sums `[2]` of the cross-entropy without smoothing and weights, and of the
+            correct predictions.
         """
         labels = batch.targets
-        with execution.autocast(batch.device):
-            logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
-        loss = self.head.loss(logits, labels, self.label_smoothing)
+        if self.probe is not None and isinstance(batch, FeatureBatch):
+            logits = self.probe.logits(batch.inputs[0])
+        else:
+            with execution.autocast(batch.device):
+                logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
+        loss = self.head.loss(logits, labels, self.label_smoothing, self.weight)
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
             unsmoothed = self.head.loss(logits, labels)
             return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
+
+    @override
+    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
+        """Compute loss and accuracy from the sums of an epoch; balanced accuracy is of held-out data."""
+        return {name: total / max(seen, 1) for name, total in zip(("loss", "accuracy"), sums, strict=True)}
 
     @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
@@ -118,11 +250,40 @@ class Classification(Task):
             execution: precision and memory format of the training.
 
         Returns:
-            `loss` in nats, `accuracy` from 0 to 1, the most frequent confusion of two classes, as details
-            what `Evaluation.to_json` returns, and as evidence the `Evaluation`.
+            `loss` in nats, `accuracy` from 0 to 1, also averaged over classes where they are imbalanced, the
+            most frequent confusion of two classes, as details what `Evaluation.to_json` returns, and as
+            evidence the `Evaluation`.
         """
-        found = evaluate(net, data, execution=execution.exact(), head=self.head)
-        return EvalResult(found.metrics, found.worst, found.summary, found.to_json(), found)
+        probing = self.probe is not None and self._probing and net.module is self.probe.net.module
+        features = self.probe.features(data) if self.probe and probing else None
+        if self.probe is not None and features is not None:
+            with torch.no_grad():
+                logits = self.probe.logits(features)
+            found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
+        else:
+            found = evaluate(net, data, execution=execution.exact(), head=replace(self.head, net=net))
+        metrics = found.metrics
+        if BALANCED in self.metric_specs:
+            metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
+        return EvalResult(metrics, found.worst, found.summary, found.to_json(), found)
+
+    @override
+    def finished(self, net: Net, validation: Any) -> Net:
+        """Return the network with the temperature that fits the validation part, where it is calibrated.
+
+        Args:
+            net: the trained network.
+            validation: labelled images that were not learned from.
+
+        Returns:
+            The network; its most probable classes are the same.
+        """
+        if not self.calibrate:
+            return net
+        head = replace(self.head, net=net)
+        temperature = fit_temperature(*read_scores(net, validation, head))
+        first = replace(net.output_spec, temperature=temperature)
+        return replace(net, output_specs=(first, *net.output_specs[1:]))
 
     @override
     def findings(self, net: Net, data: Any, tested: EvalResult) -> Sequence[Finding]:

@@ -16,6 +16,7 @@ MODULES: dict[str, str] = {
     "stylebank": "convscope.nets.style.bank.StyleBank",
     "johnson": "convscope.nets.style.johnson.Johnson",
     "adain": "convscope.nets.style.adain.AdaIN",
+    "replaced_head": "convscope.nets.io.replaced_head.ReplacedHead",
 }
 """Kind to full name of the class."""
 
