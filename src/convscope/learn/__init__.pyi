@@ -8,6 +8,12 @@ from .recipe import Optimizer as Optimizer
 from .recipe import TaskRecipe as TaskRecipe
 from .recipe import TrainRecipe as TrainRecipe
 from .recipe import refuse_unused as refuse_unused
+from .recipes.catalogue import MeasuredResult as MeasuredResult
+from .recipes.catalogue import NamedRecipe as NamedRecipe
+from .recipes.catalogue import PublishedResult as PublishedResult
+from .recipes.catalogue import find_recipe as find_recipe
+from .recipes.catalogue import read_recipe as read_recipe
+from .recipes.catalogue import recipe_names as recipe_names
 from .schedules import extends as extends
 from .schedules import rate as rate
 from .setup import TrainingSetup as TrainingSetup

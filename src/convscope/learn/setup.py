@@ -83,11 +83,20 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         train, test = _open_data(recipe, net.input_spec)
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
+    train = _sampled(train, recipe)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
+
+
+def _sampled(data: Dataset, recipe: TaskRecipe) -> Dataset:
+    """Return as many samples as the recipe asks for, drawn from its seed, in the data's order."""
+    if recipe.samples is None or recipe.samples >= len(data):
+        return data
+    generator = torch.Generator().manual_seed(seed_of(recipe.seed, "samples"))
+    return data.take(torch.randperm(len(data), generator=generator)[: recipe.samples].sort().values)
 
 
 def _smaller(fit: InputFit) -> str:
