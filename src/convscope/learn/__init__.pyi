@@ -2,6 +2,10 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
+from .generative.recipe import ReconstructionRecipe as ReconstructionRecipe
+from .generative.recipe import VAERecipe as VAERecipe
+from .generative.reconstruction import Reconstruction as Reconstruction
+from .generative.vae import VariationalAutoencoder as VariationalAutoencoder
 from .recipe import PUBLISHED as PUBLISHED
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer
@@ -25,6 +29,7 @@ from .tasks.evaluation import evaluate as evaluate
 from .tasks.findings import ClassifiedImages as ClassifiedImages
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
+from .tasks.findings import NumberTable as NumberTable
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text

@@ -19,6 +19,7 @@ from convscope.learn import (
     Evaluation,
     ImageRows,
     MetricSpec,
+    NumberTable,
     StepOutput,
     Task,
     TrainingSetup,
@@ -145,7 +146,10 @@ class Copying(Task):
             outputs = net(inputs).view_as(inputs)
         heads = ({"en": "input", "zh": "输入"}, {"en": "output", "zh": "输出"})
         title = {"en": "Digits and their copies", "zh": "数字与复制"}
-        return (ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title),)
+        rows = ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title)
+        numbers = [({"en": "<mean image>", "zh": "平均图像"}, ("7.25 dB", "")), (heads[1], ("8", "9 < 10"))]
+        caption = {"en": "Higher is better.", "zh": "越高越好。"}
+        return (rows, NumberTable({"en": "Ratios", "zh": "比值"}, heads, numbers, caption))
 
 
 def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
@@ -207,6 +211,10 @@ def test_another_task_has_its_metrics_and_its_pictures(tmp_path):
     page = training.page(run_of(tmp_path, Copying(), net, done, tested, planned=1))
     assert "psnr dB 2.2" in page and "Digits and their copies" in page and "数字与复制" in page
     assert page.count('class="image-row"') == 1 + 3
+    table = page.partition('id="trained-numbers"')[2].partition("</table>")[0]
+    for cell in ("&lt;mean image&gt;", "平均图像", "<td>7.25 dB</td>", "9 &lt; 10", "Ratios", "比值"):
+        assert cell in table, cell
+    assert table.count("<tr>") == 1 + 2 and "Higher is better." in page and "越高越好。" in page
     assert 'id="trained-accuracy"' not in page
 
 

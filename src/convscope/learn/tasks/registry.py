@@ -71,6 +71,16 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.classification:Classification",
             ("convscope.learn.recipe:ClassificationRecipe",),
         ),
+        TaskEntry(
+            "reconstruction",
+            "convscope.learn.generative.reconstruction:Reconstruction",
+            ("convscope.learn.generative.recipe:ReconstructionRecipe",),
+        ),
+        TaskEntry(
+            "vae",
+            "convscope.learn.generative.vae:VariationalAutoencoder",
+            ("convscope.learn.generative.recipe:VAERecipe",),
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),

@@ -12,6 +12,7 @@ from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.stylebank import STYLEBANK
+from convscope.nets.zoo.vae import VAE
 
 ZOO: dict[str, ZooEntry] = {}
 for _entry in (
@@ -24,6 +25,7 @@ for _entry in (
     GOOGLENET,
     HED_VGG16,
     AUTOENCODER,
+    VAE,
     NASNET_MOBILE,
     STYLEBANK,
     ADAIN,

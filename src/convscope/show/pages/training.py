@@ -16,6 +16,7 @@ from convscope.learn import (
     Finding,
     ImageRows,
     MetricSpec,
+    NumberTable,
     TrainingSetup,
     TrainRecipe,
     extends,
@@ -32,6 +33,7 @@ from convscope.show.report.figures.training import (
     confusion,
     curves,
     image_rows,
+    number_table,
     worst_examples,
 )
 from convscope.show.report.i18n import LANGUAGES, bilingual_of, plain, spoken, texts
@@ -224,6 +226,7 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
 FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
     ClassifiedImages: _classified,
     ImageRows: lambda finding, _run: [image_rows.of_run(finding)],
+    NumberTable: lambda finding, _run: [number_table.of_run(finding)],
 }
 """What draws each kind of finding."""
 
