@@ -33,7 +33,7 @@ def test_all_are_listed_and_one_is_shown(convscope):
     everything = convscope("recipes", "--json").json["recipes"]
     assert [entry["name"] for entry in everything] == list(recipe_names())
     for entry in everything:
-        assert entry["measured"]["seconds"] > 0 and entry["source"]
+        assert entry["source"] and (entry["measured"] is None or entry["measured"]["seconds"] > 0)
         assert entry["commands"][1] == f"convscope train --recipe {entry['name']} --reduced"
     table = convscope("recipes").out
     assert all(name in table for name in recipe_names())
@@ -46,7 +46,7 @@ def test_all_are_listed_and_one_is_shown(convscope):
 @pytest.mark.parametrize("words", [("recipes", "lenet"), ("train", "--recipe", "lenet")])
 def test_unknown_names_get_a_hint(convscope, words):
     done = convscope(*words)
-    assert done.code == 2 and "Did you mean lenet5?" in done.err
+    assert done.code == 2 and "Did you mean lenet5" in done.err
 
 
 def test_flags_and_files_override_a_recipe(convscope):

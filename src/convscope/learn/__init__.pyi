@@ -2,6 +2,8 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
+from .generative.pixelcnn import PixelLikelihood as PixelLikelihood
+from .generative.recipe import PixelCNNRecipe as PixelCNNRecipe
 from .generative.recipe import ReconstructionRecipe as ReconstructionRecipe
 from .generative.recipe import VAERecipe as VAERecipe
 from .generative.reconstruction import Reconstruction as Reconstruction

@@ -53,6 +53,11 @@ def test_a_file_becomes_a_recipe(written):
     assert found.values(reduced=True) == {"network": "lecture", "epochs": 1}
 
 
+def test_what_was_not_measured_is_left_out(written):
+    text = SOUND.partition("[measured]")[0] + "[settings]" + SOUND.partition("[settings]")[2]
+    assert read_recipe(written(text)).measured is None
+
+
 @pytest.mark.parametrize(
     ("before", "after", "key"),
     [

@@ -40,6 +40,7 @@ for _layer in (
     resizing.GlobalAvgPool,
     resizing.GlobalMaxPool,
     resizing.Upsample,
+    resizing.Shortcut,
     activation.Identity,
     activation.Sigmoid,
     activation.Tanh,

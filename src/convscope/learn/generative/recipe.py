@@ -26,3 +26,12 @@ class VAERecipe(TaskRecipe):
         default="vae", min_length=1, description="what learns: a name, or a run's folder"
     )
     task: str = Field(default="vae", min_length=1, description="what the training optimises")
+
+
+class PixelCNNRecipe(TaskRecipe):
+    """Hold the settings of the training of a PixelCNN."""
+
+    network: NetworkName = Field(
+        default="pixelcnn", min_length=1, description="what learns: a name, or a run's folder"
+    )
+    task: str = Field(default="pixelcnn", min_length=1, description="what the training optimises")

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
-from torch.nn import functional
 from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
+from convscope.learn.generative.binary import binarised, code_length, in_value_range
 from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
@@ -42,20 +42,6 @@ def divergence(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]) -
         `-(1 + log s^2 - m^2 - s^2) / 2` of each dimension, in nats.
     """
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp())
-
-
-def code_length(logits: Float[Tensor, "b ..."], binary: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-    """Compute minus the log-likelihood of binary images.
-
-    Args:
-        logits: of each pixel being 1.
-        binary: the images, of 0 and 1.
-
-    Returns:
-        Nats of each image, summed over its pixels.
-    """
-    losses = functional.binary_cross_entropy_with_logits(logits.float(), binary, reduction="none")
-    return losses.flatten(1).sum(1)
 
 
 @dataclass(frozen=True)
@@ -132,7 +118,7 @@ class VariationalAutoencoder(Task):
         Returns:
             The mean over images in nats, and the sums `[3]` of the bound and its two terms.
         """
-        binary = torch.bernoulli(_unit(batch.inputs[0], net))
+        binary = binarised(batch.inputs[0], net)
         module = _vae(net)
         with execution.autocast(batch.device):
             mean, log_variance = module.encode(binary)
@@ -161,7 +147,7 @@ class VariationalAutoencoder(Task):
         first: Tensor | None = None
         with torch.no_grad(), frozen(net.module):
             for batch in iter_batches(data, net):
-                binary = _binarised(batch.inputs[0], net, generator)
+                binary = binarised(batch.inputs[0], net, generator)
                 first = binary[:BOUNDED] if first is None else first
                 mean, log_variance = module.encode(binary)
                 code = mean + (0.5 * log_variance).exp() * _normal(mean.shape, generator).to(mean)
@@ -203,29 +189,17 @@ class VariationalAutoencoder(Task):
             return ()
         module, generator = _vae(net), Generator().manual_seed(0)
         with torch.no_grad(), frozen(net.module):
-            images = _binarised(next(iter(iter_batches(data, net))).inputs[0], net, generator)[:COLUMNS]
+            images = binarised(next(iter(iter_batches(data, net))).inputs[0], net, generator)[:COLUMNS]
             codes = _normal((ROWS * COLUMNS, module.latent), generator).to(images)
             samples = torch.sigmoid(module.decode(codes))
             walks = torch.sigmoid(module.decode(walk(module.encode(images)[0])))
-            copies = net(_ranged(images, net))
+            copies = net(in_value_range(images, net))
         spec = net.input_spec
+        pairs = zip(*(in_value_range(each, net).cpu() for each in (images, copies)), strict=True)
         pictures = [
-            ImageRows((_HEADS[0],) * COLUMNS, _rows(samples, net), spec, _TITLES[0]),
-            ImageRows(
-                [_share(step) for step in range(COLUMNS)],
-                _rows(walks, net),
-                spec,
-                _TITLES[1],
-            ),
-            ImageRows(
-                _HEADS[1:],
-                [
-                    list(pair)
-                    for pair in zip(_ranged(images, net).cpu(), _ranged(copies, net).cpu(), strict=True)
-                ],
-                spec,
-                _TITLES[2],
-            ),
+            ImageRows(_numbered(), _rows(samples, net), spec, _TITLES[0]),
+            ImageRows([_share(step) for step in range(COLUMNS)], _rows(walks, net), spec, _TITLES[1]),
+            ImageRows(_HEADS, [list(pair) for pair in pairs], spec, _TITLES[2]),
         ]
         return (*pictures, _table(found, tested.metrics))
 
@@ -278,23 +252,6 @@ def _vae(net: Net) -> VAE:
     return net.module
 
 
-def _unit(images: Tensor, net: Net) -> Tensor:
-    """Return images with the value range mapped to 0 to 1."""
-    low, high = net.input_spec.value_range
-    return ((images - low) / (high - low)).clamp(0, 1)
-
-
-def _ranged(images: Tensor, net: Net) -> Tensor:
-    """Return images of 0 to 1 in the value range."""
-    low, high = net.input_spec.value_range
-    return images * (high - low) + low
-
-
-def _binarised(images: Tensor, net: Net, generator: Generator) -> Tensor:
-    """Draw binary images whose probabilities are grey values, from a generator of the CPU."""
-    return torch.bernoulli(_unit(images, net).cpu(), generator=generator).to(images)
-
-
 def _normal(shape: Sequence[int], generator: Generator) -> Tensor:
     """Draw standard normal numbers from a generator of the CPU."""
     return torch.randn(tuple(shape), generator=generator)
@@ -302,7 +259,12 @@ def _normal(shape: Sequence[int], generator: Generator) -> Tensor:
 
 def _rows(images: Tensor, net: Net) -> list[list[Tensor]]:
     """Return images in rows of `COLUMNS`."""
-    return [list(row) for row in _ranged(images, net).cpu().split(COLUMNS)]
+    return [list(row) for row in in_value_range(images, net).cpu().split(COLUMNS)]
+
+
+def _numbered() -> list[Mapping[str, str]]:
+    """Return the heads of columns of samples: their numbers."""
+    return [dict.fromkeys(("en", "zh"), str(number)) for number in range(1, COLUMNS + 1)]
 
 
 def _share(step: int) -> Mapping[str, str]:
@@ -311,7 +273,6 @@ def _share(step: int) -> Mapping[str, str]:
 
 
 _HEADS = (
-    {"en": "sample", "zh": "样本"},
     {"en": "binarised input", "zh": "二值化输入"},
     {"en": "reconstruction", "zh": "重建"},
 )

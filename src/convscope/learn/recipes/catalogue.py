@@ -62,7 +62,7 @@ class NamedRecipe:
         summary: what is trained, and what it shows.
         source: the paper.
         published: results from the literature, which are never ours.
-        measured: what this package measured.
+        measured: what this package measured; None where it was not trained to the end.
         settings: the settings that differ from their defaults, by field.
         reduced: settings of a run of seconds, which replace those of `settings`; it shows that the recipe
             works, not how good it is.
@@ -73,7 +73,7 @@ class NamedRecipe:
     summary: str
     source: str
     published: tuple[PublishedResult, ...]
-    measured: MeasuredResult
+    measured: MeasuredResult | None
     settings: Mapping[str, Any]
     reduced: Mapping[str, Any] = field(default_factory=dict)
 
@@ -144,10 +144,6 @@ def read_recipe(path: Path) -> NamedRecipe:
         raise DataError(f"published as a list of tables, in {path}", received=type(published).__name__)
     fields = tuple(PublishedResult.__dataclass_fields__)
     results = [_table(entry, "published", fields, path) for entry in published]
-    measured = _table(values.get("measured"), "measured", tuple(MeasuredResult.__dataclass_fields__), path)
-    seconds = real_number(str(as_text(measured["seconds"])))
-    if seconds is None or seconds <= 0:
-        raise DataError(f"measured.seconds above 0, in {path}", received=str(measured["seconds"]))
     settings, reduced = (_settings(values, part, path) for part in ("settings", "reduced"))
     _check_settings({**settings, **reduced}, path)
     return NamedRecipe(
@@ -156,10 +152,19 @@ def read_recipe(path: Path) -> NamedRecipe:
         published=tuple(
             PublishedResult(**{key: _text(entry, key, path) for key in fields}) for entry in results
         ),
-        measured=MeasuredResult(_text(measured, "value", path), seconds, _text(measured, "machine", path)),
+        measured=_measured(values["measured"], path) if "measured" in values else None,
         settings=settings,
         reduced=reduced,
     )
+
+
+def _measured(values: Any, path: Path) -> MeasuredResult:
+    """Return what was measured."""
+    found = _table(values, "measured", tuple(MeasuredResult.__dataclass_fields__), path)
+    seconds = real_number(str(as_text(found["seconds"])))
+    if seconds is None or seconds <= 0:
+        raise DataError(f"measured.seconds above 0, in {path}", received=str(found["seconds"]))
+    return MeasuredResult(_text(found, "value", path), seconds, _text(found, "machine", path))
 
 
 def _folder() -> Any:

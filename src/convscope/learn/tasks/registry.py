@@ -81,6 +81,11 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.generative.vae:VariationalAutoencoder",
             ("convscope.learn.generative.recipe:VAERecipe",),
         ),
+        TaskEntry(
+            "pixelcnn",
+            "convscope.learn.generative.pixelcnn:PixelLikelihood",
+            ("convscope.learn.generative.recipe:PixelCNNRecipe",),
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),

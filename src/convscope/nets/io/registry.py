@@ -15,6 +15,7 @@ from convscope.recipe import shortened
 MODULES: dict[str, str] = {
     "stylebank": "convscope.nets.style.bank.StyleBank",
     "johnson": "convscope.nets.style.johnson.Johnson",
+    "pixelcnn": "convscope.nets.modules.pixelcnn.PixelCNN",
     "vae": "convscope.nets.modules.vae.VAE",
     "adain": "convscope.nets.style.adain.AdaIN",
 }

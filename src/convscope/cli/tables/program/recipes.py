@@ -24,10 +24,9 @@ def _listed(recipes: list[dict[str, Any]]) -> Any:
     found.add_column("CPU seconds", justify="right")
     for entry in recipes:
         published = "; ".join(f"{result['what']}: {result['value']}" for result in entry["published"])
-        measured = entry["measured"]
-        found.add_row(
-            entry["name"], entry["title"], published, measured["value"], f"{measured['seconds']:.0f}"
-        )
+        measured = entry["measured"] or {"value": "", "seconds": None}
+        seconds = "" if measured["seconds"] is None else f"{measured['seconds']:.0f}"
+        found.add_row(entry["name"], entry["title"], published, measured["value"], seconds)
     words = (
         "One of them: convscope recipes NAME. Train it: convscope train --recipe NAME; in seconds: --reduced."
     )
@@ -41,11 +40,10 @@ def _whole(entry: dict[str, Any]) -> str:
         f"Published: {result['what']}: {result['value']} ({result['source']})"
         for result in entry["published"]
     ]
-    lines += [
-        f"Measured: {measured['value']}",
-        f"Cost: {measured['seconds']:.0f} processor seconds in one thread ({measured['machine']})",
-        "",
-    ]
+    if measured is not None:
+        cost = f"{measured['seconds']:.0f} processor seconds in one thread ({measured['machine']})"
+        lines += [f"Measured: {measured['value']}", f"Cost: {cost}"]
+    lines.append("")
     for part in ("settings", "reduced"):
         settings = "\n".join(f"  {name} = {_text(value)}" for name, value in entry[part].items())
         lines.append(f"{'Settings' if part == 'settings' else 'Of the reduced run'}:\n{settings}")
