@@ -93,7 +93,7 @@ def iter_visualized(net: Any, x: Any) -> Tensor:
 
 def spectrum_of_journey(net: Any, x: Any) -> Tensor:
     settings = {"net": "", "journey": True, "steps": 0, "canvas": "maco", "spectrum": [""]}
-    stops = cs.see.layer_path(net, ["0"], units=1)
+    stops = cs.see.choose_layers(net, ["0"], units=1)
     return last(iter_journey(net, VisualizeRecipe.parse(settings), stops, photographs=x)).images
 
 

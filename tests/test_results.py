@@ -123,7 +123,7 @@ def made() -> dict[str, Result]:
         *cs.see.layer_health(net, data, ["conv2"]),
         cs.see.fooling_images(net, [1, 2], steps=4),
         cs.see.compare_with_data(net, seen, data)[0],
-        cs.see.layer_path(net)[0],
+        cs.see.choose_layers(net)[0],
         cs.nets.describe(net),
         cs.worlds.open_sample(digit, net.input_spec),
         cs.learn.evaluate(net, data),

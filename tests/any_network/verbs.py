@@ -11,7 +11,7 @@ from convscope import see
 from convscope.errors import ConvscopeError
 from convscope.nets import Net, layer_shapes, record
 from convscope.see.activation_atlas.build import iter_atlas
-from convscope.see.activation_atlas.class_attribution import direction_to_logits
+from convscope.see.activation_atlas.class_attribution import vectors_to_logits
 from convscope.see.activation_atlas.recipe import AtlasRecipe
 from convscope.see.attribution.registry import METHODS, method_class
 from convscope.see.features.maps import layers_with_units
@@ -126,7 +126,7 @@ def does_attribute(net: Net) -> None:
     if len(net.input_specs) == 1:
         place = next(iter(record(net, picture(net), [target(net)])))
         axes = len(_size(net, place.layer))
-        found = direction_to_logits(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
+        found = vectors_to_logits(net, place, picture(net)[0], torch.zeros(1, axes, dtype=torch.int64))
         if found is not None:
             assert torch.isfinite(found.contributions).all() and torch.isfinite(found.logits).all()
 

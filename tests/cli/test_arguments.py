@@ -7,7 +7,7 @@ import pytest
 
 from convscope.cli.core.words import flags_of, verb_of
 from convscope.jobs import JOBS
-from convscope.jobs.registry import ALSO_CALLED, load
+from convscope.jobs.registry import VERB_ALIASES, load
 from convscope.see.attribution import registry
 
 
@@ -121,6 +121,6 @@ def test_case_and_hyphens_do_not_count_anywhere(convscope, words: tuple[str, ...
 
 
 def test_other_words_lead_to_what_there_is() -> None:
-    assert set(ALSO_CALLED.values()) <= set(JOBS)
-    assert set(registry.ALSO_CALLED.values()) <= set(registry.METHODS)
-    assert not set(ALSO_CALLED) & set(JOBS)
+    assert set(VERB_ALIASES.values()) <= set(JOBS)
+    assert set(registry.METHOD_ALIASES.values()) <= set(registry.METHODS)
+    assert not set(VERB_ALIASES) & set(JOBS)

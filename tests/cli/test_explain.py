@@ -62,13 +62,13 @@ def test_every_method_has_a_file_name_of_its_own():
     assert all(re.fullmatch("[a-z0-9-]+", slug) for slug in slugs.values())
 
 
-def test_a_comparison_says_which_map_to_believe(convscope, digit, tmp_path):
+def test_a_comparison_names_the_best_map(convscope, digit, tmp_path):
     words = ("--compare", "--method", "gradcam", "--method", "gradcam++", "--method", "occlusion")
     done = convscope("explain", digit, "--net", "digits", *words, "--out", tmp_path / "seen", "--json")
     assert done.code == 0, done.err
     (verdict,) = done.json["verdicts"]
     assert set(verdict["scores"]) == {"gradcam", "gradcam++", "occlusion"}
-    assert set(verdict["believe"]) <= set(verdict["passing"]) <= set(verdict["scores"])
+    assert set(verdict["best"]) <= set(verdict["passing"]) <= set(verdict["scores"])
     for entry in done.json["explanations"]:
         score = entry["checks"]["insertion"] - entry["checks"]["deletion"]
         assert verdict["scores"][entry["method"]]["blur"] == pytest.approx(score, abs=1e-6)

@@ -76,7 +76,7 @@ def test_factors_dream_and_unit_say_it_too(dead, convscope, tmp_path) -> None:
     assert WORDS in convscope(*line, "--out", tmp_path / "out/e").out
     line = ("unit", folder, "conv2:1", "--data", "digits", "--split", "test", "--steps", 1, "--top-k", 2)
     answer = convscope(*line, "--out", tmp_path / "out/u", "--json")
-    assert answer.json["made"]["silent"] and answer.json["made_against"]["silent"], answer.err
+    assert answer.json["made"]["no_gradient"] and answer.json["made_against"]["no_gradient"], answer.err
     assert "should maximise it carries no information" in convscope(*line, "--out", tmp_path / "out/v").out
 
 

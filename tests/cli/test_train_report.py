@@ -107,18 +107,19 @@ def test_small_pictures_train_at_their_size(convscope, small: Path) -> None:
         image = torch.from_numpy(np.asarray(file).copy()).permute(2, 0, 1)
     assert torch.equal(open_sample(small / "red" / "1.png", net.input_spec).input, image.float() / 255)
     found = convscope(*words, "--size", 16, "--out", "half").json
-    assert found["input"]["size"] == [16, 16] and found["input"]["enlarged"] == 0.5
+    assert found["input"]["size"] == [16, 16]
+    assert found["input"]["enlarged"] == 0.562  # to 18, of which the crop of 0.875 keeps 16
     assert nets.load("half").input_spec.shape == (3, 16, 16)
 
 
 def test_what_is_enlarged_is_said(convscope, small: Path) -> None:
     words = ("units", "efficientnet_lite0", "--data", small, "--places", "conv_stem")
     done = convscope(*words, "--out", "units", "--json")
-    assert done.code == 0 and done.json["input"]["enlarged"] == 7.0
-    assert "enlarged 7 times" in done.err and "32x32" in done.err
+    assert done.code == 0 and done.json["input"]["enlarged"] == 8.0  # 256 / 32: a crop of 0.875 follows
+    assert "enlarged 8 times" in done.err and "32x32" in done.err
     picture = small / "red" / "1.png"
     done = convscope("classify", picture, "--net", "efficientnet_lite0")
-    assert "1 of 1 enlarged 7 times" in done.out
+    assert "1 of 1 enlarged 8 times" in done.out
     Image.new("RGB", (300, 250)).save("large.png")
     done = convscope("classify", "large.png", "--net", "efficientnet_lite0", "--json")
     assert "enlarged" not in done.json["answers"][0]

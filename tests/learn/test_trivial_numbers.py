@@ -117,7 +117,7 @@ def test_an_accuracy_that_a_constant_reaches_is_said_to_be_so(train_images):
     common = int(train_images.labels.bincount().argmax())
     found = evaluate(constant(common), train_images)
     assert found.accuracy == pytest.approx(share) == found.majority
-    assert found.caveat == f"Always answering {common} would be right in {share:.2%}."
+    assert found.caveat == f"Always predicting {common} would be right in {share:.2%}."
     ones = train_images.take((train_images.labels == 1).nonzero().flatten())
     assert evaluate(constant(1), ones).accuracy == 1
     assert evaluate(constant(1), ones).caveat.startswith("All of them are 1")

@@ -101,7 +101,7 @@ def data() -> ImageTensorDataset:
 
 def _portrait(net: Net) -> bool:
     made = unit_report(net, f"{LAYER}:1", data(), top_k=2, steps=4)
-    return made.maximizing.silent and made.minimizing.silent
+    return made.maximizing.no_gradient and made.minimizing.no_gradient
 
 
 def _dreamt(net: Net) -> bool:
@@ -111,16 +111,16 @@ def _dreamt(net: Net) -> bool:
 
 STYLE = {"steps": [3], "scales": 1, "precision": "fp32"}
 VERBS: dict[str, Callable[[Net], bool]] = {
-    "visualize": lambda net: len(see.visualize(net, f"{LAYER}:1", steps=4).silent) == 1,
+    "visualize": lambda net: len(see.visualize(net, f"{LAYER}:1", steps=4).uninformative) == 1,
     "visualize, penalised": lambda net: (
-        len(see.visualize(net, f"{LAYER}:1", steps=4, total_variation=0.1, l2=1).silent) == 1
+        len(see.visualize(net, f"{LAYER}:1", steps=4, total_variation=0.1, l2=1).uninformative) == 1
     ),
-    "visualize, variants": lambda net: len(see.visualize(net, LAYER, steps=4, variants=2).silent) == 2,
+    "visualize, variants": lambda net: len(see.visualize(net, LAYER, steps=4, variants=2).uninformative) == 2,
     "visualize, pixels": lambda net: (
-        len(see.visualize(net, "output:b", steps=4, canvas="pixels").silent) == 1
+        len(see.visualize(net, "output:b", steps=4, canvas="pixels").uninformative) == 1
     ),
-    "visualize, cppn": lambda net: len(see.visualize(net, LAYER, steps=4, canvas="cppn").silent) == 1,
-    "visualize, maco": lambda net: len(see.visualize(net, LAYER, steps=4, canvas="maco").silent) == 1,
+    "visualize, cppn": lambda net: len(see.visualize(net, LAYER, steps=4, canvas="cppn").uninformative) == 1,
+    "visualize, maco": lambda net: len(see.visualize(net, LAYER, steps=4, canvas="maco").uninformative) == 1,
     "unit": _portrait,
     "fool": lambda net: len(fooling_images(net, [0, 1], steps=4).unmoved) == 2,
     "caricature": lambda net: see.caricature(net, photo(), LAYER, steps=4).unmoved == (LAYER,),
@@ -220,7 +220,7 @@ def test_a_partly_broken_request_names_the_broken_one() -> None:
     made = see.visualize(
         net, "join:1", "join:6", steps=4
     )  # the layer has a gradient, this unit of it has none
-    assert made.unmoved == made.silent == ("join:6",)
+    assert made.unmoved == made.uninformative == ("join:6",)
 
 
 def test_it_is_refused_before_the_first_batch_is_made() -> None:
@@ -278,11 +278,11 @@ def test_a_quantised_head_is_refused_and_the_layers_before_it_work() -> None:
         net = wrap(torch.ao.quantization.quantize_dynamic(module, {nn.Linear}), SPEC, name="eight bits")
         with pytest.raises(UsageError, match=r"(?s)output:1 of eight bits.*the last is late"):
             see.visualize(net, "output:1", steps=2)
-        assert see.visualize(net, "late:1", steps=2).silent == ()
+        assert see.visualize(net, "late:1", steps=2).uninformative == ()
     finally:
         torch.backends.quantized.engine = engine
 
 
 def test_steps_of_0_need_no_gradient() -> None:
-    assert see.visualize(broken("detach"), f"{LAYER}:1", steps=0).silent == ()
+    assert see.visualize(broken("detach"), f"{LAYER}:1", steps=0).uninformative == ()
     assert see.caricature(broken("detach"), photo(), LAYER, steps=0).unmoved == ()

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.spec import TensorSpec
-from convscope.worlds import ImageTensorDataset, scaled
+from convscope.graph.spec import ImageTransform, TensorSpec
+from convscope.worlds import ImageTensorDataset, input_fit, scaled
+from convscope.worlds.images.photos import resized_and_cropped
 
 IMAGES = torch.arange(5 * 2 * 3 * 4, dtype=torch.uint8).reshape(5, 2, 3, 4)
 LABELS = torch.tensor([0, 1, 2, 1, 0])
@@ -62,3 +63,19 @@ def test_scaled():
     wide = scaled(levels, TensorSpec((1, 16, 16), value_range=(-2.0, 3.0)))
     torch.testing.assert_close(wide.double(), levels.double() / 255 * 5 - 2, atol=1e-6, rtol=0)
     assert levels.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("crop", [1.0, 0.875, 1.2])
+def test_enlargement_is_that_of_the_reader_of_files(crop):
+    """Compared with the size to which `photos` really resizes each file; the median, not the middle image."""
+    spec = TensorSpec((3, 224, 224), transform=ImageTransform(crop=crop))
+    sizes = [(50, 90), (64, 64), (300, 200)]
+    fit = input_fit(sizes, spec, crop)
+    factors = sorted(resized_and_cropped((w, h), spec)[0][1] / h for h, w in sizes)
+    assert fit.enlarged == pytest.approx(factors[1], rel=0.01)
+    assert (fit.smallest, fit.largest) == ((50, 90), (300, 200))
+
+
+def test_pictures_in_memory_are_resized_without_a_crop():
+    samples = ImageTensorDataset(IMAGES, LABELS, ("a", "b", "c"))
+    assert samples.fit_to(TensorSpec((2, 30, 40), transform=ImageTransform(crop=0.5))).enlarged == 10

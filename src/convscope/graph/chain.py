@@ -220,7 +220,11 @@ def _options(kind: type[Layer], clause: list[Word]) -> dict[str, Any]:
                 word,
                 f"{kind.kind} takes {takes}, and options as name=value",
                 repr(word.text),
-                nearest(word.text, known) if known else "",
+                f"Write: {word.text}=VALUE"
+                if word.text in known
+                else nearest(word.text, known)
+                if known
+                else "",
             )
         if name in options:
             raise _error_at(word, f"{name} once", repr(word.text))

@@ -116,7 +116,11 @@ def require_single_input(net: "Net") -> "Net":
     """
     if len(net.input_specs) != 1:
         wanted = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
-        raise UsageError("a network of one input", received=f"{net.name}, which takes {wanted}")
+        raise UsageError(
+            "a network of one input",
+            received=f"{net.name}, which takes {wanted}",
+            hint="Use another network; convscope nets lists those that there are.",
+        )
     return net
 
 
@@ -136,7 +140,9 @@ def require_image_input(net: "Net") -> "Net":
     if len(spec.size) != 2:
         shape = "x".join(map(str, spec.shape))
         raise UsageError(
-            "a network that looks at one picture", received=f"{net.name}, which looks at {shape}"
+            "a network that looks at one picture",
+            received=f"{net.name}, which looks at {shape}",
+            hint="Use another network; convscope nets lists those that there are.",
         )
     return net
 
@@ -182,7 +188,7 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
     found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
     data = worlds.require_labelled_images(found)
     say_notes(data, workspace)
-    fit = worlds.input_fit(data.original_sizes(), net.input_spec)
+    fit = data.fit_to(net.input_spec)
     if fit is not None and fit.note:
         workspace.log(fit.note)
     return data
@@ -196,12 +202,11 @@ def input_fit(data: "LabelledImages", net: "Net") -> dict[str, object] | None:
         net: the network.
 
     Returns:
-        `size` (height and width of the input), `pictures` (those of the smallest and the largest image) and
-        `enlarged` (how many times, the median); None for an input without height and width.
+        `size` (height and width of the input), `pictures` (those of the smallest and the largest image whose
+        header was read) and `enlarged` (how many times before cropping, the median); None for an input
+        without height and width.
     """
-    from convscope import worlds
-
-    found = worlds.input_fit(data.original_sizes(), net.input_spec)
+    found = data.fit_to(net.input_spec)
     return None if found is None else found.to_json()
 
 

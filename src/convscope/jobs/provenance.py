@@ -12,6 +12,7 @@ from convscope.system import files
 from convscope.system.files import read_json, require_regular
 
 WRONG = "a result that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a folder of these"
+RESULTS = "Name a file that convscope wrote, or the folder of a result."
 MAX_PAGE_BYTES = 64 << 20
 """Largest page or SVG that is searched for its recipe."""
 
@@ -33,7 +34,7 @@ def read(path: Path) -> dict[str, Any]:
         names = ("recipe.toml", "recipe.json", "model.json")
         found = [path / name for name in names if os.path.lexists(path / name)] or sorted(path.glob("*.png"))
         if not found:
-            raise DataError(WRONG, received=f"{path}, without {' or '.join(names)}")
+            raise DataError(WRONG, received=f"{path}, without {' or '.join(names)}", hint=RESULTS)
         path = found[0]
     try:
         require_regular(path)
@@ -43,7 +44,7 @@ def read(path: Path) -> dict[str, Any]:
         raise DataError(WRONG, received=str(error), hint="Check the path.") from None
     values = _values(path)
     if not isinstance(values, dict) or not isinstance(values.get("verb"), str):
-        raise DataError(WRONG, received=f"{path} names no verb")
+        raise DataError(WRONG, received=f"{path} names no verb", hint=RESULTS)
     return values
 
 
@@ -63,7 +64,7 @@ def _values(path: Path) -> Any:
         case ".json":
             return _from_json(path)
         case other:
-            raise DataError(WRONG, received=f"{path}, a {other or 'nameless'} file")
+            raise DataError(WRONG, received=f"{path}, a {other or 'nameless'} file", hint=RESULTS)
 
 
 def _from_webp(path: Path) -> Any:
@@ -75,7 +76,7 @@ def _from_webp(path: Path) -> Any:
     except DataError:
         raise
     except Exception as error:  # Pillow's parser of hostile EXIF data raises anything
-        raise DataError(WRONG, received=f"{path}: {type(error).__name__}: {error}") from None
+        raise DataError(WRONG, received=f"{path}: {type(error).__name__}: {error}", hint=RESULTS) from None
 
 
 def _from_page(path: Path) -> Any:
@@ -91,7 +92,7 @@ def _from_page(path: Path) -> Any:
         text = found[1]
         return files.parse_json(unescape(text) if path.suffix.lower() == ".svg" else text)
     except (OSError, ValueError) as error:
-        raise DataError(WRONG, received=f"{path}: {error}") from None
+        raise DataError(WRONG, received=f"{path}: {error}", hint=RESULTS) from None
 
 
 def _from_json(path: Path) -> Any:
@@ -109,7 +110,7 @@ def _from_json(path: Path) -> Any:
     try:
         document = read_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(WRONG, received=f"{path}: {error}") from None
+        raise DataError(WRONG, received=f"{path}: {error}", hint=RESULTS) from None
     inner = document.get("recipe") if isinstance(document, dict) else None
     if isinstance(inner, dict):
         return {"verb": document.get("verb"), **inner}

@@ -45,7 +45,7 @@ JOBS: dict[str, str] = {
 """Verb -> the module that does it, in the order of the help. Two words make a group."""
 
 
-ALSO_CALLED = {
+VERB_ALIASES = {
     "deepdream": "dream",
     "inceptionism": "dream",
     "gradcam": "explain",

@@ -171,8 +171,10 @@ def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) ->
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:
     """Return the progress in some words: the epoch, and its metrics."""
-    from convscope.learn import Epoch, metrics_text
+    from convscope.learn import Epoch, TrainProgress, metrics_text
 
+    if isinstance(event, TrainProgress) and event.preparing is not None:
+        return f"features of the frozen layers {event.preparing:.0%}"
     if not isinstance(event, Epoch):
         return f"epoch {event.epoch}/{event.epochs}  {metrics_text(task.metric_specs, event.metrics)}"
     measured = [("", event.metrics), ("test  ", event.test_metrics)]

@@ -35,6 +35,8 @@ from .tasks.findings import NumberTable as NumberTable
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
+from .tasks.near_duplicates import NearDuplicate as NearDuplicate
+from .tasks.near_duplicates import near_duplicates as near_duplicates
 from .tasks.registry import TASKS as TASKS
 from .tasks.registry import find_schema as find_schema
 from .tasks.registry import find_task as find_task

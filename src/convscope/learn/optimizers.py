@@ -3,7 +3,7 @@
 A new one is one entry in `OPTIMIZERS`, and its name in `recipe.Optimizer`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,11 @@ OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = 
 }
 
 
-def make_optimizer(parameters: Sequence[nn.Parameter], recipe: TrainRecipe) -> optim.Optimizer:
+def make_optimizer(
+    parameters: Sequence[nn.Parameter],
+    recipe: TrainRecipe,
+    lr_scales: Mapping[nn.Parameter, float] | None = None,
+) -> optim.Optimizer:
     """Build the recipe's optimizer over some parameters.
 
     Weight decay applies to weights of two axes or more; biases and the parameters of normalisation layers
@@ -35,9 +39,11 @@ def make_optimizer(parameters: Sequence[nn.Parameter], recipe: TrainRecipe) -> o
     Args:
         parameters: what is optimised.
         recipe: recipe with the optimizer's name, weight decay and momentum.
+        lr_scales: factors of the learning rate; 1 for those that are left out.
 
     Returns:
-        An optimizer with up to two parameter groups: with weight decay, and without.
+        An optimizer with up to two parameter groups for each factor: with weight decay, and without. The
+        factor is the group's `lr_scale`.
 
     Raises:
         UsageError: there are no parameters.
@@ -48,12 +54,12 @@ def make_optimizer(parameters: Sequence[nn.Parameter], recipe: TrainRecipe) -> o
             received="none: it has no parameters, or all are frozen",
             hint="Set requires_grad_(True) on what should learn.",
         )
-    decaying = [p for p in parameters if p.ndim > 1]
-    others = [p for p in parameters if p.ndim <= 1]
+    members: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for p in sorted(parameters, key=lambda p: p.ndim <= 1):
+        members.setdefault(((lr_scales or {}).get(p, 1.0), p.ndim > 1), []).append(p)
     groups: Groups = [
-        {"params": group, "weight_decay": decay}
-        for group, decay in ((decaying, recipe.weight_decay), (others, 0.0))
-        if group
+        {"params": group, "weight_decay": recipe.weight_decay if decays else 0.0, "lr_scale": scale}
+        for (scale, decays), group in members.items()
     ]
     fused = all(p.device.type in {"cpu", "cuda"} and p.dtype == torch.float32 for p in parameters)
     return OPTIMIZERS[recipe.optimizer](groups, recipe, fused)

@@ -1,7 +1,8 @@
 """Recipes of a training: every setting that decides its result, as validated data."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +20,20 @@ PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
 """Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
 SMALL = 1_000_000
 """Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
+
+
+PROBE_LR = 0.003
+"""Default of the highest learning rate with which a head is trained on features of frozen layers."""
+TRANSFER: dict[str, Any] = {
+    "epochs": 15,
+    "probe_epochs": 10,
+    "batch": 32,
+    "layer_decay": 0.75,
+    "freeze_bn_stats": True,
+}
+"""Defaults of trainings that start from the weights of another network."""
+SHARE_PROBED = 2 / 3
+"""Share of the epochs in which only the head learns, where a number of epochs is given."""
 
 
 class TrainRecipe(Recipe):
@@ -136,6 +151,11 @@ class TaskRecipe(TrainRecipe):
             return values
         return {**find_recipe(name).values(values.get("reduced") is True), **values}
 
+    @classmethod
+    def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
+        """Return the fields that arguments fill: the network has no place where `--from` names it."""
+        return ("data",) if "from_" in given else cls.positional
+
     def unused(self) -> dict[str, str]:
         """Return the settings that this recipe never reads, each with the reason.
 
@@ -161,6 +181,71 @@ class ClassificationRecipe(TaskRecipe):
     augment: tuple[str, ...] = Field(
         default=(), description="random changes; of images: shift, flip, rotate, erase"
     )
+    from_: NetworkName | None = Field(
+        default=None,
+        min_length=1,
+        description="the network whose weights are the start, with a fresh last layer for the classes of the "
+        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch, "
+        "layer-decay and freeze-bn-stats",
+    )
+    probe_epochs: int = Field(
+        default=0,
+        ge=0,
+        description="of the epochs, the first so many train the last layer alone, on cached features",
+    )
+    probe_lr: float = Field(
+        default=PROBE_LR, gt=0, lt=1000, description="highest learning rate of these epochs"
+    )
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="factor of the learning rate from one group of layers to the one before it",
+    )
+
+    freeze_bn_stats: bool = Field(
+        default=False,
+        description="batch normalisations compute with the running statistics that they have, and keep them",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from(cls, values: Any) -> Any:
+        """Give a training that starts from another network's weights its own defaults."""
+        if not isinstance(values, dict) or values.get("from_") is None:
+            return values
+        start, named = values["from_"], values.get("network", values["from_"])
+        if named != start:
+            raise ValueError(f"one network: NETWORK ({named}), or --from ({start}) in its place")
+        return {**transfer_defaults(values), **values, "network": start}
+
+    @model_validator(mode="after")
+    def _probe_fits(self) -> Self:
+        if self.probe_epochs > self.epochs:
+            raise ValueError(
+                f"probe_epochs ({self.probe_epochs}) are the first of all epochs: at most {self.epochs}"
+            )
+        return self
+
+
+def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a training that starts from the weights of another network.
+
+    Args:
+        values: settings by field that were given, not validated; `epochs` or `probe_epochs` decide the other.
+
+    Returns:
+        `epochs`, `probe_epochs`, `batch`, `layer_decay` and `freeze_bn_stats` by field.
+    """
+    found = dict(TRANSFER)
+    try:
+        if "epochs" in values:
+            found["probe_epochs"] = max(1, round(int(values["epochs"]) * SHARE_PROBED))
+        elif "probe_epochs" in values:
+            found["epochs"] = int(values["probe_epochs"]) + TRANSFER["epochs"] - TRANSFER["probe_epochs"]
+    except (TypeError, ValueError):  # refused where it is validated
+        pass
+    return found
 
 
 def refuse_unused(recipe: TrainRecipe) -> None:

@@ -16,7 +16,7 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
-from convscope.worlds import Dataset, InputFit, LabelledImages, input_fit
+from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
 from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
@@ -83,6 +83,8 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         train, test = _open_data(recipe, net.input_spec)
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
+        if getattr(recipe, "from_", None) is not None:
+            net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
     train = _sampled(train, recipe)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     fit = _fit(train, net.input_spec)
@@ -108,7 +110,7 @@ def _smaller(fit: InputFit) -> str:
 
 def _fit(data: Dataset, spec: TensorSpec) -> InputFit | None:
     """Compare the sizes of a data set's images with the input; None where there are none."""
-    return input_fit(data.original_sizes(), spec) if isinstance(data, LabelledImages) else None
+    return data.fit_to(spec) if isinstance(data, LabelledImages) else None
 
 
 def _square(spec: TensorSpec, recipe: TaskRecipe) -> TensorSpec:
@@ -217,6 +219,7 @@ def _split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
         raise UsageError(
             f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
             received=f"{len(data)} in all",
+            hint="Take more pictures, or divide them yourself into the folders train and test.",
         )
     return data.take(torch.cat(kept)), data.take(torch.cat(held))
 
@@ -238,8 +241,8 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
             raise DataError(
                 "pictures to test on that are not learned from",
                 received=f"all {len(duplicates)} of {test.name} are in {train.name} too",
-                hint="Put other pictures into the part to test on, or leave it out: then every "
-                f"{HELD_OUT}th picture is held out.",
+                hint="Put other pictures into the part to test on, or leave it out: then a random "
+                f"{1 / HELD_OUT:.0%} of each class is held out.",
             )
         if duplicates:
             notes.append(

@@ -19,6 +19,9 @@ from .io.loading import as_net as as_net
 from .io.loading import is_network as is_network
 from .io.loading import known as known
 from .io.loading import load as load
+from .io.replaced_head import Head as Head
+from .io.replaced_head import find_head as find_head
+from .io.replaced_head import replace_head as replace_head
 from .network import Net as Net
 from .network import Source as Source
 from .network import wrap as wrap

@@ -1,7 +1,7 @@
 """The network type of the package: a module with specifications of its inputs and outputs, and its origin."""
 
 import inspect
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -54,6 +54,8 @@ class Net:
         source: origin, paper, licence.
         graph: the graph that the module was built from, if any.
         name: name of the network in messages.
+        config: kind and options by which `convscope.nets.io.registry` builds the module again, JSON-ready;
+            None where the module has them itself, or cannot be built again.
     """
 
     module: nn.Module
@@ -62,6 +64,7 @@ class Net:
     source: Source = Source()
     graph: Graph | None = None
     name: str = "net"
+    config: Mapping[str, Any] | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -260,9 +263,9 @@ class Net:
         """
         try:
             yield
-        except torch.OutOfMemoryError:
-            raise
         except _MISFITS as error:
+            if is_out_of_memory(error):
+                raise
             self._check_call(inputs)
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             wanted = " and ".join(str(c.shape) for c in self.input_specs)
@@ -353,3 +356,17 @@ def wrap(
         graph if isinstance(graph, Graph) else None,
         called,
     )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Test whether an error means that memory ran out, for which no fallback should be tried.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        True for out-of-memory errors of the CPU and of accelerators.
+    """
+    message = str(error)
+    known = isinstance(error, torch.OutOfMemoryError)
+    return known or "out of memory" in message or "can't allocate memory" in message

@@ -8,6 +8,7 @@ import json
 import math
 import platform
 import re
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.recipe.fields import NetworkName, converted, field_form, in_words
+from convscope.recipe.fields import NetworkName, converted, field_form, flag_of, in_words
 from convscope.system.files import read_toml
 
 if TYPE_CHECKING:
@@ -111,9 +112,9 @@ class OnlyWith:
         about = value in self.values if self.values else value != default
         if not about or any(_holds(getattr(recipe, name), wanted) for name, wanted in self.others):
             return ""
-        needed = " or ".join(f"{_flag(name)} {_in_words(wanted)}" for name, wanted in self.others)
+        needed = " or ".join(f"{flag_of(name)} {_in_words(wanted)}" for name, wanted in self.others)
         now = " and ".join(
-            f"{_flag(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
+            f"{flag_of(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
         )
         hint = f" {self.hint}" if self.hint else ""
         return f"{self.field} ({_value_in_words(value)}) has an effect only with {needed}, and {now}.{hint}"
@@ -155,9 +156,9 @@ def _in_words(wanted: object) -> str:
     return " or ".join(map(_value_in_words, wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
-def _flag(name: str) -> str:
-    """Return the terminal's flag of a field."""
-    return "--" + name.replace("_", "-")
+def _as_fields(values: dict[str, Any], fields: Container[str]) -> dict[str, Any]:
+    """Return values by field: one that would be a keyword of Python ends in `_`, and is named without it."""
+    return {f"{n}_" if n not in fields and f"{n}_" in fields else n: value for n, value in values.items()}
 
 
 def _value_in_words(value: object) -> str:
@@ -212,6 +213,18 @@ class Recipe(BaseModel):
         return tuple(rule for rules in own for rule in rules)
 
     @classmethod
+    def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
+        """Return the fields that the terminal's arguments fill, in this order.
+
+        Args:
+            given: fields that are given as flags; one of them may take the place of an argument.
+
+        Returns:
+            Names of fields; `positional`, unless a schema says otherwise.
+        """
+        return cls.positional
+
+    @classmethod
     def missing(cls, values: dict[str, Any]) -> list[str]:
         """Return the fields without which there is nothing to do.
 
@@ -241,7 +254,7 @@ class Recipe(BaseModel):
                 named.
         """
         try:
-            return cls(**values)
+            return cls(**_as_fields(values, cls.model_fields))
         except ValidationError as error:
             complaints = [_complaint(e, cls.model_fields) for e in error.errors()]
             hints = [complaint.hint for complaint in complaints if complaint.hint]
@@ -265,9 +278,14 @@ class Recipe(BaseModel):
             DataError: the file is missing, not a regular file, too large, or not TOML.
         """
         try:
-            return {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+            values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
+            return _as_fields(values, cls.model_fields)
         except (OSError, ValueError) as error:
-            raise DataError(f"a TOML file at {path}", received=str(error)) from None
+            raise DataError(
+                f"a TOML file at {path}",
+                received=str(error),
+                hint="One setting in a line: steps = 64; texts in quotation marks.",
+            ) from None
 
     def chosen(self) -> dict[str, Any]:
         """Return the values that differ from their defaults, JSON-ready."""
@@ -283,7 +301,7 @@ class Recipe(BaseModel):
         for name, value in self.chosen().items():
             if name in self.positional or name in self.spelled_out:
                 continue
-            flag = "--" + name.replace("_", "-")
+            flag = flag_of(name)
             if isinstance(value, bool):
                 words.append(flag if value else "--no-" + flag[2:])
             else:
@@ -391,16 +409,18 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
         return _Complaint(f"{where}: {in_words(fields[name])}", f"{where} is missing")
     if error["type"] == "extra_forbidden":
         return _Complaint(
-            "settings that there are", f"{where} is no setting", nearest(where, fields, aliases=ALSO_CALLED)
+            "settings that there are",
+            f"{where} is no setting",
+            nearest(where, fields, aliases=SETTING_ALIASES) or f"There are {', '.join(fields)}.",
         )
     value = error["input"]
     choices = form.choices if name in fields and (form := field_form(fields[name])) else ()
-    hint = nearest(value, choices, aliases=VALUES_ALSO_CALLED) if choices and isinstance(value, str) else ""
+    hint = nearest(value, choices, aliases=VALUE_ALIASES) if choices and isinstance(value, str) else ""
     expected = own or (in_words(fields[name]) if name in fields else error["msg"])
     return _Complaint(f"{name}: {expected}", f"{where} = {shortened(value)}", hint if "Did" in hint else "")
 
 
-ALSO_CALLED = {
+SETTING_ALIASES = {
     "network": "net",
     "model": "net",
     "output": "out",
@@ -420,7 +440,7 @@ ALSO_CALLED = {
     "dtype": "precision",
 }
 """Other programs' words for settings, for hints."""
-VALUES_ALSO_CALLED = {
+VALUE_ALIASES = {
     "gpu": "cuda",
     "metal": "mps",
     "float32": "fp32",

@@ -14,6 +14,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 
+def flag_of(name: str) -> str:
+    """Return the terminal's flag of a field.
+
+    Args:
+        name: of the field; a trailing `_`, which keeps it from being a keyword of Python, is left out.
+
+    Returns:
+        The flag with its dashes: `--batch-size`.
+    """
+    return "--" + name.rstrip("_").replace("_", "-")
+
+
 @dataclass(frozen=True)
 class Takes:
     """What a text names: an annotation of a field's type, read by the hints of the command line.

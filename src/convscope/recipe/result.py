@@ -18,6 +18,8 @@ LONGEST = 120
 """Characters after which fields are left out of a result's text."""
 SUFFIXES = (".png", ".html", ".npz")
 """Endings of the files that results are saved to."""
+ELSEWHERE = "Write to another folder, or change the permissions of this one."
+"""What to do where a result cannot be written."""
 TITLE = 30
 """Most characters of a text within a result's text."""
 
@@ -81,7 +83,11 @@ class Result:
                 received=str(path),
                 hint=nearest(place.suffix, SUFFIXES),
             )
-        taken = UsageError("the name of a file that does not exist yet", received=str(path))
+        taken = UsageError(
+            "the name of a file that does not exist yet",
+            received=str(path),
+            hint="Choose another name, or move that file away.",
+        )
         if os.path.lexists(place):
             raise taken
         write, record = import_module(DRAWN_BY).write, self.provenance()
@@ -89,14 +95,14 @@ class Result:
             if not place.parent.is_dir():
                 place.parent.mkdir(parents=True)
         except OSError as error:
-            raise DataError(f"a place to write {path}", received=str(error)) from None
+            raise DataError(f"a place to write {path}", received=str(error), hint=ELSEWHERE) from None
         try:
             with create_file(place) as part:
                 write(self, part, place.suffix.lower(), record)
         except FileExistsError:
             raise taken from None
         except OSError as error:
-            raise DataError(f"a place to write {path}", received=str(error)) from None
+            raise DataError(f"a place to write {path}", received=str(error), hint=ELSEWHERE) from None
         return place
 
 

@@ -67,6 +67,7 @@ from .visualization import Reconstruction as Reconstruction
 from .visualization import RenderConfig as RenderConfig
 from .visualization import Visualization as Visualization
 from .visualization import caricature as caricature
+from .visualization import choose_layers as choose_layers
 from .visualization import clipped_shares as clipped_shares
 from .visualization import compare_with_data as compare_with_data
 from .visualization import fooling_images as fooling_images
@@ -74,6 +75,5 @@ from .visualization import invert as invert
 from .visualization import iter_reconstruct as iter_reconstruct
 from .visualization import iter_render_directions as iter_render_directions
 from .visualization import iter_visualize as iter_visualize
-from .visualization import layer_path as layer_path
 from .visualization import robust_scores as robust_scores
 from .visualization import visualize as visualize

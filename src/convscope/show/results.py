@@ -53,7 +53,7 @@ LOSSLESS = 60_000
 """Characters up to which a picture in a notebook is a PNG; larger ones are WebP."""
 FEW = 5
 """Tiles up to which a sheet is one row."""
-MOST = 32
+MOST_TILES = 32
 """Most tiles of a sheet of filters or feature maps."""
 FIGURE = "margin:0;max-width:100%"
 CAPTION = "font:14px/1.5 system-ui,sans-serif;opacity:.8"
@@ -308,10 +308,10 @@ def _(result: UnitReport) -> Drawing:
 
 @drawing.register
 def _(result: FeatureMaps) -> Drawing:
-    units = result.strongest(MOST if result.maps.dim() == 3 else 5)
+    units = result.strongest(MOST_TILES if result.maps.dim() == 3 else 5)
     names = [result.names[k].split(",")[0] if result.names else f":{k}" for k in units]
     values = [f"{float(result.degrees[k]):.3g}" for k in units]
-    title = f"{result.place}: the strongest of {len(result.maps)} units, {result.silent} are silent"
+    title = f"{result.place}: the strongest of {len(result.maps)} units, {result.zero_maps} are 0 everywhere"
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
     images = [
@@ -326,9 +326,9 @@ def _(result: FeatureMaps) -> Drawing:
 @drawing.register
 def _(result: Filters) -> Drawing:
     if result.pictures.dim() == 4:
-        images = [rgb(one) for one in result.pictures[:MOST]]
+        images = [rgb(one) for one in result.pictures[:MOST_TILES]]
     else:
-        images = [diverging(2 * one.mean(0) - 1) for one in result.pictures[:MOST]]
+        images = [diverging(2 * one.mean(0) - 1) for one in result.pictures[:MOST_TILES]]
     tiles = [SheetTile(with_longer_side(one, SIDE // 2), notes=[f":{k}"]) for k, one in enumerate(images)]
     more = f", the first {len(images)}" if len(images) < len(result.pictures) else ""
     title = f"{len(result.pictures)} filters of {result.place}{more}"
@@ -345,8 +345,8 @@ def _(result: EffectiveReceptiveField) -> Drawing:
 @drawing.register
 def _(result: LayerHealth) -> Drawing:
     facts = (result.units, len(result.dead), len(result.saturated), len(result.redundant))
-    row = (result.place, *map(str, facts), f"{result.silent:.1%}")
-    heads = ("layer", "units", "dead", "saturated", "redundant", "silent for")
+    row = (result.place, *map(str, facts), f"{result.inactive_share:.1%}")
+    heads = ("layer", "units", "dead", "saturated", "redundant", "inactive")
     return Drawing(f"{result.place} over {result.images:,} images", heads=heads, rows=(row,))
 
 
@@ -376,7 +376,7 @@ def _(result: Comparison) -> Drawing:
 
 @drawing.register
 def _(result: LayerStop) -> Drawing:
-    field = "everything" if result.whole_layer else "x".join(map(str, result.field or ("?",)))
+    field = "everything" if result.covers_input else "x".join(map(str, result.receptive_field or ("?",)))
     row = ("x".join(map(str, result.shape)), field, ", ".join(map(str, result.units)))
     return Drawing(result.layer, heads=("shape", "sees, in pixels", "units"), rows=(row,))
 

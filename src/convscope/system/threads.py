@@ -17,16 +17,16 @@ import sys
 from math import ceil
 from pathlib import Path
 
-WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+WAIT_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """Variables that decide how threads wait, of OpenMP, of GNU's and of LLVM's and Intel's library."""
-COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
+COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
 """Variables that decide how many there are."""
 
 
 class _State:
     """What `prepare` has found, for `describe`; one for each process."""
 
-    late = False
+    torch_came_first = False
     """Whether torch was there first."""
 
 
@@ -35,12 +35,12 @@ def prepare() -> None:
 
     Programs that this process starts inherit them.
     """
-    _State.late = "torch" in sys.modules
-    if _State.late:
+    _State.torch_came_first = "torch" in sys.modules
+    if _State.torch_came_first:
         return
-    if not any(name in os.environ for name in WAITING):
+    if not any(name in os.environ for name in WAIT_VARIABLES):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    if not any(name in os.environ for name in COUNTS) and cores() < affinity():
+    if not any(name in os.environ for name in COUNT_VARIABLES) and cores() < affinity():
         os.environ["OMP_NUM_THREADS"] = str(cores())
 
 
@@ -70,9 +70,9 @@ def describe() -> str:
     Returns:
         A phrase such as `waiting asleep (OMP_WAIT_POLICY=PASSIVE)`.
     """
-    if _State.late:
+    if _State.torch_came_first:
         return "waiting as torch's own default, since torch was imported before convscope"
-    given = [f"{name}={os.environ[name]}" for name in WAITING if name in os.environ]
+    given = [f"{name}={os.environ[name]}" for name in WAIT_VARIABLES if name in os.environ]
     asleep = os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
     how = "waiting asleep" if asleep else "waiting as you chose" if given else "waiting as OpenMP's default"
     return how + (f" ({', '.join(given)})" if given else "")

@@ -124,6 +124,7 @@ def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, 
         raise UsageError(
             "a network that answers with one number for each class",
             received="no tensor" if found is None else f"a result of shape {tuple(found.shape)}",
+            hint="Use a classifier; convscope look shows the output of any network.",
         )
     return output.log_probabilities().exp().cpu()
 

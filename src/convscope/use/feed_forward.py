@@ -167,7 +167,11 @@ def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
         match = re.fullmatch(r"([^:]*)(?::([^:]*))?", word)
         name = style_named(match[1] if match else word, styles)
         if name in given:
-            raise UsageError("each style once", received=f"{name}, twice")
+            raise UsageError(
+                "each style once",
+                received=f"{name}, twice",
+                hint="Add up the weights of both, and name it once.",
+            )
         given[name] = None if match is None or match[2] is None else _parse_weight(match[2], word)
     return _fill_weights(given)
 
@@ -200,7 +204,7 @@ def paintings_of(words: Sequence[str]) -> dict[str, float]:
         has_weight = bool(colon) and not _is_file(word)
         name = file if has_weight else word
         if name in given:
-            raise UsageError("each painting once", received=f"{name}, twice")
+            raise UsageError("each painting once", received=f"{name}, twice", hint="Name it once.")
         given[name] = _parse_weight(weight, word) if has_weight else None
     return _fill_weights(given)
 
@@ -240,7 +244,9 @@ def _fill_weights(given: Mapping[str, float | None]) -> dict[str, float]:
 def _parse_weight(text: str, word: str) -> float:
     value = real_number(text)
     if value is None or not -10 <= value <= 10:
-        raise UsageError("a weight from -10 to 10 after the colon", received=word)
+        raise UsageError(
+            "a weight from -10 to 10 after the colon", received=word, hint="For example wave:0.7."
+        )
     return value
 
 

@@ -139,6 +139,17 @@ class LabelledImages(Dataset):
         height, width = self.spec.size
         return ((height, width),)
 
+    def fit_to(self, spec: TensorSpec) -> "InputFit | None":
+        """Compare the original sizes of the images with a network's input.
+
+        Args:
+            spec: specification of the network's input.
+
+        Returns:
+            The comparison; None for an input without height and width, or where no size is known.
+        """
+        return input_fit(self.original_sizes(), spec, self.spec.transform.crop)
+
     @abstractmethod
     def pixels(self, indices: Indices) -> Picture:
         """Return a batch of images.
@@ -162,7 +173,7 @@ class LabelledImages(Dataset):
             size: number of images in a batch; the last may have fewer.
 
         Yields:
-            uint8 images `[b c h w]`, as `batch` returns them, and their labels `[b]`.
+            uint8 images `[b c h w]`, as `pixels` returns them, and their labels `[b]`.
 
         Raises:
             UsageError: an index is out of range.
@@ -178,9 +189,10 @@ class InputFit:
 
     Attributes:
         size: height and width of the input, in pixels.
-        smallest: height and width of the smallest image, by its shorter side.
-        largest: of the largest one.
-        enlarged: how many times an image is enlarged, the median over images; below 1 where they are reduced.
+        smallest: height and width of the smallest image whose header was read, by its shorter side.
+        largest: of the largest one whose header was read.
+        enlarged: how many times an image is enlarged before it is cropped, the median over those images;
+            below 1 where they are reduced.
     """
 
     size: tuple[int, int]
@@ -210,12 +222,14 @@ class InputFit:
         }
 
 
-def input_fit(sizes: Sequence[tuple[int, int]], spec: TensorSpec) -> InputFit | None:
+def input_fit(sizes: Sequence[tuple[int, int]], spec: TensorSpec, crop: float) -> InputFit | None:
     """Compare the sizes of images with the input that they are resized to.
 
     Args:
         sizes: height and width of each image.
         spec: specification of the network's input.
+        crop: share of the shorter side that is kept after resizing, as `ImageTransform.crop`: files are
+            resized to size / crop.
 
     Returns:
         The comparison; None for an input without height and width, or without images.
@@ -223,9 +237,10 @@ def input_fit(sizes: Sequence[tuple[int, int]], spec: TensorSpec) -> InputFit | 
     if len(spec.size) != 2 or not sizes:
         return None
     height, width = spec.size
+    down, across = (max(side, round(side / crop)) for side in (height, width))
     ordered = sorted(sizes, key=min)
-    middle = ordered[len(ordered) // 2]
-    return InputFit((height, width), ordered[0], ordered[-1], max(height / middle[0], width / middle[1]))
+    factors = sorted(max(down / size[0], across / size[1]) for size in ordered)
+    return InputFit((height, width), ordered[0], ordered[-1], factors[len(factors) // 2])
 
 
 def require_labelled_images(data: Dataset) -> LabelledImages:
@@ -241,7 +256,11 @@ def require_labelled_images(data: Dataset) -> LabelledImages:
         UsageError: it holds something else.
     """
     if not isinstance(data, LabelledImages):
-        raise UsageError("labelled images", received=f"{data.name}, a {type(data).__name__}")
+        raise UsageError(
+            "labelled images",
+            received=f"{data.name}, a {type(data).__name__}",
+            hint="Open images with worlds.open, or make an ImageTensorDataset of them.",
+        )
     return data
 
 

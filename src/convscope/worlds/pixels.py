@@ -41,7 +41,8 @@ def as_images(values: np.ndarray | Tensor, spec: TensorSpec) -> list[Image.Image
     """Return pictures of bytes as opened images.
 
     Args:
-        values: `[h w]`, `[h w c]` or `[c h w]` of 1, 3 or 4 channels, or several of them along a first axis.
+        values: `[h w]`, `[h w c]` of 1, 3 or 4 channels, `[c h w]` of 1 or 3, or several of them along a
+            first axis.
         spec: the network's input, to tell a batch of grey pictures from one picture.
 
     Returns:
@@ -191,7 +192,11 @@ def _two_ways(shape: tuple[int, ...], ways: str, hint: str) -> DataError:
 
 
 def _no_picture(shape: tuple[int, ...], wanted: str) -> DataError:
-    return DataError(f"a picture of bytes: {wanted}", received=f"shape {shape}")
+    return DataError(
+        f"a picture of bytes: {wanted}",
+        received=f"shape {shape}",
+        hint="Move the channels first or last, and take one picture or several along a first axis.",
+    )
 
 
 def _wrong_type(values: np.ndarray | Tensor, spec: TensorSpec) -> DataError:

@@ -70,10 +70,10 @@ def world_of(spec: TensorSpec) -> World:
 def open_sample(source: InputLike, spec: TensorSpec) -> Sample:
     """Read whatever a person has as one input of a network: its world decides how.
 
-    Images: a path, the bytes of a file, an opened PIL image and uint8 arrays and tensors are pictures,
-        resized
-    and cropped as the network was trained. Floating point arrays and tensors are inputs as the network takes
-    them, in the value range of the spec. Channels may come first or last. What is unclear is refused.
+    For networks of images, a path, the bytes of a file, an opened PIL image and uint8 arrays and tensors are
+    pictures: they are resized and cropped as the spec says. Floating point arrays and tensors are inputs as
+    the network takes them, in the value range of the spec, and keep their size. Channels may come first or
+    last. What can be read in two ways is refused.
 
     Args:
         source: a path, an object of the input's world, an array or tensor with or without a batch axis of 1,

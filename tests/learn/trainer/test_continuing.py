@@ -28,6 +28,7 @@ from convscope.learn import (
 )
 from convscope.learn.recipe import PUBLISHED, refuse_unused
 from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainRecipe
+from convscope.recipe.fields import flag_of
 from convscope.worlds.datasets.named import NAMED
 
 EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
@@ -97,7 +98,7 @@ def test_every_other_setting_beside_resume_is_refused_by_name(train_images, tmp_
         value = {"lr": 0.5, "warmup": 0.2, "clip": 1.0, "root": "x"}.get(name, field.default)
         with pytest.raises(UsageError, match="beside --resume") as caught:
             train(small_net(), train_images, resume=run.folder, **{name: value})
-        said = name.upper() if name in ClassificationRecipe.positional else f"--{name.replace('_', '-')}"
+        said = name.upper() if name in ClassificationRecipe.positional else flag_of(name)
         assert said in caught.value.received
 
 

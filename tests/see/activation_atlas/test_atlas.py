@@ -13,7 +13,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, load, record, resolve
 from convscope.see.activation_atlas import layout
 from convscope.see.activation_atlas.build import SHRINK, whitened
-from convscope.see.activation_atlas.class_attribution import direction_to_logits
+from convscope.see.activation_atlas.class_attribution import vectors_to_logits
 from convscope.see.features.sampling import iter_sample_activations
 from convscope.see.visualization.direction_images import RenderConfig, iter_render_directions
 from convscope.worlds import ImageTensorDataset, scaled
@@ -111,7 +111,7 @@ def test_attributions_are_the_gradients_of_each_class(digit_net: Net, offset: bo
     images = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(2))
     at = torch.tensor([[2, 3], [7, 1]])
     baseline = torch.rand(7, generator=torch.Generator().manual_seed(3)) if offset else None
-    made = direction_to_logits(digit_net, LayerAddress("relu2"), images, at, baseline)
+    made = vectors_to_logits(digit_net, LayerAddress("relu2"), images, at, baseline)
     assert made is not None and made.contributions.shape == (2, 10)
     found = made.contributions
     assert torch.allclose(made.logits, digit_net(images), atol=1e-5)
@@ -124,6 +124,36 @@ def test_attributions_are_the_gradients_of_each_class(digit_net: Net, offset: bo
         for i, (y, x) in enumerate(at.tolist()):
             vector = detached[i, :, y, x] - (0 if baseline is None else baseline)
             assert float((gradient[i, :, y, x] * vector).sum()) == pytest.approx(float(found[i, k]), abs=1e-5)
+
+
+def test_where_memory_runs_out_no_class_is_left_out_silently(digit_net: Net, monkeypatch) -> None:
+    """Only what has no forward derivative gives None."""
+    image, at = torch.rand(1, 1, 28, 28), torch.tensor([[2, 3]])
+    module = digit_net.module.get_submodule("dense1")
+    assert vectors_to_logits(digit_net, LayerAddress("relu2"), image, at) is not None
+    for error, expected in (
+        (torch.OutOfMemoryError("no room"), True),
+        (NotImplementedError("no jvp"), False),
+    ):
+
+        def fails(*_, error=error):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "forward", fails)
+            if expected:
+                with pytest.raises(torch.OutOfMemoryError):
+                    vectors_to_logits(digit_net, LayerAddress("relu2"), image, at)
+            else:
+                assert vectors_to_logits(digit_net, LayerAddress("relu2"), image, at) is None
+
+
+def test_an_atlas_of_a_network_without_class_names_is_not_attributed(
+    digit_net: Net, noise: ImageTensorDataset
+) -> None:
+    net = digit_net.with_classes(())
+    made = see.atlas(net, "relu2", noise, layout="pca", grid=2, min_count=1, steps=0)
+    assert not made.attributed and not any(cell.classes for cell in made.cells)
 
 
 def test_a_direction_is_drawn_alike_alone_and_in_a_batch(small: Net) -> None:
@@ -141,7 +171,7 @@ def test_a_whole_atlas(digit_net: Net, noise: ImageTensorDataset) -> None:
     made = see.atlas(
         digit_net, "relu2", noise, layout="pca", per_image=4, grid=3, min_count=1, steps=1, examples=2
     )
-    assert made.vectors == made.placed == 160
+    assert made.attributed and made.vectors == made.placed == 160
     assert sum(cell.count for cell in made.cells) == 160
     assert made.images.shape == (len(made), 1, 28, 28)
     assert [(c.row, c.column) for c in made.cells] == sorted({(c.row, c.column) for c in made.cells})

@@ -30,10 +30,10 @@ def test_occlusion_finds_the_corner_and_is_above_chance() -> None:
     image.clamp_(0, 1)
     made = [explain(net, image, "occlusion", 1, checks=("deletion",), window=4, stride=2)]
     (found,) = compare_methods(made)
-    for cover, (score,) in found.scores.items():
-        (line,) = curves(made[0].task, made[0].heatmaps, cover)
+    for baseline, (score,) in found.scores.items():
+        (line,) = curves(made[0].task, made[0].heatmaps, baseline)
         assert abs(score - (line.insertion_area - line.deletion_area)) < 1e-6
-        assert line.cover == cover
+        assert line.baseline == baseline
     assert found.alike == ((1.0,),) or abs(found.alike[0][0] - 1) < 1e-5
     assert found.stays == (None,)
 

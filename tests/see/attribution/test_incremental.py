@@ -1,4 +1,4 @@
-"""Covering boxes: what is computed locally against the whole network, run plainly on every covered image."""
+"""Occluded boxes: what is computed locally against the whole network, run plainly on every occluded image."""
 
 from contextlib import nullcontext
 
@@ -46,12 +46,12 @@ def everything():
     return wrap(Everything().eval(), TensorSpec((3, 41, 49), mean=(0.5,), std=(0.25,)))
 
 
-def plainly(task, jobs, cover):
-    """The target's value of each covered image, one after the other, by the module itself."""
+def plainly(task, jobs, baseline):
+    """The target's value of each occluded image, one after the other, by the module itself."""
     found = []
     for row, i, box in jobs:
         inputs = [x[row : row + 1].clone() for x in task.inputs]
-        inputs[i][(0, slice(None), *box)] = cover[i][(row, slice(None), *box)]
+        inputs[i][(0, slice(None), *box)] = baseline[i][(row, slice(None), *box)]
         with torch.no_grad():
             found.append(task.net(*inputs)[0, task.classes[row]])
     return torch.stack(found)
@@ -70,16 +70,16 @@ def test_boxes_give_what_the_whole_network_gives(window, stride, kind):
     net = everything()
     task, jobs = asked(net, window, stride)
     with frozen(net.module):
-        cover = task.baseline(kind)
-        wanted = plainly(task, jobs, cover)
+        baseline = task.baseline(kind)
+        wanted = plainly(task, jobs, baseline)
         for row in range(2):
-            change = OccludedInput(task, row, 0, cover[0][row : row + 1])
+            change = OccludedInput(task, row, 0, baseline[0][row : row + 1])
             boxes = [box for r, _, box in jobs if r == row]
             assert change.agrees(boxes, nullcontext)  # no layer stumbled: nothing was computed in full
             found = change.scores(boxes, nullcontext, local=True)
             expected = wanted[[n for n, job in enumerate(jobs) if job[0] == row]]
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-        both = torch.cat([scores for _, scores in occlusion_scores(task, jobs, cover, positions=1)])
+        both = torch.cat([scores for _, scores in occlusion_scores(task, jobs, baseline, positions=1)])
         torch.testing.assert_close(both, wanted, atol=1e-5, rtol=1e-5)
 
 
@@ -111,11 +111,11 @@ def test_one_axis():
     net = wrap(nn.Sequential(body, nn.Flatten(), nn.Linear(172, 3)), TensorSpec((5, 90)))
     task, jobs = asked(net, 3, 4)
     with frozen(net.module):
-        cover = task.baseline("mean")
-        change = OccludedInput(task, 0, 0, cover[0][:1])
+        baseline = task.baseline("mean")
+        change = OccludedInput(task, 0, 0, baseline[0][:1])
         assert change.agrees([box for row, _, box in jobs if row == 0], nullcontext)
-        found = torch.cat([s for _, s in occlusion_scores(task, jobs, cover, positions=1)])
-        torch.testing.assert_close(found, plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
+        found = torch.cat([s for _, s in occlusion_scores(task, jobs, baseline, positions=1)])
+        torch.testing.assert_close(found, plainly(task, jobs, baseline), atol=1e-5, rtol=1e-5)
 
 
 class Aliased(nn.Module):
@@ -148,18 +148,18 @@ def test_what_cannot_be_followed_is_computed_in_full(kind):
     net = wrap(kind().eval(), TensorSpec((3, 14, 16)))
     task, jobs = asked(net, 4, 3)
     with frozen(net.module):
-        cover = task.baseline("mean")
-        found = torch.cat([s for _, s in occlusion_scores(task, jobs, cover, positions=1)])
-        torch.testing.assert_close(found, plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
+        baseline = task.baseline("mean")
+        found = torch.cat([s for _, s in occlusion_scores(task, jobs, baseline, positions=1)])
+        torch.testing.assert_close(found, plainly(task, jobs, baseline), atol=1e-5, rtol=1e-5)
 
 
 def test_folded_normalisation_stays_exact():
     net = residual()
     task, jobs = asked(net, 3, 2)
     with frozen(net.module):
-        cover = task.baseline("low")
-        found = torch.cat([s for _, s in occlusion_scores(task, jobs, cover, positions=1)])
-        torch.testing.assert_close(found, plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
+        baseline = task.baseline("low")
+        found = torch.cat([s for _, s in occlusion_scores(task, jobs, baseline, positions=1)])
+        torch.testing.assert_close(found, plainly(task, jobs, baseline), atol=1e-5, rtol=1e-5)
 
 
 def test_few_boxes_are_computed_in_full(monkeypatch):
@@ -168,10 +168,10 @@ def test_few_boxes_are_computed_in_full(monkeypatch):
     boxes = len(jobs) // 2
     monkeypatch.setattr(OccludedInput, "agrees", lambda *_: bool(tried.append(1)))
     with frozen(net.module):
-        cover = task.baseline("mean")
+        baseline = task.baseline("mean")
         for few, times in ((boxes + 1, 0), (boxes, 2)):
-            scores = [s for _, s in occlusion_scores(task, jobs, cover, positions=1, few=few)]
-            torch.testing.assert_close(torch.cat(scores), plainly(task, jobs, cover), atol=1e-5, rtol=1e-5)
+            scores = [s for _, s in occlusion_scores(task, jobs, baseline, positions=1, few=few)]
+            torch.testing.assert_close(torch.cat(scores), plainly(task, jobs, baseline), atol=1e-5, rtol=1e-5)
             assert len(tried) == times
 
 

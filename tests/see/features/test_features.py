@@ -47,7 +47,7 @@ def test_feature_maps_come_in_the_order_of_the_layers(digit_net: Net) -> None:
     assert pool.maps.shape == (5, 13, 13)
     order = np.argsort(-pool.maps.numpy().sum((1, 2)), kind="stable")
     assert pool.strongest(3) == order[:3].tolist()
-    assert pool.silent == int((pool.maps.numpy().max((1, 2)) == 0).sum())
+    assert pool.zero_maps == int((pool.maps.numpy().max((1, 2)) == 0).sum())
 
 
 def test_filters_as_pictures(small: Net, digit_net: Net) -> None:

@@ -26,7 +26,7 @@ def entry(
         bottom=(),
         mean=0.0,
         std=spread,
-        inactive_fraction=0.5,
+        inactive_share=0.5,
         counts=(shares * 100_000).round().long(),
         edges=edges.float(),
         by_class=torch.tensor(means or [0.0] * len(sizes)),

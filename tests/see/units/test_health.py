@@ -37,7 +37,7 @@ def test_planted_faults_are_found():
     assert conv.redundant[0].correlation == pytest.approx(1)
     assert conv.dead == (2,) and 1 in conv.saturated and 4 in conv.saturated
     assert {1, 4} <= set(sigmoid.saturated) and 0 not in sigmoid.saturated
-    assert conv.images == 30 and conv.units == 5 and sigmoid.silent == 0
+    assert conv.images == 30 and conv.units == 5 and sigmoid.inactive_share == 0
 
 
 def test_correlations_are_numpys(digit_net):

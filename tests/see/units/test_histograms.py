@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convscope.see.units.index.histograms import BINS, LEAST, Histograms
+from convscope.see.units.index.histograms import BINS, SMALLEST_EXPONENT, Histograms
 
 numbers = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 
@@ -33,7 +33,7 @@ def test_the_range_is_the_smallest_power_of_two_that_holds_all():
     found = made([[0.3], [0.9], [-1.0]])
     assert found.edges(0)[[0, -1]].tolist() == [-2.0, 2.0]  # 1 itself lies at the edge of the next
     assert len(found.counts[0]) == BINS
-    assert made([[0.0, 0.0]]).exponents.tolist() == [LEAST]
+    assert made([[0.0, 0.0]]).exponents.tolist() == [SMALLEST_EXPONENT]
 
 
 def test_what_is_not_finite_is_not_counted():

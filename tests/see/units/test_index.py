@@ -80,7 +80,7 @@ def test_every_unit_is_what_brute_force_finds(digit_net, place):
         assert int(entry.counts.sum()) == 90
         assert entry.mean == pytest.approx(mine.mean(dtype=np.float64), rel=1e-4, abs=1e-6)
         assert entry.std == pytest.approx(mine.std(dtype=np.float64), rel=1e-3, abs=1e-6)
-        assert entry.inactive_fraction == pytest.approx((peaks <= 0).mean())
+        assert entry.inactive_share == pytest.approx((peaks <= 0).mean())
         labels = samples.labels.numpy()
         means = [peaks[labels == k].mean(dtype=np.float64) for k in range(3)]
         assert entry.by_class.tolist() == pytest.approx(means, rel=1e-5, abs=1e-7)
@@ -328,6 +328,37 @@ def test_dead_and_saturated_units_are_told():
     assert index.dead("1").tolist() == [False, True, True]
     assert index.saturated("2").tolist() == [False, True, True]
     assert index.layer(LayerAddress.parse("2")).reader == "tanh"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [nn.Sigmoid(), nn.Tanh(), nn.ReLU6(), nn.Hardsigmoid(), nn.Hardtanh()],
+    ids=lambda module: type(module).__name__,
+)
+def test_a_layer_and_its_activation_function_saturate_alike(function):
+    """Units that differ by bias alone: the same are found before the function and behind it."""
+    biases = torch.linspace(-8, 8, 161)
+    module = nn.Sequential(nn.Conv2d(1, len(biases), 1), function)
+    with torch.no_grad():
+        module[0].weight.fill_(1e-4)
+        module[0].bias.copy_(biases)
+    index = index_units(wrap(module, TensorSpec((1, 4, 4))), pictures(4, 1, 4, 4), ["0", "1"])
+    values = function(biases)
+    low, high = float(values.min()), float(values.max())
+    near = (high - values) / (high - low) < 0.05
+    if not isinstance(function, nn.ReLU6):
+        near |= (values - low) / (high - low) < 0.05
+    for place in "01":
+        wrong = (index.saturated(place) != near).nonzero().flatten()
+        assert len(wrong) <= 2 and near.any() and not near.all()  # those within rounding of the threshold
+
+
+def test_bounds_of_its_own_are_no_saturation():
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Hardtanh(0, 20))
+    with torch.no_grad():
+        module[0].bias.fill_(5)
+    index = index_units(wrap(module, TensorSpec((1, 4, 4))), pictures(4, 1, 4, 4), ["0", "1"])
+    assert not index.saturated("0").any() and not index.saturated("1").any()
 
 
 class Positional(nn.Module):

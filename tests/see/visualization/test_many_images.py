@@ -18,7 +18,7 @@ from convscope.see.optimize.objectives.activations import diversity
 from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Crop, Warp, single_warp
 from convscope.see.visualization import execution
-from convscope.see.visualization.journey import iter_journey, layer_path
+from convscope.see.visualization.journey import choose_layers, iter_journey
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.system.progress import last_result
 
@@ -195,22 +195,22 @@ def test_film_keeps_the_steps_asked_for(small: Net) -> None:
 def test_journeys_go_from_the_first_layer_to_the_last(name: str, expected: list[str]) -> None:
     weights = {} if name in ("digits", "efficientnet_lite0") else {"weights": None, "seed": 0}
     net = load(name, **weights)
-    stops = layer_path(net, stops=99, units=3)
+    stops = choose_layers(net, stops=99, units=3)
     names = [stop.layer for stop in stops]
     assert [layer for layer in names if layer in expected] == expected
     assert all(
         1 <= len(s.units) <= (10 if s.shape == (10,) else 3) and max(s.units) < s.shape[0] for s in stops
     )
-    fields = [stop.field[0] for stop in stops if stop.field and not stop.whole_layer]
+    fields = [stop.receptive_field[0] for stop in stops if stop.receptive_field and not stop.covers_input]
     assert fields == sorted(fields)
-    few = [stop.layer for stop in layer_path(net, stops=3)]
+    few = [stop.layer for stop in choose_layers(net, stops=3)]
     assert few[0] == names[0] and few[-1] == names[-1] and len(few) == min(3, len(names))
-    assert [stop.layer for stop in layer_path(net, [expected[0]])] == [expected[0]]
+    assert [stop.layer for stop in choose_layers(net, [expected[0]])] == [expected[0]]
 
 
 def test_first_layers_of_a_journey_are_patches_that_match_their_kernels() -> None:
     net = load("digits")
-    stops = layer_path(net, ["conv1", "output"], units=4)
+    stops = choose_layers(net, ["conv1", "output"], units=4)
     recipe = VisualizeRecipe(net="digits", journey=True, steps=96, save_steps=[0, 96])
     made = last_result(iter_journey(net, recipe, stops), "a journey")
     assert made.places == tuple(place for stop in stops for place in stop.places)

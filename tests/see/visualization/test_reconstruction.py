@@ -25,7 +25,7 @@ def test_an_inversion_is_judged_by_what_it_explains() -> None:
     made = reconstruction([0.09, 0.3, 0.51, 5.838], [1.0] * 4, [0.99, 0.8, 0.6, 0.42], exact=True)
     assert [verdict.word for verdict in made.verdicts] == ["found", "partly", "failed", "failed"]
     assert "explains 0% of the activations (cosine 0.42)" in made.verdicts[3].text
-    assert "says nothing about the layer" in made.verdicts[3].text
+    assert "no input with these activations was found" in made.verdicts[3].text
 
 
 def test_a_caricature_fails_where_the_features_are_neither_stronger_nor_alike() -> None:

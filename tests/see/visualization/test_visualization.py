@@ -29,13 +29,13 @@ def test_many_units_by_one_text(small: Net) -> None:
 def test_pictures_of_every_kind_of_place(digit_net: Net) -> None:
     """The lecture's three: a filter, a flattened neuron, an answer; and a layer's energy."""
     with torch.no_grad():
-        loudest = int(digit_net.module[:7](torch.full((1, 1, 28, 28), 0.5)).argmax())
-    places = ("conv2:3", "conv2:3@2,2", f"flatten:{loudest}", "output:digit 7", "conv1")
+        largest = int(digit_net.module[:7](torch.full((1, 1, 28, 28), 0.5)).argmax())
+    places = ("conv2:3", "conv2:3@2,2", f"flatten:{largest}", "output:digit 7", "conv1")
     made = visualize(digit_net, *places, steps=24, canvas="pixels", lr=0.02)
     assert made.places == places and made.images.shape == (5, 1, 28, 28)
     assert made.images.min() >= 0 and made.images.max() <= 1
     start = visualize(digit_net, *places, steps=0, canvas="pixels")
-    assert bool((made.clean_scores > start.clean_scores).all()) and made.silent == ()
+    assert bool((made.clean_scores > start.clean_scores).all()) and made.uninformative == ()
 
 
 def test_clean_scores_are_the_activations(digit_net: Net) -> None:
@@ -79,7 +79,7 @@ def test_a_unit_that_never_fires_is_named() -> None:
         module[0].bias[2] = -1e4
     net = wrap(module, TensorSpec((3, 16, 16)))
     made = visualize(net, "1:*", steps=40)
-    assert made.silent == ("1:2",) and (made.clean_scores > 0).tolist() == [True, True, False, True]
+    assert made.uninformative == ("1:2",) and (made.clean_scores > 0).tolist() == [True, True, False, True]
 
 
 def test_stopping_keeps_what_there_is(small: Net) -> None:

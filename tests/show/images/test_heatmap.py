@@ -48,10 +48,8 @@ def test_a_signal_is_a_band():
 def test_where_heat_lies_is_said_in_words():
     heat = np.zeros((90, 120))
     heat[:30, 80:] = 1
-    assert (
-        where(heat)["en"]
-        == "half of the heat lies in one area, at the top right of the picture, on 5.6 % of it"
-    )
+    place = "at the top right of the picture, on 5.6 % of it"
+    assert where(heat)["en"] == f"half of the positive attribution lies in one area, {place}"
     assert "右上" in where(heat)["zh"]
     assert where(np.zeros((9, 9))) is None
     assert "one area, at the middle" in where(np.eye(9))["en"]

@@ -79,14 +79,19 @@ def test_names_are_explained_where_there_are_some(made: Atlas) -> None:
 
 def test_a_card_says_what_supports_a_class_or_that_none_is(made: Atlas) -> None:
     none = page(with_cell(made, classes=()))
-    assert "No class of the network: none is raised clearly" in none
+    assert "none is raised clearly" in none and "were not computed" not in none
+    unknown = page(replace(with_cell(made, classes=()), attributed=False))
+    assert "none is raised clearly" not in unknown
+    assert "Contributions to the classes of the network were not computed" in unknown
+    assert "and contributions to classes of the network were not computed" in unknown
     found = ClassAttribution(3, "daisy, flower", 0.4321, 7, 8, 5)
     some = page(with_cell(made, classes=(found,)))
     assert "No class of the network" not in some
     assert "+0.43; among the network's 5 likeliest classes for 7 of 8 pictures" in some
     one = page(with_cell(made, classes=(replace(found, likeliest=1),)))
     assert "+0.43; the network's likeliest class for 7 of 8 pictures" in one
-    assert "of the network: none" not in page(with_cell(made, classes=()), NET.with_classes(()))
+    unnamed = page(with_cell(made, classes=()), NET.with_classes(()))
+    assert "is raised clearly" not in unnamed and "Contributions to the classes" not in unnamed
 
 
 def test_only_a_typical_label_is_bold(made: Atlas) -> None:

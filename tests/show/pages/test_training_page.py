@@ -2,12 +2,13 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
 from tests.show.browser import measured
 
-from convscope import nets, worlds
+from convscope import nets
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import (
@@ -26,7 +27,7 @@ from convscope.learn import (
 )
 from convscope.show.pages import training
 from convscope.show.report.figures.chart import chart
-from convscope.show.report.figures.training import class_accuracy, confusion
+from convscope.show.report.figures.training import cell_images, class_accuracy, confusion, next_step
 from convscope.show.report.i18n import plain
 from convscope.worlds import wilson_interval
 from convscope.worlds.datasets import digits
@@ -155,7 +156,7 @@ class Copying(Task):
 def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
     data = data or digits.test().take(range(100))
     recipe = ClassificationRecipe(network="lecture-relu", epochs=planned)
-    fit = worlds.input_fit(data.original_sizes(), net.input_spec)
+    fit = data.fit_to(net.input_spec)
     setup = TrainingSetup(net, task, digits.train(), data, (), fit)
     return training.TrainedRun(recipe, setup, done, tested, tmp_path / "run")
 
@@ -242,3 +243,83 @@ def test_the_learning_rate_is_that_of_the_schedule(classified):
     assert curve.span == (0, 3)
     assert max(curve.series["train"]) == pytest.approx(run.recipe.max_lr(weights), rel=0.02)
     assert curve.series["train"][0] == pytest.approx(run.recipe.max_lr(weights) * rate(run.recipe, 0, 600))
+
+
+def test_the_curve_of_the_learning_rate_has_the_phases_of_a_probe(tmp_path):
+    recipe = ClassificationRecipe(epochs=4, probe_epochs=2, lr=0.5, probe_lr=0.25, schedule="constant")
+    task = Classification.from_recipe(recipe)
+    run = run_of(tmp_path, task, nets.load("digits"), epochs([0.9, 0.5, 0.4, 0.3]), None)
+    curve = training._rates(replace(run, recipe=recipe))
+    (values,) = curve.series.values()
+    assert set(values[: len(values) // 2]) == {0.25} and set(values[len(values) // 2 :]) == {0.5}
+
+
+def history(learned):
+    (one,) = epochs([0.4])
+    return [replace(one, metrics={**one.metrics, "accuracy": learned})]
+
+
+MANY = [(0, 0)] * 460 + [(1, 1)] * 455 + [(0, 1)] * 40 + [(1, 0)] * 45
+
+
+@pytest.mark.parametrize(
+    ("pairs", "learned", "duplicates", "wanted"),
+    [
+        (MANY, 0.93, 3, "duplicates"),
+        (MANY, 0.5, 0, "unlearned"),
+        ([(0, 0)] * 9 + [(1, 1)] * 8 + [(0, 1)], 0.95, 0, "small"),
+        ([(0, 0)] * 500 + [(1, 1)] * 400 + [(1, 0)] * 100, 0.95, 0, "class"),
+        (MANY, 1.0, 0, "gap"),
+        (MANY, 0.93, 0, "none"),
+        (MANY, None, 0, "none"),
+    ],
+)
+def test_the_advice_follows_from_the_numbers(pairs, learned, duplicates, wanted):
+    key, values = next_step.most_useful(history(learned), evaluation(pairs, "ab"), duplicates)
+    assert key == wanted
+    for language in ("en", "zh"):
+        assert "{" not in plain(f"trained.advice.{key}", language, **values)
+    if wanted == "small":
+        low, high = wilson_interval(round(17 / 18 * 1000), 1000)
+        assert high - low < 0.1 and int(values["needed"]) > 18
+    if wanted == "class":
+        assert values["name"] == "b" and values["taken"] == "a" and values["right"] == 400
+
+
+def test_every_cell_of_the_confusion_opens_its_own_pictures(classified):
+    run, page = classified
+    found = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)[0].evaluation
+    chosen = cell_images.choose(found)
+    counts = found.confusion
+    assert set(chosen) == {tuple(cell) for cell in counts.nonzero().tolist()}
+    for (truth, answer), indices in chosen.items():
+        assert all(int(found.labels[k]) == truth and int(found.predictions[k]) == answer for k in indices)
+        assert len(set(indices)) == len(indices) <= int(counts[truth, answer])
+        anchor = cell_images.anchor((truth, answer))
+        assert page.count(f'href="#{anchor}"') == 1 and page.count(f'id="{anchor}"') == 1
+
+
+def test_many_pictures_are_bounded_and_mistakes_come_first():
+    pairs = [(k % 10, k % 10) for k in range(4000)] + [(k % 10, (k + 1) % 10) for k in range(2000)]
+    chosen = cell_images.choose(evaluation(pairs, "abcdefghij"))
+    assert sum(map(len, chosen.values())) <= cell_images.ALL
+    assert sum(len(k) for (truth, answer), k in chosen.items() if truth != answer) == 240
+
+
+def test_wrong_answers_of_photographs_are_attributed_and_copies_shown(tmp_path):
+    net = nets.load("efficientnet_lite0")
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 255, (4, 3, 7, 7), generator=generator).float()
+    pixels = torch.nn.functional.interpolate(coarse, (224, 224), mode="bilinear").to(torch.uint8)
+    data = worlds.ImageTensorDataset(pixels, torch.tensor([0, 1, 0, 1]), ("ant", "bee"), net.input_spec)
+    net = nets.replace_head(net, data.classes, seed=0)
+    task = Classification()
+    named = task.prepare(net, data, None)
+    run = run_of(
+        tmp_path, task, named, epochs([0.5]), task.evaluate(named, data, nets.ExecutionConfig()), data=data
+    )
+    page = training.page(replace(run, setup=replace(run.setup, train=data)))
+    wrong = sum(int(p != t) for p, t in zip(run.tested.evidence.predictions, data.labels, strict=True))
+    assert wrong and page.count(' alt="the same picture with the Grad-CAM map of') == wrong
+    assert "All 4 test pictures are nearly the same as one that was learned from" in page
+    assert "Take the 4 near-duplicates out" in page

@@ -1,4 +1,4 @@
-"""Sentences on which heatmap to believe: each is made false by other numbers, and then it goes."""
+"""Sentences on which heatmap the metrics favour: each is made false by other numbers, and then it goes."""
 
 import pytest
 
@@ -12,7 +12,7 @@ APART = ((1.0, 0.4, 0.9), (0.4, 1.0, 0.9), (0.9, 0.9, 1.0))
 
 
 def compared(blur, mean, stays=(False, False, False), margin=0.1, alike=ALIKE) -> MethodComparison:
-    """Three methods whose scores under both covers are given; random heatmaps score 0."""
+    """Three methods whose scores under both baselines are given; random heatmaps score 0."""
     both = {"blur": 0.0, "mean": 0.0}
     return MethodComparison(
         ("a", "b", "c"),
@@ -35,19 +35,19 @@ LEADS = {"blur": (0.8, 0.5, 0.4), "mean": (0.7, 0.5, 0.4)}
 @pytest.mark.parametrize(
     ("sentence", "true", "false"),
     [
-        ("Believe Alpha here", LEADS, {**LEADS, "mean": (0.55, 0.5, 0.4)}),
-        ("Believe Alpha here", LEADS, {**LEADS, "margin": 0.25}),
-        ("Believe Alpha here", LEADS, {**LEADS, "stays": (True, False, False)}),
+        ("The numbers favour Alpha here", LEADS, {**LEADS, "mean": (0.55, 0.5, 0.4)}),
+        ("The numbers favour Alpha here", LEADS, {**LEADS, "margin": 0.25}),
+        ("The numbers favour Alpha here", LEADS, {**LEADS, "stays": (True, False, False)}),
         ("cannot decide between Alpha and Beta", {**LEADS, "mean": (0.5, 0.7, 0.2)}, LEADS),
-        ("None of the 3 maps passes", {"blur": (0.05,) * 3, "mean": (0.9,) * 3}, LEADS),
-        ("None of the 3 maps passes", {**LEADS, "stays": (True,) * 3}, LEADS),
+        ("None of the 3 maps passes the checks", {"blur": (0.05,) * 3, "mean": (0.9,) * 3}, LEADS),
+        ("None of the 3 maps passes the checks", {**LEADS, "stays": (True,) * 3}, LEADS),
         ("the next that passes, Beta", LEADS, {**LEADS, "stays": (False, True, True)}),
         ("is the only one that passes", {**LEADS, "stays": (False, True, True)}, LEADS),
         ("Led by at least one of these: Gamma", {**LEADS, "mean": (0.5, 0.7, 0.2)}, LEADS),
-        ("No better than maps without meaning: Gamma", {**LEADS, "blur": (0.8, 0.5, 0.05)}, LEADS),
-        ("the heat stays when the weights are random", {**LEADS, "stays": (False, False, True)}, LEADS),
+        ("Not shown to be better than random maps: Gamma", {**LEADS, "blur": (0.8, 0.5, 0.05)}, LEADS),
+        ("still correlated with the map of random weights", {**LEADS, "stays": (False, False, True)}, LEADS),
         (
-            "not led by it, though not above chance themselves: Gamma",
+            "Not led by it by the margin, though not shown to be above chance themselves: Gamma",
             {"blur": (0.15, 0.02, 0.08), "mean": (0.8, 0.02, 0.02)},
             {"blur": (0.25, 0.02, 0.08), "mean": (0.8, 0.02, 0.02)},
         ),
@@ -69,7 +69,7 @@ def test_a_sentence_is_said_while_it_is_true(sentence, true, false) -> None:
 
 
 def test_without_numbers_none_is_recommended() -> None:
-    assert "nothing here says which of the 3" in verdict_text.verdict(None, TITLES, 3)["en"]
+    assert "nothing here tells the 3 apart" in verdict_text.verdict(None, TITLES, 3)["en"]
 
 
 def test_every_sentence_is_in_chinese_too() -> None:

@@ -15,7 +15,7 @@ from convscope.cli.core.arguments import check_arguments
 from convscope.cli.core.command import command, summary
 from convscope.cli.core.words import check, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
-from convscope.jobs.registry import ALSO_CALLED, JOBS
+from convscope.jobs.registry import JOBS, VERB_ALIASES
 from convscope.jobs.results import as_json
 from convscope.system import signals
 
@@ -111,7 +111,7 @@ class Verbs(TyperGroup):
 
 
 def _nearest_verb(word: str) -> str:
-    return f"{nearest(word, JOBS, most=1, aliases=ALSO_CALLED)} See: convscope --help"
+    return f"{nearest(word, JOBS, most=1, aliases=VERB_ALIASES)} See: convscope --help"
 
 
 def _group(word: str) -> Any:

@@ -14,12 +14,10 @@ from typing import Any
 from convscope.cli.core.words import flags_of, pairs, schema_of, split, verb_of
 from convscope.errors import UsageError, similar
 from convscope.jobs.registry import JOBS, load
-from convscope.recipe import ALSO_CALLED, real_number
-from convscope.recipe.fields import field_form
+from convscope.recipe import SETTING_ALIASES, real_number
+from convscope.recipe.fields import field_form, flag_of
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-"""Endings of the names of pictures, for files that do not exist."""
-MOST = 6
+MOST_REORDERED = 6
 """Most arguments whose order is searched."""
 FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "real pictures")
 """What an argument too many may be the value of a flag for."""
@@ -44,7 +42,7 @@ class _Slot:
     @property
     def flag(self) -> str:
         """The field's flag."""
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.name)
 
 
 @dataclass
@@ -74,7 +72,8 @@ def check_arguments(words: Sequence[str]) -> None:
     given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
     if not given <= set(flags_of(verb)):  # the parser refuses them
         return
-    slots = [_slot(schema, name) for name in schema.positional]
+    flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
+    slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]
     wrong = next(_misplaced(slots, arguments), None)
     if wrong is None:
         return
@@ -171,7 +170,7 @@ def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
             continue
         names = {name[2:].replace("-", "_"): name for name in known}
         names |= {name: name for name in schema.positional}
-        close = similar(flag[2:], list(names), aliases=ALSO_CALLED)
+        close = similar(flag[2:], list(names), aliases=SETTING_ALIASES)
         error = UsageError(
             f"an option of convscope {verb}", received=flag, hint=f"See: convscope {verb} --help"
         )
@@ -207,7 +206,7 @@ def _arranged(
     schema: Any, slots: Sequence[_Slot], arguments: Sequence[str], given: set[str]
 ) -> _Arrangement | None:
     """Search an order of the arguments in which each fits a place or a flag; None if there is none."""
-    if len(arguments) > MOST:
+    if len(arguments) > MOST_REORDERED:
         return None
     flagged = [_slot(schema, name) for name in schema.model_fields if name not in schema.positional]
     free = [slot for slot in flagged if slot.noun in FLAGGED and (slot.repeats or slot.flag not in given)]
@@ -255,6 +254,7 @@ def _is_certain(word: str) -> bool:
 def _is(noun: str, word: str) -> bool:
     """Return whether a word names an existing file or something known, of the kind of a noun."""
     from convscope.learn import PUBLISHED
+    from convscope.worlds import WORLDS
 
     try:
         path = Path(word)
@@ -270,7 +270,7 @@ def _is(noun: str, word: str) -> bool:
         return folder and not network
     if noun == "a result":
         return there
-    return not network and (there or path.suffix.lower() in PICTURES)
+    return not network and (there or path.suffix.lower() in WORLDS["image"].suffixes)
 
 
 def _is_network(word: str) -> bool:
@@ -371,7 +371,7 @@ def _written(verb: str, inputs: Sequence[str], options: Sequence[str]) -> str:
 
 def _as_flag(name: str, value: Any) -> list[str]:
     """Return a field's value as words of a command line."""
-    flag = "--" + name.replace("_", "-")
+    flag = flag_of(name)
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     return [word for entry in _list(value) for word in (flag, str(entry))]

@@ -7,7 +7,7 @@ flags override those of the TOML file, which override the defaults; only the sch
 import ast
 import importlib.util
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from convscope.cli.core.arguments import check_missing
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load, schema_for
-from convscope.recipe.fields import field_form, limits
+from convscope.recipe.fields import field_form, flag_of, limits
 from convscope.system import signals
 
 
@@ -51,9 +51,9 @@ def flags(verb: str) -> dict[str, bool]:
     found = {f"--{name}": kind is not bool for name, (kind, _default, _help) in SHELL_FLAGS.items()}
     schema = load(verb).schema
     for name, field in schema.model_fields.items():
-        form, word = field_form(field), name.replace("_", "-")
+        form, flag = field_form(field), flag_of(name)
         if form is not None and name not in schema.positional:
-            found |= {f"--{word}": False, f"--no-{word}": False} if form.switch else {f"--{word}": True}
+            found |= {flag: False, f"--no-{flag[2:]}": False} if form.switch else {flag: True}
     return found
 
 
@@ -105,6 +105,7 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     shell = Shell(json=given.pop("json"), quiet=given.pop("quiet"))
     values = _from_file(verb, load(verb).schema, config) if config else {}
     given = {name: value for name, value in given.items() if value not in (None, [], ())}
+    given = _placed(load(verb).schema, given, values)
     values.update(given)
     check_missing(verb, given, values, config)
     recipe = schema_for(verb, values).parse(values)
@@ -114,6 +115,16 @@ def perform(verb: str, given: dict[str, Any]) -> int:
         return 0
     shell.answer(document, partial(tables.table, verb))
     return tables.exit_code(verb, document)
+
+
+def _placed(schema: Any, given: dict[str, Any], values: Collection[str]) -> dict[str, Any]:
+    """Return values by field, the arguments in the places that they have beside these flags and this file."""
+    places = schema.positional_fields({*given, *values} - set(schema.positional))
+    words = [given[name] for name in schema.positional if name in given]
+    if places == schema.positional or len(words) > len(places):
+        return given
+    flagged = {name: value for name, value in given.items() if name not in schema.positional}
+    return {**flagged, **dict(zip(places, words, strict=False))}
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:
@@ -177,7 +188,7 @@ def _parameter(name: str, field: Any, positional: bool) -> inspect.Parameter | N
         metavar = name.upper() + ("..." if form.repeats else "")
         default = typer.Argument(None, metavar=metavar if field.is_required() else f"[{metavar}]", **options)
     else:
-        flag = "--" + name.replace("_", "-")
+        flag = flag_of(name)
         metavar = None if form.switch else "|".join(form.choices) or form.word
         default = typer.Option(
             None, f"{flag}/--no-{flag[2:]}" if form.switch else flag, metavar=metavar, **options

@@ -109,7 +109,7 @@ def _enlarged(path: str, net: "Net") -> dict[str, float]:
     if net.input_spec.kind != "image":
         return {}
     try:
-        fit = input_fit([decode.stored_size(path)], net.input_spec)
+        fit = input_fit([decode.stored_size(path)], net.input_spec, net.input_spec.transform.crop)
     except DataError:  # an array, which has no header of an image
         return {}
     return {"enlarged": round(fit.enlarged, 3)} if fit is not None and fit.note else {}

@@ -1,7 +1,7 @@
-"""Show which part of a picture an answer came from, and how far that can be believed.
+"""Attribute a prediction to the pixels of a picture, and measure how faithful the attribution is.
 
-Heat over the photo for each method and target, with what the checks say: deletion and insertion, the drop
-when only what is hot is seen, completeness, and whether the heat fades when the weights are random.
+A heatmap for each method and target, with metrics: deletion and insertion, the drop when only what is hot is
+seen, completeness, and the correlation with the heatmap of random weights.
 
     convscope explain photo.jpg
     convscope explain photo.jpg --target tench --method gradcam --method lrp
@@ -44,7 +44,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
-        the result), `verdicts` (with `--compare` one for each target: `target`, `believe`, `passing`,
+        the result), `verdicts` (with `--compare` one for each target: `target`, `best`, `passing`,
         `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and `out` (the folder). Each
         explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
         probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
@@ -107,12 +107,16 @@ def _explained(
             continue
         made += [last.result()] if last else []
     if not made:
-        raise UsageError("a method that suits this network", received=", ".join(m.name for m in methods))
+        raise UsageError(
+            "a method that suits this network",
+            received=", ".join(m.name for m in methods),
+            hint="Name another one with --method; convscope explain --help lists them.",
+        )
 
 
 @dataclass(frozen=True)
 class _Made:
-    """What is explained so far, and in the end which method to believe for each target."""
+    """What is explained so far, and in the end which methods the metrics favour for each target."""
 
     explanations: "list[Explanation]"
     comparisons: "tuple[MethodComparison, ...]" = ()
@@ -219,11 +223,16 @@ def _box(text: str, extent: tuple[float, ...]) -> tuple[float, ...]:
     height, width = extent
     sides = [real_number(part) for part in text.split(",")]
     if len(sides) != 4 or None in sides:
-        raise UsageError("a box as left,top,right,bottom", received=shortened(text))
+        raise UsageError(
+            "a box as left,top,right,bottom",
+            received=shortened(text),
+            hint="In pixels of the picture: --box 10,20,110,120.",
+        )
     a, b, c, d = (side for side in sides if side is not None)
     if not (a < c and b < d and a < width and b < height and c > 0 and d > 0):
         raise UsageError(
             f"a box as left,top,right,bottom, in a picture {width:g} wide and {height:g} high",
             received=repr(text),
+            hint="In pixels of the picture: --box 10,20,110,120.",
         )
     return a, b, c, d

@@ -1,6 +1,7 @@
 """Invert features: reconstruct a picture from a layer's activations alone.
 
-What the reconstruction shows is in the activations; what it lacks is lost. Several layers make a strip.
+The reconstruction is one input with nearly the same activations: what differs from the picture is not needed
+for them. Several layers make a strip.
 
     convscope invert photo.jpg --layer blocks.1 --layer blocks.3 --layer output
     convscope invert digit.png --net digits

@@ -43,8 +43,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `layers`, `filters`, `health`, `page` (file
-        name) and `out` (the folder). Each layer has `place`, `shape`, `silent` (number of units whose map is
-        0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map, and in the output
+        name) and `out` (the folder). Each layer has `place`, `shape`, `zero_maps` (number of units whose map
+        is 0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map, and in the output
         layer `label`) and `picture` (file name; null without `--places`). Each entry of `filters` has
         `place`, `shape` (of the weights) and `picture`; each of `health` the fields of `LayerHealth` (none
         without `--data`).
@@ -134,7 +134,7 @@ def _layer(
     return {
         "place": maps.place,
         "shape": list(maps.maps.shape),
-        "silent": maps.silent,
+        "zero_maps": maps.zero_maps,
         "strongest": strongest,
         "picture": saved,
     }

@@ -44,7 +44,8 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
         (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells), `layout`,
         `spread` (share of the variance on the axes, null for UMAP), `cells`, `regions`, `unmoved` (indices of
-        cells whose gradient was 0 in every step) and `out` (the folder). Each cell has `row`, `column`,
+        cells whose gradient was 0 in every step), `attributed` (whether contributions to classes were
+        computed) and `out` (the folder). Each cell has `row`, `column`,
         `count` (vectors), `pictures`, `label` (of the data, if one is typical of it), `labels` (the most
         common: `name`, `count`, `pictures`, and `usual`, the share of all pictures), `classes` (of the
         network, whose logits the vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`,
@@ -132,4 +133,5 @@ def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:
         "cells": cells,
         "regions": [{**asdict(region), "cells": list(region.cells)} for region in atlas.regions],
         "unmoved": list(atlas.unmoved),
+        "attributed": atlas.attributed,
     }

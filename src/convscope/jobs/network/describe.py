@@ -92,7 +92,11 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
     if drawn is not None:
         results.free(drawn)
     elif recipe.depth is not None:
-        raise UsageError("--depth with --out net.html or --out net.svg", received=str(out or "no --out"))
+        raise UsageError(
+            "--depth with --out net.html or --out net.svg",
+            received=str(out or "no --out"),
+            hint="Add --out net.html, or leave --depth out.",
+        )
     net = nets.load(recipe.net)
     net = _resized(net, recipe.input) if recipe.input else net
     description = nets.describe(net)

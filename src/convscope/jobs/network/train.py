@@ -7,6 +7,10 @@ saves, and the message says how to go on, exactly where it stopped. --task names
 classification; settings of its own come from --config. --size 32 builds the network for another input.
 --recipe takes all settings from one of `convscope recipes`; flags override them.
 
+--from efficientnet_lite0, in the place of NETWORK, starts from its weights with a fresh last layer for the
+classes of the data: the first --probe-epochs train that layer alone, on features computed once, the others
+everything.
+
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without
 --warmup): the learning rates of the other schedules follow from the number of epochs.
@@ -14,6 +18,7 @@ exactly what they would have been if planned from the start, which needs --sched
     convscope train lecture-relu digits --epochs 3
     convscope train "conv 8 3x3, relu, maxpool 2, flatten, dense 10" digits
     convscope train --recipe lenet5
+    convscope train pictures --from efficientnet_lite0
     convscope train --resume runs/2026-11-22-train-lecture-relu
     convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
 """

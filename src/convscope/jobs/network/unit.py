@@ -43,10 +43,10 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`,
         `label`, `images` (how many were indexed), `top` and `bottom` (the images at both ends, with position
-        and class), `mean`, `std`, `silent` (share of images for which the unit is inactive), `dead`,
+        and class), `mean`, `std`, `inactive_share` (share of images for which the unit is inactive), `dead`,
         `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`, `share_of_top`),
         `percentile` (per cent of images with a smaller peak than the synthetic one), `made` and
-        `made_against` (the maximising and minimising image: `value`, `silent`), `receptive_field` and
+        `made_against` (the maximising and minimising image: `value`, `no_gradient`), `receptive_field` and
         `effective_field` (in pixels, or null) and `out` (the folder).
 
     Raises:
@@ -134,14 +134,14 @@ def _data(report: "UnitReport") -> dict[str, Any]:
         **ends,
         "mean": entry.mean,
         "std": entry.std,
-        "silent": entry.inactive_fraction,
+        "inactive_share": entry.inactive_share,
         "dead": entry.dead,
         "saturated": entry.saturated,
         "histogram": {"edges": entry.edges.tolist(), "counts": entry.counts.tolist()},
         "classes": {name: {"mean": mean, "share_of_top": share} for name, mean, share in means},
         "percentile": report.percentile,
-        "made": {"value": report.maximizing.value, "silent": report.maximizing.silent},
-        "made_against": {"value": report.minimizing.value, "silent": report.minimizing.silent},
+        "made": {"value": report.maximizing.value, "no_gradient": report.maximizing.no_gradient},
+        "made_against": {"value": report.minimizing.value, "no_gradient": report.minimizing.no_gradient},
         "receptive_field": list(known.size) if known is not None else None,
         "effective_field": measured.size if measured is not None else None,
     }

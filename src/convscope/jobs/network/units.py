@@ -51,12 +51,12 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `data`, `input` (see
-        `inputs.input_fit`), `images`, `units` (their number), `layers`, `problems` (files that could not be
-        read), `index` (the folder), `seconds`, `page` (file name) and `out` (its folder). Each layer has
-        `place`, `units`, `map` (size of the feature map), `dead`, `saturated` and `redundant` (indices of
-        units), `silent` (mean share of images for which a unit is inactive), `loudest` (the unit with the
-        highest peak) and `peak`.
+        The progress with the document so far; JSON fields `net`, `data`, `input` (see `inputs.input_fit`),
+        `images`, `units` (their number), `layers`, `problems` (files that could not be read), `index` (the
+        folder), `seconds`, `page` (file name) and `out` (its folder). Each layer has `place`, `units`, `map`
+        (size of the feature map), `dead`, `saturated` and `redundant` (indices of units), `inactive_share`
+        (mean share of images for which a unit is inactive), `highest_peak_unit` (the unit with the highest
+        peak) and `peak`.
 
     Raises:
         Interrupted: stopped; the index so far is kept (exit code 130).
@@ -193,7 +193,7 @@ def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
 def _layer(index: "UnitIndex", redundancy: "Redundancy", place: str) -> dict[str, Any]:
     rows, layer = index.rows(place), index.layer(place)
     peaks = index.accumulator.high[rows]
-    silent = (index.accumulator.silent[rows] / index.accumulator.images[rows].clamp_min(1)).mean()
+    inactive = (index.accumulator.inactive[rows] / index.accumulator.images[rows].clamp_min(1)).mean()
     return {
         "place": place,
         "units": layer.units,
@@ -201,7 +201,7 @@ def _layer(index: "UnitIndex", redundancy: "Redundancy", place: str) -> dict[str
         "dead": index.dead(place).nonzero().flatten().tolist(),
         "saturated": index.saturated(place).nonzero().flatten().tolist(),
         "redundant": [unit.unit for unit in redundancy.layers.get(place, ())],
-        "silent": float(silent),
-        "loudest": int(peaks.argmax()),
+        "inactive_share": float(inactive),
+        "highest_peak_unit": int(peaks.argmax()),
         "peak": float(peaks.max()),
     }

@@ -45,12 +45,12 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its
-        name; `address`, with the unit's number; `score`, the objective of the final image without transforms
-        and penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
+        The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its name;
+        `address`, with the unit's number; `score`, the objective of the final image without transforms and
+        penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
         scaled; `clipped`, the share of its values that are 0 or 255; and `picture`, the file name),
-        `silent` (places whose images carry no information), `unmoved` (places whose gradient was 0 in every
-        step) and `out` (the folder).
+        `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
+        every step) and `out` (the folder).
 
     Raises:
         Interrupted: stopped; the images so far are saved (exit code 130).
@@ -71,16 +71,20 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
 def _drawable(net: "Net") -> "Net":
     if len(net.input_specs) != 1 or not 2 <= len(net.input_spec.shape) <= 3:
         shapes = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
-        raise UsageError("a network that looks at one picture or signal", received=f"{net.name}: {shapes}")
+        raise UsageError(
+            "a network that looks at one picture or signal",
+            received=f"{net.name}: {shapes}",
+            hint="Use another network; convscope nets lists those that there are.",
+        )
     return net
 
 
 def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerStop, ...]":
     if not recipe.journey:
         return ()
-    from convscope.see.visualization import layer_path
+    from convscope.see.visualization import choose_layers
 
-    return layer_path(net, recipe.places, stops=recipe.stops, units=recipe.units)
+    return choose_layers(net, recipe.places, stops=recipe.stops, units=recipe.units)
 
 
 def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
@@ -134,8 +138,12 @@ def _save(
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)
-    silent, unmoved = list(made.silent), list(made.unmoved)
-    return {"net": net.name, "pictures": found, "silent": silent, "unmoved": unmoved}
+    return {
+        "net": net.name,
+        "pictures": found,
+        "uninformative": list(made.uninformative),
+        "unmoved": list(made.unmoved),
+    }
 
 
 def _picture(net: "Net", image: "Tensor") -> "Image":
@@ -179,10 +187,10 @@ def _word(net: "Net", stop: "LayerStop", place: str) -> str:
 def _facts(stop: "LayerStop") -> list[str]:
     """Return a layer's number of units and its receptive field, in words."""
     facts = [f"{stop.shape[0]} units"]
-    if stop.whole_layer:
+    if stop.covers_input:
         facts.append("sees everything")
-    elif stop.field is not None:
-        facts.append("sees " + " by ".join(map(str, stop.field)) + " px")
+    elif stop.receptive_field is not None:
+        facts.append("sees " + " by ".join(map(str, stop.receptive_field)) + " px")
     return facts
 
 

@@ -19,7 +19,7 @@ ROOM = 2 * 2**30
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """The result of one check.
 
     Attributes:
@@ -33,7 +33,7 @@ class Finding:
     next: str = ""
 
 
-def python(recipe: Recipe) -> Finding:
+def python(recipe: Recipe) -> CheckResult:
     """Check the version of the Python interpreter.
 
     Args:
@@ -43,12 +43,12 @@ def python(recipe: Recipe) -> Finding:
         Version, system and processor; ok from Python 3.11 on.
     """
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Finding(
+    return CheckResult(
         sys.version_info >= (3, 11), found, "" if sys.version_info >= (3, 11) else "Install Python 3.11+."
     )
 
 
-def packages(recipe: Recipe) -> Finding:
+def packages(recipe: Recipe) -> CheckResult:
     """Check that the required packages are installed.
 
     Args:
@@ -64,10 +64,10 @@ def packages(recipe: Recipe) -> Finding:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             missing.append(name)
-    return Finding(not missing, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
+    return CheckResult(not missing, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
 
 
-def optional(recipe: Recipe) -> Finding:
+def optional(recipe: Recipe) -> CheckResult:
     """List which optional packages are installed.
 
     Args:
@@ -85,10 +85,10 @@ def optional(recipe: Recipe) -> Finding:
         f"{name} {'yes' if importlib.util.find_spec(name) else 'no'} ({what})"
         for name, what in wanted.items()
     ]
-    return Finding(True, ", ".join(found))
+    return CheckResult(True, ", ".join(found))
 
 
-def devices(recipe: Recipe) -> Finding:
+def devices(recipe: Recipe) -> CheckResult:
     """Check that the chosen device is available to torch.
 
     Args:
@@ -105,12 +105,12 @@ def devices(recipe: Recipe) -> Finding:
     if torch.backends.mps.is_available():
         found.append("mps")
     there = recipe.device == "auto" or any(name.startswith(recipe.device) for name in found)
-    return Finding(
+    return CheckResult(
         there, ", ".join(found), "" if there else f"--device {recipe.device} is not here; use --device auto."
     )
 
 
-def threads(recipe: Recipe) -> Finding:
+def threads(recipe: Recipe) -> CheckResult:
     """Check that torch uses no more threads than this process has cores, and say how they wait.
 
     Args:
@@ -126,14 +126,14 @@ def threads(recipe: Recipe) -> Finding:
     there, used = cores(), torch.get_num_threads()
     load = f"; load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     found = f"{used} threads of torch on {there} cores, {describe()}{load}"
-    return Finding(
+    return CheckResult(
         used <= there,
         found,
         "" if used <= there else f"Set OMP_NUM_THREADS={there}: more threads than cores.",
     )
 
 
-def precision(recipe: Recipe) -> Finding:
+def precision(recipe: Recipe) -> CheckResult:
     """Report the processor's vector instructions and hardware support for bfloat16.
 
     Args:
@@ -148,7 +148,7 @@ def precision(recipe: Recipe) -> Finding:
     flags = _processor_flags()
     bf16 = [name for name in ("avx512_bf16", "amx_bf16", "bf16") if name in flags]
     found = f"vectors: {capability}; bf16 in hardware: {', '.join(bf16) or 'no sign of it'}"
-    return Finding(True, found)
+    return CheckResult(True, found)
 
 
 def _processor_flags() -> set[str]:
@@ -159,7 +159,7 @@ def _processor_flags() -> set[str]:
     return {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()}
 
 
-def disk(recipe: Recipe) -> Finding:
+def disk(recipe: Recipe) -> CheckResult:
     """Check the free space of the current folder, and that it is writable.
 
     Args:
@@ -171,13 +171,13 @@ def disk(recipe: Recipe) -> Finding:
     here = Path.cwd()
     room = shutil.disk_usage(here).free
     if not os.access(here, os.W_OK):
-        return Finding(False, f"{here} cannot be written to", "Go to another folder, or use --out.")
-    return Finding(
+        return CheckResult(False, f"{here} cannot be written to", "Go to another folder, or use --out.")
+    return CheckResult(
         room > ROOM, f"{room / 2**30:.1f} GiB free in {here}", "" if room > ROOM else "Free some space."
     )
 
 
-def cache(recipe: Recipe) -> Finding:
+def cache(recipe: Recipe) -> CheckResult:
     """Check that the folder for downloaded weights (`torch.hub`) can be written to.
 
     Args:
@@ -192,12 +192,12 @@ def cache(recipe: Recipe) -> Finding:
     parent = next(p for p in (folder, *folder.parents) if p.exists())
     ok = os.access(parent, os.W_OK)
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) if folder.is_dir() else 0
-    return Finding(
+    return CheckResult(
         ok, f"{folder} ({size / 2**20:.0f} MiB)", "" if ok else "Set TORCH_HOME to a folder you can write to."
     )
 
 
-def data(recipe: Recipe) -> Finding:
+def data(recipe: Recipe) -> CheckResult:
     """Load the bundled digits, which verifies their checksum.
 
     Args:
@@ -212,10 +212,10 @@ def data(recipe: Recipe) -> Finding:
     from convscope.worlds.datasets import digits
 
     train, test = digits.train(), digits.test()
-    return Finding(True, f"{len(train)} + {len(test)} real digits, checksum right")
+    return CheckResult(True, f"{len(train)} + {len(test)} real digits, checksum right")
 
 
-def self_test(recipe: Recipe) -> Finding:
+def self_test(recipe: Recipe) -> CheckResult:
     """Run a small network forwards and backwards on an example input.
 
     Args:
@@ -234,12 +234,12 @@ def self_test(recipe: Recipe) -> Finding:
     net(image).sum().backward()
     ok = image.grad is not None and bool(torch.isfinite(image.grad).all())
     seconds = time.perf_counter() - started
-    return Finding(
+    return CheckResult(
         ok, f"a network ran forwards and backwards in {seconds:.2f} s", "" if ok else "Install torch again."
     )
 
 
-CHECKS: dict[str, Callable[[Recipe], Finding]] = {
+CHECKS: dict[str, Callable[[Recipe], CheckResult]] = {
     "python": python,
     "packages": packages,
     "optional": optional,
@@ -261,12 +261,12 @@ def checked(name: str, recipe: Recipe) -> dict[str, Any]:
         recipe: the recipe of `doctor`.
 
     Returns:
-        JSON fields `what` (the name), `ok`, `found` and `next` (see `Finding`).
+        JSON fields `what` (the name), `ok`, `found` and `next` (see `CheckResult`).
     """
     try:
         found = CHECKS[name](recipe)
     except Exception as error:  # a broken installation fails in any way, and the other checks must still run
-        found = Finding(
+        found = CheckResult(
             False,
             f"{type(error).__name__}: {error}",
             "Install again: pip install --force-reinstall convscope",

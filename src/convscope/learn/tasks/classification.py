@@ -1,25 +1,32 @@
 """Training of a classifier: the task that a training has by default."""
 
+import inspect
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.learn.batches.source import BatchSource, make_batches
-from convscope.learn.recipe import ClassificationRecipe
+from convscope.learn.batches.source import BatchSource, DatasetBatches, make_batches
+from convscope.learn.recipe import PROBE_LR, ClassificationRecipe
+from convscope.learn.schedules import rate
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate
+from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate, evaluate_logits
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.transfer.layer_decay import layer_lr_scales
+from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.io.replaced_head import find_head
 from convscope.worlds import Batch, LabelledImages
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Classification(Task):
@@ -30,9 +37,16 @@ class Classification(Task):
     Args:
         label_smoothing: share of the target spread over all classes, 0 to 1.
         augment: names of augmentations, for `LabelledImages`.
+        probe_epochs: how many epochs, the first ones, train only the head, on features computed once.
+        probe_lr: highest learning rate of these epochs.
+        layer_decay: factor of the learning rate from one group of layers to the one before it; see
+            `layer_lr_scales`.
+        freeze_bn_stats: whether batch normalisations compute with their running statistics and keep them, as
+            in evaluation; their weights and biases are trained.
 
     Attributes:
         head: how the network's output is read; set by `prepare`.
+        probe: what trains the head alone; set by `prepare`, None where nothing does.
     """
 
     metric_sums = 2
@@ -43,18 +57,30 @@ class Classification(Task):
     )
     primary_metric = "accuracy"
     head: ClassifierHead
+    probe: LinearProbe | None = None
 
-    def __init__(self, label_smoothing: float = 0.1, augment: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        label_smoothing: float = 0.1,
+        augment: Sequence[str] = (),
+        probe_epochs: int = 0,
+        probe_lr: float = PROBE_LR,
+        layer_decay: float = 1.0,
+        freeze_bn_stats: bool = False,
+    ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
+        self.probe_epochs, self.probe_lr, self.layer_decay = probe_epochs, probe_lr, layer_decay
+        self.freeze_bn_stats, self._probing = freeze_bn_stats, False
 
     @classmethod
     @override
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
-        return cls(recipe.label_smoothing, recipe.augment)
+        names = inspect.signature(cls).parameters
+        return cls(**{name: getattr(recipe, name) for name in names})
 
     @override
     def settings(self) -> Mapping[str, Any]:
-        return {"label_smoothing": self.label_smoothing, "augment": self.augment}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
@@ -76,12 +102,67 @@ class Classification(Task):
         names = class_names(data, net)
         _check_classes(data, names)
         self.head = read_head(net, len(names), getattr(data, "name", "the data"))
+        if self.probe_epochs:
+            require_images(data)
+            self.probe = LinearProbe(net, self.probe_epochs)
         return net.with_classes(names)
 
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
         source = make_batches(data, net, recipe, self.augment)
+        if self.probe is not None and isinstance(source, DatasetBatches):
+            return ProbeBatches(source, self.probe)
         return source if isinstance(data, LabelledImages) else LabelledBatches(source, net)
+
+    @override
+    def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
+        """Choose precision and memory format; nothing is timed where only the head is trained."""
+        if self.probe is not None and recipe.epochs <= self.probe_epochs:
+            recipe = recipe.model_copy(
+                update={
+                    "precision": "fp32" if recipe.precision == "auto" else recipe.precision,
+                    "memory_format": "contiguous" if recipe.memory_format == "auto" else recipe.memory_format,
+                }
+            )
+        return super().choose_execution(net, recipe, example)
+
+    @override
+    def preparation(self, net: Net, source: BatchSource, test: Any, epoch: int) -> Iterator[float]:
+        """Compute the features for the epochs of the probe, of training and test data."""
+        if isinstance(source, ProbeBatches) and epoch < self.probe_epochs:
+            yield from source.probe.prepare(
+                source.source.data, *([] if test is None else [require_images(test)])
+            )
+
+    @override
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into training mode, batch normalisations into evaluation mode where asked for."""
+        module.train()
+        if self.freeze_bn_stats:
+            for part in module.modules():
+                if isinstance(part, BATCH_NORMS) and part.track_running_stats:
+                    part.eval()
+
+    @override
+    def begin_epoch(self, epoch: int) -> None:
+        """Note whether this epoch trains the head alone."""
+        self._probing = epoch < self.probe_epochs
+
+    @override
+    def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
+        """Return the learning rate of a step; probe and fine-tuning run through the schedule each."""
+        probed = self.probe_epochs * steps
+        if step < probed:
+            return self.probe_lr * rate(recipe, step, probed)
+        return max_lr * rate(recipe, step - probed, recipe.epochs * steps - probed)
+
+    @override
+    def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
+        """Return the factors of layer-wise learning rates; all are 1 for a `layer_decay` of 1."""
+        if self.layer_decay == 1:
+            return {}
+        head = self.probe.head if self.probe else find_head(net)
+        return layer_lr_scales(net, self.layer_decay, head.path)
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
@@ -98,8 +179,11 @@ class Classification(Task):
             predictions.
         """
         labels = batch.targets
-        with execution.autocast(batch.device):
-            logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
+        if self.probe is not None and isinstance(batch, FeatureBatch):
+            logits = self.probe.logits(batch.inputs[0])
+        else:
+            with execution.autocast(batch.device):
+                logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
         loss = self.head.loss(logits, labels, self.label_smoothing)
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
@@ -121,7 +205,13 @@ class Classification(Task):
             `loss` in nats, `accuracy` from 0 to 1, the most frequent confusion of two classes, as details
             what `Evaluation.to_json` returns, and as evidence the `Evaluation`.
         """
-        found = evaluate(net, data, execution=execution.exact(), head=self.head)
+        features = self.probe.features(data) if self.probe and self._probing else None
+        if self.probe is not None and features is not None:
+            with torch.no_grad():
+                logits = self.probe.logits(features)
+            found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
+        else:
+            found = evaluate(net, data, execution=execution.exact(), head=self.head)
         return EvalResult(found.metrics, found.worst, found.summary, found.to_json(), found)
 
     @override

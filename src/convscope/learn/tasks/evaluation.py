@@ -1,5 +1,6 @@
 """Evaluation of a classifier on labelled images: loss, accuracy, confusion matrix, hardest images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +106,11 @@ class Evaluation(Result):
         """A sentence where the accuracy is no better than `majority`; else empty."""
         common = self.classes[int(self.labels.bincount().argmax())]
         if self.majority == 1:
-            return f"All of them are {common}: always answering that is right, and says nothing of a network."
+            return (
+                f"All of them are {common}: always predicting that is right, and says nothing of a network."
+            )
         if self.accuracy <= self.majority:
-            return f"Always answering {common} would be right in {self.majority:.2%}."
+            return f"Always predicting {common} would be right in {self.majority:.2%}."
         return ""
 
     def hardest(self, count: int = 16) -> Tensor:
@@ -187,10 +190,24 @@ def evaluate(
             labels.append(checked.targets)
         if not labels:
             raise DataError("samples to evaluate on", received="none")
-        scores, targets = torch.cat(logits), torch.cat(labels)
-        losses = functional.cross_entropy(scores, targets, reduction="none")
-        probabilities = scores.softmax(1)
-    return Evaluation(names, targets.cpu().clone(), probabilities.cpu().clone(), losses.cpu().clone())
+    return evaluate_logits(torch.cat(logits), torch.cat(labels), names)
+
+
+def evaluate_logits(logits: Tensor, labels: Tensor, names: Sequence[str]) -> Evaluation:
+    """Evaluate a classifier's logits.
+
+    Args:
+        logits: scores `[n classes]`.
+        labels: true class indices `[n]`.
+        names: names of the classes.
+
+    Returns:
+        Labels, predicted probabilities and losses.
+    """
+    with torch.inference_mode():
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        probabilities = logits.softmax(1)
+    return Evaluation(tuple(names), *(x.cpu().clone() for x in (labels, probabilities, losses)))
 
 
 def class_names(data: Any, net: Net) -> tuple[str, ...]:

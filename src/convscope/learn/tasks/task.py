@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from convscope.learn.batches.source import BatchSource, iter_batches, make_batches
 from convscope.learn.execution import choose_execution
+from convscope.learn.schedules import rate
 from convscope.learn.tasks.metrics import MetricSpec, Table, epochs_table
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
@@ -161,6 +162,61 @@ class Task(ABC):
             all trainable parameters.
         """
         return {MAIN: [p for p in net.module.parameters() if p.requires_grad]}
+
+    def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
+        """Return factors of the learning rates of parameters.
+
+        Args:
+            net: network to train.
+            recipe: recipe of the training.
+
+        Returns:
+            Factors by parameter; those that are left out have 1. By default all.
+        """
+        return {}
+
+    def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
+        """Return the learning rate of a step: by default the recipe's schedule over the whole training.
+
+        Args:
+            recipe: recipe of the training.
+            max_lr: highest learning rate.
+            step: step of the training, from 0, counted over all epochs.
+            steps: steps of an epoch.
+
+        Returns:
+            The learning rate, positive.
+        """
+        return max_lr * rate(recipe, step, recipe.epochs * steps)
+
+    def preparation(self, net: Net, source: BatchSource, test: Any, epoch: int) -> Iterator[float]:
+        """Compute what the batches are made from, before the first step and after every resumption.
+
+        Args:
+            net: network to train.
+            source: what `make_batches` returned.
+            test: what the caller gave to test on; None without.
+            epoch: index of the epoch in which the training begins or continues, from 0.
+
+        Yields:
+            The share that is done, 0 to 1, now and then. By default nothing is computed.
+        """
+        yield from ()
+
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into the mode in which it is trained: by default `module.train()`.
+
+        Args:
+            module: the network's module; the modes that it had are restored when the training ends.
+        """
+        module.train()
+
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027  # most tasks need nothing
+        """Note that an epoch begins or, after a resumption, goes on. By default nothing is done.
+
+        Args:
+            epoch: index of the epoch, from 0.
+        """
 
     def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
         """Choose the fastest precision and memory format on this machine, by timing `training_step`.

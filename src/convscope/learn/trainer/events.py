@@ -31,6 +31,8 @@ class TrainProgress:
     """Since this epoch began, without pauses."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Metrics of the task by name, over this epoch so far."""
+    preparing: float | None = None
+    """Share of what is computed before the first step, such as cached features, 0 to 1; None in the steps."""
 
     @property
     def done(self) -> float:

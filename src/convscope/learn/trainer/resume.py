@@ -14,6 +14,7 @@ from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
+from convscope.recipe.fields import flag_of
 from convscope.recipe.result import Result
 
 
@@ -144,7 +145,7 @@ def _refuse_other_settings(asked: TrainRecipe, run: Run) -> None:
     given = [name for name in type(asked).model_fields if name in asked.model_fields_set]
     refused = [name for name in given if name not in ("resume", "epochs")]
     if refused:
-        words = [n.upper() if n in asked.positional else f"--{n.replace('_', '-')}" for n in refused]
+        words = [n.upper() if n in asked.positional else flag_of(n) for n in refused]
         raise UsageError(
             "no settings but --epochs beside --resume: the run's own recipe counts",
             received=", ".join(words),

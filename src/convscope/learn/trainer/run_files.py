@@ -9,7 +9,7 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.trainer import state
+from convscope.learn.trainer import data_record, state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.system.files import PART_PREFIX, parse_json, read_json, read_text, read_toml, require_regular
@@ -176,7 +176,7 @@ def check_free(folder: Path) -> None:
     Raises:
         UsageError: a file of such a name is there.
     """
-    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS)
+    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE)
     present = [name for name in names if os.path.lexists(folder / name)]
     if present:
         raise UsageError(

@@ -4,6 +4,7 @@ runs/2026-11-22-lecture-relu/
     recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
     env.json             versions, machine, threads
+    data.json            names and hashes of what it learns from
     model.json, model.safetensors
     metrics.jsonl        one line for each epoch
 
@@ -13,7 +14,6 @@ and resuming makes up for what a killed process did not get to.
 """
 
 import json
-import os
 import platform
 import shlex
 import signal
@@ -36,12 +36,14 @@ from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer.data_record import check_record, describe_data, write_record
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.resume import Run, resumed
 from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system.files import is_full, remove_parts, write_text
+from convscope.system.threads import cores
 
 STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
@@ -89,8 +91,11 @@ def iter_train_run(
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
+    record = describe_data(train)
+    if source is not None:
+        check_record(source, record)
     trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
-    files = _Files(out, place or out, trainer)
+    files = _Files(out, place or out, trainer, record)
     files.create_folder(fresh=source is None or not _same_folder(source, out))
     with run_files.alone(out):
         files.write_all(whole=state is not None)
@@ -190,8 +195,11 @@ def free_folder(name: str) -> Path:
 class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
+    def __init__(
+        self, out: Path, place: Path, trainer: Trainer, record: dict[str, Any] | None = None
+    ) -> None:
         self.out, self.place, self.trainer, self.recipe = out, place, trainer, trainer.recipe
+        self.record = record
 
     def create_folder(self, *, fresh: bool) -> None:
         """Create the run's folder.
@@ -241,6 +249,7 @@ class _Files:
             state.write(out / STATE)
             if environment:
                 write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+                write_record(out, self.record)
             if weights:
                 self._save_network()
                 lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]
@@ -341,7 +350,7 @@ def _environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "vectors": torch.backends.cpu.get_cpu_capability(),
         **{name: version(name) for name in packages},

@@ -19,7 +19,6 @@ from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
-from convscope.learn.schedules import rate
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
@@ -100,7 +99,7 @@ class Trainer:
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
-        self._pause = False
+        self._pause, self._lr = False, 0.0
         if state:
             self._restore(state)
 
@@ -114,10 +113,15 @@ class Trainer:
                 raise UsageError("names of optimizers of lower-case letters, digits and _", received=name)
         if not self.parameters:
             raise UsageError("a task with an optimizer", received=self.recipe.task)
-        self.optimizers = {name: make_optimizer(ps, self.recipe) for name, ps in self.parameters.items()}
+        scales = self.task.lr_scales(self.net, self.recipe)
+        self.optimizers = {
+            name: make_optimizer(ps, self.recipe, scales) for name, ps in self.parameters.items()
+        }
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
+            for done in self.task.preparation(self.net, self.batch_source, self.test, self.epoch):
+                yield replace(self._progress(), preparing=done)
             while self.epoch < self.recipe.epochs:
                 yield from self._run_epoch()
 
@@ -202,7 +206,7 @@ class Trainer:
         """
         module = self.net.module
         modes = [(part, part.training) for part in module.modules()]
-        module.train()
+        self.task.set_training_mode(module)
         try:
             with retain_heap():
                 yield
@@ -215,6 +219,7 @@ class Trainer:
 
     def _run_epoch(self) -> Iterator[TrainProgress | Epoch]:
         """Run the rest of the current epoch, yielding its events."""
+        self.task.begin_epoch(self.epoch)
         if self.step == 0:
             self._epoch_streams = self.random.streams
         batches = self._batches()
@@ -295,10 +300,10 @@ class Trainer:
 
     def _set_rate(self, step: int) -> float:
         """Set the learning rate of a step in all optimizers, and return it."""
-        lr = self.max_lr * rate(self.recipe, step, self.recipe.epochs * self.batch_source.steps)
+        self._lr = lr = self.task.learning_rate(self.recipe, self.max_lr, step, self.batch_source.steps)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group["lr_scale"]
         return lr
 
     def _loss_error(self, batch: Batch, lr: float) -> Exception:
@@ -354,10 +359,6 @@ class Trainer:
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         return epoch if self.test is None else replace(epoch, tested=tested)
-
-    @property
-    def _lr(self) -> float:
-        return float(next(iter(self.optimizers.values())).param_groups[0]["lr"])
 
     def _metrics(self) -> dict[str, float]:
         return dict(self.task.metrics(self._sums.tolist(), self._seen))

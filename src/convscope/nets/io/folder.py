@@ -59,7 +59,11 @@ def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = Non
             raise ConvscopeError(
                 f"room on the disk for {folder}", received=str(error), hint="Free some space."
             ) from None
-        raise UsageError(f"a folder that can be written at {folder}", received=str(error)) from None
+        raise UsageError(
+            f"a folder that can be written at {folder}",
+            received=str(error),
+            hint="Choose another folder, or change its permissions.",
+        ) from None
     return folder
 
 
@@ -69,7 +73,7 @@ def _to_document(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
         "format": FORMAT,
         "name": net.name,
         "graph": None if graph is None else to_json(graph),
-        "module": to_config(net.module),
+        "module": net.config or to_config(net.module),
         "inputs": [asdict(spec) for spec in net.input_specs],
         "outputs": [asdict(spec) for spec in net.output_specs],
         "source": asdict(net.source),
@@ -97,7 +101,11 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
         if not os.path.lexists(folder / name):
-            raise MissingError(f"a saved network in {folder}", received=f"no {name}")
+            raise MissingError(
+                f"a saved network in {folder}",
+                received=f"no {name}",
+                hint="Name the folder that a training or nets.save has written.",
+            )
     document = _read_document(folder / DESCRIPTION)
     graph, inputs, outputs, source = _parse_document(document, folder / DESCRIPTION)
     made = document.get("module")
@@ -118,7 +126,8 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         _check_registered(ready, inputs, folder / DESCRIPTION)
     load_weights(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
-    return Net(ready, inputs, outputs, source, graph, document["name"])
+    config = made if module is None and graph is None else None
+    return Net(ready, inputs, outputs, source, graph, document["name"], config)
 
 
 def _parse_document(

@@ -11,7 +11,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.weights import load_weights
-from convscope.nets.network import Net
+from convscope.nets.network import Net, is_out_of_memory
 
 TRIED = (16, 24, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 320, 384)
 """Sizes that are tried for the hint of a refusal."""
@@ -20,9 +20,9 @@ TRIED = (16, 24, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 320, 384)
 def with_input_size(net: Net, size: int, seed: int | None = None) -> Net:
     """Return a network for square images of another size.
 
-    A network that was built from a graph is built again at that size; weights are kept where their shapes
-    stay the same, and fresh ones may have other shapes. Of any other module one forward pass tells whether it
-    takes the size.
+    A network that was built from a graph is built again at that size. Trained weights are kept, and the size
+    is refused if the shape of one would change; fresh weights are drawn again if their shapes change. Any
+    other module is kept as it is, and the size is refused if a forward pass fails or returns another shape.
 
     Args:
         net: a network of one input with height and width; left as it is.
@@ -37,7 +37,11 @@ def with_input_size(net: Net, size: int, seed: int | None = None) -> Net:
     """
     if len(net.input_specs) != 1 or len(net.input_spec.size) != 2:
         shapes = " and ".join("x".join(map(str, spec.shape)) for spec in net.input_specs)
-        raise UsageError("a network that looks at one picture", received=f"{net.name}, which takes {shapes}")
+        raise UsageError(
+            "a network that takes one picture",
+            received=f"{net.name}, which takes {shapes}",
+            hint="Leave --size out.",
+        )
     if net.input_spec.size == (size, size):
         return net
     made = _resized(net, size, seed)
@@ -60,6 +64,8 @@ def _resized(net: Net, size: int, seed: int | None) -> Net | str:
         with torch.no_grad(), frozen(made.module):
             shapes = [_shape(each(each.example())) for each in (net, made)]
     except (ConvscopeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         received = getattr(error, "received", "") or str(error)
         return received.splitlines()[0][:160]
     return made if shapes[0] == shapes[1] else f"it returns {shapes[1]} where it returns {shapes[0]}"

@@ -18,6 +18,7 @@ MODULES: dict[str, str] = {
     "pixelcnn": "convscope.nets.modules.pixelcnn.PixelCNN",
     "vae": "convscope.nets.modules.vae.VAE",
     "adain": "convscope.nets.style.adain.AdaIN",
+    "replaced_head": "convscope.nets.io.replaced_head.ReplacedHead",
 }
 """Kind to full name of the class."""
 

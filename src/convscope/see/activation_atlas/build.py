@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from convscope.errors import UsageError
 from convscope.nets import Net, NetLike, as_net, frozen, resolve
 from convscope.recipe.result import Result
-from convscope.see.activation_atlas.class_attribution import direction_to_logits
+from convscope.see.activation_atlas.class_attribution import vectors_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.naming import (
     LISTED,
@@ -86,7 +86,7 @@ class Cell:
         labels: the most common labels of the data among these images, the most common first; empty where the
             data has fewer than two.
         classes: the network's classes whose logits the vectors raise, see `naming.supported_classes`; empty
-            where the network's answers do not support one.
+            where the network's predictions do not support one, or where `Atlas.attributed` is False.
     """
 
     row: int
@@ -126,6 +126,8 @@ class Atlas(Result):
         regions: neighbouring cells with the same name, the largest region first.
         unmoved: indices of cells whose gradient was exactly 0 in every step: their images are the starting
             noise.
+        attributed: whether contributions to the classes of the network were computed; they are not where
+            outputs have no names, are no matrix of logits, or an operation has no forward derivative.
     """
 
     place: str
@@ -142,6 +144,7 @@ class Atlas(Result):
     recipe: Recipe
     regions: tuple[Region, ...] = ()
     unmoved: tuple[int, ...] = ()
+    attributed: bool = False
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -242,6 +245,7 @@ class _Plan:
     spread: float | None
     members: list[Tensor]
     cells: list[Cell]
+    attributed: bool = False
 
     def atlas(self, rendered: RenderedDirections, regions: tuple[Region, ...]) -> Atlas:
         placed = sum(cell.count for cell in self.cells)
@@ -260,6 +264,7 @@ class _Plan:
             self.recipe,
             regions,
             rendered.unmoved,
+            self.attributed,
         )
 
 
@@ -341,7 +346,10 @@ def _examples(
 
 
 def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
-    """Find the classes that name each cell, where outputs have names; yield the share done."""
+    """Find the classes that name each cell, where outputs have names; yield the share done.
+
+    Sets `plan.attributed` where the contributions to the classes could be computed.
+    """
     if not net.classes:
         return
     place, vectors = resolve(net, plan.place), plan.vectors
@@ -355,7 +363,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
     for first in range(0, len(members), AT_ONCE):
         chosen = members[first : first + AT_ONCE]
         images = scaled(data.pixels(vectors.images[chosen]), net.input_spec)
-        found = direction_to_logits(net, place, images, vectors.positions[chosen], baseline)
+        found = vectors_to_logits(net, place, images, vectors.positions[chosen], baseline)
         if found is None or found.logits.shape[1] != len(net.classes):
             return
         top = found.logits.topk(ranked(len(net.classes))).indices
@@ -363,6 +371,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
         likeliest.append(torch.zeros_like(found.logits, dtype=torch.bool).scatter(1, top, True))
         yield min(1.0, (first + AT_ONCE) / len(members))
     names = supported_classes(torch.cat(contributions), torch.cat(likeliest), owners, net.classes)
+    plan.attributed = True
     plan.cells[:] = [replace(cell, classes=found) for cell, found in zip(plan.cells, names, strict=True)]
 
 

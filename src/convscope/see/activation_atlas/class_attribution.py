@@ -12,11 +12,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from convscope.errors import GraphError
 from convscope.nets import LayerAddress, Net, frozen, layer_shapes
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.axes import Spot, units_first
 from convscope.nets.activations.recording import last_axes
 from convscope.nets.activations.tree import tree_leaves, tree_replace
+from convscope.nets.network import is_out_of_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class LogitAttribution:
     logits: Float[Tensor, "b k"]
 
 
-def direction_to_logits(
+def vectors_to_logits(
     net: Net,
     place: LayerAddress,
     images: Float[Tensor, "b *shape"],
@@ -56,6 +58,9 @@ def direction_to_logits(
         The contributions, and the logits of the images; None where the result is no matrix of logits, does
         not depend on the layer, or an operation on the way has no forward derivative.
 
+    Raises:
+        RuntimeError: memory ran out.
+
     Source: Carter et al. 2019, "Activation Atlas", Distill, doi:10.23915/distill.00015, "class attribution".
     """
     dual = _Dual(net, place, positions, baseline)
@@ -67,7 +72,9 @@ def direction_to_logits(
             result = result if handle is not None else dual.exchanged(result)
             logits = next(iter(dict(tree_leaves(result)).values()), None)
             pair = None if logits is None or logits.dim() != 2 else forward_ad.unpack_dual(logits)
-        except (NotImplementedError, RuntimeError):
+        except (GraphError, RuntimeError) as error:  # no forward derivative: a network makes it a GraphError
+            if is_out_of_memory(error):
+                raise
             return None
         finally:
             if handle is not None:

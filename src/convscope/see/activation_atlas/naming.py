@@ -57,7 +57,10 @@ class LabelShare:
 
     @property
     def typical(self) -> bool:
-        """Whether at least half of the images have the label, and chance does not explain it."""
+        """Whether at least half of the images have the label, and its lower bound is above the usual share.
+
+        The bound holds for one cell; it is not corrected for the number of cells.
+        """
         return self.share >= MAJORITY and self.lower_bound > self.usual
 
 

@@ -1,4 +1,4 @@
-"""Comparison of attribution methods: which heatmap to believe for one input, if the metrics can tell."""
+"""Comparison of attribution methods: which heatmap the metrics favour for one input, if they can tell."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from torch import Tensor
 from convscope.nets import frozen
 from convscope.see.attribution.explanation import Explanation
 from convscope.see.attribution.heatmaps import rank_correlation
-from convscope.see.attribution.metrics.deletion_insertion import COVER, curves, random_heatmaps
+from convscope.see.attribution.metrics.deletion_insertion import BASELINE, curves, random_heatmaps
 from convscope.system.progress import Progress, last_result
 
-COVERS = (COVER, "mean")
+BASELINES = (BASELINE, "mean")
 """What deleted positions show, one after the other: a result should not depend on it."""
 RANDOM = 8
-"""Number of random heatmaps under each cover, for the chance level and its spread."""
+"""Number of random heatmaps under each baseline, for the chance level and its spread."""
 SPREADS = 2.0
 """Standard deviations of the scores of random heatmaps that a difference must exceed."""
 GRID = 14
@@ -30,13 +30,13 @@ class MethodComparison:
     """Scores of several methods' heatmaps for one row, and what follows from them.
 
     A score is the area under the insertion curve less that under the deletion curve. One heatmap leads
-    another if its score is larger by more than `margin` under every cover.
+    another if its score is larger by more than `margin` under every baseline.
 
     Attributes:
         methods: names of the methods.
-        scores: by cover, one score for each method.
-        chance: by cover, the mean score of random heatmaps.
-        margin: by cover, two standard deviations of the scores of random heatmaps.
+        scores: by baseline, one score for each method.
+        chance: by baseline, the mean score of random heatmaps.
+        margin: by baseline, two standard deviations of the scores of random heatmaps.
         stays: whether each method's heatmap stays the same with random weights; None if that was not checked.
         alike: rank correlation of each pair of heatmaps, on a coarse grid.
     """
@@ -50,7 +50,7 @@ class MethodComparison:
 
     @property
     def above_chance(self) -> tuple[bool, ...]:
-        """Whether each method's score exceeds that of random heatmaps by the margin under every cover."""
+        """Whether each method's score exceeds that of random heatmaps by the margin under every baseline."""
         return tuple(
             all(self.scores[c][k] - self.chance[c] > self.margin[c] for c in self.scores)
             for k in range(len(self.methods))
@@ -69,7 +69,7 @@ class MethodComparison:
         return tuple(sorted(found, key=self.score, reverse=True))
 
     def leads(self, a: int, b: int) -> bool:
-        """Return whether one method's heatmap scores higher than another's by the margin under every cover.
+        """Return whether one method's heatmap leads another's by the margin under every baseline.
 
         Args:
             a: index of a method.
@@ -81,7 +81,7 @@ class MethodComparison:
         return all(self.scores[c][a] - self.scores[c][b] > self.margin[c] for c in self.scores)
 
     def score(self, k: int) -> float:
-        """Return the mean score of a method over the covers.
+        """Return the mean score of a method over the baselines.
 
         Args:
             k: index of the method.
@@ -92,12 +92,12 @@ class MethodComparison:
         return fmean(values[k] for values in self.scores.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as a JSON-ready dictionary, with the names of the methods to believe."""
+        """Return the comparison as a JSON-ready dictionary, with the names of the best methods."""
         return {
-            "believe": [self.methods[k] for k in self.best],
+            "best": [self.methods[k] for k in self.best],
             "passing": [self.methods[k] for k in self.passing],
             "scores": {
-                name: {cover: values[k] for cover, values in self.scores.items()}
+                name: {baseline: values[k] for baseline, values in self.scores.items()}
                 for k, name in enumerate(self.methods)
             },
             "chance": dict(self.chance),
@@ -120,10 +120,10 @@ def compare_methods(explanations: Sequence[Explanation]) -> tuple[MethodComparis
 def iter_compare_methods(
     explanations: Sequence[Explanation],
 ) -> Iterator[Progress[tuple[MethodComparison, ...]]]:
-    """Compute the curves under a second cover and those of random heatmaps, and compare the methods.
+    """Compute the curves under a second baseline and those of random heatmaps, and compare the methods.
 
     Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2 for the curves; Tomsett et al. 2020, arXiv:1912.01451
-    for why one cover on one input cannot rank methods by itself.
+    for why one baseline on one input cannot rank methods by itself.
 
     Args:
         explanations: of the same task, with the metric `deletion`; at least one.
@@ -136,18 +136,18 @@ def iter_compare_methods(
         return
     task, found, levels = explanations[0].task, {}, {}
     passes = [*(e.heatmaps for e in explanations), *(random_heatmaps(task, seed) for seed in range(RANDOM))]
-    total = len(COVERS) * len(passes)
+    total = len(BASELINES) * len(passes)
     with frozen(task.net.module):
-        for number, cover in enumerate(COVERS):
+        for number, baseline in enumerate(BASELINES):
             made: list[list[float]] = []
             for k, heats in enumerate(passes):
-                if cover == COVER and k < len(explanations):
+                if baseline == BASELINE and k < len(explanations):
                     made.append([_known(explanations[k], row) for row in range(len(task))])
                 else:
-                    lines = curves(task, heats, cover)
-                    made.append([line.insertion_area - line.deletion_area for line in lines])
+                    lines = curves(task, heats, baseline)
+                    made.append([line.score for line in lines])
                 yield Progress((number * len(passes) + k) / total, "comparing", tuple)
-            found[cover], levels[cover] = made[: len(explanations)], made[len(explanations) :]
+            found[baseline], levels[baseline] = made[: len(explanations)], made[len(explanations) :]
     done = tuple(_row(explanations, found, levels, row) for row in range(len(task)))
     yield Progress(1.0, "comparing", lambda: done)
 
@@ -162,18 +162,18 @@ def _row(
     checks = [e.faithfulness[row].weight_randomization for e in explanations]
     return MethodComparison(
         tuple(e.method.name for e in explanations),
-        {cover: tuple(rows[row] for rows in values) for cover, values in found.items()},
-        {cover: fmean(rows[row] for rows in values) for cover, values in levels.items()},
-        {cover: SPREADS * stdev(rows[row] for rows in values) for cover, values in levels.items()},
+        {baseline: tuple(rows[row] for rows in values) for baseline, values in found.items()},
+        {baseline: fmean(rows[row] for rows in values) for baseline, values in levels.items()},
+        {baseline: SPREADS * stdev(rows[row] for rows in values) for baseline, values in levels.items()},
         tuple(None if check is None else not check.fades for check in checks),
         tuple(tuple(rank_correlation(a, b) for b in heats) for a in heats),
     )
 
 
 def _known(explanation: Explanation, row: int) -> float:
-    """Return the score under the first cover, which is computed already."""
+    """Return the score under the first baseline, which is computed already."""
     metric = explanation.faithfulness[row].deletion_insertion
-    return metric.curves.insertion_area - metric.curves.deletion_area if metric else 0.0
+    return metric.curves.score if metric else 0.0
 
 
 def _coarse(heat: Tensor) -> Float[Tensor, " n"]:

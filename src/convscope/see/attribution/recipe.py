@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from convscope.errors import UsageError, nearest
 from convscope.recipe import OnInput, OnlyWith
 from convscope.recipe.fields import Picture, UnitName
-from convscope.see.attribution.registry import ALSO_CALLED, METHODS
+from convscope.see.attribution.registry import METHOD_ALIASES, METHODS
 
 
 def _registered(name: str) -> str:
@@ -16,7 +16,7 @@ def _registered(name: str) -> str:
         raise UsageError(
             f"a method: {', '.join(METHODS)}",
             received=name[:100],
-            hint=nearest(name, METHODS, aliases=ALSO_CALLED),
+            hint=nearest(name, METHODS, aliases=METHOD_ALIASES),
         )
     return name
 

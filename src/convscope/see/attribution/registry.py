@@ -29,7 +29,7 @@ METHODS: "dict[str, str | type[Method]]" = {
 """Name of each method -> its file in `methods/` and its class; the class itself where it was registered."""
 
 
-ALSO_CALLED = {
+METHOD_ALIASES = {
     "gradient": "saliency",
     "vanilla gradient": "saliency",
     "sensitivity": "saliency",
@@ -85,7 +85,7 @@ def method_class(name: str) -> "type[Method]":
     """
     if name not in METHODS:
         raise UsageError(
-            "the name of a method", received=repr(name), hint=nearest(name, METHODS, aliases=ALSO_CALLED)
+            "the name of a method", received=repr(name), hint=nearest(name, METHODS, aliases=METHOD_ALIASES)
         )
     found = METHODS[name]
     if not isinstance(found, str):

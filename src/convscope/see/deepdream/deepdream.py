@@ -41,7 +41,7 @@ SMALL = 500_000
 """Pixels times steps below which precision is not measured, and fp32 is used."""
 LARGE = 1024
 """Sizes with both sides above this are assumed to be large enough for every layer and are not tried."""
-ALIKE = 0.02
+ASPECT_TOLERANCE = 0.02
 """Largest relative difference of the aspect ratios of mask and image."""
 
 
@@ -415,7 +415,10 @@ def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
     if mask.dim() != 2 or not mask.numel() or float(mask.min()) < 0 or float(mask.max()) > 1:
         raise UsageError("a mask [h w] in [0, 1]", received=f"{tuple(mask.shape)}")
     across = mask.shape[1] / mask.shape[0] * height / width
-    if not 1 - ALIKE < across < 1 + ALIKE and max(abs(mask.shape[1] * height / mask.shape[0] - width), 0) > 1:
+    if (
+        not 1 - ASPECT_TOLERANCE < across < 1 + ASPECT_TOLERANCE
+        and max(abs(mask.shape[1] * height / mask.shape[0] - width), 0) > 1
+    ):
         raise DataError(
             f"a mask of the picture's proportions, {width} by {height}",
             received=f"{mask.shape[1]} by {mask.shape[0]}",

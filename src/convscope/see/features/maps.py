@@ -73,7 +73,7 @@ class FeatureMaps(Result):
         return self.maps.flatten(1).sum(1) if self.maps.dim() > 1 else self.maps
 
     @property
-    def silent(self) -> int:
+    def zero_maps(self) -> int:
         """Number of units whose map is 0 everywhere."""
         return int((self.maps.reshape(len(self.maps), -1) == 0).all(1).sum())
 

@@ -180,7 +180,7 @@ class RedirectSchedule:
 
     def __init__(self, period: int) -> None:
         self.period = period
-        self.silent: Tensor | None = None
+        self.unmoved: Tensor | None = None
         self.moving: Tensor | None = None
 
     def mode(self, index: int) -> AbstractContextManager[Any]:
@@ -192,7 +192,7 @@ class RedirectSchedule:
         Returns:
             `RedirectReLU` for the images without a gradient; a null context in checks, or if there are none.
         """
-        return nullcontext() if self._is_check(index) or self.silent is None else RedirectReLU(self.silent)
+        return nullcontext() if self._is_check(index) or self.unmoved is None else RedirectReLU(self.unmoved)
 
     def note(self, index: int, gradients: Sequence[Tensor]) -> Tensor:
         """Record the gradients of a step, and return which images have a true gradient.
@@ -207,7 +207,7 @@ class RedirectSchedule:
         if self.moving is None or self._is_check(index):
             self.moving = nonzero_gradient(gradients)
             still = self.period > 0 and not bool(self.moving.all())
-            self.silent = ~self.moving if still else None
+            self.unmoved = ~self.moving if still else None
         return self.moving
 
     def _is_check(self, index: int) -> bool:

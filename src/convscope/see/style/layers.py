@@ -16,7 +16,7 @@ CONTENT = "relu4_2"
 """Content layer of Gatys et al. in VGG, after the rectifier as in neural-style."""
 RECTIFIERS = ("relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "hardswish", "hardtanh")
 """Kinds of layers that count as rectifiers."""
-MOST = 5
+MOST_LAYERS = 5
 """Maximum number of style layers that are chosen automatically."""
 
 
@@ -125,7 +125,7 @@ def proposed(net: Net) -> tuple[list[str], str]:
             stages.setdefault(layer.output_shape[1:], []).append(layer)
     if not stages:
         raise UsageError("a network with maps, to compare pictures in", received=f"{net.name} has none")
-    active = [_rectified(layers) for layers in stages.values()][:MOST]
+    active = [_rectified(layers) for layers in stages.values()][:MOST_LAYERS]
     deep = active[max(0, len(active) - 2)]
     return [layers[0].name for layers in active], deep[min(1, len(deep) - 1)].name
 

@@ -14,7 +14,7 @@ from convscope.errors import DataError
 
 LEAST = 0.005
 """Share of a guide below which a colour is taken for a blurred edge and assigned to the nearest colour."""
-MOST = 16
+MOST_REGIONS = 16
 """Maximum number of regions."""
 NEAR = 48.0
 """Euclidean distance in RGB (0 to 255) up to which colours of two guides are the same."""
@@ -29,10 +29,10 @@ def palette(guide: Float[Tensor, "3 h w"]) -> list[Colour]:
         guide: RGB image of flat colours, in [0, 1].
 
     Returns:
-        RGB colours from 0 to 255, at most `MOST`.
+        RGB colours from 0 to 255, at most `MOST_REGIONS`.
 
     Raises:
-        DataError: it has no flat colour, or more than `MOST`.
+        DataError: it has no flat colour, or more than `MOST_REGIONS`.
     """
     bytes_ = (guide * 255).round().long().flatten(1).T
     colours, counts = torch.unique(bytes_, dim=0, return_counts=True)
@@ -44,12 +44,14 @@ def palette(guide: Float[Tensor, "3 h w"]) -> list[Colour]:
             break
         if not near_any_color((colour[0], colour[1], colour[2]), kept):
             kept.append((colour[0], colour[1], colour[2]))
-        if len(kept) > MOST:
+        if len(kept) > MOST_REGIONS:
             break
-    if not 1 <= len(kept) <= MOST:
-        found = "no flat colour" if not kept else f"more than {MOST}"
+    if not 1 <= len(kept) <= MOST_REGIONS:
+        found = "no flat colour" if not kept else f"more than {MOST_REGIONS}"
         raise DataError(
-            f"a guide of 1 to {MOST} flat colours", received=found, hint="Save guides as PNG, not as JPEG."
+            f"a guide of 1 to {MOST_REGIONS} flat colours",
+            received=found,
+            hint="Save guides as PNG, not as JPEG.",
         )
     return kept
 

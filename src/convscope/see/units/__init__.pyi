@@ -1,4 +1,5 @@
 from .class_preference import class_of_largest_mean as class_of_largest_mean
+from .class_preference import overrepresented as overrepresented
 from .class_preference import overrepresented_class as overrepresented_class
 from .health import LayerHealth as LayerHealth
 from .health import Redundancy as Redundancy

@@ -1,7 +1,7 @@
 """Which class a unit prefers, if its numbers can tell."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.see.units.index.unit_index import UnitStatistics
@@ -17,30 +17,45 @@ def overrepresented_class(entry: UnitStatistics) -> int | None:
     """Find the class that has more of a unit's top images than chance would give it.
 
     A one-sided binomial test against the share of the class among all images, at 5 % over all classes
-    together (Bonferroni).
+    of the data together (Bonferroni); not corrected for the number of units that are looked at.
 
     Args:
         entry: the unit's statistics and top images.
 
     Returns:
-        The class with the most top images; None if several have as many, or chance explains it.
+        The class with the most top images; None if several share the largest number, even if each exceeds
+        chance, or if chance explains it. Other classes than the most frequent are not tested.
     """
-    counts = (entry.class_shares * len(entry.top)).round().long()
+    labels = torch.tensor([example.label for example in entry.top], dtype=torch.int64)
+    return overrepresented(labels, entry.class_sizes)
+
+
+def overrepresented(labels: Int64[Tensor, " n"], sizes: Int64[Tensor, " classes"]) -> int | None:
+    """Find the class that has more of some images than chance would give it, as `overrepresented_class` does.
+
+    Args:
+        labels: class of each of the images.
+        sizes: number of images of each class in the data.
+
+    Returns:
+        The class, or None.
+    """
+    counts = torch.bincount(labels, minlength=len(sizes))
     most = int(counts.max()) if len(counts) else 0
     leading = (counts == most).nonzero().flatten().tolist()
     if most == 0 or len(leading) != 1:
         return None
-    sizes = entry.class_sizes
     share = float(sizes[leading[0]] / sizes.sum())
-    chance = binomial_tail(most, len(entry.top), share) * int((sizes > 0).sum())
+    chance = binomial_tail(most, len(labels), share) * int((sizes > 0).sum())
     return leading[0] if chance < LEVEL else None
 
 
 def class_of_largest_mean(entry: UnitStatistics) -> int | None:
     """Find the class whose mean peak exceeds that of every other class by more than two standard errors.
 
-    The standard deviation within a class is taken to be that of the peaks of all images, from the unit's
-    histogram; it is no smaller where classes differ.
+    An approximation: the standard deviation within each class is taken to be that of the peaks of all
+    images, from the unit's histogram. It is the same for all classes; a class whose peaks spread more than
+    those of all images together has a larger error than is assumed, one whose peaks spread less a smaller.
 
     Args:
         entry: the unit's statistics.

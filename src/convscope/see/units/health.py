@@ -16,21 +16,7 @@ from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledImages
 
-BOUNDS: dict[str, tuple[float, float]] = {
-    "Sigmoid": (0.0, 1.0),
-    "Tanh": (-1.0, 1.0),
-    "ScaledTanh": (-1.7159, 1.7159),
-    "ReLU6": (-torch.inf, 6.0),
-    "Hardtanh": (-1.0, 1.0),
-    "Hardsigmoid": (0.0, 1.0),
-}
-"""Lower and upper bound of an activation function's values, by the name of its module."""
-
-NEAR = 0.05
-"""A value this close to a bound is saturated; a share of the range, or of the upper bound if it is the only
-one.
-"""
-ALIKE = 0.95
+REDUNDANT_CORRELATION = 0.95
 """Units whose correlation exceeds this are redundant."""
 
 COMPARED = 128
@@ -80,10 +66,11 @@ class LayerHealth(Result):
         units: number of its units.
         images: number of inputs.
         dead: units with the same value always, or whose values a ReLU after them always sets to 0.
-        saturated: units that are at a bound of their activation function for every input, everywhere.
+        saturated: units that are near a bound of an activation function for every input, everywhere, see
+            `UnitIndex.saturated`.
         redundant: units that correlate by more than 0.95 with an earlier one over all inputs, at up to 4
             evenly spread positions along each axis of the feature map.
-        silent: mean share of inputs for which a unit's feature map is nowhere above 0.
+        inactive_share: mean share of inputs for which a unit's feature map is nowhere above 0.
     """
 
     place: str
@@ -92,7 +79,7 @@ class LayerHealth(Result):
     dead: tuple[int, ...]
     saturated: tuple[int, ...]
     redundant: tuple[RedundantUnit, ...]
-    silent: float
+    inactive_share: float
 
 
 def layer_health(
@@ -123,11 +110,8 @@ def layer_health(
         sums.setdefault(number, _Products()).add(spread_positions(act))
 
     steps = iter_index_units(net, samples, places, k=1, batch=batch, watch=watch)
-    index, modules = last_result(steps, "an index of units"), dict(net.module.named_modules())
-    return tuple(
-        _health(index, layer.place, sums.get(i), modules.get(LayerAddress.parse(layer.place).layer))
-        for i, layer in enumerate(index.layers)
-    )
+    index = last_result(steps, "an index of units")
+    return tuple(_health(index, layer.place, sums.get(i)) for i, layer in enumerate(index.layers))
 
 
 def iter_redundancy(
@@ -225,27 +209,20 @@ def redundant(correlations: Float[Tensor, "u u"]) -> tuple[RedundantUnit, ...]:
         The redundant units in order, each with the earlier unit that it correlates with most.
     """
     best = correlations.nan_to_num(0).tril(-1).max(1)
-    found = (best.values > ALIKE).nonzero().flatten().tolist()
+    found = (best.values > REDUNDANT_CORRELATION).nonzero().flatten().tolist()
     return tuple(RedundantUnit(i, int(best.indices[i]), float(best.values[i])) for i in found)
 
 
-def _health(
-    index: UnitIndex, place: str, products: _Products | None, module: torch.nn.Module | None
-) -> LayerHealth:
+def _health(index: UnitIndex, place: str, products: _Products | None) -> LayerHealth:
     """Combine the index's statistics of a layer with the correlations of its units."""
     rows, layer, accumulator = index.rows(place), index.layer(place), index.accumulator
-    saturated, kind = index.saturated(place), type(module).__name__
-    if kind in BOUNDS:
-        low, high = BOUNDS[kind]
-        margin = NEAR * (high if low == -torch.inf else high - low)
-        saturated = (accumulator.low[rows] >= high - margin) | (accumulator.high[rows] <= low + margin)
-    silent = accumulator.silent[rows] / accumulator.images[rows].clamp_min(1)
+    inactive = accumulator.inactive[rows] / accumulator.images[rows].clamp_min(1)
     return LayerHealth(
         place=place,
         units=layer.units,
         images=int(accumulator.images[rows].max()),
         dead=tuple(index.dead(place).nonzero().flatten().tolist()),
-        saturated=tuple(saturated.nonzero().flatten().tolist()),
+        saturated=tuple(index.saturated(place).nonzero().flatten().tolist()),
         redundant=redundant(products.correlations()) if products is not None else (),
-        silent=float(silent.mean()),
+        inactive_share=float(inactive.mean()),
     )

@@ -59,12 +59,12 @@ class SyntheticImage:
     Attributes:
         picture: the image `[c ...]` in the spec's value range.
         value: largest (or smallest, where minimised) value of the unit's feature map for it.
-        silent: whether no gradient was left at the end; the image carries no information then.
+        no_gradient: whether no gradient was left at the end; the image carries no information then.
     """
 
     picture: Float[Tensor, "*shape"]
     value: float
-    silent: bool
+    no_gradient: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ def _synthesize(
     def made(step: Progress[Visualization]) -> SyntheticImage:
         shown = step.result()
         return SyntheticImage(
-            shown.images[0], _extreme_value(net, shown.images, place, negative), bool(shown.silent)
+            shown.images[0], _extreme_value(net, shown.images, place, negative), bool(shown.uninformative)
         )
 
     for step in iter_visualize(net, recipe):

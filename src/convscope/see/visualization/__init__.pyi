@@ -9,8 +9,8 @@ from .direction_images import iter_render_directions as iter_render_directions
 from .fooling import FoolingImages as FoolingImages
 from .fooling import fooling_images as fooling_images
 from .journey import LayerStop as LayerStop
+from .journey import choose_layers as choose_layers
 from .journey import iter_journey as iter_journey
-from .journey import layer_path as layer_path
 from .objective_parser import unit_count as unit_count
 from .recipe import LookRecipe as LookRecipe
 from .recipe import VisualizeRecipe as VisualizeRecipe

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError
 from convscope.nets import LayerAddress, Net
+from convscope.nets.network import is_out_of_memory
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import fft_image, pixel_image
@@ -155,7 +156,9 @@ def _reaches(net: Net, place: LayerAddress, size: tuple[int, ...]) -> bool:
                 torch.full((1, net.input_spec.channels, *size), sum(net.input_spec.value_range) / 2),
                 [place],
             )
-    except (ConvscopeError, RuntimeError, ValueError, AssertionError):
+    except (ConvscopeError, RuntimeError, ValueError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         return False
     return True
 

@@ -27,7 +27,7 @@ from convscope.see.visualization.visualization import Visualization, iter_visual
 from convscope.system.progress import Progress
 from convscope.worlds import InputLike
 
-MOST = 0.5
+DIVIDED = 0.5
 """A block with more than this share of the parameters is replaced by its children."""
 Box = tuple[tuple[int, int], ...]
 """For each axis of the input the first pixel and the one after the last."""
@@ -45,8 +45,8 @@ class LayerStop(Result):
         layer: its name.
         units: indices of the chosen units.
         shape: shape of its output, without the batch axis.
-        field: extent of its receptive field in pixels, axis by axis; None where it is not known.
-        whole_layer: whether the receptive field covers the whole input.
+        receptive_field: extent of its receptive field in pixels, axis by axis; None where it is not known.
+        covers_input: whether the receptive field covers the whole input.
         box: receptive field of the neuron in the middle, inside the input: for each axis the first pixel and
             the one after the last; None where it is not known.
     """
@@ -54,15 +54,15 @@ class LayerStop(Result):
     layer: str
     units: tuple[int, ...]
     shape: tuple[int, ...]
-    field: tuple[int, ...] | None
-    whole_layer: bool = False
+    receptive_field: tuple[int, ...] | None
+    covers_input: bool = False
     box: Box | None = None
 
     @property
     def is_patch(self) -> bool:
         """Whether a unit sees so little that its receptive field is shown, not a texture."""
         sides = {high - low for low, high in self.box or ()}
-        return len(sides) == 1 and max(sides) <= PATCH and not self.whole_layer
+        return len(sides) == 1 and max(sides) <= PATCH and not self.covers_input
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class LayerStop(Result):
         return tuple(f"{self.layer}:{unit}" for unit in self.units)
 
 
-def layer_path(
+def choose_layers(
     net: NetLike, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
 ) -> tuple[LayerStop, ...]:
     """Choose layers from the first to the last, and evenly spread units of each.
@@ -90,9 +90,7 @@ def layer_path(
         UsageError: the network has no layers that give feature maps.
     """
     net = as_net(net)
-    chosen = [str(resolve(net, layer).layer_only) for layer in layers] or _evenly(
-        top_level_blocks(net), stops
-    )
+    chosen = [str(resolve(net, layer).layer_only) for layer in layers] or evenly(top_level_blocks(net), stops)
     if not chosen:
         raise UsageError("a network with layers that give maps", received=net.name)
     return tuple(_stop(net, layer, units) for layer in dict.fromkeys(chosen))
@@ -125,7 +123,7 @@ def _opened(module: nn.Module, name: str, total: int) -> Iterator[str]:
     for child, part in module.named_children():
         path = f"{name}.{child}" if name else child
         weights = sum(p.numel() for p in part.parameters())
-        nested = isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict) or weights > MOST * total
+        nested = isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict) or weights > DIVIDED * total
         if nested and any(True for _ in part.children()):
             yield from _opened(part, path, total)
         elif any(p.dim() > 1 for p in part.parameters()):
@@ -137,7 +135,16 @@ def _has_maps(calls: tuple[dict[str, tuple[int, ...]], ...] | None) -> bool:
     return len(first) > 1 and max(first[1:]) > 1
 
 
-def _evenly(names: list[str], count: int) -> list[str]:
+def evenly(names: list[str], count: int) -> list[str]:
+    """Choose evenly spread names, the first and the last among them.
+
+    Args:
+        names: to choose from, in order.
+        count: how many, at least 1; of one, the last.
+
+    Returns:
+        The chosen names in the same order; all where there are no more.
+    """
     if len(names) <= count:
         return names
     if count == 1:
@@ -187,7 +194,7 @@ def iter_journey(
     Args:
         net: the network of the stops.
         recipe: settings; its places are not used.
-        stops: what `layer_path` has chosen.
+        stops: what `choose_layers` has chosen.
         photographs: what `worlds.open_inputs` takes, whose mean spectrum `canvas="maco"` holds fixed.
 
     Yields:

@@ -62,15 +62,19 @@ class VisualizeRecipe(OnNetwork):
     net: NetworkName = Field(description="which network: a name, or a run's folder")
     places: list[UnitName] = Field(
         [],
-        description="what to please: conv2:17, conv2:17@5,5 (a neuron), conv2:0-7 or conv2:* (many units), "
+        description="what to maximise: conv2:17, conv2:17@5,5 (a neuron), conv2:0-7 or conv2:* (many units), "
         "conv2 (the whole layer), output:3 or output:tench, or a sum: 'conv2:17 - 0.3*conv2:7'",
     )
     journey: bool = Field(
-        False, description="walk the network from its first layer to its last; PLACES are then layers, if any"
+        False,
+        description="visualize layers from first to last, and units of each; PLACES are then layers, if any",
     )
     stops: int = Field(9, ge=1, le=200, description="layers of a journey, where none are named")
     units: int = Field(
-        5, ge=1, le=1000, description="units of each layer of a journey; all answers where there are few"
+        5,
+        ge=1,
+        le=1000,
+        description="units of each layer of a journey; all classes of an output of at most 12",
     )
     steps: int = Field(128, ge=0, le=1_000_000, description="updates of the picture")
     size: list[int] = Field(
@@ -80,13 +84,13 @@ class VisualizeRecipe(OnNetwork):
     )
     canvas: Literal["fourier", "pixels", "maco", "cppn"] = Field(
         "fourier",
-        description="what moves: spectra, pixels, only the phases of a photograph's spectrum (maco), "
-        "or a small network that draws (cppn)",
+        description="what is optimised: spectra, pixels, only the phases of a photograph's spectrum (maco), "
+        "or the weights of a small network that draws (cppn)",
     )
     spectrum: list[Picture] = Field([], description="photographs whose mean spectrum maco holds fixed")
     transforms: Literal["auto", "standard", "lucid", "shifts", "crops", "none"] = Field(
         "auto",
-        description="small changes that the picture must survive; auto: shifts for small pictures, crops for "
+        description="random transforms in every step; auto: shifts for small pictures, crops for "
         "maco, else standard",
     )
     optimizer: Literal["auto", "normalized_sgd", "adam"] = Field(
@@ -100,15 +104,18 @@ class VisualizeRecipe(OnNetwork):
         description="how the learning rate falls over the steps; constant_then_linear: in their second half; "
         "auto: that one for normalized_sgd in spectra, else linear",
     )
-    decay: float = Field(1.0, ge=0, le=4, description="how much a Fourier canvas damps fine grain")
-    reduce: Literal["mean", "sum", "max", "centre"] = Field(
-        "mean", description="what a unit's map counts: sum is the lecture's degree of activation"
+    decay: float = Field(
+        1.0, ge=0, le=4, description="exponent by which a Fourier canvas scales down high frequencies"
     )
-    negative: bool = Field(False, description="find what the unit likes least")
-    both: bool = Field(False, description="two pictures for each place: what it likes most, and least")
+    reduce: Literal["mean", "sum", "max", "centre"] = Field(
+        "mean",
+        description="how a unit's map is reduced to one number; sum is the lecture's degree of activation",
+    )
+    negative: bool = Field(False, description="minimise the activation instead")
+    both: bool = Field(False, description="two pictures for each place: maximised and minimised")
     variants: int = Field(1, ge=1, le=64, description="different pictures for each place")
     diversity: float = Field(
-        1.0, ge=0, le=1e6, description="how much the variants of a place keep apart, beside pleasing it"
+        1.0, ge=0, le=1e6, description="weight of the term that keeps the variants of a place different"
     )
     l1: float = Field(0.0, ge=0, le=1e6, description="penalty on the sum of |x|, as in the lecture")
     l2: float = Field(0.0, ge=0, le=1e6, description="penalty on the norm of the picture")

@@ -22,19 +22,20 @@ from convscope.see.optimize.objectives.feature_matching import dot_cosine_match,
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.objectives.regularizers import l2, total_variation
 from convscope.see.optimize.transforms import Transform, Warp
+from convscope.see.visualization.journey import evenly
 from convscope.see.visualization.visualization import seed_of
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import InputLike, name_of, open_sample
 
 SHIFT = 28
 """Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
-MOST = 8
+MOST_LAYERS = 8
 """Maximum number of layers that are chosen where none is named."""
 RATE, PLAIN_RATE = 0.1, 0.05
 """Default learning rates of inversions: of normalised SGD on spectra, and of Adam for inputs without them."""
 FOUND, PARTLY = 0.9, 0.5
 """Least `Reconstruction.explained` of an inversion that has found the activations, or a part of them."""
-STRONGER, ALIKE = 1.0, 0.3
+STRONGER, LEAST_COSINE = 1.0, 0.3
 """Least length of a caricature's activations along the original's, in lengths of theirs, and least cosine."""
 SAME = 0.8
 """Cosine from which a caricature that is no stronger still shows what the layer detects."""
@@ -69,7 +70,7 @@ class Reconstruction(Result):
             above 1 where activations of 0 would be nearer.
         explained: 1 minus the squared distance, as a share of that of the starting noise or of activations of
             0, whichever is nearer; 0 if it is no smaller. So 1 is the original's activations, 0 no better
-            than knowing nothing.
+            than the nearer of those two.
         strengths: length of the reconstruction's activations along the original's, as a multiple of theirs.
         original: the original image `[c ...]`.
         steps: updates of the last reconstruction; fewer than the recipe's if it was stopped.
@@ -113,10 +114,10 @@ def _inversion_verdict(explained: float, cosine: float) -> Verdict:
     """Judge an inversion by how much of the activations it explains."""
     share = f"explains {explained:.0%} of the activations (cosine {cosine:.2f})"
     if explained >= FOUND:
-        return Verdict("found", f"{share}: what it lacks, the layer has lost")
+        return Verdict("found", f"{share}: an input with almost the same activations")
     if explained >= PARTLY:
         return Verdict("partly", f"{share}: more --steps may find the rest")
-    return Verdict("failed", f"{share}: it says nothing about the layer; try more --steps")
+    return Verdict("failed", f"{share}: no input with these activations was found; try more --steps")
 
 
 def _caricature_verdict(strength: float, cosine: float) -> Verdict:
@@ -126,7 +127,7 @@ def _caricature_verdict(strength: float, cosine: float) -> Verdict:
         return Verdict("failed", f"{times}: not exaggerated; try more --steps")
     if strength < STRONGER:
         return Verdict("partly", f"{times}: much like the picture's own, but not exaggerated")
-    if cosine < ALIKE:
+    if cosine < LEAST_COSINE:
         return Verdict("partly", f"{times}: others are stronger still")
     return Verdict("found", times)
 
@@ -157,14 +158,15 @@ def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -
     named = {"net": net.name, "image": name_of(image), "layer": list(layers)}
     wanted = CaricatureRecipe.parse({**named, **recipe})
     with frozen(net.module):
-        return last_result(iter_reconstruct(net, image, wanted), "an inversion")
+        return last_result(iter_reconstruct(net, image, wanted), "a caricature")
 
 
 def invert(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
     """Invert features: synthesise images that have the same activations of a layer as an image.
 
     The normalised squared distance of the activations is minimised with a total variation penalty, starting
-    from noise. Details that the result lacks are not contained in the layer's activations.
+    from noise. Many inputs can have almost the same activations, and the penalties choose a smooth one: what
+    differs from the original is not needed for them, which does not prove that the layer has no trace of it.
 
     Args:
         net: any network with one input, or its name.
@@ -245,7 +247,7 @@ def default_layers(net: Net) -> list[str]:
         net: the network.
 
     Returns:
-        At most `MOST` names in the order in which the layers run; of more, an even choice.
+        At most `MOST_LAYERS` names in the order in which the layers run; of more, an even choice.
     """
     shapes = layer_shapes(net)
     last: dict[tuple[int, ...], str] = {}
@@ -254,10 +256,7 @@ def default_layers(net: Net) -> list[str]:
     names = sorted(last.values(), key=list(shapes).index)
     spatial = [name for name in names if len(next(iter(shapes[name][-1].values()))) > 1]
     rest = [name for name in names if name not in spatial][-1:]
-    room = MOST - len(rest)
-    if len(spatial) > room:
-        spatial = [spatial[round(i * (len(spatial) - 1) / (room - 1))] for i in range(room)]
-    return [*spatial, *rest]
+    return [*evenly(spatial, MOST_LAYERS - len(rest)), *rest]
 
 
 def _optimize_layer(

@@ -1,7 +1,7 @@
 """Measure a synthetic image: its objective under small changes, and the share of clipped values.
 
-An image that excites its unit on the exact pixel grid only says little about what the unit detects. So images
-are also shown at the size that the network was made for, shifted, turned and scaled a little.
+An image that activates its unit on the exact pixel grid only says little about what the unit detects. So
+images are also evaluated at the size in the network's spec, shifted, rotated and scaled a little.
 
 Source: Olah et al. 2017, "Feature Visualization", Distill, section "Transformation robustness".
 """
@@ -26,8 +26,12 @@ VIEWS = (
     ((0.015, 0.025), 1.05, 0.0),
     ((-0.025, -0.015), 0.95, 4.0),
 )
-"""Shift as a share of each side, scale and degrees of the views of an image: within what it is optimised
-for."""
+"""Shift as a share of each side, scale and degrees of the views of an image; the first one is unchanged.
+
+Scales and angles lie within those of the default transforms of `visualize` (0.9 to 1.1, up to 10 degrees),
+and so do the shifts for sides of up to 200 pixels (6 pixels). Images made with other transforms are measured
+all the same.
+"""
 
 
 def robust_scores(

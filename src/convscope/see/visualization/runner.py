@@ -12,6 +12,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
+from convscope.nets.network import is_out_of_memory
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import check_reached
 from convscope.see.optimize.image_params.base import ImageParameterization, fft_image, pixel_image, shape_of
@@ -353,7 +354,9 @@ def takes_any_size(net: Net, places: Sequence[LayerAddress], size: tuple[int, ..
     try:
         with torch.no_grad():
             record_float32(net, images, [place.layer_only for place in places])
-    except (ConvscopeError, RuntimeError, ValueError, AssertionError):
+    except (ConvscopeError, RuntimeError, ValueError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         return False
     return True
 

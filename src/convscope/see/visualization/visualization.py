@@ -60,8 +60,8 @@ class Visualization(Result):
         robust_scores: the same, when the images are enlarged to the network's own size, shifted, turned and
             scaled by a little; mean of five views.
         clipped: share of each image's values that are 0 or 255 in a picture of 8 bits.
-        silent: names of images that carry no information: their objective is 0 without a gradient at the end,
-            or they are among `unmoved`.
+        uninformative: names of images that carry no information: their objective is 0 without a gradient at
+            the end, or they are among `unmoved`.
         steps: updates of the last batch.
         recipe: the recipe as it was given.
         settled: the recipe with every automatic choice replaced by its value; it reproduces the images.
@@ -79,7 +79,7 @@ class Visualization(Result):
     clean_scores: Float[Tensor, " n"]
     robust_scores: Float[Tensor, " n"]
     clipped: Float[Tensor, " n"]
-    silent: tuple[str, ...]
+    uninformative: tuple[str, ...]
     steps: int
     recipe: VisualizeRecipe
     settled: VisualizeRecipe
@@ -208,7 +208,7 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
     clean = clean.cpu()[order]
     require_finite(clean, [target.text for target in targets], "scores of the finished pictures")
     unmoved = torch.cat([~step.changed & (step.index > 0) for step, _ in parts]).cpu()[order]
-    silent = unmoved | _is_silent(run, targets, images, clean)
+    uninformative = unmoved | _is_uninformative(run, targets, images, clean)
     return Visualization(
         tuple(target.text for target in targets),
         images,
@@ -216,7 +216,7 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
         clean,
         robust.cpu()[order],
         clipped_shares(images, run.net.input_spec),
-        _named(targets, silent),
+        _named(targets, uninformative),
         current.index,
         run.recipe,
         with_execution(run.recipe, run.execution),
@@ -228,14 +228,14 @@ def _so_far(run: VisualizationRun, current: Step) -> Visualization:
     )
 
 
-def _is_silent(
+def _is_uninformative(
     run: VisualizationRun, targets: list[Target], images: Tensor, clean: Tensor
 ) -> Bool[Tensor, " n"]:
     """Return which images have a score of 0 and no gradient of their own objective."""
-    silent = clean == 0
-    for number in silent.nonzero().flatten().tolist():
-        silent[number] = not gradient_left(run.net, [targets[number].goal], images[number][None])[0]
-    return silent
+    found = clean == 0
+    for number in found.nonzero().flatten().tolist():
+        found[number] = not gradient_left(run.net, [targets[number].goal], images[number][None])[0]
+    return found
 
 
 def _named(targets: list[Target], chosen: Bool[Tensor, " n"]) -> tuple[str, ...]:

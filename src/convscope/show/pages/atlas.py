@@ -136,7 +136,7 @@ def _map(
         for zoom in ZOOMS
     ]
     cells = [
-        _cell(number, cell, icon, net, data)
+        _cell(number, cell, icon, net, data, atlas.attributed)
         for number, (cell, icon) in enumerate(zip(atlas.cells, icons, strict=False))
     ]
     spread = f"{100 * (atlas.spread or 0):.0f}"
@@ -144,7 +144,7 @@ def _map(
     return element(
         "div",
         element("div", bilingual("atlas.zoom", class_="mini"), *zooms, class_="zooms"),
-        element("div", *_legend(regions), class_="legend"),
+        element("div", *_legend(regions, atlas.attributed), class_="legend"),
         element("div", land, class_="window-on-land"),
         element("div", bilingual(f"atlas.layout.{atlas.layout}", spread=spread), class_="axes mini"),
         element("div", bilingual("atlas.hint"), class_="hint"),
@@ -152,11 +152,11 @@ def _map(
     )
 
 
-def _legend(regions: Sequence[Region]) -> list[Markup]:
+def _legend(regions: Sequence[Region], attributed: bool) -> list[Markup]:
     """Say what the names on the map mean: of labels only if there is one, of classes only if there is one."""
     kinds = [kind for kind in ("label", "class") if any(region.kind == kind for region in regions)]
     if not kinds:
-        return [bilingual("atlas.names.none")]
+        return [bilingual("atlas.names.none" if attributed else "atlas.names.unattributed")]
     return [
         element(
             "span",
@@ -219,7 +219,9 @@ def _names(atlas: Atlas, regions: Sequence[Region]) -> Markup:
     return element("div", *layers, class_="names", aria_hidden="true")
 
 
-def _cell(number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledImages) -> Markup:
+def _cell(
+    number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledImages, attributed: bool
+) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
     names = [cell.label.name] if cell.label else []
     names += [_short(found.name) for found in cell.classes[:1]]
@@ -230,7 +232,7 @@ def _cell(number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledIm
         "label",
         pick,
         made,
-        element("span", _card(cell, made, net, data), class_="card"),
+        element("span", _card(cell, made, net, data, attributed), class_="card"),
         class_="cell",
         style=f"grid-area:{cell.row + 1}/{cell.column + 1}",
     )
@@ -242,7 +244,7 @@ def _alt(row: int, column: int, names: str) -> dict[str, str]:
     return spoken(key, place=f"{row + 1}/{column + 1}", names=names)
 
 
-def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
+def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages, attributed: bool) -> Markup:
     """Build the details of a cell: counts, labels, classes and real examples."""
     lines = [bilingual("atlas.count", count=cell.count, pictures=cell.pictures)]
     if cell.labels:
@@ -250,7 +252,8 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages) -> Markup:
     if cell.classes:
         lines += [bilingual("atlas.classes", class_="mini"), *map(_class_line, cell.classes)]
     elif net.classes:
-        lines.append(bilingual("atlas.unsupported", class_="mini"))
+        key = "atlas.unsupported" if attributed else "atlas.unattributed"
+        lines.append(bilingual(key, class_="mini"))
     head = [element("span", made, class_="large"), element("span", *lines, class_="words")]
     if not cell.examples:
         return join(head)

@@ -1,4 +1,4 @@
-"""Attributions as one HTML page: which map to believe, all maps over the input, and the numbers."""
+"""Attributions as one HTML page: which map the metrics favour, all maps over the input, and the numbers."""
 
 from collections.abc import Sequence
 
@@ -27,8 +27,8 @@ def page(
 ) -> str:
     """Render attributions as a self-contained HTML page in English and Chinese.
 
-    For each example it says which map to believe and why, shows all maps over the input with sliders for
-    their opacity, and the numbers.
+    For each example it says which map the metrics favour and why, shows all maps over the input with sliders
+    for their opacity, and the numbers.
 
     Args:
         explanations: of the same examples and targets, by different methods; at least one.
@@ -67,7 +67,7 @@ def _sections(
 
 
 def _order(explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None) -> list[int]:
-    """Return indices of the methods: those to believe, those that pass, the others; each by its score."""
+    """Return indices of the methods: the best supported, those that pass, the others; each by its score."""
     if comparison is None:
         first = explanations.index(best(explanations, row))
         return [first, *(k for k in range(len(explanations)) if k != first)]
@@ -80,7 +80,7 @@ def _order(explanations: Sequence[Explanation], row: int, comparison: MethodComp
 def _verdict(
     explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None, order: Sequence[int]
 ) -> Figure:
-    """Build the figure that says which map to believe: the input, the maps, and the reasons."""
+    """Build the figure that says which map the metrics favour: the input, the maps, and the reasons."""
     titles = {e.method.name: e.method.title for e in explanations}
     shown = comparison.best if comparison is not None else ()
     cells = [_over(explanations[k], row, titled=True) for k in shown[:2]]
@@ -89,7 +89,7 @@ def _verdict(
     lines = [first, *(verdict_text.reasons(comparison, titles) if comparison is not None else ()), *rest]
     words = element("div", *(bilingual_of(line, tag="p") for line in lines), class_="reasons")
     pictures = element("div", _source(explanations[0], row), *cells, class_="over-row")
-    body = element("div", pictures if photo is not None or cells else None, words, class_="believe")
+    body = element("div", pictures if photo is not None or cells else None, words, class_="verdict")
     verdict = verdict_text.verdict(comparison, titles, len(explanations))
     return Figure("explain.figure", body, "", "", {"verdict": verdict}, wide=True, name=str(row + 1))
 
@@ -144,7 +144,7 @@ def _slider(label: Text) -> Markup:
 def _state(comparison: MethodComparison, k: int) -> str:
     """Return the key of what the comparison says of a method."""
     if k in comparison.best:
-        return "believe" if len(comparison.best) == 1 else "undecided"
+        return "best" if len(comparison.best) == 1 else "undecided"
     if not comparison.above_chance[k]:
         return "chance"
     return "stays" if comparison.stays[k] else "passes"
@@ -241,9 +241,9 @@ def _cells(e: Explanation, row: int, comparison: MethodComparison, k: int, first
         element(
             "td",
             f"{values[k]:.2f}",
-            class_=None if values[k] - comparison.chance[cover] > comparison.margin[cover] else off,
+            class_=None if values[k] - comparison.chance[baseline] > comparison.margin[baseline] else off,
         )
-        for cover, values in comparison.scores.items()
+        for baseline, values in comparison.scores.items()
     ]
     random, drop, gap = checked.weight_randomization, checked.average_drop, checked.completeness
     cells += [

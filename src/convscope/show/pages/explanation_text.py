@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convscope.see.activation_atlas import components
 from convscope.see.attribution import Explanation
 from convscope.show.report.i18n import LANGUAGES, Text, spoken
 
@@ -15,7 +16,7 @@ CELLS = 14
 """Cells along each axis in which separate areas of a heatmap are told apart."""
 AREA = 0.15
 """Least share of the hottest half that an area must hold to be named."""
-MOST = 0.75
+NAMED_SHARE = 0.75
 """Least share that all named areas hold together; with less the heat counts as scattered."""
 
 
@@ -68,7 +69,7 @@ def where(heat: ArrayLike) -> Text | None:
     ordered = sorted(_areas(hot), key=lambda area: (-round(area[0], 6), area[1]))
     found = [centre for share, centre in ordered if share >= AREA]
     covered = share_of(count / values.size)
-    if sum(share for share, _ in ordered if share >= AREA) < MOST:
+    if sum(share for share, _ in ordered if share >= AREA) < NAMED_SHARE:
         return said("where.scattered", share=covered)
     names = dict.fromkeys(_third(y, x) for y, x in found)
     named = [said(f"third.{name}") for name in names]
@@ -84,17 +85,11 @@ def _areas(hot: NDArray[np.float64]) -> Iterator[tuple[float, tuple[float, float
     cells = np.zeros((rows, columns))
     ys, xs = np.nonzero(hot)
     np.add.at(cells, (ys * rows // height, xs * columns // width), hot[ys, xs])
-    left = {(int(y), int(x)) for y, x in zip(*np.nonzero(cells), strict=True)}
-    while left:
-        area, queue = [], [left.pop()]
-        while queue:
-            y, x = queue.pop()
-            area.append((y, x))
-            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
-            left -= near
-            queue += near
-        weights = np.array([cells[at] for at in area])
-        middle = (np.array(area) + 0.5).T @ weights / weights.sum()
+    occupied = [(int(y), int(x)) for y, x in zip(*np.nonzero(cells), strict=True)]
+    for group in components(occupied):
+        area = np.array([occupied[index] for index in group])
+        weights = cells[tuple(area.T)]
+        middle = (area + 0.5).T @ weights / weights.sum()
         yield weights.sum() / cells.sum(), (middle[0] / rows, middle[1] / columns)
 
 
@@ -162,6 +157,6 @@ def best(explanations: Sequence[Explanation], row: int = 0) -> Explanation:
 
     def merit(e: Explanation) -> float:
         found = e.faithfulness[row].deletion_insertion if e.faithfulness else None
-        return found.curves.insertion_area - found.curves.deletion_area if found else float("-inf")
+        return found.curves.score if found else float("-inf")
 
     return max(explanations, key=merit)

@@ -28,7 +28,7 @@ SIDE = 84
 """Side of a tile of the sheet, in pixels."""
 PHOTO = 640
 """Longer side of the photograph on the page, in pixels."""
-MOST = 24
+MOST_LAYERS = 24
 """Most layers of one group; a module with more is split into the modules inside of it."""
 ROWS = 24
 """Most layers of which the sheet shows each one; of more, the last of each group."""
@@ -66,7 +66,7 @@ def page(
     """
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
-    units, silent = (sum(count) for count in ([len(x.maps) for x in layers], [x.silent for x in layers]))
+    units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
     sections = [
         Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
     ]
@@ -86,7 +86,7 @@ def page(
     facts: list[tuple[str, Markup | str]] = [
         ("look.fact.layers", f"{len(layers):,}"),
         ("look.fact.units", f"{units:,}"),
-        ("look.fact.silent", f"{100 * silent / max(units, 1):.0f}%"),
+        ("look.fact.zero_maps", f"{100 * zeros / max(units, 1):.0f}%"),
     ]
     answer = best_answer(net, layers)
     facts += [("look.fact.answer", element("span", answer, translate="no"))] if answer else []
@@ -98,7 +98,7 @@ def page(
     )
 
 
-def groups(places: Sequence[str], most: int = MOST) -> list[tuple[str, list[int]]]:
+def groups(places: Sequence[str], most: int = MOST_LAYERS) -> list[tuple[str, list[int]]]:
     """Group layers in execution order by the modules that hold them.
 
     A module with more than `most` layers is split into the modules inside of it; single layers in a row are
@@ -277,7 +277,11 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
     for layer in chosen:
         extent = "x".join(map(str, layer.maps.shape))
         lines.append(
-            SheetRow(_tiles(layer, strongest, net.classes), layer.place, [f"{extent}, {layer.silent} silent"])
+            SheetRow(
+                _tiles(layer, strongest, net.classes),
+                layer.place,
+                [f"{extent}, {layer.zero_maps} are 0 everywhere"],
+            )
         )
     return contact_sheet.compose(lines, title=f"One picture through {net.name}", note=note)
 

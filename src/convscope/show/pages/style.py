@@ -10,7 +10,7 @@ from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
 HEIGHT = 320
 """Height of every image, in pixels."""
-MOST = 6
+MOST_STYLES = 6
 """Most style images shown."""
 
 
@@ -36,9 +36,9 @@ def sheet(
     names += [
         ("style" if len(paintings) == 1 else f"style, {share:.0%}", f"{p.width} x {p.height}")
         for p, share in zip(paintings, shares, strict=True)
-    ][:MOST]
+    ][:MOST_STYLES]
     names.append(("result", _reached(painted)))
-    pictures = (content, *paintings[:MOST], made)
+    pictures = (content, *paintings[:MOST_STYLES], made)
     tiles = [SheetTile(image, name, [note]) for image, (name, note) in zip(pictures, names, strict=True)]
     return contact_sheet.compose([SheetRow(tiles)], side=HEIGHT)
 

@@ -20,7 +20,7 @@ from convscope.learn import (
     TrainingSetup,
     TrainRecipe,
     extends,
-    rate,
+    near_duplicates,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -28,16 +28,20 @@ from convscope.show.report.chapters.training import HARDEST, answers
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import filters as kernels
 from convscope.show.report.figures.training import (
+    attributed_mistakes,
     class_accuracy,
     commands,
     confusion,
     curves,
+    duplicates,
     image_rows,
+    next_step,
     number_table,
     worst_examples,
 )
 from convscope.show.report.i18n import LANGUAGES, bilingual_of, plain, spoken, texts
 from convscope.show.report.report import Report, render
+from convscope.worlds import LabelledImages
 
 SAMPLES = 200
 """Points of the curve of the learning rate."""
@@ -193,12 +197,12 @@ def _heading(spec: MetricSpec) -> Mapping[str, str]:
 
 
 def _rates(run: TrainedRun) -> curves.Curve:
-    """Return the learning rate over the finished epochs, from the schedule."""
-    steps, done = SAMPLES * run.recipe.epochs, SAMPLES * len(run.epochs)
+    """Return the learning rate over the finished epochs, as the task sets it."""
+    done = SAMPLES * len(run.epochs)
     weights = [weight for weight in run.setup.net.module.parameters() if weight.requires_grad]
     highest = run.recipe.max_lr(sum(weight.numel() for weight in weights))
     chosen = range(0, done, max(1, done // SAMPLES))
-    values = [highest * rate(run.recipe, step, steps) for step in chosen]
+    values = [run.setup.task.learning_rate(run.recipe, highest, step, SAMPLES) for step in chosen]
     name = {language: plain("trained.metric.lr", language) for language in LANGUAGES}
     return curves.Curve(name, {"train": values}, (0, len(run.epochs)))
 
@@ -217,9 +221,18 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
     again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
     figures = [class_accuracy.of_run(evaluation, again)]
     if evaluation.confusions:
-        figures.append(confusion.of_run(evaluation, again))
+        figures.append(confusion.of_run(evaluation, again, images))
     worst = answers(evaluation, images, HARDEST)
     figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
+    explained = f"convscope explain PICTURE --net {shlex.quote(str(run.place))}"
+    attributed = attributed_mistakes.of_run(run.setup.net, worst, explained)
+    figures += [attributed] if attributed else []
+    train = run.setup.train
+    pairs = (near_duplicates(train, images) if isinstance(train, LabelledImages) else None) or ()
+    if pairs:
+        figures.append(duplicates.of_run(pairs, train, images, evaluation))
+    data = str(getattr(run.recipe, "data", ""))
+    figures.append(next_step.of_run(run.epochs, evaluation, len(pairs), data, str(run.place)))
     return figures
 
 
@@ -232,7 +245,12 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:
-    """Build the figure of the first layer's kernels; none for a network without convolutions."""
+    """Build the figure of the first layer's kernels.
+
+    None for a network without convolutions, and where only the head has been trained so far.
+    """
+    if run.epochs and len(run.epochs) <= getattr(run.recipe, "probe_epochs", 0):
+        return ()
     net = run.setup.net
     places = layers_with_filters(net)
     try:

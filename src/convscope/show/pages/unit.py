@@ -47,7 +47,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
     facts = [
         ("unit.fact.percentile", f"{portrait.percentile:.1f}%"),
         ("unit.fact.best", figures.number(portrait.top[0].example.value)),
-        ("unit.fact.silent", f"{100 * entry.inactive_fraction:.1f}%"),
+        ("unit.fact.inactive", f"{100 * entry.inactive_share:.1f}%"),
         ("unit.fact.state", bilingual(f"unit.state.{state(portrait)}")),
     ]
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
@@ -89,11 +89,11 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     """
     rows = []
     for made, patches, name in (
-        (portrait.maximizing, portrait.top, "maximises it"),
-        (portrait.minimizing, portrait.bottom, "minimises it"),
+        (portrait.maximizing, portrait.top, "maximised"),
+        (portrait.minimizing, portrait.bottom, "minimised"),
     ):
         large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
-        text = f"{made.value:.3g}{', no gradient' if made.silent else ''}"
+        text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]
         rows.append(SheetRow([SheetTile(large, f"{name}: {text}"), *examples]))
     title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
@@ -115,6 +115,6 @@ def _summary(portrait: UnitReport) -> str:
     entry = portrait.entry
     return (
         f"{entry.images:,} real images: peaks up to {entry.top[0].value:.3g}, not above 0 for"
-        f" {100 * entry.inactive_fraction:.1f}%; the synthetic image has a higher peak than "
+        f" {100 * entry.inactive_share:.1f}%; the synthetic image has a higher peak than "
         f"{portrait.percentile:.1f}% of them"
     )

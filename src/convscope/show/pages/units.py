@@ -10,7 +10,7 @@ from PIL import Image
 from convscope import worlds
 from convscope.graph import Field
 from convscope.nets import LayerAddress, Net
-from convscope.see.units import Redundancy, UnitIndex, field_of
+from convscope.see.units import Redundancy, UnitIndex, field_of, overrepresented
 from convscope.show import html
 from convscope.show.graphs.static import KEY
 from convscope.show.images import input_image
@@ -103,7 +103,7 @@ def _facts(index: UnitIndex, layers: Sequence[Mapping[str, Any]]) -> list[tuple[
 def _layer(index: UnitIndex, redundancy: Redundancy, place: str) -> dict[str, Any]:
     """Return what the table of layers says of one."""
     rows, layer = index.rows(place), index.layer(place)
-    silent = index.accumulator.silent[rows] / index.accumulator.images[rows].clamp_min(1)
+    inactive = index.accumulator.inactive[rows] / index.accumulator.images[rows].clamp_min(1)
     return {
         "place": place,
         "units": layer.units,
@@ -111,7 +111,7 @@ def _layer(index: UnitIndex, redundancy: Redundancy, place: str) -> dict[str, An
         "dead": int(index.dead(place).sum()),
         "saturated": int(index.saturated(place).sum()),
         "redundant": len(redundancy.layers.get(place, ())),
-        "silent": f"{100 * float(silent.mean()):.0f}%",
+        "inactive": f"{100 * float(inactive.mean()):.0f}%",
     }
 
 
@@ -142,7 +142,7 @@ def _document(
         for unit in redundancy.layers.get(layer.place, ()):
             flags[rows.start + unit.unit] += REDUNDANT
             partners[rows.start + unit.unit] = (unit.earlier, round(unit.correlation, 3))
-    silent = accumulator.silent / accumulator.images.clamp_min(1)
+    inactive = accumulator.inactive / accumulator.images.clamp_min(1)
     return {
         "layers": [
             [layer.place, layer.units, _labels(net, layer.place, layer.units)] for layer in index.layers
@@ -150,7 +150,7 @@ def _document(
         "peaks": [
             float(f"{value:.4g}") for value in accumulator.top.values[:, 0].nan_to_num(0, 0, 0).tolist()
         ],
-        "silent": [round(100 * share, 1) for share in silent.tolist()],
+        "inactive": [round(100 * share, 1) for share in inactive.tolist()],
         "flags": flags.tolist(),
         "partners": {str(unit): list(partner) for unit, partner in partners.items()},
         "classes": list(index.classes),
@@ -171,16 +171,16 @@ def _labels(net: Net, place: str, units: int) -> list[str]:
 
 
 def _common(index: UnitIndex) -> list[list[int]]:
-    """Return for each unit the class that most of its kept images are of, their number, and of how many.
+    """Return for each unit the overrepresented class of its kept images, the largest count, and of how many.
 
-    Where two classes are equally frequent, or each image is of another class, the class is -1.
+    Where no class leads by more than chance (`see.units.overrepresented`), it is -1.
     """
-    found, labels = [], index.labels
-    for row in index.accumulator.top.images:
-        kept = row[row >= 0]
-        ranked = Counter(labels[kept].tolist()).most_common(2)
-        clear = ranked and ranked[0][1] > 1 and (len(ranked) == 1 or ranked[0][1] > ranked[1][1])
-        found.append([ranked[0][0] if clear else -1, ranked[0][1] if ranked else 0, len(kept)])
+    found, sizes = [], index.accumulator.members.long()
+    for unit, row in enumerate(index.accumulator.top.images):
+        labels = index.labels[row[row >= 0]]
+        leading = overrepresented(labels, sizes[:, unit])
+        most = int(labels.bincount().max()) if len(labels) else 0
+        found.append([-1 if leading is None else leading, most, len(labels)])
     return found
 
 

@@ -1,4 +1,4 @@
-"""The comparison of attribution methods in plain sentences: which to believe, why, and by which number."""
+"""The comparison of attribution methods in plain sentences: which the metrics favour, and by which number."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -7,12 +7,12 @@ from convscope.see.attribution import MethodComparison
 from convscope.show.pages.explanation_text import said
 from convscope.show.report.i18n import Text
 
-ALIKE = 0.5
+SAME_PLACES = 0.5
 """Rank correlation on a coarse grid from which on two heatmaps count as alike."""
 
 
 def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], count: int) -> Text:
-    """State which method's heatmap to believe, or why none can be named.
+    """State which method's heatmap the metrics favour, or why none can be named.
 
     Args:
         comparison: of one row; None without metrics.
@@ -73,7 +73,7 @@ def reasons(comparison: MethodComparison, titles: Mapping[str, str]) -> list[Tex
 
 def _scale(comparison: MethodComparison) -> Text:
     parts = {
-        name: ", ".join(f"{values[cover]:.2f}" for cover in comparison.scores)
+        name: ", ".join(f"{values[baseline]:.2f}" for baseline in comparison.scores)
         for name, values in (("chance", comparison.chance), ("margin", comparison.margin))
     }
     return said("why.scale", **parts)
@@ -95,12 +95,12 @@ def _disagreement(comparison: MethodComparison, among: Sequence[int], names: Seq
         return []
     a, b = min(pairs, key=lambda pair: comparison.alike[pair[0]][pair[1]])
     rho = comparison.alike[a][b]
-    key = "why.alike" if rho >= ALIKE else "why.apart"
+    key = "why.alike" if rho >= SAME_PLACES else "why.apart"
     return [said(key, a=names[a], b=names[b], rho=f"{rho:.2f}")]
 
 
 def _numbers(comparison: MethodComparison, k: int) -> str:
-    """Format a method's score under each cover."""
+    """Format a method's score under each baseline."""
     return " / ".join(f"{values[k]:.2f}" for values in comparison.scores.values())
 
 

@@ -149,7 +149,9 @@ def open_labelled(data: DataLike, spec: TensorSpec) -> LabelledImages:
         return require_labelled_images(open(str(data), spec=spec))
     if not isinstance(data, LabelledImages):
         raise UsageError(
-            "labelled images: a name, a folder, or what worlds.open returns", received=type(data).__name__
+            "labelled images: a name, a folder, or what worlds.open returns",
+            received=type(data).__name__,
+            hint="Give a name or a folder to worlds.open, or make a worlds.ImageTensorDataset.",
         )
     return data
 

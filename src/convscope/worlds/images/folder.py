@@ -1,7 +1,6 @@
 """Image classification data set in a folder, one subfolder for each class, decoded when needed."""
 
 import copy
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
+from convscope.system.threads import cores
 from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
 from convscope.worlds.images import photos
 from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start, stored_size
@@ -68,7 +68,7 @@ class ImageFolder(LabelledImages):
         self._notes = listing.faults
         photos.picture_size(spec)
         files = [(path, name) for name, paths in listing.splits[split].items() for path in paths]
-        workers = workers or min(8, os.cpu_count() or 1)
+        workers = workers or min(8, cores())
         problems = list(in_threads(_check_signature, [path for path, _ in files], workers))
         good = [file for file, problem in zip(files, problems, strict=True) if problem is None]
         index = {name: k for k, name in enumerate(self.classes)}

@@ -1,6 +1,5 @@
 """List the files of a folder of images: `root/<class>/*`, or `root/{train,val,test}/<class>/*`."""
 
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from convscope.errors import DataError
+from convscope.system.threads import cores
 
 SPLITS = ("train", "val", "valid", "validation", "test")
 HIDDEN = frozenset({"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN"})
@@ -161,7 +161,7 @@ def files_below(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         there = "there is nothing" if not root.exists() else "a file"
-        raise DataError(f"a folder of pictures at {root}", received=there)
+        raise DataError(f"a folder of pictures at {root}", received=there, hint="Check the path.")
     return list(_below(root, Listing(root, {})))
 
 
@@ -177,7 +177,7 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | No
         The results, in the order of the items. Ctrl-C and closing the iterator drop calls that have not
         begun.
     """
-    pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(workers or min(8, cores()))
     try:
         yield from pool.map(work, items)
     finally:

@@ -32,6 +32,7 @@ def painting(source: InputLike, size: int) -> Float[Tensor, "1 3 h w"]:
         raise DataError(
             f"a painting of {SMALLEST} pixels or more each way{where}",
             received=f"{photo.width} x {photo.height}",
+            hint="Use a larger picture.",
         )
     scale = size / max(photo.size)
     if scale < 1:

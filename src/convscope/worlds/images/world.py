@@ -137,7 +137,9 @@ def open_image(source: Any) -> Image.Image:
         return photos.upright_rgb(source)
     if not isinstance(source, str | PathLike | bytes):
         raise DataError(
-            "a picture: a path, a PIL image, a NumPy array or a tensor", received=type(source).__name__
+            "a picture: a path, a PIL image, a NumPy array or a tensor",
+            received=type(source).__name__,
+            hint="Give a path, or what numpy.asarray makes of it.",
         )
     return photos.open_photo(source)
 

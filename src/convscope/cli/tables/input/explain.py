@@ -28,7 +28,9 @@ def table(document: dict[str, Any]) -> Any:
             _percent(c, "completeness_gap"),
         ]
         fades = (
-            f"{c['rank_correlations'][-1]:+.2f} {'fades' if c['fades'] else 'stays'}" if "fades" in c else ""
+            f"{c['rank_correlations'][-1]:+.2f} {'another map' if c['fades'] else 'correlated'}"
+            if "fades" in c
+            else ""
         )
         method = f"{entry['method']} at {entry['layer']}" if entry["layer"] else entry["method"]
         made.add_row(Text(entry["target"]), Text(method), *cells, fades, f"{entry['seconds']:.2f}")

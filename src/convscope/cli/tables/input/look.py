@@ -19,12 +19,12 @@ def table(document: dict[str, Any]) -> Any:
     if not health:
         return layers
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "units", "dead", "saturated", "redundant", "silent for"):
+    for head in ("layer", "units", "dead", "saturated", "redundant", "inactive"):
         made.add_column(head, justify="left" if head == "layer" else "right")
     for entry in health:
         counts = (entry["units"], len(entry["dead"]), len(entry["saturated"]), len(entry["redundant"]))
         place = entry["place"].replace("[", r"\[")
-        made.add_row(place, *(f"{count:,}" for count in counts), f"{entry['silent']:.0%}")
+        made.add_row(place, *(f"{count:,}" for count in counts), f"{entry['inactive_share']:.0%}")
     return Group(layers, "", f"Over {health[0]['images']:,} inputs:", made)
 
 
@@ -32,9 +32,9 @@ def _layers(layers: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "shape", "silent", "strongest units (degree of activation)"):
+    for head in ("layer", "shape", "all 0", "strongest units (degree of activation)"):
         table.add_column(head)
     for layer in layers:
         units = ", ".join(f"{u.get('label', u['unit'])} ({u['degree']:.4g})" for u in layer["strongest"][:5])
-        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["silent"]), units)
+        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["zero_maps"]), units)
     return table

@@ -20,8 +20,8 @@ def table(document: dict[str, Any]) -> Any:
     for head in ("layer", "verdict", "the picture", "file"):
         made.add_column(head)
     for entry in document["layers"]:
-        says = UNMOVED if entry["unmoved"] else entry["says"]
-        made.add_row(entry["layer"], entry["verdict"], says, entry["picture"])
+        reason = UNMOVED if entry["unmoved"] else entry["reason"]
+        made.add_row(entry["layer"], entry["verdict"], reason, entry["picture"])
     return made
 
 

@@ -18,12 +18,12 @@ def table(document: dict[str, Any]) -> str:
     place, label = document["place"], document["label"]
     lines = [
         f"{f'{place} ({label})' if label else place}: peaks up to {document['top'][0]['value']:.4g} "
-        f"on {document['images']:,} images, not above 0 on {document['silent']:.1%} of them",
+        f"on {document['images']:,} images, not above 0 on {document['inactive_share']:.1%} of them",
         f"the synthetic image: {document['made']['value']:.4g}, "
         f"a higher peak than {document['percentile']:.1f}% of them",
     ]
     for made, name in ((document["made"], "maximise"), (document["made_against"], "minimise")):
-        if made["silent"]:
+        if made["no_gradient"]:
             lines.append(f"the image that should {name} it carries no information: no gradient was left")
     if document["effective_field"] is not None and document["receptive_field"]:
         size = "×".join(map(str, document["receptive_field"]))

@@ -19,7 +19,16 @@ def table(document: dict[str, Any]) -> Any:
     from rich.table import Table
 
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "units", "map", "dead", "saturated", "redundant", "silent for", "loudest unit"):
+    for head in (
+        "layer",
+        "units",
+        "map",
+        "dead",
+        "saturated",
+        "redundant",
+        "inactive",
+        "unit with the highest peak",
+    ):
         made.add_column(head, justify="left" if head == "layer" else "right")
     for layer in document["layers"]:
         made.add_row(
@@ -29,8 +38,8 @@ def table(document: dict[str, Any]) -> Any:
             str(len(layer["dead"]) or ""),
             str(len(layer["saturated"]) or ""),
             str(len(layer["redundant"]) or ""),
-            f"{layer['silent']:.0%}",
-            f"{layer['loudest']} ({layer['peak']:.4g})",
+            f"{layer['inactive_share']:.0%}",
+            f"{layer['highest_peak_unit']} ({layer['peak']:.4g})",
         )
     problems = f"; {len(document['problems'])} files could not be read" if document["problems"] else ""
     words = f"{document['units']:,} units over {document['images']:,} images of {document['data']}{problems}"

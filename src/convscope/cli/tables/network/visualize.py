@@ -10,6 +10,7 @@ MEANING = (
     "scaled a little. clipped: values that are 0 or 255."
 )
 """What the columns say."""
+UNINFORMATIVE = "no information: the activation is 0, and no gradient was left"
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -28,7 +29,7 @@ def table(document: dict[str, Any]) -> Any:
     for head in ("place", "activation", "robust", "clipped", "picture", ""):
         made.add_column(head)
     for entry in document["pictures"]:
-        note = "silent: nothing that was tried makes it fire" if entry["place"] in document["silent"] else ""
+        note = UNINFORMATIVE if entry["place"] in document["uninformative"] else ""
         if entry["place"] in document["unmoved"]:
             note = UNMOVED
         names = [escape(printable(entry[name])) for name in ("place", "picture")]

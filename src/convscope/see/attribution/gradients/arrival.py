@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.see.attribution.gradients.passes import is_out_of_memory
+from convscope.nets.network import is_out_of_memory
 
 Run = Callable[[Tensor], Tensor]
 """Returns the score `[1]` of one row for a value `[1 ...]` of the tensor under test."""
@@ -86,7 +86,7 @@ def differentiated(scores: Tensor, sources: Sequence[Tensor], target: str) -> li
         ) from error
 
 
-def silent_rows(gradient: Tensor) -> list[int]:
+def rows_without_gradient(gradient: Tensor) -> list[int]:
     """Return the indices of rows whose gradient is 0 everywhere.
 
     Args:

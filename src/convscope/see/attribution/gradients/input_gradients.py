@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.see.attribution.gradients.arrival import differentiated, missing, silent_rows
+from convscope.see.attribution.gradients.arrival import differentiated, missing, rows_without_gradient
 from convscope.see.attribution.gradients.passes import ordinary
 from convscope.see.attribution.methods.opaque_operations import Watched
 from convscope.see.attribution.target import AttributionTask
@@ -49,8 +49,10 @@ def input_gradients(
         zero = torch.zeros(x.shape, device=x.device, dtype=_floating(x))
         made.append(zero if gradient is None else gradient)
     for number in task.differentiable_inputs:
-        silent = {rows[at]: at for at in silent_rows(made[number])}  # of each row one point will do
-        for row, at in silent.items():
+        without = {
+            rows[at]: at for at in rows_without_gradient(made[number])
+        }  # of each row one point will do
+        for row, at in without.items():
             check_arrival(task, inputs, number, at, row)
     return tuple(made)
 

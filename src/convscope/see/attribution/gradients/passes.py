@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from convscope.errors import UsageError
 from convscope.nets import Net
+from convscope.nets.network import is_out_of_memory
 
 _GENERATORS = ("_checkpoint_without_reentrant_generator", "_checkpoint_without_reentrant_generator_impl")
 _lock = threading.Lock()
@@ -133,20 +134,6 @@ def check_differentiable(net: Net) -> None:
             received=f"{made}, created inside it",
             hint="Build or load the network outside of it.",
         )
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Test whether an error means that memory ran out, for which no fallback should be tried.
-
-    Args:
-        error: any exception.
-
-    Returns:
-        True for out-of-memory errors of the CPU and of accelerators.
-    """
-    message = str(error)
-    known = isinstance(error, torch.OutOfMemoryError)
-    return known or "out of memory" in message or "can't allocate memory" in message
 
 
 APART = 1e-6

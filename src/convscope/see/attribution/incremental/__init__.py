@@ -1,1 +1,1 @@
-"""Occlusion that recomputes only the region of each layer that a covered window changes."""
+"""Occlusion that recomputes only the region of each layer that a occluded window changes."""

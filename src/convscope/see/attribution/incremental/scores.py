@@ -1,4 +1,4 @@
-"""Scores of inputs with one covered box each, in batches and without gradients."""
+"""Scores of inputs with one occluded box each, in batches and without gradients."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -16,7 +16,7 @@ from convscope.see.attribution.target import AttributionTask
 
 Box = tuple[slice, ...]
 Job = tuple[int, int, Box]
-"""Row index, input index, and the covered box as slices of spatial axes."""
+"""Row index, input index, and the occluded box as slices of spatial axes."""
 During = Callable[[], AbstractContextManager[object]]
 
 POSITIONS = 64 * 64
@@ -36,20 +36,21 @@ AGREE = 1e-4
 def occlusion_scores(
     task: AttributionTask,
     jobs: Sequence[Job],
-    cover: tuple[Tensor, ...],
+    baseline: tuple[Tensor, ...],
     *,
     positions: int = POSITIONS,
     few: int = FEW,
 ) -> Iterator[tuple[Sequence[Job], Tensor]]:
-    """Compute the targets' values while one box of one input shows the cover, batch by batch.
+    """Compute the targets' values while one box of one input shows the baseline, batch by batch.
 
     Layers recompute only what a box can change, where that is less. Three boxes of each input are first
     computed both ways; if a score differs, that input is computed in full.
 
     Args:
         task: the task: network, inputs and targets.
-        jobs: what to cover, one box at a time; boxes of one row and one input stand together.
-        cover: for each input of the network, a tensor `[b ...]` with the values that covered positions show.
+        jobs: what to occlude, one box at a time; boxes of one row and one input stand together.
+        baseline: for each input of the network, a tensor `[b ...]` with the values that occluded positions
+            show.
         positions: spatial positions that an input needs for incremental computation.
         few: number of boxes that it needs for that.
 
@@ -59,7 +60,7 @@ def occlusion_scores(
     during = plan_folding(task)
     for (row, i), group in groupby(jobs, key=lambda job: job[:2]):
         boxes = [box for _, _, box in group]
-        change = OccludedInput(task, row, i, cover[i][row : row + 1], during.laid_out)
+        change = OccludedInput(task, row, i, baseline[i][row : row + 1], during.laid_out)
         large = task.inputs[i].dim() > 2 and prod(task.inputs[i].shape[2:]) >= positions
         checked = (boxes[0], boxes[len(boxes) // 2], boxes[-1])
         local = large and len(boxes) >= few and change.agrees(checked, during)
@@ -71,13 +72,13 @@ def occlusion_scores(
 
 
 class OccludedInput:
-    """One input of one row, of which boxes are covered.
+    """One input of one row, of which boxes are occluded.
 
     Args:
         task: the task: network, inputs and targets.
         row: the row's index.
         number: index of the input.
-        cover: what covered positions show, `[1 ...]`.
+        baseline: what occluded positions show, `[1 ...]`.
         lay: converts the input to the memory format of the passes.
     """
 
@@ -86,10 +87,10 @@ class OccludedInput:
         task: AttributionTask,
         row: int,
         number: int,
-        cover: Tensor,
+        baseline: Tensor,
         lay: Callable[[Tensor], Tensor] = torch.Tensor.contiguous,
     ) -> None:
-        self.task, self.row, self.number, self.cover = task, row, number, cover
+        self.task, self.row, self.number, self.baseline = task, row, number, baseline
         self.lay = lay
         self.inputs = tuple(x[row : row + 1] for x in task.inputs)
         self.known = lay(self.inputs[number])
@@ -99,7 +100,7 @@ class OccludedInput:
         """Test whether incremental scores equal full ones.
 
         Args:
-            boxes: to cover, one at a time.
+            boxes: to occlude, one at a time.
             during: returns a context for each pass.
 
         Returns:
@@ -113,10 +114,10 @@ class OccludedInput:
         return float((found - wanted).abs().max()) <= AGREE * float(wanted.abs().max())  # not for NaN
 
     def scores(self, boxes: Sequence[Box], during: During, *, local: bool) -> Tensor:
-        """Compute the target's value with each box covered.
+        """Compute the target's value with each box occluded.
 
         Args:
-            boxes: to cover, one at a time.
+            boxes: to occlude, one at a time.
             during: returns a context for the pass.
             local: compute incrementally rather than in full.
 
@@ -129,11 +130,11 @@ class OccludedInput:
             return self.task.scores(made, [self.row] * len(boxes))
 
     def _covered(self, boxes: Sequence[Box]) -> Tensor:
-        """Return copies of the input with one box covered in each."""
+        """Return copies of the input with one box occluded in each."""
         made = self.lay(self.known.repeat(len(boxes), *[1] * (self.known.dim() - 1)))
         for place, box in enumerate(boxes):
             at = box if made.dim() == 2 else (slice(None), *box)
-            made[(place, *at)] = self.cover[(0, *at)]
+            made[(place, *at)] = self.baseline[(0, *at)]
         return made
 
     def _changed(self, boxes: Sequence[Box]) -> PatchedTensor:
@@ -143,5 +144,5 @@ class OccludedInput:
         inside = extract(self.known, region.starts, region.size)
         for place, (box, start) in enumerate(zip(boxes, region.starts, strict=True)):
             there = (slice(s.start - at, s.stop - at) for s, at in zip(box, start, strict=True))
-            inside[(place, slice(None), *there)] = self.cover[(0, slice(None), *box)]
+            inside[(place, slice(None), *there)] = self.baseline[(0, slice(None), *box)]
         return PatchedTensor(self.known, inside, region, self.memory)

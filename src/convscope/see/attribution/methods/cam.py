@@ -18,7 +18,12 @@ from convscope.nets import LayerAddress, Net, layer_shapes, resolve
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.axes import units_first
 from convscope.nets.activations.recording import last_axes
-from convscope.see.attribution.gradients.arrival import depends, differentiated, missing, silent_rows
+from convscope.see.attribution.gradients.arrival import (
+    depends,
+    differentiated,
+    missing,
+    rows_without_gradient,
+)
 from convscope.see.attribution.gradients.passes import ordinary
 from convscope.see.attribution.heatmaps import interpolate
 from convscope.see.attribution.method import Method, PartialAttribution
@@ -142,7 +147,7 @@ def layer_gradient(
     maps = made[0].detach()
     _check_rows(task, place, maps, rows)
     gradient = torch.zeros_like(maps) if gradient is None else gradient
-    for at in silent_rows(gradient):
+    for at in rows_without_gradient(gradient):
         _check_arrival(task, place, maps[at : at + 1], rows[at], everywhere=not scores.requires_grad)
     return mapped(task, place, maps), mapped(task, place, gradient)
 

@@ -23,8 +23,8 @@ from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.recording import last_axes
 from convscope.nets.activations.tree import tree_leaves, tree_replace
+from convscope.nets.network import is_out_of_memory
 from convscope.see.attribution.gradients.input_gradients import check_values
-from convscope.see.attribution.gradients.passes import is_out_of_memory
 from convscope.see.attribution.target import AttributionTask
 from convscope.see.optimize.relu_gradients import RELU_SIGNATURES, by_position
 

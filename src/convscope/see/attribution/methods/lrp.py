@@ -10,9 +10,9 @@ from pydantic import Field
 from typing_extensions import override
 
 from convscope.errors import UsageError
+from convscope.nets.network import is_out_of_memory
 from convscope.see.attribution.folding import plan_folding
 from convscope.see.attribution.gradients.input_gradients import batched_input_gradients
-from convscope.see.attribution.gradients.passes import is_out_of_memory
 from convscope.see.attribution.method import Method, PartialAttribution
 from convscope.see.attribution.methods.lrp_rules import LrpMode, RuleMap
 from convscope.see.attribution.target import AttributionTask

@@ -1,4 +1,4 @@
-"""Occlusion: the drop of the target's value when a window of the input is covered."""
+"""Occlusion: the drop of the target's value when a window of the input is replaced by a baseline."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -20,7 +20,7 @@ WINDOWS = 7
 
 
 class Occlusion(Method):
-    """A window slides over the input; each position gets the mean drop of the value while it is covered."""
+    """A window slides over the input; each position gets the mean drop of the value while it is occluded."""
 
     name: str = "occlusion"
     title: ClassVar[str] = "Occlusion"
@@ -29,7 +29,7 @@ class Occlusion(Method):
 
     window: int = Field(0, ge=0, description="positions along each axis; 0 is a seventh of the shorter one")
     stride: int = Field(0, ge=0, description="from one window to the next; 0 is half a window")
-    fill: Baseline = Field("mean", description="what covers: mean, low (black) or blur")
+    fill: Baseline = Field("mean", description="baseline: mean, low (black) or blur")
 
     @override
     def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:

@@ -15,7 +15,7 @@ from convscope.see.attribution.target import AttributionTask
 
 POINTS = 17
 """Number of points of a curve, with the shares 0 and 1."""
-COVER = "blur"
+BASELINE = "blur"
 """What deleted positions show; results name it, because it can change how methods rank."""
 CHANCES = 2
 """Number of random heatmaps that give the chance level."""
@@ -25,12 +25,13 @@ CHANCES = 2
 class Curves:
     """Deletion and insertion curves of one row: the score against the share of positions, from 0 to 1.
 
-    The score is the probability for classes; else the value, scaled so that the cover has 0 and the input 1.
+    The score is the probability for classes; else the value, scaled so that the baseline has 0 and the input
+    1.
     """
 
     deletion: tuple[float, ...]
     insertion: tuple[float, ...]
-    cover: str = COVER
+    baseline: str = BASELINE
 
     @property
     def deletion_area(self) -> float:
@@ -41,6 +42,11 @@ class Curves:
     def insertion_area(self) -> float:
         """Area under the insertion curve; high is good: the hottest positions suffice."""
         return _area(self.insertion)
+
+    @property
+    def score(self) -> float:
+        """Area under the insertion curve less that under the deletion curve; high is good."""
+        return self.insertion_area - self.deletion_area
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ def deletion_insertion(
     )
 
 
-def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = COVER) -> list[Curves]:
+def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = BASELINE) -> list[Curves]:
     """Compute deletion and insertion curves of every row, at `POINTS` equally spaced shares of positions.
 
     Positions of all inputs that are not indices are ranked together.
@@ -98,7 +104,7 @@ def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = COVER) ->
     Returns:
         The curves of each row.
     """
-    cover = task.baseline(kind)
+    baseline = task.baseline(kind)
     orders = [ranked_positions(_flat(task, heats, row)) for row in range(len(task))]
     shares = [k / (POINTS - 1) for k in range(POINTS)]
     jobs = [
@@ -111,7 +117,7 @@ def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = COVER) ->
     def changed(numbers: Sequence[int]) -> tuple[Tensor, ...]:
         part = [jobs[n] for n in numbers]
         masks = torch.stack([_mask(orders[row], share, insert) for row, insert, share in part])
-        return _mixed(task, cover, masks, [row for row, _, _ in part])
+        return _mixed(task, baseline, masks, [row for row, _, _ in part])
 
     rows = [row for row, _, _ in jobs]
     values = torch.cat(
@@ -127,18 +133,18 @@ def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = COVER) ->
 
 
 def _mask(ranking: Tensor, share: float, insert: bool) -> Float[Tensor, " n"]:
-    """Return a mask over ranked positions: 1 where the input is visible, 0 where the cover is."""
+    """Return a mask over ranked positions: 1 where the input is visible, 0 where the baseline is."""
     mask = torch.full((len(ranking),), 0.0 if insert else 1.0, device=ranking.device)
     mask[ranking[: round(share * len(ranking))]] = 1.0 if insert else 0.0
     return mask
 
 
 def _mixed(
-    task: AttributionTask, cover: tuple[Tensor, ...], masks: Tensor, rows: list[int]
+    task: AttributionTask, baseline: tuple[Tensor, ...], masks: Tensor, rows: list[int]
 ) -> tuple[Tensor, ...]:
-    """Combine rows of the inputs with the cover, by masks over all positions `[n positions]`."""
+    """Combine rows of the inputs with the baseline, by masks over all positions `[n positions]`."""
     made, first = [], 0
-    for i, (x, o) in enumerate(zip(task.inputs, cover, strict=True)):
+    for i, (x, o) in enumerate(zip(task.inputs, baseline, strict=True)):
         if i not in task.differentiable_inputs:
             made.append(x[rows])
             continue

@@ -46,7 +46,7 @@ class Faithfulness:
                 "insertion_chance": c.chance_insertion,
                 "deletion_curve": list(c.curves.deletion),
                 "insertion_curve": list(c.curves.insertion),
-                "deleted_shows": c.curves.cover,
+                "baseline": c.curves.baseline,
             }
         if self.average_drop:
             found |= {"drop": self.average_drop.drop, "increase": self.average_drop.increase}

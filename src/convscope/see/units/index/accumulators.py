@@ -45,7 +45,7 @@ class UnitAccumulator:
         bottom: the smallest values of each unit's feature maps, negated.
         histograms: histograms of the peaks.
         images: number of images with a finite peak.
-        silent: number of those whose peak is not above 0.
+        inactive: number of those whose peak is not above 0.
         sums: sums over images of the feature maps' means (row 0) and mean squares (row 1).
         classes: sums of peaks by class.
         members: number of images with a finite peak by class.
@@ -55,7 +55,7 @@ class UnitAccumulator:
     bottom: RunningTopK
     histograms: Histograms
     images: Int64[Tensor, " u"]
-    silent: Int64[Tensor, " u"]
+    inactive: Int64[Tensor, " u"]
     sums: Float[Tensor, "2 u"]
     classes: Float[Tensor, "classes u"]
     members: Int64[Tensor, "classes u"]
@@ -95,7 +95,7 @@ class UnitAccumulator:
         self.bottom.add(batch.bottom)
         self.histograms.add(batch.maxima)
         self.images += finite.sum(0)
-        self.silent += (finite & (batch.maxima <= 0)).sum(0)
+        self.inactive += (finite & (batch.maxima <= 0)).sum(0)
         for total, part in zip(self.sums, (batch.means, batch.squares), strict=True):
             total += torch.where(finite, part, 0.0).double().sum(0)
         if len(self.classes):
@@ -116,7 +116,7 @@ class UnitAccumulator:
             self.bottom.merged(other.bottom),
             self.histograms.merged(other.histograms),
             self.images + other.images,
-            self.silent + other.silent,
+            self.inactive + other.inactive,
             self.sums + other.sums,
             self.classes + other.classes,
             self.members + other.members,
@@ -177,4 +177,4 @@ class UnitAccumulator:
         )
 
 
-_PLAIN = ("images", "silent", "sums", "classes", "members")
+_PLAIN = ("images", "inactive", "sums", "classes", "members")

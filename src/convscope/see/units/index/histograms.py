@@ -15,9 +15,9 @@ BINS = 128
 """Number of bins from -2^e to 2^e, each 1/64 of 2^e wide. The largest magnitude is at least half of 2^e,
 so at least a quarter of the bins lie between 0 and it.
 """
-LEAST = -32
+SMALLEST_EXPONENT = -32
 """The smallest e: values nearer to 0 than 2^-38 share one bin on either side."""
-MOST = 128
+LARGEST_EXPONENT = 128
 """The largest e: every float32 lies within."""
 _HALF = BINS // 2
 _POWERS = torch.tensor([2.0**k for k in range(-126, 128)])
@@ -45,7 +45,7 @@ class Histograms:
         Returns:
             Histograms with the smallest range.
         """
-        return cls(torch.zeros(units, BINS, dtype=torch.int32), torch.full((units,), LEAST))
+        return cls(torch.zeros(units, BINS, dtype=torch.int32), torch.full((units,), SMALLEST_EXPONENT))
 
     def add(self, values: Float[Tensor, "b u"]) -> None:
         """Count values, in place; those that are not finite are left out.
@@ -120,4 +120,4 @@ class Histograms:
 def _exponents(largest: Float[Tensor, " u"]) -> Int[Tensor, " u"]:
     """Return the smallest e such that a magnitude is below 2^e."""
     exponents = torch.frexp(largest).exponent.long()
-    return torch.where(largest == 0, LEAST, exponents).clamp(LEAST, MOST)
+    return torch.where(largest == 0, SMALLEST_EXPONENT, exponents).clamp(SMALLEST_EXPONENT, LARGEST_EXPONENT)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.nets import Net
-from convscope.nets.io.weights import load_tensors
+from convscope.nets.io.weights import load_tensors, weights_fingerprint
 from convscope.recipe import shortened
 from convscope.see.units.index.accumulators import UnitAccumulator
 from convscope.see.units.index.distributed import ProcessShard
@@ -39,9 +39,10 @@ from convscope.see.units.index.storage_checks import (
 )
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex
 from convscope.system.files import read_json, remove_parts, replace_file, write_text
-from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
+from convscope.worlds.dataset import LabelledImages
+from convscope.worlds.fingerprint import dataset_fingerprint
 
-FORMAT = 2
+FORMAT = 3
 """Raised where the files change; indexes in the cache of another format are not met again."""
 """Version of the file format."""
 INDEX = "index.json"
@@ -308,31 +309,11 @@ def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
     Returns:
         Tables `net` and `data` that can be written as JSON.
     """
-    weights = hashlib.sha256()
-    for name, tensor in net.module.state_dict().items():
-        if isinstance(tensor, Tensor):
-            weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    weights.update(repr(net.input_specs).encode())
+    made = f"{weights_fingerprint(net.module.state_dict())} {net.input_specs}"
     return {
-        "net": {"name": net.name, "print": weights.hexdigest()[:16]},
-        "data": {"name": samples.name, "images": len(samples), "print": _data_print(samples)},
+        "net": {"name": net.name, "print": hashlib.sha256(made.encode()).hexdigest()[:16]},
+        "data": {"name": samples.name, "images": len(samples), "print": dataset_fingerprint(samples)},
     }
-
-
-def _data_print(samples: LabelledImages) -> str:
-    """Hash images in memory by their bytes, files by their paths, sizes and modification times."""
-    found = hashlib.sha256(repr((samples.classes, samples.spec)).encode())
-    found.update(samples.labels.numpy().tobytes())
-    if isinstance(samples, ImageTensorDataset):
-        found.update(samples.images.contiguous().numpy().data)
-    for path in getattr(samples, "paths", ()):
-        try:
-            state = path.stat()
-            found.update(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "replace"))
-        except OSError:
-            found.update(f"{path} gone\n".encode("utf-8", "replace"))
-    return found.hexdigest()[:16]
 
 
 def _json(path: Path) -> dict[str, Any] | None:

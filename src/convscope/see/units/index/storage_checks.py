@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from convscope.see.units.index.accumulators import UnitAccumulator
-from convscope.see.units.index.histograms import LEAST, MOST
+from convscope.see.units.index.histograms import LARGEST_EXPONENT, SMALLEST_EXPONENT
 from convscope.see.units.index.unit_index import IndexedLayer
 
 MOST_UNITS = 10**8
@@ -112,15 +112,15 @@ def layers_of(value: Any) -> tuple[IndexedLayer, ...]:
 
 
 def _layer(value: Any) -> IndexedLayer:
-    if not isinstance(value, dict) or set(value) != {"place", "units", "size", "reader"}:
-        raise ValueError("a layer with place, units, size and reader")
-    if not isinstance(value["place"], str) or not isinstance(value["reader"], str):
-        raise ValueError("a layer whose place and reader are texts")
+    if not isinstance(value, dict) or set(value) != {"place", "units", "size", "reader", "function"}:
+        raise ValueError("a layer with place, units, size, reader and function")
+    if not all(isinstance(value[name], str) for name in ("place", "reader", "function")):
+        raise ValueError("a layer whose place, reader and function are texts")
     units = whole(value["units"], "units of a layer", 1, MOST_UNITS)
     if not isinstance(value["size"], list):
         raise ValueError("size of a layer: a list")
     size = tuple(whole(extent, "size of a layer", 1, 2**31) for extent in value["size"])
-    return IndexedLayer(value["place"], units, size, value["reader"])
+    return IndexedLayer(value["place"], units, size, value["reader"], value["function"])
 
 
 def tally_of(tensors: Mapping[str, Tensor], like: UnitAccumulator, images: int) -> UnitAccumulator:
@@ -163,7 +163,7 @@ def _range(name: str, images: int) -> tuple[int, int]:
         return -1, images - 1
     if name.endswith(".flat_positions"):
         return -1, 2**62
-    return (LEAST, MOST) if name.endswith(".exponents") else (0, images)
+    return (SMALLEST_EXPONENT, LARGEST_EXPONENT) if name.endswith(".exponents") else (0, images)
 
 
 def labels_of(value: Tensor | None, images: int, classes: int) -> Tensor:

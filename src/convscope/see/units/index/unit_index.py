@@ -17,17 +17,29 @@ from convscope.nets.activations.recording import batch_changing_layers
 from convscope.recipe.result import Result
 from convscope.see.units.index.accumulators import UnitAccumulator
 
-FLAT: dict[str, tuple[float, float]] = {
+BOUNDS: dict[str, tuple[float, float]] = {
     "relu": (0.0, torch.inf),
     "relu6": (0.0, 6.0),
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "scaledtanh": (-1.7159, 1.7159),
+    "hardsigmoid": (0.0, 1.0),
+    "hardtanh": (-1.0, 1.0),
+}
+"""Lower and upper bound of the values of each kind of activation function."""
+NEAR = 0.05
+"""A value this close to a bound is saturated, as a share of the range."""
+FLAT: dict[str, tuple[float, float]] = {
+    "relu6": (0.3, 5.7),
     "sigmoid": (-2.944, 2.944),
     "tanh": (-1.472, 1.472),
     "scaledtanh": (-2.208, 2.208),
     "hardsigmoid": (-2.7, 2.7),
+    "hardtanh": (-0.9, 0.9),
 }
-"""Inputs of each kind of activation function below and above which its value is within 5% of its range from a
-bound.
-"""
+"""Inputs of each kind of activation function below and above which its value is saturated."""
+CUT = ("relu", "relu6")
+"""Kinds whose lower bound is 0 for all inputs below it: what always lies there is dead, not saturated."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +50,16 @@ class IndexedLayer:
         place: its address.
         units: number of its units.
         size: extent of its feature maps; empty where there are no spatial axes.
-        reader: kind of the activation function (a key of `FLAT`) that is the only consumer of its output;
+        reader: kind of the activation function (a key of `BOUNDS`) that is the only consumer of its output;
             else empty.
+        function: kind of the activation function (a key of `BOUNDS`) that the layer itself is; else empty.
     """
 
     place: str
     units: int
     size: tuple[int, ...]
     reader: str = ""
+    function: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,7 @@ class UnitStatistics:
         bottom: images with the smallest values of the feature map, in ascending order.
         mean: mean over all values of all feature maps.
         std: standard deviation over all values of all feature maps.
-        inactive_fraction: share of images with a peak that is not above 0.
+        inactive_share: share of images with a peak that is not above 0.
         counts: number of images whose peak is in each bin.
         edges: edges of the bins.
         by_class: mean peak for each class; NaN where a class has no image.
@@ -93,7 +107,7 @@ class UnitStatistics:
     bottom: tuple[Example, ...]
     mean: float
     std: float
-    inactive_fraction: float
+    inactive_share: float
     counts: Int64[Tensor, " bins"]
     edges: Float[Tensor, " edges"]
     by_class: Float[Tensor, " classes"]
@@ -216,7 +230,7 @@ class UnitIndex(Result):
             self._examples(number, layer, bottom=True)[:most],
             float(accumulator.mean[number]),
             float(accumulator.std[number]),
-            float(accumulator.silent[number] / accumulator.images[number].clamp_min(1)),
+            float(accumulator.inactive[number] / accumulator.images[number].clamp_min(1)),
             accumulator.histograms.counts[number].long(),
             accumulator.histograms.edges(number),
             accumulator.classes[:, number] / accumulator.members[:, number],
@@ -242,28 +256,32 @@ class UnitIndex(Result):
         rows = self.rows(place)
         low, high, reader = self.accumulator.low[rows], self.accumulator.high[rows], self.layer(place).reader
         seen = self.accumulator.images[rows] > 0
-        never = high <= FLAT[reader][0] if reader in ("relu", "relu6") else torch.zeros_like(seen)
+        never = high <= 0 if reader in CUT else torch.zeros_like(seen)
         return seen & ((low == high) | never)
 
     def saturated(self, place: str | LayerAddress) -> Tensor:
-        """Return which units stay within 5% of a bound of the activation function that reads them.
+        """Return which units always saturate the activation function that the layer is, or that reads it.
+
+        All values of the function lie within 5% of its range from one bound. At the lower bound of a ReLU a
+        unit is dead instead.
 
         Args:
             place: the layer; unit and position are ignored.
 
         Returns:
-            A boolean for each unit; False where the reader is a ReLU or has no bound.
+            A boolean for each unit; False where the function is a ReLU, or there is none with a bound.
 
         Raises:
             PlaceError: the layer is not in the index.
         """
-        rows, reader = self.rows(place), self.layer(place).reader
+        rows, layer = self.rows(place), self.layer(place)
         low, high = self.accumulator.low[rows], self.accumulator.high[rows]
-        if reader not in FLAT or reader == "relu":
+        kind = layer.function or layer.reader
+        if kind not in FLAT:
             return torch.zeros(len(low), dtype=torch.bool)
-        below, above = FLAT[reader]
-        stopped = low >= above
-        return stopped if reader == "relu6" else stopped | (high <= below)
+        below, above = _near_bounds(kind) if layer.function else FLAT[kind]
+        at_upper = low >= above
+        return at_upper if kind in CUT else at_upper | (high <= below)
 
     def _examples(self, number: int, layer: IndexedLayer, *, bottom: bool) -> tuple[Example, ...]:
         ends = self.accumulator.bottom if bottom else self.accumulator.top
@@ -274,6 +292,13 @@ class UnitIndex(Result):
             for v, i, s in lines
             if i >= 0
         )
+
+
+def _near_bounds(kind: str) -> tuple[float, float]:
+    """Return the values of an activation function below and above which it is saturated."""
+    low, high = BOUNDS[kind]
+    margin = NEAR * (high - low)
+    return low + margin, high - margin
 
 
 def _position(spot: int, size: Sequence[int]) -> tuple[int, ...]:
@@ -349,12 +374,16 @@ def layers_at(
     ]
     resolved = tuple(dict.fromkeys(resolve(net, place) for place in whole_layers))
     readers, shapes, layers = activation_readers(net), layer_shapes(net), []
+    modules = dict(net.module.named_modules())
     for place in resolved:
         parts = shapes[place.layer][(place.call or 0) - 1]
         shape = next(iter(parts.values())) if place.key is None else parts[place.key]
         if not shape:
             raise PlaceError("a layer with units", received=f"{place}, a single number")
-        layers.append(IndexedLayer(str(place), shape[0], tuple(shape[1:]), readers.get(str(place), "")))
+        function = _function(modules.get(place.layer))
+        layers.append(
+            IndexedLayer(str(place), shape[0], tuple(shape[1:]), readers.get(str(place), ""), function)
+        )
     return resolved, tuple(layers)
 
 
@@ -365,7 +394,7 @@ def activation_readers(net: Net) -> dict[str, str]:
         net: the network.
 
     Returns:
-        Kinds, keys of `FLAT`, by layer name; only layers with such a consumer. Empty where no graph can be
+        Kinds, keys of `BOUNDS`, by layer name; only layers with such a consumer. Empty where no graph can be
         traced.
     """
     try:
@@ -373,7 +402,18 @@ def activation_readers(net: Net) -> dict[str, str]:
     except (ConvscopeError, RuntimeError, TypeError, ValueError):
         return {}
     kinds: dict[str, set[str]] = {}
+    modules = dict(net.module.named_modules())
     for node in graph.nodes:
+        kind = _function(modules.get(node.name)) or node.layer.kind
         for name in node.inputs:
-            kinds.setdefault(name, set()).add(node.layer.kind)
-    return {name: next(iter(kind)) for name, kind in kinds.items() if len(kind) == 1 and kind <= FLAT.keys()}
+            kinds.setdefault(name, set()).add(kind)
+    return {
+        name: next(iter(kind)) for name, kind in kinds.items() if len(kind) == 1 and kind <= BOUNDS.keys()
+    }
+
+
+def _function(module: torch.nn.Module | None) -> str:
+    """Return the kind of activation function that a module is, a key of `BOUNDS`; else an empty text."""
+    kind = type(module).__name__.lower()
+    bounds = (getattr(module, "min_val", None), getattr(module, "max_val", None))
+    return "" if kind not in BOUNDS or (kind == "hardtanh" and bounds != BOUNDS[kind]) else kind

@@ -30,8 +30,8 @@
   function correlation(i) { return data.partners[i] ? data.partners[i][1] : -1; }
   var KEYS = {
     peak: function (i) { return -data.peaks[i]; },
-    silent: function (i) { return -data.silent[i]; },
-    lively: function (i) { return data.silent[i]; },
+    inactive: function (i) { return -data.inactive[i]; },
+    active: function (i) { return data.inactive[i]; },
     correlation: function (i) { return -correlation(i); },
     common: function (i) { return data.common[i][0] < 0 ? 1 : -data.common[i][1] / data.common[i][2]; }
   };
@@ -120,7 +120,7 @@
   function says(i) {
     var box = part("div", "says"), common = data.common[i], leads = leading(i);
     box.appendChild(part("span", "", say("peak", { value: data.peaks[i] })));
-    box.appendChild(part("span", "", say("silent", { share: data.silent[i] })));
+    box.appendChild(part("span", "", say("inactive", { share: data.inactive[i] })));
     if (data.classes.length > 1) {
       box.appendChild(part("span", "", leads ? say("common", { count: common[1], all: common[2], name: leads }) : say("mixed")));
     }

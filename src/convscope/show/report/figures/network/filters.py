@@ -15,7 +15,7 @@ ONE_SIDED = 0.5
 """Least |sum| / sum of |weights| of a kernel "of one sign": one sign then has three times the other's sum."""
 
 
-MOST = 64
+MOST_KERNELS = 64
 """Most kernels that are shown of a trained network."""
 
 
@@ -30,15 +30,15 @@ def of_run(found: Filters, command: str) -> Figure:
         The figure.
     """
     count, channels, *extent = found.weights.shape
-    names = [f"{k}" for k in range(count)][:MOST]
+    names = [f"{k}" for k in range(count)][:MOST_KERNELS]
     if found.pictures.shape[1] == 3 and found.pictures.dim() == 4:
         tiles = [
             element("div", tag(upscale(rgb(one), SIDE), name, "photo"), name, class_="tile")
-            for one, name in zip(found.pictures[:MOST], names, strict=True)
+            for one, name in zip(found.pictures[:MOST_KERNELS], names, strict=True)
         ]
         body = element("div", *tiles, class_="sheet", style="--tile:3.2rem")
     else:
-        single = found.weights[:MOST].mean(1)
+        single = found.weights[:MOST_KERNELS].mean(1)
         body = sheet(single if single.dim() == 3 else single[:, None], names, tile="3.2rem")
     values = {
         "place": found.place,

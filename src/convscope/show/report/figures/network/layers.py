@@ -133,7 +133,7 @@ def _row(
         name=maps.place,
         extent="×".join(map(str, maps.maps.shape)),
         limit=written(_short(limit)),
-        silent=maps.silent,
+        zero_maps=maps.zero_maps,
     )
     units = maps.strongest(strongest)
     if has_maps(maps):
@@ -259,7 +259,7 @@ def _health(health: LayerHealth | None) -> Markup | None:
         saturated=len(health.saturated),
         redundant=len(health.redundant),
         units=health.units,
-        silent=f"{100 * health.silent:.0f}",
+        inactive=f"{100 * health.inactive_share:.0f}",
     )
 
 

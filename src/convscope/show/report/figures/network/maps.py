@@ -37,7 +37,7 @@ def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) ->
         ),
         class_="stage",
     )
-    silent = sum(int((maps.flatten(1).amax(1) <= 0).sum()) for _, maps in stages[-1:])
+    inactive = sum(int((maps.flatten(1).amax(1) <= 0).sum()) for _, maps in stages[-1:])
     return Figure(
         "seen.maps",
         join([first, *(_stage(name, maps) for name, maps in stages)]),
@@ -45,7 +45,7 @@ def figure(digit: Tensor, stages: Sequence[tuple[str, Tensor]], command: str) ->
         "Hung-yi Lee, lecture “Convolutional Neural Network”; Jason Yosinski et al., Understanding neural "
         "networks through deep visualization (2015), arXiv:1506.06579",
         {
-            "silent": silent,
+            "inactive": inactive,
             "last": stages[-1][0],
             "count": len(stages[-1][1]),
             "extent": "×".join(map(str, stages[-1][1].shape[1:])),

@@ -49,12 +49,12 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
         The figure.
     """
     parts = []
-    for key, made in (("liked", portrait.maximizing), ("disliked", portrait.minimizing)):
+    for key, made in (("maximizing", portrait.maximizing), ("minimizing", portrait.minimizing)):
         image = render(made.picture, spec)
         shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
-            "unit.wanted.silent" if made.silent else "unit.wanted.says",
+            "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.value",
             tag="p",
             class_="mini",
             value=number(made.value),
@@ -66,8 +66,8 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
         "percentile": f"{portrait.percentile:.1f}",
         "best": number(best),
         "worst": number(worst),
-        "liked": number(portrait.maximizing.value),
-        "disliked": number(portrait.minimizing.value),
+        "maximizing": number(portrait.maximizing.value),
+        "minimizing": number(portrait.minimizing.value),
     }
     return Figure("unit.wanted", body, command, OLAH, values)
 
@@ -152,7 +152,7 @@ def histogram(portrait: UnitReport, command: str) -> Figure:
         "images": f"{entry.images:,}",
         "mean": number(entry.mean),
         "std": number(entry.std),
-        "silent": f"{100 * entry.inactive_fraction:.1f}",
+        "inactive": f"{100 * entry.inactive_share:.1f}",
         "percentile": f"{portrait.percentile:.1f}",
     }
     return Figure("unit.histogram", body, command, "—", values)

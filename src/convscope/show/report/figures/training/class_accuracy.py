@@ -13,7 +13,7 @@ from convscope.worlds import wilson_interval
 
 WILSON = "Edwin Wilson, Probable inference, the law of succession, and statistical inference (JASA 1927)"
 WIDTH, HEIGHT = 200, 14
-MOST = 40
+MOST_CLASSES = 40
 """Most classes that have a row; the best and the worst half of them where there are more."""
 
 
@@ -53,8 +53,8 @@ def of_run(found: Evaluation, command: str) -> Figure:
         "high": f"{100 * high:.1f}",
     }
     classes = sorted(_classes(found), key=lambda each: -each.share)
-    left_out = max(0, len(classes) - MOST)
-    shown = classes if not left_out else [*classes[: MOST // 2], *classes[-MOST // 2 :]]
+    left_out = max(0, len(classes) - MOST_CLASSES)
+    shown = classes if not left_out else [*classes[: MOST_CLASSES // 2], *classes[-MOST_CLASSES // 2 :]]
     sentences = [*against_majority(found), *between_classes(found)]
     if left_out:
         sentences.append(("trained.accuracy.left", {"shown": len(shown), "all": len(classes)}))

@@ -1,22 +1,26 @@
 """The confusion matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from markupsafe import Markup
 
 from convscope.errors import DataError
 from convscope.learn import Evaluation
 from convscope.show.report.figure import Figure
+from convscope.show.report.figures.training.cell_images import Cell, anchor, choose, galleries
+from convscope.show.report.figures.training.worst_examples import MNIST
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
+from convscope.worlds import LabelledImages
 
 Counts = Sequence[Sequence[int]]
 LARGEST, LISTED = 16, 12
 """Most classes of a matrix that is drawn, and most confusions that are listed for more classes."""
-MNIST = "Yann LeCun, Corinna Cortes, Christopher Burges, the MNIST database of handwritten digits"
 
 
-def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") -> Markup:
+def table(
+    counts: Counts, classes: Sequence[str], caption: Markup | str = "", linked: Collection[Cell] = ()
+) -> Markup:
     """Build the confusion matrix as an HTML table.
 
     Counts off the diagonal are tinted orange in proportion to the largest of them.
@@ -25,6 +29,7 @@ def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") ->
         counts: `counts[truth][prediction]`, one row and one column for each class.
         classes: names of the classes.
         caption: caption of the table; none if empty.
+        linked: cells whose images are on the page, by true class and prediction; each links to them.
 
     Returns:
         The `<table>` element.
@@ -38,7 +43,9 @@ def table(counts: Counts, classes: Sequence[str], caption: Markup | str = "") ->
     head = element("tr", element("th"), *(element("th", name, scope="col") for name in classes))
     lines = [
         element(
-            "tr", element("th", classes[y], scope="row"), *(_cell(c, x == y, most) for x, c in enumerate(row))
+            "tr",
+            element("th", classes[y], scope="row"),
+            *(_cell(c, most, (y, x), linked=(y, x) in linked) for x, c in enumerate(row)),
         )
         for y, row in enumerate(counts)
     ]
@@ -78,7 +85,7 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
     return Figure("training.confusion", body, command, MNIST, values, finding=finding)
 
 
-def of_run(found: Evaluation, command: str) -> Figure:
+def of_run(found: Evaluation, command: str, images: LabelledImages | None = None) -> Figure:
     """Build the figure of the mistakes of any classifier.
 
     Up to `LARGEST` classes that is the matrix, for more the most frequent confusions. The title names the
@@ -87,6 +94,7 @@ def of_run(found: Evaluation, command: str) -> Figure:
     Args:
         found: predictions for labelled images, of which at least one is wrong.
         command: reproduces the numbers.
+        images: the images; where they are given, each cell of a matrix opens some of its own.
 
     Returns:
         The figure.
@@ -105,14 +113,19 @@ def of_run(found: Evaluation, command: str) -> Figure:
         "kinds": f"{len(confusions):,}",
     }
     small = len(classes) <= LARGEST
+    chosen = choose(found) if small and images is not None else {}
     body = (
-        table(found.confusion.tolist(), classes, bilingual("trained.axes"))
+        table(found.confusion.tolist(), classes, bilingual("trained.axes"), chosen)
         if small
         else _list(found, confusions[:LISTED])
     )
     key = "trained.confusion" if ties == 1 else "trained.tied"
     note = bilingual("trained.matrix" if small else "trained.list", tag="p", class_="mini", **values)
-    return Figure(key, join([note, element("div", body, class_="scrolled")]), command, "", values)
+    opened = bilingual("trained.cell.hint", tag="p", class_="mini") if chosen else None
+    shown = galleries(found, images, chosen) if images is not None else None
+    return Figure(
+        key, join([note, element("div", body, class_="scrolled"), opened, shown]), command, "", values
+    )
 
 
 def _list(found: Evaluation, confusions: Sequence[tuple[int, int, int]]) -> Markup:
@@ -131,9 +144,11 @@ def _list(found: Evaluation, confusions: Sequence[tuple[int, int, int]]) -> Mark
     return element("table", element("thead", element("tr", *heads)), element("tbody", *lines), class_="exact")
 
 
-def _cell(count: int, right: bool, most: int) -> Markup:
+def _cell(count: int, most: int, cell: Cell, *, linked: bool) -> Markup:
     """Build one cell; `most` is the largest count off the diagonal."""
+    right = cell[0] == cell[1]
+    text = element("a", f"{count}", href=f"#{anchor(cell)}") if linked else f"{count}"
     if right:
-        return element("td", f"{count}", class_="right")
+        return element("td", text, class_="right")
     style = f"background-color:rgb(224 96 16 / {0.15 + 0.5 * count / most:.2f})" if count else None
-    return element("td", f"{count}" if count else "·", style=style)
+    return element("td", text if count else "·", style=style)

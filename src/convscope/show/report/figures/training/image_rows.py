@@ -8,7 +8,7 @@ from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual_of
 from convscope.show.svg import element
 
-MOST = 12
+MOST_ROWS = 12
 """Most rows that are shown."""
 
 
@@ -22,7 +22,7 @@ def of_run(found: ImageRows) -> Figure:
         The figure.
     """
     cells: list[Markup] = [bilingual_of(head, tag="span") for head in found.heads]
-    rows = found.rows[:MOST]
+    rows = found.rows[:MOST_ROWS]
     heads = element("div", *(element("div", cell) for cell in cells), class_="image-row")
     body = [
         element(

@@ -10,11 +10,11 @@ from convscope.graph import TensorSpec
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, webp, with_longer_side
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.training.confusion import MNIST
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import Label, element
 from convscope.worlds import digits, render
 
+MNIST = "Yann LeCun, Corinna Cortes, Christopher Burges, the MNIST database of handwritten digits"
 SIDE = 160
 """Longer side of a photograph, in pixels."""
 

@@ -1,0 +1,177 @@
+"""Features of a classifier: what its head reads. Computed once for a data set, and cached on disk.
+
+~/.cache/convscope/features/<network>-<fingerprint>/
+    0.safetensors, 256.safetensors, ...     the features of `CHUNK` samples each, from that one on
+
+Each file is written as a whole, so that a pass that was interrupted goes on at the first one that is missing.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convscope.nets import Net, frozen
+from convscope.nets.activations.freezing import run
+from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.inference.inference_copy import inference_copy
+from convscope.nets.io.replaced_head import Head
+from convscope.nets.io.weights import load_tensors, weights_fingerprint, write_weights
+from convscope.worlds import LabelledImages
+from convscope.worlds.fingerprint import dataset_fingerprint
+from convscope.worlds.images.adapt import to_spec
+
+CHUNK = 256
+"""Samples in a file of the cache."""
+BATCH = 8
+"""Samples in a forward pass: larger ones were no faster on a CPU, and take more memory."""
+EXECUTION = ExecutionConfig("fp32", "channels_last")
+"""A fixed choice, not the fastest one measured: the last bits of features depend on it, and every result on
+them. Convolutions on a CPU are up to 1.6 times as fast with it; networks without any ignore it."""
+LARGEST_CACHE = 2 * 2**30
+"""Bytes that all cached features may take; the data sets used longest ago are removed first."""
+NAME = "features"
+FILE = re.compile(r"\d+\.safetensors")
+
+
+def iter_features(
+    net: Net, head: Head, data: LabelledImages, *, cache: Path | None = None
+) -> Generator[float, None, Tensor]:
+    """Compute what the head of a classifier reads for each image of a data set, a chunk at a time.
+
+    The network runs in evaluation mode, in fp32, with its batch normalisations folded into the convolutions.
+
+    Args:
+        net: the classifier; left unchanged.
+        head: its head.
+        data: images.
+        cache: folder of the chunks; nothing is kept if left out. A chunk is not kept where files of the data
+            could not be read: another image stands in their place.
+
+    Yields:
+        The share that is done, 0 to 1.
+
+    Returns:
+        Features `[n head.features]` in fp32, on the CPU.
+    """
+    found: list[Tensor] = []
+    reader = None
+    for start in range(0, len(data), CHUNK):
+        indices = torch.arange(start, min(start + CHUNK, len(data)))
+        chunk = _read(cache, start, (len(indices), head.features))
+        if chunk is None:
+            reader = reader or _Reader(net, head, data)
+            parts: list[Tensor] = []
+            for part in reader.features(data, indices):
+                parts.append(part)
+                yield (start + sum(map(len, parts))) / len(data)
+            chunk = torch.cat(parts)
+            if cache is not None and not data.problems:
+                _write(cache, start, chunk)
+        found.append(chunk)
+        yield (start + len(indices)) / len(data)
+    return torch.cat(found)
+
+
+class _Reader:
+    """Compute features with a folded copy of a network."""
+
+    def __init__(self, net: Net, head: Head, data: LabelledImages) -> None:
+        first = to_spec(data.pixels([0]).to(net.device), net.input_spec)
+        with torch.no_grad():
+            self.net = inference_copy(net, first, (), EXECUTION)
+        self.layer = self.net.module.get_submodule(head.path)
+
+    def features(self, data: LabelledImages, indices: Tensor) -> Iterator[Tensor]:
+        """Yield the features of some images, a batch at a time, on the CPU."""
+        read: list[Tensor] = []
+        handle = self.layer.register_forward_pre_hook(lambda _layer, inputs: read.append(inputs[0]))
+        try:
+            with torch.no_grad(), frozen(self.net.module):
+                for pixels, _labels in data.batches(indices, BATCH):
+                    images = EXECUTION.to_memory_format(
+                        to_spec(pixels.to(self.net.device), self.net.input_spec)
+                    )
+                    run(self.net.module, *self.net.normalise(images))
+                    yield read.pop().float().cpu().clone()
+        finally:
+            handle.remove()
+
+
+def cache_folder(net: Net, head: Head, data: LabelledImages) -> Path:
+    """Return the folder, in the user's cache, of the features of a data set.
+
+    Args:
+        net: the classifier; all weights but the head's are part of the name.
+        head: its head.
+        data: the data; its content is part of the name.
+
+    Returns:
+        The path; it need not exist. It is below `$XDG_CACHE_HOME`, or `~/.cache` where that is not set.
+    """
+    weights = {n: t for n, t in net.module.state_dict().items() if not n.startswith(f"{head.path}.")}
+    made_from = (weights_fingerprint(weights), head.path, net.input_specs, dataset_fingerprint(data))
+    digest = hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]
+    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
+    return _root() / f"{plain}-{digest}"
+
+
+def prune_cache(keep: Path) -> None:
+    """Remove the features that were used longest ago until all take no more than `LARGEST_CACHE`.
+
+    Only files of this cache are removed, recognised by their names, and folders that are then empty.
+
+    Args:
+        keep: a folder in use, which stays.
+    """
+    with suppress(OSError):
+        os.utime(keep)
+        folders = sorted((p for p in _root().iterdir() if p.is_dir() and not p.is_symlink()), key=_used)
+        sizes = {folder: sum(file.stat().st_size for file in _files(folder)) for folder in folders}
+        for folder in folders:
+            if sum(sizes.values()) <= LARGEST_CACHE:
+                break
+            if folder == keep:
+                continue
+            for file in _files(folder):
+                file.unlink()
+            with suppress(OSError):
+                folder.rmdir()
+            del sizes[folder]
+
+
+def _root() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "convscope" / NAME
+
+
+def _used(folder: Path) -> float:
+    return folder.stat().st_mtime
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if FILE.fullmatch(path.name)]
+
+
+def _read(cache: Path | None, start: int, shape: tuple[int, int]) -> Tensor | None:
+    """Return a chunk from the cache; None where it is missing, damaged or of another shape."""
+    if cache is None:
+        return None
+    try:
+        chunk = load_tensors(cache / f"{start}.safetensors").get(NAME)
+    except (OSError, ValueError):
+        return None
+    fits = chunk is not None and chunk.dtype == torch.float32 and chunk.shape == shape
+    return chunk if fits and bool(torch.isfinite(chunk).all()) else None  # pyright: ignore
+
+
+def _write(cache: Path, start: int, chunk: Tensor) -> None:
+    """Write a chunk to the cache; a full disk only means that it is computed again."""
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        write_weights(cache / f"{start}.safetensors", {NAME: chunk})

@@ -1,0 +1,52 @@
+"""The test images with the largest loss, with an attribution map of the wrong prediction."""
+
+from collections.abc import Sequence
+
+from convscope.errors import ConvscopeError
+from convscope.nets import Net
+from convscope.see import explain
+from convscope.show.images.draw import webp, with_longer_side
+from convscope.show.images.heatmap import overlay
+from convscope.show.report.figure import Figure
+from convscope.show.report.figures.training.worst_examples import SIDE, Answer
+from convscope.show.report.i18n import bilingual, spoken
+from convscope.show.svg import element
+from convscope.worlds import render
+
+SOURCE = "Ramprasaath Selvaraju et al., Grad-CAM (ICCV 2017)"
+MOST = 8
+"""Images that are attributed."""
+
+
+def of_run(net: Net, answers: Sequence[Answer], command: str) -> Figure | None:
+    """Build the figure of Grad-CAM maps of wrong predictions.
+
+    Args:
+        net: the classifier.
+        answers: test images, the largest loss first.
+        command: reproduces a map.
+
+    Returns:
+        The figure; None where no image is wrong, or Grad-CAM does not suit the network or its input.
+    """
+    wrong = [a for a in answers if a.answer != a.truth][:MOST]
+    if not wrong or not net.input_spec.is_rgb:
+        return None
+    tiles = []
+    try:
+        for answer in wrong:
+            target = net.classes.index(answer.answer)
+            found = explain(net, answer.image, "gradcam", target)
+            photo = render(answer.image, net.input_spec)
+            drawn = overlay(photo, found.attributions[0][0, 0].cpu(), signed=False)
+            values = {"truth": answer.truth, "answer": answer.answer, "sure": f"{100 * answer.sure:.0f}"}
+            pair = [
+                webp(with_longer_side(photo, SIDE), spoken("trained.attributed.photo", **values)),
+                webp(with_longer_side(drawn, SIDE), spoken("trained.attributed.alt", **values)),
+            ]
+            line = bilingual("trained.attributed.said", **values)
+            tiles.append(element("div", element("div", *pair, class_="side"), line, class_="tile"))
+    except ConvscopeError:
+        return None
+    body = element("div", *tiles, class_="sheet", style="--tile:13rem")
+    return Figure("trained.attributed", body, command, SOURCE, {"count": len(wrong)})

@@ -1,0 +1,121 @@
+"""What would help a classifier most, as far as the numbers of its training say it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from convscope.learn import Epoch, Evaluation
+from convscope.show.report.figure import Figure
+from convscope.show.report.i18n import bilingual_of, spoken
+from convscope.show.svg import element, join
+from convscope.worlds import wilson_interval
+
+LEARNED = 0.98
+"""Accuracy on the training data from which on more steps cannot teach a network much."""
+UNLEARNED = 0.9
+"""Accuracy on the training data below which a network has not learned even these."""
+WIDE = 0.1
+"""Width of the 95% interval of the accuracy from which on the test is too small to compare trainings by."""
+
+Advice = tuple[str, Mapping[str, object]]
+"""Key of the sentence, and its values."""
+
+
+def of_run(epochs: Sequence[Epoch], found: Evaluation, duplicates: int, data: str, folder: str) -> Figure:
+    """Build the figure of the most useful next step.
+
+    Args:
+        epochs: the finished epochs, at least one.
+        found: predictions for the test images.
+        duplicates: number of test images that are nearly the same as training images.
+        data: the data set, as commands name it.
+        folder: the run's folder, as commands name it.
+
+    Returns:
+        The figure.
+    """
+    key, values = most_useful(epochs, found, duplicates)
+    commands = {
+        "duplicates": f"convscope data check {shlex.quote(data)}",
+        "unlearned": f"convscope train {shlex.quote(folder)} {shlex.quote(data)} --epochs {2 * len(epochs)}",
+    }
+    command = commands.get(key)
+    body = join(
+        [
+            bilingual_of(spoken(f"trained.advice.{key}", **values), tag="p"),
+            element("pre", command, translate="no") if command else None,
+        ]
+    )
+    return Figure("trained.advice", body, "", "", {})
+
+
+def most_useful(epochs: Sequence[Epoch], found: Evaluation, duplicates: int) -> Advice:
+    """Choose the first of these that the numbers show; those before would make the ones behind unreliable.
+
+    Near-duplicates in the test; a training that has not learned its own data; a test too small to tell
+    trainings apart; a class that is proven to be harder than the best; a gap between training and test data;
+    nothing.
+
+    Args:
+        epochs: the finished epochs, at least one.
+        found: predictions for the test images.
+        duplicates: number of test images that are nearly the same as training images.
+
+    Returns:
+        The key of one sentence, without its prefix, and its values.
+    """
+    total = len(found.labels)
+    right = int((found.predictions == found.labels).sum())
+    learned = epochs[-1].metrics.get("accuracy")
+    low, high = wilson_interval(right, total)
+    shown = {
+        "share": f"{100 * right / total:.1f}",
+        "learned": "" if learned is None else f"{100 * learned:.1f}",
+        "low": f"{100 * low:.1f}",
+        "high": f"{100 * high:.1f}",
+        "total": f"{total:,}",
+    }
+    if duplicates:
+        return "duplicates", {"count": duplicates, **shown}
+    if learned is not None and learned < UNLEARNED:
+        return "unlearned", shown
+    if high - low > WIDE:
+        return "small", {"needed": f"{_needed(right / total):,}", **shown}
+    hard = _hard_class(found)
+    if hard:
+        return "class", {**shown, **hard}
+    if learned is not None and learned >= LEARNED and high < learned:
+        return "gap", shown
+    return "none", shown
+
+
+def _needed(share: float) -> int:
+    """Return how many test images make a 95% interval narrower than `WIDE`, to two digits."""
+    count = 10
+    while True:
+        low, high = wilson_interval(round(share * count), count)
+        if high - low <= WIDE:
+            return count
+        count += 10 if count < 500 else 50
+
+
+def _hard_class(found: Evaluation) -> Mapping[str, object] | None:
+    """Return the class with the lowest accuracy where its interval lies below that of the best class."""
+    counts = found.labels.bincount(minlength=len(found.classes)).tolist()
+    right = found.confusion.diagonal().tolist()
+    tested = [k for k, count in enumerate(counts) if count]
+    if len(tested) < 2:
+        return None
+    worst = min(tested, key=lambda k: right[k] / counts[k])
+    best = max(tested, key=lambda k: right[k] / counts[k])
+    above = wilson_interval(right[worst], counts[worst], together=len(tested))[1]
+    below = wilson_interval(right[best], counts[best], together=len(tested))[0]
+    if above >= below:
+        return None
+    row = found.confusion[worst].clone()
+    row[worst] = 0
+    return {
+        "name": found.classes[worst],
+        "right": right[worst],
+        "count": counts[worst],
+        "taken": found.classes[int(row.argmax())],
+    }

@@ -1,0 +1,81 @@
+"""`convscope train FOLDER --from NETWORK`: a classifier for one's own pictures in one command."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Noise of three colours, 10 pictures each."""
+    generator = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(10):
+            pixels = np.clip(np.array(colour) + generator.normal(0, 40, (64, 64, 3)), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "photos" / name / f"{k}.png")
+    return tmp_path / "photos"
+
+
+def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> None:
+    done = convscope(
+        "train",
+        photos,
+        "--from",
+        "efficientnet_lite0",
+        "--epochs",
+        3,
+        "--probe-epochs",
+        3,
+        "--out",
+        "run",
+        "--json",
+    )
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["test"]["accuracy"] == 1.0 and document["train"] == 24
+    assert document["recipe"]["probe_epochs"] == 3 and document["recipe"]["network"] == "efficientnet_lite0"
+    assert "features of the frozen layers" in done.err
+    answer = json.loads(convscope("classify", photos / "red" / "0.png", "--net", "run", "--json").out)
+    assert "red" in json.dumps(answer)
+    stored = tomllib.loads(Path("run/recipe.toml").read_text())
+    again = convscope("train", "--config", "run/recipe.toml", "--out", "again", "--json")
+    assert stored["probe_epochs"] == 3 and again.code == 0, again.err
+    assert json.loads(again.out)["test"] == document["test"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--from", "efficientnet_lite1"), 2, "timm/efficientnet_lite1"),
+        (("--from", "torchvision/squeezenet1_1"), 2, "ends in a linear layer"),
+        (("--from", "efficientnet_lite0", "--epochs", "2", "--probe-epochs", "3"), 2, "probe_epochs"),
+        (("--from", "efficientnet_lite0", "--layer-decay", "0"), 2, "layer_decay"),
+    ],
+)
+def test_what_does_not_fit_is_refused(convscope, photos: Path, words, code: int, said: str) -> None:
+    done = convscope("train", photos, *words, "--out", "run")
+    assert done.code == code and said in done.err, done.err
+    assert not Path("run").exists()
+
+
+def test_two_networks_are_refused(convscope, photos: Path) -> None:
+    done = convscope("train", "lecture", photos, "--from", "efficientnet_lite0")
+    assert done.code == 2 and "--from efficientnet_lite0" in done.err
+
+
+@pytest.mark.parametrize("kept", [["red"], []])
+def test_one_class_or_none_is_refused(convscope, photos: Path, kept: list[str]) -> None:
+    for name in COLOURS:
+        if name not in kept:
+            shutil.rmtree(photos / name)
+    done = convscope("train", photos, "--from", "efficientnet_lite0", "--out", "run")
+    assert done.code == 3, done.err
+    assert not Path("run").exists()

@@ -1,0 +1,56 @@
+"""Copies of photographs between training and test part, found by their thumbnails."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageEnhance, ImageOps
+
+from convscope.learn import near_duplicates
+from convscope.worlds import ImageTensorDataset
+from convscope.worlds.datasets import digits
+
+
+def stack(pictures: list[Image.Image]) -> ImageTensorDataset:
+    arrays = [np.asarray(picture.convert("RGB").resize((96, 96))) for picture in pictures]
+    images = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+    labels = torch.arange(len(pictures)) % 2
+    return ImageTensorDataset(images, labels, ("a", "b"))
+
+
+@pytest.fixture
+def photos(shared_data: Path) -> list[Image.Image]:
+    paths = sorted((shared_data / "flowers" / "train").glob("*/*"))[::20]
+    return [Image.open(path).convert("RGB") for path in paths]
+
+
+def compressed(picture: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=25)
+    return Image.open(file)
+
+
+CHANGES = {
+    "compressed": compressed,
+    "smaller": lambda picture: picture.resize((60, 60)),
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
+    "mirrored": ImageOps.mirror,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_copy_is_found_and_nothing_else(photos: list[Image.Image], change: str) -> None:
+    train, others = photos[:12], photos[12:]
+    test = stack([*others, CHANGES[change](train[5])])
+    found = near_duplicates(stack(train), test)
+    assert found is not None and [(pair.test, pair.train) for pair in found] == [(len(others), 5)]
+    assert found[0].mirrored == (change == "mirrored") and 0.97 <= found[0].correlation <= 1
+
+
+def test_plain_areas_and_digits_are_not_compared() -> None:
+    white = [Image.new("RGB", (96, 96), "white"), Image.new("RGB", (96, 96), "grey")]
+    assert near_duplicates(stack(white), stack(white)) == ()
+    few = digits.test().take(range(10))
+    assert near_duplicates(few, few) is None

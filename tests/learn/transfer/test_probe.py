@@ -1,0 +1,246 @@
+"""Linear probing and fine-tuning: only the head learns at first, on cached features, then everything."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.learn.conftest import small_net
+from torch import nn
+from torch.nn import functional
+
+from convscope import nets
+from convscope.errors import UsageError
+from convscope.graph.spec import TensorSpec
+from convscope.learn import Classification, ClassificationRecipe, Epoch, Trainer, TrainProgress, train
+from convscope.learn.schedules import rate
+from convscope.learn.transfer.layer_decay import layer_lr_scales
+from convscope.nets.inference.execution import ExecutionConfig
+
+FIXED: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 100}
+
+
+def norm_net(seed: int = 0) -> nets.Net:
+    return small_net(
+        seed, "conv 6 3x3 stride=2, batchnorm, relu, conv 8 3x3 stride=2, batchnorm, relu, flatten, dense 10"
+    )
+
+
+def recipe(**settings: Any) -> ClassificationRecipe:
+    return ClassificationRecipe.parse({**FIXED, **settings})
+
+
+def weights(net: nets.Net) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in net.module.state_dict().items()}
+
+
+def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_the_head_alone_learns_and_then_everything(train_images) -> None:
+    net = norm_net()
+    trainer = Trainer(net, train_images, recipe=recipe(epochs=3, probe_epochs=2, weight_decay=0.1))
+    head = {name for name in net.module.state_dict() if name.startswith(nets.find_head(net).path)}
+    before = weights(net)
+    for event in trainer:
+        if isinstance(event, Epoch):
+            changed = moved(before, weights(net))
+            if event.index <= 2:
+                assert changed == head, "bit for bit, running statistics too"
+            else:
+                assert changed == set(before)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimizer: str) -> None:
+    """The features are computed again for every batch, by the whole network in evaluation mode."""
+    net, other = norm_net(), norm_net()
+    settings = recipe(epochs=2, probe_epochs=2, optimizer=optimizer, probe_lr=0.02, label_smoothing=0.0)
+    trainer = Trainer(net, train_images, recipe=settings)
+    orders = [trainer.batch_source.source.order(epoch) for epoch in range(2)]
+    for _ in trainer:
+        pass
+    module = other.module.eval()
+    head = nets.find_head(other).layer
+    optim: torch.optim.Optimizer = (
+        torch.optim.AdamW(
+            [{"params": [head.weight], "weight_decay": 0.01}, {"params": [head.bias], "weight_decay": 0}]
+        )
+        if optimizer == "adamw"
+        else torch.optim.SGD(
+            [{"params": [head.weight], "weight_decay": 0.01}, {"params": [head.bias], "weight_decay": 0}],
+            lr=1.0,
+            momentum=0.9,
+            nesterov=True,
+        )
+    )
+    steps = 2 * len(orders[0].split(100))
+    step = 0
+    for order in orders:
+        for indices in order.split(100):
+            images = train_images.images[indices].float() / 255
+            for group in optim.param_groups:
+                group["lr"] = 0.02 * rate(settings, step, steps)
+            loss = functional.cross_entropy(module(images), train_images.labels[indices])
+            optim.zero_grad()
+            loss.backward(inputs=[head.weight, head.bias])
+            optim.step()
+            step += 1
+    ours, theirs = weights(net), weights(other)
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("stop_after", [1, 8, 12, 14])
+def test_it_resumes_bit_for_bit_in_both_phases(train_images, test_images, stop_after: int) -> None:
+    settings = recipe(epochs=3, probe_epochs=2, layer_decay=0.5)  # 6 steps each
+    whole = norm_net()
+    trainer = Trainer(whole, train_images, test_images, settings)
+    for _ in trainer:
+        pass
+    net = norm_net()
+    first = Trainer(net, train_images, test_images, settings)
+    state = None
+    first.pause()
+    for event in first:
+        in_steps = isinstance(event, TrainProgress) and event.preparing is None
+        if in_steps and (event.epoch - 1) * 6 + event.step >= stop_after:
+            state = first.state()
+            break
+        first.pause()
+    assert state is not None
+    again = norm_net(seed=5)
+    resumed = Trainer(again, train_images, test_images, settings, state=state)
+    for _ in resumed:
+        pass
+    assert not moved(weights(whole), weights(again))
+    numbers = [[(e.metrics, e.test_metrics, e.lr) for e in t.history] for t in (trainer, resumed)]
+    assert numbers[0] == numbers[1]
+
+
+def test_each_phase_runs_through_the_schedule() -> None:
+    settings = recipe(epochs=5, probe_epochs=3, lr=0.4, probe_lr=0.2, schedule="cosine", warmup=0.0)
+    task = Classification.from_recipe(settings)
+    rates = [task.learning_rate(settings, 0.4, step, 10) for step in range(50)]
+    assert rates[0] == pytest.approx(0.2) and rates[30] == pytest.approx(0.4)
+    assert rates[29] < 0.01 and rates[49] < 0.01
+    assert rates[:30] == sorted(rates[:30], reverse=True) and rates[30:] == sorted(rates[30:], reverse=True)
+
+
+def test_the_evaluation_of_a_probe_is_that_of_the_whole_network(train_images, test_images) -> None:
+    net = norm_net()
+    trainer = Trainer(net, train_images, test_images, recipe(epochs=2, probe_epochs=2))
+    tested = [event.tested for event in trainer if isinstance(event, Epoch)][-1]
+    assert tested is not None
+    plain = Classification()
+    named = plain.prepare(net, train_images, None)
+    found = plain.evaluate(named, test_images, ExecutionConfig())
+    assert tested.metrics["accuracy"] == found.metrics["accuracy"]
+    assert tested.metrics["loss"] == pytest.approx(found.metrics["loss"], rel=1e-4)
+
+
+def test_layer_wise_rates_are_those_of_timm() -> None:
+    import timm
+    from timm.optim import param_groups_layer_decay
+
+    module = timm.create_model("convnext_atto", num_classes=3)
+    net = nets.wrap(module, TensorSpec((3, 64, 64)))
+    ours = layer_lr_scales(net, 0.75, nets.find_head(net).path)
+    theirs = {
+        p: g["lr_scale"] for g in param_groups_layer_decay(module, layer_decay=0.75) for p in g["params"]
+    }
+    assert ours.keys() == theirs.keys()
+    for name, parameter in module.named_parameters():
+        assert ours[parameter] == pytest.approx(theirs[parameter]), name
+
+
+def test_the_optimizer_gets_them_and_the_head_the_whole_rate(train_images) -> None:
+    net = norm_net()
+    trainer = Trainer(
+        net, train_images, recipe=recipe(epochs=1, layer_decay=0.5, schedule="constant", lr=0.1)
+    )
+    for _ in trainer:
+        pass
+    rates = {p: g["lr"] for g in trainer.optimizers["main"].param_groups for p in g["params"]}
+    assert rates[nets.find_head(net).layer.weight] == pytest.approx(0.1)
+    assert min(rates.values()) == pytest.approx(0.05)  # 8 parameters: one group below the head
+    assert trainer.history[-1].lr == pytest.approx(0.1)
+
+
+def test_what_cannot_be_probed_is_refused(train_images) -> None:
+    loader = torch.utils.data.DataLoader([(torch.rand(1, 28, 28), k % 10) for k in range(20)], batch_size=10)
+    with pytest.raises(UsageError, match="labelled images to probe on"):
+        Trainer(
+            norm_net().with_classes(train_images.classes), loader, recipe=recipe(epochs=1, probe_epochs=1)
+        )
+    no_head = nets.wrap(
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1)), TensorSpec((1, 28, 28))
+    )
+    with pytest.raises(UsageError, match="ends in a linear layer"):
+        Trainer(no_head, train_images, recipe=recipe(epochs=1, probe_epochs=1))
+    with pytest.raises(UsageError, match="probe_epochs"):
+        recipe(epochs=1, probe_epochs=2)
+
+
+def test_defaults_follow_from_the_start() -> None:
+    start = {"data": "digits", "from": "digits"}
+    found = ClassificationRecipe.parse(start)
+    assert (found.network, found.from_, found.epochs, found.probe_epochs) == ("digits", "digits", 15, 10)
+    assert ClassificationRecipe.parse({**start, "epochs": 3}).probe_epochs == 2
+    assert ClassificationRecipe.parse({**start, "probe_epochs": 4}).epochs == 9
+    assert ClassificationRecipe.parse({**start, "layer_decay": 1.0}).layer_decay == 1
+    with pytest.raises(UsageError, match="one network"):
+        ClassificationRecipe.parse({**start, "network": "lecture"})
+    again = ClassificationRecipe.parse(json.loads(found.model_dump_json()))
+    assert again == found
+
+
+def test_the_python_way(train_images, test_images, tmp_path: Path) -> None:
+    net = nets.replace_head(nets.load("digits"), train_images.classes, seed=0)
+    run = train(net, train_images, test=test_images, out=tmp_path / "run", epochs=2, probe_epochs=2, **FIXED)
+    found = run.epochs[-1].test_metrics["accuracy"]
+    assert found is not None and found > 0.9  # chance is 0.1; the features were learned on such digits
+    assert run.load().classes == train_images.classes
+
+
+def test_frozen_statistics_of_batch_norm_stay_and_its_weights_learn(train_images) -> None:
+    net = norm_net()
+    before = weights(net)
+    for _ in Trainer(net, train_images, recipe=recipe(epochs=1, freeze_bn_stats=True)):
+        pass
+    statistics = {name for name in before if "running" in name or "tracked" in name}
+    assert len(statistics) == 6 and moved(before, weights(net)) == set(before) - statistics
+    assert all(part.training for part in net.module.modules())  # as it was given
+
+
+def test_a_step_with_frozen_statistics_is_that_of_folded_normalisations(train_images) -> None:
+    """The gradient is that of the network in evaluation mode: none flows through statistics of a batch."""
+    net = norm_net()
+    for name, buffer in net.module.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 1.5, generator=torch.Generator().manual_seed(1))
+    other = norm_net()
+    other.module.load_state_dict(net.module.state_dict())
+    settings = recipe(
+        epochs=1,
+        batch=600,
+        freeze_bn_stats=True,
+        optimizer="sgd",
+        momentum=0.0,
+        lr=0.1,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        schedule="constant",
+    )
+    for _ in Trainer(net, train_images, recipe=settings):
+        pass
+    loss = functional.cross_entropy(
+        other.module.eval()(train_images.images.float() / 255), train_images.labels
+    )
+    loss.backward()
+    for name, parameter in other.module.named_parameters():
+        assert parameter.grad is not None
+        expected = parameter.detach() - 0.1 * parameter.grad
+        torch.testing.assert_close(net.module.get_parameter(name).detach(), expected, rtol=1e-3, atol=1e-5)

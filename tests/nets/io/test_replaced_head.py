@@ -1,0 +1,110 @@
+"""A classifier for other classes: the same weights, a fresh last linear layer."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from convscope import nets
+from convscope.errors import DataError, UsageError
+from convscope.graph.spec import TensorSpec
+
+NAMES = {
+    "efficientnet_lite0": "classifier",
+    "torchvision/resnet18": "fc",
+    "torchvision/mobilenet_v3_small": "classifier.3",
+    "torchvision/densenet121": "classifier",
+    "timm/resnet18": "fc",
+    "timm/convnext_atto": "head.fc",
+    "timm/vit_tiny_patch16_224": "head",
+    "digits": None,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_last_layer_is_new(name: str) -> None:
+    net = nets.load(name, weights="packaged", seed=1)
+    before = {n: t.clone() for n, t in net.module.state_dict().items()}
+    head = nets.find_head(net)
+    if NAMES[name] is not None:
+        assert head.path == NAMES[name]
+    made = nets.replace_head(net, ("ant", "bee", "cat"), seed=3)
+    after = made.module.state_dict()
+    assert after.keys() - {f"{head.path}.bias"} == before.keys() - {f"{head.path}.bias"}
+    for key, tensor in before.items():
+        if not key.startswith(f"{head.path}."):
+            assert torch.equal(tensor, after[key]), key
+    assert after[f"{head.path}.weight"].shape == (3, head.features)
+    assert not after[f"{head.path}.bias"].any() and made.classes == ("ant", "bee", "cat")
+    with torch.no_grad():
+        assert made(made.example(2)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "torchvision/mobilenet_v2", "timm/resnet18", "digits"]
+)
+def test_it_is_saved_and_loaded_without_code(name: str, tmp_path: Path) -> None:
+    made = nets.replace_head(nets.load(name, seed=0), ("ant", "bee"), seed=0)
+    nets.save(made, tmp_path / "net")
+    again = nets.load(tmp_path / "net")
+    x = torch.rand(2, *made.input_spec.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(again(x), made(x))
+    assert again.classes == ("ant", "bee")
+    nets.save(again, tmp_path / "once more")
+    assert nets.load(tmp_path / "once more").classes == ("ant", "bee")
+
+
+def test_the_seed_decides_the_new_layer() -> None:
+    first, same, other = (
+        nets.replace_head(nets.load("digits"), ("a", "b"), seed=seed).module.state_dict()
+        for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(first[k], same[k]) for k in first)
+    assert any(not torch.equal(first[k], other[k]) for k in first)
+
+
+class Averaged(nn.Module):
+    """Two heads, of which the mean is the output, as in distilled transformers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.one(x.flatten(1)) + self.two(x.flatten(1))) / 2
+
+
+@pytest.mark.parametrize("module", [Averaged(), nn.Sequential(nn.Flatten()), nn.Conv2d(1, 3, 2)])
+def test_a_network_that_ends_otherwise_is_refused(module: nn.Module) -> None:
+    with pytest.raises(UsageError, match="ends in a linear layer"):
+        nets.find_head(nets.wrap(module, TensorSpec((1, 2, 2))))
+
+
+def test_squeezenet_has_no_such_layer() -> None:
+    with pytest.raises(UsageError, match="ends in a linear layer"):
+        nets.replace_head(nets.load("torchvision/squeezenet1_1", seed=0), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "/etc/passwd", "head": "fc", "classes": 2},
+        {"name": "timm/hf-hub:some/one", "head": "fc", "classes": 2},
+        {"name": "torchvision/resnet18", "head": "layer1", "classes": 2},
+        {"name": "torchvision/resnet18", "head": "fc", "classes": 10**9},
+        {"name": "torchvision/resnet18", "head": "fc", "classes": True},
+        {"name": "torchvision/resnet18", "head": ["fc"], "classes": 2},
+        {"name": "torchvision/resnet18"},
+    ],
+)
+def test_a_description_with_other_options_is_refused(options: dict[str, object], tmp_path: Path) -> None:
+    made = nets.replace_head(nets.load("torchvision/resnet18", seed=0), ("ant", "bee"), seed=0)
+    folder = nets.save(made, tmp_path / "net")
+    document = json.loads((folder / "model.json").read_text())
+    document["module"]["options"] = options
+    (folder / "model.json").write_text(json.dumps(document))
+    with pytest.raises(DataError):
+        nets.load(folder)
