@@ -1,10 +1,12 @@
 """`convscope recipes`, and `train --recipe`: every recipe runs, reduced."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from convscope import nets
 from convscope.learn import find_recipe, recipe_names
@@ -25,7 +27,13 @@ def test_every_recipe_trains_and_reports(convscope, name):
     for field, value in find_recipe(name).values(reduced=True).items():
         assert found["recipe"][field] == stored[field] == value, field
     assert len(found["epochs"]) == found["recipe"]["epochs"]
-    assert Path("run/report.html").stat().st_size > 10_000
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert f"The recipe {name}: " in page and "reduced to seconds" in page
+    published = find_recipe(name).published
+    assert page.count('<p lang="en">Published by others: ') == len(published)
+    assert all(str(escape(f": {result.value} (")) in page for result in published)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
     assert nets.load("run").module is not None
 
 

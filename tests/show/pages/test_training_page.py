@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.show.browser import measured
 
-from convscope import nets
+from convscope import nets, worlds
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import (

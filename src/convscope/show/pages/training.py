@@ -1,6 +1,7 @@
 """The report of a training as one HTML page: curves, mistakes, what was learned, and how to go on."""
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,9 @@ from convscope.learn import (
     TrainingSetup,
     TrainRecipe,
     extends,
+    find_recipe,
     near_duplicates,
+    recipe_names,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -34,6 +37,7 @@ from convscope.show.report.figures.training import (
     confusion,
     curves,
     duplicates,
+    expected,
     image_rows,
     next_step,
     number_table,
@@ -89,7 +93,7 @@ def page(run: TrainedRun) -> str:
     task, net = run.setup.task, run.setup.net
     shown = _findings(run)
     sections = [
-        Section("trained.result", (*_curves(run), *shown)),
+        Section("trained.result", (*_curves(run), *_expected(run), *shown)),
         Section("trained.learned", _filters(run)),
         Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
     ]
@@ -212,7 +216,31 @@ def _findings(run: TrainedRun) -> list[Figure]:
     if run.tested is None:
         return []
     found: Sequence[Finding] = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)
-    return [figure for finding in found for figure in FIGURES[type(finding)](finding, run)]
+    return _distinct([figure for finding in found for figure in FIGURES[type(finding)](finding, run)])
+
+
+def _distinct(figures: Sequence[Figure]) -> list[Figure]:
+    """Number figures of the same key, so that each has an id of its own on the page."""
+    counts: Counter[str] = Counter()
+    found = []
+    for figure in figures:
+        counts[figure.anchor] += 1
+        number = counts[figure.anchor]
+        found.append(figure if number == 1 else replace(figure, name=f"{figure.name} {number}".strip()))
+    return found
+
+
+def _expected(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of what is known about the named recipe of the run; none without one."""
+    name = getattr(run.recipe, "recipe", "")
+    if name not in recipe_names():
+        return ()
+    here = ""
+    if run.epochs:
+        metrics = run.epochs[-1].test_metrics
+        measured = [spec for spec in run.setup.task.metric_specs if spec.text(metrics)]
+        here = ", ".join(f"{spec.heading} {spec.text(metrics)}" for spec in measured)
+    return (expected.of_run(find_recipe(name), here, getattr(run.recipe, "reduced", False)),)
 
 
 def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
