@@ -151,6 +151,8 @@ def _followed(recipe: AnyRecipe, workspace: Workspace) -> "tuple[AnyRecipe, tupl
     except FinishedRunError as e:
         _complete_report(e.run, workspace)
         raise
+    if run.note:
+        workspace.log(run.note)
     return run.recipe, run.epochs  # pyright: ignore[reportReturnType]  # of the same verb
 
 

@@ -25,14 +25,16 @@ SMALL = 1_000_000
 PROBE_LR = 0.003
 """Default of the highest learning rate with which a head is trained on features of frozen layers."""
 TRANSFER: dict[str, Any] = {
-    "epochs": 15,
+    "epochs": 13,
     "probe_epochs": 10,
     "batch": 32,
     "layer_decay": 0.75,
     "freeze_bn_stats": True,
 }
 """Defaults of trainings that start from the weights of another network."""
-SHARE_PROBED = 2 / 3
+TRANSFER_LR = 3e-4
+"""Their highest learning rate with Adam and AdamW."""
+SHARE_PROBED = 3 / 4
 """Share of the epochs in which only the head learns, where a number of epochs is given."""
 
 
@@ -185,7 +187,7 @@ class ClassificationRecipe(TaskRecipe):
         default=None,
         min_length=1,
         description="the network whose weights are the start, with a fresh last layer for the classes of the "
-        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch, "
+        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch, lr, "
         "layer-decay and freeze-bn-stats",
     )
     probe_epochs: int = Field(
@@ -235,9 +237,11 @@ def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         values: settings by field that were given, not validated; `epochs` or `probe_epochs` decide the other.
 
     Returns:
-        `epochs`, `probe_epochs`, `batch`, `layer_decay` and `freeze_bn_stats` by field.
+        `epochs`, `probe_epochs`, `batch`, `lr`, `layer_decay` and `freeze_bn_stats` by field.
     """
     found = dict(TRANSFER)
+    if values.get("optimizer", "adamw") in ("adam", "adamw"):
+        found["lr"] = TRANSFER_LR
     try:
         if "epochs" in values:
             found["probe_epochs"] = max(1, round(int(values["epochs"]) * SHARE_PROBED))

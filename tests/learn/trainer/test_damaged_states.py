@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.learn.conftest import small_net
+from tests.learn.conftest import drop_previous_state, small_net
 from tests.learn.trainer.damages import (
     RAW,
     Damage,
@@ -71,6 +71,7 @@ def make(folder: Path, data: Any, seed: int = 0, lr: float = 0.01) -> Path:
                 break
     finally:
         runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL = before
+    drop_previous_state(folder / "state")
     return folder
 
 

@@ -187,9 +187,10 @@ def test_what_cannot_be_probed_is_refused(train_images) -> None:
 def test_defaults_follow_from_the_start() -> None:
     start = {"data": "digits", "from": "digits"}
     found = ClassificationRecipe.parse(start)
-    assert (found.network, found.from_, found.epochs, found.probe_epochs) == ("digits", "digits", 15, 10)
+    assert (found.network, found.from_, found.epochs, found.probe_epochs) == ("digits", "digits", 13, 10)
     assert ClassificationRecipe.parse({**start, "epochs": 3}).probe_epochs == 2
-    assert ClassificationRecipe.parse({**start, "probe_epochs": 4}).epochs == 9
+    assert ClassificationRecipe.parse({**start, "probe_epochs": 4}).epochs == 7
+    assert found.lr == 3e-4 and ClassificationRecipe.parse({**start, "optimizer": "sgd"}).lr is None
     assert ClassificationRecipe.parse({**start, "layer_decay": 1.0}).layer_decay == 1
     with pytest.raises(UsageError, match="one network"):
         ClassificationRecipe.parse({**start, "network": "lecture"})

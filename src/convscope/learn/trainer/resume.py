@@ -11,6 +11,7 @@ from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
@@ -83,7 +84,9 @@ class Run(Result):
         return nets.open_folder(self.folder)
 
     def state(self) -> State | None:
-        """Read the stored state; None where the run was stopped before it had stored one.
+        """Read the stored state, or the one before it where it is damaged.
+
+        None where the run was stopped before it had stored one.
 
         Raises:
             DataError: the state is damaged, or of another training than the metrics.
@@ -92,6 +95,18 @@ class Run(Result):
         if found is not None and isinstance(found.values["history"], list):
             run_files.check_same_epochs(self.folder, self.epochs, found.values["history"])
         return found
+
+    @property
+    def note(self) -> str:
+        """A sentence where the newest state is damaged and the one before it will be continued; else empty."""
+        found = self.state()
+        if found is None or not found.damaged:
+            return ""
+        where = f"epoch {found.values['epoch'] + 1}, step {found.values['step']}"
+        return (
+            f"The newest state of {self.folder} is damaged ({check.shown(found.damaged, 200)}); "
+            f"the one before it is continued, from {where}."
+        )
 
 
 class FinishedRunError(UsageError):

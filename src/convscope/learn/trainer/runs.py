@@ -19,6 +19,7 @@ import shlex
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -155,6 +156,9 @@ def train(
     if resume is not None:
         schema = type(Run.open(resume).recipe)
         recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
+        note = Run.open(resume).note
+        if note:
+            warnings.warn(note, stacklevel=2)
     else:
         names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
         schema = ClassificationRecipe if task is None else _schema(task)
