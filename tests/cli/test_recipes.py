@@ -17,7 +17,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("name", recipe_names())
+SLOW = ("pixelcnn", "resnet20")
+"""Recipes whose reduced run takes more than some seconds."""
+RECIPES = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in recipe_names()]
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_and_reports(convscope, name):
     done = convscope("train", "--recipe", name, "--reduced", "--quiet", "--json", "--out", "run")
     assert done.code == 0, done.err

@@ -253,7 +253,7 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
     worst = answers(evaluation, images, HARDEST)
     figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
     explained = f"convscope explain PICTURE --net {shlex.quote(str(run.place))}"
-    attributed = attributed_mistakes.of_run(run.setup.net, worst, explained)
+    attributed = attributed_mistakes.of_run(run.setup.net.with_classes(evaluation.classes), worst, explained)
     figures += [attributed] if attributed else []
     train = run.setup.train
     pairs = (near_duplicates(train, images) if isinstance(train, LabelledImages) else None) or ()
