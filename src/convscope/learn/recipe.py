@@ -155,7 +155,14 @@ class TaskRecipe(TrainRecipe):
 
     @classmethod
     def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
-        """Return the fields that arguments fill: the network has no place where `--from` names it."""
+        """Return the fields that arguments fill: the network has no place where `--from` names it.
+
+        Args:
+            given: fields that are given as flags.
+
+        Returns:
+            Names of fields, in the order of the arguments.
+        """
         return ("data",) if "from_" in given else cls.positional
 
     def unused(self) -> dict[str, str]:

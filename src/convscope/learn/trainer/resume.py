@@ -98,7 +98,7 @@ class Run(Result):
 
     @property
     def note(self) -> str:
-        """A sentence where the newest state is damaged and the one before it will be continued; else empty."""
+        """A sentence where the newest state is damaged, so that the one before it counts; else empty."""
         found = self.state()
         if found is None or not found.damaged:
             return ""
