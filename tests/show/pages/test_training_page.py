@@ -312,11 +312,11 @@ def test_wrong_answers_of_photographs_are_attributed_and_copies_shown(tmp_path):
     coarse = torch.randint(0, 255, (4, 3, 7, 7), generator=generator).float()
     pixels = torch.nn.functional.interpolate(coarse, (224, 224), mode="bilinear").to(torch.uint8)
     data = worlds.ImageTensorDataset(pixels, torch.tensor([0, 1, 0, 1]), ("ant", "bee"), net.input_spec)
-    net = nets.replace_head(net, data.classes, seed=0)
+    net = nets.replace_head(net, ("names", "of its own"), seed=0)  # those of the data are the trained ones'
     task = Classification()
     named = task.prepare(net, data, None)
     run = run_of(
-        tmp_path, task, named, epochs([0.5]), task.evaluate(named, data, nets.ExecutionConfig()), data=data
+        tmp_path, task, net, epochs([0.5]), task.evaluate(named, data, nets.ExecutionConfig()), data=data
     )
     page = training.page(replace(run, setup=replace(run.setup, train=data)))
     wrong = sum(int(p != t) for p, t in zip(run.tested.evidence.predictions, data.labels, strict=True))
