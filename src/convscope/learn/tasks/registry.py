@@ -7,7 +7,7 @@ named as text and imported when they are needed.
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError, nearest
@@ -73,18 +73,18 @@ TASKS: dict[str, TaskEntry] = {
         ),
         TaskEntry(
             "reconstruction",
-            "convscope.learn.generative.reconstruction:Reconstruction",
-            ("convscope.learn.generative.recipe:ReconstructionRecipe",),
+            "convscope.learn.tasks.generative.reconstruction:Reconstruction",
+            ("convscope.learn.tasks.generative.recipe:ReconstructionRecipe",),
         ),
         TaskEntry(
             "vae",
-            "convscope.learn.generative.vae:VariationalAutoencoder",
-            ("convscope.learn.generative.recipe:VAERecipe",),
+            "convscope.learn.tasks.generative.vae:VariationalAutoencoder",
+            ("convscope.learn.tasks.generative.recipe:VAERecipe",),
         ),
         TaskEntry(
             "pixelcnn",
-            "convscope.learn.generative.pixelcnn:PixelLikelihood",
-            ("convscope.learn.generative.recipe:PixelCNNRecipe",),
+            "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
+            ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
         ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
@@ -208,19 +208,25 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         recipe: recipe of the training.
 
     Returns:
-        Network on its device, task, training data, test data, and notes on the data.
+        Network on its device, task, training, validation and test data, and notes on the data.
 
     Raises:
         UsageError: no task is registered under that name, or nothing has the name of network or data.
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test samples are in the training part too.
     """
-    entry = find_task(recipe.task)
-    if entry.setup is not None:
-        return _imported(entry.setup)(recipe)
+    from convscope.learn.batches.holdout import hold_out
     from convscope.learn.setup import load_training
 
-    return load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
+    entry = find_task(recipe.task)
+    if entry.setup is not None:
+        setup = _imported(entry.setup)(recipe)
+    else:
+        setup = load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
+    if not recipe.validation_share:
+        return setup
+    rest, validation = hold_out(setup.train, recipe.validation_share, recipe.seed)
+    return replace(setup, train=rest, validation=validation)
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":

@@ -307,6 +307,18 @@ class Task(ABC):
                 seen += batch.size
         return EvalResult(self.metrics(sums.tolist(), seen))
 
+    def finished(self, net: Net, validation: Any) -> Net:
+        """Return a finished training's network as it is saved.
+
+        Args:
+            net: the trained network, with the weights that are saved.
+            validation: the part of the training data that was held out to choose by.
+
+        Returns:
+            A network that shares the module, such as one whose output is calibrated; here the same one.
+        """
+        return net
+
     def findings(self, net: Net, data: Any, tested: EvalResult) -> "Sequence[Finding]":
         """Return what a report of the training shows of a test beside its metrics.
 

@@ -67,7 +67,7 @@ def write_record(folder: Path, record: dict[str, Any] | None) -> None:
         OSError: it cannot be written.
     """
     if record is not None:
-        write_text(folder / FILE, json.dumps(record, ensure_ascii=False) + "\n")
+        write_text(folder / FILE, json.dumps(record) + "\n")
 
 
 def check_record(folder: Path, record: dict[str, Any] | None) -> None:

@@ -12,6 +12,7 @@ from convscope.learn.recipe import TrainRecipe
 from convscope.learn.trainer import data_record, state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.records import FreezeRecord, position, read_records
 from convscope.system.files import PART_PREFIX, parse_json, read_json, read_text, read_toml, require_regular
 
 try:
@@ -165,6 +166,28 @@ def read_state(folder: Path) -> "state.State | None":
         if not later:
             return None
     return state.State.read(folder / STATE)
+
+
+def read_frozen(folder: Path) -> tuple[FreezeRecord, ...]:
+    """Read what was frozen in a run, as its last state says.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The records in order; none where no state is stored.
+
+    Raises:
+        DataError: the state is damaged.
+    """
+    if not os.path.lexists(folder / STATE / state.FILE):
+        return ()
+    values = state.State.read_values(folder / STATE)
+    try:
+        found = check.fields("freezing", values["freezing"], ("planned", "records"))
+        return read_records(found["records"], position(values))
+    except ValueError as error:
+        raise DataError(f"the state of a run in {folder}", received=str(error), hint=state.DAMAGED) from None
 
 
 def check_free(folder: Path) -> None:

@@ -20,7 +20,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -29,9 +29,12 @@ from types import FrameType
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
+from convscope.learn.batches.holdout import hold_out
+from convscope.learn.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
@@ -59,7 +62,8 @@ def iter_train_run(
     out: Path,
     place: Path | None = None,
     task: Task | None = None,
-) -> Iterator[TrainProgress | Epoch]:
+    validation: Any = None,
+) -> "RunEvents":
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
     Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
@@ -76,9 +80,12 @@ def iter_train_run(
         out: the run's folder.
         place: where the folder will be moved later, for messages; `out` if left out.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
+        validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
+            asks for one.
 
-    Yields:
-        `TrainProgress` and `Epoch`, each `Epoch` after it was stored.
+    Returns:
+        An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Its `trainer` can freeze
+        and thaw parts of the network between two events.
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
@@ -92,15 +99,63 @@ def iter_train_run(
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
+    if validation is None and recipe.validation_share:
+        train, validation = hold_out(train, recipe.validation_share, recipe.seed)
     record = describe_data(train)
     if source is not None:
         check_record(source, record)
-    trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
+    net = net.to(find_device(recipe.device))
+    trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
     files = _Files(out, place or out, trainer, record)
-    files.create_folder(fresh=source is None or not _same_folder(source, out))
-    with run_files.alone(out):
-        files.write_all(whole=state is not None)
-        yield from _stored_events(trainer, files)
+    fresh = source is None or not _same_folder(source, out)
+    return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
+
+
+class RunEvents(Generator[TrainProgress | Epoch, None, None]):
+    """Iterate over the events of a training whose run folder is kept up to date.
+
+    Args:
+        trainer: the training.
+        events: its events, stored.
+
+    Attributes:
+        trainer: the training; parts of the network may be frozen and thawed between two events.
+    """
+
+    def __init__(self, trainer: Trainer, events: Generator[TrainProgress | Epoch, None, None]) -> None:
+        self.trainer, self._events = trainer, events
+
+    @override
+    def send(self, value: None) -> TrainProgress | Epoch:
+        """Go on to the next event.
+
+        Args:
+            value: None.
+
+        Returns:
+            The event.
+        """
+        return self._events.send(value)
+
+    @override
+    def throw(self, *exception: Any) -> TrainProgress | Epoch:
+        """Throw an exception in where the training stands; KeyboardInterrupt stops it after saving.
+
+        Args:
+            *exception: the exception, as `Generator.throw` takes it.
+
+        Returns:
+            The next event.
+        """
+        return self._events.throw(*exception)
+
+
+def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProgress | Epoch, None, None]:
+    """Yield the events of a training from its first files on, alone in its folder."""
+    files.create_folder(fresh=fresh)
+    with run_files.alone(files.out):
+        files.write_all(whole=whole)
+        yield from _stored_events(files.trainer, files)
 
 
 def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
@@ -126,6 +181,7 @@ def train(
     train: Any,
     *,
     test: Any = None,
+    validation: Any = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
     task: Task | str | None = None,
@@ -139,6 +195,8 @@ def train(
         net: its weights are changed.
         train: `LabelledImages` or a DataLoader of `(inputs, labels)`; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
+        validation: what to choose the best epoch by; by default a part held out of `train`, where a setting
+            asks for one (`patience`, `validation_split`).
         out: the run's folder; by default a new `runs/<date>-<name>` below the current one.
         resume: folder of a run to continue. Its recipe counts; `epochs` may be given too, to add epochs.
         task: defines losses, metrics and optimizers, or the name of a registered task; classification, or
@@ -166,7 +224,9 @@ def train(
         refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
-    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built):
+    if recipe.find_lr:
+        recipe = with_found_lr(recipe, find_lr(net.to(find_device(recipe.device)), train, recipe, task=built))
+    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation):
         pass
     return Run.open(folder)
 
@@ -287,7 +347,7 @@ class _Files:
         return f"train(net, data, resume={place}, task={task}(...))"
 
     def _save_network(self) -> None:
-        trainer, net = self.trainer, self.trainer.net
+        trainer, net = self.trainer, self.trainer.trained
         if trainer.history or trainer.step:
             done = f"{len(trainer.history)} of {self.recipe.epochs} epochs"
             net = replace(net, source=replace(net.source, weights=f"trained here, {done}"))

@@ -30,8 +30,9 @@ from convscope.system.files import (
     write_text,
 )
 
-FORMAT = 3
-"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer."""
+FORMAT = 4
+"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer, format
+3 neither a validation nor anything frozen."""
 FILE, BEFORE = "state.json", "before.json"
 VALUES = frozenset(
     {
@@ -46,6 +47,7 @@ VALUES = frozenset(
         "execution",
         "scalers",
         "moved",
+        "freezing",
         "history",
     }
 )
@@ -62,7 +64,8 @@ class State:
     """Hold the state of a training.
 
     Attributes:
-        tensors: weights (`model/...`), entries of each optimizer (`optimizer/<name>/...`) and random streams
+        tensors: weights (`model/...`), their average (`ema/...`) and those of the best epoch (`best/...`)
+            where there are such, entries of each optimizer (`optimizer/<name>/...`) and random streams
             (`random/...`).
         values: position, sums, recipe and history, JSON-ready; the keys are `VALUES`.
         damaged: what is wrong with the newest state, where this is the one before it; else empty.
@@ -146,6 +149,25 @@ class State:
                 return replace(cls._read_file(folder / BEFORE), damaged=str(error) or type(error).__name__)
             except (OSError, ValueError):
                 raise DataError(expected, received=str(error), hint=DAMAGED) from None
+
+    @staticmethod
+    def read_values(folder: Path) -> dict[str, Any]:
+        """Read the values of the newest state, without its tensors, and verify their checksum.
+
+        Args:
+            folder: where the state is.
+
+        Returns:
+            The values.
+
+        Raises:
+            DataError: there is no state, or it is damaged.
+        """
+        path = folder / FILE
+        try:
+            return _checked_values(parse_json(read_text(path, LARGEST)))
+        except (OSError, ValueError) as error:
+            raise DataError(f"the state of a training at {path}", received=str(error)) from None
 
     @classmethod
     def _read_file(cls, path: Path) -> "State":

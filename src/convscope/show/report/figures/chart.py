@@ -9,7 +9,7 @@ from markupsafe import Markup
 from convscope.errors import DataError
 from convscope.show.svg import Label, drawing, element, join, number
 
-STYLES = ("line-a", "line-b")
+STYLES = ("line-a", "line-b", "line-c")
 LEFT, RIGHT, TOP, BOTTOM = 44, 16, 16, 30
 MARKED = 40
 """Most points of a curve that are marked."""
@@ -69,20 +69,22 @@ def chart(
     unit: str = "",
     label: Label = "",
     span: tuple[float, float] | None = None,
+    styles: Sequence[str] = STYLES,
 ) -> Markup:
-    """Draw one or two curves over epochs, with a vertical axis that holds 0.
+    """Draw one to three curves over epochs, with a vertical axis that holds 0.
 
-    The first curve is solid and orange with discs, the second dashed and blue with squares; curves of more
-    than `MARKED` points are lines alone.
+    The first curve is solid and orange with discs, the second dashed and blue with squares, the third dotted
+    and grey with diamonds; curves of more than `MARKED` points are lines alone.
 
     Args:
         series: name -> values at even distances, one for each epoch by default; None where there is none.
-            Only the first two are drawn.
+            Only the first three are drawn.
         width: of the drawing in pixels.
         height: of the drawing in pixels.
         unit: appended to the numbers of the vertical axis.
         label: accessible name, or one for each language, as in `convscope.show.svg.drawing`.
         span: the epochs of the first and of the last value; from 1 to their number by default.
+        styles: the style of each curve, from `STYLES`.
 
     Returns:
         The `<svg>` element.
@@ -97,7 +99,7 @@ def chart(
     low, high = min(map(min, known.values())), max(map(max, known.values()))
     bottom, top = (-_ceiling(-low) if low < 0 else 0.0), (_ceiling(high) if high > 0 or low >= 0 else 0.0)
     axes = Axes(width, height, first, last, bottom, top)
-    lines = [_curve(values, axes, style) for values, style in zip(series.values(), STYLES, strict=False)]
+    lines = [_curve(values, axes, style) for values, style in zip(series.values(), styles, strict=False)]
     return drawing(width, height, _grid(axes, unit), _feet(axes), join(lines), label=label)
 
 
@@ -149,6 +151,8 @@ def _curve(values: Sequence[float | None], axes: Axes, style: str) -> Markup:
 def _dot(x: float, y: float, style: str) -> Markup:
     if style == "line-a":
         return element("circle", cx=x, cy=y, r=3.6, class_="mark-above")
+    if style == "line-c":
+        return element("path", d=f"M{x - 4:.1f} {y:.1f}l4 -4l4 4l-4 4z", class_="mark-soft")
     return element("rect", x=x - 3.2, y=y - 3.2, width=6.4, height=6.4, class_="mark-below")
 
 

@@ -12,8 +12,8 @@ from convscope import learn, nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ImageRows, NumberTable, Trainer, VAERecipe, VariationalAutoencoder
-from convscope.learn.generative.binary import code_length
-from convscope.learn.generative.vae import COLUMNS, bounds, divergence, walk
+from convscope.learn.tasks.generative.binary import code_length
+from convscope.learn.tasks.generative.vae import COLUMNS, bounds, divergence, walk
 from convscope.nets import ExecutionConfig
 from convscope.nets.modules.vae import VAE
 from convscope.worlds import Batch

@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.generative.measures import PrincipalComponents, checkerboard, median_filter, psnr
-from convscope.learn.generative.recipe import ReconstructionRecipe
 from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
+from convscope.learn.tasks.generative.measures import PrincipalComponents, checkerboard, median_filter, psnr
+from convscope.learn.tasks.generative.recipe import ReconstructionRecipe
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen

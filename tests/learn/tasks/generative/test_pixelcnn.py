@@ -11,7 +11,7 @@ from convscope import learn, nets
 from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ImageRows, NumberTable, PixelLikelihood
-from convscope.learn.generative.binary import code_length
+from convscope.learn.tasks.generative.binary import code_length
 from convscope.nets import ExecutionConfig
 from convscope.nets.modules.pixelcnn import MaskedConv2d, PixelCNN
 from convscope.worlds import Batch
@@ -154,7 +154,7 @@ def test_a_step_is_of_binary_images(tested):
 
 def test_the_report_gets_samples_and_completions(tested, monkeypatch):
     net, task, data, found = tested
-    monkeypatch.setattr("convscope.learn.generative.pixelcnn.DRAWN", 2)
+    monkeypatch.setattr("convscope.learn.tasks.generative.pixelcnn.DRAWN", 2)
     samples, halves, table = task.findings(net, data, found)
     assert isinstance(samples, ImageRows) and isinstance(table, NumberTable)
     above, first, second, images = halves.rows

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from convscope.learn.generative.measures import PrincipalComponents, checkerboard, median_filter, psnr
+from convscope.learn.tasks.generative.measures import PrincipalComponents, checkerboard, median_filter, psnr
 from convscope.worlds.datasets import digits
 
 

@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.generative.binary import binarised, code_length, in_value_range, unit_range
 from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
+from convscope.learn.tasks.generative.binary import binarised, code_length, in_value_range, unit_range
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
