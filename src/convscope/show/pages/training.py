@@ -108,7 +108,7 @@ def page(run: TrainedRun) -> str:
     shown = _findings(run)
     sections = [
         Section("trained.result", (*_curves(run), *_expected(run), *shown)),
-        Section("trained.freezing", _frozen(run)),
+        Section("trained.held", _frozen(run)),
         Section("trained.learned", _filters(run)),
         Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
     ]
