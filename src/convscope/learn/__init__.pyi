@@ -12,6 +12,12 @@ from .recipe import Optimizer as Optimizer
 from .recipe import TaskRecipe as TaskRecipe
 from .recipe import TrainRecipe as TrainRecipe
 from .recipe import refuse_unused as refuse_unused
+from .recipes.catalogue import MeasuredResult as MeasuredResult
+from .recipes.catalogue import NamedRecipe as NamedRecipe
+from .recipes.catalogue import PublishedResult as PublishedResult
+from .recipes.catalogue import find_recipe as find_recipe
+from .recipes.catalogue import read_recipe as read_recipe
+from .recipes.catalogue import recipe_names as recipe_names
 from .schedules import extends as extends
 from .schedules import rate as rate
 from .setup import TrainingSetup as TrainingSetup
@@ -29,6 +35,13 @@ from .tasks.evaluation import evaluate as evaluate
 from .tasks.findings import ClassifiedImages as ClassifiedImages
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
+from .tasks.findings import NumberTable as NumberTable
+from .tasks.generative.pixelcnn import PixelLikelihood as PixelLikelihood
+from .tasks.generative.recipe import PixelCNNRecipe as PixelCNNRecipe
+from .tasks.generative.recipe import ReconstructionRecipe as ReconstructionRecipe
+from .tasks.generative.recipe import VAERecipe as VAERecipe
+from .tasks.generative.reconstruction import Reconstruction as Reconstruction
+from .tasks.generative.vae import VariationalAutoencoder as VariationalAutoencoder
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
