@@ -139,6 +139,7 @@ NO_INPUTS = {
     "record": "the layer below: tensors as a module takes them",
     "trace": "the layer below: tensors as a module takes them",
     "see.visualization.VisualizationRun": "what `iter_visualize` runs on the images that it has read",
+    "see.units.overrepresented": "takes labels of images",
     "see.activation_sum": "takes feature maps",
     "see.direction": "takes a vector over channels",
     "see.dot_cosine_match": "takes activations",
