@@ -21,6 +21,8 @@ SOUND = {
     "nets": ["resnet18"],
     "describe": ["lecture"],
     "train": ["mlp", "digits", "--epochs", "1"],
+    "runs": ["pictures"],
+    "runs prune": ["pictures"],
     "classify": ["picture.png", "--net", "lecture"],
     "look": ["picture.png", "--net", "lecture"],
     "visualize": ["lecture", "conv1:0", "--steps", "2"],

@@ -21,6 +21,8 @@ JOBS: dict[str, str] = {
         "nets": "network.nets",
         "describe": "network.describe",
         "train": "network.train",
+        "runs": "program.runs",
+        "runs prune": "program.prune",
         "classify": "input.classify",
         "look": "input.look",
         "visualize": "network.visualize",
@@ -80,6 +82,10 @@ VERB_ALIASES = {
     "check": "data check",
     "reproduce": "replay",
     "report": "tour",
+    "experiments": "runs",
+    "history": "runs",
+    "compare": "runs",
+    "clean": "runs prune",
 }
 """Other words for verbs, from papers and other programs, for hints."""
 

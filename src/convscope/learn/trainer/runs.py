@@ -3,7 +3,7 @@
 runs/2026-11-22-lecture-relu/
     recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
-    env.json             versions, machine, threads
+    env.json             versions, machine, threads, number of test samples
     model.json, model.safetensors
     metrics.jsonl        one line for each epoch
 
@@ -18,7 +18,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -27,6 +27,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
@@ -37,11 +38,12 @@ from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.resume import Run, resumed
-from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
+from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system.files import is_full, remove_parts, write_text
 from convscope.system.threads import cores
+from convscope.worlds import Dataset
 
 STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
@@ -228,7 +230,7 @@ class _Files:
 
         Args:
             weights: whether to save the network; `metrics` count only then.
-            environment: whether to write versions, system and threads.
+            environment: whether to write versions, system, threads and the number of test samples.
             metrics: whether to write the metrics of the epochs.
 
         Raises:
@@ -240,7 +242,8 @@ class _Files:
         try:
             state.write(out / STATE)
             if environment:
-                write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+                found = {**_environment(), TEST_SAMPLES: _sample_count(trainer.test)}
+                write_text(out / ENVIRONMENT, json.dumps(found, indent=1))
             if weights:
                 self._save_network()
                 lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]
@@ -331,6 +334,14 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _sample_count(data: Any) -> int | None:
+    """Return the number of samples of a data set or of a loader's; None where it is not known."""
+    found = data.dataset if isinstance(data, DataLoader) else data
+    if not isinstance(data, DataLoader | Dataset):
+        return None
+    return len(found) if isinstance(found, Sized) else None
 
 
 def _environment() -> dict[str, Any]:
