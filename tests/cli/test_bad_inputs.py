@@ -21,6 +21,7 @@ SOUND = {
     "nets": ["resnet18"],
     "describe": ["lecture"],
     "train": ["mlp", "digits", "--epochs", "1"],
+    "export": ["lecture", "--format", "torch-export"],
     "runs": ["pictures"],
     "runs prune": ["pictures"],
     "classify": ["picture.png", "--net", "lecture"],
