@@ -1,4 +1,4 @@
-"""What is exported computes what the network does, by torch and by onnxruntime, and states its input range."""
+"""Exported networks compute the same, by torch and by onnxruntime, and state their input range."""
 
 import json
 from pathlib import Path

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
+from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
@@ -81,6 +82,7 @@ def iter_train_run(
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
+        MissingError: the package of a tracker is not installed.
         TrainingError: a loss, weight or sum is NaN or infinite; the run's folder keeps the last good state.
         ConvscopeError: the disk is full; the run's folder keeps the last state.
         UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
@@ -91,22 +93,27 @@ def iter_train_run(
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
+    check_trackers(recipe.track)
     trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
     files = _Files(out, place or out, trainer)
     files.create_folder(fresh=source is None or not _same_folder(source, out))
     with run_files.alone(out):
         files.write_all(whole=state is not None)
-        yield from _stored_events(trainer, files)
+        settings = trainer.recipe.model_dump(mode="json", exclude={"resume", "track"})
+        with tracking(recipe.track, out, settings) as trackers:
+            yield from _stored_events(trainer, files, trackers)
 
 
-def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
-    """Yield the events of a training, storing the state before an event where one is due."""
+def _stored_events(trainer: Trainer, files: "_Files", trackers: Tracking) -> Iterator[TrainProgress | Epoch]:
+    """Yield the events of a training, stored before an event where that is due, and tracked."""
     saved = time.monotonic()
     with _signals(trainer) as stop:
         for event in trainer:
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > STATE_INTERVAL:
                 files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
+            if isinstance(event, Epoch):
+                trackers.epoch(event)
             if stop and event.done < 1:
                 raise files.interrupted(event)
             try:
