@@ -51,6 +51,7 @@ NO_RESULTS = {
     "ProcessShard": "a setting",
     "Progress": "a step on the way to a result",
     "Region": "a setting",
+    "ReliabilityBins": "a part of an evaluation",
     "Report": "what pages are rendered of",
     "Section": "a part of a report",
     "StepOutput": "what a task hands to the trainer",
@@ -127,6 +128,7 @@ def made() -> dict[str, Result]:
         cs.nets.describe(net),
         cs.worlds.open_sample(digit, net.input_spec),
         cs.learn.evaluate(net, data),
+        cs.learn.find_lr(net, data, steps=3),
         next(
             iter(
                 cs.see.optimize_input(net, cs.see.channel("conv2:3"), cs.see.pixel_image(net.input_spec, [0]))
@@ -170,6 +172,7 @@ NAMES = (
     "Description",
     "Sample",
     "Evaluation",
+    "LRFinderResult",
     "Step",
     "Epoch",
     "Run",

@@ -146,3 +146,18 @@ def test_a_run_that_was_killed_before_its_report_gets_it_when_it_is_resumed(
     assert share and share[0] in (run / "report.html").read_text()
     assert not list(run.glob(f"{PART_PREFIX}*"))
     assert "written now" not in convscope("train", "--resume", run).err  # once
+
+
+def test_a_run_that_was_killed_before_its_last_metrics_is_completed(convscope, tmp_path: Path) -> None:
+    """The last epoch is in the state alone: nothing is left to train, and all files are made up for."""
+    run = tmp_path / "run"
+    words = ("train", "flatten, dense 10", "digits", "--epochs", 2, "--out", run, "--json")
+    whole = convscope(*words).json
+    lines = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(lines.splitlines()[0] + "\n")
+    (run / "report.html").unlink()
+    again = convscope("train", "--resume", run, "--json")
+    assert again.code == 0, again.err
+    assert again.json["epochs"] == [] and again.json["test"] == whole["test"]
+    assert (run / "metrics.jsonl").read_text() == lines
+    assert "After epoch 2 of 2" in (run / "report.html").read_text()

@@ -31,9 +31,9 @@ def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> Non
         "--from",
         "efficientnet_lite0",
         "--epochs",
-        3,
+        20,
         "--probe-epochs",
-        3,
+        20,
         "--out",
         "run",
         "--json",
@@ -41,13 +41,13 @@ def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> Non
     assert done.code == 0, done.err
     document = json.loads(done.out)
     assert document["test"]["accuracy"] == 1.0 and document["train"] == 24
-    assert document["recipe"]["probe_epochs"] == 3 and document["recipe"]["network"] == "efficientnet_lite0"
+    assert document["recipe"]["probe_epochs"] == 20 and document["recipe"]["network"] == "efficientnet_lite0"
     assert "features of the frozen layers" in done.err
     answer = json.loads(convscope("classify", photos / "red" / "0.png", "--net", "run", "--json").out)
     assert "red" in json.dumps(answer)
     stored = tomllib.loads(Path("run/recipe.toml").read_text())
     again = convscope("train", "--config", "run/recipe.toml", "--out", "again", "--json")
-    assert stored["probe_epochs"] == 3 and again.code == 0, again.err
+    assert stored["probe_epochs"] == 20 and again.code == 0, again.err
     assert json.loads(again.out)["test"] == document["test"]
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 from convscope import nets
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
+from convscope.learn.trainer.state import BEFORE, FILE
 from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset
 from convscope.worlds.datasets import digits
@@ -33,6 +35,15 @@ def one_thread():
 def small_net(seed: int = 0, text: str = SMALL) -> Net:
     graph = chain("1x28x28", text)
     return nets.wrap(nets.build(graph, seed=seed), TensorSpec((1, 28, 28)), name="small")
+
+
+def drop_previous_state(folder: Path) -> None:
+    """Leave a run its newest state alone, so that a damage of it cannot be made up for."""
+    (folder / BEFORE).unlink(missing_ok=True)
+    newest = json.loads((folder / FILE).read_text())["tensors"]
+    for path in folder.glob("*.safetensors"):
+        if path.name != newest:
+            path.unlink()
 
 
 @pytest.fixture(scope="session")

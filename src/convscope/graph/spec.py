@@ -210,14 +210,17 @@ class OutputSpec:
         classes: names of the units, in order; may be empty.
         name: where the output is found in a result of several: a key of a dict, or an index. Empty for the
             first tensor.
+        temperature: what logits are divided by before the softmax that makes probabilities of them, as
+            calibration has found it; 0.001 to 1000. The most probable class does not depend on it.
 
     Raises:
-        GraphError: a field is of the wrong type.
+        GraphError: a field is of the wrong type or out of range.
     """
 
     kind: str = ""
     classes: tuple[str, ...] = ()
     name: str = ""
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or not isinstance(self.name, str):
@@ -226,3 +229,5 @@ class OutputSpec:
             )
         if not isinstance(self.classes, tuple) or not all(isinstance(c, str) for c in self.classes):
             raise GraphError("classes that are a tuple of texts", received=repr(self.classes)[:100])
+        if not _is_finite(self.temperature) or not 1e-3 <= self.temperature <= 1e3:
+            raise GraphError("a temperature from 0.001 to 1000", received=repr(self.temperature)[:100])

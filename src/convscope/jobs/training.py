@@ -15,14 +15,25 @@ from convscope.system.files import remove_parts, write_text
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.learn import Epoch, EvalResult, Run, Task, TrainingSetup, TrainProgress
+    from convscope.learn import (
+        Epoch,
+        EvalResult,
+        FreezeRecord,
+        LRFinderResult,
+        Run,
+        Task,
+        TrainingSetup,
+        TrainProgress,
+    )
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
+LR_FINDER = "lr_finder.png"
+"""Name of the picture of the learning-rate finder, if it was asked for."""
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Training(Generic[AnyRecipe]):
     """Hold a finished training.
 
@@ -31,14 +42,16 @@ class Training(Generic[AnyRecipe]):
         setup: network, task and data.
         place: the run's folder.
         epochs: the epochs that were run now.
-        before: those that were finished before, where a run was resumed.
+        lr_finder: the curve from which the learning rate was taken; None where it was not looked for.
+        tested: the evaluation of the network that the run saved, where an epoch was run now; else None.
     """
 
     recipe: AnyRecipe
     setup: "TrainingSetup"
     place: Path
     epochs: "list[Epoch]"
-    before: "tuple[Epoch, ...]" = ()
+    lr_finder: "LRFinderResult | None" = None
+    tested: "EvalResult | None" = None
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
@@ -47,9 +60,23 @@ class Training(Generic[AnyRecipe]):
         self.epochs.append(epoch)
 
     @property
-    def tested(self) -> "EvalResult | None":
-        """The evaluation after the last epoch that was run now; None where there was none."""
-        return self.epochs[-1].tested if self.epochs else None
+    def all_epochs(self) -> "tuple[Epoch, ...]":
+        """The finished epochs of the run, those before a resumption included."""
+        from convscope import learn
+
+        return learn.Run.open(self.place, type(self.recipe)).epochs
+
+    @property
+    def frozen(self) -> "tuple[FreezeRecord, ...]":
+        """What was frozen, as the run's last state says."""
+        from convscope.learn import Run
+
+        return Run(self.place, self.recipe, ()).frozen
+
+    @property
+    def frozen_lines(self) -> list[str]:
+        """What was frozen, in a sentence for each part."""
+        return [record.text() for record in self.frozen if not record.momentary]
 
 
 def run(
@@ -79,12 +106,16 @@ def run(
     """
     from convscope import learn
 
-    followed, before = _followed(recipe, workspace)
+    followed = _followed(recipe, workspace)
     setup = learn.setup_training(followed)
     for note in setup.notes:
         workspace.log(note)
+    found = None
+    if followed.find_lr:
+        found = yield from _found_lr(followed, setup, workspace)
+        recipe = followed = learn.with_found_lr(followed, found)
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
-    done = Training(followed, setup, place, [], before)
+    done = Training(followed, setup, place, [], found)
 
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
@@ -92,32 +123,85 @@ def run(
         return Progress(event.done, _note(setup.task, event), lambda: None)
 
     signals.working()
-    events = learn.iter_train_run(setup.net, setup.train, setup.test, recipe, out=place, task=setup.task)
+    events = learn.iter_train_run(
+        setup.net,
+        setup.train,
+        setup.test,
+        recipe,
+        out=place,
+        task=setup.task,
+        validation=setup.validation,
+    )
     try:
         yield from mapped(events, convert)
     except Interrupted:
-        _report(done, workspace, done.tested)
+        _report(_tested(done), workspace)
         raise
-    _report(done, workspace, done.tested)
+    done = _tested(done)
+    _report(done, workspace)
     return done
 
 
-def _report(done: Training[Any], workspace: Workspace, tested: "EvalResult | None") -> None:
+def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
+    """Add the network that the run saved, and its evaluation.
+
+    That of the last epoch counts, unless the run may keep another network than was tested then.
+    """
+    from convscope import learn
+
+    run = learn.Run.open(done.place, type(done.recipe))
+    if not done.epochs and not run.finished:
+        return done
+    if done.epochs and not done.recipe.validation_share:
+        return replace(done, tested=done.epochs[-1].tested)
+    return _evaluated(done, run)  # also of a run that was killed after its last epoch
+
+
+def _evaluated(done: Training[AnyRecipe], run: "Run") -> Training[AnyRecipe]:
+    """Load the network that a run saved, and evaluate it on the test data."""
+    from convscope.nets import ExecutionConfig
+
+    net = run.load().to(done.setup.net.device)
+    done.setup.task.prepare(net, done.setup.train, done.recipe)
+    tested = done.setup.task.evaluate(net, done.setup.test, ExecutionConfig())
+    return replace(done, setup=replace(done.setup, net=net), tested=tested)
+
+
+def _found_lr(
+    recipe: TrainRecipe, setup: "TrainingSetup", workspace: Workspace
+) -> Generator[Progress[Document | None], None, "LRFinderResult"]:
+    """Run the learning-rate finder before a training, and say what it suggests."""
+    from convscope import learn
+
+    last: list[Progress[LRFinderResult]] = []
+
+    def convert(step: "Progress[LRFinderResult]") -> Progress[Document | None]:
+        last[:] = [step]
+        return Progress(0.0, step.message, lambda: None)
+
+    yield from mapped(learn.iter_find_lr(setup.net, setup.train, recipe, task=setup.task), convert)
+    found = last[0].result()
+    workspace.log(found.summary)
+    return found
+
+
+def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    epochs = (*done.before, *done.epochs)
-    html = pages.page(pages.TrainedRun(done.recipe, done.setup, epochs, tested, done.place))
+    found = done.all_epochs, done.tested, done.place, done.frozen
+    html = pages.page(pages.TrainedRun(done.recipe, done.setup, *found))
     write_text(done.place / REPORT, html)
-    artifact = Artifact(REPORT, "page", "the report of the training")
-    if artifact not in workspace.artifacts:
-        workspace.artifacts.append(artifact)
+    made = [Artifact(REPORT, "page", "the report of the training")]
+    if done.lr_finder is not None and not (done.place / LR_FINDER).exists():
+        done.lr_finder.save(done.place / LR_FINDER)
+        made.append(Artifact(LR_FINDER, "image", "the loss over the learning rate, before the training"))
+    workspace.artifacts += [artifact for artifact in made if artifact not in workspace.artifacts]
 
 
 def _complete_report(run: "Run", workspace: Workspace) -> None:
     """Write the report of a finished run that has none, or an older one: a kill came in between."""
     from convscope import learn
-    from convscope.nets import ExecutionConfig
 
     if not _is_outdated(run):
         return
@@ -126,10 +210,9 @@ def _complete_report(run: "Run", workspace: Workspace) -> None:
     except ConvscopeError as e:  # a network or data that only a Python program had
         workspace.log(f"{run.folder} has no {REPORT}, which cannot be written from its recipe alone: {e}")
         return
-    net = setup.task.prepare(run.load().to(setup.net.device), setup.train, run.recipe)
-    tested = setup.task.evaluate(net, setup.test, ExecutionConfig())
+    done = _evaluated(Training(run.recipe, setup, run.folder, []), run)
     remove_parts(run.folder)
-    _report(Training(run.recipe, replace(setup, net=net), run.folder, [], run.epochs), workspace, tested)
+    _report(done, workspace)
     workspace.log(f"{run.folder} had ended without its report; {REPORT} is written now.")
 
 
@@ -139,34 +222,42 @@ def _is_outdated(run: "Run") -> bool:
     return not report.exists() or report.stat().st_mtime_ns < run.metrics_file.stat().st_mtime_ns
 
 
-def _followed(recipe: AnyRecipe, workspace: Workspace) -> "tuple[AnyRecipe, tuple[Epoch, ...]]":
-    """Return the recipe that will be followed, and the finished epochs of the run which it resumes."""
+def _followed(recipe: AnyRecipe, workspace: Workspace) -> AnyRecipe:
+    """Return the recipe that will be followed: that of the run which is resumed, if one is."""
     from convscope.learn import FinishedRunError, refuse_unused, resumed
 
     if recipe.resume is None:
         refuse_unused(recipe)
-        return recipe, ()
+        return recipe
     try:
         run = resumed(recipe)
     except FinishedRunError as e:
         _complete_report(e.run, workspace)
         raise
-    return run.recipe, run.epochs  # pyright: ignore[reportReturnType]  # of the same verb
+    if run.note:
+        workspace.log(run.note)
+    return run.recipe  # pyright: ignore[reportReturnType]  # of the same verb
 
 
-def table(task: "Task", epochs: "Sequence[Epoch]", lines: Sequence[str] = ()) -> Document:
+def table(done: Training[Any], lines: Sequence[str] = ()) -> Document:
     """Lay out the table of a training for people.
 
     Args:
-        task: lays it out.
-        epochs: the epochs to show.
-        lines: sentences below it.
+        done: the finished training; its epochs that were run now are shown.
+        lines: sentences below it, after the one on the epoch whose network is saved.
 
     Returns:
         JSON fields `heads`, `rows` (texts) and `lines`.
     """
-    found = task.table(epochs)
-    return {"heads": list(found.heads), "rows": [list(row) for row in found.rows], "lines": list(lines)}
+    from convscope.learn import best_epoch_text
+
+    task = done.setup.task
+    found, kept = task.table(done.epochs), best_epoch_text(done.all_epochs, task.primary)
+    return {
+        "heads": list(found.heads),
+        "rows": [list(row) for row in found.rows],
+        "lines": [*filter(None, [kept]), *lines],
+    }
 
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:

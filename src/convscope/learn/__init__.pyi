@@ -2,6 +2,10 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
+from .lr_finder import LRFinderResult as LRFinderResult
+from .lr_finder import find_lr as find_lr
+from .lr_finder import iter_find_lr as iter_find_lr
+from .lr_finder import with_found_lr as with_found_lr
 from .recipe import PUBLISHED as PUBLISHED
 from .recipe import ClassificationRecipe as ClassificationRecipe
 from .recipe import Optimizer as Optimizer
@@ -27,6 +31,12 @@ from .schedules import rate as rate
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
+from .tasks.calibration import ReliabilityBins as ReliabilityBins
+from .tasks.calibration import adaptive_reliability as adaptive_reliability
+from .tasks.calibration import fit_temperature as fit_temperature
+from .tasks.calibration import reliability as reliability
+from .tasks.class_balance import balanced_weights as balanced_weights
+from .tasks.class_balance import class_counts as class_counts
 from .tasks.classification import Classification as Classification
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate
@@ -48,6 +58,9 @@ from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
+from .trainer.freezing.records import FreezeRecord as FreezeRecord
+from .trainer.kept_weights import best_epoch as best_epoch
+from .trainer.kept_weights import best_epoch_text as best_epoch_text
 from .trainer.resume import FinishedRunError as FinishedRunError
 from .trainer.resume import Run as Run
 from .trainer.resume import resumed as resumed

@@ -62,4 +62,21 @@ def make_optimizer(
         for (scale, decays), group in members.items()
     ]
     fused = all(p.device.type in {"cpu", "cuda"} and p.dtype == torch.float32 for p in parameters)
-    return OPTIMIZERS[recipe.optimizer](groups, recipe, fused)
+    optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe, fused)
+    if isinstance(optimizer, optim.SGD):
+        optimizer.register_step_pre_hook(_fill_momentum)
+    return optimizer
+
+
+def _fill_momentum(optimizer: optim.Optimizer, _arguments: Any, _options: Any) -> None:
+    """Give weights that move for the first time a momentum of zero, where others have moved before.
+
+    torch's fused SGD (2.14) takes momentum of all weights or of none: it fails on a weight that was frozen,
+    or not used, in the first steps. From zero, the first momentum is the gradient, as without an entry.
+    """
+    for group in optimizer.param_groups:
+        moving = [p for p in group["params"] if group["momentum"] and p.grad is not None]
+        new = [p for p in moving if optimizer.state[p].get("momentum_buffer") is None]
+        if len(new) < len(moving):
+            for weight in new:
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)

@@ -2,35 +2,63 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import override
 
-from convscope.errors import UsageError
-from convscope.recipe import Recipe
+from convscope.errors import ConvscopeError, UsageError
+from convscope.learn.trainer.freezing.addresses import Change
+from convscope.recipe import OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
+ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
 PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
 """Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
+VALIDATION = 0.1
+"""Share of the training data that is held out where a setting needs a validation part."""
 SMALL = 1_000_000
 """Number of parameters below which the default learning rate of Adam and AdamW is 0.005 in place of 0.001."""
 
 
 PROBE_LR = 0.003
 """Default of the highest learning rate with which a head is trained on features of frozen layers."""
-TRANSFER: dict[str, Any] = {"epochs": 15, "probe_epochs": 10, "batch": 32, "layer_decay": 0.75}
+TRANSFER: dict[str, Any] = {
+    "epochs": 23,
+    "probe_epochs": 20,
+    "batch": 32,
+    "layer_decay": 0.75,
+    "freeze_bn_stats": True,
+}
 """Defaults of trainings that start from the weights of another network."""
-SHARE_PROBED = 2 / 3
+TRANSFER_LR = 3e-4
+"""Their highest learning rate with Adam and AdamW."""
+SHARE_PROBED = 0.85
 """Share of the epochs in which only the head learns, where a number of epochs is given."""
+
+
+def _change(text: str) -> str:
+    """Refuse what is no address with or without an epoch; for pydantic."""
+    try:
+        Change.parse(text)
+    except ConvscopeError as error:
+        raise ValueError(f"{error.expected}. {error.hint}") from None
+    return text
+
+
+FreezeChange = Annotated[str, AfterValidator(_change)]
+"""An address of parameters, and the epoch before which it is frozen or thawed: `conv2:7 at epoch 3`."""
 
 
 class TrainRecipe(Recipe):
     """Hold the settings that every training has, whatever its task is."""
+
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)
 
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
     batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
@@ -40,6 +68,9 @@ class TrainRecipe(Recipe):
         gt=0,
         lt=1000,
         description="highest learning rate; by default one that suits optimizer and size",
+    )
+    find_lr: bool = Field(
+        default=False, description="find the highest learning rate first, in a short trial of a copy"
     )
     schedule: Schedule = Field(default="onecycle", description="how the learning rate changes")
     warmup: float | None = Field(
@@ -55,6 +86,34 @@ class TrainRecipe(Recipe):
     clip: float | None = Field(
         default=None, gt=0, le=1e9, description="longest gradient; longer ones are shortened to it"
     )
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="decay of an exponential moving average of the weights, such as 0.999: it is what is "
+        "tested and saved",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="epochs without a better validation metric after which the training ends; the best epoch "
+        "is what is saved",
+    )
+    validation_split: float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description=f"share of the training data held out to choose by; {VALIDATION} where it is needed",
+    )
+    freeze: tuple[FreezeChange, ...] = Field(
+        default=(),
+        description="what stays bit for bit as it is: a layer (conv2), a unit (conv2:7), a link (conv2:7,3), "
+        "a pattern (blocks.*); 'conv2 at epoch 3' from that epoch on, else from the beginning",
+    )
+    thaw: tuple[FreezeChange, ...] = Field(
+        default=(), description="what of it learns again: 'blocks.5 at epoch 3'; after freeze within an epoch"
+    )
     precision: Precision = Field(default="auto", description="auto measures which is faster here")
     memory_format: MemoryFormat = Field(default="auto", description="auto measures which is faster here")
     resume: Path | None = Field(
@@ -69,6 +128,15 @@ class TrainRecipe(Recipe):
     )
     task: str = Field(default="", description="what the training optimises and measures")
 
+    @model_validator(mode="after")
+    def _freezes_in_time(self) -> Self:
+        late = [text for text in (*self.freeze, *self.thaw) if Change.parse(text).epoch > self.epochs]
+        if late:
+            raise ValueError(
+                f"freeze and thaw within the {self.epochs} epochs of the training, not: {late[0]}"
+            )
+        return self
+
     def unused(self) -> dict[str, str]:
         """Return the settings that this recipe never reads.
 
@@ -78,6 +146,11 @@ class TrainRecipe(Recipe):
         if self.optimizer in ("sgd", "rmsprop"):
             return {}
         return {"momentum": f"{self.optimizer} has none; sgd and rmsprop have"}
+
+    @property
+    def validation_share(self) -> float:
+        """Share of the training data that is held out to choose by; 0 where nothing is."""
+        return self.validation_split or (VALIDATION if self.patience else 0.0)
 
     def max_lr(self, parameters: int) -> float:
         """Return the highest learning rate of the schedule.
@@ -133,7 +206,14 @@ class TaskRecipe(TrainRecipe):
 
     @classmethod
     def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
-        """Return the fields that arguments fill: the network has no place where `--from` names it."""
+        """Return the fields that arguments fill: the network has no place where `--from` names it.
+
+        Args:
+            given: fields that are given as flags.
+
+        Returns:
+            Names of fields, in the order of the arguments.
+        """
         return ("data",) if "from_" in given else cls.positional
 
     def unused(self) -> dict[str, str]:
@@ -161,12 +241,18 @@ class ClassificationRecipe(TaskRecipe):
     augment: tuple[str, ...] = Field(
         default=(), description="random changes; of images: shift, flip, rotate, erase"
     )
+    class_weights: ClassWeights = Field(
+        default="none", description="balanced weighs the loss so that every class counts alike"
+    )
+    calibrate: bool = Field(
+        default=False, description="fit the temperature of the output on held-out data at the end"
+    )
     from_: NetworkName | None = Field(
         default=None,
         min_length=1,
         description="the network whose weights are the start, with a fresh last layer for the classes of the "
-        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch and "
-        "layer-decay",
+        "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch, lr, "
+        "layer-decay and freeze-bn-stats",
     )
     probe_epochs: int = Field(
         default=0,
@@ -182,6 +268,17 @@ class ClassificationRecipe(TaskRecipe):
         le=1,
         description="factor of the learning rate from one group of layers to the one before it",
     )
+
+    freeze_bn_stats: bool = Field(
+        default=False,
+        description="batch normalisations compute with the running statistics that they have, and keep them",
+    )
+
+    @property
+    @override
+    def validation_share(self) -> float:
+        """Share of the training data that is held out to choose by, also where the output is calibrated."""
+        return super().validation_share or (VALIDATION if self.calibrate else 0.0)
 
     @model_validator(mode="before")
     @classmethod
@@ -210,9 +307,11 @@ def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         values: settings by field that were given, not validated; `epochs` or `probe_epochs` decide the other.
 
     Returns:
-        `epochs`, `probe_epochs`, `batch` and `layer_decay` by field.
+        `epochs`, `probe_epochs`, `batch`, `lr`, `layer_decay` and `freeze_bn_stats` by field.
     """
     found = dict(TRANSFER)
+    if values.get("optimizer", "adamw") in ("adam", "adamw"):
+        found["lr"] = TRANSFER_LR
     try:
         if "epochs" in values:
             found["probe_epochs"] = max(1, round(int(values["epochs"]) * SHARE_PROBED))

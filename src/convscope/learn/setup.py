@@ -12,8 +12,9 @@ from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
-from convscope.learn.batches.source import seed_of
+from convscope.learn.batches.holdout import split
 from convscope.learn.recipe import TaskRecipe
+from convscope.learn.tasks.class_balance import imbalance_note
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
@@ -39,6 +40,7 @@ class TrainingSetup:
         notes: sentences on what is odd about the data, such as test images that are also in the training
             part.
         fit: how images of another size become the network's input; None for other data.
+        validation: part held out of the training data, to choose by; None where the recipe asks for none.
     """
 
     net: Net
@@ -47,6 +49,7 @@ class TrainingSetup:
     test: Any
     notes: tuple[str, ...] = ()
     fit: InputFit | None = None
+    validation: Any = None
 
 
 def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
@@ -86,6 +89,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         if getattr(recipe, "from_", None) is not None:
             net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
+    notes += filter(None, [imbalance_note(train)])
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
@@ -197,22 +201,14 @@ def _open_part(recipe: TaskRecipe, split: str) -> Dataset:
 
 def _split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     """Split a data set into training and test part at random by a seed, class by class if it has any."""
-    generator = torch.Generator().manual_seed(seed_of(seed, "held out"))
-    kept, held = [], []
-    groups = [torch.arange(len(data))]
-    if isinstance(data, LabelledImages):
-        groups = [(data.labels == label).nonzero().flatten() for label in range(len(data.classes))]
-    for members in groups:
-        members = members[torch.randperm(len(members), generator=generator)]
-        held.append(members[: len(members) // HELD_OUT])
-        kept.append(members[len(members) // HELD_OUT :])
-    if not sum(map(len, held)):
+    train, test = split(data, lambda count: count // HELD_OUT, seed, "held out")
+    if not len(test):
         raise UsageError(
             f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
             received=f"{len(data)} in all",
             hint="Take more pictures, or divide them yourself into the folders train and test.",
         )
-    return data.take(torch.cat(kept)), data.take(torch.cat(held))
+    return train, test
 
 
 def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:

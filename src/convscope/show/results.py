@@ -13,7 +13,7 @@ from PIL import Image
 
 from convscope import worlds
 from convscope.errors import UsageError
-from convscope.learn import Epoch, Evaluation, Pruning, Run, RunComparison, RunList
+from convscope.learn import Epoch, Evaluation, LRFinderResult, Pruning, Run, RunComparison, RunList
 from convscope.nets import Description, Net
 from convscope.recipe.result import Result, public_fields
 from convscope.see import (
@@ -39,6 +39,7 @@ from convscope.show.images import contact_sheet, input_image, png
 from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
 from convscope.show.images.draw import diverging, flatten_alpha, tag, webp, with_longer_side
 from convscope.show.images.feature_map import on_one_scale
+from convscope.show.images.lr_curve import lr_curve
 from convscope.show.pages import atlas, factors, reconstruction, unit
 from convscope.show.pages.explanation import attribution
 from convscope.show.svg import element
@@ -427,6 +428,11 @@ def _(result: Evaluation) -> Drawing:
 @drawing.register
 def _(result: Epoch) -> Drawing:
     return Drawing(f"Epoch {result.index} of {result.epochs}", **_epochs([result]))
+
+
+@drawing.register
+def _(result: LRFinderResult) -> Drawing:
+    return Drawing(result.summary, lr_curve(result))
 
 
 @drawing.register

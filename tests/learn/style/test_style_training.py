@@ -117,6 +117,28 @@ def test_what_each_step_moves(judge, photographs):
     ]
 
 
+def test_steps_of_frozen_weights_alone_are_left_out(judge, photographs):
+    """A reconstruction step would move encoder and decoder only: both are frozen, and thawed later."""
+    net = painter()
+    recipe = ClassificationRecipe(epochs=2, **SETTINGS)
+    task = StyleBankTask(judge, StyleLossWeights(side=64, warmup_steps=2, alternation=2))
+    loop = Trainer(net, photographs, recipe=recipe, task=task)
+    loop.freeze("encoder", "decoder")
+    loop.pause()
+    seen, before = [], copied(net)
+    for _event in loop:
+        loop.pause()
+        seen.append({part.partition(".")[0] for part in moved(net, before)})
+        before = copied(net)
+        if len(seen) == 3:
+            loop.thaw("decoder")
+        if len(seen) == 6:
+            break
+    assert seen[:2] == [set(), set()]
+    assert set().union(*seen[:3]) <= {"banks"}
+    assert set().union(*seen[3:]) == {"banks", "decoder"}
+
+
 def test_the_prelude_moves_no_bank(judge, photographs):
     net = painter()
     before = copied(net)

@@ -95,7 +95,7 @@ def test_every_other_setting_beside_resume_is_refused_by_name(train_images, tmp_
     for name, field in ClassificationRecipe.model_fields.items():
         if name in ("resume", "epochs"):
             continue
-        value = {"lr": 0.5, "warmup": 0.2, "clip": 1.0, "root": "x"}.get(name, field.default)
+        value = {"lr": 0.5, "warmup": 0.2, "clip": 1.0, "root": "x", "patience": 3}.get(name, field.default)
         with pytest.raises(UsageError, match="beside --resume") as caught:
             train(small_net(), train_images, resume=run.folder, **{name: value})
         said = name.upper() if name in ClassificationRecipe.positional else flag_of(name)

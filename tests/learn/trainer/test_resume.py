@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 import torch
-from tests.learn.conftest import small_net
+from tests.learn.conftest import drop_previous_state, small_net
 from torch.utils.data import DataLoader, TensorDataset
 
 from convscope.errors import DataError, Interrupted, UsageError
@@ -179,6 +179,7 @@ def stopped(train_images, out):
         if isinstance(event, Epoch):
             break
     loop.close()
+    drop_previous_state(out / "state")
 
 
 def test_other_data_or_another_network_is_refused(train_images, tmp_path):

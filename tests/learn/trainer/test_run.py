@@ -16,13 +16,15 @@ def test_what_a_run_leaves(train_images, test_images, tmp_path):
     )
     names = {str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file()}
     states = {n for n in names if n.startswith("state/state-")}
-    assert len(states) == 1
+    assert len(states) == 2  # the newest, and the one before
     assert names - states == {
         "recipe.toml",
+        "data.json",
         "env.json",
         "metrics.jsonl",
         "model.json",
         "model.safetensors",
+        "state/before.json",
         "state/state.json",
     }
     recipe = tomllib.loads((run.folder / "recipe.toml").read_text())

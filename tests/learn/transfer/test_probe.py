@@ -187,9 +187,11 @@ def test_what_cannot_be_probed_is_refused(train_images) -> None:
 def test_defaults_follow_from_the_start() -> None:
     start = {"data": "digits", "from": "digits"}
     found = ClassificationRecipe.parse(start)
-    assert (found.network, found.from_, found.epochs, found.probe_epochs) == ("digits", "digits", 15, 10)
-    assert ClassificationRecipe.parse({**start, "epochs": 3}).probe_epochs == 2
-    assert ClassificationRecipe.parse({**start, "probe_epochs": 4}).epochs == 9
+    assert (found.network, found.from_, found.epochs, found.probe_epochs) == ("digits", "digits", 23, 20)
+    assert ClassificationRecipe.parse({**start, "epochs": 3}).probe_epochs == 3
+    assert ClassificationRecipe.parse({**start, "probe_epochs": 4}).epochs == 7
+    assert ClassificationRecipe.parse({**start, "epochs": 10}).probe_epochs == 8
+    assert found.lr == 3e-4 and ClassificationRecipe.parse({**start, "optimizer": "sgd"}).lr is None
     assert ClassificationRecipe.parse({**start, "layer_decay": 1.0}).layer_decay == 1
     with pytest.raises(UsageError, match="one network"):
         ClassificationRecipe.parse({**start, "network": "lecture"})
@@ -199,7 +201,50 @@ def test_defaults_follow_from_the_start() -> None:
 
 def test_the_python_way(train_images, test_images, tmp_path: Path) -> None:
     net = nets.replace_head(nets.load("digits"), train_images.classes, seed=0)
-    run = train(net, train_images, test=test_images, out=tmp_path / "run", epochs=2, probe_epochs=2, **FIXED)
+    run = train(
+        net, train_images, test=test_images, out=tmp_path / "run", epochs=12, probe_epochs=12, **FIXED
+    )
     found = run.epochs[-1].test_metrics["accuracy"]
-    assert found is not None and found > 0.9  # chance is 0.1; the features were learned on such digits
+    assert found is not None and found > 0.9  # chance is 0.1; its features come from such digits
     assert run.load().classes == train_images.classes
+
+
+def test_frozen_statistics_of_batch_norm_stay_and_its_weights_learn(train_images) -> None:
+    net = norm_net()
+    before = weights(net)
+    for _ in Trainer(net, train_images, recipe=recipe(epochs=1, freeze_bn_stats=True)):
+        pass
+    statistics = {name for name in before if "running" in name or "tracked" in name}
+    assert len(statistics) == 6 and moved(before, weights(net)) == set(before) - statistics
+    assert all(part.training for part in net.module.modules())  # as it was given
+
+
+def test_a_step_with_frozen_statistics_is_that_of_folded_normalisations(train_images) -> None:
+    """The gradient is that of the network in evaluation mode: none flows through statistics of a batch."""
+    net = norm_net()
+    for name, buffer in net.module.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 1.5, generator=torch.Generator().manual_seed(1))
+    other = norm_net()
+    other.module.load_state_dict(net.module.state_dict())
+    settings = recipe(
+        epochs=1,
+        batch=600,
+        freeze_bn_stats=True,
+        optimizer="sgd",
+        momentum=0.0,
+        lr=0.1,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        schedule="constant",
+    )
+    for _ in Trainer(net, train_images, recipe=settings):
+        pass
+    loss = functional.cross_entropy(
+        other.module.eval()(train_images.images.float() / 255), train_images.labels
+    )
+    loss.backward()
+    for name, parameter in other.module.named_parameters():
+        assert parameter.grad is not None
+        expected = parameter.detach() - 0.1 * parameter.grad
+        torch.testing.assert_close(net.module.get_parameter(name).detach(), expected, rtol=1e-3, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from tests.learn.runs.parts import write_run
 from tests.show.browser import measured
-from tests.show.pages.test_training_page import epochs, run_of
+from tests.show.pages.test_training_page import epochs, frozen_parts, run_of
 from tests.show.pages.test_units_page import page_of as units_page_of
 from torch import nn
 
@@ -153,7 +154,8 @@ def _trained() -> str:
     net, data, task = nets.load("digits"), digits.test().take(range(60)), Classification()
     task.prepare(net, data, None)
     tested = task.evaluate(net, data, nets.ExecutionConfig())
-    return training.page(run_of(Path("runs"), task, net, epochs([0.9, 0.5]), tested, data=data))
+    run = run_of(Path("runs"), task, net, epochs([0.9, 0.5]), tested, data=data)
+    return training.page(replace(run, frozen=frozen_parts()))
 
 
 def _runs() -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.show.browser import measured
 
-from convscope import nets
+from convscope import nets, worlds
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import (
@@ -18,6 +18,7 @@ from convscope.learn import (
     Epoch,
     EvalResult,
     Evaluation,
+    FreezeRecord,
     ImageRows,
     MetricSpec,
     StepOutput,
@@ -26,7 +27,14 @@ from convscope.learn import (
 )
 from convscope.show.pages import training
 from convscope.show.report.figures.chart import chart
-from convscope.show.report.figures.training import cell_images, class_accuracy, confusion, next_step
+from convscope.show.report.figures.training import (
+    calibration,
+    cell_images,
+    class_accuracy,
+    confusion,
+    curves,
+    next_step,
+)
 from convscope.show.report.i18n import plain
 from convscope.worlds import wilson_interval
 from convscope.worlds.datasets import digits
@@ -157,6 +165,51 @@ def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
     return training.TrainedRun(recipe, setup, done, tested, tmp_path / "run")
 
 
+def frozen_parts():
+    """One part of each kind: thawed and moved, thawed in pieces within an epoch, and still frozen."""
+    first, second, third = "a1" * 32, "b2" * 32, "c3" * 32
+    return (
+        FreezeRecord("layer1.0.conv1", (), "recipe", (1, 0), (2, 0), 1234, first, first, second),
+        FreezeRecord(
+            "blocks.*", ("blocks.5", "blocks.6:3"), "call", (2, 7), (3, 2), 70, second, second, second
+        ),
+        FreezeRecord("conv2:7,3", (), "recipe", (3, 0), None, 9, third, third),
+    )
+
+
+def test_what_was_frozen_is_shown_with_its_digests(tmp_path, classified):
+    run = classified[0]
+    assert 'id="trained-frozen"' not in classified[1]
+    page = training.page(replace(run, frozen=frozen_parts()))
+    assert "Frozen parts: 3, each bit-identical" in page
+    assert "Thawed parts: 2; of these have moved since: 1." in page
+    rows = re.findall(r"<tr>.*?</tr>", page[page.index('class="exact frozen"') :])[1:4]
+    assert [row.count("identical") for row in rows] == [1, 1, 1]
+    for row, words in zip(
+        rows,
+        (
+            ("1,234", "from the beginning", "to epoch 2", "moved"),
+            (
+                "without blocks.5, blocks.6:3",
+                "from epoch 2, step 7 (call)",
+                "to epoch 3, step 2",
+                "not moved yet",
+            ),
+            ("from epoch 3", "to the end", "still frozen"),
+        ),
+        strict=True,
+    ):
+        assert all(word in row for word in words)
+    assert 'title="' + "a1" * 32 + '"' in rows[0]
+    momentary = replace(frozen_parts()[0], ended=(1, 0))
+    assert 'id="trained-frozen"' not in training.page(replace(run, frozen=(momentary,)))
+    broken = replace(frozen_parts()[0], sha256_end="d4" * 32)
+    page = training.page(replace(run, frozen=(broken,)))
+    assert "Frozen parts: 1; 1 of them have changed" in page and "different" in page
+    many = training.page(replace(run, frozen=(broken,) * 61))
+    assert "The last 60 of 61 parts are shown." in many
+
+
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory):
     """A whole report of a classifier: its run and its page."""
@@ -169,13 +222,76 @@ def classified(tmp_path_factory):
 
 def test_the_report_of_a_classifier_has_every_part(classified):
     run, page = classified
-    figures = ("curves", "accuracy", "hardest", "filters", "settings", "use")
+    figures = ("curves", "accuracy", "calibration", "hardest", "filters", "settings", "use")
     assert [name for name in figures if f'id="trained-{name}"' in page] == list(figures)
     evidence = run.tested.evidence
     right = int((evidence.predictions == evidence.labels).sum())
     assert f"{right} of 300 test pictures are right" in page
     for command in training._commands(run):
         assert shlex.split(command)[0] == "convscope" and "/run" in command
+
+
+def test_curves_without_training_data_keep_their_style():
+    found = curves.Curve("recall", {"test": [0.1, 0.2], "validation": [0.3, 0.4]})
+    body = str(curves.of_run([found], {}, []).body)
+    drawn = body[body.index('class="pair"') :]
+    assert 'class="line-b"' in drawn and 'class="line-c"' in drawn and 'class="line-a"' not in drawn
+    assert "validation data" in body and "training data" not in body
+
+
+def test_bars_of_the_reliability_diagram_are_the_accuracies_of_the_bins():
+    found = evaluation([(0, 0)] * 3 + [(1, 0)])
+    body = str(calibration.of_run(found, "").body)
+    ((top, height),) = re.findall(r'y="([\d.]+)"[^>]*height="([\d.]+)"[^>]*mark-above', body)
+    whole = calibration._y(0) - calibration._y(1)
+    assert float(height) == pytest.approx(0.75 * whole, abs=0.1)
+    (line,) = re.findall(r'd="M[\d.]+ ([\d.]+)h[\d.]+" class="final"', body)
+    assert float(line) == pytest.approx(calibration._y(0.9), abs=0.1) and float(line) < float(top)
+    assert body.count("<svg") == 1 and calibration.of_run(found, "").key == "trained.calibration"
+    assert calibration.of_run(found, "").values["ece"] == "15.00"
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        (100, "less sure than it could be"),
+        (90, "no difference that this test"),
+        (50, "surer than it is right"),
+    ],
+)
+def test_it_is_too_sure_only_if_the_interval_says_so(right, words):
+    found = evaluation([(0, 0)] * right + [(1, 0)] * (100 - right))
+    body = str(calibration.of_run(found, "").body)
+    assert words in body and f"90.0% sure and right in {right}.0%" in body
+
+
+def test_a_calibrated_network_has_both_diagrams(tmp_path, classified):
+    run = classified[0]
+    found = replace(run.tested.evidence, temperature=1.5)
+    figure = calibration.of_run(found, "")
+    assert figure.key == "trained.calibrated" and str(figure.body).count("<svg") == 2
+    assert figure.values["before"] == f"{100 * found.uncalibrated.ece:.2f}" != figure.values["ece"]
+    page = training.page(replace(run, tested=replace(run.tested, evidence=found)))
+    assert "1.5, fitted on held-out training data" in page and 'id="trained-calibrated"' in page
+    assert 'id="trained-calibration"' in classified[1]
+
+
+def test_the_epoch_that_is_kept_is_named_with_its_validation_data(tmp_path, classified):
+    run = classified[0]
+    done = [
+        replace(epoch, validation_metrics={"loss": 1.0, "accuracy": value}, best=best, stopped=stopped)
+        for epoch, value, best, stopped in zip(
+            run.epochs[:2], (0.75, 0.5), (True, False), (False, True), strict=True
+        )
+    ]
+    setup = replace(run.setup, validation=run.setup.test.take(range(40)))
+    recipe = run.recipe.model_copy(update={"patience": 1})
+    stopped = replace(run, epochs=done, setup=setup, recipe=recipe)
+    page = training.page(stopped)
+    assert "the network after epoch 1, the best by accuracy on the validation data (75.00%)" in page
+    assert "ended after epoch 2: 1 in a row" in page and "2 of 3 epochs are finished" not in page
+    assert "After epoch 1 of 3" in page and "validation data" in page and ">40<" in page
+    assert not stopped.unfinished and "--resume" not in page
 
 
 def test_a_stopped_training_says_so_and_how_to_go_on(tmp_path, classified):

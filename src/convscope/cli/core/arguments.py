@@ -208,7 +208,11 @@ def _arranged(
     """Search an order of the arguments in which each fits a place or a flag; None if there is none."""
     if len(arguments) > MOST_REORDERED:
         return None
-    flagged = [_slot(schema, name) for name in schema.model_fields if name not in schema.positional]
+    flagged = [
+        _slot(schema, name)
+        for name in schema.model_fields
+        if name not in schema.positional and schema.positional_fields({name}) == schema.positional
+    ]
     free = [slot for slot in flagged if slot.noun in FLAGGED and (slot.repeats or slot.flag not in given)]
     for order in permutations(arguments):
         found = _placed(slots, free, order)

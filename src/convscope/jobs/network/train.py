@@ -66,10 +66,14 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress, and at the end the document; JSON fields `recipe` (the settings that were followed, the
         task among them), `network`, `unread` (number of files that could not be used), `train` (number of
-        training samples), `input` (size of the input and of the pictures; null for other data), `epochs`
-        (`Epoch.to_json()` of each one run now), `test` (`EvalResult.to_json()` of the last epoch: for a
-        classifier `Evaluation.to_json()`), `table` (see `training.table`), `report` (file name of the page)
-        and `out` (the folder).
+        training samples), `frozen` (`FreezeRecord.to_json()` of each part that was frozen: what, when, and
+        the SHA-256 of its values at the freezing, at the thawing and at the end), `classes` (number of them
+        by class; null without labels), `validation` (number of those held out of them to choose by), `input`
+        (size of the input and of the pictures; null for other data), `epochs` (`Epoch.to_json()` of each one
+        run now), `kept_epoch` (with `--patience` the number of the epoch whose weights are saved, else null),
+        `test` (`EvalResult.to_json()` of the network that is saved: for a classifier `Evaluation.to_json()`),
+        `table` (see `training.table`), `lr_finder` (of `--find-lr`: `LRFinderResult.to_json()`, else null),
+        `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -79,6 +83,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
+    from convscope.learn import best_epoch, class_counts
+
     done = yield from training.run(recipe, workspace)
     setup, tested = done.setup, done.tested
     if tested is None:
@@ -86,15 +92,28 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
+    if getattr(setup.task, "calibrate", False) and setup.net.output_spec.temperature == 1:
+        workspace.log(
+            "Not calibrated: every answer on the validation part is right, so that no temperature is better "
+            "than another. A larger --validation-split may help."
+        )
+    counts = class_counts(setup.train, getattr(setup.train, "classes", ()))
+    kept = best_epoch(done.all_epochs)
+    lines = [*tested.summary, *done.frozen_lines]
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": setup.net.name,
         "unread": unread,
         "train": len(setup.train),
+        "classes": None if counts is None else dict(zip(setup.train.classes, counts.tolist(), strict=True)),
+        "validation": 0 if setup.validation is None else len(setup.validation),
+        "frozen": [record.to_json() for record in done.frozen],
         "input": None if setup.fit is None else setup.fit.to_json(),
         "epochs": [epoch.to_json() for epoch in done.epochs],
+        "kept_epoch": None if kept is None else kept.index,
         "test": tested.to_json(),
-        "table": training.table(setup.task, done.epochs, tested.summary),
+        "table": training.table(done, lines),
+        "lr_finder": None if done.lr_finder is None else done.lr_finder.to_json(),
         "report": training.REPORT,
         "out": str(done.place),
     }

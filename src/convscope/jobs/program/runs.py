@@ -1,8 +1,8 @@
 """List the trainings in a folder, or compare some of them.
 
 Without an argument, those below runs/ are listed, the last changed first, and with one folder those below it:
-what was trained on what, how far, and the metric of the last epoch on the test data. Damaged ones are named
-with the reason.
+what was trained on what, how far, and the metric of the saved network on the test data. Damaged ones are
+named with the reason.
 
 Two or more runs are compared: a table of their metrics, the settings in which they differ, and whether their
 accuracies differ by more than chance. --out compare.html is a page with the curves of all of them.

@@ -33,8 +33,9 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress, and at the end the document; JSON fields `recipe` (the settings that were followed),
         `network`, `styles` (names), `sheet` (file name), `photographs` and `held_out` (numbers of training
-        and test photographs), `epochs` (`Epoch.to_json()` of each one run now), `table` (see
-        `jobs.training.table`), `report` (file name of the page) and `out` (the folder).
+        and test photographs), `epochs` (`Epoch.to_json()` of each one run now), `frozen`
+        (`FreezeRecord.to_json()` of each part that was frozen), `table` (see `jobs.training.table`),
+        `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -55,7 +56,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "photographs": len(setup.train),
         "held_out": len(setup.test),
         "epochs": [epoch.to_json() for epoch in done.epochs],
-        "table": training.table(setup.task, done.epochs),
+        "frozen": [record.to_json() for record in done.frozen],
+        "table": training.table(done, done.frozen_lines),
         "report": training.REPORT,
         "out": str(done.place),
     }

@@ -1,7 +1,9 @@
 """Training of a classifier: the task that a training has by default."""
 
+import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,12 +11,21 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from convscope.errors import DataError
+from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import BatchSource, DatasetBatches, make_batches
-from convscope.learn.recipe import PROBE_LR, ClassificationRecipe
+from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights
 from convscope.learn.schedules import rate
+from convscope.learn.tasks.calibration import fit_temperature
+from convscope.learn.tasks.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate, evaluate_logits
+from convscope.learn.tasks.evaluation import (
+    Evaluation,
+    check_labels,
+    class_names,
+    evaluate,
+    evaluate_logits,
+    read_scores,
+)
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
@@ -24,6 +35,12 @@ from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.io.replaced_head import find_head
 from convscope.worlds import Batch, LabelledImages
+
+BALANCED = MetricSpec(
+    "balanced_accuracy", "balanced accuracy", ".2%", higher_is_better=True, low=0, high=1, optional=True
+)
+"""Accuracy averaged over classes, measured on held-out data alone."""
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Classification(Task):
@@ -38,9 +55,15 @@ class Classification(Task):
         probe_lr: highest learning rate of these epochs.
         layer_decay: factor of the learning rate from one group of layers to the one before it; see
             `layer_lr_scales`.
+        freeze_bn_stats: whether batch normalisations compute with their running statistics and keep them, as
+            in evaluation; their weights and biases are trained.
+        class_weights: `balanced` for a loss in which every class counts alike (`balanced_weights`); accuracy
+            averaged over classes is then the primary metric.
+        calibrate: whether to fit the temperature of the output on the validation part, at the end.
 
     Attributes:
         head: how the network's output is read; set by `prepare`.
+        weight: weights of the classes in the loss, `[classes]`; None where all are 1; set by `prepare`.
         probe: what trains the head alone; set by `prepare`, None where nothing does.
     """
 
@@ -54,6 +77,8 @@ class Classification(Task):
     head: ClassifierHead
     probe: LinearProbe | None = None
 
+    weight: Tensor | None = None
+
     def __init__(
         self,
         label_smoothing: float = 0.1,
@@ -61,26 +86,34 @@ class Classification(Task):
         probe_epochs: int = 0,
         probe_lr: float = PROBE_LR,
         layer_decay: float = 1.0,
+        freeze_bn_stats: bool = False,
+        *,
+        class_weights: ClassWeights = "none",
+        calibrate: bool = False,
     ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
         self.probe_epochs, self.probe_lr, self.layer_decay = probe_epochs, probe_lr, layer_decay
-        self._probing = False
+        self.freeze_bn_stats, self._probing = freeze_bn_stats, False
+        self.class_weights, self.calibrate = class_weights, calibrate
+        if class_weights == "balanced":
+            self.primary_metric = BALANCED.name
 
     @classmethod
     @override
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
-        return cls(
-            recipe.label_smoothing, recipe.augment, recipe.probe_epochs, recipe.probe_lr, recipe.layer_decay
-        )
+        names = inspect.signature(cls).parameters
+        return cls(**{name: getattr(recipe, name) for name in names})
 
     @override
     def settings(self) -> Mapping[str, Any]:
-        names = ("label_smoothing", "augment", "probe_epochs", "probe_lr", "layer_decay")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
         """Check that network and data fit, and return the network with the names of the data's classes.
+
+        A temperature from an earlier calibration is dropped: it is of other weights. Where the classes are
+        imbalanced, balanced accuracy is among the metrics from here on.
 
         Args:
             net: classifier to train; left unchanged.
@@ -92,16 +125,30 @@ class Classification(Task):
             The network with the classes.
 
         Raises:
-            UsageError: network and data do not fit each other.
+            UsageError: network and data do not fit each other, or weights are asked for of data whose labels
+                are not known.
             DataError: there is no data, or all of it is of one class.
         """
         names = class_names(data, net)
         _check_classes(data, names)
+        first = replace(net.output_spec, classes=names, temperature=1.0)
+        net = replace(net, output_specs=(first, *net.output_specs[1:]))
         self.head = read_head(net, len(names), getattr(data, "name", "the data"))
+        counts = class_counts(data, names)
+        if self.class_weights == "balanced":
+            if counts is None:
+                raise UsageError(
+                    "a data set with labels, to weigh its classes",
+                    received=type(data).__name__,
+                    hint="Leave class_weights out, or draw the classes alike in the loader itself.",
+                )
+            self.weight = balanced_weights(counts).to(net.device)
+        if self.weight is not None or (counts is not None and is_imbalanced(counts)):
+            self.metric_specs = (*type(self).metric_specs, BALANCED)
         if self.probe_epochs:
             require_images(data)
             self.probe = LinearProbe(net, self.probe_epochs)
-        return net.with_classes(names)
+        return net
 
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
@@ -131,6 +178,15 @@ class Classification(Task):
             )
 
     @override
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into training mode, batch normalisations into evaluation mode where asked for."""
+        module.train()
+        if self.freeze_bn_stats:
+            for part in module.modules():
+                if isinstance(part, BATCH_NORMS) and part.track_running_stats:
+                    part.eval()
+
+    @override
     def begin_epoch(self, epoch: int) -> None:
         """Note whether this epoch trains the head alone."""
         self._probing = epoch < self.probe_epochs
@@ -153,7 +209,7 @@ class Classification(Task):
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
-        """Compute the loss of a batch: cross-entropy with label smoothing.
+        """Compute the loss of a batch: cross-entropy with label smoothing and weights of the classes.
 
         Args:
             net: network to train.
@@ -162,8 +218,8 @@ class Classification(Task):
             step: step of the training, from 0; not used.
 
         Returns:
-            The mean loss, and the sums `[2]` of the cross-entropy without smoothing and of the correct
-            predictions.
+            The mean loss, and the sums `[2]` of the cross-entropy without smoothing and weights, and of the
+            correct predictions.
         """
         labels = batch.targets
         if self.probe is not None and isinstance(batch, FeatureBatch):
@@ -171,11 +227,16 @@ class Classification(Task):
         else:
             with execution.autocast(batch.device):
                 logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
-        loss = self.head.loss(logits, labels, self.label_smoothing)
+        loss = self.head.loss(logits, labels, self.label_smoothing, self.weight)
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
             unsmoothed = self.head.loss(logits, labels)
             return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
+
+    @override
+    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
+        """Compute loss and accuracy from the sums of an epoch; balanced accuracy is of held-out data."""
+        return {name: total / max(seen, 1) for name, total in zip(("loss", "accuracy"), sums, strict=True)}
 
     @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
@@ -189,17 +250,40 @@ class Classification(Task):
             execution: precision and memory format of the training.
 
         Returns:
-            `loss` in nats, `accuracy` from 0 to 1, the most frequent confusion of two classes, as details
-            what `Evaluation.to_json` returns, and as evidence the `Evaluation`.
+            `loss` in nats, `accuracy` from 0 to 1, also averaged over classes where they are imbalanced, the
+            most frequent confusion of two classes, as details what `Evaluation.to_json` returns, and as
+            evidence the `Evaluation`.
         """
-        features = self.probe.features(data) if self.probe and self._probing else None
+        probing = self.probe is not None and self._probing and net.module is self.probe.net.module
+        features = self.probe.features(data) if self.probe and probing else None
         if self.probe is not None and features is not None:
             with torch.no_grad():
                 logits = self.probe.logits(features)
             found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
         else:
-            found = evaluate(net, data, execution=execution.exact(), head=self.head)
-        return EvalResult(found.metrics, found.worst, found.summary, found.to_json(), found)
+            found = evaluate(net, data, execution=execution.exact(), head=replace(self.head, net=net))
+        metrics = found.metrics
+        if BALANCED in self.metric_specs:
+            metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
+        return EvalResult(metrics, found.worst, found.summary, found.to_json(), found)
+
+    @override
+    def finished(self, net: Net, validation: Any) -> Net:
+        """Return the network with the temperature that fits the validation part, where it is calibrated.
+
+        Args:
+            net: the trained network.
+            validation: labelled images that were not learned from.
+
+        Returns:
+            The network; its most probable classes are the same.
+        """
+        if not self.calibrate:
+            return net
+        head = replace(self.head, net=net)
+        temperature = fit_temperature(*read_scores(net, validation, head))
+        first = replace(net.output_spec, temperature=temperature)
+        return replace(net, output_specs=(first, *net.output_specs[1:]))
 
     @override
     def findings(self, net: Net, data: Any, tested: EvalResult) -> Sequence[Finding]:

@@ -39,23 +39,28 @@ class ClassifierHead:
             output: what the network returned (see `select_output`).
 
         Returns:
-            Scores `[b classes]` in fp32, whose softmax is the predicted distribution.
+            Scores `[b classes]` in fp32, divided by the temperature of the network's output; their softmax is
+            the predicted distribution.
         """
-        scores = _output_rows(self.net, output)
-        return scores.clamp_min(TINY).log() if self.probabilities else scores
+        scores, temperature = _output_rows(self.net, output), self.net.output_spec.temperature
+        scores = scores.clamp_min(TINY).log() if self.probabilities else scores
+        return scores if temperature == 1 else scores / temperature
 
-    def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    def loss(
+        self, logits: Tensor, labels: Tensor, smoothing: float = 0.0, weight: Tensor | None = None
+    ) -> Tensor:
         """Compute the mean cross-entropy.
 
         Args:
             logits: scores `[b classes]`, from `logits`.
             labels: class indices `[b]`.
             smoothing: label smoothing, 0 to 1.
+            weight: weight of each class `[classes]`; the mean is then over weights.
 
         Returns:
             A scalar tensor, in nats.
         """
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return functional.cross_entropy(logits, labels, weight, label_smoothing=smoothing)
 
 
 def read_head(net: Net, classes: int, source: str) -> ClassifierHead:

@@ -1,7 +1,7 @@
 """Evaluation of a classifier on labelled images: loss, accuracy, confusion matrix, hardest images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import describe, iter_batches
-from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
+from convscope.learn.tasks.calibration import adaptive_reliability, reliability
+from convscope.learn.tasks.classifier_head import TINY, ClassifierHead, read_head
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.recipe.result import Result
@@ -28,12 +29,14 @@ class Evaluation(Result):
         labels: true class indices `[n]`.
         probabilities: predicted distributions `[n classes]`.
         losses: cross-entropy of each image `[n]`, in nats.
+        temperature: what the network's scores were divided by; 1 without calibration.
     """
 
     classes: tuple[str, ...]
     labels: Tensor
     probabilities: Tensor
     losses: Tensor
+    temperature: float = 1.0
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -45,7 +48,13 @@ class Evaluation(Result):
         """Sentences on the result: the accuracy with the most frequent confusion, and the caveat."""
         worst = f"; most often {self.worst}" if self.worst else ""
         line = f"{self.accuracy:.2%} of {len(self.labels):,} test samples are right{worst}."
-        return (line, self.caveat) if self.caveat else (line,)
+        lines = [line]
+        if self.temperature != 1:
+            lines.append(
+                f"Calibrated at temperature {self.temperature:.3g}: the expected calibration error of the "
+                f"test is {self.ece:.2%}, before {self.uncalibrated.ece:.2%}."
+            )
+        return (*lines, self.caveat) if self.caveat else tuple(lines)
 
     @property
     def predictions(self) -> Tensor:
@@ -73,6 +82,28 @@ class Evaluation(Result):
         """Recall of each class `[classes]`: its share of correct predictions; NaN for one without images."""
         confusion = self.confusion.double()
         return confusion.diagonal() / confusion.sum(1)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of the classes' recalls, 0 to 1, over the classes that there are images of."""
+        return self.class_accuracy.nanmean().item()
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error, 0 to 1, in 15 bins of equal width (Guo et al. 2017)."""
+        return reliability(self.probabilities, self.labels).error
+
+    @property
+    def adaptive_ece(self) -> float:
+        """Expected calibration error, 0 to 1, in 15 bins of equally many images."""
+        return adaptive_reliability(self.probabilities, self.labels).error
+
+    @property
+    def uncalibrated(self) -> "Evaluation":
+        """The same evaluation at the temperature 1."""
+        logits = self.probabilities.double().clamp_min(TINY).log() * self.temperature
+        losses = functional.cross_entropy(logits, self.labels, reduction="none")
+        return replace(self, probabilities=logits.softmax(1).float(), losses=losses.float(), temperature=1.0)
 
     @property
     def confusions(self) -> tuple[tuple[int, int, int], ...]:
@@ -127,8 +158,11 @@ class Evaluation(Result):
     def to_json(self) -> dict[str, Any]:
         """Return all metrics and the hardest images, JSON-ready.
 
-        Beside the metrics: confusion matrix, and the 16 images with the largest loss, by index.
+        Beside the metrics: calibration errors (`ece`, `adaptive_ece`), also before calibration
+        (`uncalibrated`), confusion matrix, and the 16 images with the largest loss, by index.
         """
+        plain = self.uncalibrated
+        before = {"loss": plain.loss, "ece": plain.ece, "adaptive_ece": plain.adaptive_ece}
         recalls = [None if share != share else share for share in self.class_accuracy.tolist()]
         hardest = [
             {
@@ -144,6 +178,11 @@ class Evaluation(Result):
             "pictures": len(self.labels),
             "loss": self.loss,
             "accuracy": self.accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
+            "ece": self.ece,
+            "adaptive_ece": self.adaptive_ece,
+            "temperature": self.temperature,
+            "uncalibrated": before,
             "majority": self.majority,
             "caveat": self.caveat,
             "class_accuracy": dict(zip(self.classes, recalls, strict=True)),
@@ -182,6 +221,34 @@ def evaluate(
     """
     names = class_names(data, net)
     head = head or read_head(net, len(names), getattr(data, "name", "the data"))
+    scores, targets = read_scores(net, data, head, batch=batch, execution=execution)
+    return evaluate_logits(scores, targets, names, head.net.output_spec.temperature)
+
+
+def read_scores(
+    net: Net,
+    data: Any,
+    head: ClassifierHead,
+    *,
+    batch: int | None = None,
+    execution: ExecutionConfig = PLAIN,
+) -> tuple[Tensor, Tensor]:
+    """Compute a classifier's scores for labelled images.
+
+    Args:
+        net: a classifier; runs in evaluation mode and is left unchanged.
+        data: as for `evaluate`.
+        head: how the output is read.
+        batch: samples at once; by default a number that suits their size.
+        execution: precision and memory format.
+
+    Returns:
+        Scores `[n classes]`, from `head.logits`, and labels `[n]`, on the network's device.
+
+    Raises:
+        DataError: there are no images.
+    """
+    names = class_names(data, net)
     logits, labels = [], []
     with torch.inference_mode(), frozen(net.module), execution.autocast(net.device):
         for loaded in iter_batches(data, net, batch):
@@ -190,16 +257,20 @@ def evaluate(
             labels.append(checked.targets)
         if not labels:
             raise DataError("samples to evaluate on", received="none")
-    return evaluate_logits(torch.cat(logits), torch.cat(labels), names)
+        scores, targets = torch.cat(logits), torch.cat(labels)
+    return scores.clone(), targets.clone()
 
 
-def evaluate_logits(logits: Tensor, labels: Tensor, names: Sequence[str]) -> Evaluation:
+def evaluate_logits(
+    logits: Tensor, labels: Tensor, names: Sequence[str], temperature: float = 1.0
+) -> Evaluation:
     """Evaluate a classifier's logits.
 
     Args:
-        logits: scores `[n classes]`.
+        logits: scores `[n classes]`, divided by the temperature.
         labels: true class indices `[n]`.
         names: names of the classes.
+        temperature: what they were divided by.
 
     Returns:
         Labels, predicted probabilities and losses.
@@ -207,7 +278,9 @@ def evaluate_logits(logits: Tensor, labels: Tensor, names: Sequence[str]) -> Eva
     with torch.inference_mode():
         losses = functional.cross_entropy(logits, labels, reduction="none")
         probabilities = logits.softmax(1)
-    return Evaluation(tuple(names), *(x.cpu().clone() for x in (labels, probabilities, losses)))
+    return Evaluation(
+        tuple(names), *(x.cpu().clone() for x in (labels, probabilities, losses)), temperature=temperature
+    )
 
 
 def class_names(data: Any, net: Net) -> tuple[str, ...]:

@@ -83,18 +83,27 @@ def epochs_table(specs: Sequence[MetricSpec], epochs: "Sequence[Epoch]") -> Tabl
         epochs: the finished epochs.
 
     Returns:
-        One row for each epoch: its number, metrics of the training and test data, speed, seconds.
+        One row for each epoch: its number, metrics of the training, validation and test data, speed, seconds.
+        Metrics of the validation data, and optional ones, have a column only where there are values.
     """
-    heads = [spec.heading for spec in specs]
-    tests = [f"test {head}" for head in heads]
+    parts = {
+        "": [epoch.metrics for epoch in epochs],
+        "validation ": [epoch.validation_metrics for epoch in epochs],
+        "test ": [epoch.test_metrics for epoch in epochs],
+    }
+    columns = {
+        f"{part}{spec.heading}": texts
+        for part, measured in parts.items()
+        for spec in specs
+        if any(texts := [spec.text(one) for one in measured]) or not (part.startswith("v") or spec.optional)
+    }
     rows = [
         (
             str(epoch.index),
-            *(spec.text(epoch.metrics) for spec in specs),
-            *(spec.text(epoch.test_metrics) for spec in specs),
+            *(texts[k] for texts in columns.values()),
             f"{epoch.samples_per_second:,.0f}",
             f"{epoch.seconds:.1f}",
         )
-        for epoch in epochs
+        for k, epoch in enumerate(epochs)
     ]
-    return Table(("epoch", *heads, *tests, "samples/s", "seconds"), tuple(rows))
+    return Table(("epoch", *columns, "samples/s", "seconds"), tuple(rows))

@@ -7,7 +7,7 @@ named as text and imported when they are needed.
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError, nearest
@@ -193,19 +193,25 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         recipe: recipe of the training.
 
     Returns:
-        Network on its device, task, training data, test data, and notes on the data.
+        Network on its device, task, training, validation and test data, and notes on the data.
 
     Raises:
         UsageError: no task is registered under that name, or nothing has the name of network or data.
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test samples are in the training part too.
     """
-    entry = find_task(recipe.task)
-    if entry.setup is not None:
-        return _imported(entry.setup)(recipe)
+    from convscope.learn.batches.holdout import hold_out
     from convscope.learn.setup import load_training
 
-    return load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
+    entry = find_task(recipe.task)
+    if entry.setup is not None:
+        setup = _imported(entry.setup)(recipe)
+    else:
+        setup = load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
+    if not recipe.validation_share:
+        return setup
+    rest, validation = hold_out(setup.train, recipe.validation_share, recipe.seed)
+    return replace(setup, train=rest, validation=validation)
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":

@@ -203,6 +203,14 @@ class Task(ABC):
         """
         yield from ()
 
+    def set_training_mode(self, module: nn.Module) -> None:
+        """Put a module into the mode in which it is trained: by default `module.train()`.
+
+        Args:
+            module: the network's module; the modes that it had are restored when the training ends.
+        """
+        module.train()
+
     def begin_epoch(self, epoch: int) -> None:  # noqa: B027  # most tasks need nothing
         """Note that an epoch begins or, after a resumption, goes on. By default nothing is done.
 
@@ -298,6 +306,18 @@ class Task(ABC):
                     sums += output.sums.double().cpu()
                 seen += batch.size
         return EvalResult(self.metrics(sums.tolist(), seen))
+
+    def finished(self, net: Net, validation: Any) -> Net:
+        """Return a finished training's network as it is saved.
+
+        Args:
+            net: the trained network, with the weights that are saved.
+            validation: the part of the training data that was held out to choose by.
+
+        Returns:
+            A network that shares the module, such as one whose output is calibrated; here the same one.
+        """
+        return net
 
     def findings(self, net: Net, data: Any, tested: EvalResult) -> "Sequence[Finding]":
         """Return what a report of the training shows of a test beside its metrics.

@@ -29,6 +29,8 @@ class TrainProgress:
     samples_per_second: float
     seconds: float
     """Since this epoch began, without pauses."""
+    loss: float
+    """What the last step minimised; the sum over the optimizers where there are several."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Metrics of the task by name, over this epoch so far."""
     preparing: float | None = None
@@ -62,6 +64,13 @@ class Epoch(Result):
     memory_format: str
     problems: int = 0
     """Number of files that could not be read so far."""
+    validation_metrics: dict[str, float | None] = field(default_factory=dict)
+    """Metrics of the task on the validation data; empty without such data."""
+    best: bool = False
+    """Whether its primary validation metric is the best so far, where the training stops early: the network
+    of the last such epoch is what the run saves."""
+    stopped: bool = False
+    """Whether the training ended early after it."""
     worst: str = ""
     """The most frequent mistake on the test data, in words."""
     tested: "EvalResult | None" = field(default=None, repr=False, compare=False)
@@ -71,7 +80,7 @@ class Epoch(Result):
     @property
     def done(self) -> float:
         """Share of the whole training, 0 to 1."""
-        return self.index / self.epochs
+        return 1.0 if self.stopped else self.index / self.epochs
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields but `tested` as a JSON-ready dict: one line of `metrics.jsonl`."""
@@ -107,8 +116,10 @@ class Epoch(Result):
         check.text(f"{name}, precision", found["precision"], ("fp32", "bf16", "fp16"))
         check.text(f"{name}, memory_format", found["memory_format"], ("contiguous", "channels_last"))
         check.text(f"{name}, worst", found["worst"])
+        for field_name in ("best", "stopped"):
+            check.flag(f"{name}, {field_name}", found[field_name])
         known = {spec.name: (spec.low, spec.high) for spec in specs}
-        for field_name in ("metrics", "test_metrics"):
+        for field_name in ("metrics", "validation_metrics", "test_metrics"):
             label, table = f"{name}, {field_name}", found[field_name]
             for key, value in check.fields(label, table, table or ()).items():
                 check.number_or_none(f"{label}, {check.shown(key)}", value, *known.get(key, ()))

@@ -11,7 +11,9 @@ from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.schedules import extends
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.records import FreezeRecord
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.recipe.fields import flag_of
@@ -74,16 +76,28 @@ class Run(Result):
         return self.folder / run_files.METRICS
 
     @property
+    def frozen(self) -> tuple[FreezeRecord, ...]:
+        """What was frozen in this run, when, and the SHA-256 of it; as the last state says."""
+        return run_files.read_frozen(self.folder)
+
+    @property
     def finished(self) -> bool:
-        """Whether all planned epochs are done."""
-        return len(self.epochs) >= self.recipe.epochs
+        """Whether all planned epochs are done, or the training was ended early."""
+        return len(self.epochs) >= self.recipe.epochs or self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the training was ended early, because its validation metric did not improve any more."""
+        return bool(self.epochs) and self.epochs[-1].stopped
 
     def load(self) -> Net:
         """Return the network as it was last saved."""
         return nets.open_folder(self.folder)
 
     def state(self) -> State | None:
-        """Read the stored state; None where the run was stopped before it had stored one.
+        """Read the stored state, or the one before it where it is damaged.
+
+        None where the run was stopped before it had stored one.
 
         Raises:
             DataError: the state is damaged, or of another training than the metrics.
@@ -92,6 +106,18 @@ class Run(Result):
         if found is not None and isinstance(found.values["history"], list):
             run_files.check_same_epochs(self.folder, self.epochs, found.values["history"])
         return found
+
+    @property
+    def note(self) -> str:
+        """A sentence where the newest state is damaged, so that the one before it counts; else empty."""
+        found = self.state()
+        if found is None or not found.damaged:
+            return ""
+        where = f"epoch {found.values['epoch'] + 1}, step {found.values['step']}"
+        return (
+            f"The newest state of {self.folder} is damaged ({check.shown(found.damaged, 200)}); "
+            f"the one before it is continued, from {where}."
+        )
 
 
 class FinishedRunError(UsageError):
@@ -104,7 +130,7 @@ class FinishedRunError(UsageError):
     def __init__(self, run: Run) -> None:
         super().__init__(
             "a run with epochs left",
-            received=f"{run.folder}, finished after {len(run.epochs)}",
+            received=f"{run.folder}, {'ended early' if run.stopped else 'finished'} after {len(run.epochs)}",
             hint=_next_step(run),
         )
         self.run = run
@@ -133,6 +159,8 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
     run = Run.open(asked.resume, type(asked))
     _refuse_other_settings(asked, run)
     _check_task(run, task)
+    if run.stopped:
+        raise FinishedRunError(run)
     if "epochs" in asked.model_fields_set and asked.epochs != run.recipe.epochs:
         return replace(run, recipe=_with_more_epochs(run, asked.epochs))
     if run.finished:
@@ -203,6 +231,8 @@ def _next_step(run: Run) -> str:
         again = f"Start another from its weights: {words}"
     else:
         again = "Start another run"
-    if extends(run.recipe):
+    if extends(run.recipe) and not run.stopped:
         return f"Add epochs with --epochs {run.recipe.epochs + 1} or more. {again}"
+    if run.stopped:
+        return again
     return f"{again} (with --schedule constant, epochs can be added later: --resume RUN --epochs N)"

@@ -9,9 +9,10 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.trainer import state
+from convscope.learn.trainer import data_record, state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.records import FreezeRecord, position, read_records
 from convscope.system.files import PART_PREFIX, parse_json, read_json, read_text, read_toml, require_regular
 
 try:
@@ -169,6 +170,28 @@ def read_state(folder: Path) -> "state.State | None":
     return state.State.read(folder / STATE)
 
 
+def read_frozen(folder: Path) -> tuple[FreezeRecord, ...]:
+    """Read what was frozen in a run, as its last state says.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The records in order; none where no state is stored.
+
+    Raises:
+        DataError: the state is damaged.
+    """
+    if not os.path.lexists(folder / STATE / state.FILE):
+        return ()
+    values = state.State.read_values(folder / STATE)
+    try:
+        found = check.fields("freezing", values["freezing"], ("planned", "records"))
+        return read_records(found["records"], position(values))
+    except ValueError as error:
+        raise DataError(f"the state of a run in {folder}", received=str(error), hint=state.DAMAGED) from None
+
+
 def check_free(folder: Path) -> None:
     """Check that a folder has none of a run's files, so that a new run replaces nothing.
 
@@ -178,7 +201,7 @@ def check_free(folder: Path) -> None:
     Raises:
         UsageError: a file of such a name is there.
     """
-    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS)
+    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE)
     present = [name for name in names if os.path.lexists(folder / name)]
     if present:
         raise UsageError(

@@ -4,6 +4,7 @@ runs/2026-11-22-lecture-relu/
     recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
     env.json             versions, machine, threads, number of test samples
+    data.json            names and hashes of what it learns from
     model.json, model.safetensors
     metrics.jsonl        one line for each epoch
 
@@ -18,7 +19,8 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sized
+import warnings
+from collections.abc import Generator, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -28,15 +30,19 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
+from convscope.learn.batches.holdout import hold_out
+from convscope.learn.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer import run_files
+from convscope.learn.trainer.data_record import check_record, describe_data, write_record
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.resume import Run, resumed
 from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
@@ -59,7 +65,8 @@ def iter_train_run(
     out: Path,
     place: Path | None = None,
     task: Task | None = None,
-) -> Iterator[TrainProgress | Epoch]:
+    validation: Any = None,
+) -> "RunEvents":
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
     Ctrl-C and SIGTERM end the training at the next batch boundary, after saving; a second Ctrl-C ends it at
@@ -76,9 +83,12 @@ def iter_train_run(
         out: the run's folder.
         place: where the folder will be moved later, for messages; `out` if left out.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
+        validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
+            asks for one.
 
-    Yields:
-        `TrainProgress` and `Epoch`, each `Epoch` after it was stored.
+    Returns:
+        An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Its `trainer` can freeze
+        and thaw parts of the network between two events.
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
@@ -94,14 +104,66 @@ def iter_train_run(
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
     check_trackers(recipe.track)
-    trainer = Trainer(net.to(find_device(recipe.device)), train, test, recipe, state=state, task=task)
-    files = _Files(out, place or out, trainer)
-    files.create_folder(fresh=source is None or not _same_folder(source, out))
-    with run_files.alone(out):
-        files.write_all(whole=state is not None)
-        settings = trainer.recipe.model_dump(mode="json", exclude={"resume", "track"})
-        with tracking(recipe.track, out, settings) as trackers:
-            yield from _stored_events(trainer, files, trackers)
+    if validation is None and recipe.validation_share:
+        train, validation = hold_out(train, recipe.validation_share, recipe.seed)
+    record = describe_data(train)
+    if source is not None:
+        check_record(source, record)
+    net = net.to(find_device(recipe.device))
+    trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
+    files = _Files(out, place or out, trainer, record)
+    fresh = source is None or not _same_folder(source, out)
+    return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
+
+
+class RunEvents(Generator[TrainProgress | Epoch, None, None]):
+    """Iterate over the events of a training whose run folder is kept up to date.
+
+    Args:
+        trainer: the training.
+        events: its events, stored.
+
+    Attributes:
+        trainer: the training; parts of the network may be frozen and thawed between two events.
+    """
+
+    def __init__(self, trainer: Trainer, events: Generator[TrainProgress | Epoch, None, None]) -> None:
+        self.trainer, self._events = trainer, events
+
+    @override
+    def send(self, value: None) -> TrainProgress | Epoch:
+        """Go on to the next event.
+
+        Args:
+            value: None.
+
+        Returns:
+            The event.
+        """
+        return self._events.send(value)
+
+    @override
+    def throw(self, *exception: Any) -> TrainProgress | Epoch:
+        """Throw an exception in where the training stands; KeyboardInterrupt stops it after saving.
+
+        Args:
+            *exception: the exception, as `Generator.throw` takes it.
+
+        Returns:
+            The next event.
+        """
+        return self._events.throw(*exception)
+
+
+def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProgress | Epoch, None, None]:
+    """Yield the events of a training from its first files on, alone in its folder."""
+    files.create_folder(fresh=fresh)
+    recipe = files.trainer.recipe
+    with run_files.alone(files.out):
+        files.write_all(whole=whole)
+        settings = recipe.model_dump(mode="json", exclude={"resume", "track"})
+        with tracking(recipe.track, files.out, settings) as trackers:
+            yield from _stored_events(files.trainer, files, trackers)
 
 
 def _stored_events(trainer: Trainer, files: "_Files", trackers: Tracking) -> Iterator[TrainProgress | Epoch]:
@@ -129,6 +191,7 @@ def train(
     train: Any,
     *,
     test: Any = None,
+    validation: Any = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
     task: Task | str | None = None,
@@ -142,6 +205,8 @@ def train(
         net: its weights are changed.
         train: `LabelledImages` or a DataLoader of `(inputs, labels)`; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
+        validation: what to choose the best epoch by; by default a part held out of `train`, where a setting
+            asks for one (`patience`, `validation_split`).
         out: the run's folder; by default a new `runs/<date>-<name>` below the current one.
         resume: folder of a run to continue. Its recipe counts; `epochs` may be given too, to add epochs.
         task: defines losses, metrics and optimizers, or the name of a registered task; classification, or
@@ -159,6 +224,9 @@ def train(
     if resume is not None:
         schema = type(Run.open(resume).recipe)
         recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
+        note = Run.open(resume).note
+        if note:
+            warnings.warn(note, stacklevel=2)
     else:
         names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
         schema = ClassificationRecipe if task is None else _schema(task)
@@ -166,7 +234,9 @@ def train(
         refuse_unused(recipe)
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
-    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built):
+    if recipe.find_lr:
+        recipe = with_found_lr(recipe, find_lr(net.to(find_device(recipe.device)), train, recipe, task=built))
+    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation):
         pass
     return Run.open(folder)
 
@@ -199,8 +269,11 @@ def free_folder(name: str) -> Path:
 class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(self, out: Path, place: Path, trainer: Trainer) -> None:
+    def __init__(
+        self, out: Path, place: Path, trainer: Trainer, record: dict[str, Any] | None = None
+    ) -> None:
         self.out, self.place, self.trainer, self.recipe = out, place, trainer, trainer.recipe
+        self.record = record
 
     def create_folder(self, *, fresh: bool) -> None:
         """Create the run's folder.
@@ -251,6 +324,7 @@ class _Files:
             if environment:
                 found = {**_environment(), TEST_SAMPLES: _sample_count(trainer.test)}
                 write_text(out / ENVIRONMENT, json.dumps(found, indent=1))
+                write_record(out, self.record)
             if weights:
                 self._save_network()
                 lines = [json.dumps(epoch.to_json(), allow_nan=False) + "\n" for epoch in trainer.history]
@@ -284,7 +358,7 @@ class _Files:
         return f"train(net, data, resume={place}, task={task}(...))"
 
     def _save_network(self) -> None:
-        trainer, net = self.trainer, self.trainer.net
+        trainer, net = self.trainer, self.trainer.trained
         if trainer.history or trainer.step:
             done = f"{len(trainer.history)} of {self.recipe.epochs} epochs"
             net = replace(net, source=replace(net.source, weights=f"trained here, {done}"))

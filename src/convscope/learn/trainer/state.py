@@ -2,14 +2,15 @@
 
 On disk it is `state.json`, which names a safetensors file and holds its SHA-256 and a checksum of itself.
 It is written last and replaced as a whole, so that a killed process leaves either the previous state or
-the new one.
+the new one. The previous one is kept as `before.json` with its tensors: it counts where the newest is
+damaged.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,9 +30,10 @@ from convscope.system.files import (
     write_text,
 )
 
-FORMAT = 3
-"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer."""
-FILE = "state.json"
+FORMAT = 4
+"""Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer, format
+3 neither a validation nor anything frozen."""
+FILE, BEFORE = "state.json", "before.json"
 VALUES = frozenset(
     {
         "device",
@@ -45,6 +47,7 @@ VALUES = frozenset(
         "execution",
         "scalers",
         "moved",
+        "freezing",
         "history",
     }
 )
@@ -61,13 +64,16 @@ class State:
     """Hold the state of a training.
 
     Attributes:
-        tensors: weights (`model/...`), entries of each optimizer (`optimizer/<name>/...`) and random streams
+        tensors: weights (`model/...`), their average (`ema/...`) and those of the best epoch (`best/...`)
+            where there are such, entries of each optimizer (`optimizer/<name>/...`) and random streams
             (`random/...`).
         values: position, sums, recipe and history, JSON-ready; the keys are `VALUES`.
+        damaged: what is wrong with the newest state, where this is the one before it; else empty.
     """
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
+    damaged: str = ""
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin with a prefix.
@@ -83,10 +89,10 @@ class State:
         }
 
     def write(self, folder: Path) -> None:
-        """Write the state into a folder, replacing the previous one.
+        """Write the state into a folder, beside the previous one.
 
-        First the tensors are written under a new name, then `state.json`; then the previous state's tensors
-        and files left by killed processes are removed.
+        First the tensors are written under a new name, then the previous `state.json` as `before.json`, then
+        the new one; then the tensors of older states and files left by killed processes are removed.
 
         Args:
             folder: a folder for states only; created where it is missing.
@@ -103,18 +109,19 @@ class State:
             size, digest = sha256_of(folder / name)
             document = {"format": FORMAT, "tensors": name, "bytes": size, "sha256": digest, **self.values}
             document["checksum"] = checksum(document)
+            kept = {name, _keep_previous(folder)}
             write_text(folder / FILE, json.dumps(document, allow_nan=False))
         except BaseException:
             if not _is_named(folder, name):
                 (folder / name).unlink(missing_ok=True)
             raise
         for other in folder.iterdir():
-            if NAME.fullmatch(other.name) and other.name != name and not other.is_symlink():
+            if NAME.fullmatch(other.name) and other.name not in kept and not other.is_symlink():
                 other.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, folder: Path) -> "State":
-        """Read what `write` stored, and verify its checksums.
+        """Read what `write` stored, and verify its checksums; of a damaged state, the one before it.
 
         Whether the values fit a certain network and data is checked by `Trainer`.
 
@@ -125,14 +132,12 @@ class State:
             The state.
 
         Raises:
-            DataError: there is no state, it is damaged, or it is of another format.
+            DataError: there is no state, it is of another format, or it and the one before are damaged.
         """
         path = folder / FILE
         expected = f"the state of a training at {path}"
         try:
-            document = parse_json(read_text(path, LARGEST))
-            values = _checked_values(document)
-            return cls(_read_tensors(folder, document), values)
+            return cls._read_file(path)
         except _UnsupportedFormat as error:
             raise DataError(
                 f"a state of format {FORMAT} at {path}",
@@ -140,7 +145,36 @@ class State:
                 hint="The version of convscope that wrote it can continue it.",
             ) from None
         except (OSError, ValueError) as error:
-            raise DataError(expected, received=str(error), hint=DAMAGED) from None
+            try:
+                return replace(cls._read_file(folder / BEFORE), damaged=str(error) or type(error).__name__)
+            except (OSError, ValueError):
+                raise DataError(expected, received=str(error), hint=DAMAGED) from None
+
+    @staticmethod
+    def read_values(folder: Path) -> dict[str, Any]:
+        """Read the values of the newest state, without its tensors, and verify their checksum.
+
+        Args:
+            folder: where the state is.
+
+        Returns:
+            The values.
+
+        Raises:
+            DataError: there is no state, or it is damaged.
+        """
+        path = folder / FILE
+        try:
+            return _checked_values(parse_json(read_text(path, LARGEST)))
+        except (OSError, ValueError) as error:
+            raise DataError(f"the state of a training at {path}", received=str(error)) from None
+
+    @classmethod
+    def _read_file(cls, path: Path) -> "State":
+        """Read one state, and verify its checksums."""
+        document = parse_json(read_text(path, LARGEST))
+        values = _checked_values(document)
+        return cls(_read_tensors(path.parent, document), values)
 
 
 DAMAGED = "The run cannot be continued: start another one."
@@ -191,6 +225,29 @@ def _read_tensors(folder: Path, document: dict[str, Any]) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, RuntimeError, TypeError, KeyError) as error:
         raise ValueError(f"no tensors in {path}: {check.shown(str(error), 200)}") from None
+
+
+def _keep_previous(folder: Path) -> str:
+    """Keep the newest state as the one before; return the name of its tensors, empty where there is none.
+
+    One that is damaged does not take the place of a whole one.
+    """
+    try:
+        text = read_text(folder / FILE, LARGEST)
+        document = parse_json(text)
+        _checked_values(document)
+    except (OSError, ValueError):
+        try:
+            return _tensors_of(parse_json(read_text(folder / BEFORE, LARGEST)))
+        except (OSError, ValueError):
+            return ""
+    write_text(folder / BEFORE, text)
+    return _tensors_of(document)
+
+
+def _tensors_of(document: Any) -> str:
+    """Return the name of the tensors of a state."""
+    return str(document.get("tensors", "")) if isinstance(document, dict) else ""
 
 
 def _is_named(folder: Path, name: str) -> bool:

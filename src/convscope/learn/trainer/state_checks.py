@@ -92,7 +92,11 @@ def check_state(state: State, expected: Expected) -> None:
             hint="Its random numbers exist there only: start another run from its weights.",
         )
     try:
-        _check_weights(state.part("model"), net.module)
+        _check_weights("model", state.part("model"), net.module)
+        chosen = any(entry["best"] for entry in values["history"])
+        for part, wanted in (("ema", recipe.ema is not None), ("best", chosen)):
+            if wanted or state.part(part):
+                _check_weights(part, state.part(part), net.module if wanted else nn.Module())
         done = values["epoch"] * steps + values["step"]
         moved = check.fields("moved", values["moved"], expected.optimizers)
         named = {name.rpartition("/")[0].partition("/")[0] for name in state.part("optimizer")}
@@ -167,9 +171,9 @@ def _check_history(history: Any, epoch: int, expected: Expected) -> None:
         Epoch.from_json(entry, index, expected.recipe.epochs, expected.specs)
 
 
-def _check_weights(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
+def _check_weights(kind: str, tensors: Mapping[str, Tensor], module: nn.Module) -> None:
     own = module.state_dict()
-    _check_names("model", tensors, own)
+    _check_names(kind, tensors, own)
     for name, wanted in own.items():
         found = _check_tensor(name, tensors[name], tuple(wanted.shape), wanted.dtype)
         finite = not wanted.is_floating_point() or bool(torch.isfinite(wanted).all())
@@ -249,7 +253,7 @@ def _check_mersenne(name: str, content: bytes) -> None:
 
 def _check_prefixes(tensors: Mapping[str, Tensor]) -> None:
     for name in tensors:
-        if name.partition("/")[0] not in ("model", "optimizer", "random"):
+        if name.partition("/")[0] not in ("model", "ema", "best", "optimizer", "random"):
             raise ValueError(f"the unknown tensor {check.shown(name)}")
 
 

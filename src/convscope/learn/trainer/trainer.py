@@ -7,7 +7,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
@@ -16,12 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
+from convscope.learn.batches.holdout import hold_out
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.events import Epoch, TrainProgress
+from convscope.learn.trainer.freezing.freezer import Freezer
+from convscope.learn.trainer.freezing.records import position
+from convscope.learn.trainer.kept_weights import KeptWeights
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
@@ -53,16 +57,21 @@ class Trainer:
         recipe: recipe of the training; fields that name network, data and device are not read here.
         state: state to resume from.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
+        validation: what to choose the best epoch by, where the recipe asks for that; by default a part held
+            out of `train`, as large as the recipe's `validation_share`.
 
     Attributes:
         recipe: the recipe, which names the task.
         batch_source: the batches of every epoch.
         max_lr: highest learning rate of the schedule.
+        schedule: learning rate of each step, counted from 0 over the whole training.
         optimizers: by name.
         execution: precision and memory format.
+        freezer: what is frozen, and the record of it.
 
     Raises:
-        UsageError: network and data do not fit each other.
+        UsageError: network and data do not fit each other, or the recipe freezes all.
+        PlaceError: the recipe freezes or thaws something that does not exist.
         DataError: there is no data, or the state is of another training.
     """
 
@@ -75,31 +84,47 @@ class Trainer:
         *,
         state: State | None = None,
         task: Task | None = None,
+        validation: Any = None,
     ) -> None:
         self.recipe, self.task = resolve_task(recipe or ClassificationRecipe(), task)
+        if self.recipe.find_lr:
+            raise UsageError(
+                "a recipe with its learning rate",
+                received="one that has it found",
+                hint="Find it first: recipe = with_found_lr(recipe, find_lr(net, data, recipe))",
+            )
         if test is not None and isinstance(test, Sized) and not len(test):
             raise DataError(
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
             )
+        if validation is None and self.recipe.validation_share:
+            train, validation = hold_out(train, self.recipe.validation_share, self.recipe.seed)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
+        self.validation = validation
         self.batch_source = self.task.make_batches(self.net, train, self.recipe)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
+        self.schedule: Callable[[int], float] = self._scheduled_rate
         self._set_up_optimizers()
+        self.freezer = Freezer(net.module, self.optimizers, self.recipe.freeze, self.recipe.thaw)
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
+        else:
+            self.freezer.begin_epoch(1)
         self.execution = (
             ExecutionConfig(**state.values["execution"])
             if state
             else self.task.choose_execution(self.net, self.recipe, self.batch_source.example)
         )
         self.execution.format(net.module)
+        self.kept = KeptWeights(net.module, self.recipe)
         self.scalers = {name: self._scaler(self.execution.precision) for name in self.optimizers}
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
-        self._pause, self._lr = False, 0.0
+        self._losses: list[Tensor] = []
+        self._pause, self._lr, self._ended, self._trained = False, 0.0, None, None
         if state:
             self._restore(state)
 
@@ -122,24 +147,83 @@ class Trainer:
         with self._training_mode():
             for done in self.task.preparation(self.net, self.batch_source, self.test, self.epoch):
                 yield replace(self._progress(), preparing=done)
-            while self.epoch < self.recipe.epochs:
+            while not self.over:
                 yield from self._run_epoch()
+            self.freezer.verify()
+            self._install()
+
+    @property
+    def over(self) -> bool:
+        """Whether no epochs are left: all are done, or the training was ended early."""
+        return self.epoch >= self.recipe.epochs or (bool(self.history) and self.history[-1].stopped)
+
+    @property
+    def trained(self) -> Net:
+        """The network as a run saves it: with the weights of the best epoch, their average, or as it is.
+
+        At the end of the training it is what the task makes of it, such as a calibrated one.
+        """
+        if self._trained is not None:
+            return self._trained
+        net = self.kept.kept(self.net)
+        if not self.over or self.validation is None:
+            return net
+        self._trained = self.task.finished(net, self.validation)
+        return self._trained
+
+    def _install(self) -> None:
+        """Load what is kept of a finished training into the module that was given."""
+        trained = self.trained
+        if trained.module is not self.net.module and self._ended is None:
+            self._ended = self.state()
+            self.net.module.load_state_dict(trained.module.state_dict())
+        self.net = replace(self.net, output_specs=trained.output_specs)
 
     def pause(self) -> None:
         """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
 
+    def freeze(self, *addresses: str) -> None:
+        """Freeze parts of the network from the next batch on; may be called between two events.
+
+        Frozen values stay bit for bit as they are: weights, and running statistics of normalisations.
+
+        Args:
+            *addresses: layers (`conv2`), units (`conv2:7`), links (`conv2:7,3`: how unit 7 reads input map
+                3), single parameters (`fc.bias`), and patterns of them (`blocks.*`).
+
+        Raises:
+            PlaceError: an address does not exist; nothing was frozen.
+            UsageError: a parameter is shared with a layer that is not named; nothing was frozen.
+        """
+        self.freezer.freeze(addresses, (self.epoch + 1, self.step))
+
+    def thaw(self, *addresses: str) -> None:
+        """Thaw parts of the network: they learn again from the next batch on.
+
+        Args:
+            *addresses: as for `freeze`; parts of what is frozen.
+
+        Raises:
+            PlaceError: an address does not exist; nothing was thawed.
+            UsageError: nothing of it is frozen, or it could not move; nothing was thawed.
+            TrainingError: frozen values were changed by something else than the training.
+        """
+        self.freezer.thaw(addresses, (self.epoch + 1, self.step))
+
     def state(self) -> State:
-        """Return a copy of all that is needed to resume.
+        """Return a copy of all that is needed to resume; at the end of the training, the one before it ended.
 
         That is weights, optimizer entries, random streams, position, sums and history.
 
         Raises:
             TrainingError: a weight, an entry of an optimizer or a sum is NaN or infinite, so that nothing
-                could be resumed from there.
+                could be resumed from there; or frozen values were changed by something else.
         """
+        if self._ended is not None:
+            return self._ended
         streams = {**self.random.streams, **{f"epoch-{n}": s for n, s in self._epoch_streams.items()}}
-        tensors = state_tensors(self.net.module, self.optimizers, streams)
+        tensors = state_tensors(self.net.module, self.optimizers, streams) | self.kept.tensors()
         broken = not_finite(self.net.module, tensors)
         if broken or not bool(torch.isfinite(self._sums).all()):
             raise self._state_error(broken or "the sums of the epoch")
@@ -158,6 +242,7 @@ class Trainer:
                 "memory_format": self.execution.memory_format,
             },
             "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
+            "freezing": self.freezer.to_json(),
             "history": [epoch.to_json() for epoch in self.history],
         }
         return State(tensors, values)
@@ -177,6 +262,9 @@ class Trainer:
                 streams=self.random.streams,
             ),
         )
+        self._frozen_parts = self.freezer.restored(
+            state.values["freezing"], state.part("model"), position(state.values)
+        )
 
     def _scaler(self, precision: str) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.net.device.type, enabled=precision == "fp16")
@@ -184,6 +272,7 @@ class Trainer:
     def _restore(self, state: State) -> None:
         values = state.values
         streams = restore(state, self.net.module, self.optimizers)
+        self.kept.restore(state)
         self._epoch_streams = {
             n.removeprefix("epoch-"): s for n, s in streams.items() if n.startswith("epoch-")
         }
@@ -195,6 +284,7 @@ class Trainer:
         for name, scaler in values["scalers"].items():
             if scaler:
                 self.scalers[name].load_state_dict(scaler)
+        self.freezer.restore(values["freezing"]["planned"], self._frozen_parts)
         if self._steps_done:
             self._set_rate(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
 
@@ -206,7 +296,7 @@ class Trainer:
         """
         module = self.net.module
         modes = [(part, part.training) for part in module.modules()]
-        module.train()
+        self.task.set_training_mode(module)
         try:
             with retain_heap():
                 yield
@@ -222,13 +312,15 @@ class Trainer:
         self.task.begin_epoch(self.epoch)
         if self.step == 0:
             self._epoch_streams = self.random.streams
+            self.freezer.begin_epoch(self.epoch + 1)
         batches = self._batches()
         started = reported = time.perf_counter()
         before = self._seconds
         while self.step < self.batch_source.steps:
-            with self.random:
+            with self.random, self.freezer.batch():
                 self._train_step(next(batches))
             self.step += 1
+            self.kept.update(self.net.module, self._steps_done, self.freezer)
             now = time.perf_counter()
             self._seconds = before + now - started
             if self._pause or now - reported > PROGRESS_INTERVAL:
@@ -256,6 +348,7 @@ class Trainer:
     def _train_step(self, batch: Batch) -> None:
         """Take the steps of one batch, one for each loss of the task, and add up the metrics."""
         lr, done = self._set_rate(self._steps_done), set()
+        self._losses = []
         for output in self._outputs(batch):
             if output.optimizer not in self.optimizers or output.optimizer in done:
                 raise UsageError(
@@ -266,6 +359,7 @@ class Trainer:
             if batch.device.type == "cpu" and not math.isfinite(output.loss.item()):
                 raise self._loss_error(batch, lr)
             self._update(output)
+            self._losses.append(output.loss.detach())
             self._sums += output.sums.to(self._sums)
         self._seen += batch.size
         on_device = batch.device.type != "cpu"
@@ -279,11 +373,15 @@ class Trainer:
         if weights is None and len(self.optimizers) > 1:
             weights = self.parameters[name]
         optimizer.zero_grad(set_to_none=True)
+        weights = self.freezer.moving(output.loss, weights)
+        if weights is not None and not weights and self.freezer.frozen:
+            return  # all that the step would update is frozen
         scaler.scale(output.loss).backward(inputs=weights)
-        if self.recipe.clip is not None:
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
-        scaler.step(optimizer)
+        with self.freezer.update(optimizer):
+            if self.recipe.clip is not None:
+                scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
+            scaler.step(optimizer)
         scaler.update()
 
     def _outputs(self, batch: Batch) -> Iterator[StepOutput]:
@@ -298,9 +396,12 @@ class Trainer:
         """Steps since the training began."""
         return self.epoch * self.batch_source.steps + self.step
 
+    def _scheduled_rate(self, step: int) -> float:
+        return self.task.learning_rate(self.recipe, self.max_lr, step, self.batch_source.steps)
+
     def _set_rate(self, step: int) -> float:
         """Set the learning rate of a step in all optimizers, and return it."""
-        self._lr = lr = self.task.learning_rate(self.recipe, self.max_lr, step, self.batch_source.steps)
+        self._lr = lr = self.schedule(step)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = lr * group["lr_scale"]
@@ -332,21 +433,25 @@ class Trainer:
             lr=self._lr,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
             seconds=self._seconds,
+            loss=sum(loss.item() for loss in self._losses),
             metrics=self._metrics(),
         )
 
     def _finish_epoch(self) -> Epoch:
-        """Evaluate on the test data, and return the event of the finished epoch."""
+        """Evaluate on validation and test data, and return the event of the finished epoch."""
         if not bool(torch.isfinite(self._sums).all()):
             raise self._state_error("the sums of the epoch")
-        tested = EvalResult({})
-        if self.test is not None:
-            tested = self.task.evaluate(self.net, self.test, self.execution)
+        net = self.kept.evaluated(self.net)
+        tested, validated = (
+            EvalResult({}) if data is None else self.task.evaluate(net, data, self.execution)
+            for data in (self.test, self.validation)
+        )
         epoch = Epoch(
             index=self.epoch + 1,
             epochs=self.recipe.epochs,
             metrics={name: _finite(value) for name, value in self._metrics().items()},
             test_metrics={name: _finite(value) for name, value in tested.metrics.items()},
+            validation_metrics={name: _finite(value) for name, value in validated.metrics.items()},
             seconds=self._seconds,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
             lr=self._lr,
@@ -355,6 +460,7 @@ class Trainer:
             problems=self.batch_source.problems,
             worst=tested.worst,
         )
+        epoch = self.kept.judged(epoch, self.history, self.task.primary, self.net)
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
@@ -381,6 +487,7 @@ def iter_train(
     recipe: TrainRecipe | None = None,
     *,
     task: Task | None = None,
+    validation: Any = None,
 ) -> Trainer:
     """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
@@ -393,12 +500,14 @@ def iter_train(
         test: what to evaluate on after each epoch; nothing if left out.
         recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
+        validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
+            asks for one.
 
     Returns:
-        A `Trainer`, which can also be paused, stored and resumed.
+        A `Trainer`, which can also be paused, stored and resumed, and freeze and thaw parts of the network.
 
     Raises:
         UsageError: network and data do not fit each other.
         DataError: there is no data.
     """
-    return Trainer(net, train, test, recipe, task=task)
+    return Trainer(net, train, test, recipe, task=task, validation=validation)

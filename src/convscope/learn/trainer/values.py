@@ -70,6 +70,24 @@ def number_or_none(name: str, value: Any, low: float = -math.inf, high: float = 
     return None if value is None else number(name, value, low, high)
 
 
+def flag(name: str, value: Any) -> bool:
+    """Require true or false.
+
+    Args:
+        name: name of the field, for the message.
+        value: value to check.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if type(value) is not bool:
+        raise _wrong(name, "true or false", value)
+    return value
+
+
 def text(name: str, value: Any, among: Iterable[str] | None = None) -> str:
     """Require a string.
 

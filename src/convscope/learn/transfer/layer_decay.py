@@ -3,6 +3,8 @@
 Source: Howard and Ruder 2018, arXiv:1801.06146; Bao et al. 2021, BEiT, arXiv:2106.08254.
 """
 
+from typing import Any
+
 from torch import nn
 
 from convscope.nets import Net
@@ -33,10 +35,11 @@ def layer_lr_scales(net: Net, decay: float, head: str = "") -> dict[nn.Parameter
 
 def _groups(module: nn.Module, names: list[str], head: str) -> dict[str, int]:
     """Return the group of each parameter, the lowest at the input, without gaps."""
-    if hasattr(module, "group_matcher"):
+    matcher: Any = getattr(module, "group_matcher", None)
+    if matcher is not None:
         from timm.models import group_parameters
 
-        found = group_parameters(module, module.group_matcher(coarse=False), reverse=True)
+        found: Any = group_parameters(module, matcher(coarse=False), reverse=True)
         levels = {level: k for k, level in enumerate(sorted({found[n] for n in names if n in found}))}
         return {name: levels.get(found.get(name), len(levels) - 1) for name in names}
     trunk = [name for name in names if not (head and name.startswith(f"{head}."))]

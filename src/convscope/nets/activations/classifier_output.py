@@ -28,17 +28,21 @@ class ClassifierOutput:
     Attributes:
         values: one number for each class, `[b classes]`, as the network returned them.
         kind: one of `SCORES`.
+        temperature: what the scores are divided by before the softmax.
     """
 
     values: Tensor
     kind: str
+    temperature: float = 1.0
 
     def log_probabilities(self) -> Tensor:
         """Return the log-probabilities `[b classes]` in float32, at most 0 up to the tolerance."""
         values = self.values.float()
         if self.kind == PROBABILITIES:
-            return values.clamp_min(torch.finfo(values.dtype).tiny).log()
-        return values.log_softmax(1)
+            values = values.clamp_min(torch.finfo(values.dtype).tiny).log()
+            if self.temperature == 1:
+                return values
+        return (values if self.temperature == 1 else values / self.temperature).log_softmax(1)
 
 
 def select_output(net: "Net", result: Any) -> Tensor | None:
@@ -97,7 +101,7 @@ def read_output(net: "Net", result: Any) -> ClassifierOutput | None:
     if values is None or values.dim() != 2:
         return None
     kind = output_kind(net, values)
-    return ClassifierOutput(values, kind) if kind in SCORES else None
+    return ClassifierOutput(values, kind, net.output_spec.temperature) if kind in SCORES else None
 
 
 def are_probabilities(answers: Float[Tensor, "b classes"]) -> bool:

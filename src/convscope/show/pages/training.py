@@ -14,10 +14,12 @@ from convscope.learn import (
     Epoch,
     EvalResult,
     Finding,
+    FreezeRecord,
     ImageRows,
     MetricSpec,
     TrainingSetup,
     TrainRecipe,
+    best_epoch,
     extends,
     near_duplicates,
 )
@@ -28,11 +30,13 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import filters as kernels
 from convscope.show.report.figures.training import (
     attributed_mistakes,
+    calibration,
     class_accuracy,
     commands,
     confusion,
     curves,
     duplicates,
+    frozen,
     image_rows,
     next_step,
     worst_examples,
@@ -50,6 +54,11 @@ setup = learn.setup_training(learn.Run.open({folder!r}).recipe)
 found = learn.evaluate(cs.load({folder!r}), setup.test)
 print(found.metrics, found.confusion, found.hardest({hardest}))"""
 
+FROZEN = """\
+from convscope import learn
+for part in learn.Run.open({folder!r}).frozen:
+    print(part.text())"""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -61,6 +70,7 @@ class TrainedRun:
         epochs: all finished epochs of the run, those before a resumption included.
         tested: the evaluation after the last of them; None where none was finished now.
         place: the run's folder, as the commands name it.
+        frozen: what was frozen, and when.
     """
 
     recipe: TrainRecipe
@@ -68,11 +78,17 @@ class TrainedRun:
     epochs: Sequence[Epoch]
     tested: EvalResult | None
     place: Path
+    frozen: Sequence[FreezeRecord] = ()
 
     @property
     def unfinished(self) -> bool:
-        """Whether planned epochs are missing."""
-        return len(self.epochs) < self.recipe.epochs
+        """Whether planned epochs are missing, which the training did not leave out itself."""
+        return len(self.epochs) < self.recipe.epochs and not (self.epochs and self.epochs[-1].stopped)
+
+    @property
+    def kept(self) -> Epoch:
+        """The epoch whose network is saved: the best one where one was chosen, else the last."""
+        return best_epoch(self.epochs) or self.epochs[-1]
 
 
 def page(run: TrainedRun) -> str:
@@ -88,6 +104,7 @@ def page(run: TrainedRun) -> str:
     shown = _findings(run)
     sections = [
         Section("trained.result", (*_curves(run), *shown)),
+        Section("trained.held", _frozen(run)),
         Section("trained.learned", _filters(run)),
         Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
     ]
@@ -118,10 +135,12 @@ def page(run: TrainedRun) -> str:
 def _facts(run: TrainedRun, primary: MetricSpec) -> list[tuple[str, Markup | str]]:
     facts: list[tuple[str, Markup | str]] = []
     if run.epochs:
-        value = primary.text(run.epochs[-1].test_metrics)
+        value = primary.text(run.kept.test_metrics)
         facts += [(f"trained.fact.{_known(primary)}", value)] if value else []
     facts.append(("trained.fact.epochs", f"{len(run.epochs)} / {run.recipe.epochs}"))
     facts.append(("trained.fact.train", f"{len(run.setup.train):,}"))
+    if run.setup.validation is not None:
+        facts.append(("trained.fact.validation", f"{len(run.setup.validation):,}"))
     if run.setup.fit is not None:
         height, width = run.setup.fit.size
         facts.append(("trained.fact.input", f"{width}×{height}"))
@@ -145,23 +164,42 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
             for name, measured in (
                 ("train", [epoch.metrics for epoch in run.epochs]),
                 ("test", [epoch.test_metrics for epoch in run.epochs]),
+                ("validation", [epoch.validation_metrics for epoch in run.epochs]),
             )
         }
         series = {name: values for name, values in series.items() if any(v is not None for v in values)}
         if series:
             found.append(curves.Curve(_heading(spec), series))
     found.append(_rates(run))
-    last = run.epochs[-1]
-    measured = [spec for spec in run.setup.task.metric_specs if spec.text(last.test_metrics)]
+    last = run.kept
+    tested = last.test_metrics if run.tested is None else run.tested.metrics
+    measured = [spec for spec in run.setup.task.metric_specs if spec.text(tested)]
     values = {
         "epoch": last.index,
         "epochs": run.recipe.epochs,
-        "measured": ", ".join(f"{spec.heading} {spec.text(last.test_metrics)}" for spec in measured),
+        "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
-    found_turns = turned(run.epochs, "loss")
+    found_turns = [*_chosen(run), *turned(run.epochs, "loss")]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
     figure = curves.of_run(found, values, sentences)
     return (figure if measured else replace(figure, key="trained.untested"),)
+
+
+def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
+    """Say which epoch's network is saved, where one was chosen, and whether the training ended early."""
+    best = best_epoch(run.epochs)
+    if best is None:
+        return []
+    metric = run.setup.task.primary
+    found: list[tuple[str, Mapping[str, object]]] = [
+        (
+            "trained.kept",
+            {"epoch": best.index, "metric": metric.heading, "value": metric.text(best.validation_metrics)},
+        )
+    ]
+    if run.epochs[-1].stopped:
+        found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
+    return found
 
 
 def turned(epochs: Sequence[Epoch], metric: str) -> list[tuple[str, Mapping[str, object]]]:
@@ -214,16 +252,16 @@ def _findings(run: TrainedRun) -> list[Figure]:
 
 
 def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
-    """Build the figures of a classifier's test: accuracy of each class, confusions, worst mistakes."""
+    """Build the figures of a classifier's test: accuracy of each class, calibration, confusions, mistakes."""
     evaluation, images = finding.evaluation, finding.images
     again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
-    figures = [class_accuracy.of_run(evaluation, again)]
+    figures = [class_accuracy.of_run(evaluation, again), calibration.of_run(evaluation, again)]
     if evaluation.confusions:
         figures.append(confusion.of_run(evaluation, again, images))
     worst = answers(evaluation, images, HARDEST)
     figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
     explained = f"convscope explain PICTURE --net {shlex.quote(str(run.place))}"
-    attributed = attributed_mistakes.of_run(run.setup.net, worst, explained)
+    attributed = attributed_mistakes.of_run(run.setup.net, worst, evaluation.classes, explained)
     figures += [attributed] if attributed else []
     train = run.setup.train
     pairs = (near_duplicates(train, images) if isinstance(train, LabelledImages) else None) or ()
@@ -239,6 +277,12 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
     ImageRows: lambda finding, _run: [image_rows.of_run(finding)],
 }
 """What draws each kind of finding."""
+
+
+def _frozen(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of what was frozen; none where nothing was."""
+    shown = [record for record in run.frozen if not record.momentary]
+    return (frozen.of_run(shown, FROZEN.format(folder=str(run.place))),) if shown else ()
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:
@@ -276,6 +320,6 @@ def _commands(run: TrainedRun) -> list[str]:
     found = []
     if run.unfinished:
         found.append(f"convscope {verb} --resume {folder}")
-    elif extends(run.recipe):
+    elif extends(run.recipe) and not run.epochs[-1].stopped:
         found.append(f"convscope {verb} --resume {folder} --epochs {2 * run.recipe.epochs}")
     return [*found, *run.setup.task.commands(folder, run.recipe)]

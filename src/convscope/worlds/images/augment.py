@@ -1,5 +1,8 @@
 """Data augmentation of uint8 images, drawn for every image on its own from a seeded generator.
 
+The transforms of torchvision v2 draw once for a whole batch, from torch's global generator; a change of its
+own for every image, from a seed of the step, would need a loop over the images.
+
 A new one is one function and one entry in `AUGMENTATIONS`.
 """
 

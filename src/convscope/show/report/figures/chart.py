@@ -9,7 +9,7 @@ from markupsafe import Markup
 from convscope.errors import DataError
 from convscope.show.svg import Label, drawing, element, join, number
 
-STYLES = ("line-a", "line-b")
+STYLES = ("line-a", "line-b", "line-c")
 LEFT, RIGHT, TOP, BOTTOM = 44, 16, 16, 30
 MARKED = 40
 """Most points of a curve that are marked."""
@@ -74,8 +74,8 @@ def chart(
 ) -> Markup:
     """Draw curves over epochs.
 
-    By default the first curve is solid and orange with discs, the second dashed and blue with squares; curves
-    of more than `MARKED` points are lines alone.
+    By default the first curve is solid and orange with discs, the second dashed and blue with squares, the
+    third dotted and grey with diamonds; curves of more than `MARKED` points are lines alone.
 
     Args:
         series: name -> values at even distances, one for each epoch by default; None where there is none.
@@ -162,6 +162,8 @@ def _dot(x: float, y: float, style: str) -> Markup:
         return element("circle", cx=x, cy=y, r=3.6, class_="mark-above")
     if style == "line-b":
         return element("rect", x=x - 3.2, y=y - 3.2, width=6.4, height=6.4, class_="mark-below")
+    if style == "line-c":
+        return element("path", d=f"M{x - 4:.1f} {y:.1f}l4 -4l4 4l-4 4z", class_="mark-soft")
     return element("circle", cx=x, cy=y, r=3, class_=f"{style} mark")
 
 

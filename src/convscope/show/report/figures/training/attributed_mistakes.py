@@ -18,12 +18,13 @@ MOST = 8
 """Images that are attributed."""
 
 
-def of_run(net: Net, answers: Sequence[Answer], command: str) -> Figure | None:
+def of_run(net: Net, answers: Sequence[Answer], classes: Sequence[str], command: str) -> Figure | None:
     """Build the figure of Grad-CAM maps of wrong predictions.
 
     Args:
         net: the classifier.
         answers: test images, the largest loss first.
+        classes: names of the network's outputs.
         command: reproduces a map.
 
     Returns:
@@ -35,7 +36,7 @@ def of_run(net: Net, answers: Sequence[Answer], command: str) -> Figure | None:
     tiles = []
     try:
         for answer in wrong:
-            target = net.classes.index(answer.answer)
+            target = classes.index(answer.answer)
             found = explain(net, answer.image, "gradcam", target)
             photo = render(answer.image, net.input_spec)
             drawn = overlay(photo, found.attributions[0][0, 0].cpu(), signed=False)

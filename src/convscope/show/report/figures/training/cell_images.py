@@ -20,7 +20,14 @@ Cell = tuple[int, int]
 
 
 def anchor(cell: Cell) -> str:
-    """Return the id, on the page, of the images of a cell."""
+    """Return the id, on the page, of the images of a cell.
+
+    Args:
+        cell: true class and prediction.
+
+    Returns:
+        The id.
+    """
     return f"cell-{cell[0]}-{cell[1]}"
 
 

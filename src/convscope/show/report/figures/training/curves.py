@@ -11,6 +11,9 @@ from convscope.show.report.figures.chart import STYLES, chart, key
 from convscope.show.report.i18n import LANGUAGES, bilingual, bilingual_of, spoken
 from convscope.show.svg import Label, element, join
 
+OF_PART = dict(zip(("train", "test", "validation"), STYLES, strict=True))
+"""Style of the curve of each part of the data."""
+
 
 @dataclass(frozen=True)
 class History:
@@ -31,7 +34,7 @@ class Curve:
 
     Attributes:
         name: of the metric, as it is shown.
-        series: `train` and `test` -> values, None where there is none.
+        series: `train`, `test` and `validation` -> values, None where there is none.
         span: epochs of the first and of the last value; from 1 to their number if left out.
     """
 
@@ -55,7 +58,7 @@ def of_run(found: Sequence[Curve], values: Mapping[str, object], sentences: Sequ
         "div",
         *(
             element("span", key(style), bilingual(f"trained.curves.{name}"))
-            for style, name in zip(STYLES, ("train", "test"), strict=True)
+            for name, style in OF_PART.items()
             if any(name in curve.series for curve in found)
         ),
         class_="legend",
@@ -64,7 +67,12 @@ def of_run(found: Sequence[Curve], values: Mapping[str, object], sentences: Sequ
         element(
             "div",
             bilingual_of(_spoken(curve.name), tag="p", class_="mini"),
-            chart(curve.series, label=_spoken(curve.name), span=curve.span),
+            chart(
+                curve.series,
+                label=_spoken(curve.name),
+                span=curve.span,
+                styles=[OF_PART[name] for name in curve.series],
+            ),
         )
         for curve in found
     ]
@@ -99,7 +107,7 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
         "div",
         *(
             element("span", key(style), bilingual(f"training.curves.{name}"))
-            for style, name in zip(STYLES, runs, strict=True)
+            for style, name in zip(STYLES, runs, strict=False)
         ),
         class_="legend",
     )
