@@ -5,6 +5,7 @@ anything is written, it is executed on random inputs of several batch sizes, and
 """
 
 import copy
+import importlib
 import importlib.util
 import io
 import json
@@ -220,8 +221,7 @@ def _as_program(program: Any, _net: Net, metadata: Mapping[str, Any]) -> tuple[b
 
 def _as_onnx(program: Any, net: Net, metadata: Mapping[str, Any]) -> tuple[bytes, Runner]:
     """Return a program as the bytes of an ONNX file, and what executes them: onnxruntime."""
-    import onnxruntime
-
+    onnxruntime = importlib.import_module("onnxruntime")  # an extra package
     weights = sum(p.numel() * p.element_size() for p in net.module.parameters())
     if weights > LARGEST_ONNX:
         raise UsageError(
