@@ -235,3 +235,23 @@ def test_too_few_samples_and_half_precision_are_refused(few):
         Trainer(small_net(), one_each, recipe=RISING)
     with pytest.raises(UsageError, match="float32"):
         KeptWeights(nn.Linear(2, 2).bfloat16(), TrainRecipe(ema=0.9))
+
+
+def test_frozen_weights_are_the_same_in_the_average(train_images, tmp_path):
+    """Also where the average would round: 0.1 * w + 0.9 * w is often another number than w."""
+    net = small_net()
+    before = {name: tensor.clone() for name, tensor in net.module.state_dict().items()}
+    settings = {
+        "epochs": 2,
+        "batch": 50,
+        "ema": 0.7,
+        "weight_decay": 0.5,
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    run = train(net, train_images, out=tmp_path / "run", freeze=("conv1", "dense1:3"), **settings)
+    after = run.load().module.state_dict()
+    name = next(n for n in before if n.startswith("dense") and n.endswith("weight"))
+    for frozen in ("conv1.weight", "conv1.bias"):
+        assert torch.equal(before[frozen], after[frozen])
+    assert torch.equal(before[name][3], after[name][3]) and not torch.equal(before[name], after[name])

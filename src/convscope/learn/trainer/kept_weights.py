@@ -45,7 +45,7 @@ class KeptWeights:
         self.best: dict[str, Tensor] = {}
         self._average = None if recipe.ema is None else _average(module, recipe.ema)
 
-    def update(self, module: nn.Module, step: int, freezer: Freezer) -> None:
+    def update(self, module: nn.Module, step: int, freezer: Freezer | None = None) -> None:
         """Take the weights of a step into the average.
 
         Args:
@@ -55,7 +55,8 @@ class KeptWeights:
         """
         if self._average is not None:
             self._average.update(module, step)
-            freezer.copy_to(self._average.module)
+            if freezer is not None:
+                freezer.copy_to(self._average.module)
 
     def evaluated(self, net: Net) -> Net:
         """Return the network that is tested after an epoch.
