@@ -11,7 +11,7 @@ from convscope.show.report.figures.chart import STYLES, chart, key
 from convscope.show.report.i18n import LANGUAGES, bilingual, bilingual_of, spoken
 from convscope.show.svg import Label, element, join
 
-OF_PART = dict(zip(("train", "test", "validation"), STYLES, strict=True))
+OF_PART: dict[str, str] = dict(zip(("train", "test", "validation"), STYLES, strict=True))
 """Style of the curve of each part of the data."""
 
 
