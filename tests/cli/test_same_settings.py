@@ -37,6 +37,7 @@ LEAST: dict[str, dict[str, Any]] = {
 TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("visualize", "stops"): {"journey": True, "places": []},
     ("visualize", "start"): {},
+    ("train", "reduced"): {"recipe": "lenet5"},
     ("style", "style_weight"): {"style": ["b.png", "c.png"]},
     ("style", "guide"): {"style_guide": ["g.png"]},
     ("style", "style_guide"): {"guide": "g.png"},

@@ -163,3 +163,48 @@ def padding(layer: Any, rank: int) -> None:
 
 def _whole_numbers(values: Any, least: int) -> bool:
     return isinstance(values, tuple | list) and all(type(v) is int and v >= least for v in values)
+
+
+Table = tuple[tuple[int, ...], ...]
+"""A connection table: for each output map, the input maps it reads, counted from 0."""
+
+
+def connections(layer: Any, name: str) -> None:
+    """Check that an option is a connection table, and store it as a `Table`.
+
+    Args:
+        layer: the layer.
+        name: the option: for each output map the input maps that it reads, at least one, each once.
+
+    Raises:
+        GraphError: it is something else.
+    """
+    rows = getattr(layer, name)
+    if not isinstance(rows, tuple | list) or not rows or not all(map(_distinct_maps, rows)):
+        expected = f"{layer.kind}: {name} lists, for each output map, the input maps it reads, each once"
+        raise GraphError(expected, received=f"{name}={rows!r}")
+    object.__setattr__(layer, name, tuple(map(tuple, rows)))
+
+
+def existing_maps(layer: Any, table: Table, channels: int) -> None:
+    """Check that a connection table reads only maps that there are.
+
+    Args:
+        layer: the layer, which the error names.
+        table: its connection table.
+        channels: number of input maps.
+
+    Raises:
+        GraphError: it reads a map beyond the last.
+    """
+    highest = max(map(max, table))
+    if highest >= channels:
+        received = f"{channels} input maps, and a table that reads map {highest}"
+        raise GraphError(f"{layer.kind}: a table of existing input maps, counted from 0", received=received)
+
+
+def _distinct_maps(row: object) -> bool:
+    """Return whether a row of a connection table has one number or more, each from 0 and only once."""
+    if not isinstance(row, tuple | list) or not row:
+        return False
+    return all(type(i) is int and i >= 0 for i in row) and len(set(row)) == len(row)

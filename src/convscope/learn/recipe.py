@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from convscope.errors import ConvscopeError, UsageError
+from convscope.learn.recipes.catalogue import find_recipe
 from convscope.learn.trainer.freezing.addresses import Change
-from convscope.recipe import OnlyWith, Recipe
+from convscope.recipe import GIVEN, OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
@@ -173,11 +174,14 @@ class TrainRecipe(Recipe):
 class TaskRecipe(TrainRecipe):
     """Hold the settings of `convscope train`, whatever the task is: network, data and task.
 
-    A task with settings of its own derives its schema from this one.
+    A task with settings of its own derives its schema from this one. With `recipe`, the settings of a named
+    recipe take the place of the defaults.
     """
 
     verb: ClassVar[str] = "train"
     positional: ClassVar[tuple[str, ...]] = ("network", "data")
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("reduced", recipe=GIVEN),)
+    spelled_out: ClassVar[tuple[str, ...]] = ("recipe", "reduced")
 
     network: NetworkName = Field(
         default="lecture-relu",
@@ -196,6 +200,11 @@ class TaskRecipe(TrainRecipe):
         description="side of the square input in pixels; the network's own if left out, for a chain of "
         "layers that of the pictures where all have one of at most 224",
     )
+    samples: int | None = Field(
+        default=None, ge=2, description="learn from so many samples, drawn at random; from all if left out"
+    )
+    recipe: str = Field(default="", description="a training by name, from convscope recipes")
+    reduced: bool = Field(default=False, description="the recipe's run of seconds, to see that it works")
     root: Path | None = Field(default=None, description="the folder that holds a published set")
     download: bool = Field(default=False, description="fetch a published set that is not there")
     task: str = Field(
@@ -203,6 +212,15 @@ class TaskRecipe(TrainRecipe):
         min_length=1,
         description="what the training optimises and measures; settings of another task come from --config",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow(cls, values: Any) -> Any:
+        """Fill in the settings of the named recipe that are not given; not beside `resume`."""
+        name = values.get("recipe") if isinstance(values, dict) else None
+        if not isinstance(name, str) or not name or values.get("resume") is not None:
+            return values
+        return {**find_recipe(name).values(values.get("reduced") is True), **values}
 
     @classmethod
     def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.holdout import split
+from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.tasks.class_balance import imbalance_note
 from convscope.learn.trainer.state import sha256_of
@@ -88,12 +89,21 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
             net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
+    train = _sampled(train, recipe)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     notes += filter(None, [imbalance_note(train)])
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
+
+
+def _sampled(data: Dataset, recipe: TaskRecipe) -> Dataset:
+    """Return as many samples as the recipe asks for, drawn from its seed, in the data's order."""
+    if recipe.samples is None or recipe.samples >= len(data):
+        return data
+    generator = torch.Generator().manual_seed(seed_of(recipe.seed, "samples"))
+    return data.take(torch.randperm(len(data), generator=generator)[: recipe.samples].sort().values)
 
 
 def _smaller(fit: InputFit) -> str:

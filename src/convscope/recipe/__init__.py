@@ -183,6 +183,8 @@ class Recipe(BaseModel):
     """Fields that the terminal takes without a flag, in this order."""
     only_with: ClassVar[tuple[OnlyWith, ...]] = ()
     """Rules for settings that need others to have an effect; those of base classes hold too."""
+    spelled_out: ClassVar[tuple[str, ...]] = ()
+    """Fields that stand for others, whose values are filled in: `command` names those instead."""
 
     device: Device = Field(default="auto", description="where to compute")
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
@@ -297,7 +299,7 @@ class Recipe(BaseModel):
             value = values[name]
             words += [_quoted(v) for v in (value if isinstance(value, list) else [value]) if v is not None]
         for name, value in self.chosen().items():
-            if name in self.positional:
+            if name in self.positional or name in self.spelled_out:
                 continue
             flag = flag_of(name)
             if isinstance(value, bool):

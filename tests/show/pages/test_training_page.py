@@ -21,6 +21,7 @@ from convscope.learn import (
     FreezeRecord,
     ImageRows,
     MetricSpec,
+    NumberTable,
     StepOutput,
     Task,
     TrainingSetup,
@@ -154,7 +155,10 @@ class Copying(Task):
             outputs = net(inputs).view_as(inputs)
         heads = ({"en": "input", "zh": "输入"}, {"en": "output", "zh": "输出"})
         title = {"en": "Digits and their copies", "zh": "数字与复制"}
-        return (ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title),)
+        rows = ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title)
+        numbers = [({"en": "<mean image>", "zh": "平均图像"}, ("7.25 dB", "")), (heads[1], ("8", "9 < 10"))]
+        caption = {"en": "Higher is better.", "zh": "越高越好。"}
+        return (rows, NumberTable({"en": "Ratios", "zh": "比值"}, heads, numbers, caption))
 
 
 def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
@@ -324,6 +328,10 @@ def test_another_task_has_its_metrics_and_its_pictures(tmp_path):
     page = training.page(run_of(tmp_path, Copying(), net, done, tested, planned=1))
     assert "psnr dB 2.2" in page and "Digits and their copies" in page and "数字与复制" in page
     assert page.count('class="image-row"') == 1 + 3
+    table = page.partition('id="trained-numbers"')[2].partition("</table>")[0]
+    for cell in ("&lt;mean image&gt;", "平均图像", "<td>7.25 dB</td>", "9 &lt; 10", "Ratios", "比值"):
+        assert cell in table, cell
+    assert table.count("<tr>") == 1 + 2 and "Higher is better." in page and "越高越好。" in page
     assert 'id="trained-accuracy"' not in page
 
 
@@ -420,11 +428,11 @@ def test_wrong_answers_of_photographs_are_attributed_and_copies_shown(tmp_path):
     coarse = torch.randint(0, 255, (4, 3, 7, 7), generator=generator).float()
     pixels = torch.nn.functional.interpolate(coarse, (224, 224), mode="bilinear").to(torch.uint8)
     data = worlds.ImageTensorDataset(pixels, torch.tensor([0, 1, 0, 1]), ("ant", "bee"), net.input_spec)
-    net = nets.replace_head(net, data.classes, seed=0)
+    net = nets.replace_head(net, ("names", "of its own"), seed=0)  # those of the data are the trained ones'
     task = Classification()
     named = task.prepare(net, data, None)
     run = run_of(
-        tmp_path, task, named, epochs([0.5]), task.evaluate(named, data, nets.ExecutionConfig()), data=data
+        tmp_path, task, net, epochs([0.5]), task.evaluate(named, data, nets.ExecutionConfig()), data=data
     )
     page = training.page(replace(run, setup=replace(run.setup, train=data)))
     wrong = sum(int(p != t) for p, t in zip(run.tested.evidence.predictions, data.labels, strict=True))

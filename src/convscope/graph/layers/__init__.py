@@ -12,6 +12,7 @@ from convscope.graph.layers import (
     norm,
     pooling,
     resizing,
+    softpool,
     transposed,
 )
 
@@ -31,6 +32,7 @@ for _layer in (
     pooling.MaxPool2d,
     pooling.AvgPool1d,
     pooling.AvgPool2d,
+    softpool.SoftPool2d,
     resizing.AdaptiveAvgPool1d,
     resizing.AdaptiveAvgPool2d,
     resizing.AdaptiveMaxPool1d,
@@ -38,6 +40,7 @@ for _layer in (
     resizing.GlobalAvgPool,
     resizing.GlobalMaxPool,
     resizing.Upsample,
+    resizing.Shortcut,
     activation.Identity,
     activation.Sigmoid,
     activation.Tanh,

@@ -9,15 +9,11 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from convscope.errors import GraphError
 from convscope.graph.layer import Layer, Window
 from convscope.graph.layers.dense import features
-from convscope.graph.options import Extent, numbers, per_axis, whole
+from convscope.graph.options import Extent, Table, connections, existing_maps, numbers, per_axis, whole
 from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import WindowGeometry, fitting, spatial
-
-Table = tuple[tuple[int, ...], ...]
-"""For each output map, the input maps it reads."""
 
 C3: Table = (
     (0, 1, 2),
@@ -64,11 +60,7 @@ class PartialConv2d(Layer):
     def __post_init__(self) -> None:
         per_axis(self, 2, "kernel_size", "stride")
         per_axis(self, 2, "padding", least=0)
-        rows = self.table
-        if not isinstance(rows, tuple | list) or not rows or not all(map(_distinct_maps, rows)):
-            expected = "partialconv2d: table lists, for each output map, the input maps it reads, each once"
-            raise GraphError(expected, received=f"table={rows!r}")
-        object.__setattr__(self, "table", tuple(map(tuple, rows)))
+        connections(self, "table")
 
     @property
     def sweep(self) -> WindowGeometry:
@@ -79,12 +71,7 @@ class PartialConv2d(Layer):
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return one channel for each row of the table, and the output size along each axis."""
         channels, sizes = spatial(self, 2, shapes[0])
-        highest = max(map(max, self.table))
-        if highest >= channels:
-            received = f"{channels} input maps, and a table that reads map {highest}"
-            raise GraphError(
-                "partialconv2d: a table of existing input maps, counted from 0", received=received
-            )
+        existing_maps(self, self.table, channels)
         return (len(self.table), *fitting(self, self.sweep.sizes(sizes), sizes))
 
     @override
@@ -113,12 +100,6 @@ class PartialConv2d(Layer):
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         """Return the options, `in_channels` and `out_channels`."""
         return {"in_channels": shapes[0][0], "out_channels": len(self.table), **asdict(self)}
-
-
-def _distinct_maps(row: object) -> bool:
-    if not isinstance(row, tuple | list) or not row:
-        return False
-    return all(type(i) is int and i >= 0 for i in row) and len(set(row)) == len(row)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Adaptive pooling, global pooling, and upsampling."""
+"""Adaptive pooling, global pooling, upsampling, and shortcuts that make maps smaller."""
 
 from dataclasses import dataclass
 from math import gcd
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.layer import EVERYTHING, Layer, Window
-from convscope.graph.options import Extent, choice, numbers, per_axis
+from convscope.graph.options import Extent, choice, numbers, per_axis, whole
 from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import spatial, times
 
@@ -176,3 +176,36 @@ class Upsample(Layer):
     def arguments(self, *shapes: Shape) -> dict[str, object]:
         """Return those of `torch.nn.Upsample`."""
         return {"scale_factor": tuple(map(float, self._factors(shapes[0]))), "mode": self.mode}
+
+
+@dataclass(frozen=True)
+class Shortcut(Layer):
+    """Parameter-free shortcut of a residual network: every `stride`-th value, and channels of zeros.
+
+    Attributes:
+        zeros: number of channels of zeros that are added, half of them before the others and half behind.
+        stride: distance between the values that are kept, along height and width.
+
+    Source: He, Zhang, Ren and Sun 2015, Deep Residual Learning, arXiv:1512.03385, section 3.3, option A.
+    """
+
+    zeros: int
+    stride: int = 1
+    kind = "shortcut"
+    implementation = "convscope.nets.modules.merge.Shortcut"
+    positional = ("zeros", "stride")
+
+    def __post_init__(self) -> None:
+        whole(self, "zeros", least=0)
+        whole(self, "stride")
+
+    @override
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Return the channels with those of zeros, and the size along each axis."""
+        channels, sizes = spatial(self, 2, shapes[0])
+        return (channels + self.zeros, *(-(-size // self.stride) for size in sizes))
+
+    @override
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """Return windows of one value each."""
+        return ((Window(stride=self.stride),) * 2,)

@@ -5,6 +5,7 @@ quotes. DATA is `digits` (bundled), `mnist`, `fashion-mnist`, `cifar10`, or a fo
 pictures for each class. The run's folder gets report.html: curves, mistakes, filters, how to go on. Ctrl-C
 saves, and the message says how to go on, exactly where it stopped. --task names another registered task than
 classification; settings of its own come from --config. --size 32 builds the network for another input.
+--recipe takes all settings from one of `convscope recipes`; flags override them.
 
 --from efficientnet_lite0, in the place of NETWORK, starts from its weights with a fresh last layer for the
 classes of the data: the first --probe-epochs train that layer alone, on features computed once, the others
@@ -16,6 +17,7 @@ exactly what they would have been if planned from the start, which needs --sched
 
     convscope train lecture-relu digits --epochs 3
     convscope train "conv 8 3x3, relu, maxpool 2, flatten, dense 10" digits
+    convscope train --recipe lenet5
     convscope train pictures --from efficientnet_lite0
     convscope train --resume runs/2026-11-22-train-lecture-relu
     convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
@@ -43,13 +45,16 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
         The task's own schema; where a run is resumed, one of every task.
 
     Raises:
-        UsageError: no such task is registered, or another verb trains it.
+        UsageError: no such task is registered, or another verb trains it; there is no such recipe.
     """
-    from convscope.learn import find_schema
+    from convscope.learn import find_recipe, find_schema
 
-    if "task" not in values:
+    name = as_text(values.get("recipe") or "")
+    named = find_recipe(name).values() if isinstance(name, str) and name else {}
+    task = values.get("task", named.get("task"))
+    if task is None:
         return schema
-    return find_schema(str(as_text(values["task"])))  # pyright: ignore[reportReturnType]  # of this verb
+    return find_schema(str(as_text(task)))  # pyright: ignore[reportReturnType]  # of this verb
 
 
 def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:

@@ -42,5 +42,22 @@ class ImageRows:
     title: Mapping[str, str]
 
 
-Finding = ClassifiedImages | ImageRows
+@dataclass(frozen=True, eq=False)
+class NumberTable:
+    """Numbers of a test side by side, such as those of a network and of what it is compared with.
+
+    Attributes:
+        title: what the numbers are, by language (`en`, `zh`).
+        heads: what each column holds, by language.
+        rows: name of each row, by language, and its cells as text, one for each column.
+        caption: how they were measured and how to read them, by language.
+    """
+
+    title: Mapping[str, str]
+    heads: Sequence[Mapping[str, str]]
+    rows: Sequence[tuple[Mapping[str, str], Sequence[str]]]
+    caption: Mapping[str, str]
+
+
+Finding = ClassifiedImages | ImageRows | NumberTable
 """Everything that a report of a training can draw."""

@@ -71,6 +71,21 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.classification:Classification",
             ("convscope.learn.recipe:ClassificationRecipe",),
         ),
+        TaskEntry(
+            "reconstruction",
+            "convscope.learn.tasks.generative.reconstruction:Reconstruction",
+            ("convscope.learn.tasks.generative.recipe:ReconstructionRecipe",),
+        ),
+        TaskEntry(
+            "vae",
+            "convscope.learn.tasks.generative.vae:VariationalAutoencoder",
+            ("convscope.learn.tasks.generative.recipe:VAERecipe",),
+        ),
+        TaskEntry(
+            "pixelcnn",
+            "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
+            ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),

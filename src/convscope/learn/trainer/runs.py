@@ -35,7 +35,7 @@ from typing_extensions import override
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.batches.holdout import hold_out
-from convscope.learn.lr_finder import find_lr, with_found_lr
+from convscope.learn.optimization.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device

@@ -115,11 +115,6 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
             received="none",
             hint="It was not built from a graph: open_folder(folder, module).",
         )
-    if module is None and graph is None and not all(spec.is_rgb for spec in inputs):
-        raise DataError(
-            f"a spec for RGB images, which networks of this kind take, in {folder / DESCRIPTION}",
-            received=", ".join(str(spec.shape) for spec in inputs),
-        )
     tensors = read_weights(folder / WEIGHTS)
     values = sum(t.numel() for t in tensors.values())
     if module is not None:
@@ -128,6 +123,7 @@ def open_folder(folder: str | Path, module: torch.nn.Module | None = None) -> Ne
         ready = (
             _build_registered(made, values, folder) if graph is None else _build_graph(graph, values, folder)
         )
+        _check_registered(ready, inputs, folder / DESCRIPTION)
     load_weights(ready, tensors, str(folder / WEIGHTS))
     ready.eval()
     config = made if module is None and graph is None else None
@@ -205,6 +201,19 @@ def _build_registered(description: Any, values: int, folder: Path) -> torch.nn.M
         MemoryError,
     ) as error:
         raise DataError(expected, received=str(error)) from None
+
+
+def _check_registered(module: torch.nn.Module, inputs: tuple[TensorSpec, ...], path: Path) -> None:
+    """Refuse specs that a registered module does not take: those of `input_shape`, or of RGB images."""
+    if isinstance(module, GraphModule):
+        return
+    wanted = getattr(module, "input_shape", None)
+    if not all(spec.is_rgb if wanted is None else spec.shape == wanted for spec in inputs):
+        shape = "RGB images" if wanted is None else f"inputs of {wanted}"
+        raise DataError(
+            f"a spec for {shape}, which networks of this kind take, in {path}",
+            received=", ".join(str(spec.shape) for spec in inputs),
+        )
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Registry of this package's networks that are not graphs, by which saved ones are built again.
 
-A registered module has a `kind`, `options` (JSON-ready) and a class method `of(options)`; no other code
-named in a file is run.
+A registered module has a `kind`, `options` (JSON-ready) and a class method `of(options)`; one that takes
+something else than RGB images of any size has an `input_shape`. No other code named in a file is run.
 """
 
 from importlib import import_module
@@ -15,6 +15,8 @@ from convscope.recipe import shortened
 MODULES: dict[str, str] = {
     "stylebank": "convscope.nets.style.bank.StyleBank",
     "johnson": "convscope.nets.style.johnson.Johnson",
+    "pixelcnn": "convscope.nets.modules.pixelcnn.PixelCNN",
+    "vae": "convscope.nets.modules.vae.VAE",
     "adain": "convscope.nets.style.adain.AdaIN",
     "replaced_head": "convscope.nets.io.replaced_head.ReplacedHead",
 }

@@ -1,8 +1,9 @@
-"""Layers with several inputs."""
+"""Layers with several inputs, and the shortcut that joins them in a residual network."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Add(nn.Module):
@@ -54,3 +55,35 @@ class Concat(nn.Module):
             A tensor with the sum of the channels.
         """
         return torch.cat(inputs, 1)
+
+
+class Shortcut(nn.Module):
+    """Parameter-free shortcut of a residual network: every `stride`-th value, and channels of zeros.
+
+    Args:
+        zeros: channels of zeros that are added, half of them before the others and half behind.
+        stride: distance between the values that are kept.
+
+    Source: He, Zhang, Ren and Sun 2015, Deep Residual Learning, arXiv:1512.03385, section 3.3, option A.
+    """
+
+    def __init__(self, zeros: int, stride: int = 1) -> None:
+        super().__init__()
+        self.zeros, self.stride = zeros, stride
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out oh ow"]:
+        """Keep some values, and add the zeros.
+
+        Args:
+            x: maps `[b c h w]`.
+
+        Returns:
+            Maps `[b out oh ow]`.
+        """
+        before = self.zeros // 2
+        kept = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(kept, (0, 0, 0, 0, before, self.zeros - before))
+
+    def extra_repr(self) -> str:
+        """Return the options, for `print`."""
+        return f"zeros={self.zeros}, stride={self.stride}"

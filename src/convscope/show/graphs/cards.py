@@ -35,6 +35,7 @@ FAMILIES = {
         "globalavg",
         "globalmax",
         "subsample",
+        "softpool",
         "upsample",
         "interpol",
         "mean",

@@ -1,6 +1,7 @@
 """The report of a training as one HTML page: curves, mistakes, what was learned, and how to go on."""
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +18,14 @@ from convscope.learn import (
     FreezeRecord,
     ImageRows,
     MetricSpec,
+    NumberTable,
     TrainingSetup,
     TrainRecipe,
     best_epoch,
     extends,
+    find_recipe,
     near_duplicates,
+    recipe_names,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -37,8 +41,8 @@ from convscope.show.report.figures.training import (
     curves,
     duplicates,
     frozen,
-    image_rows,
     next_step,
+    side_by_side,
     worst_examples,
 )
 from convscope.show.report.i18n import LANGUAGES, bilingual_of, plain, spoken, texts
@@ -103,7 +107,7 @@ def page(run: TrainedRun) -> str:
     task, net = run.setup.task, run.setup.net
     shown = _findings(run)
     sections = [
-        Section("trained.result", (*_curves(run), *shown)),
+        Section("trained.result", (*_curves(run), *_expected(run), *shown)),
         Section("trained.held", _frozen(run)),
         Section("trained.learned", _filters(run)),
         Section("trained.next", (_settings(run), commands.going_on(_commands(run)))),
@@ -248,7 +252,31 @@ def _findings(run: TrainedRun) -> list[Figure]:
     if run.tested is None:
         return []
     found: Sequence[Finding] = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)
-    return [figure for finding in found for figure in FIGURES[type(finding)](finding, run)]
+    return _distinct([figure for finding in found for figure in FIGURES[type(finding)](finding, run)])
+
+
+def _distinct(figures: Sequence[Figure]) -> list[Figure]:
+    """Number figures of the same key, so that each has an id of its own on the page."""
+    counts: Counter[str] = Counter()
+    found = []
+    for figure in figures:
+        counts[figure.anchor] += 1
+        number = counts[figure.anchor]
+        found.append(figure if number == 1 else replace(figure, name=f"{figure.name} {number}".strip()))
+    return found
+
+
+def _expected(run: TrainedRun) -> tuple[Figure, ...]:
+    """Build the figure of what is known about the named recipe of the run; none without one."""
+    name = getattr(run.recipe, "recipe", "")
+    if name not in recipe_names():
+        return ()
+    here = ""
+    if run.epochs:
+        metrics = run.kept.test_metrics
+        measured = [spec for spec in run.setup.task.metric_specs if spec.text(metrics)]
+        here = ", ".join(f"{spec.heading} {spec.text(metrics)}" for spec in measured)
+    return (commands.known_results(find_recipe(name), here, getattr(run.recipe, "reduced", False)),)
 
 
 def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
@@ -274,7 +302,8 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
 
 FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
     ClassifiedImages: _classified,
-    ImageRows: lambda finding, _run: [image_rows.of_run(finding)],
+    ImageRows: lambda finding, _run: [side_by_side.images(finding)],
+    NumberTable: lambda finding, _run: [side_by_side.numbers(finding)],
 }
 """What draws each kind of finding."""
 

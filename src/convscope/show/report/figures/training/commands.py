@@ -1,7 +1,8 @@
-"""The figure of the settings of a run and of the commands that go on from it."""
+"""The figures of settings, of what is known about a recipe, and of commands that go on from a run."""
 
 from collections.abc import Mapping, Sequence
 
+from convscope.learn import NamedRecipe
 from convscope.show.report.figure import Figure
 from convscope.show.report.i18n import bilingual, texts
 from convscope.show.svg import element, join
@@ -47,3 +48,27 @@ def going_on(commands: Sequence[str]) -> Figure:
         said = bilingual(f"trained.use.{verb}", tag="p") if f"trained.use.{verb}" in texts() else None
         entries.append(join([said, element("pre", command, translate="no")]))
     return Figure("trained.use", element("div", *entries, class_="commands"), "", "", {})
+
+
+def known_results(found: NamedRecipe, here: str, reduced: bool) -> Figure:
+    """Build the figure of published and measured results of a recipe, beside those of the run.
+
+    Args:
+        found: the recipe that the run followed, with or without changes.
+        here: what the run gave, in words; empty if nothing was tested.
+        reduced: whether it was the reduced run, which says nothing about quality.
+
+    Returns:
+        The figure.
+    """
+    lines = [
+        bilingual("trained.expected.published", tag="p", what=r.what, value=r.value, source=r.source)
+        for r in found.published
+    ]
+    if found.measured is not None:
+        lines.append(bilingual("trained.expected.measured", tag="p", value=found.measured.value))
+    if here:
+        key = "trained.expected.reduced" if reduced else "trained.expected.here"
+        lines.append(bilingual(key, tag="p", value=here))
+    values = {"title": found.title, "name": found.name, "summary": found.summary}
+    return Figure("trained.expected", join(lines), f"convscope recipes {found.name}", found.source, values)

@@ -1,8 +1,8 @@
-"""The figure of images side by side that a task shows of its test."""
+"""The figures of images and of numbers side by side that a task shows of its test."""
 
 from markupsafe import Markup
 
-from convscope.learn import ImageRows
+from convscope.learn import ImageRows, NumberTable
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual_of
@@ -12,7 +12,7 @@ MOST_ROWS = 12
 """Most rows that are shown."""
 
 
-def of_run(found: ImageRows) -> Figure:
+def images(found: ImageRows) -> Figure:
     """Build the figure of rows of images, such as inputs beside what a network makes of them.
 
     Args:
@@ -37,3 +37,35 @@ def of_run(found: ImageRows) -> Figure:
     ]
     title = bilingual_of(found.title, tag="p", class_="mini")
     return Figure("trained.rows", element("div", title, heads, *body, class_="image-rows"), "", "", {})
+
+
+def numbers(found: NumberTable) -> Figure:
+    """Build the figure of a table, such as a network's numbers beside those of simpler methods.
+
+    Args:
+        found: the numbers with the names of rows and columns.
+
+    Returns:
+        The figure.
+    """
+    heads = [element("th"), *(element("th", bilingual_of(head)) for head in found.heads)]
+    rows = [
+        element(
+            "tr", element("th", bilingual_of(name), scope="row"), *(element("td", cell) for cell in cells)
+        )
+        for name, cells in found.rows
+    ]
+    table = element(
+        "table",
+        element("thead", element("tr", *heads)),
+        element("tbody", *rows),
+        class_="exact numbers",
+    )
+    body = Markup("").join(
+        [
+            bilingual_of(found.title, tag="p", class_="mini"),
+            element("div", table, class_="scrolled"),
+            bilingual_of(found.caption, tag="p"),
+        ]
+    )
+    return Figure("trained.numbers", body, "", "", {})

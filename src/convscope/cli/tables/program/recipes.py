@@ -1,0 +1,55 @@
+"""The tables of `recipes`."""
+
+from typing import Any
+
+
+def table(document: dict[str, Any]) -> Any:
+    """Return one line for each recipe; of a single one everything.
+
+    Args:
+        document: the result.
+
+    Returns:
+        A table of rich, or a text.
+    """
+    recipes = document["recipes"]
+    return _whole(recipes[0]) if document["recipe"].get("name") else _listed(recipes)
+
+
+def _listed(recipes: list[dict[str, Any]]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    found = Table("name", "what is trained", "published (theirs)", "measured (ours)")
+    found.add_column("CPU seconds", justify="right")
+    for entry in recipes:
+        published = "; ".join(f"{result['what']}: {result['value']}" for result in entry["published"])
+        measured = entry["measured"] or {"value": "", "seconds": None}
+        seconds = "" if measured["seconds"] is None else f"{measured['seconds']:.0f}"
+        first = measured["value"].partition(";")[0]  # what it is compared with is shown of one recipe alone
+        found.add_row(entry["name"], entry["title"], published, first, seconds)
+    words = (
+        "One of them: convscope recipes NAME. Train it: convscope train --recipe NAME; in seconds: --reduced."
+    )
+    return Group(found, words)
+
+
+def _whole(entry: dict[str, Any]) -> str:
+    measured = entry["measured"]
+    lines = [f"{entry['name']}: {entry['title']}", entry["summary"], "", f"Source: {entry['source']}"]
+    lines += [
+        f"Published: {result['what']}: {result['value']} ({result['source']})"
+        for result in entry["published"]
+    ]
+    if measured is not None:
+        cost = f"{measured['seconds']:.0f} processor seconds in one thread ({measured['machine']})"
+        lines += [f"Measured: {measured['value']}", f"Cost: {cost}"]
+    lines.append("")
+    for part in ("settings", "reduced"):
+        settings = "\n".join(f"  {name} = {_text(value)}" for name, value in entry[part].items())
+        lines.append(f"{'Settings' if part == 'settings' else 'Of the reduced run'}:\n{settings}")
+    return "\n".join([*lines, "", *entry["commands"]])
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

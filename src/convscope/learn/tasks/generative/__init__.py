@@ -1,0 +1,1 @@
+"""Networks that return images: autoencoders, denoising and variational ones."""

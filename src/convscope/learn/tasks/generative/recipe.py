@@ -1,0 +1,37 @@
+"""Recipes of networks that return images; needs no torch."""
+
+from pydantic import Field
+
+from convscope.learn.recipe import TaskRecipe
+from convscope.recipe.fields import NetworkName
+
+
+class ReconstructionRecipe(TaskRecipe):
+    """Hold the settings of the training of an autoencoder, denoising or not."""
+
+    task: str = Field(default="reconstruction", min_length=1, description="what the training optimises")
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="standard deviation of the noise on the inputs, as a share of the value range; drawn "
+        "anew in every step, and never on the target",
+    )
+
+
+class VAERecipe(TaskRecipe):
+    """Hold the settings of the training of a variational autoencoder."""
+
+    network: NetworkName = Field(
+        default="vae", min_length=1, description="what learns: a name, or a run's folder"
+    )
+    task: str = Field(default="vae", min_length=1, description="what the training optimises")
+
+
+class PixelCNNRecipe(TaskRecipe):
+    """Hold the settings of the training of a PixelCNN."""
+
+    network: NetworkName = Field(
+        default="pixelcnn", min_length=1, description="what learns: a name, or a run's folder"
+    )
+    task: str = Field(default="pixelcnn", min_length=1, description="what the training optimises")

@@ -1,0 +1,85 @@
+"""`convscope recipes`, and `train --recipe`: every recipe runs, reduced."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from markupsafe import escape
+
+from convscope import nets
+from convscope.learn import find_recipe, recipe_names
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+SLOW = ("pixelcnn", "resnet20")
+"""Recipes whose reduced run takes more than some seconds."""
+RECIPES = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in recipe_names()]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_trains_and_reports(convscope, name):
+    done = convscope("train", "--recipe", name, "--reduced", "--quiet", "--json", "--out", "run")
+    assert done.code == 0, done.err
+    found = done.json
+    assert found["recipe"]["recipe"] == name and found["recipe"]["reduced"] is True
+    stored = tomllib.loads(Path("run/recipe.toml").read_text(encoding="utf-8"))
+    for field, value in find_recipe(name).values(reduced=True).items():
+        assert found["recipe"][field] == stored[field] == value, field
+    assert len(found["epochs"]) == found["recipe"]["epochs"]
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert f"The recipe {name}: " in page and "reduced to seconds" in page
+    published = find_recipe(name).published
+    assert page.count('<p lang="en">Published by others: ') == len(published)
+    assert all(str(escape(f": {result.value} (")) in page for result in published)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert nets.load("run").module is not None
+
+
+def test_all_are_listed_and_one_is_shown(convscope):
+    everything = convscope("recipes", "--json").json["recipes"]
+    assert [entry["name"] for entry in everything] == list(recipe_names())
+    for entry in everything:
+        assert entry["source"] and (entry["measured"] is None or entry["measured"]["seconds"] > 0)
+        assert entry["commands"][1] == f"convscope train --recipe {entry['name']} --reduced"
+    table = convscope("recipes").out
+    assert all(name in table for name in recipe_names())
+    (one,) = convscope("recipes", "lenet5", "--json").json["recipes"]
+    assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95 %"
+    shown = convscope("recipes", "lenet5").out
+    assert "Published: test error" in shown and "convscope train --recipe lenet5" in shown
+
+
+@pytest.mark.parametrize("words", [("recipes", "lenet"), ("train", "--recipe", "lenet")])
+def test_unknown_names_get_a_hint(convscope, words):
+    done = convscope(*words)
+    assert done.code == 2 and "Did you mean lenet5" in done.err
+
+
+def test_flags_and_files_override_a_recipe(convscope):
+    Path("mine.toml").write_text('recipe = "locally-connected"\nreduced = true\nepochs = 2\n')
+    done = convscope("train", "--config", "mine.toml", "--batch", 64, "--json", "--quiet", "--out", "run")
+    recipe = done.json["recipe"]
+    assert (recipe["epochs"], recipe["batch"], recipe["samples"]) == (2, 64, 256)
+    assert recipe["network"] == find_recipe("locally-connected").settings["network"]
+
+
+def test_a_run_of_a_recipe_is_resumed_and_replayed_without_it(convscope):
+    words = ("train", "--recipe", "locally-connected", "--reduced", "--quiet")
+    assert convscope(*words, "--schedule", "constant", "--out", "run").code == 0
+    more = convscope("train", "--resume", "run", "--epochs", 2, "--quiet", "--json")
+    assert more.code == 0 and len(more.json["epochs"]) == 1
+    again = convscope("replay", "run", "--json", "--quiet", "--out", "again")
+    assert again.code == 0
+    weights = [
+        json.loads(Path(place, "metrics.jsonl").read_text().splitlines()[0]) for place in ("run", "again")
+    ]
+    assert weights[0]["test_metrics"] == weights[1]["test_metrics"]
+    both = convscope("train", "--resume", "run", "--recipe", "lenet5")
+    assert both.code == 2 and "received: --recipe" in both.err.lower()
