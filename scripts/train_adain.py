@@ -4,8 +4,8 @@
 
 The photographs are those of train_styles.py, and so is the way in which an interrupted run goes on. Styles
 are random squares of five paintings in the public domain and, each third, of the photographs, their colours
-exchanged at random. Writes src/convscope/nets/data/adain, in half precision, after some forty minutes of one
-core's time.
+exchanged at random. Writes src/convscope/nets/data/adain, in half precision. The network that ships learned
+by the same plan from other photographs (see NOTICE), when colours were exchanged channel by channel.
 """
 
 import sys

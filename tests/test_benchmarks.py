@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEEDING = ("attribution", "fast_style", "style", "train_mnist", "transfer")
+NEEDING = ("attribution", "fast_style", "fast_style_quality", "style", "train_mnist", "transfer")
 
 
 def test_without_the_data_each_benchmark_says_so(tmp_path: Path) -> None:

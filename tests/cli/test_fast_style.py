@@ -23,7 +23,7 @@ SMALL = [
     64,
     "--painting-size",
     96,
-    "--content-layer",
+    "--content-layers",
     "relu1_2",
     "--style-layers",
     "relu1_1",
@@ -185,7 +185,7 @@ def test_regions_from_masks(convscope, things, model):
         (("train", "photographs", "--style", "tiny.png"), 3, "64 pixels"),
         (("train", "photographs", "--style", "wave.png", "--style", "a/wave.png"), 2, "twice"),
         (("train", "photographs", "--style", "wave.png", "--judge", "alexnet-two-towers"), 4, "--untrained"),
-        (("train", "photographs", "--style", "wave.png", "--content-layer", "relu9"), 2, "relu"),
+        (("train", "photographs", "--style", "wave.png", "--content-layers", "relu9"), 2, "relu"),
         (
             ("train", "photographs", "--style", "wave.png", "--task", "johnson", "--style", "hat.png"),
             2,

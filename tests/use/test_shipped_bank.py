@@ -20,8 +20,8 @@ PAINTINGS = {
     "scream": "munch_the_scream_1893.jpg",
     "shipwreck": "turner_shipwreck_of_the_minotaur_c1810.jpg",
 }
-DECIBELS = 26.0
-"""Measured: 27.8 on 32 photographs."""
+DECIBELS = 23.0
+"""Measured: 24.1 on 32 photographs."""
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +42,16 @@ def test_the_branch_without_a_bank_gives_the_photograph_back(net, photographs):
     assert -10 * math.log10(error) > DECIBELS
 
 
-def test_every_style_is_nearest_its_own_painting(net, photographs, shared_data):
-    """By the correlations of trained layers; each photograph comes nearer, half the way on the mean."""
+@pytest.mark.parametrize(("weight", "rest"), [(1.0, 0.6), (2.0, 0.4)])
+def test_every_style_is_nearest_its_own_painting(net, photographs, shared_data, weight, rest):
+    """By the correlations of trained layers; each photograph comes nearer, the more the stronger it is."""
     paintings = [painting(shared_data / "paintings" / PAINTINGS[name], 512) for name in STYLES]
     judge = PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), paintings)
     images = photographs.middles([17, 21, 33, 40], 256).float() / 255
     table = []
     with torch.no_grad():
         for name in STYLES:
-            painted = net.module(*net.normalise(images), net.module.weights({name: 1.0})).clamp(0, 1)
+            painted = net.module(*net.normalise(images), net.module.weights({name: weight})).clamp(0, 1)
             seen = judge.features(painted)
             table.append([judge.style_of(seen, torch.full((4,), k)) for k in range(len(STYLES))])
         plain = judge.features(images)
@@ -58,7 +59,7 @@ def test_every_style_is_nearest_its_own_painting(net, photographs, shared_data):
         own = table[index][index]
         before = judge.style_of(plain, torch.full((4,), index))
         assert bool((own < before).all())
-        assert float(own.mean()) < 0.5 * float(before.mean())
+        assert float(own.mean()) < rest * float(before.mean())
         assert all(bool((own < table[other][index]).all()) for other in range(len(STYLES)) if other != index)
 
 

@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.nets import Net, NetLike, as_net
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
-from convscope.nets.style.adain import AdaIN, statistics
+from convscope.nets.style.adain import AdaIN, Statistics, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.recipe import in_bytes, real_number
 from convscope.use.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
@@ -358,8 +357,8 @@ def _paintings_only_error(received: str) -> UsageError:
     )
 
 
-def _painting_statistics(net: Net, file: InputLike) -> tuple[Tensor, Tensor]:
-    """Compute mean and deviation of each channel of a painting's features, `[1 c 1 1]` each."""
+def _painting_statistics(net: Net, file: InputLike) -> Statistics:
+    """Compute the statistics of a painting's features."""
     images = painting(file, PAINTING).to(net.device, net.dtype)
     module: Any = net.module
     return statistics(module.encode(*net.normalise(images)))

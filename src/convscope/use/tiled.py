@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.nets import Net
-from convscope.nets.style.adain import EPSILON, AdaIN, statistics
+from convscope.nets.style.adain import AdaIN, Statistics, mixed, statistics, statistics_of_parts
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, any_size
 
@@ -236,14 +236,13 @@ class AdaINStyle:
     """
 
     module: AdaIN
-    styles: Sequence[tuple[float, tuple[Tensor, Tensor]]]
-    """Weight, means and deviations `[1 c 1 1]` of each; what is missing from a sum of 1 are the
-    photograph's own."""
-    own: tuple[Tensor, Tensor] | None = None
-    """Means and deviations of the whole photograph; each image's own if None."""
+    styles: Sequence[tuple[float, Statistics]]
+    """Weight and statistics of each; what is missing from a sum of 1 are the photograph's own."""
+    own: Statistics | None = None
+    """Statistics of the whole photograph; each image's own if None."""
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "AdaINStyle":
-        """Compute means and deviations of the whole photograph's features, summed over its tiles in fp64.
+        """Compute the statistics of the whole photograph's features, added up over its tiles.
 
         Args:
             net: AdaIN network.
@@ -253,20 +252,16 @@ class AdaINStyle:
         Returns:
             A painter that uses these statistics for every tile.
         """
-        count, total, squares = 0, 0.0, 0.0
-        for part in some:
-            features = self._encoded(net, _to_unit_range(part.cut(whole), net))
-            down, across = (
-                slice((inner[0] - outer[0]) // STEP, -(-(inner[1] - outer[0]) // STEP))
-                for inner, outer in zip(part.inner, part.outer, strict=True)
-            )
-            seen = features[..., down, across].double()
-            count += seen.shape[-2] * seen.shape[-1]
-            total = total + seen.sum((2, 3), keepdim=True)
-            squares = squares + seen.square().sum((2, 3), keepdim=True)
-        mean = torch.as_tensor(total) / count
-        variance = (torch.as_tensor(squares) / count - mean.square()).clamp_min(0)
-        return replace(self, own=(mean.float(), (variance + EPSILON).sqrt().float()))
+        return replace(self, own=statistics_of_parts(self._without_margin(net, whole, part) for part in some))
+
+    def _without_margin(self, net: Net, whole: Whole, part: PaintedTile) -> Tensor:
+        """Return the features of a tile at the positions that are no other tile's."""
+        features = self._encoded(net, _to_unit_range(part.cut(whole), net))
+        down, across = (
+            slice((inner[0] - outer[0]) // STEP, -(-(inner[1] - outer[0]) // STEP))
+            for inner, outer in zip(part.inner, part.outer, strict=True)
+        )
+        return features[..., down, across]
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
         """Stylize one tile: encode it, exchange the feature statistics, decode.
@@ -284,12 +279,8 @@ class AdaINStyle:
         def painted(ready: Tensor) -> Tensor:
             features = self.module.encode(ready).float()
             own = self.own or statistics(features)
-            rest = 1 - sum(share for share, _ in self.styles)
-            mixed = [
-                sum((share * style[index] for share, style in self.styles), rest * own[index])
-                for index in (0, 1)
-            ]
-            target = (features - own[0]) / own[1] * mixed[1] + mixed[0]
+            rest = 1.0 - sum(share for share, _ in self.styles)
+            target = self.module.exchange(features, mixed([*self.styles, (rest, own)]), own)
             return self.module.decode(target.to(ready.dtype))
 
         return any_size(painted, net.normalise(images)[0])

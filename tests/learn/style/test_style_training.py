@@ -13,7 +13,7 @@ from convscope.errors import DataError, MissingError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, Trainer
 from convscope.learn.style import perceptual, setup
 from convscope.learn.style.crops import RandomCrops
-from convscope.learn.style.perceptual import BLURS, PerceptualLoss, frozen_copy, palette
+from convscope.learn.style.perceptual import BLURS, PerceptualLoss, Tap, frozen_copy, palette
 from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, StyleTransferTask
 from convscope.learn.trainer.state import State
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
@@ -68,7 +68,7 @@ def photographs(folder) -> UnlabelledImages:
 @pytest.fixture(scope="session")
 def judge(folder) -> PerceptualLoss:
     images = [painting(folder / f"{name}.png", 96) for name in ("wave", "scream")]
-    return PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), images, "relu2_1", LAYERS)
+    return PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), images, ("relu2_1",), LAYERS)
 
 
 def painter(styles=("wave", "scream"), seed=0):
@@ -156,7 +156,7 @@ def test_the_prelude_moves_no_bank(judge, photographs):
 
 def test_a_new_style_moves_its_own_bank_only(folder):
     styles = {"hat": str(folder / "hat.png")}
-    judging = perceptual.PerceptualConfig(content="relu2_1", style=LAYERS, paintings=96)
+    judging = perceptual.PerceptualConfig(content=("relu2_1",), style=LAYERS, paintings=96)
     training = setup.setup_added_style(
         painter(), folder / "photographs", styles, scales=SCALES, judging=judging
     )
@@ -185,7 +185,7 @@ def test_it_learns(judge, photographs):
 
 
 def test_johnsons_network_learns(judge, photographs, folder):
-    judging = perceptual.PerceptualConfig(content="relu2_1", style=LAYERS, paintings=96)
+    judging = perceptual.PerceptualConfig(content=("relu2_1",), style=LAYERS, paintings=96)
     training = setup.setup_style_training(
         "johnson",
         folder / "photographs",
@@ -238,6 +238,25 @@ def test_distances_are_shares(judge, folder):
     assert 0.05 < float(other.style) < 1.5
 
 
+def test_a_reduced_layer_is_compared_on_means_of_blocks(folder):
+    """`relu2_1/2` is relu2_1 of a picture whose blocks of 2x2 pixels were averaged by hand."""
+    image = painting(folder / "wave.png", 96)[..., :80, :64]
+    judge = PerceptualLoss(
+        frozen_copy(nets.load("hed-vgg16")), [image], ("relu1_1/4",), ("relu2_1/2", "relu2_1")
+    )
+    halved = image.unflatten(-1, (32, 2)).unflatten(-3, (40, 2)).mean((-1, -3))
+    wanted = next(iter(nets.record(judge.net, halved, ["relu2_1"]).values()))
+    seen = judge.features(image)
+    assert [maps.shape[-2:] for maps in seen.values()] == [(40, 32), (20, 16), (20, 16)]
+    assert torch.allclose(seen[Tap("relu2_1", 2)], wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("word", ["relu2_1/0", "relu2_1/17"])
+def test_a_reduction_that_cannot_be(word):
+    with pytest.raises(UsageError, match="reduction"):
+        Tap.of(word)
+
+
 def test_a_palette_is_how_the_mean_colours_of_blocks_vary_together(folder):
     """As numpy's covariance of colours averaged by hand says it; the same is 0, one colour is 1."""
     image = painting(folder / "wave.png", 96)[..., :80, :64]
@@ -245,7 +264,7 @@ def test_a_palette_is_how_the_mean_colours_of_blocks_vary_together(folder):
     for side, found in zip(BLURS, seen, strict=True):
         blocks = image[0].numpy().reshape(3, 80 // side, side, 64 // side, side).mean((2, 4))
         assert found.numpy() == pytest.approx(np.cov(blocks.reshape(3, -1), bias=True), abs=1e-6)
-    judge = PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), [image], "relu2_1", LAYERS)
+    judge = PerceptualLoss(frozen_copy(nets.load("hed-vgg16")), [image], ("relu2_1",), LAYERS)
     own = torch.zeros(1, dtype=torch.long)
     assert judge.palette_of(image, own).item() == pytest.approx(0, abs=1e-9)
     assert judge.palette_of(torch.full_like(image, 0.3), own).item() == pytest.approx(1, abs=1e-5)
@@ -280,12 +299,12 @@ def test_squares_follow_from_seed_epoch_and_step(photographs):
 def test_a_judge_that_has_learned_nothing_is_refused(folder, tmp_path):
     net = nets.load("hed-vgg16", weights=None, seed=0)
     nets.save(net, tmp_path / "fresh")
-    judging = perceptual.PerceptualConfig(str(tmp_path / "fresh"), "relu2_1", LAYERS, paintings=96)
+    judging = perceptual.PerceptualConfig(str(tmp_path / "fresh"), ("relu2_1",), LAYERS, paintings=96)
     styles = {"wave": str(folder / "wave.png")}
     with pytest.raises(MissingError, match="--untrained"):
         perceptual.perceptual_loss(judging, styles)
     assert perceptual.perceptual_loss(
-        perceptual.PerceptualConfig(judging.network, "relu2_1", LAYERS, True, 96), styles
+        perceptual.PerceptualConfig(judging.network, ("relu2_1",), LAYERS, True, 96), styles
     )
 
 

@@ -23,7 +23,7 @@ from convscope.learn.style.style_tasks import (
 from convscope.learn.tasks.task import EvalResult, StepOutput
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.style.adain import AdaIN, statistics
+from convscope.nets.style.adain import AdaIN, moments, statistics
 from convscope.nets.zoo.adain import ADAIN
 from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.style_images import SMALLEST
@@ -180,14 +180,15 @@ class AdaINTask(StyleTransferTask):
         with execution.autocast(photographs.device):
             with torch.no_grad():
                 features = module.encode(*net.normalise(execution.to_memory_format(photographs)))
-                style_statistics = [statistics(maps) for maps in module.levels(*net.normalise(paintings))]
-                target = module.exchange(features.float(), style_statistics[-1])
+                style_levels = module.levels(*net.normalise(paintings))
+                style_moments = [moments(maps) for maps in style_levels]
+                target = module.exchange(features, statistics(style_levels[-1]))
             painted = module.decode(target)
             levels = module.levels(*net.normalise(execution.to_memory_format(painted.float())))
         content = _mean_per_image(functional.mse_loss(levels[-1].float(), target, reduction="none"))
         content = content / (_mean_per_image(target.square()) + TINY)
         style = torch.stack(
-            [_relative_distance(statistics(a), w) for a, w in zip(levels, style_statistics, strict=True)]
+            [_relative_distance(moments(a), w) for a, w in zip(levels, style_moments, strict=True)]
         ).mean(0)
         painted = painted.float()
         rough = roughness(painted)

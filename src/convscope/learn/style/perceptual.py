@@ -29,6 +29,7 @@ CONTENT = "relu4_2"
 STYLE = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
 """Source of both: Chen et al. 2017 (StyleBank), section 4."""
 TINY = 1e-12
+REDUCED, MOST_REDUCED = re.compile(r"(.+)/(\d{1,2})"), 16
 BLURS = (1, 4, 16)
 """Sides in pixels of the blocks whose mean colours a `palette` describes: dots, strokes, shapes."""
 
@@ -50,6 +51,40 @@ class PerceptualDistances:
     style: Float[Tensor, " b"]
 
 
+@dataclass(frozen=True)
+class Tap:
+    """Name a layer of the loss network, and the size of the images whose features are compared there.
+
+    On images of half the size a layer sees structures twice as large, for a quarter of the arithmetic.
+
+    Attributes:
+        layer: address of the layer.
+        reduction: images are reduced to 1/`reduction` of their size first, by the means of blocks.
+    """
+
+    layer: str
+    reduction: int = 1
+
+    @classmethod
+    def of(cls, word: str) -> "Tap":
+        """Parse `LAYER` or `LAYER/REDUCTION`, as in `relu3_1/2`.
+
+        Args:
+            word: layer, and reduction if it is not 1.
+
+        Returns:
+            The layer and the reduction.
+
+        Raises:
+            UsageError: the reduction is no whole number from 1 to 16.
+        """
+        match = REDUCED.fullmatch(word)
+        layer, reduction = (match[1], int(match[2])) if match else (word, 1)
+        if not 1 <= reduction <= MOST_REDUCED:
+            raise UsageError(f"a reduction of 1 to {MOST_REDUCED}", received=word)
+        return cls(layer, reduction)
+
+
 class PerceptualLoss:
     """Measure how far stylized photographs are from the photographs (content) and the paintings (style).
 
@@ -59,7 +94,7 @@ class PerceptualLoss:
     Args:
         net: loss network, whose features are compared; its weights are not changed.
         paintings: one image `[1 3 h w]` in [0, 1] for each style.
-        content: layer whose features are compared for content.
+        content: layers whose features are compared for content.
         style: layers whose Gram matrices are compared for style.
 
     Raises:
@@ -70,23 +105,21 @@ class PerceptualLoss:
         self,
         net: Net,
         paintings: Sequence[Float[Tensor, "1 3 _ _"]],
-        content: str = CONTENT,
+        content: Sequence[str] = (CONTENT,),
         style: Sequence[str] = STYLE,
     ) -> None:
         self.net = net
-        self.content, self.style = LayerAddress(content), tuple(map(LayerAddress, style))
-        if not paintings or not style:
-            raise UsageError("at least one painting and one layer of style", received="none")
+        self.content, self.style = tuple(map(Tap.of, content)), tuple(map(Tap.of, style))
+        if not paintings or not style or not content:
+            raise UsageError("a painting, a layer of content and one of style", received="none")
         with torch.no_grad():
-            features = [record(net, image.to(net.device), self.style) for image in paintings]
+            features = [self._record(image.to(net.device), self.style, PLAIN) for image in paintings]
             palettes = [palette(image.to(net.device)) for image in paintings]
         self.palettes = torch.cat(palettes)
-        self.grams = {
-            place: torch.cat([gram(one[place].float()) for one in features]) for place in self.style
-        }
-        self.blank = {place: style_loss(torch.zeros_like(g), g) + TINY for place, g in self.grams.items()}
+        self.grams = {tap: torch.cat([gram(one[tap]) for one in features]) for tap in self.style}
+        self.blank = {tap: style_loss(torch.zeros_like(g), g) + TINY for tap, g in self.grams.items()}
 
-    def features(self, images: Images, execution: ExecutionConfig = PLAIN) -> dict[LayerAddress, Tensor]:
+    def features(self, images: Images, execution: ExecutionConfig = PLAIN) -> dict["Tap", Tensor]:
         """Record the features of the style and content layers; gradients flow to the images.
 
         Args:
@@ -94,12 +127,22 @@ class PerceptualLoss:
             execution: precision and memory format.
 
         Returns:
-            Features by layer, in fp32.
+            Features by layer and size, in fp32.
         """
-        places = (*self.style, self.content)
-        with execution.autocast(images.device):
-            recorded = record(self.net, execution.to_memory_format(images), places)
-        return {place: maps.float() for place, maps in recorded.items()}
+        return self._record(images, (*self.style, *self.content), execution)
+
+    def _record(
+        self, images: Images, taps: Sequence["Tap"], execution: ExecutionConfig
+    ) -> dict["Tap", Tensor]:
+        """Record features in one pass for each size at which a layer is compared."""
+        found: dict[Tap, Tensor] = {}
+        for reduction in sorted({tap.reduction for tap in taps}):
+            seen = functional.avg_pool2d(images, reduction) if reduction > 1 else images
+            places = {tap: LayerAddress(tap.layer) for tap in taps if tap.reduction == reduction}
+            with execution.autocast(images.device):
+                recorded = record(self.net, execution.to_memory_format(seen), list(places.values()))
+            found |= {tap: recorded[place].float() for tap, place in places.items()}
+        return found
 
     def judge(
         self,
@@ -121,16 +164,16 @@ class PerceptualLoss:
         Returns:
             Both distances of each image, `[b]`.
         """
-        with torch.no_grad(), execution.autocast(photographs.device):
-            recorded = record(self.net, execution.to_memory_format(photographs), [self.content])
-            target = recorded[self.content].float()
+        with torch.no_grad():
+            targets = self._record(photographs, self.content, execution)
         features = self.features(painted, execution)
-        content = content_loss(features[self.content], target) / (target.square().flatten(1).mean(1) + TINY)
-        return PerceptualDistances(content, self.style_of(features, styles))
+        content = [
+            content_loss(features[tap], target) / (target.square().flatten(1).mean(1) + TINY)
+            for tap, target in targets.items()
+        ]
+        return PerceptualDistances(torch.stack(content).mean(0), self.style_of(features, styles))
 
-    def style_of(
-        self, answer: dict[LayerAddress, Tensor], styles: Int64[Tensor, " b"]
-    ) -> Float[Tensor, " b"]:
+    def style_of(self, answer: dict["Tap", Tensor], styles: Int64[Tensor, " b"]) -> Float[Tensor, " b"]:
         """Compute the style distance of each image from its painting: the mean over the style layers.
 
         In each layer it is the squared distance of the Gram matrices over the sum of their squares: 0 for
@@ -145,9 +188,9 @@ class PerceptualLoss:
             Distances `[b]`.
         """
         parts = []
-        for place in self.style:
-            grams, targets = gram(answer[place]), self.grams[place][styles]
-            scale = style_loss(grams, torch.zeros_like(grams)) + self.blank[place][styles]
+        for tap in self.style:
+            grams, targets = gram(answer[tap]), self.grams[tap][styles]
+            scale = style_loss(grams, torch.zeros_like(grams)) + self.blank[tap][styles]
             parts.append(style_loss(grams, targets) / scale)
         return torch.stack(parts).mean(0)
 
@@ -230,13 +273,13 @@ class PerceptualConfig:
 
     Attributes:
         network: name of the loss network.
-        content: layer whose features are compared for content.
+        content: layers whose features are compared for content; see `Tap` for `LAYER/REDUCTION`.
         style: layers whose Gram matrices are compared for style.
         untrained: whether a loss network without trained weights is accepted.
     """
 
     network: str = LOSS_NETWORK
-    content: str = CONTENT
+    content: tuple[str, ...] = (CONTENT,)
     style: tuple[str, ...] = STYLE
     untrained: bool = False
     paintings: int = 384
@@ -254,7 +297,7 @@ class PerceptualConfig:
         """
         return cls(
             recipe.judge,
-            recipe.content_layer,
+            tuple(recipe.content_layers),
             tuple(recipe.style_layers),
             recipe.untrained,
             recipe.painting_size,

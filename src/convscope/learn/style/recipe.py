@@ -37,7 +37,11 @@ class StyleTrainingRecipe(TrainRecipe):
     style_weight: float = Field(30.0, ge=0, le=1e6, description="how much the painting counts")
     smooth_weight: float = Field(1.0, ge=0, le=1e6, description="how much smoothness counts")
     judge: str = Field("hed-vgg16", min_length=1, description="the network that says what style is")
-    content_layer: str = Field("relu4_2", min_length=1, description="its layer whose values are content")
+    content_layers: list[str] = Field(
+        ["relu4_2"],
+        min_length=1,
+        description="its layers whose values are content; LAYER/2: of pictures of half the size",
+    )
     style_layers: list[str] = Field(
         ["relu1_2", "relu2_2", "relu3_2", "relu4_2"], description="its layers whose correlations are style"
     )
@@ -59,7 +63,7 @@ class StyleTrainRecipe(StyleTrainingRecipe):
                 "johnson has no branch without style",
             )
         elif self.task == "adain":
-            names = ("width", "judge", "content_layer", "style_layers", "untrained", "painting_size")
+            names = ("width", "judge", "content_layers", "style_layers", "untrained", "painting_size")
             reason = "adain has a decoder of its own size, and its own encoder judges"
         else:
             return found

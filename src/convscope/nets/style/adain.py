@@ -6,14 +6,15 @@ Normalization", arXiv:1703.06868. Differences from the paper:
 - the encoder is a part of `hed-vgg16`, up to relu3_1 where the paper has relu4_1: less arithmetic, smaller
   strokes. Its filters were fine-tuned to detect edges and have lost much of the colours (linear regression
   of a photograph from its features reaches 14 dB), so the mean colours of blocks of 4 pixels are added as
-  three channels, whose statistics are exchanged like all others'. The decoder, which mirrors the encoder,
-  predicts a residual to these colours, upsampled;
+  three channels. Their whole covariance is exchanged, not only their variances, as in the whitening and
+  colouring transform of Li et al. 2017, arXiv:1705.08086: so the palette is the painting's. The decoder,
+  which mirrors the encoder, predicts a residual to these colours, upsampled;
 - encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend
   on the border.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -29,9 +30,24 @@ BLOCK = 4
 """Side of the blocks whose mean colours are features, in pixels: two poolings by 2."""
 COLOUR, MIDDLE = 64.0, 0.45
 """Scale and offset of colour features: units of 1/255 that make 1, and the grey in [0, 1] that is about 0."""
-EPSILON = 1e-5
+EPSILON, COLOUR_EPSILON = 1e-5, 0.02
+"""Added to variances. More for those of colours: the noise of a grey photograph should not become colours."""
 HALO = 32
 """Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up."""
+
+
+class Statistics(NamedTuple):
+    """Statistics of features over all positions; a mixture of styles mixes each of the three.
+
+    Attributes:
+        mean: mean of each channel, `[b 259 1 1]`.
+        deviation: standard deviation of each channel but colours, `[b 256 1 1]`.
+        root: symmetric square root of the covariance of the colours, `[b 3 3]`.
+    """
+
+    mean: Statistic
+    deviation: Statistic
+    root: Float[Tensor, "_ 3 3"]
 
 
 class AdaIN(nn.Module):
@@ -86,12 +102,12 @@ class AdaIN(nn.Module):
         """Peak memory for each output pixel, in values, approximately: two sets of 64 maps, and a copy."""
         return 200
 
-    def forward(self, images: Maps, style: tuple[Statistic, Statistic] | None = None) -> Maps:
+    def forward(self, images: Maps, style: Statistics | None = None) -> Maps:
         """Stylize photographs with the statistics of a style.
 
         Args:
             images: normalised photographs `[b 3 h w]`, of any size.
-            style: means and standard deviations of a style's features, `[1 259 1 1]` or `[b 259 1 1]`; None
+            style: statistics of a style's features, of one style or one for each photograph; None
                 reconstructs the photographs.
 
         Returns:
@@ -127,28 +143,25 @@ class AdaIN(nn.Module):
                 found.append(maps)
         return [*found[:-1], torch.cat([found[-1], colours(images)], 1)]
 
-    def exchange(
-        self,
-        features: Maps,
-        style: tuple[Statistic, Statistic] | None,
-        own: Sequence[Statistic] | None = None,
-    ) -> Maps:
-        """Replace the channel statistics of features by those of a style (adaptive instance normalisation).
+    def exchange(self, features: Maps, style: Statistics | None, own: Statistics | None = None) -> Maps:
+        """Replace the statistics of features by those of a style (adaptive instance normalisation).
 
         Args:
             features: features `[b 259 h w]`.
-            style: means and standard deviations of the style, `[_ 259 1 1]`; None returns the features
-                unchanged.
-            own: means and standard deviations to normalise with, as of the whole image when `features` are
-                of a tile; by default those of `features`.
+            style: statistics of the style; None returns the features unchanged.
+            own: statistics to normalise with, as of the whole image when `features` are of a tile; by default
+                those of `features`.
 
         Returns:
             Features of the same shape.
         """
         if style is None:
             return features
-        mean, deviation = own or statistics(features)
-        return (features - mean) / deviation * style[1] + style[0]
+        own = own or statistics(features)
+        centred = features.float() - own.mean
+        matrix = style.root @ torch.linalg.inv(own.root)
+        palette = torch.einsum("bij,bjhw->bihw", matrix.expand(len(centred), 3, 3), centred[:, -3:])
+        return torch.cat([centred[:, :-3] * (style.deviation / own.deviation), palette], 1) + style.mean
 
     def decode(self, features: Maps) -> Maps:
         """Decode features to images.
@@ -175,14 +188,70 @@ def colours(images: Maps) -> Maps:
     return functional.avg_pool2d(images, BLOCK) / COLOUR
 
 
-def statistics(features: Maps) -> tuple[Statistic, Statistic]:
+def moments(maps: Maps) -> tuple[Statistic, Statistic]:
     """Return the mean and standard deviation of each channel over all positions, in float32.
 
     Args:
-        features: features `[b c h w]`.
+        maps: feature maps `[b c h w]`.
 
     Returns:
         Means and standard deviations `[b c 1 1]`; `EPSILON` is added to the variance.
     """
-    variance, mean = torch.var_mean(features.float(), (2, 3), correction=0, keepdim=True)
+    variance, mean = torch.var_mean(maps.float(), (2, 3), correction=0, keepdim=True)
     return mean, (variance + EPSILON).sqrt()
+
+
+def statistics(features: Maps) -> Statistics:
+    """Return the statistics of features over all positions, in float32.
+
+    Args:
+        features: features `[b 259 h w]`.
+
+    Returns:
+        Means; deviations, and the root of the colours' covariance. `EPSILON` is added to variances, and
+        `COLOUR_EPSILON` to those of colours.
+    """
+    mean, deviation = moments(features)
+    centred = (features[:, -3:].float() - mean[:, -3:]).flatten(2)
+    return Statistics(mean, deviation[:, :-3], _root(centred @ centred.transpose(1, 2) / centred.shape[2]))
+
+
+def statistics_of_parts(parts: Iterable[Maps]) -> Statistics:
+    """Return the statistics of the features of an image that comes in parts, added up in float64.
+
+    Args:
+        parts: features `[1 259 h w]` of each part, none of which has a position of another.
+
+    Returns:
+        Those of all positions, as from `statistics`.
+    """
+    count, total, squares, products = 0, 0.0, 0.0, 0.0
+    for features in parts:
+        flat = features.double().flatten(2)
+        count += flat.shape[2]
+        total = total + flat.sum(2, keepdim=True)
+        squares = squares + flat[:, :-3].square().sum(2, keepdim=True)
+        products = products + flat[:, -3:] @ flat[:, -3:].transpose(1, 2)
+    mean = torch.as_tensor(total) / count
+    variance = (torch.as_tensor(squares) / count - mean[:, :-3].square()).clamp_min(0)
+    covariance = torch.as_tensor(products) / count - mean[:, -3:] @ mean[:, -3:].transpose(1, 2)
+    deviation = (variance + EPSILON).sqrt()
+    return Statistics(mean[..., None].float(), deviation[..., None].float(), _root(covariance).float())
+
+
+def mixed(shares: Sequence[tuple[float, Statistics]]) -> Statistics:
+    """Return the weighted sum of statistics.
+
+    Args:
+        shares: weight and statistics of each style.
+
+    Returns:
+        The sum of means, deviations and roots.
+    """
+    return Statistics(*(sum(share * one[part] for share, one in shares) for part in range(3)))  # pyright: ignore[reportArgumentType]
+
+
+def _root(covariance: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
+    """Return the symmetric square root of covariance matrices, `COLOUR_EPSILON` added to each variance."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * (values.clamp_min(0) + COLOUR_EPSILON).sqrt()[:, None]) @ vectors.transpose(1, 2)

@@ -19,7 +19,7 @@ def settings(chosen: Mapping[str, object], command: str) -> Figure:
         The figure.
     """
     rows = [
-        element("tr", element("th", name, scope="row"), element("td", _written(value)))
+        element("tr", element("th", name.rstrip("_"), scope="row"), element("td", _written(value)))
         for name, value in chosen.items()
     ]
     table = element("table", element("tbody", *rows), class_="exact", translate="no")
