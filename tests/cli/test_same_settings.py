@@ -17,6 +17,7 @@ from convscope.recipe.fields import field_form
 
 LEAST: dict[str, dict[str, Any]] = {
     "describe": {"net": "lecture"},
+    "export": {"net": "lecture"},
     "classify": {"images": ["a.png"]},
     "visualize": {"net": "lecture", "places": ["conv1:0"]},
     "explain": {"image": "a.png"},

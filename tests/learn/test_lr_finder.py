@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from convscope.errors import TrainingError, UsageError
 from convscope.learn import ClassificationRecipe, Trainer, find_lr, iter_find_lr, train, with_found_lr
-from convscope.learn.lr_finder import steepest, valley
+from convscope.learn.optimization.lr_finder import steepest, valley
 from convscope.show.results import drawing
 
 RECIPE = ClassificationRecipe(

@@ -8,7 +8,8 @@ from convscope.learn.recipe import ClassificationRecipe
 
 
 def test_importing_the_plan_leaves_torch_alone():
-    code = "import convscope.learn.recipe, convscope.learn.schedules, sys; print('torch' in sys.modules)"
+    modules = "convscope.learn.recipe, convscope.learn.optimization.schedules, convscope.learn.runs.recipe"
+    code = f"import {modules}, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

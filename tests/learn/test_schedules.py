@@ -7,8 +7,8 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR
 
 from convscope.learn import recipe as plan_module
+from convscope.learn.optimization.schedules import FLOOR, SCHEDULES, rate
 from convscope.learn.recipe import ClassificationRecipe
-from convscope.learn.schedules import FLOOR, SCHEDULES, rate
 
 STEPS = 40
 

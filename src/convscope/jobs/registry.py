@@ -22,6 +22,9 @@ JOBS: dict[str, str] = {
         "describe": "network.describe",
         "train": "network.train",
         "recipes": "program.recipes",
+        "runs": "program.runs",
+        "runs prune": "program.prune",
+        "export": "network.export",
         "classify": "input.classify",
         "look": "input.look",
         "visualize": "network.visualize",
@@ -83,6 +86,12 @@ VERB_ALIASES = {
     "check": "data check",
     "reproduce": "replay",
     "report": "tour",
+    "experiments": "runs",
+    "onnx": "export",
+    "convert": "export",
+    "history": "runs",
+    "compare": "runs",
+    "clean": "runs prune",
 }
 """Other words for verbs, from papers and other programs, for hints."""
 

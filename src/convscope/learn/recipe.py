@@ -123,6 +123,10 @@ class TrainRecipe(Recipe):
         "more of them where the schedule is constant",
     )
 
+    track: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = Field(
+        default=(),
+        description="who gets settings and metrics beside metrics.jsonl; may be given several times",
+    )
     task: str = Field(default="", description="what the training optimises and measures")
 
     @model_validator(mode="after")

@@ -9,6 +9,10 @@ from .description.description import LayerInfo as LayerInfo
 from .description.description import describe as describe
 from .description.table import description_table as description_table
 from .inference.execution import ExecutionConfig as ExecutionConfig
+from .io.export import ENDINGS as ENDINGS
+from .io.export import TOLERANCE as TOLERANCE
+from .io.export import Exported as Exported
+from .io.export import export as export
 from .io.folder import open_folder as open_folder
 from .io.folder import save as save
 from .io.graph_module import GraphModule as GraphModule

@@ -13,7 +13,7 @@ from PIL import Image
 
 from convscope import worlds
 from convscope.errors import UsageError
-from convscope.learn import Epoch, Evaluation, LRFinderResult, Run
+from convscope.learn import Epoch, Evaluation, LRFinderResult, Pruning, Run, RunComparison, RunList
 from convscope.nets import Description, Net
 from convscope.recipe.result import Result, public_fields
 from convscope.see import (
@@ -40,7 +40,8 @@ from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
 from convscope.show.images.draw import diverging, flatten_alpha, tag, webp, with_longer_side
 from convscope.show.images.feature_map import on_one_scale
 from convscope.show.images.lr_curve import lr_curve
-from convscope.show.pages import atlas, attribution, factors, reconstruction, unit
+from convscope.show.pages import atlas, factors, reconstruction, unit
+from convscope.show.pages.explanation import attribution
 from convscope.show.svg import element
 from convscope.use import Prediction
 from convscope.worlds import DatasetReport, Sample
@@ -437,6 +438,43 @@ def _(result: LRFinderResult) -> Drawing:
 @drawing.register
 def _(result: Run) -> Drawing:
     return Drawing(f"{result.recipe.verb} in {result.folder}", **_epochs(result.epochs))
+
+
+@drawing.register
+def _(result: RunList) -> Drawing:
+    rows = [
+        (
+            run.name,
+            run.network,
+            run.data,
+            f"{len(run.run.epochs)}/{run.run.recipe.epochs}",
+            f"{run.primary.heading} {run.primary.text(run.test_metrics)}" if run.primary else "",
+            f"{run.changed:%Y-%m-%d %H:%M}",
+            run.status,
+        )
+        for run in result.runs
+    ]
+    rows += [(bad.name, "", "", "", "", "", f"damaged: {bad.reason}") for bad in result.damaged]
+    heads = ("run", "network", "data", "epochs", "test", "changed", "")
+    return Drawing(f"Trainings in {result.folder}", heads=heads, rows=tuple(rows))
+
+
+@drawing.register
+def _(result: RunComparison) -> Drawing:
+    names = tuple(run.name for run in result.runs)
+    rows = [(spec.heading, *(spec.text(run.test_metrics) for run in result.runs)) for spec in result.specs]
+    rows += [(name, *(_plain(value) for value in values)) for name, values in result.settings.items()]
+    return Drawing(" ".join(result.summary), heads=("", *names), rows=tuple(rows))
+
+
+@drawing.register
+def _(result: Pruning) -> Drawing:
+    rows = [
+        (item.name, item.kind, f"{item.size:,}", "removed" if item.removed else item.kept)
+        for item in result.items
+    ]
+    title = f"{result.size:,} bytes of the runs in {result.found.folder}"
+    return Drawing(title, heads=("run", "what", "bytes", ""), rows=tuple(rows))
 
 
 def _epochs(epochs: Sequence[Epoch]) -> dict[str, Any]:

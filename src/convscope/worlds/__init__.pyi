@@ -18,6 +18,7 @@ from .images.check import check as check
 from .images.folder import ImageFolder as ImageFolder
 from .images.unlabelled import UnlabelledImages as UnlabelledImages
 from .proportions import binomial_tail as binomial_tail
+from .proportions import difference_interval as difference_interval
 from .proportions import wilson_interval as wilson_interval
 from .recipe import DataCheckRecipe as DataCheckRecipe
 from .registry import WORLDS as WORLDS

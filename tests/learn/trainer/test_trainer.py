@@ -11,8 +11,8 @@ from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Epoch, Trainer, TrainProgress, evaluate, iter_train
+from convscope.learn.optimization.schedules import rate
 from convscope.learn.recipe import SMALL
-from convscope.learn.schedules import rate
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous"}
 PLAIN = "conv 4 3x3, relu, maxpool 2, flatten, dense 10"

@@ -14,7 +14,7 @@ from convscope import nets
 from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import Classification, ClassificationRecipe, Epoch, Trainer, TrainProgress, train
-from convscope.learn.schedules import rate
+from convscope.learn.optimization.schedules import rate
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.nets.inference.execution import ExecutionConfig
 

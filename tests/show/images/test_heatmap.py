@@ -6,7 +6,7 @@ from PIL import Image
 
 from convscope.errors import UsageError
 from convscope.show.images.heatmap import EMBER, colours, layer, overlay, strip
-from convscope.show.pages.explanation_text import share_of, where
+from convscope.show.pages.explanation.text import share_of, where
 
 
 def test_lightness_rises_evenly():

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 from PIL import Image
+from tests.learn.runs.parts import write_run
 from tests.show.browser import measured
 from tests.show.pages.test_training_page import epochs, frozen_parts, run_of
 from tests.show.pages.test_units_page import page_of as units_page_of
@@ -16,12 +18,13 @@ from torch import nn
 
 from convscope import nets, worlds
 from convscope.graph.spec import TensorSpec
-from convscope.learn import Classification
+from convscope.learn import Classification, compare_runs
 from convscope.see import atlas as make_atlas
 from convscope.see import feature_maps, filters, layer_health, unit_report
 from convscope.see.attribution import compare_methods, explain
 from convscope.show import graphs
-from convscope.show.pages import atlas, explanation_page, features, training, unit
+from convscope.show.pages import atlas, features, runs, training, unit
+from convscope.show.pages.explanation import page as explanation_page
 from convscope.show.report.i18n import texts
 from convscope.worlds.datasets import digits
 
@@ -155,6 +158,12 @@ def _trained() -> str:
     return training.page(replace(run, frozen=frozen_parts()))
 
 
+def _runs() -> str:
+    with TemporaryDirectory() as folder:
+        places = [write_run(Path(folder, name), (0.5, 0.9), seed=k) for k, name in enumerate("abc")]
+        return runs.page(compare_runs(*places), "convscope runs a b c --out compare.html")
+
+
 KINDS: dict[str, Callable[[], str]] = {
     "look": _look_at_digits,
     "look at a signal": _look_at_a_signal,
@@ -165,6 +174,7 @@ KINDS: dict[str, Callable[[], str]] = {
     "graph": _graph,
     "units": _units,
     "trained": _trained,
+    "runs": _runs,
 }
 """Every kind of page but the tour, which conftest.py has; the first word is the prefix of its texts."""
 

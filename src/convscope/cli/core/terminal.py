@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def show_notes() -> None:
-    """Show warnings about images as one line for each text on stderr; all others as Python does."""
+    """Show warnings of this program as one line for each text on stderr; all others as Python does."""
     shown: set[str] = set()
     plain = warnings.formatwarning
 
@@ -44,7 +44,7 @@ def show_notes() -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if category.__module__ != "convscope.worlds.images.bit_depth":
+        if not category.__module__.startswith("convscope."):
             print(plain(message, category, filename, lineno, line), file=file or sys.stderr, end="")
         elif str(message) not in shown:
             shown.add(str(message))

@@ -143,23 +143,25 @@ def _compared(
 
 def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> Document:
     from convscope.recipe import stamp
-    from convscope.show.pages import attribution, explanation_page, explanation_text, verdict_text
+    from convscope.show.pages.explanation import attribution, text
+    from convscope.show.pages.explanation import page as pages
+    from convscope.show.pages.explanation import verdicts as words
 
     made, comparisons = found_so_far.explanations, found_so_far.comparisons
     mark, found, said, taken, verdicts = stamp(recipe), [], [], [], []
     titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
-        chosen = explanation_text.best(made, row)
+        chosen = text.best(made, row)
         if comparisons:
             compared = comparisons[row]
             chosen = made[compared.best[0]] if compared.best else chosen
             lines = [
-                verdict_text.verdict(compared, titles, len(made)),
-                *verdict_text.reasons(compared, titles),
+                words.verdict(compared, titles, len(made)),
+                *words.reasons(compared, titles),
             ]
             said += [f"{line['en']}{'.' if k == 0 else ''}" for k, line in enumerate(lines)]
             verdicts.append({"target": target, **compared.to_dict()})
-        said += [line["en"] for line in explanation_text.sentences(chosen, row)]
+        said += [line["en"] for line in text.sentences(chosen, row)]
         for e in made:
             name = f"{target.split(',')[0]}-{method_slug(e.method.name)}"
             file = pictures.file_name(name, taken)
@@ -184,7 +186,7 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
         taken.append(sheet)
         folder.save_image(attribution.sheet(made, row), sheet, mark, target)
     if recipe.compare:
-        page = explanation_page.page(made, recipe.command(), comparisons)
+        page = pages.page(made, recipe.command(), comparisons)
         folder.save_page(page, "index.html", "methods side by side")
     return {"said": said, "verdicts": verdicts, "explanations": found}
 

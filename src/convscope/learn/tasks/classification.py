@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import BatchSource, DatasetBatches, make_batches
+from convscope.learn.optimization.schedules import rate
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights
-from convscope.learn.schedules import rate
 from convscope.learn.tasks.calibration import fit_temperature
 from convscope.learn.tasks.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head

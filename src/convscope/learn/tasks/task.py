@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convscope.learn.batches.source import BatchSource, iter_batches, make_batches
 from convscope.learn.execution import choose_execution
-from convscope.learn.schedules import rate
+from convscope.learn.optimization.schedules import rate
 from convscope.learn.tasks.metrics import MetricSpec, Table, epochs_table
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from convscope import nets
 from convscope.errors import UsageError
+from convscope.learn.optimization.schedules import extends
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
-from convscope.learn.schedules import extends
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
 from convscope.learn.trainer import run_files
 from convscope.learn.trainer import values as check

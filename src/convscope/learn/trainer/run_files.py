@@ -22,6 +22,8 @@ except ImportError:  # Windows has other locks
 
 RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
+TEST_SAMPLES = "test_samples"
+"""Name of the number of test samples in `env.json`."""
 LARGEST_METRICS = 64 << 20
 """Largest `metrics.jsonl`, in bytes; a hundred thousand epochs take about 45 million."""
 

@@ -3,7 +3,7 @@
 runs/2026-11-22-lecture-relu/
     recipe.toml          the settings, the name of the task among them
     state/               where to go on, exactly
-    env.json             versions, machine, threads
+    env.json             versions, machine, threads, number of test samples
     data.json            names and hashes of what it learns from
     model.json, model.safetensors
     metrics.jsonl        one line for each epoch
@@ -20,7 +20,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -29,13 +29,15 @@ from types import FrameType
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.batches.holdout import hold_out
-from convscope.learn.lr_finder import find_lr, with_found_lr
+from convscope.learn.optimization.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
+from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
@@ -43,11 +45,12 @@ from convscope.learn.trainer import run_files
 from convscope.learn.trainer.data_record import check_record, describe_data, write_record
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.resume import Run, resumed
-from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE
+from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system.files import is_full, remove_parts, write_text
 from convscope.system.threads import cores
+from convscope.worlds import Dataset
 
 STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
@@ -89,6 +92,7 @@ def iter_train_run(
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
+        MissingError: the package of a tracker is not installed.
         TrainingError: a loss, weight or sum is NaN or infinite; the run's folder keeps the last good state.
         ConvscopeError: the disk is full; the run's folder keeps the last state.
         UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
@@ -99,6 +103,7 @@ def iter_train_run(
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
+    check_trackers(recipe.track)
     if validation is None and recipe.validation_share:
         train, validation = hold_out(train, recipe.validation_share, recipe.seed)
     record = describe_data(train)
@@ -153,19 +158,24 @@ class RunEvents(Generator[TrainProgress | Epoch, None, None]):
 def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProgress | Epoch, None, None]:
     """Yield the events of a training from its first files on, alone in its folder."""
     files.create_folder(fresh=fresh)
+    recipe = files.trainer.recipe
     with run_files.alone(files.out):
         files.write_all(whole=whole)
-        yield from _stored_events(files.trainer, files)
+        settings = recipe.model_dump(mode="json", exclude={"resume", "track"})
+        with tracking(recipe.track, files.out, settings) as trackers:
+            yield from _stored_events(files.trainer, files, trackers)
 
 
-def _stored_events(trainer: Trainer, files: "_Files") -> Iterator[TrainProgress | Epoch]:
-    """Yield the events of a training, storing the state before an event where one is due."""
+def _stored_events(trainer: Trainer, files: "_Files", trackers: Tracking) -> Iterator[TrainProgress | Epoch]:
+    """Yield the events of a training, stored before an event where that is due, and tracked."""
     saved = time.monotonic()
     with _signals(trainer) as stop:
         for event in trainer:
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > STATE_INTERVAL:
                 files.store(weights=isinstance(event, Epoch) or bool(stop))
                 saved = time.monotonic()
+            if isinstance(event, Epoch):
+                trackers.epoch(event)
             if stop and event.done < 1:
                 raise files.interrupted(event)
             try:
@@ -300,7 +310,7 @@ class _Files:
 
         Args:
             weights: whether to save the network; `metrics` count only then.
-            environment: whether to write versions, system and threads.
+            environment: whether to write versions, system, threads and the number of test samples.
             metrics: whether to write the metrics of the epochs.
 
         Raises:
@@ -312,7 +322,8 @@ class _Files:
         try:
             state.write(out / STATE)
             if environment:
-                write_text(out / ENVIRONMENT, json.dumps(_environment(), indent=1))
+                found = {**_environment(), TEST_SAMPLES: _sample_count(trainer.test)}
+                write_text(out / ENVIRONMENT, json.dumps(found, indent=1))
                 write_record(out, self.record)
             if weights:
                 self._save_network()
@@ -404,6 +415,14 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _sample_count(data: Any) -> int | None:
+    """Return the number of samples of a data set or of a loader's; None where it is not known."""
+    found = data.dataset if isinstance(data, DataLoader) else data
+    if not isinstance(data, DataLoader | Dataset):
+        return None
+    return len(found) if isinstance(found, Sized) else None
 
 
 def _environment() -> dict[str, Any]:

@@ -13,9 +13,9 @@ import torch
 from torch import Generator, Tensor, nn, optim
 
 from convscope.errors import ConvscopeError, DataError
-from convscope.learn.optimizers import OPTIMIZERS
+from convscope.learn.optimization.optimizers import OPTIMIZERS
+from convscope.learn.optimization.schedules import extends
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.schedules import extends
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.holdout import hold_out
 from convscope.learn.batches.source import seed_of
-from convscope.learn.optimizers import make_optimizer
+from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task

@@ -24,7 +24,7 @@ from convscope import nets
 from convscope.errors import PlaceError, TrainingError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Optimizer, TaskRecipe, Trainer
-from convscope.learn.schedules import rate
+from convscope.learn.optimization.schedules import rate
 from convscope.learn.trainer.freezing.resolving import resolve
 from convscope.learn.trainer.freezing.selection import Selection, difference, union
 from convscope.worlds import ImageTensorDataset

@@ -70,21 +70,23 @@ def chart(
     label: Label = "",
     span: tuple[float, float] | None = None,
     styles: Sequence[str] = STYLES,
+    whole: bool = True,
 ) -> Markup:
-    """Draw one to three curves over epochs, with a vertical axis that holds 0.
+    """Draw curves over epochs.
 
-    The first curve is solid and orange with discs, the second dashed and blue with squares, the third dotted
-    and grey with diamonds; curves of more than `MARKED` points are lines alone.
+    By default the first curve is solid and orange with discs, the second dashed and blue with squares, the
+    third dotted and grey with diamonds; curves of more than `MARKED` points are lines alone.
 
     Args:
         series: name -> values at even distances, one for each epoch by default; None where there is none.
-            Only the first three are drawn.
+            No more are drawn than there are styles.
         width: of the drawing in pixels.
         height: of the drawing in pixels.
         unit: appended to the numbers of the vertical axis.
         label: accessible name, or one for each language, as in `convscope.show.svg.drawing`.
-        span: the epochs of the first and of the last value; from 1 to their number by default.
-        styles: the style of each curve, from `STYLES`.
+        span: the epochs of the first and of the last value; from 1 to the number of each curve by default.
+        styles: a CSS class for each curve.
+        whole: whether the vertical axis holds 0; else it spans the values.
 
     Returns:
         The `<svg>` element.
@@ -97,9 +99,16 @@ def chart(
         raise DataError("at least one point for each curve")
     first, last = span or (1, max(len(values) for values in series.values()))
     low, high = min(map(min, known.values())), max(map(max, known.values()))
-    bottom, top = (-_ceiling(-low) if low < 0 else 0.0), (_ceiling(high) if high > 0 or low >= 0 else 0.0)
+    if whole:
+        bottom, top = (-_ceiling(-low) if low < 0 else 0.0), (_ceiling(high) if high > 0 or low >= 0 else 0.0)
+    else:
+        bottom, top = _around(low, high)
     axes = Axes(width, height, first, last, bottom, top)
-    lines = [_curve(values, axes, style) for values, style in zip(series.values(), styles, strict=False)]
+    ends = [span or (1, len(values)) for values in series.values()]
+    lines = [
+        _curve(values, axes, style, end)
+        for values, style, end in zip(series.values(), styles, ends, strict=False)
+    ]
     return drawing(width, height, _grid(axes, unit), _feet(axes), join(lines), label=label)
 
 
@@ -133,11 +142,11 @@ def _feet(axes: Axes) -> Markup:
     )
 
 
-def _curve(values: Sequence[float | None], axes: Axes, style: str) -> Markup:
-    """Draw a curve, with a gap where there is no value."""
-    step = (axes.last - axes.first) / max(len(values) - 1, 1)
+def _curve(values: Sequence[float | None], axes: Axes, style: str, ends: tuple[float, float]) -> Markup:
+    """Draw a curve from one epoch to another, with a gap where there is no value."""
+    step = (ends[1] - ends[0]) / max(len(values) - 1, 1)
     points = [
-        None if value is None else (axes.x(axes.first + i * step), axes.y(value))
+        None if value is None else (axes.x(ends[0] + i * step), axes.y(value))
         for i, value in enumerate(values)
     ]
     path, pen = "", "M"
@@ -151,21 +160,34 @@ def _curve(values: Sequence[float | None], axes: Axes, style: str) -> Markup:
 def _dot(x: float, y: float, style: str) -> Markup:
     if style == "line-a":
         return element("circle", cx=x, cy=y, r=3.6, class_="mark-above")
+    if style == "line-b":
+        return element("rect", x=x - 3.2, y=y - 3.2, width=6.4, height=6.4, class_="mark-below")
     if style == "line-c":
         return element("path", d=f"M{x - 4:.1f} {y:.1f}l4 -4l4 4l-4 4z", class_="mark-soft")
-    return element("rect", x=x - 3.2, y=y - 3.2, width=6.4, height=6.4, class_="mark-below")
+    return element("circle", cx=x, cy=y, r=3, class_=f"{style} mark")
 
 
 def key(style: str) -> Markup:
     """Draw the sample of a curve's style for a legend.
 
     Args:
-        style: one of `STYLES`.
+        style: its CSS class.
 
     Returns:
         The `<svg>` element.
     """
     return drawing(34, 12, element("path", d="M2 6H32", class_=style), _dot(17, 6, style))
+
+
+def _around(low: float, high: float) -> tuple[float, float]:
+    """Return round ends of an axis of four steps that spans some values."""
+    extent = max(high - low, 1e-6, abs(high) * 1e-3)
+    scale = 10 ** floor(log10(extent / 4))
+    for step in (scale, 2 * scale, 5 * scale, 10 * scale, 20 * scale):
+        bottom = floor(low / step) * step
+        if bottom + 4 * step >= high:
+            return bottom, bottom + 4 * step
+    return low, high
 
 
 def _ceiling(value: float) -> float:

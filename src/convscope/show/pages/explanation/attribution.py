@@ -9,7 +9,7 @@ from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
 from convscope.show.images.draw import flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
-from convscope.show.pages.explanation_text import said, share_of
+from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
 from convscope.worlds import render
 

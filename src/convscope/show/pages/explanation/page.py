@@ -8,9 +8,9 @@ from convscope.see.attribution import Explanation, MethodComparison
 from convscope.show import html
 from convscope.show.images import heatmap
 from convscope.show.images.draw import data_uri, webp_uri, with_longer_side
-from convscope.show.pages import verdict_text
-from convscope.show.pages.attribution import heat_picture, metric_lines, photo_of
-from convscope.show.pages.explanation_text import best, sentences, share_of
+from convscope.show.pages.explanation import verdicts
+from convscope.show.pages.explanation.attribution import heat_picture, metric_lines, photo_of
+from convscope.show.pages.explanation.text import best, sentences, share_of
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
 from convscope.show.report.report import Report, render
@@ -86,11 +86,11 @@ def _verdict(
     cells = [_over(explanations[k], row, titled=True) for k in shown[:2]]
     photo = photo_of(explanations[0], row)
     first, *rest = sentences(explanations[order[0]], row)
-    lines = [first, *(verdict_text.reasons(comparison, titles) if comparison is not None else ()), *rest]
+    lines = [first, *(verdicts.reasons(comparison, titles) if comparison is not None else ()), *rest]
     words = element("div", *(bilingual_of(line, tag="p") for line in lines), class_="reasons")
     pictures = element("div", _source(explanations[0], row), *cells, class_="over-row")
     body = element("div", pictures if photo is not None or cells else None, words, class_="verdict")
-    verdict = verdict_text.verdict(comparison, titles, len(explanations))
+    verdict = verdicts.verdict(comparison, titles, len(explanations))
     return Figure("explain.figure", body, "", "", {"verdict": verdict}, wide=True, name=str(row + 1))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from convscope.see.attribution import MethodComparison
-from convscope.show.pages import verdict_text
+from convscope.show.pages.explanation import verdicts
 
 TITLES = {"a": "Alpha", "b": "Beta", "c": "Gamma"}
 ALIKE = ((1.0, 0.9, 0.9), (0.9, 1.0, 0.9), (0.9, 0.9, 1.0))
@@ -25,8 +25,8 @@ def compared(blur, mean, stays=(False, False, False), margin=0.1, alike=ALIKE) -
 
 
 def spoken(comparison: MethodComparison) -> str:
-    first = verdict_text.verdict(comparison, TITLES, 3)["en"]
-    return "\n".join([first, *(line["en"] for line in verdict_text.reasons(comparison, TITLES))])
+    first = verdicts.verdict(comparison, TITLES, 3)["en"]
+    return "\n".join([first, *(line["en"] for line in verdicts.reasons(comparison, TITLES))])
 
 
 LEADS = {"blur": (0.8, 0.5, 0.4), "mean": (0.7, 0.5, 0.4)}
@@ -69,9 +69,9 @@ def test_a_sentence_is_said_while_it_is_true(sentence, true, false) -> None:
 
 
 def test_without_numbers_none_is_recommended() -> None:
-    assert "nothing here tells the 3 apart" in verdict_text.verdict(None, TITLES, 3)["en"]
+    assert "nothing here tells the 3 apart" in verdicts.verdict(None, TITLES, 3)["en"]
 
 
 def test_every_sentence_is_in_chinese_too() -> None:
-    lines = verdict_text.reasons(compared(**LEADS), TITLES)
+    lines = verdicts.reasons(compared(**LEADS), TITLES)
     assert all(any("\u4e00" <= letter <= "\u9fff" for letter in line["zh"]) for line in lines)

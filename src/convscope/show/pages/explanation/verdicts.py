@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from convscope.see.attribution import MethodComparison
-from convscope.show.pages.explanation_text import said
+from convscope.show.pages.explanation.text import said
 from convscope.show.report.i18n import Text
 
 SAME_PLACES = 0.5
