@@ -20,7 +20,7 @@ from convscope import nets
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.style.setup import setup_style_training
 from convscope.learn.style.style_tasks import StyleLossWeights
-from convscope.learn.trainer.runs import Run
+from convscope.learn.trainer.run_folder.train_run import Run
 from convscope.nets.network import Net
 from convscope.worlds import UnlabelledImages
 

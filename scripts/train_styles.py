@@ -24,7 +24,7 @@ from convscope.learn.setup import TrainingSetup
 from convscope.learn.style.perceptual import PerceptualConfig
 from convscope.learn.style.setup import setup_style_training
 from convscope.learn.style.style_tasks import StyleLossWeights
-from convscope.learn.trainer.runs import Run
+from convscope.learn.trainer.run_folder.train_run import Run
 from convscope.nets.network import Net
 
 FOLDER = Path(__file__).parent.parent / "src" / "convscope" / "nets" / "data" / "stylebank"

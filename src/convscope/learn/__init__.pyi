@@ -74,10 +74,10 @@ from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
 from .trainer.kept_weights import best_epoch as best_epoch
 from .trainer.kept_weights import best_epoch_text as best_epoch_text
-from .trainer.resume import FinishedRunError as FinishedRunError
-from .trainer.resume import Run as Run
-from .trainer.resume import resumed as resumed
-from .trainer.runs import iter_train_run as iter_train_run
-from .trainer.runs import train as train
+from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
+from .trainer.run_folder.resume import Run as Run
+from .trainer.run_folder.resume import resumed as resumed
+from .trainer.run_folder.train_run import iter_train_run as iter_train_run
+from .trainer.run_folder.train_run import train as train
 from .trainer.trainer import Trainer as Trainer
 from .trainer.trainer import iter_train as iter_train

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from convscope.cli.core import app
-from convscope.learn.trainer import runs
+from convscope.learn.trainer.run_folder import train_run
 from convscope.worlds.datasets import digits
 
 torch.set_num_threads(1)
@@ -89,7 +89,9 @@ def forked(words: list[str], folder: Path, fatal: int = 0, often: bool = False) 
         os.dup2(null, 1)
         os.dup2(null, 2)
         if often:
-            runs.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = 0.0
+            train_run.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = (
+                0.0
+            )
         count = watch(str(folder), fatal)
         code = app.run(words)
         os.write(write, str(count[0]).encode())

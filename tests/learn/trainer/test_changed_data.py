@@ -15,7 +15,7 @@ from convscope.errors import DataError, Interrupted
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, TrainProgress, iter_train_run, train
-from convscope.learn.trainer import data_record
+from convscope.learn.trainer.run_folder import data_record
 from convscope.worlds import ImageTensorDataset
 
 SPEC = TensorSpec((3, 16, 16))

@@ -30,7 +30,7 @@ from tests.learn.trainer.damages import (
 from convscope.cli.core import app
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn import ClassificationRecipe, Run, TrainProgress, iter_train_run, train
-from convscope.learn.trainer import runs
+from convscope.learn.trainer.run_folder import train_run
 from convscope.learn.trainer.state import checksum
 from convscope.worlds.datasets import digits
 
@@ -59,8 +59,8 @@ def train_images():
 def make(folder: Path, data: Any, seed: int = 0, lr: float = 0.01) -> Path:
     """A run that was stopped after the first batch of its second epoch."""
     fitting = import_module("convscope.learn.trainer.trainer")
-    before = runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL
-    runs.STATE_INTERVAL = fitting.PROGRESS_INTERVAL = 0.0
+    before = train_run.STATE_INTERVAL, fitting.PROGRESS_INTERVAL
+    train_run.STATE_INTERVAL = fitting.PROGRESS_INTERVAL = 0.0
     try:
         net = small_net(text=NET)
         for event in (
@@ -72,7 +72,7 @@ def make(folder: Path, data: Any, seed: int = 0, lr: float = 0.01) -> Path:
                 events.close()
                 break
     finally:
-        runs.STATE_INTERVAL, fitting.PROGRESS_INTERVAL = before
+        train_run.STATE_INTERVAL, fitting.PROGRESS_INTERVAL = before
     drop_previous_state(folder / "state")
     return folder
 

@@ -6,7 +6,7 @@ from tests.learn.conftest import small_net
 
 from convscope.errors import DataError, UsageError
 from convscope.learn import ClassificationRecipe, Run, evaluate, iter_train_run, train
-from convscope.learn.trainer.runs import free_folder
+from convscope.learn.trainer.run_folder.train_run import free_folder
 
 
 def test_what_a_run_leaves(train_images, test_images, tmp_path):

@@ -115,13 +115,13 @@ KILLED = """
     import torch
     torch.set_num_threads(1)
     from convscope.learn import iter_train_run
-    from convscope.learn.trainer import runs
+    from convscope.learn.trainer.run_folder import train_run
     from importlib import import_module
     from tests.learn.conftest import small_net
     from tests.learn.trainer.freezing.parts import NORMED
     from tests.learn.trainer.freezing.test_stored_freezing import RECIPE
     from convscope.worlds.datasets import digits
-    runs.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = 0.0
+    train_run.STATE_INTERVAL = import_module("convscope.learn.trainer.trainer").PROGRESS_INTERVAL = 0.0
     data, out = digits.train().take(range(600)), Path(sys.argv[1])
     events = iter_train_run(small_net(text=NORMED), data, None, RECIPE, out=out)
     for number, event in enumerate(events):

@@ -41,11 +41,11 @@ from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
 from convscope.learn.tasks.task import Task
-from convscope.learn.trainer import run_files
-from convscope.learn.trainer.data_record import check_record, describe_data, write_record
 from convscope.learn.trainer.events import Epoch, TrainProgress
-from convscope.learn.trainer.resume import Run, resumed
-from convscope.learn.trainer.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
+from convscope.learn.trainer.run_folder import run_files
+from convscope.learn.trainer.run_folder.data_record import check_record, describe_data, write_record
+from convscope.learn.trainer.run_folder.resume import Run, resumed
+from convscope.learn.trainer.run_folder.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system.files import is_full, remove_parts, write_text

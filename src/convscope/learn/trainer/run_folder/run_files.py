@@ -9,10 +9,11 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.trainer import data_record, state
+from convscope.learn.trainer import state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.freezing.records import FreezeRecord, position, read_records
+from convscope.learn.trainer.run_folder import data_record
 from convscope.system.files import PART_PREFIX, parse_json, read_json, read_text, read_toml, require_regular
 
 try:

@@ -10,10 +10,10 @@ from convscope.errors import UsageError
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
-from convscope.learn.trainer import run_files
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.freezing.records import FreezeRecord
+from convscope.learn.trainer.run_folder import run_files
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.recipe.fields import flag_of
