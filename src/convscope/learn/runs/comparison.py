@@ -1,4 +1,4 @@
-"""Compare runs: their metrics, the settings in which they differ, and whether accuracies differ by more than chance."""
+"""Compare runs: their metrics, differing settings, and whether accuracies differ by more than chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class RunComparison(Result):
 
     Attributes:
         runs: in the order that was given.
-        settings: setting -> its value in each run, where they are not all the same; None where a run has none.
+        settings: setting -> its value in each run, where they are not all the same; None where it has none.
         specs: the metrics that are shown, in order.
         differences: the best accuracy against each other one; empty where they cannot be compared.
         incomparable: why there are no `differences`: empty, `metric`, `size`, `data` or `task`.
@@ -120,8 +120,9 @@ class RunComparison(Result):
 
 
 CAVEAT = (
-    "The intervals are for the choice of the test samples, as if each run had its own: with the same samples for "
-    "all of them, differences beyond chance may go unnoticed. Another seed moves the result too: train several."
+    "The intervals are for the choice of the test samples, as if each run had its own: with the same samples "
+    "for all of them, differences beyond chance may go unnoticed. Another seed moves the result too: train "
+    "several."
 )
 REASONS = {
     "metric": "Not all of these runs measured an accuracy: no statement on chance.",
@@ -135,8 +136,8 @@ REASONS = {
 def compare_runs(*runs: str | Path | RunSummary) -> RunComparison:
     """Compare runs by their metrics and settings.
 
-    Accuracies are compared with the best one by Newcombe's interval of the difference of two shares, corrected
-    for their number (Bonferroni).
+    Accuracies are compared with the best one by Newcombe's interval of the difference of two shares,
+    corrected for their number (Bonferroni).
 
     Args:
         *runs: two or more: folders, or what `list_runs` found.

@@ -1,4 +1,4 @@
-"""Remove what is not needed any more of the runs below a folder: only what is recognised as a run's own files.
+"""Remove what is not needed any more of the runs below a folder: only what is recognised as a run's own.
 
 A run without a finished epoch is removed whole, of a finished one the state that a resumption would need.
 Links are never followed nor removed, damaged runs and those that are being trained are left alone, and so is
@@ -132,7 +132,7 @@ def _had_frozen(run: RunSummary) -> bool:
 
 
 def _own_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a run that are this program's, by their names and, where others may have them, content."""
+    """Yield a run's files that are this program's, by name and, where others may have it, by content."""
     yield from _state_files(folder)
     described = _has_format(folder / run_files.DESCRIPTION, "convscope.model/")
     names = [run_files.ENVIRONMENT, run_files.METRICS]
@@ -193,7 +193,7 @@ def _size(files: tuple[Path, ...]) -> int:
 
 
 def _remove(item: PruneItem, run: RunSummary) -> PruneItem:
-    """Remove an item's files, and the folders that are empty then; a run that is being trained is left alone."""
+    """Remove an item's files and the folders then empty; a run that is being trained is left alone."""
     folder = run.run.folder
     try:
         with run_files.alone(folder):
