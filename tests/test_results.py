@@ -28,6 +28,7 @@ NO_RESULTS = {
     "Field": "a part of a description",
     "GraphModule": "a module",
     "Head": "a layer of a network",
+    "NamedRecipe": "settings of a training, with their source",
     "NearDuplicate": "a pair of images",
     "RunEvents": "an iterator of events",
     "InputFit": "a part of a document",
