@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from convscope.show.report.figures.runs import compared_curves, tables
 from tests.learn.runs.parts import write_run
 
 from convscope.learn import compare_runs
 from convscope.show.pages import runs
 from convscope.show.report.figures.chart import chart
+from convscope.show.report.figures.runs import compared_curves, tables
 
 
 def points(curve: str) -> list[tuple[float, float]]:
