@@ -58,6 +58,8 @@ def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> Non
         (("--from", "torchvision/squeezenet1_1"), 2, "ends in a linear layer"),
         (("--from", "efficientnet_lite0", "--epochs", "2", "--probe-epochs", "3"), 2, "probe_epochs"),
         (("--from", "efficientnet_lite0", "--layer-decay", "0"), 2, "layer_decay"),
+        (("--from", "efficientnet_lite0", "--recipe", "lenet5"), 2, "one start"),
+        (("--from", "efficientnet_lite0", "--find-lr"), 2, "--probe-lr"),
     ],
 )
 def test_what_does_not_fit_is_refused(convscope, photos: Path, words, code: int, said: str) -> None:

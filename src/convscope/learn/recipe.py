@@ -307,6 +307,10 @@ class ClassificationRecipe(TaskRecipe):
         start, named = values["from_"], values.get("network", values["from_"])
         if named != start:
             raise ValueError(f"one network: NETWORK ({named}), or --from ({start}) in its place")
+        if values.get("recipe"):
+            raise ValueError(f"one start: --recipe ({values['recipe']}) or --from ({start})")
+        if values.get("find_lr") in (True, "true"):
+            raise ValueError("--find-lr finds one rate, and --from has two: give --lr and --probe-lr")
         return {**transfer_defaults(values), **values, "network": start}
 
     @model_validator(mode="after")
