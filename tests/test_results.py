@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import tempfile
 import typing
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from convscope.jobs import provenance
 from convscope.recipe.result import LONGEST, SUFFIXES, Result
 from convscope.show.images import png
 from convscope.worlds import Sample
+from tests.learn.runs.parts import write_run
 from tests.test_house import surface
 
 NO_RESULTS = {
@@ -139,7 +141,20 @@ def made() -> dict[str, Result]:
             )
         ),
     ]
-    return {type(result).__name__: result for result in results} | trained()
+    return {type(result).__name__: result for result in (*results, *on_disk())} | trained()
+
+
+def on_disk() -> list[Result]:
+    """Lists and comparisons of runs, what may be removed of them, and an exported network."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        runs = [write_run(folder / run, accuracies=(0.7, last)) for run, last in (("a", 0.8), ("b", 0.9))]
+        (write_run(folder / "bad") / "metrics.jsonl").write_text("no numbers")
+        listed, compared = cs.learn.list_runs(folder), cs.learn.compare_runs(*runs)
+        pruned = cs.learn.prune_runs(folder)
+        exported = cs.nets.export(cs.load("mlp", seed=0), folder / "mlp.pt2")
+        parts = (listed.runs[0], listed.damaged[0], compared.differences[0], pruned.items[0])
+        return [listed, compared, pruned, exported, *parts]
 
 
 def trained() -> dict[str, Result]:
@@ -177,6 +192,14 @@ NAMES = (
     "Sample",
     "Evaluation",
     "LRFinderResult",
+    "RunList",
+    "RunSummary",
+    "DamagedRun",
+    "RunComparison",
+    "AccuracyDifference",
+    "Pruning",
+    "PruneItem",
+    "Exported",
     "Step",
     "Epoch",
     "Run",

@@ -9,7 +9,7 @@ import pytest
 
 from convscope.system import threads
 
-NAMES = (*threads.WAITING, *threads.COUNTS)
+NAMES = (*threads.WAIT_VARIABLES, *threads.COUNT_VARIABLES)
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         monkeypatch.setenv(name, "")  # so that it is put back
         monkeypatch.delenv(name)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    monkeypatch.setattr(threads._State, "late", False)
+    monkeypatch.setattr(threads._State, "torch_came_first", False)
     return monkeypatch
 
 
@@ -34,13 +34,13 @@ def test_openmp_reads_what_importing_convscope_has_set() -> None:
 
 
 def test_a_choice_of_the_user_wins(clean: pytest.MonkeyPatch) -> None:
-    for name in threads.WAITING:
+    for name in threads.WAIT_VARIABLES:
         with clean.context() as given:
             given.setenv(name, "7")
             threads.prepare()
-            assert {key: os.environ.get(key) for key in threads.WAITING if key != name} == dict.fromkeys(
-                [key for key in threads.WAITING if key != name]
-            )
+            assert {
+                key: os.environ.get(key) for key in threads.WAIT_VARIABLES if key != name
+            } == dict.fromkeys([key for key in threads.WAIT_VARIABLES if key != name])
             assert os.environ[name] == "7" and f"{name}=7" in threads.describe()
     threads.prepare()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE" and "asleep" in threads.describe()

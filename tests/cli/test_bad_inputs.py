@@ -22,6 +22,7 @@ SOUND = {
     "describe": ["lecture"],
     "train": ["mlp", "digits", "--epochs", "1"],
     "export": ["lecture", "--format", "torch-export"],
+    "recipes": ["lenet5"],
     "runs": ["pictures"],
     "runs prune": ["pictures"],
     "classify": ["picture.png", "--net", "lecture"],
