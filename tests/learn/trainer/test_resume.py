@@ -184,7 +184,7 @@ def stopped(train_images, out):
 
 def test_other_data_or_another_network_is_refused(train_images, tmp_path):
     stopped(train_images, tmp_path)
-    with pytest.raises(DataError, match="the data and batch size"):
+    with pytest.raises(DataError, match="the data that this run has learned from"):
         train(small_net(), train_images.take(range(100)), resume=tmp_path)
     with pytest.raises(DataError, match="weights that fit"):
         train(small_net(text="flatten, dense 10"), train_images, resume=tmp_path)
