@@ -19,7 +19,7 @@ from benchmarks.result import Result, Target, spread
 
 NEEDS = ("flowers",)
 QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
-ROUNDS = 1 if QUICK else 5
+ROUNDS = 1 if QUICK else 3
 SEEDS = range(1 if QUICK else 5)
 FLOWERS = DATA / "flowers"
 COMMAND = ["train", str(FLOWERS), "--from", "efficientnet_lite0", "--probe-epochs", "10", "--epochs", "10"]
