@@ -54,7 +54,7 @@ def test_they_are_what_the_head_reads(train_images) -> None:
     assert shares == sorted(shares) and shares[-1] == 1
     by_hand = read_by_hand(net, head.path, data.batch(range(20)).inputs[0])
     torch.testing.assert_close(found[:20], by_hand, rtol=1e-4, atol=1e-5)
-    assert found.shape == (300, head.features)
+    assert found.shape == (300, head.in_features)
 
 
 def test_batch_norm_is_folded_and_nothing_of_the_network_changes(photos: Path) -> None:

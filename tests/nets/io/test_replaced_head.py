@@ -36,7 +36,7 @@ def test_only_the_last_layer_is_new(name: str) -> None:
     for key, tensor in before.items():
         if not key.startswith(f"{head.path}."):
             assert torch.equal(tensor, after[key]), key
-    assert after[f"{head.path}.weight"].shape == (3, head.features)
+    assert after[f"{head.path}.weight"].shape == (3, head.in_features)
     assert not after[f"{head.path}.bias"].any() and made.classes == ("ant", "bee", "cat")
     with torch.no_grad():
         assert made(made.example(2)).shape == (2, 3)

@@ -57,13 +57,13 @@ def iter_features(
         The share that is done, 0 to 1.
 
     Returns:
-        Features `[n head.features]` in fp32, on the CPU.
+        Features `[n head.in_features]` in fp32, on the CPU.
     """
     found: list[Tensor] = []
     reader = None
     for start in range(0, len(data), CHUNK):
         indices = torch.arange(start, min(start + CHUNK, len(data)))
-        chunk = _read(cache, start, (len(indices), head.features))
+        chunk = _read(cache, start, (len(indices), head.in_features))
         if chunk is None:
             reader = reader or _Reader(net, head, data)
             parts: list[Tensor] = []

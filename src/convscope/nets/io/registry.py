@@ -1,7 +1,8 @@
 """Registry of this package's networks that are not graphs, by which saved ones are built again.
 
-A registered module has a `kind`, `options` (JSON-ready) and a class method `of(options)`; one that takes
-something else than RGB images of any size has an `input_shape`. No other code named in a file is run.
+A registered module has a `kind` and `options`, JSON-ready: the arguments of its constructor, or of its class
+method `of`. One that takes something else than RGB images of any size has an `input_shape`. No other code
+named in a file is run.
 """
 
 from importlib import import_module
@@ -18,9 +19,9 @@ MODULES: dict[str, str] = {
     "pixelcnn": "convscope.nets.modules.pixelcnn.PixelCNN",
     "vae": "convscope.nets.modules.vae.VAE",
     "adain": "convscope.nets.style.adain.AdaIN",
-    "replaced_head": "convscope.nets.io.replaced_head.ReplacedHead",
+    "replaced_head": "convscope.nets.io.replaced_head.build_replaced_head",
 }
-"""Kind to full name of the class."""
+"""Kind to full name of the class, or of the function that builds the module."""
 
 
 def to_config(module: nn.Module) -> dict[str, Any] | None:
@@ -33,7 +34,7 @@ def to_config(module: nn.Module) -> dict[str, Any] | None:
         A dict with `kind` and `options`; None for a module that is not registered.
     """
     kind = getattr(module, "kind", None)
-    if isinstance(kind, str) and kind in MODULES and type(module) is _class(kind):
+    if isinstance(kind, str) and kind in MODULES and type(module) is _builder(kind):
         return {"kind": kind, "options": module.options}
     return None
 
@@ -56,9 +57,10 @@ def from_config(description: dict[str, Any]) -> nn.Module:
         raise DataError(
             "a kind of network that is known here", received=shortened(kind), hint=nearest(str(kind), MODULES)
         )
-    return _class(kind).of(dict(description["options"]))
+    build, options = _builder(kind), dict(description["options"])
+    return build.of(options) if hasattr(build, "of") else build(**options)
 
 
-def _class(kind: str) -> Any:
+def _builder(kind: str) -> Any:
     package, _, name = MODULES[kind].rpartition(".")
     return getattr(import_module(package), name)

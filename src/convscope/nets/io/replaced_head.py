@@ -15,10 +15,9 @@ from convscope.nets.activations.classifier_output import select_output
 from convscope.nets.activations.freezing import frozen, run
 from convscope.nets.adapters.fetching import repeatable
 from convscope.nets.io.graph_module import GraphModule, build
+from convscope.nets.io.loading import LIBRARIES, LITE, load
 from convscope.nets.network import Net
-
-LITE = "efficientnet_lite0"
-LIBRARIES = ("torchvision/", "timm/")
+from convscope.recipe import shortened
 
 
 @dataclass(frozen=True)
@@ -34,45 +33,36 @@ class Head:
     layer: nn.Linear
 
     @property
-    def features(self) -> int:
+    def in_features(self) -> int:
         """Number of features that it reads for each sample."""
         return self.layer.in_features
 
 
-class ReplacedHead:
+def build_replaced_head(name: str, head: str, classes: int) -> nn.Module:
     """Build a network of torchvision, timm or this package again whose head has been replaced.
 
-    Its kind in the registry of modules is `replaced_head`. Its options are `name`, as `load` takes it,
-    `head`, the path of the last linear layer, and `classes`, their number.
+    Args:
+        name: of the network, as `load` takes it.
+        head: path of its last linear layer.
+        classes: number of outputs of the new one.
+
+    Returns:
+        The module, with fresh weights.
+
+    Raises:
+        DataError: the name is of another kind, or it has no such layer.
     """
-
-    @staticmethod
-    def of(options: dict[str, Any]) -> nn.Module:
-        """Build the module with fresh weights.
-
-        Args:
-            options: `name`, `head` and `classes`.
-
-        Returns:
-            The module.
-
-        Raises:
-            DataError: the name is of another kind, or it has no such layer.
-        """
-        from convscope.nets.io.loading import load
-
-        name, path, classes = options["name"], options["head"], options["classes"]
-        texts = isinstance(name, str) and isinstance(path, str) and type(classes) is int and classes > 0
-        if not texts or not (name == LITE or name.startswith(LIBRARIES)):
-            raise DataError(
-                "a network of torchvision or timm, a layer and a number of classes", received=name
-            )
-        module = load(name, weights=None, seed=0).module
-        layer = dict(module.named_modules()).get(path)
-        if not isinstance(layer, nn.Linear):
-            raise DataError(f"a linear layer {path} of {name}", received=type(layer).__name__)
-        _set(module, path, _fresh(layer, classes))
-        return module
+    sound = isinstance(name, str) and isinstance(head, str) and type(classes) is int and classes > 0
+    if not sound or not _is_from_library(name):
+        raise DataError(
+            "a network of torchvision or timm, a layer and a number of classes", received=shortened(name)
+        )
+    module = load(name, weights=None, seed=0).module
+    layer = dict(module.named_modules()).get(head)
+    if not isinstance(layer, nn.Linear):
+        raise DataError(f"a linear layer {head} of {name}", received=type(layer).__name__)
+    _set(module, head, _fresh(layer, classes))
+    return module
 
 
 def find_head(net: Net) -> Head:
@@ -151,10 +141,14 @@ def replace_head(net: Net, classes: Sequence[str], *, seed: int | None = None) -
         layer = _fresh(head.layer, len(classes))
     _zero_bias(layer)
     _set(net.module, head.path, layer)
-    named = net.source.name == LITE or net.source.name.startswith(LIBRARIES)
     config = {"name": net.source.name, "head": head.path, "classes": len(classes)}
-    rebuilt = {"kind": "replaced_head", "options": config} if named else None
+    rebuilt = {"kind": "replaced_head", "options": config} if _is_from_library(net.source.name) else None
     return replace(net, output_specs=outputs, config=rebuilt)
+
+
+def _is_from_library(name: str) -> bool:
+    """Return whether `load` builds a network of this name by a function of its library."""
+    return name == LITE or name.partition("/")[0] in LIBRARIES
 
 
 def _examples(net: Net) -> tuple[Tensor, ...]:

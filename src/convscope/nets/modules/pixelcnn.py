@@ -81,18 +81,6 @@ class PixelCNN(nn.Module):
         self.inner = nn.ModuleList(MaskedConv2d(channels, channels, INNER, own=True) for _ in range(layers))
         self.last = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, 1, 1))
 
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "PixelCNN":
-        """Build a network from its saved options.
-
-        Args:
-            options: what the property `options` returned.
-
-        Returns:
-            The network, with fresh weights.
-        """
-        return cls(**options)
-
     @property
     def options(self) -> dict[str, Any]:
         """The arguments of the constructor, JSON-ready."""

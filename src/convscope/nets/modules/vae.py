@@ -47,18 +47,6 @@ class VAE(nn.Module):
             nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, pixels), nn.Unflatten(1, self.input_shape)
         )
 
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "VAE":
-        """Build a network from its saved options.
-
-        Args:
-            options: what the property `options` returned.
-
-        Returns:
-            The network, with fresh weights.
-        """
-        return cls(**options)
-
     @property
     def options(self) -> dict[str, Any]:
         """The arguments of the constructor, JSON-ready."""

@@ -75,21 +75,9 @@ class AdaIN(nn.Module):
             unit(256 + 3, 128, 3), UpsampleConv(128, 128), unit(128, 64, 3), UpsampleConv(64, 64), last(64, 3)
         )
 
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "AdaIN":
-        """Build a network from its saved options.
-
-        Args:
-            options: what the property `options` returned.
-
-        Returns:
-            The network, with fresh weights.
-        """
-        return cls(**options)
-
     @property
     def options(self) -> dict[str, Any]:
-        """The configuration from which `of` builds the same network, JSON-ready: empty."""
+        """The arguments of the constructor, JSON-ready: none."""
         return {}
 
     @property
