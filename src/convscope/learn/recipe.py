@@ -224,7 +224,7 @@ class TaskRecipe(TrainRecipe):
 
     @classmethod
     def positional_fields(cls, given: Collection[str]) -> tuple[str, ...]:
-        """Return the fields that arguments fill: the network has no place where `--from` names it.
+        """Return the fields that arguments fill: no network where `--from` or a named recipe decides it.
 
         Args:
             given: fields that are given as flags.
@@ -232,7 +232,7 @@ class TaskRecipe(TrainRecipe):
         Returns:
             Names of fields, in the order of the arguments.
         """
-        return ("data",) if "from_" in given else cls.positional
+        return ("data",) if {"from_", "recipe"} & set(given) else cls.positional
 
     def unused(self) -> dict[str, str]:
         """Return the settings that this recipe never reads, each with the reason.

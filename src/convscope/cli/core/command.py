@@ -7,7 +7,7 @@ flags override those of the TOML file, which override the defaults; only the sch
 import ast
 import importlib.util
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,14 +117,15 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     return tables.exit_code(verb, document)
 
 
-def _placed(schema: Any, given: dict[str, Any], values: Collection[str]) -> dict[str, Any]:
+def _placed(schema: Any, given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Return values by field, the arguments in the places that they have beside these flags and this file."""
-    places = schema.positional_fields({*given, *values} - set(schema.positional))
+    flagged = {name for name, value in (values | given).items() if value} - set(schema.positional)
+    places = schema.positional_fields(flagged)
     words = [given[name] for name in schema.positional if name in given]
     if places == schema.positional or len(words) > len(places):
         return given
-    flagged = {name: value for name, value in given.items() if name not in schema.positional}
-    return {**flagged, **dict(zip(places, words, strict=False))}
+    others = {name: value for name, value in given.items() if name not in schema.positional}
+    return {**others, **dict(zip(places, words, strict=False))}
 
 
 def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:
