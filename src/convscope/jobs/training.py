@@ -135,7 +135,8 @@ def run(
     try:
         yield from mapped(events, convert)
     except Interrupted:
-        _report(_tested(done), workspace)
+        last = done.epochs[-1].tested if done.epochs else None
+        _report(replace(done, tested=last), workspace)
         raise
     done = _tested(done)
     _report(done, workspace)

@@ -309,8 +309,6 @@ class ClassificationRecipe(TaskRecipe):
             raise ValueError(f"one network: NETWORK ({named}), or --from ({start}) in its place")
         if values.get("recipe"):
             raise ValueError(f"one start: --recipe ({values['recipe']}) or --from ({start})")
-        if values.get("find_lr") in (True, "true"):
-            raise ValueError("--find-lr finds one rate, and --from has two: give --lr and --probe-lr")
         return {**transfer_defaults(values), **values, "network": start}
 
     @model_validator(mode="after")
@@ -318,6 +316,11 @@ class ClassificationRecipe(TaskRecipe):
         if self.probe_epochs > self.epochs:
             raise ValueError(
                 f"probe_epochs ({self.probe_epochs}) are the first of all epochs: at most {self.epochs}"
+            )
+        if self.probe_epochs and self.find_lr:
+            raise ValueError(
+                "find_lr finds one learning rate, and a linear probe has another: give --lr and --probe-lr, "
+                "or --probe-epochs 0"
             )
         return self
 
@@ -332,11 +335,12 @@ def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         `epochs`, `probe_epochs`, `batch`, `lr`, `layer_decay` and `freeze_bn_stats` by field.
     """
     found = dict(TRANSFER)
-    if values.get("optimizer", "adamw") in ("adam", "adamw"):
+    if values.get("optimizer", "adamw") in ("adam", "adamw") and values.get("find_lr") not in (True, "true"):
         found["lr"] = TRANSFER_LR
     try:
         if "epochs" in values:
-            found["probe_epochs"] = max(1, round(int(values["epochs"]) * SHARE_PROBED))
+            epochs = int(values["epochs"])
+            found["probe_epochs"] = max(1, min(epochs - 1, round(epochs * SHARE_PROBED)))
         elif "probe_epochs" in values:
             found["epochs"] = int(values["probe_epochs"]) + TRANSFER["epochs"] - TRANSFER["probe_epochs"]
     except (TypeError, ValueError):  # refused where it is validated

@@ -45,7 +45,7 @@ def test_a_difference_beyond_chance_is_told_from_one_that_may_be_chance(tmp_path
     assert {Path(one.best).name for one in found.differences} == {"b"}
     assert not said["a"].beyond_chance and said["c"].beyond_chance
     assert said["c"].difference == pytest.approx(0.11)
-    assert said["c"].interval == difference_interval((910, 1000), (800, 1000), together=2)
+    assert said["c"].interval == difference_interval((910, 1000), (800, 1000), together=3)
     assert "may be chance" in found.summary[0] and "more than chance" in found.summary[1]
 
 

@@ -24,7 +24,7 @@ from convscope.learn import (
     train,
 )
 from convscope.learn.batches.holdout import hold_out
-from convscope.learn.tasks.calibration import TEMPERATURES
+from convscope.learn.tasks.calibration import TEMPERATURES, chance_error
 from convscope.nets.activations.classifier_output import read_output
 
 PLAIN = {"precision": "fp32", "memory_format": "contiguous", "batch": 64, "lr": 0.02}
@@ -180,3 +180,23 @@ def test_a_damaged_temperature_is_refused(run, tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(ConvscopeError, match="temperature"):
         cs.load(str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("scale", [0.06, 0.1, 0.3, 1.0, 5.0, 19.0])
+def test_the_temperature_is_found_wherever_it_lies(scale: float) -> None:
+    """Logits of a calibrated classifier, multiplied: the temperature is the factor."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 4, generator=generator)
+    labels = torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+    assert fit_temperature(logits * scale, labels) == pytest.approx(scale, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [20, 200, 2000])
+def test_the_error_by_chance_is_that_of_simulated_labels(count: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    probabilities = torch.randn(count, 2, generator=generator).softmax(1)
+    errors = []
+    for _ in range(200):
+        labels = torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+        errors.append(reliability(probabilities, labels).error)
+    assert chance_error(probabilities) == pytest.approx(sum(errors) / 200, rel=0.1)

@@ -54,3 +54,19 @@ def test_plain_areas_and_digits_are_not_compared() -> None:
     assert near_duplicates(stack(white), stack(white)) == ()
     few = digits.test().take(range(10))
     assert near_duplicates(few, few) is None
+
+
+def test_a_faint_pattern_is_no_content() -> None:
+    """What a sensor leaves on a plain wall is the same in every photograph of it."""
+    ramp = np.linspace(120, 126, 96, dtype=np.uint8)
+    faint = Image.fromarray(np.repeat(ramp[None], 96, 0))
+    assert near_duplicates(stack([faint, faint]), stack([faint])) == ()
+
+
+def test_similar_pictures_are_not_the_same(photos: list[Image.Image]) -> None:
+    """One photograph with another's shadow in it: thumbnails that correlate, but by less than copies do."""
+    first, second = (np.asarray(p.convert("L").resize((96, 96)), np.float64) for p in photos[:2])
+    alone, mixed = (Image.fromarray(x.astype(np.uint8)) for x in (first, 0.85 * first + 0.15 * second))
+    small = [np.asarray(x.resize((32, 32), Image.Resampling.BOX)).ravel() for x in (alone, mixed)]
+    assert 0.8 < np.corrcoef(*small)[0, 1] < 0.96
+    assert near_duplicates(stack([alone, alone]), stack([mixed])) == ()

@@ -79,6 +79,17 @@ def test_what_has_changed_is_named(photos: Path, tmp_path: Path, change: str) ->
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.*")}
 
 
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_byte_at_either_end_of_a_large_file_is_noticed(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "large.bin"
+    content = bytearray(3 * data_record.ENDS)
+    path.write_bytes(content)
+    before = data_record._hash_of(path)
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert data_record._hash_of(path) != before
+
+
 def test_the_same_data_at_another_time_and_place_goes_on(photos: Path, tmp_path: Path) -> None:
     stopped(worlds.open(photos, spec=SPEC), tmp_path / "run")
     shutil.copytree(photos, tmp_path / "elsewhere" / "data", copy_function=shutil.copyfile)

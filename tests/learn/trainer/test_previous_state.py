@@ -95,10 +95,13 @@ def test_two_damaged_states_are_refused(train_images, tmp_path: Path, second: st
         train(small_net(text=NET), train_images, resume=run)
 
 
-def test_a_damaged_state_does_not_take_the_place_of_a_whole_one(train_images, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["empty", "other numbers"])
+def test_a_damaged_state_does_not_take_the_place_of_a_whole_one(
+    train_images, tmp_path: Path, damage: str
+) -> None:
     run = stopped(train_images, tmp_path / "run")
     first = State.read(run / "state")
-    (run / "state" / FILE).write_text("damaged")
+    DAMAGES[damage](run)
     before = (run / "state" / BEFORE).read_bytes()
     first.write(run / "state")
     assert (run / "state" / BEFORE).read_bytes() == before

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.learn.conftest import small_net
 from torch import Tensor
 
 from convscope import nets, worlds
@@ -141,3 +142,12 @@ def test_the_cache_is_bounded_and_removes_its_own_files_only(
     prune_cache(root / "new")
     assert [p.name for p in (root / "old").iterdir()] == ["notes.txt"]
     assert not (root / "middle").exists() and (root / "new" / "0.safetensors").exists()
+
+
+def test_another_activation_function_has_another_folder(train_images) -> None:
+    """Nothing of it is in the weights."""
+    folders = set()
+    for activation in ("relu", "tanh"):
+        net = small_net(text=f"conv 4 3x3, {activation}, maxpool 2, flatten, dense 10")
+        folders.add(cache_folder(net, nets.find_head(net), train_images))
+    assert len(folders) == 2

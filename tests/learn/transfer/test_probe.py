@@ -193,7 +193,7 @@ def test_defaults_follow_from_the_start() -> None:
     start = {"data": "digits", "from": "digits"}
     found = ClassificationRecipe.parse(start)
     assert (found.network, found.from_, found.epochs, found.probe_epochs) == ("digits", "digits", 23, 20)
-    assert ClassificationRecipe.parse({**start, "epochs": 3}).probe_epochs == 3
+    assert ClassificationRecipe.parse({**start, "epochs": 3}).probe_epochs == 2
     assert ClassificationRecipe.parse({**start, "probe_epochs": 4}).epochs == 7
     assert ClassificationRecipe.parse({**start, "epochs": 10}).probe_epochs == 8
     assert found.lr == 3e-4 and ClassificationRecipe.parse({**start, "optimizer": "sgd"}).lr is None
@@ -253,3 +253,47 @@ def test_a_step_with_frozen_statistics_is_that_of_folded_normalisations(train_im
         assert parameter.grad is not None
         expected = parameter.detach() - 0.1 * parameter.grad
         torch.testing.assert_close(net.module.get_parameter(name).detach(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_patience_begins_with_the_fine_tuning(train_images) -> None:
+    trainer = Trainer(
+        norm_net(), train_images, recipe=recipe(epochs=6, probe_epochs=4, patience=1, probe_lr=1e-12)
+    )
+    for _ in trainer:
+        pass
+    assert len(trainer.history) >= 5  # the probe does not get better at all
+
+
+def test_a_frozen_head_cannot_be_probed(train_images) -> None:
+    net = norm_net()
+    settings = recipe(epochs=2, probe_epochs=1, freeze=(nets.find_head(net).path,))
+    with pytest.raises(UsageError, match="a head that learns"):
+        list(Trainer(net, train_images, recipe=settings))
+
+
+@pytest.mark.parametrize("settings", [{"ema": 0.9}, {"patience": 3}])
+def test_what_is_held_out_is_evaluated_on_features_too(
+    train_images, test_images, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    net = norm_net()
+    trainer = Trainer(net, train_images, test_images, recipe(epochs=2, probe_epochs=2, **settings))
+    with monkeypatch.context() as patch:
+        patch.setattr("convscope.learn.tasks.classification.evaluate", None)
+        events = [event for event in trainer if isinstance(event, Epoch)]
+    task = Classification()
+    found = task.evaluate(task.prepare(net, train_images, None), test_images, ExecutionConfig())
+    kept = [event for event in events if event.best] or events
+    assert kept[-1].test_metrics["accuracy"] == found.metrics["accuracy"]
+
+
+def test_the_learning_rate_finder_refuses_a_probe() -> None:
+    with pytest.raises(UsageError, match="probe-lr"):
+        recipe(epochs=3, probe_epochs=1, find_lr=True)
+    start = {"data": "digits", "from": "digits", "probe_epochs": 0, "find_lr": True}
+    assert ClassificationRecipe.parse(start).lr is None
+
+
+def test_a_few_epochs_are_divided_between_both_phases() -> None:
+    start = {"data": "digits", "from": "digits"}
+    probed = [ClassificationRecipe.parse({**start, "epochs": n}).probe_epochs for n in (1, 2, 3, 10)]
+    assert probed == [1, 1, 2, 8]

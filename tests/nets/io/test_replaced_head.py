@@ -108,3 +108,15 @@ def test_a_description_with_other_options_is_refused(options: dict[str, object],
     (folder / "model.json").write_text(json.dumps(document))
     with pytest.raises(DataError):
         nets.load(folder)
+
+
+def test_no_other_folder_is_opened_for_a_description(tmp_path: Path) -> None:
+    other = nets.save(nets.load("mlp", seed=0), tmp_path / "other")
+    made = nets.replace_head(nets.load("torchvision/resnet18", seed=0), ("a", "b"), seed=0)
+    folder = nets.save(made, tmp_path / "net")
+    document = json.loads((folder / "model.json").read_text())
+    document["module"]["options"] = {"name": str(other), "head": "dense1", "classes": 2}
+    (folder / "model.json").write_text(json.dumps(document))
+    with pytest.raises(DataError) as caught:
+        nets.load(folder)
+    assert "a network of torchvision or timm" in caught.value.received

@@ -372,7 +372,7 @@ def test_the_curve_of_the_learning_rate_has_the_phases_of_a_probe(tmp_path):
 
 def history(learned):
     (one,) = epochs([0.4])
-    return [replace(one, metrics={**one.metrics, "accuracy": learned})]
+    return replace(one, metrics={**one.metrics, "accuracy": learned})
 
 
 MANY = [(0, 0)] * 460 + [(1, 1)] * 455 + [(0, 1)] * 40 + [(1, 0)] * 45
@@ -382,7 +382,9 @@ MANY = [(0, 0)] * 460 + [(1, 1)] * 455 + [(0, 1)] * 40 + [(1, 0)] * 45
     ("pairs", "learned", "duplicates", "wanted"),
     [
         (MANY, 0.93, 3, "duplicates"),
-        (MANY, 0.5, 0, "unlearned"),
+        ([(0, 0)] * 300 + [(1, 1)] * 300 + [(0, 1)] * 200 + [(1, 0)] * 200, 0.5, 0, "unlearned"),
+        (MANY, 0.85, 0, "none"),  # augmented training data may be harder than the test
+        (MANY, 0.96, 0, "gap"),
         ([(0, 0)] * 9 + [(1, 1)] * 8 + [(0, 1)], 0.95, 0, "small"),
         ([(0, 0)] * 500 + [(1, 1)] * 400 + [(1, 0)] * 100, 0.95, 0, "class"),
         (MANY, 1.0, 0, "gap"),
@@ -420,6 +422,9 @@ def test_many_pictures_are_bounded_and_mistakes_come_first():
     chosen = cell_images.choose(evaluation(pairs, "abcdefghij"))
     assert sum(map(len, chosen.values())) <= cell_images.ALL
     assert sum(len(k) for (truth, answer), k in chosen.items() if truth != answer) == 240
+    pairs = [(k % 16, (k + shift) % 16) for shift in (0, 1, 2) for k in range(960)]
+    chosen = cell_images.choose(evaluation(pairs, "abcdefghijklmnop"))
+    assert all(truth != answer for truth, answer in chosen) and sum(map(len, chosen.values())) == 360
 
 
 def test_wrong_answers_of_photographs_are_attributed_and_copies_shown(tmp_path):

@@ -348,12 +348,20 @@ def _slot(schema: Any, name: str) -> _Slot:
 
 
 def _filled(slots: Sequence[_Slot], schema: Any, places: dict[str, list[str]]) -> list[str]:
-    """Return arguments in order, with an example where a required one is missing."""
+    """Return arguments in order; a missing one that is required, or stands before others, gets an example."""
     found: list[str] = []
-    for slot in slots:
-        required = schema.model_fields[slot.name].is_required()
-        found += places.get(slot.name, [slot.example] if required else [])
+    for number, slot in enumerate(slots):
+        followed = any(other.name in places for other in slots[number + 1 :])
+        needed = followed or schema.model_fields[slot.name].is_required()
+        found += places.get(slot.name, [_default(schema, slot)] if needed else [])
     return found
+
+
+def _default(schema: Any, slot: _Slot) -> str:
+    """Return the default of an argument, as text; an example where it has none."""
+    field = schema.model_fields[slot.name]
+    value = None if field.is_required() else field.get_default(call_default_factory=True)
+    return value if isinstance(value, str) and value else slot.example
 
 
 def _written(verb: str, inputs: Sequence[str], options: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 
 from convscope.errors import TrainingError, UsageError
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
+from convscope.learn.tasks.registry import is_registered, resolve_task
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer.events import TrainProgress
 from convscope.learn.trainer.trainer import Trainer
@@ -193,12 +194,16 @@ def _sweep(
 ) -> Iterator[float]:
     """Yield the loss of each step of a copy that is trained at these rates; infinity if it is not finite."""
     generators = _Generators(data, net.device)
+    recipe, task = resolve_task(recipe, task)
     settings = {"epochs": len(rates), **dict.fromkeys(("find_lr", "ema", "patience", "validation_split"))}
-    if task is None and hasattr(recipe, "probe_epochs"):
-        settings["probe_epochs"] = 0
+    off = {"probe_epochs": 0, "calibrate": False}
+    settings |= {name: value for name, value in off.items() if hasattr(recipe, name)}
+    swept = recipe.model_copy(update=settings)
+    if is_registered(recipe.task, recipe.verb):
+        task = type(task).from_recipe(swept)  # without a probe and a validation part
     with generators.kept():
         copy = net.with_module(deepcopy(net.module))
-        trainer = Trainer(copy, data, recipe=recipe.model_copy(update=settings), task=task)
+        trainer = Trainer(copy, data, recipe=swept, task=task)
     trainer.schedule = lambda step: rates[step]
     events, found = iter(trainer), 0
     while found < len(rates):

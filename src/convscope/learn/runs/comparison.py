@@ -213,12 +213,13 @@ def _differences(runs: Sequence[RunSummary]) -> tuple[tuple[AccuracyDifference, 
     if len({total for _, total in known}) > 1:
         return (), "data"
     best = max(range(len(runs)), key=lambda k: known[k][0])
+    pairs = len(runs) * (len(runs) - 1) // 2  # which run is the best is seen in the data itself
     found = []
     for k, run in enumerate(runs):
         if k == best:
             continue
         difference = (known[best][0] - known[k][0]) / known[k][1]
-        interval = difference_interval(known[best], known[k], together=len(runs) - 1)
+        interval = difference_interval(known[best], known[k], together=pairs)
         found.append(AccuracyDifference(runs[best].name, run.name, difference, interval))
     return tuple(found), ""
 

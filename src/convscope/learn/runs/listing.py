@@ -255,11 +255,9 @@ def _metrics(run: Run) -> tuple[tuple[MetricSpec, ...], MetricSpec | None]:
     """Return the metrics of a run's task, and the primary one."""
     measured = run.epochs[-1].test_metrics if run.epochs else {}
     task = find_task(run.task).load() if is_registered(run.task, run.recipe.verb) else None
-    if task is not None and isinstance(
-        task.metric_specs, tuple
-    ):  # of some tasks it follows from the settings
-        named = (spec for spec in task.metric_specs if spec.name == task.primary_metric)
-        return task.metric_specs, next((spec for spec in named if spec.name in measured), None)
+    if task is not None and isinstance(task.metric_specs, tuple):  # else it follows from the settings
+        primary = task.from_recipe(run.recipe).primary
+        return task.metric_specs, primary if primary.name in measured else None
     names = measured or (run.epochs[-1].metrics if run.epochs else {})
     specs = tuple(MetricSpec(name) for name in names)
     return specs, next((spec for spec in specs if spec.name in measured), None)

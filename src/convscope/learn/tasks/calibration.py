@@ -6,11 +6,14 @@ Source: Guo, Pleiss, Sun, Weinberger 2017, On Calibration of Modern Neural Netwo
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Generator, Tensor
 
 BINS = 15
 """Bins of the expected calibration error, as in the paper."""
+DRAWS = 200
+"""Simulated tests of a calibrated network."""
+STEPS = 100
+"""Halvings of the interval in which the temperature is searched: more than its floating point digits."""
 TEMPERATURES = (0.05, 20.0)
 """Range of fitted temperatures."""
 
@@ -74,10 +77,32 @@ def adaptive_reliability(probabilities: Tensor, labels: Tensor, bins: int = BINS
     return _grouped(confidence[order], right[order], index, bins)
 
 
+def chance_error(probabilities: Tensor, bins: int = BINS) -> float:
+    """Return the expected calibration error that a perfectly calibrated network would show by chance.
+
+    The error is a mean of distances, and never negative: with few predictions it is large even where every
+    probability is right. Simulated: each prediction is right with the probability that is its confidence.
+
+    Args:
+        probabilities: predicted distributions `[n classes]`.
+        bins: bins of equal width.
+
+    Returns:
+        The mean over `DRAWS` simulated tests, 0 to 1.
+    """
+    confidence = probabilities.double().max(1).values.cpu()
+    index = ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
+    generator = Generator().manual_seed(0)
+    drawn = torch.rand(DRAWS, len(confidence), generator=generator, dtype=torch.float64)
+    errors = [_grouped(confidence, (row < confidence).double(), index, bins) for row in drawn]
+    return sum(found.error for found in errors) / DRAWS
+
+
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Fit the temperature that logits are divided by, so that the cross-entropy on held-out data is least.
 
-    L-BFGS over the logarithm of the temperature, in float64. The most probable class stays the same.
+    The likelihood is concave in the inverse of the temperature: its slope is bisected, in float64. The most
+    probable class stays the same.
 
     Args:
         logits: scores `[n classes]` of samples that were not learned from.
@@ -93,22 +118,13 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     labels = labels.cpu()
     if bool((scores.argmax(1) == labels).all()):
         return 1.0
-    scores = scores - scores.max(1, keepdim=True).values
-    logarithm = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [logarithm], max_iter=100, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
-    )
-    low, high = (torch.tensor(bound, dtype=torch.float64).log() for bound in TEMPERATURES)
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = functional.cross_entropy(scores / logarithm.clamp(low, high).exp(), labels)
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(loss)  # pyright: ignore[reportArgumentType]  # torch's stub asks for a float
-    return float(logarithm.detach().clamp(low, high).exp())
+    own = scores.gather(1, labels[:, None]).squeeze(1)
+    low, high = (1 / bound for bound in reversed(TEMPERATURES))
+    for _ in range(STEPS):
+        middle = (low + high) / 2  # of 1 / T, in which the likelihood is concave: its slope has one root
+        slope = (((scores * middle).softmax(1) * scores).sum(1) - own).mean()
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return 2 / (low + high)
 
 
 def _answers(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

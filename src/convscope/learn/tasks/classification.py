@@ -29,6 +29,7 @@ from convscope.learn.tasks.evaluation import (
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
 from convscope.nets import Net
@@ -40,7 +41,6 @@ BALANCED = MetricSpec(
     "balanced_accuracy", "balanced accuracy", ".2%", higher_is_better=True, low=0, high=1, optional=True
 )
 """Accuracy averaged over classes, measured on held-out data alone."""
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class Classification(Task):
@@ -72,6 +72,7 @@ class Classification(Task):
     metric_specs = (
         MetricSpec("loss", form=".4f"),
         MetricSpec("accuracy", form=".2%", higher_is_better=True, low=0, high=1),
+        BALANCED,
     )
     primary_metric = "accuracy"
     head: ClassifierHead
@@ -93,7 +94,8 @@ class Classification(Task):
     ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
         self.probe_epochs, self.probe_lr, self.layer_decay = probe_epochs, probe_lr, layer_decay
-        self.freeze_bn_stats, self._probing = freeze_bn_stats, False
+        self.freeze_bn_stats = freeze_bn_stats
+        self._probing = self._balanced = False
         self.class_weights, self.calibrate = class_weights, calibrate
         if class_weights == "balanced":
             self.primary_metric = BALANCED.name
@@ -144,7 +146,7 @@ class Classification(Task):
                 )
             self.weight = balanced_weights(counts).to(net.device)
         if self.weight is not None or (counts is not None and is_imbalanced(counts)):
-            self.metric_specs = (*type(self).metric_specs, BALANCED)
+            self._balanced = True
         if self.probe_epochs:
             require_images(data)
             self.probe = LinearProbe(net, self.probe_epochs)
@@ -170,12 +172,12 @@ class Classification(Task):
         return super().choose_execution(net, recipe, example)
 
     @override
-    def preparation(self, net: Net, source: BatchSource, test: Any, epoch: int) -> Iterator[float]:
-        """Compute the features for the epochs of the probe, of training and test data."""
+    def preparation(
+        self, net: Net, source: BatchSource, held_out: Sequence[Any], epoch: int
+    ) -> Iterator[float]:
+        """Compute the features for the epochs of the probe, of training data and what is held out."""
         if isinstance(source, ProbeBatches) and epoch < self.probe_epochs:
-            yield from source.probe.prepare(
-                source.source.data, *([] if test is None else [require_images(test)])
-            )
+            yield from source.probe.prepare(source.source.data, *map(require_images, held_out))
 
     @override
     def set_training_mode(self, module: nn.Module) -> None:
@@ -183,7 +185,7 @@ class Classification(Task):
         module.train()
         if self.freeze_bn_stats:
             for part in module.modules():
-                if isinstance(part, BATCH_NORMS) and part.track_running_stats:
+                if isinstance(part, RUNNING) and part.track_running_stats:
                     part.eval()
 
     @override
@@ -223,7 +225,13 @@ class Classification(Task):
         """
         labels = batch.targets
         if self.probe is not None and isinstance(batch, FeatureBatch):
-            logits = self.probe.logits(batch.inputs[0])
+            logits = self.probe.logits(batch.inputs[0], net)
+            if torch.is_grad_enabled() and not logits.requires_grad:
+                raise UsageError(
+                    "a head that learns in the epochs of the linear probe",
+                    received=f"{self.probe.head.path}, which is frozen",
+                    hint="Thaw it, or leave the probe out: --probe-epochs 0.",
+                )
         else:
             with execution.autocast(batch.device):
                 logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
@@ -254,16 +262,15 @@ class Classification(Task):
             most frequent confusion of two classes, as details what `Evaluation.to_json` returns, and as
             evidence the `Evaluation`.
         """
-        probing = self.probe is not None and self._probing and net.module is self.probe.net.module
-        features = self.probe.features(data) if self.probe and probing else None
+        features = self.probe.features(data) if self.probe and self._probing else None
         if self.probe is not None and features is not None:
             with torch.no_grad():
-                logits = self.probe.logits(features)
+                logits = self.probe.logits(features, net)
             found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
         else:
             found = evaluate(net, data, execution=execution.exact(), head=replace(self.head, net=net))
         metrics = found.metrics
-        if BALANCED in self.metric_specs:
+        if self._balanced:
             metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
         return EvalResult(metrics, found.worst, found.summary, found.to_json(), found)
 

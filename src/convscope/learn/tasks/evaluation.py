@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import describe, iter_batches
-from convscope.learn.tasks.calibration import adaptive_reliability, reliability
+from convscope.learn.tasks.calibration import adaptive_reliability, chance_error, reliability
 from convscope.learn.tasks.classifier_head import TINY, ClassifierHead, read_head
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
@@ -94,6 +94,11 @@ class Evaluation(Result):
         return reliability(self.probabilities, self.labels).error
 
     @property
+    def chance_ece(self) -> float:
+        """Expected calibration error that a calibrated network of these confidences shows by chance."""
+        return chance_error(self.probabilities)
+
+    @property
     def adaptive_ece(self) -> float:
         """Expected calibration error, 0 to 1, in 15 bins of equally many images."""
         return adaptive_reliability(self.probabilities, self.labels).error
@@ -101,6 +106,8 @@ class Evaluation(Result):
     @property
     def uncalibrated(self) -> "Evaluation":
         """The same evaluation at the temperature 1."""
+        if self.temperature == 1:
+            return self
         logits = self.probabilities.double().clamp_min(TINY).log() * self.temperature
         losses = functional.cross_entropy(logits, self.labels, reduction="none")
         return replace(self, probabilities=logits.softmax(1).float(), losses=losses.float(), temperature=1.0)

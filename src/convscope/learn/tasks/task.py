@@ -189,13 +189,15 @@ class Task(ABC):
         """
         return max_lr * rate(recipe, step, recipe.epochs * steps)
 
-    def preparation(self, net: Net, source: BatchSource, test: Any, epoch: int) -> Iterator[float]:
+    def preparation(
+        self, net: Net, source: BatchSource, held_out: Sequence[Any], epoch: int
+    ) -> Iterator[float]:
         """Compute what the batches are made from, before the first step and after every resumption.
 
         Args:
             net: network to train.
             source: what `make_batches` returned.
-            test: what the caller gave to test on; None without.
+            held_out: what is tested on and what is chosen by, as far as there is any.
             epoch: index of the epoch in which the training begins or continues, from 0.
 
         Yields:

@@ -42,6 +42,8 @@ class KeptWeights:
 
     def __init__(self, module: nn.Module, recipe: TrainRecipe) -> None:
         self.patience = recipe.patience
+        probed = getattr(recipe, "probe_epochs", 0)
+        self.first = probed if probed < recipe.epochs else 0  # patience begins with the fine-tuning
         self.best: dict[str, Tensor] = {}
         self._average = None if recipe.ema is None else _average(module, recipe.ema)
 
@@ -85,7 +87,7 @@ class KeptWeights:
         module.load_state_dict(self.best)
         return net.with_module(module)
 
-    def judged(self, epoch: Epoch, history: Sequence[Epoch], metric: MetricSpec, net: Net) -> Epoch:
+    def with_verdict(self, epoch: Epoch, history: Sequence[Epoch], metric: MetricSpec, net: Net) -> Epoch:
         """Decide whether an epoch is the best so far, and whether the training ends early after it.
 
         Args:
@@ -107,7 +109,7 @@ class KeptWeights:
         )
         if better:
             self.best = _copied(self.evaluated(net).module)
-        since = 0 if better else epoch.index - (0 if best is None else best.index)
+        since = 0 if better else epoch.index - max(self.first, 0 if best is None else best.index)
         return replace(epoch, best=better, stopped=since >= self.patience and epoch.index < epoch.epochs)
 
     def tensors(self) -> dict[str, Tensor]:

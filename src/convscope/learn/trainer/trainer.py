@@ -145,7 +145,8 @@ class Trainer:
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
-            for done in self.task.preparation(self.net, self.batch_source, self.test, self.epoch):
+            held_out = [data for data in (self.test, self.validation) if data is not None]
+            for done in self.task.preparation(self.net, self.batch_source, held_out, self.epoch):
                 yield replace(self._progress(), preparing=done)
             while not self.over:
                 yield from self._run_epoch()
@@ -460,7 +461,7 @@ class Trainer:
             problems=self.batch_source.problems,
             worst=tested.worst,
         )
-        epoch = self.kept.judged(epoch, self.history, self.task.primary, self.net)
+        epoch = self.kept.with_verdict(epoch, self.history, self.task.primary, self.net)
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0

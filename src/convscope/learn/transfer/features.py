@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convscope.graph.document import to_json
 from convscope.nets import Net, frozen
 from convscope.nets.activations.freezing import run
 from convscope.nets.inference.execution import ExecutionConfig
@@ -107,7 +108,7 @@ def cache_folder(net: Net, head: Head, data: LabelledImages) -> Path:
     """Return the folder, in the user's cache, of the features of a data set.
 
     Args:
-        net: the classifier; all weights but the head's are part of the name.
+        net: the classifier; its architecture, its device, and all weights but the head's decide the name.
         head: its head.
         data: the data; its content is part of the name.
 
@@ -115,7 +116,13 @@ def cache_folder(net: Net, head: Head, data: LabelledImages) -> Path:
         The path; it need not exist. It is below `$XDG_CACHE_HOME`, or `~/.cache` where that is not set.
     """
     weights = {n: t for n, t in net.module.state_dict().items() if not n.startswith(f"{head.path}.")}
-    made_from = (weights_fingerprint(weights), head.path, net.input_specs, dataset_fingerprint(data))
+    graph = None if net.graph is None else to_json(net.graph)
+    made_from = (
+        weights_fingerprint(weights),
+        (repr(net.module), graph, net.config),  # parts without weights, such as activation functions
+        (head.path, net.input_specs, net.device.type, torch.__version__),
+        dataset_fingerprint(data),
+    )
     digest = hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
     return _root() / f"{plain}-{digest}"

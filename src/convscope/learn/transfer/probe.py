@@ -78,16 +78,17 @@ class LinearProbe:
         found = self._features.get(id(data))
         return None if found is None else found[1]
 
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor, net: Net) -> Tensor:
         """Return the head's output for features.
 
         Args:
             features: `[b f]`.
+            net: the classifier in training, or one with averaged weights; its head is run.
 
         Returns:
             `[b classes]`.
         """
-        return self.head.layer(features)
+        return net.module.get_submodule(self.head.path)(features)
 
 
 class ProbeBatches(BatchSource):

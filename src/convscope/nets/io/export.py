@@ -320,7 +320,10 @@ def _metadata(net: Net, recipe: Mapping[str, Any] | None) -> dict[str, Any]:
         "normalisation": "included",
         "crop": first.transform.crop,
         "interpolation": first.transform.interpolation,
-        "outputs": [{"kind": spec.kind, "classes": list(spec.classes)} for spec in net.output_specs],
+        "outputs": [
+            {"kind": spec.kind, "classes": list(spec.classes), "temperature": spec.temperature}
+            for spec in net.output_specs
+        ],
         "source": asdict(net.source),
         "recipe": None if recipe is None else dict(recipe),
         "versions": versions(),
@@ -337,6 +340,7 @@ def _texts(metadata: Mapping[str, Any]) -> dict[str, str]:
         "input_size": "x".join(map(str, first["shape"][1:])),
         "normalisation": metadata["normalisation"],
         "classes": json.dumps(metadata["outputs"][0]["classes"], ensure_ascii=False),
+        "temperature": f"{metadata['outputs'][0]['temperature']:g}",
     }
 
 

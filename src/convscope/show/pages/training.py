@@ -139,7 +139,7 @@ def page(run: TrainedRun) -> str:
 def _facts(run: TrainedRun, primary: MetricSpec) -> list[tuple[str, Markup | str]]:
     facts: list[tuple[str, Markup | str]] = []
     if run.epochs:
-        value = primary.text(run.kept.test_metrics)
+        value = primary.text(run.kept.test_metrics if run.tested is None else run.tested.metrics)
         facts += [(f"trained.fact.{_known(primary)}", value)] if value else []
     facts.append(("trained.fact.epochs", f"{len(run.epochs)} / {run.recipe.epochs}"))
     facts.append(("trained.fact.train", f"{len(run.setup.train):,}"))
@@ -296,7 +296,7 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
     if pairs:
         figures.append(duplicates.of_run(pairs, train, images, evaluation))
     data = str(getattr(run.recipe, "data", ""))
-    figures.append(next_step.of_run(run.epochs, evaluation, len(pairs), data, str(run.place)))
+    figures.append(next_step.of_run(run.kept, evaluation, len(pairs), data, str(run.place)))
     return figures
 
 

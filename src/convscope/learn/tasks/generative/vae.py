@@ -45,7 +45,7 @@ def divergence(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]) -
 
 
 @dataclass(frozen=True)
-class BoundsTest:
+class LikelihoodBounds:
     """What a test found beside the metrics.
 
     Attributes:
@@ -140,7 +140,7 @@ class VariationalAutoencoder(Task):
             execution: not used.
 
         Returns:
-            The metrics; as evidence and details a `BoundsTest` of the first images.
+            The metrics; as evidence and details a `LikelihoodBounds` of the first images.
         """
         module, generator = _vae(net), Generator().manual_seed(0)
         sums, used, seen = torch.zeros(3, dtype=torch.float64), torch.zeros(module.latent), 0
@@ -160,7 +160,7 @@ class VariationalAutoencoder(Task):
                 raise UsageError("images to test on", received="none")
             elbo, weighted = bounds(module, first, IMPORTANCE, generator)
         active = int((used / seen > ACTIVE).sum())
-        found = BoundsTest(
+        found = LikelihoodBounds(
             len(first), -float(elbo.mean()), -float(weighted.mean()), IMPORTANCE, active, module.latent
         )
         sentence = (
@@ -185,7 +185,7 @@ class VariationalAutoencoder(Task):
             Three figures of images and a table.
         """
         found = tested.evidence
-        if not isinstance(found, BoundsTest):
+        if not isinstance(found, LikelihoodBounds):
             return ()
         module, generator = _vae(net), Generator().manual_seed(0)
         with torch.no_grad(), frozen(net.module):
@@ -289,7 +289,7 @@ _TITLES = (
 )
 
 
-def _table(found: BoundsTest, metrics: Mapping[str, float]) -> NumberTable:
+def _table(found: LikelihoodBounds, metrics: Mapping[str, float]) -> NumberTable:
     """Lay out the bounds as a table."""
     rows = [
         ({"en": "-ELBO, all test images", "zh": "-ELBO，全部测试图像"}, (f"{metrics['loss']:.2f}",)),

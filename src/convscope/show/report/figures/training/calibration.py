@@ -45,7 +45,8 @@ def of_run(found: Evaluation, command: str) -> Figure:
         "total": f"{len(found.labels):,}",
     }
     sentence = bilingual_of(spoken(f"trained.calibration.{_lean(found)}", **_means(found)), tag="p")
-    body = join([element("div", *panels, class_="pair"), sentence])
+    chance = bilingual("trained.calibration.chance", tag="p", error=f"{100 * found.chance_ece:.2f}", **values)
+    body = join([element("div", *panels, class_="pair"), sentence, chance])
     return Figure("trained.calibrated" if calibrated else "trained.calibration", body, command, GUO, values)
 
 

@@ -1,18 +1,17 @@
 """What would help a classifier most, as far as the numbers of its training say it."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from convscope.learn import Epoch, Evaluation
 from convscope.show.report.figure import Figure
+from convscope.show.report.figures.training.class_accuracy import between_classes
 from convscope.show.report.i18n import bilingual_of, spoken
 from convscope.show.svg import element, join
 from convscope.worlds import wilson_interval
 
-LEARNED = 0.98
-"""Accuracy on the training data from which on more steps cannot teach a network much."""
 UNLEARNED = 0.9
-"""Accuracy on the training data below which a network has not learned even these."""
+"""Accuracy below which a network has not learned its data, where that of training and test data is below."""
 WIDE = 0.1
 """Width of the 95% interval of the accuracy from which on the test is too small to compare trainings by."""
 
@@ -20,11 +19,11 @@ Advice = tuple[str, Mapping[str, object]]
 """Key of the sentence, and its values."""
 
 
-def of_run(epochs: Sequence[Epoch], found: Evaluation, duplicates: int, data: str, folder: str) -> Figure:
+def of_run(epoch: Epoch, found: Evaluation, duplicates: int, data: str, folder: str) -> Figure:
     """Build the figure of the most useful next step.
 
     Args:
-        epochs: the finished epochs, at least one.
+        epoch: the epoch whose network is saved.
         found: predictions for the test images.
         duplicates: number of test images that are nearly the same as training images.
         data: the data set, as commands name it.
@@ -33,10 +32,9 @@ def of_run(epochs: Sequence[Epoch], found: Evaluation, duplicates: int, data: st
     Returns:
         The figure.
     """
-    key, values = most_useful(epochs, found, duplicates)
+    key, values = most_useful(epoch, found, duplicates)
     commands = {
-        "duplicates": f"convscope data check {shlex.quote(data)}",
-        "unlearned": f"convscope train {shlex.quote(folder)} {shlex.quote(data)} --epochs {2 * len(epochs)}",
+        "unlearned": f"convscope train {shlex.quote(folder)} {shlex.quote(data)} --epochs {2 * epoch.epochs}",
     }
     command = commands.get(key)
     body = join(
@@ -48,7 +46,7 @@ def of_run(epochs: Sequence[Epoch], found: Evaluation, duplicates: int, data: st
     return Figure("trained.advice", body, "", "", {})
 
 
-def most_useful(epochs: Sequence[Epoch], found: Evaluation, duplicates: int) -> Advice:
+def most_useful(epoch: Epoch, found: Evaluation, duplicates: int) -> Advice:
     """Choose the first of these that the numbers show; those before would make the ones behind unreliable.
 
     Near-duplicates in the test; a training that has not learned its own data; a test too small to tell
@@ -56,7 +54,7 @@ def most_useful(epochs: Sequence[Epoch], found: Evaluation, duplicates: int) -> 
     nothing.
 
     Args:
-        epochs: the finished epochs, at least one.
+        epoch: the epoch whose network is saved.
         found: predictions for the test images.
         duplicates: number of test images that are nearly the same as training images.
 
@@ -65,7 +63,7 @@ def most_useful(epochs: Sequence[Epoch], found: Evaluation, duplicates: int) -> 
     """
     total = len(found.labels)
     right = int((found.predictions == found.labels).sum())
-    learned = epochs[-1].metrics.get("accuracy")
+    learned = epoch.metrics.get("accuracy")
     low, high = wilson_interval(right, total)
     shown = {
         "share": f"{100 * right / total:.1f}",
@@ -76,14 +74,14 @@ def most_useful(epochs: Sequence[Epoch], found: Evaluation, duplicates: int) -> 
     }
     if duplicates:
         return "duplicates", {"count": duplicates, **shown}
-    if learned is not None and learned < UNLEARNED:
+    if learned is not None and learned < UNLEARNED and right / total < UNLEARNED:
         return "unlearned", shown
     if high - low > WIDE:
         return "small", {"needed": f"{_needed(right / total):,}", **shown}
     hard = _hard_class(found)
     if hard:
         return "class", {**shown, **hard}
-    if learned is not None and learned >= LEARNED and high < learned:
+    if learned is not None and high < learned:
         return "gap", shown
     return "none", shown
 
@@ -100,22 +98,15 @@ def _needed(share: float) -> int:
 
 def _hard_class(found: Evaluation) -> Mapping[str, object] | None:
     """Return the class with the lowest accuracy where its interval lies below that of the best class."""
-    counts = found.labels.bincount(minlength=len(found.classes)).tolist()
-    right = found.confusion.diagonal().tolist()
-    tested = [k for k, count in enumerate(counts) if count]
-    if len(tested) < 2:
+    (key, values), *_ = (*between_classes(found), ("", {}))
+    if key != "trained.accuracy.differ":
         return None
-    worst = min(tested, key=lambda k: right[k] / counts[k])
-    best = max(tested, key=lambda k: right[k] / counts[k])
-    above = wilson_interval(right[worst], counts[worst], together=len(tested))[1]
-    below = wilson_interval(right[best], counts[best], together=len(tested))[0]
-    if above >= below:
-        return None
+    worst = found.classes.index(str(values["worst"]))
     row = found.confusion[worst].clone()
     row[worst] = 0
     return {
-        "name": found.classes[worst],
-        "right": right[worst],
-        "count": counts[worst],
+        "name": values["worst"],
+        "right": values["worst_right"],
+        "count": values["worst_total"],
         "taken": found.classes[int(row.argmax())],
     }
