@@ -69,6 +69,8 @@ from .tasks.registry import setup_training as setup_training
 from .tasks.task import EvalResult as EvalResult
 from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
+from .trainer.distributed import LostProcessError as LostProcessError
+from .trainer.distributed import Processes as Processes
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
@@ -77,7 +79,9 @@ from .trainer.kept_weights import best_epoch_text as best_epoch_text
 from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
 from .trainer.run_folder.resume import Run as Run
 from .trainer.run_folder.resume import resumed as resumed
+from .trainer.run_folder.train_run import check_restartable as check_restartable
 from .trainer.run_folder.train_run import iter_train_run as iter_train_run
+from .trainer.run_folder.train_run import restarted_recipe as restarted_recipe
 from .trainer.run_folder.train_run import train as train
 from .trainer.trainer import Trainer as Trainer
 from .trainer.trainer import iter_train as iter_train

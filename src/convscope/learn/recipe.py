@@ -62,7 +62,15 @@ class TrainRecipe(Recipe):
     only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)
 
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
-    batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
+    batch: int = Field(
+        default=128, ge=1, le=1_000_000, description="samples per step, of all processes together"
+    )
+    gradient_accumulation_steps: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="parts of a step's samples, computed one after the other to take less memory",
+    )
     optimizer: Optimizer = Field(default="adamw", description="the rule that turns gradients into steps")
     lr: float | None = Field(
         default=None,

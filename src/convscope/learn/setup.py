@@ -16,6 +16,7 @@ from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.tasks.class_balance import imbalance_note
+from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
@@ -146,19 +147,20 @@ def find_device(name: str) -> torch.device:
         name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
 
     Returns:
-        The device.
+        The device; of several processes on a machine, each has a GPU of its own.
 
     Raises:
         MissingError: there is no such device.
+        UsageError: there are more processes than GPUs.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, is_available in available.items() if is_available))
+        return local_device(next(kind for kind, is_available in available.items() if is_available))
     if not available.get(name, False):
         raise MissingError(
             "a device of this machine", received=name, hint="Use --device auto, or see: convscope doctor"
         )
-    return torch.device(name)
+    return local_device(name)
 
 
 def _open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:

@@ -29,6 +29,7 @@ from convscope.learn.tasks.evaluation import (
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
@@ -236,10 +237,12 @@ class Classification(Task):
             with execution.autocast(batch.device):
                 logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
         loss = self.head.loss(logits, labels, self.label_smoothing, self.weight)
+        total = None if self.weight is None else self.weight[labels].sum()
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
             unsmoothed = self.head.loss(logits, labels)
-            return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
+            sums = torch.stack((unsmoothed * len(labels), correct))
+            return StepOutput(loss, sums, total_weight=total)
 
     @override
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
@@ -262,13 +265,26 @@ class Classification(Task):
             most frequent confusion of two classes, as details what `Evaluation.to_json` returns, and as
             evidence the `Evaluation`.
         """
+        return self._evaluated(net, data, execution, ALONE)
+
+    @override
+    def evaluate_together(
+        self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes
+    ) -> EvalResult:
+        """Evaluate the network in several processes: each computes the scores of its share."""
+        if type(self).evaluate is not Classification.evaluate:
+            return self.evaluate(net, data, execution)
+        return self._evaluated(net, data, execution, processes)
+
+    def _evaluated(self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes) -> EvalResult:
         features = self.probe.features(data) if self.probe and self._probing else None
         if self.probe is not None and features is not None:
             with torch.no_grad():
                 logits = self.probe.logits(features, net)
             found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
         else:
-            found = evaluate(net, data, execution=execution.exact(), head=replace(self.head, net=net))
+            head = replace(self.head, net=net)
+            found = evaluate(net, data, execution=execution.exact(), head=head, processes=processes)
         metrics = found.metrics
         if self._balanced:
             metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
@@ -338,11 +354,19 @@ class LabelledBatches(BatchSource):
     Args:
         source: the batches.
         net: network with the names of the classes.
+        whole: whether these are all batches of a training, and so must not all be of one class.
     """
 
-    def __init__(self, source: BatchSource, net: Net) -> None:
-        self.source, self.net = source, net
+    def __init__(self, source: BatchSource, net: Net, *, whole: bool = True) -> None:
+        self.source, self.net, self.whole = source, net, whole
         self.steps, self.uses_global_rng = source.steps, source.uses_global_rng
+
+    @override
+    def shared(self, processes: Processes) -> BatchSource:
+        """Return a source of this process' share of every batch; it may be of a single class."""
+        if processes.count == 1:
+            return self
+        return LabelledBatches(self.source.shared(processes), self.net, whole=False)
 
     @property
     @override
@@ -368,7 +392,7 @@ class LabelledBatches(BatchSource):
             batch = check_labels(loaded, self.net)
             if len(seen) < 2:
                 seen.update(batch.targets.unique().tolist()[:2])
-            if skip == 0 and number == self.steps - 1 and len(seen) == 1:
+            if self.whole and skip == 0 and number == self.steps - 1 and len(seen) == 1:
                 raise DataError(
                     "labels of two classes or more, to tell them apart",
                     received=f"data whose labels are all {next(iter(seen))}",
