@@ -17,6 +17,7 @@ from convscope.learn.recipe import TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
+from convscope.worlds.dataset import gathered
 from convscope.worlds.images.adapt import to_spec
 from convscope.worlds.registry import augmented, check_augmentations
 
@@ -183,6 +184,9 @@ def can_share(data: Any, processes: Processes) -> bool:
     Args:
         data: as for `iter_batches`.
         processes: all of them.
+
+    Returns:
+        Whether each of them may evaluate on its share.
     """
     return isinstance(data, Dataset) and len(data) >= processes.count
 
@@ -324,7 +328,7 @@ class ImageBatches(DatasetBatches):
         spec, device = self.net.input_spec, self._labels.device
         if self._on_device is not None:
             for indices in self.indices(epoch, skip, device):
-                images = to_spec(self._on_device.index_select(0, indices), spec)
+                images = to_spec(gathered(self._on_device, indices), spec)
                 yield Batch((images,), self._labels.index_select(0, indices))
             return
         parts = self.indices(epoch, skip)

@@ -39,8 +39,8 @@ from convscope.see.units.index.storage_checks import (
 )
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex
 from convscope.system.files import read_json, remove_parts, replace_file, write_text
+from convscope.worlds.caching.fingerprint import dataset_fingerprint
 from convscope.worlds.dataset import LabelledImages
-from convscope.worlds.fingerprint import dataset_fingerprint
 
 FORMAT = 3
 """Raised where the files change; indexes in the cache of another format are not met again."""
