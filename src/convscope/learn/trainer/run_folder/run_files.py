@@ -9,6 +9,7 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TrainRecipe
+from convscope.learn.runs.tracking import IDS
 from convscope.learn.trainer import state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
@@ -202,7 +203,7 @@ def check_free(folder: Path) -> None:
     Raises:
         UsageError: a file of such a name is there.
     """
-    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE)
+    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE, IDS)
     present = [name for name in names if os.path.lexists(folder / name)]
     if present:
         raise UsageError(
