@@ -28,7 +28,7 @@ class RevisionNotFoundError(OSError):
 
 
 class Hub(types.ModuleType):
-    """Stands in for huggingface_hub: commits are folders `repos/<owner>/<name>/<commit>`, branches are files."""
+    """Stands in for huggingface_hub: commits are folders, branches files."""
 
     def __init__(self, root: Path) -> None:
         super().__init__("huggingface_hub")
