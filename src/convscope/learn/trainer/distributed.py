@@ -11,7 +11,7 @@ them in every process alike. Numbers of the host travel by gloo, tensors by the 
 import atexit
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -191,14 +191,14 @@ class Processes:
         self.totals(0)
 
     @contextmanager
-    def random(self, seed: int, device: torch.device) -> Iterator[None]:
+    def random(self, seed: Callable[[], int], device: torch.device) -> Iterator[None]:
         """Draw in each process from a random stream of its own, such as for dropout.
 
         The stream begins anew, so that no process but rank 0 has a random state to store. With one process
         nothing is changed.
 
         Args:
-            seed: of this process and step.
+            seed: returns that of this process and step; called only where it is needed.
             device: of the training.
 
         Yields:
@@ -208,7 +208,7 @@ class Processes:
             yield
             return
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+            torch.manual_seed(seed())
             yield
 
 
@@ -283,7 +283,7 @@ def _reported() -> Iterator[None]:
     """Convert the errors of torch's backends, which name sockets, to one that says what has happened."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # of a connection, of the environment
         lines = str(error).strip().splitlines()
         raise LostProcessError(
             "all processes of the training",

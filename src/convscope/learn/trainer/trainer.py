@@ -359,9 +359,8 @@ class Trainer:
                 started += reported - now
         yield self._finish_epoch()
 
-    @property
     def _own_seed(self) -> int:
-        """Seed of what this process, of several, draws in the step."""
+        """Return the seed of what this process, of several, draws in the step."""
         return seed_of(self.recipe.seed, "torch", self._steps_done, self.processes.rank)
 
     def _asked(self) -> bool:

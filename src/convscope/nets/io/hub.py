@@ -128,8 +128,8 @@ def push_to_hub(
     with tempfile.TemporaryDirectory() as made:
         recipe = None
         if not isinstance(net, Net):
-            place, net = Path(net), open_folder(net)
-            recipe = read_json(place / DESCRIPTION).get("recipe")
+            place = Path(net)
+            net, recipe = open_folder(place), read_json(place / DESCRIPTION).get("recipe")
         folder = save(net, made, recipe=recipe)
         document = _without_paths(read_json(folder / DESCRIPTION))
         if document["graph"] is None and document["module"] is None:
