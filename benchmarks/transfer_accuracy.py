@@ -17,7 +17,7 @@ QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
 SEEDS = range(2 if QUICK else 5)
 FROM = ["--from", "efficientnet_lite0"]
 FLOWERS = str(DATA / "flowers")
-SCRATCH = "--size 112 --epochs 30 --batch 32 --augment flip --augment shift".split()
+SCRATCH = ["--size", "112", "--epochs", "30", "--batch", "32", "--augment", "flip", "--augment", "shift"]
 WAYS = {
     "frozen": (
         "frozen features, 20 epochs of the head",
