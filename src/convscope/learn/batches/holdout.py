@@ -1,7 +1,7 @@
 """Divide a data set at random, class by class: what is held out to test on, or to choose by."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -9,8 +9,10 @@ from convscope.errors import UsageError
 from convscope.learn.batches.source import seed_of
 from convscope.worlds import Dataset, LabelledImages
 
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
-def split(data: Dataset, count: Callable[[int], int], *seed: int | str) -> tuple[Dataset, Dataset]:
+
+def split(data: AnyDataset, count: Callable[[int], int], *seed: int | str) -> tuple[AnyDataset, AnyDataset]:
     """Divide a data set into two parts at random, class by class if it has any.
 
     Args:

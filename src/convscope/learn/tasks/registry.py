@@ -86,6 +86,12 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
             ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
         ),
+        TaskEntry(
+            "multitask",
+            "convscope.learn.tasks.multitask.task:Multitask",
+            ("convscope.learn.tasks.multitask.recipe:MultitaskRecipe",),
+            "convscope.learn.tasks.multitask.setup:setup_from_recipe",
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),
