@@ -53,10 +53,13 @@ def test_the_head_alone_learns_and_then_everything(train_images) -> None:
                 assert changed == set(before)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimizer: str) -> None:
+POOLED = "conv 6 3x3 stride=2, batchnorm, relu, conv 10 1x1, globalavgpool, flatten"
+
+
+@pytest.mark.parametrize(("optimizer", "text"), [("adamw", None), ("sgd", None), ("adamw", POOLED)])
+def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimizer: str, text: Any) -> None:
     """The features are computed again for every batch, by the whole network in evaluation mode."""
-    net, other = norm_net(), norm_net()
+    net, other = (small_net(text=text) if text else norm_net() for _ in range(2))
     settings = recipe(epochs=2, probe_epochs=2, optimizer=optimizer, probe_lr=0.02, label_smoothing=0.0)
     trainer = Trainer(net, train_images, recipe=settings)
     orders = [trainer.batch_source.source.order(epoch) for epoch in range(2)]
@@ -91,6 +94,17 @@ def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimize
     ours, theirs = weights(net), weights(other)
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=2e-3, atol=2e-5)
+
+
+def test_a_network_that_is_not_linear_in_its_features_is_fine_tuned_without_a_probe(train_images) -> None:
+    net = small_net(text="conv 6 3x3 stride=2, relu, conv 10 1x1, relu, globalavgpool, flatten")
+    with pytest.raises(UsageError) as caught:
+        Trainer(net, train_images, recipe=recipe(epochs=2, probe_epochs=1))
+    assert "ReLU" in caught.value.received and "--probe-epochs 0" in caught.value.hint
+    before = weights(net)
+    for _ in Trainer(net, train_images, recipe=recipe(epochs=1, layer_decay=0.5)):
+        pass
+    assert moved(before, weights(net)) == set(before)
 
 
 @pytest.mark.parametrize("stop_after", [1, 8, 12, 14])

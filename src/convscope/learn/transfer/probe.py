@@ -36,11 +36,17 @@ class LinearProbe:
         epochs: as given.
 
     Raises:
-        UsageError: the network does not end in a linear layer.
+        UsageError: the network's output is no linear function of features that can be computed once.
     """
 
     def __init__(self, net: Net, epochs: int) -> None:
         self.net, self.epochs, self.head = net, epochs, find_head(net)
+        if self.head.nonlinear:
+            raise UsageError(
+                "a network whose output is a linear function of its features, to probe it",
+                received=f"{net.name}: {self.head.nonlinear}",
+                hint="Fine-tune without a probe: --probe-epochs 0 --epochs 5.",
+            )
         self._features: dict[int, tuple[LabelledImages, Tensor]] = {}
 
     def prepare(self, *data: Any) -> Iterator[float]:
@@ -88,7 +94,7 @@ class LinearProbe:
         Returns:
             `[b classes]`.
         """
-        return net.module.get_submodule(self.head.path)(features)
+        return self.head.logits(features, net.module)
 
 
 class ProbeBatches(BatchSource):
