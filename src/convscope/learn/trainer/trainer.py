@@ -101,6 +101,8 @@ class Trainer:
             train, validation = hold_out(train, self.recipe.validation_share, self.recipe.seed)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
         self.validation = validation
+        for data in self._held_out:
+            self.task.check_held_out(data)
         self.batch_source = self.task.make_batches(self.net, train, self.recipe)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
@@ -145,13 +147,17 @@ class Trainer:
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
-            held_out = [data for data in (self.test, self.validation) if data is not None]
-            for done in self.task.preparation(self.net, self.batch_source, held_out, self.epoch):
+            for done in self.task.preparation(self.net, self.batch_source, self._held_out, self.epoch):
                 yield replace(self._progress(), preparing=done)
             while not self.over:
                 yield from self._run_epoch()
             self.freezer.verify()
             self._install()
+
+    @property
+    def _held_out(self) -> list[Any]:
+        """What is tested on and what is chosen by, as far as there is any."""
+        return [data for data in (self.test, self.validation) if data is not None]
 
     @property
     def over(self) -> bool:
