@@ -221,7 +221,7 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test samples are in the training part too.
     """
-    from convscope.learn.batches.holdout import hold_out
+    from convscope.learn.batches.holdout import with_validation
     from convscope.learn.setup import load_training
 
     entry = find_task(recipe.task)
@@ -229,10 +229,8 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         setup = _imported(entry.setup)(recipe)
     else:
         setup = load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
-    if not recipe.validation_share:
-        return setup
-    rest, validation = hold_out(setup.train, recipe.validation_share, recipe.seed)
-    return replace(setup, train=rest, validation=validation)
+    train, validation = with_validation(setup.train, setup.validation, recipe)
+    return replace(setup, train=train, validation=validation)
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":

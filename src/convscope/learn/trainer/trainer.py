@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
-from convscope.learn.batches.holdout import hold_out
+from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
@@ -97,8 +97,7 @@ class Trainer:
             raise DataError(
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
             )
-        if validation is None and self.recipe.validation_share:
-            train, validation = hold_out(train, self.recipe.validation_share, self.recipe.seed)
+        train, validation = with_validation(train, validation, self.recipe)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
         self.validation = validation
         for data in self._held_out:
