@@ -133,7 +133,7 @@ def test_training_takes_the_steps_of_a_loop_in_torch(table):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 def test_an_output_of_weight_0_does_not_learn_and_that_is_said(table, optimizer):
     outputs = [
         {"name": "class", "target": "kind"},

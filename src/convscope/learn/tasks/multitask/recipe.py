@@ -122,15 +122,15 @@ class MultitaskRecipe(TaskRecipe):
         if self.resume is not None:
             return self
         if not self.outputs:
-            raise ValueError("[[outputs]], one table for each output, in a TOML file for --config")
+            raise ValueError("no [[outputs]]: one table for each output, in a TOML file for --config")
         _refuse_twice("inputs", [part.name for part in self.inputs])
         _refuse_twice("outputs", [part.name for part in self.outputs])
         if not any(part.weight for part in self.outputs):
-            raise ValueError("an output whose weight is above 0, and all are 0")
+            raise ValueError("only outputs of weight 0, from which nothing is learned")
         if bool(self.branches) != (self.network == BRANCHES):
-            raise ValueError(f"one network: [[branches]], or network, which is {self.network}")
+            raise ValueError(f"one network: [[branches]], or network (here {self.network})")
         if self.branches and not self.inputs:
-            raise ValueError("[[inputs]] that the [[branches]] read")
+            raise ValueError("no [[inputs]] that the [[branches]] read")
         return self
 
     @override
@@ -145,4 +145,4 @@ class MultitaskRecipe(TaskRecipe):
 def _refuse_twice(what: str, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"{what} with a name of their own, and {twice[0]} is there twice")
+        raise ValueError(f"two {what} with the name {twice[0]}")
