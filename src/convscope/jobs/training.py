@@ -140,7 +140,7 @@ def run(
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
         if processes.rank() == 0:
-            _report(replace(done, tested=last), workspace)
+            _report(replace(_saved(done), tested=last), workspace)
         raise
     if processes.rank():
         return None
@@ -161,17 +161,25 @@ def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
         return done
     if done.epochs and not done.recipe.validation_share:
         return replace(done, tested=done.epochs[-1].tested)
-    return _evaluated(done, run)  # also of a run that was killed after its last epoch
+    return _evaluated(done)  # also of a run that was killed after its last epoch
 
 
-def _evaluated(done: Training[AnyRecipe], run: "Run") -> Training[AnyRecipe]:
+def _evaluated(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
     """Load the network that a run saved, and evaluate it on the test data."""
     from convscope.nets import ExecutionConfig
 
-    net = run.load().to(done.setup.net.device)
-    done.setup.task.prepare(net, done.setup.train, done.recipe)
-    tested = done.setup.task.evaluate(net, done.setup.test, ExecutionConfig())
-    return replace(done, setup=replace(done.setup, net=net), tested=tested)
+    done = _saved(done)
+    net, setup = done.setup.net, done.setup
+    setup.task.prepare(net, setup.train, done.recipe)
+    return replace(done, tested=setup.task.evaluate(net, setup.test, ExecutionConfig()))
+
+
+def _saved(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
+    """Put the network that the run saved in the place of the one in training, whose weights may be others."""
+    from convscope import nets
+
+    net = nets.open_folder(done.place, done.setup.net.module)
+    return replace(done, setup=replace(done.setup, net=net))
 
 
 def _found_lr(
@@ -217,7 +225,7 @@ def _complete_report(run: "Run", workspace: Workspace) -> None:
     except ConvscopeError as e:  # a network or data that only a Python program had
         workspace.log(f"{run.folder} has no {REPORT}, which cannot be written from its recipe alone: {e}")
         return
-    done = _evaluated(Training(run.recipe, setup, run.folder, []), run)
+    done = _evaluated(Training(run.recipe, setup, run.folder, []))
     remove_parts(run.folder)
     _report(done, workspace)
     workspace.log(f"{run.folder} had ended without its report; {REPORT} is written now.")

@@ -16,6 +16,7 @@ from convscope.recipe.fields import DataName, NetworkName
 Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
 ClassWeights = Literal["none", "balanced"]
+Sampler = Literal["shuffle", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
@@ -270,6 +271,10 @@ class ClassificationRecipe(TaskRecipe):
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"
     )
+    sampler: Sampler = Field(
+        default="shuffle",
+        description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
     calibrate: bool = Field(
         default=False, description="fit the temperature of the output on held-out data at the end"
     )
@@ -318,6 +323,15 @@ class ClassificationRecipe(TaskRecipe):
         if values.get("recipe"):
             raise ValueError(f"one start: --recipe ({values['recipe']}) or --from ({start})")
         return {**transfer_defaults(values), **values, "network": start}
+
+    @model_validator(mode="after")
+    def _balanced_once(self) -> Self:
+        if self.class_weights == self.sampler == "balanced":
+            raise ValueError(
+                "class_weights and sampler correct the same, and together twice: --class-weights balanced or "
+                "--sampler balanced"
+            )
+        return self
 
     @model_validator(mode="after")
     def _probe_fits(self) -> Self:

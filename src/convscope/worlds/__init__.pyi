@@ -12,6 +12,7 @@ from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
 from .datasets.named import open_labelled as open_labelled
+from .datasets.table import ColumnDataset as ColumnDataset
 from .images import photos as photos
 from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check

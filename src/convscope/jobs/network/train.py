@@ -28,6 +28,7 @@ exactly what they would have been if planned from the start, which needs --sched
     torchrun --nproc-per-node 2 --max-restarts 3 -m convscope train lecture-relu digits --out runs/mine
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         raise RuntimeError("the last epoch holds its evaluation")
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
-        workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
+        see = f" See: convscope data check {done.recipe.data}" if os.path.isdir(done.recipe.data) else ""  # noqa: PTH112
+        workspace.log(f"{unread} files could not be used.{see}")
     if getattr(setup.task, "calibrate", False) and setup.net.output_spec.temperature == 1:
         workspace.log(
             "Not calibrated: every answer on the validation part is right, so that no temperature is better "

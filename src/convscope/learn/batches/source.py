@@ -13,7 +13,7 @@ from torch.utils.data.distributed import DistributedSampler
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.recipe import TrainRecipe
+from convscope.learn.recipe import Sampler, TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
@@ -119,7 +119,9 @@ def seed_of(*parts: int | str) -> int:
     return random.Random("/".join(map(str, parts))).getrandbits(63)
 
 
-def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> BatchSource:
+def make_batches(
+    data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str] = (), sampler: Sampler = "shuffle"
+) -> BatchSource:
     """Build the batch source of a training.
 
     Args:
@@ -127,18 +129,26 @@ def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str
         net: network to train; batches are on its device, images at the size and in the range of its spec.
         recipe: recipe with seed and batch size; not read for a DataLoader.
         augment: names of augmentations of the data's world; for a `Dataset` only.
+        sampler: `balanced` draws every class equally often; for data with labels only.
 
     Returns:
         An `ImageBatches`, `DatasetBatches` or `LoaderBatches`.
 
     Raises:
         DataError: the data is empty.
-        UsageError: `data` is something else, or its world has no such augmentation.
+        UsageError: `data` is something else, its world has no such augmentation, or it has no labels to
+            balance.
     """
     if isinstance(data, LabelledImages):
-        return ImageBatches(data, net, recipe, augment)
+        return ImageBatches(data, net, recipe, augment, sampler)
     if isinstance(data, Dataset):
-        return DatasetBatches(data, net, recipe, augment)
+        return DatasetBatches(data, net, recipe, augment, sampler)
+    if sampler != "shuffle":
+        raise UsageError(
+            "a Dataset with labels, to draw its classes equally often",
+            received=type(data).__name__,
+            hint="Leave sampler out, and give the loader a torch.utils.data.WeightedRandomSampler.",
+        )
     if augment:
         raise UsageError(
             f"a Dataset to augment by {', '.join(augment)}",
@@ -211,18 +221,28 @@ class DatasetBatches(BatchSource):
         net: network to train; batches are on its device.
         recipe: recipe with seed and batch size.
         augment: names of augmentations of the first input's world.
+        sampler: `shuffle` draws each sample once in an epoch; `balanced` draws as many, with replacement,
+            each of a class drawn at random.
 
     Raises:
         DataError: there are no samples.
-        UsageError: the world has no such augmentation.
+        UsageError: the world has no such augmentation, or there are no labels to balance.
     """
 
-    def __init__(self, data: Dataset, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        net: Net,
+        recipe: TrainRecipe,
+        augment: Sequence[str] = (),
+        sampler: Sampler = "shuffle",
+    ) -> None:
         if not len(data):
             raise DataError("samples to learn from", received=f"{data.name} holds none")
         self.data, self.net, self.recipe, self.augment = data, net, recipe, tuple(augment)
         if augment:
             check_augmentations(augment, data.specs[0])
+        self._labels_to_balance = _labels(data) if sampler == "balanced" else None
         self._share(ALONE)
 
     def _share(self, processes: Processes) -> None:
@@ -282,6 +302,8 @@ class DatasetBatches(BatchSource):
             Indices of the samples, `[n]`, on the CPU.
         """
         generator = Generator().manual_seed(seed_of(self.recipe.seed, "order", epoch))
+        if self._labels_to_balance is not None:
+            return _balanced_order(self._labels_to_balance, self._used, generator)
         return torch.randperm(len(self.data), generator=generator)[: self._used]
 
     def indices(self, epoch: int, skip: int, device: torch.device | str = "cpu") -> list[Tensor]:
@@ -299,6 +321,28 @@ class DatasetBatches(BatchSource):
         return [part[slice(*self.processes.bounds(len(part)))] for part in parts if len(part)]
 
 
+def _labels(data: Dataset) -> Tensor:
+    """Return the class indices of a data set, `[n]`."""
+    labels = getattr(data, "labels", None)
+    if not isinstance(labels, Tensor):
+        raise UsageError(
+            "a data set with labels, to draw its classes equally often",
+            received=type(data).__name__,
+            hint="Leave sampler out.",
+        )
+    return labels.cpu()
+
+
+def _balanced_order(labels: Tensor, count: int, generator: Generator) -> Tensor:
+    """Draw samples with replacement: a class at random, of those that there are, and one of its samples."""
+    by_class = labels.argsort(stable=True)
+    _, sizes = labels.unique(return_counts=True)
+    starts = sizes.cumsum(0) - sizes
+    drawn = torch.randint(len(sizes), (count,), generator=generator)
+    places = (torch.rand(count, generator=generator, dtype=torch.float64) * sizes[drawn]).long()
+    return by_class[starts[drawn] + places]
+
+
 class ImageBatches(DatasetBatches):
     """Yield shuffled batches of `LabelledImages`, optionally augmented.
 
@@ -310,15 +354,21 @@ class ImageBatches(DatasetBatches):
         net: network to train; batches match its spec and are on its device.
         recipe: recipe with seed and batch size.
         augment: names of augmentations.
+        sampler: as for `DatasetBatches`.
 
     Raises:
         DataError: there are no images.
     """
 
     def __init__(
-        self, data: LabelledImages, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()
+        self,
+        data: LabelledImages,
+        net: Net,
+        recipe: TrainRecipe,
+        augment: Sequence[str] = (),
+        sampler: Sampler = "shuffle",
     ) -> None:
-        super().__init__(data, net, recipe, augment)
+        super().__init__(data, net, recipe, augment, sampler)
         self.images = data
         self._on_device = None if augment else _images_on_device(data, net)
         self._labels = data.labels.to(net.device)

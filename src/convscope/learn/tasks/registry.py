@@ -86,6 +86,12 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
             ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
         ),
+        TaskEntry(
+            "multitask",
+            "convscope.learn.tasks.multitask.task:Multitask",
+            ("convscope.learn.tasks.multitask.recipe:MultitaskRecipe",),
+            "convscope.learn.tasks.multitask.setup:setup_from_recipe",
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),
@@ -215,7 +221,7 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test samples are in the training part too.
     """
-    from convscope.learn.batches.holdout import hold_out
+    from convscope.learn.batches.holdout import with_validation
     from convscope.learn.setup import load_training
 
     entry = find_task(recipe.task)
@@ -223,10 +229,8 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         setup = _imported(entry.setup)(recipe)
     else:
         setup = load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
-    if not recipe.validation_share:
-        return setup
-    rest, validation = hold_out(setup.train, recipe.validation_share, recipe.seed)
-    return replace(setup, train=rest, validation=validation)
+    train, validation = with_validation(setup.train, setup.validation, recipe)
+    return replace(setup, train=train, validation=validation)
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":

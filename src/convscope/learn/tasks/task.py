@@ -193,6 +193,16 @@ class Task(ABC):
         """
         return max_lr * rate(recipe, step, recipe.epochs * steps)
 
+    def check_held_out(self, data: Any) -> None:  # noqa: B027  # most tasks take what `evaluate` takes
+        """Refuse data to test on, or to choose by, before anything is computed or written.
+
+        Args:
+            data: what the caller gave.
+
+        Raises:
+            UsageError: the training cannot evaluate on it. By default nothing is refused.
+        """
+
     def preparation(
         self, net: Net, source: BatchSource, held_out: Sequence[Any], epoch: int
     ) -> Iterator[float]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
-from convscope.learn.batches.holdout import hold_out
+from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
@@ -105,10 +105,11 @@ class Trainer:
             raise DataError(
                 "something to test on", received="nothing", hint="Leave the test out, or fill it."
             )
-        if validation is None and self.recipe.validation_share:
-            train, validation = hold_out(train, self.recipe.validation_share, self.recipe.seed)
+        train, validation = with_validation(train, validation, self.recipe)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
         self.validation = validation
+        for data in self._held_out:
+            self.task.check_held_out(data)
         self.processes = join(net.device)
         self.processes.broadcast_weights(net.module)
         source = self.task.make_batches(self.net, train, self.recipe)
@@ -165,13 +166,17 @@ class Trainer:
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
-            held_out = [data for data in (self.test, self.validation) if data is not None]
-            for done in self.task.preparation(self.net, self.batch_source, held_out, self.epoch):
+            for done in self.task.preparation(self.net, self.batch_source, self._held_out, self.epoch):
                 yield replace(self._progress(), preparing=done)
             while not self.over:
                 yield from self._run_epoch()
             self.freezer.verify()
             self._install()
+
+    @property
+    def _held_out(self) -> list[Any]:
+        """What is tested on and what is chosen by, as far as there is any."""
+        return [data for data in (self.test, self.validation) if data is not None]
 
     @property
     def over(self) -> bool:

@@ -86,7 +86,7 @@ class _Reader:
         first = to_spec(data.pixels([0]).to(net.device), net.input_spec)
         with torch.no_grad():
             self.net = inference_copy(net, first, (), EXECUTION)
-        self.layer = self.net.module.get_submodule(head.path)
+        self.head, self.layer = head, self.net.module.get_submodule(head.path)
 
     def features(self, data: LabelledImages, indices: Tensor) -> Iterator[Tensor]:
         """Yield the features of some images, a batch at a time, on the CPU."""
@@ -99,7 +99,7 @@ class _Reader:
                         to_spec(pixels.to(self.net.device), self.net.input_spec)
                     )
                     run(self.net.module, *self.net.normalise(images))
-                    yield read.pop().float().cpu().clone()
+                    yield self.head.features(read.pop().float()).cpu().clone()
         finally:
             handle.remove()
 

@@ -34,7 +34,7 @@ from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
-from convscope.learn.batches.holdout import hold_out
+from convscope.learn.batches.holdout import with_validation
 from convscope.learn.optimization.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
@@ -109,8 +109,7 @@ def iter_train_run(
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
     check_trackers(recipe.track)
-    if validation is None and recipe.validation_share:
-        train, validation = hold_out(train, recipe.validation_share, recipe.seed)
+    train, validation = with_validation(train, validation, recipe)
     record = describe_data(train)
     if source is not None:
         check_record(source, record)
