@@ -220,7 +220,7 @@ def open_run(folder: str | Path) -> RunSummary | None:
         DataError: there is no run, or a file of it is damaged.
     """
     folder = Path(folder)
-    verb, values = run_files.read_recipe(folder, TaskRecipe.verb)
+    verb, values = run_files.read_recipe(folder)
     verbs = {TaskRecipe.verb, *(verb for entry in TASKS.values() for verb in entry.verbs)}
     if verb not in verbs:
         return None

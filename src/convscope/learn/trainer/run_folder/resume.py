@@ -50,7 +50,7 @@ class Run(Result):
             UsageError: another verb made it.
         """
         folder = Path(folder)
-        verb, values = run_files.read_recipe(folder, schema.verb)
+        verb, values = run_files.read_recipe(folder)
         if verb != schema.verb:
             raise UsageError(
                 f"a run of '{schema.verb}'",

@@ -45,22 +45,24 @@ def written_toml(recipe: TrainRecipe) -> str:
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines)
 
 
-def read_recipe(folder: Path, verb: str) -> tuple[str, dict[str, Any]]:
+def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
     """Read a run's recipe, not yet validated.
 
     Args:
         folder: the run's folder.
-        verb: what counts where the file names no verb.
 
     Returns:
         Verb, and settings; the task among them is text.
 
     Raises:
-        DataError: there is no recipe, or it is no TOML.
+        DataError: there is no recipe, it is no TOML, or it names no verb: a file of another program may have
+            the same name.
     """
     try:
         values = read_toml(folder / RECIPE)
-        found = check.text("verb", values.pop("verb", verb))
+        if "verb" not in values:
+            raise ValueError("no verb: it was not written by a training, or is cut off")
+        found = check.text("verb", values.pop("verb"))
         check.text("task", values.get("task", ""))
         return found, values
     except FileNotFoundError as error:
