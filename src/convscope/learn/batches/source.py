@@ -100,7 +100,11 @@ def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str
         )
     if hasattr(data, "__iter__") and hasattr(data, "__len__"):
         return LoaderBatches(data, net)
-    raise UsageError("a Dataset or a DataLoader to learn from", received=type(data).__name__)
+    raise UsageError(
+        "a Dataset or a DataLoader to learn from",
+        received=type(data).__name__,
+        hint="Give a Dataset (worlds.open), or a torch DataLoader.",
+    )
 
 
 def iter_batches(data: Any, net: Net, size: int | None = None) -> Iterator[Batch]:
@@ -153,7 +157,11 @@ class DatasetBatches(BatchSource):
 
     def __init__(self, data: Dataset, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> None:
         if not len(data):
-            raise DataError("samples to learn from", received=f"{data.name} holds none")
+            raise DataError(
+                "samples to learn from",
+                received=f"{data.name} holds none",
+                hint="Give more data: a --validation-split or --samples may have taken it.",
+            )
         self.data, self.net, self.recipe, self.augment = data, net, recipe, tuple(augment)
         if augment:
             check_augmentations(augment, data.specs[0])
@@ -263,7 +271,11 @@ class LoaderBatches(BatchSource):
         self.loader, self.net = loader, net
         self.steps = len(cast(Sized, loader))
         if not self.steps:
-            raise DataError("batches to learn from", received="a loader of length 0")
+            raise DataError(
+                "batches to learn from",
+                received="a loader of length 0",
+                hint="Give a loader with batches: drop_last drops a single incomplete one.",
+            )
 
     @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
@@ -306,6 +318,7 @@ def as_batch(loaded: Any, net: Net) -> Batch:
         raise DataError(
             f"batches from the loader: {len(net.input_specs)} tensor(s) of inputs, with or without targets",
             received=describe(loaded),
+            hint="Let the loader yield a tensor, or a pair (inputs, targets).",
         )
     scaled = (
         to_spec(x, spec) if x.dtype == torch.uint8 and len(spec.size) == 2 else x

@@ -372,6 +372,7 @@ class LabelledBatches(BatchSource):
                 raise DataError(
                     "labels of two classes or more, to tell them apart",
                     received=f"data whose labels are all {next(iter(seen))}",
+                    hint="Check what the data set returns as labels: a class number for each sample.",
                 )
             yield batch
 

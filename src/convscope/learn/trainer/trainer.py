@@ -135,9 +135,17 @@ class Trainer:
         }
         for name in self.parameters:
             if not OPTIMIZER_NAME.fullmatch(name):
-                raise UsageError("names of optimizers of lower-case letters, digits and _", received=name)
+                raise UsageError(
+                    "names of optimizers of lower-case letters, digits and _",
+                    received=name,
+                    hint="For example: {'generator': ..., 'critic': ...}",
+                )
         if not self.parameters:
-            raise UsageError("a task with an optimizer", received=self.recipe.task)
+            raise UsageError(
+                "a task with an optimizer",
+                received=self.recipe.task,
+                hint="Let Task.optimizers return at least one list of parameters by name.",
+            )
         scales = self.task.lr_scales(self.net, self.recipe)
         self.optimizers = {
             name: make_optimizer(ps, self.recipe, scales) for name, ps in self.parameters.items()
@@ -355,6 +363,7 @@ class Trainer:
                 raise UsageError(
                     f"one step for each optimizer of the task: {', '.join(self.optimizers)}",
                     received=f"{output.optimizer}, twice" if output.optimizer in done else output.optimizer,
+                    hint="Let the task yield one StepOutput for each optimizer, named by it.",
                 )
             done.add(output.optimizer)
             if batch.device.type == "cpu" and not math.isfinite(output.loss.item()):

@@ -168,7 +168,11 @@ def _format_of(path: Path) -> str:
 def _check(path: Path, format: str) -> None:
     """Refuse a format that does not exist, an existing file, and missing packages."""
     if format not in ENDINGS:
-        raise UsageError(f"one of {', '.join(ENDINGS)}", received=format)
+        raise UsageError(
+            f"one of {', '.join(ENDINGS)}",
+            received=format,
+            hint="Leave the format out: the ending of the file says it.",
+        )
     if os.path.lexists(path):
         raise UsageError(
             "the name of a file that does not exist yet",

@@ -310,7 +310,11 @@ class Freezer:
     def _resolved(self, addresses: Sequence[str]) -> dict[str, Selection]:
         """Return the selection of each address, after checking them all."""
         if not addresses:
-            raise UsageError("the address of a layer, a unit or a link", received="none")
+            raise UsageError(
+                "the address of a layer, a unit or a link",
+                received="none",
+                hint="For example: conv2, conv2:7 or conv2:7,3. convscope describe NETWORK lists the layers.",
+            )
         found = {address: resolve(self.module, address) for address in addresses}
         check_shared(self.module, union(found.values()))
         return found
