@@ -2,7 +2,7 @@
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -202,6 +202,18 @@ class Classification(Task):
         return max_lr * rate(recipe, step - probed, recipe.epochs * steps - probed)
 
     @override
+    def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
+        """Return the parameters of the head in the epochs of the probe, else None."""
+        if self.probe is None or epoch > self.probe_epochs:
+            return None
+        return net.module.get_submodule(self.probe.head.path).parameters()
+
+    @property
+    @override
+    def lr_flag(self) -> str:
+        return "--probe-lr" if self._probing else super().lr_flag
+
+    @override
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
         """Return the factors of layer-wise learning rates; all are 1 for a `layer_decay` of 1."""
         if self.layer_decay == 1:
@@ -226,12 +238,6 @@ class Classification(Task):
         labels = batch.targets
         if self.probe is not None and isinstance(batch, FeatureBatch):
             logits = self.probe.logits(batch.inputs[0], net)
-            if torch.is_grad_enabled() and not logits.requires_grad:
-                raise UsageError(
-                    "a head that learns in the epochs of the linear probe",
-                    received=f"{self.probe.head.path}, which is frozen",
-                    hint="Thaw it, or leave the probe out: --probe-epochs 0.",
-                )
         else:
             with execution.autocast(batch.device):
                 logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))

@@ -106,7 +106,13 @@ class Trainer:
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
         self.schedule: Callable[[int], float] = self._scheduled_rate
         self._set_up_optimizers()
-        self.freezer = Freezer(net.module, self.optimizers, self.recipe.freeze, self.recipe.thaw)
+        self.freezer = Freezer(
+            net.module,
+            self.optimizers,
+            self.recipe.freeze,
+            self.recipe.thaw,
+            lambda epoch: self.task.learning(self.net, epoch),
+        )
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
@@ -421,7 +427,13 @@ class Trainer:
         """Return the error for a batch whose loss is not finite, with the layer where that began."""
         when = f"epoch {self.epoch + 1}, step {self.step + 1}"
         return nan_diagnosis(
-            self.net, batch, lambda: list(self._outputs(batch)), when, lr, self.execution.precision
+            self.net,
+            batch,
+            lambda: list(self._outputs(batch)),
+            when,
+            lr,
+            self.execution.precision,
+            self.task.lr_flag,
         )
 
     def _state_error(self, where: str) -> TrainingError:
@@ -431,7 +443,7 @@ class Trainer:
             "finite numbers in weights and optimizer",
             received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
             f"learning rate {lr:.3g}, {self.execution.precision}",
-            hint=f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1.",
+            hint=f"Try a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
         )
 
     def _progress(self) -> TrainProgress:
