@@ -70,6 +70,15 @@ def test_every_rule_of_a_training_is_tried() -> None:
     assert {rule.field for rule in ClassificationRecipe.rules()} == {n for one, _, _ in USELESS for n in one}
 
 
+def test_names_and_values_are_shown_as_the_user_writes_them() -> None:
+    with pytest.raises(UsageError) as caught:
+        ClassificationRecipe.parse(PROBE | {"augment": ["shift", "flip"]})
+    assert "augment (shift, flip) has an effect" in caught.value.received
+    with pytest.raises(UsageError) as caught:
+        ClassificationRecipe.parse({"form": 3})
+    assert "Did you mean from or memory_format?" in caught.value.hint
+
+
 def test_a_probe_alone_needs_no_settings_of_the_rest() -> None:
     """The defaults of a start from another network are not refused as settings without effect."""
     found = ClassificationRecipe.parse({"from": "digits", "epochs": 1})

@@ -56,6 +56,14 @@ def test_held_out_pictures_are_no_training_pictures(tmp_path):
     assert not paths
 
 
+@pytest.mark.parametrize(("samples", "said"), [(100, True), (24, False), (10, False)])
+def test_more_samples_than_there_are_is_said(tmp_path, samples: int, said: bool):
+    data = folder(tmp_path / "photos", ("",))
+    found = setup_training(ClassificationRecipe(network=CHAIN, data=str(data), samples=samples))
+    assert len(found.train) == min(samples, 24)
+    assert ("there are only 24 to learn from" in " ".join(found.notes)) is said
+
+
 def damage(*paths: Path) -> None:
     for path in paths:
         path.write_bytes(path.read_bytes()[:60])

@@ -94,6 +94,10 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     _check_classes(train, recipe.data)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     notes += filter(None, [imbalance_note(train)])
+    if recipe.samples is not None and recipe.samples > len(train):
+        notes.append(
+            f"--samples {recipe.samples:,}: there are only {len(train):,} to learn from; all are taken."
+        )
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")

@@ -184,7 +184,7 @@ def _value_in_words(value: object) -> str:
         return "left out"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 class Recipe(BaseModel):
@@ -426,10 +426,11 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     if error["type"] == "missing":
         return _Complaint(f"{where}: {in_words(fields[name])}", f"{where} is missing")
     if error["type"] == "extra_forbidden":
+        names = [field.rstrip("_") for field in fields]
         return _Complaint(
             "settings that there are",
             f"{where} is no setting",
-            nearest(where, fields, aliases=SETTING_ALIASES) or f"There are {', '.join(fields)}.",
+            nearest(where, names, aliases=SETTING_ALIASES) or f"There are {', '.join(names)}.",
         )
     value = error["input"]
     choices = form.choices if name in fields and (form := field_form(fields[name])) else ()

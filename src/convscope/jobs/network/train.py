@@ -61,8 +61,8 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
     if other:
         raise UsageError(
             f"settings of the task {task}",
-            received=f"{', '.join(other)}, of another task",
-            hint=f"Leave out {', '.join(other)}, or --task.",
+            received=f"{', '.join(other)}, of the task classification",
+            hint=f"Leave out {', '.join(other)}, or train another task.",
         )
     return found  # pyright: ignore[reportReturnType]  # of this verb
 
