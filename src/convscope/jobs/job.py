@@ -251,7 +251,7 @@ def save_results(
         raise interrupted(stopped(found, last.message)) from None
     found = None if last is None else last.result()
     if found is None or last is None:
-        raise Interrupted("stopped before the first step")
+        raise Interrupted("stopped before the first step", hint="Run the same command again.")
     document = save(found)
     if cut_short():
         raise interrupted(stopped(found, last.message))

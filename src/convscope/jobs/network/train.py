@@ -32,11 +32,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from convscope.errors import UsageError
 from convscope.jobs import training
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
-from convscope.recipe.fields import as_text
+from convscope.recipe.fields import as_text, flag_of
 
 schema = ClassificationRecipe
 
@@ -51,7 +52,8 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
         The task's own schema; where a run is resumed, one of every task.
 
     Raises:
-        UsageError: no such task is registered, or another verb trains it; there is no such recipe.
+        UsageError: no such task is registered, or another verb trains it; there is no such recipe; settings
+            are given that only another task has.
     """
     from convscope.learn import find_recipe, find_schema
 
@@ -60,7 +62,15 @@ def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
     task = values.get("task", named.get("task"))
     if task is None:
         return schema
-    return find_schema(str(as_text(task)))  # pyright: ignore[reportReturnType]  # of this verb
+    found = find_schema(str(as_text(task)))
+    other = [flag_of(n) for n in values if n in schema.model_fields and n not in found.model_fields]
+    if other:
+        raise UsageError(
+            f"settings of the task {task}",
+            received=f"{', '.join(other)}, of the task classification",
+            hint=f"Leave out {', '.join(other)}, or train another task.",
+        )
+    return found  # pyright: ignore[reportReturnType]  # of this verb
 
 
 def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:

@@ -157,7 +157,11 @@ def make_batches(
         )
     if hasattr(data, "__iter__") and hasattr(data, "__len__"):
         return LoaderBatches(data, net)
-    raise UsageError("a Dataset or a DataLoader to learn from", received=type(data).__name__)
+    raise UsageError(
+        "a Dataset or a DataLoader to learn from",
+        received=type(data).__name__,
+        hint="Give a Dataset (worlds.open), or a torch DataLoader.",
+    )
 
 
 def iter_batches(
@@ -238,7 +242,11 @@ class DatasetBatches(BatchSource):
         sampler: Sampler = "shuffle",
     ) -> None:
         if not len(data):
-            raise DataError("samples to learn from", received=f"{data.name} holds none")
+            raise DataError(
+                "samples to learn from",
+                received=f"{data.name} holds none",
+                hint="Give more data: a --validation-split or --samples may have taken it.",
+            )
         self.data, self.net, self.recipe, self.augment = data, net, recipe, tuple(augment)
         if augment:
             check_augmentations(augment, data.specs[0])
@@ -414,7 +422,11 @@ class LoaderBatches(BatchSource):
                 hint="Leave the sampler out.",
             )
         if not self.steps:
-            raise DataError("batches to learn from", received="a loader of length 0")
+            raise DataError(
+                "batches to learn from",
+                received="a loader of length 0",
+                hint="Give a loader with batches: drop_last drops a single incomplete one.",
+            )
 
     @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
@@ -467,6 +479,7 @@ def as_batch(loaded: Any, net: Net) -> Batch:
         raise DataError(
             f"batches from the loader: {len(net.input_specs)} tensor(s) of inputs, with or without targets",
             received=describe(loaded),
+            hint="Let the loader yield a tensor, or a pair (inputs, targets).",
         )
     scaled = (
         to_spec(x, spec) if x.dtype == torch.uint8 and len(spec.size) == 2 else x

@@ -2,7 +2,7 @@
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -209,6 +209,18 @@ class Classification(Task):
         return self.probe.learning_rate(recipe, max_lr, step, steps)
 
     @override
+    def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
+        """Return the parameters of the head in the epochs of the probe, else None."""
+        if self.probe is None or epoch > self.probe_epochs:
+            return None
+        return net.module.get_submodule(self.probe.head.path).parameters()
+
+    @property
+    @override
+    def lr_flag(self) -> str:
+        return "--probe-lr" if self._probing else super().lr_flag
+
+    @override
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
         """Return the factors of layer-wise learning rates; all are 1 for a `layer_decay` of 1."""
         if self.layer_decay == 1:
@@ -393,6 +405,7 @@ class LabelledBatches(BatchSource):
                 raise DataError(
                     "labels of two classes or more, to tell them apart",
                     received=f"data whose labels are all {next(iter(seen))}",
+                    hint="Check what the data set returns as labels: a class number for each sample.",
                 )
             yield batch
 

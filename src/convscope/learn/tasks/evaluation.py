@@ -269,7 +269,9 @@ def read_scores(
             logits.append(head.logits(net(*map(execution.to_memory_format, checked.inputs))))
             labels.append(checked.targets)
         if not labels:
-            raise DataError("samples to evaluate on", received="none")
+            raise DataError(
+                "samples to evaluate on", received="none", hint="Give data with at least one sample."
+            )
         scores, targets = torch.cat(logits), torch.cat(labels)
     scores, targets = scores.clone(), targets.clone()
     if processes.count == 1:
@@ -346,11 +348,14 @@ def check_labels(batch: Batch, net: Net) -> Batch:
         or labels.is_floating_point()
     ):
         raise DataError(
-            "pairs of inputs [b c ...] and class numbers [b] from the loader", received=describe(batch)
+            "pairs of inputs [b c ...] and class numbers [b] from the loader",
+            received=describe(batch),
+            hint="Let the loader yield (inputs, labels), the labels whole numbers from 0.",
         )
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(net.classes), 1):
         raise DataError(
             f"class numbers from 0 to {len(net.classes) - 1}",
             received=f"{int(labels.min())} to {int(labels.max())}",
+            hint="Number the classes from 0, or name all of them: wrap(module, spec, classes=...).",
         )
     return Batch(batch.inputs, labels.to(torch.int64))

@@ -167,6 +167,23 @@ class Task(ABC):
         """
         return {MAIN: [p for p in net.module.parameters() if p.requires_grad]}
 
+    def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
+        """Return the parameters that learn in an epoch, by default None for all that an optimizer has.
+
+        Args:
+            net: network to train.
+            epoch: number of the epoch, from 1.
+
+        Returns:
+            The parameters; a recipe that freezes all of them in this epoch is refused.
+        """
+        return None
+
+    @property
+    def lr_flag(self) -> str:
+        """The flag that sets the highest learning rate of the current epoch, for hints."""
+        return "--lr"
+
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
         """Return factors of the learning rates of parameters.
 

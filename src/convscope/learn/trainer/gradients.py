@@ -105,6 +105,7 @@ class BatchGradients:
             raise UsageError(
                 f"one step for each optimizer of the task: {', '.join(self.optimizers)}",
                 received=f"{name}, twice" if name in done else name,
+                hint="Let the task yield one StepOutput for each optimizer, named by it.",
             )
         done.add(name)
         self.optimizers[name].zero_grad(set_to_none=True)

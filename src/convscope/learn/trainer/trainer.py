@@ -118,7 +118,13 @@ class Trainer:
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
         self.schedule: Callable[[int], float] = self._scheduled_rate
         self._set_up_optimizers()
-        self.freezer = Freezer(net.module, self.optimizers, self.recipe.freeze, self.recipe.thaw)
+        self.freezer = Freezer(
+            net.module,
+            self.optimizers,
+            self.recipe.freeze,
+            self.recipe.thaw,
+            lambda epoch: self.task.learning(self.net, epoch),
+        )
         self.random = Randomness(seed_of(self.recipe.seed, "torch"), net.device)
         if state:
             self._check_state(state)
@@ -156,9 +162,17 @@ class Trainer:
         }
         for name in self.parameters:
             if not OPTIMIZER_NAME.fullmatch(name):
-                raise UsageError("names of optimizers of lower-case letters, digits and _", received=name)
+                raise UsageError(
+                    "names of optimizers of lower-case letters, digits and _",
+                    received=name,
+                    hint="For example: {'generator': ..., 'critic': ...}",
+                )
         if not self.parameters:
-            raise UsageError("a task with an optimizer", received=self.recipe.task)
+            raise UsageError(
+                "a task with an optimizer",
+                received=self.recipe.task,
+                hint="Let Task.optimizers return at least one list of parameters by name.",
+            )
         scales = self.task.lr_scales(self.net, self.recipe)
         self.optimizers = {
             name: make_optimizer(ps, self.recipe, scales) for name, ps in self.parameters.items()
@@ -452,7 +466,13 @@ class Trainer:
                 received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
             )
         return nan_diagnosis(
-            self.net, batch, lambda: list(self._outputs(batch)), when, lr, self.execution.precision
+            self.net,
+            batch,
+            lambda: list(self._outputs(batch)),
+            when,
+            lr,
+            self.execution.precision,
+            self.task.lr_flag,
         )
 
     def _state_error(self, where: str) -> TrainingError:
@@ -462,7 +482,7 @@ class Trainer:
             "finite numbers in weights and optimizer",
             received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
             f"learning rate {lr:.3g}, {self.execution.precision}",
-            hint=f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1.",
+            hint=f"Try a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
         )
 
     def _progress(self) -> TrainProgress:

@@ -36,7 +36,7 @@ EXECUTION = ExecutionConfig("fp32", "channels_last")
 them. Convolutions on a CPU are up to 1.6 times as fast with it; networks without any ignore it."""
 LARGEST_CACHE = 2 * 2**30
 """Bytes that all cached features may take; the data sets used longest ago are removed first."""
-NAME = "features"
+NAME, DIGEST = "features", "sha256"
 FILE = re.compile(r"\d+\.safetensors")
 
 
@@ -142,15 +142,22 @@ def _read(cache: Path | None, start: int, shape: tuple[int, int]) -> Tensor | No
     if cache is None:
         return None
     try:
-        chunk = load_tensors(cache / f"{start}.safetensors").get(NAME)
+        found = load_tensors(cache / f"{start}.safetensors")
     except (OSError, ValueError):
         return None
-    fits = chunk is not None and chunk.dtype == torch.float32 and chunk.shape == shape
-    return chunk if fits and bool(torch.isfinite(chunk).all()) else None  # pyright: ignore
+    chunk, digest = found.get(NAME), found.get(DIGEST)
+    if chunk is None or digest is None or chunk.dtype != torch.float32 or chunk.shape != shape:
+        return None
+    return chunk if torch.equal(digest, _digest(chunk)) and bool(torch.isfinite(chunk).all()) else None
 
 
 def _write(cache: Path, start: int, chunk: Tensor) -> None:
     """Write a chunk to the cache; a full disk only means that it is computed again."""
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-        write_weights(cache / f"{start}.safetensors", {NAME: chunk})
+        write_weights(cache / f"{start}.safetensors", {NAME: chunk, DIGEST: _digest(chunk)})
+
+
+def _digest(chunk: Tensor) -> Tensor:
+    """Return the SHA-256 of a chunk, `[32]` bytes."""
+    return torch.tensor(list(hashlib.sha256(chunk.contiguous().numpy().data).digest()), dtype=torch.uint8)

@@ -85,7 +85,9 @@ def as_net(net: NetLike) -> Net:
             hint="Wrap it: convscope.wrap(module, convscope.TensorSpec((3, 224, 224), mean=..., std=...)).",
         )
     raise UsageError(
-        "a network: its name, its folder, or what load and wrap return", received=type(net).__name__
+        "a network: its name, its folder, or what load and wrap return",
+        received=type(net).__name__,
+        hint="For example: convscope.load('digits'); convscope nets lists the names.",
     )
 
 

@@ -44,8 +44,9 @@ class ImageFolder(LabelledImages):
     Classes are sorted naturally (`2` before `10`), over all splits together. The format of a file is
     recognised by its content, whatever its name. Files without the signature of an image are left out at
     once; a file that turns out to be damaged when it is decoded is replaced by the next readable one of its
-    class (by a white image, where the class has none), so that batches stay whole and labels right. Both are
-    listed in `problems`. Nothing is written into the folder.
+    class in this data set (by a white image, where the class has none), so that batches stay whole and labels
+    right: `readable` and `unreadable_classes` find them before. Both are listed in `problems`. Nothing is
+    written into the folder.
 
     What is decoded is kept: in memory, or where it is too large for that in a file in the user's cache
     folder, mapped into memory, which later runs read too (see `worlds.caching.pixel_cache`).
@@ -128,7 +129,7 @@ class ImageFolder(LabelledImages):
         rows = self._rows[checked(indices, len(self))]
         if self._store.is_kept(rows):
             return self._store.gather(rows)
-        return _stack(list(in_threads(self._store.image, rows.tolist(), self._store.workers)), self.spec)
+        return _stack(list(in_threads(self._image, rows.tolist(), self._store.workers)), self.spec)
 
     @override
     def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
@@ -144,7 +145,7 @@ class ImageFolder(LabelledImages):
                 if self._store.is_kept(rows):
                     waiting.append((part, pool.submit(self._store.touch, rows)))
                 else:
-                    waiting.append((part, [pool.submit(self._store.image, row) for row in rows.tolist()]))
+                    waiting.append((part, [pool.submit(self._image, row) for row in rows.tolist()]))
 
         try:
             start(AHEAD + 1)
@@ -176,6 +177,23 @@ class ImageFolder(LabelledImages):
         sizes = in_threads(_size, chosen, self._store.workers)
         return tuple(size for size in sizes if size is not None)
 
+    def _image(self, row: int) -> Tensor:
+        """Return the image in a row of the store, or another one of its class in this data set."""
+        return self._store.image(row, self._rows)
+
+    def unreadable_classes(self) -> dict[str, int]:
+        """Find classes of which no image can be decoded; decodes at least one of each class.
+
+        Returns:
+            The number of images of each such class.
+        """
+        found = {}
+        for label, name in enumerate(self.classes):
+            rows = self._rows[self.labels == label].tolist()
+            if rows and not any(map(self._store.is_readable, rows)):
+                found[name] = len(rows)
+        return found
+
     def readable(self) -> Self:
         """Return the subset of images that can be decoded; decodes every one of them once.
 
@@ -206,8 +224,7 @@ class _Store:
     ) -> None:
         self.paths, self.spec, self.workers = paths, spec, workers
         self.problems: list[Problem] = []
-        self._labels = labels.tolist()
-        self._members = {k: (labels == k).nonzero().flatten().tolist() for k in set(self._labels)}
+        self._labels = labels
         self._bad: set[int] = set()
         self._lock = threading.Lock()
         self._images = torch.empty(len(paths), *spec.shape, dtype=torch.uint8) if memory else None
@@ -235,8 +252,12 @@ class _Store:
         """Return whether the image in a row can be decoded."""
         return self._own(row) is not None
 
-    def image(self, row: int) -> UInt8[Tensor, "c h w"]:
+    def image(self, row: int, among: Tensor) -> UInt8[Tensor, "c h w"]:
         """Return the image in a row, or the next readable one of its class, or white without any.
+
+        Args:
+            row: the row.
+            among: rows of the data set: a damaged training image must not be replaced by a test image.
 
         Raises:
             DataError: every file is damaged.
@@ -244,7 +265,7 @@ class _Store:
         image = self._own(row)
         if image is not None:
             return image
-        members = self._members[self._labels[row]]
+        members = among[self._labels[among] == self._labels[row]].tolist()
         at = members.index(row)
         for other in members[at + 1 :] + members[:at]:
             image = self._own(other)

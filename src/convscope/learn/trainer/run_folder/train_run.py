@@ -427,7 +427,11 @@ class _Files:
                 received=str(error),
                 hint="Free some space, or choose another folder.",
             )
-        return UsageError("a folder that can be written to", received=str(error))
+        return UsageError(
+            "a folder that can be written to",
+            received=str(error),
+            hint="Choose another folder, or make this one writable.",
+        )
 
     def _save_error(self, received: str, *, full: bool) -> ConvscopeError:
         step = "Free some space" if full else "Make the folder writable again"

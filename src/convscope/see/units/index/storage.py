@@ -78,7 +78,11 @@ class IndexStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError("a folder for the index", received=str(error)) from None
+            raise UsageError(
+                "a folder for the index",
+                received=str(error),
+                hint="Choose another folder, or make this one writable.",
+            ) from None
         if not (folder / INDEX).is_file():  # else `finished` says what it is
             _check_own(folder / INDEX)
         _check_own(folder / f"{self.name}.json")
