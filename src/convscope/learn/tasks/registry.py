@@ -86,6 +86,16 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
             ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
         ),
+        TaskEntry(
+            "gan",
+            "convscope.learn.tasks.generative.gan_images:AdversarialImages",
+            ("convscope.learn.tasks.generative.recipe:GANRecipe",),
+        ),
+        TaskEntry(
+            "gan-ring",
+            "convscope.learn.tasks.generative.gan_ring:AdversarialRing",
+            ("convscope.learn.tasks.generative.recipe:RingGANRecipe",),
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),

@@ -1,1 +1,2 @@
 from . import digits as digits
+from . import ring as ring

@@ -13,7 +13,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.learn import ImageRows, NumberTable, PixelLikelihood
 from convscope.learn.tasks.generative.binary import code_length
 from convscope.nets import ExecutionConfig
-from convscope.nets.modules.pixelcnn import MaskedConv2d, PixelCNN
+from convscope.nets.modules.generative.pixelcnn import MaskedConv2d, PixelCNN
 from convscope.worlds import Batch
 from convscope.worlds.datasets import digits
 

@@ -17,7 +17,7 @@ from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.pixelcnn import PixelCNN
+from convscope.nets.modules.generative.pixelcnn import PixelCNN
 from convscope.worlds import Batch, Dataset
 
 DRAWN = 8

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from convscope.learn.recipe import TaskRecipe
-from convscope.recipe.fields import NetworkName
+from convscope.recipe.fields import DataName, NetworkName
 
 
 class ReconstructionRecipe(TaskRecipe):
@@ -35,3 +35,29 @@ class PixelCNNRecipe(TaskRecipe):
         default="pixelcnn", min_length=1, description="what learns: a name, or a run's folder"
     )
     task: str = Field(default="pixelcnn", min_length=1, description="what the training optimises")
+
+
+class GANRecipe(TaskRecipe):
+    """Hold the settings of the training of a generative adversarial network of images."""
+
+    network: NetworkName = Field(
+        default="dcgan", min_length=1, description="what learns: a name, or a run's folder"
+    )
+    task: str = Field(default="gan", min_length=1, description="what the training optimises")
+    r1: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e6,
+        description="weight of the penalty on the discriminator's gradient with respect to data, without "
+        "which the game may circle or forget modes; 0 for the original game",
+    )
+
+
+class RingGANRecipe(GANRecipe):
+    """Hold the settings of the training of a generative adversarial network on the ring of Gaussians."""
+
+    network: NetworkName = Field(
+        default="point-gan", min_length=1, description="what learns: a name, or a run's folder"
+    )
+    data: DataName = Field(default="ring", min_length=1, description="what it learns from: ring")
+    task: str = Field(default="gan-ring", min_length=1, description="what the training optimises")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def pixelcnn() -> "nn.Module":
     """Build the network with fresh weights: 24 maps, four masked 3x3 convolutions behind the first of 7x7."""
-    from convscope.nets.modules.pixelcnn import PixelCNN
+    from convscope.nets.modules.generative.pixelcnn import PixelCNN
 
     return PixelCNN()
 
