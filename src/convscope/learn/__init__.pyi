@@ -55,9 +55,9 @@ from .tasks.findings import Series as Series
 from .tasks.generative.adversarial import AdversarialTraining as AdversarialTraining
 from .tasks.generative.gan_images import AdversarialImages as AdversarialImages
 from .tasks.generative.gan_ring import AdversarialRing as AdversarialRing
-from .tasks.generative.pixelcnn import PixelLikelihood as PixelLikelihood
+from .tasks.generative.pixel_likelihood import PixelLikelihood as PixelLikelihood
 from .tasks.generative.recipe import GANRecipe as GANRecipe
-from .tasks.generative.recipe import PixelCNNRecipe as PixelCNNRecipe
+from .tasks.generative.recipe import PixelLikelihoodRecipe as PixelLikelihoodRecipe
 from .tasks.generative.recipe import ReconstructionRecipe as ReconstructionRecipe
 from .tasks.generative.recipe import RingGANRecipe as RingGANRecipe
 from .tasks.generative.recipe import VAERecipe as VAERecipe

@@ -82,9 +82,9 @@ TASKS: dict[str, TaskEntry] = {
             ("convscope.learn.tasks.generative.recipe:VAERecipe",),
         ),
         TaskEntry(
-            "pixelcnn",
-            "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
-            ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
+            "pixel-likelihood",
+            "convscope.learn.tasks.generative.pixel_likelihood:PixelLikelihood",
+            ("convscope.learn.tasks.generative.recipe:PixelLikelihoodRecipe",),
         ),
         TaskEntry(
             "gan",

@@ -6,6 +6,7 @@ from convscope.nets.zoo.autoencoder import AUTOENCODER
 from convscope.nets.zoo.entry import ZooEntry
 from convscope.nets.zoo.generative.gan import DCGAN, POINT_GAN
 from convscope.nets.zoo.generative.pixelcnn import PIXELCNN
+from convscope.nets.zoo.generative.pixelrnn import PIXELRNN
 from convscope.nets.zoo.generative.vae import VAE
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
@@ -30,6 +31,7 @@ for _entry in (
     AUTOENCODER,
     VAE,
     PIXELCNN,
+    PIXELRNN,
     DCGAN,
     POINT_GAN,
     NASNET_MOBILE,

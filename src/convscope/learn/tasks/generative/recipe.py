@@ -28,13 +28,13 @@ class VAERecipe(TaskRecipe):
     task: str = Field(default="vae", min_length=1, description="what the training optimises")
 
 
-class PixelCNNRecipe(TaskRecipe):
-    """Hold the settings of the training of a PixelCNN."""
+class PixelLikelihoodRecipe(TaskRecipe):
+    """Hold the settings of the training of a PixelCNN or a PixelRNN."""
 
     network: NetworkName = Field(
         default="pixelcnn", min_length=1, description="what learns: a name, or a run's folder"
     )
-    task: str = Field(default="pixelcnn", min_length=1, description="what the training optimises")
+    task: str = Field(default="pixel-likelihood", min_length=1, description="what the training optimises")
 
 
 class GANRecipe(TaskRecipe):

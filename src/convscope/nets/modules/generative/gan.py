@@ -84,7 +84,7 @@ class DCGAN(AdversarialPair):
 
     kind = "dcgan"
 
-    def __init__(self, shape: Sequence[int] = (1, 28, 28), channels: int = 32, latent: int = 64) -> None:
+    def __init__(self, shape: Sequence[int] = (1, 28, 28), channels: int = 24, latent: int = 64) -> None:
         super().__init__()
         self.input_shape, self.channels, self.latent = tuple(shape), channels, latent
         sizes = (*self.input_shape, channels, latent)

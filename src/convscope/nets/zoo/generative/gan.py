@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def dcgan() -> "nn.Module":
-    """Build the convolutional network with fresh weights: 32 and 64 maps, 64 latent dimensions."""
+    """Build the convolutional network with fresh weights: 24 and 48 maps, 64 latent dimensions."""
     from convscope.nets.modules.generative.gan import DCGAN
 
     return DCGAN()

@@ -22,6 +22,6 @@ PIXELCNN = ZooEntry(
     (),
     "the probability of each pixel of a digit given those before it",
     "van den Oord, Kalchbrenner and Kavukcuoglu 2016, Pixel Recurrent Neural Networks, arXiv:1601.06759",
-    "Smaller than the paper's. Train it with the task pixelcnn: convscope train --recipe pixelcnn.",
+    "Smaller than the paper's. Train it with the task pixel-likelihood: convscope train --recipe pixelcnn.",
     module=pixelcnn,
 )
