@@ -131,9 +131,9 @@ class DiagonalBiLSTM(nn.Module):
 class PixelRNN(AutoregressiveImages):
     """PixelRNN for binary images of one channel: Diagonal BiLSTM layers with residual connections.
 
-    Maps have one column more than the images, at the right. Its places read the last pixel of their row, which
-    the masked first layer hides from that place itself: without them, the row below would not
-    see it, and the paper's claim that every pixel sees all before it would be true but for that one.
+    Maps have one column more than the images, at the right. Its places read the last pixel of their row,
+    which the mask hides from the place of that pixel: without them, the row below would not see it, and every
+    pixel would see all before it but that one.
 
     Args:
         shape: channels (1), height and width of the images.
