@@ -37,6 +37,7 @@ from .runs.recipe import RunsRecipe as RunsRecipe
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
+from .tasks.approximation import Approximation as Approximation
 from .tasks.calibration import ReliabilityBins as ReliabilityBins
 from .tasks.calibration import adaptive_reliability as adaptive_reliability
 from .tasks.calibration import fit_temperature as fit_temperature

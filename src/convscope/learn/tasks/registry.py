@@ -86,6 +86,7 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.generative.pixel_likelihood:PixelLikelihood",
             ("convscope.learn.tasks.generative.recipe:PixelLikelihoodRecipe",),
         ),
+        TaskEntry("approximation", "convscope.learn.tasks.approximation:Approximation"),
         TaskEntry(
             "gan",
             "convscope.learn.tasks.generative.gan_images:AdversarialImages",

@@ -17,6 +17,7 @@ MODULES: dict[str, str] = {
     "stylebank": "convscope.nets.style.bank.StyleBank",
     "johnson": "convscope.nets.style.johnson.Johnson",
     "pixelcnn": "convscope.nets.modules.generative.pixelcnn.PixelCNN",
+    "one_hidden_layer": "convscope.nets.modules.shallow.OneHiddenLayers",
     "pixelrnn": "convscope.nets.modules.generative.pixelrnn.PixelRNN",
     "vae": "convscope.nets.modules.generative.vae.VAE",
     "dcgan": "convscope.nets.modules.generative.gan.DCGAN",

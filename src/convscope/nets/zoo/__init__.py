@@ -16,6 +16,7 @@ from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
+from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
 from convscope.nets.zoo.stylebank import STYLEBANK
 
 ZOO: dict[str, ZooEntry] = {}
@@ -34,6 +35,7 @@ for _entry in (
     PIXELRNN,
     DCGAN,
     POINT_GAN,
+    ONE_HIDDEN_LAYER,
     NASNET_MOBILE,
     RESNET20,
     STYLEBANK,
