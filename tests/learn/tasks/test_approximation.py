@@ -118,7 +118,7 @@ def test_the_report_plots_errors_and_functions():
     assert errors.series[0].points[:, 0].tolist() == [4, 8, 16]
     assert errors.series[0].points[:, 1].tolist() == pytest.approx(tested.evidence.constructed)
     assert [len(one.points) for one in functions.series] == [200] * 3
-    assert table.rows[3][1][0] == "4.00"  # the bound's own factor
+    assert table.rows[3][1][0] == "÷ 4.00"  # the bound's own factor
     assert mean_ratio((8.0, 2.0, 0.5)) == 4 and math.isnan(mean_ratio((1.0,)))
 
 

@@ -249,6 +249,14 @@ _KINDS: dict[str, Mapping[str, str]] = {
     "polynomial": {"en": "polynomial activation", "zh": "多项式激活函数"},
 }
 """Names of the kinds of networks, as `ApproximationErrors` has them."""
+_HEADS: Sequence[Mapping[str, str]] = (
+    {"en": "bound", "zh": "上界"},
+    {"en": "interpolated", "zh": "插值"},
+    {"en": "trained", "zh": "训练"},
+    {"en": "random", "zh": "随机"},
+    {"en": "polynomial", "zh": "多项式"},
+)
+"""Heads of the table: the bound, and short names of the kinds."""
 
 
 def _error_plot(found: ApproximationErrors) -> Plot:
@@ -307,25 +315,27 @@ def _table(found: ApproximationErrors) -> NumberTable:
     columns = (found.bound, *(getattr(found, kind) for kind in _KINDS))
     rows = [
         (
-            {"en": f"{width} units", "zh": f"{width} 个单元"},
+            dict.fromkeys(("en", "zh"), str(width)),
             tuple(f"{column[k]:.5f}" for column in columns),
         )
         for k, width in enumerate(found.widths)
     ]
     falls = [[f"{a / b:.2f}" for a, b in pairwise(column)] for column in columns]
     rows += [
-        ({"en": f"{first} → {second}: falls by", "zh": f"{first} → {second}：降低倍数"}, tuple(fall))
+        (dict.fromkeys(("en", "zh"), f"{first}→{second}"), tuple(f"÷ {text}" for text in fall))
         for (first, second), fall in zip(pairwise(found.widths), zip(*falls, strict=True), strict=True)
     ]
     return NumberTable(
-        {"en": "Largest errors between the training points", "zh": "训练点之间的最大误差"},
-        ({"en": "bound", "zh": "上界"}, *_KINDS.values()),
+        {"en": "Largest error by number of hidden units", "zh": "各隐藏单元数的最大误差"},
+        _HEADS,
         rows,
         {
-            "en": "The bound is of the interpolation: h² max|f''| / 8 for segments of the length h. The best "
+            "en": "Measured between the training points. The bound is of the interpolation: h² max|f''| / 8 "
+            "for segments of the length h. The lower rows have the factors by which the errors fall. The best "
             f"polynomial of degree {found.degree} has a root mean square error of {found.best_rms:.5f} on "
             f"these points, the widest network with that activation {found.polynomial_rms[-1]:.5f}.",
-            "zh": "上界属于插值：线段长为 h 时为 h² max|f''| / 8。"
+            "zh": "在训练点之间测量。上界属于插值：线段长为 h 时为 h² max|f''| / 8。"
+            "下面几行是误差降低的倍数。"
             f"在这些点上，最佳 {found.degree} 次多项式的均方根误差为 {found.best_rms:.5f}，"
             f"使用该激活函数的最宽网络为 {found.polynomial_rms[-1]:.5f}。",
         },
