@@ -58,7 +58,7 @@ def test_a_polynomial_network_is_a_polynomial_and_none_beats_the_best(degree):
     assert float(values.diff(degree + 1).abs().max()) < 1e-12
     x = sine.test().points
     best = best_polynomial_rms(x, sine.value(x), degree)
-    hidden = Power(degree)(network[0](x.double())).detach()
+    hidden = Power(degree)(network.hidden(x.double())).detach()
     design = torch.cat([hidden, torch.ones_like(hidden[:, :1])], 1)
     target = sine.value(x.double())
     fitted = design @ torch.linalg.lstsq(design, target, driver="gelsd").solution  # the best output weights
@@ -69,7 +69,7 @@ def test_a_polynomial_network_is_a_polynomial_and_none_beats_the_best(degree):
 
 
 def test_training_from_the_interpolation_improves_it_and_the_rest_is_measured():
-    net, task, data = small(), Approximation(), sine.train()
+    net, task, data = small((4, 8)), Approximation(), sine.train()
     recipe = TaskRecipe(
         task="approximation", epochs=4, batch=256, optimizer="adam", lr=2e-4, precision="fp32", device="cpu"
     )
@@ -80,10 +80,10 @@ def test_training_from_the_interpolation_improves_it_and_the_rest_is_measured():
 
     def squares():
         with torch.no_grad():
-            return (net(x) - y).double().square().mean(0)[:3]
+            return (net(x) - y).double().square().mean(0)[:2]
 
     before = squares()
-    assert fresh.bound == pytest.approx([4 * math.pi**2 / (8 * n * n) for n in (4, 8, 16)])
+    assert fresh.bound == pytest.approx([4 * math.pi**2 / (8 * n * n) for n in (4, 8)])
     *_, last = trainer
     found = last.tested.evidence
     assert (squares() < before).all()
@@ -91,7 +91,7 @@ def test_training_from_the_interpolation_improves_it_and_the_rest_is_measured():
     with torch.no_grad():
         errors = (net(x).double() - y.double()).abs().max(0).values.tolist()
     assert [*found.trained, *found.random, *found.polynomial] == pytest.approx(errors)
-    assert last.test_metrics["ratio"] == pytest.approx((errors[0] / errors[2]) ** 0.5)
+    assert last.test_metrics["ratio"] == pytest.approx(errors[0] / errors[1])
     again = task.prepare(net, data, None)  # a trained network keeps its weights
     assert task.evaluate(again, sine.test(), ExecutionConfig()).evidence == found
 

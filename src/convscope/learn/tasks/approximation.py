@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.tasks.findings import Finding, NumberTable, Plot, Series
+from convscope.learn.tasks.findings import Finding, NumberTable, Plot, Series, untranslated
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
@@ -92,9 +92,8 @@ class Approximation(Task):
                 received=f"{net.name} on {name}",
                 hint="convscope train --recipe universal-approximation",
             )
-        for width, network in zip(net.module.widths, net.module.interpolating, strict=True):
-            if not bool(network[2].weight.any()):
-                network.interpolate(knot_values(width).to(net.device))
+        for network in net.module.unset():
+            network.interpolate(knot_values(network.hidden.out_features).to(net.device))
         return net
 
     @override
@@ -301,7 +300,7 @@ def _function_plot(net: Net, found: ApproximationErrors) -> Plot:
     )
     return Plot(
         {"en": "The function and two networks", "zh": "目标函数与两个网络"},
-        tuple(dict.fromkeys(("en", "zh"), name) for name in ("x", "f(x)")),
+        (untranslated("x"), untranslated("f(x)")),
         [Series(name, torch.cat([x, y], 1), joined=True) for name, y in zip(names, curves, strict=True)],
         {
             "en": "Each ReLU adds one change of the slope.",
@@ -313,16 +312,16 @@ def _function_plot(net: Net, found: ApproximationErrors) -> Plot:
 def _table(found: ApproximationErrors) -> NumberTable:
     """Lay out the errors, and the factors by which they fall."""
     columns = (found.bound, *(getattr(found, kind) for kind in _KINDS))
-    rows = [
+    rows: list[tuple[Mapping[str, str], tuple[str, ...]]] = [
         (
-            dict.fromkeys(("en", "zh"), str(width)),
+            untranslated(str(width)),
             tuple(f"{column[k]:.5f}" for column in columns),
         )
         for k, width in enumerate(found.widths)
     ]
     falls = [[f"{a / b:.2f}" for a, b in pairwise(column)] for column in columns]
     rows += [
-        (dict.fromkeys(("en", "zh"), f"{first}→{second}"), tuple(f"÷ {text}" for text in fall))
+        (untranslated(f"{first}→{second}"), tuple(f"÷ {text}" for text in fall))
         for (first, second), fall in zip(pairwise(found.widths), zip(*falls, strict=True), strict=True)
     ]
     return NumberTable(
@@ -331,7 +330,7 @@ def _table(found: ApproximationErrors) -> NumberTable:
         rows,
         {
             "en": "Measured between the training points. The bound is of the interpolation: h² max|f''| / 8 "
-            "for segments of the length h. The lower rows have the factors by which the errors fall. The best "
+            "for segments of the length h. The lower rows have the factors by which errors fall. The best "
             f"polynomial of degree {found.degree} has a root mean square error of {found.best_rms:.5f} on "
             f"these points, the widest network with that activation {found.polynomial_rms[-1]:.5f}.",
             "zh": "在训练点之间测量。上界属于插值：线段长为 h 时为 h² max|f''| / 8。"

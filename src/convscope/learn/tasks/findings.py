@@ -95,5 +95,17 @@ class Plot:
     square: bool = False
 
 
+def untranslated(text: str) -> Mapping[str, str]:
+    """Return a text that is the same in every language, such as a number.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The text by language (`en`, `zh`).
+    """
+    return {"en": text, "zh": text}
+
+
 Finding = ClassifiedImages | ImageRows | NumberTable | Plot
 """Everything that a report of a training can draw."""

@@ -1,7 +1,7 @@
 """Networks of one hidden layer that approximate functions of one number."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -23,11 +23,18 @@ class Power(nn.Module):
         self.degree = degree
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Compute `x ** degree` of each value."""
+        """Compute the power of each value.
+
+        Args:
+            x: numbers.
+
+        Returns:
+            `x ** degree`.
+        """
         return x**self.degree
 
 
-class OneHiddenLayer(nn.Sequential):
+class OneHiddenLayer(nn.Module):
     """Network of one hidden layer: a sum of `width` activations of affine functions of one number.
 
     The hidden weights are drawn as 1 or -1, and the places where the arguments of the activations are 0
@@ -40,12 +47,23 @@ class OneHiddenLayer(nn.Sequential):
     """
 
     def __init__(self, width: int, activation: nn.Module) -> None:
-        super().__init__(nn.Linear(1, width), activation, nn.Linear(width, 1))
-        hidden = self[0]
+        super().__init__()
+        self.hidden, self.activation, self.output = nn.Linear(1, width), activation, nn.Linear(width, 1)
         with torch.no_grad():
             signs = torch.randint(2, (width,)) * 2.0 - 1
-            hidden.weight.copy_(signs[:, None])
-            hidden.bias.copy_(-signs * torch.rand(width))
+            self.hidden.weight.copy_(signs[:, None])
+            self.hidden.bias.copy_(-signs * torch.rand(width))
+
+    def forward(self, x: Float[Tensor, "b 1"]) -> Float[Tensor, "b 1"]:
+        """Compute the network's value.
+
+        Args:
+            x: numbers `[b 1]`.
+
+        Returns:
+            Values `[b 1]`.
+        """
+        return self.output(self.activation(self.hidden(x)))
 
     def interpolate(self, values: Float[Tensor, " knots"]) -> None:
         """Set the weights, in place, to the piecewise linear function through equidistant knots.
@@ -57,14 +75,13 @@ class OneHiddenLayer(nn.Sequential):
         Args:
             values: values at the `width + 1` ends of the segments, from left to right.
         """
-        hidden, output = self[0], self[2]
         width = len(values) - 1
         slopes = values.diff() * width
         with torch.no_grad():
-            hidden.weight.fill_(1)
-            hidden.bias.copy_(-torch.arange(width) / width)
-            output.weight.copy_(torch.cat([slopes[:1], slopes.diff()])[None])
-            output.bias.copy_(values[:1])
+            self.hidden.weight.fill_(1)
+            self.hidden.bias.copy_(-torch.arange(width) / width)
+            self.output.weight.copy_(torch.cat([slopes[:1], slopes.diff()])[None])
+            self.output.bias.copy_(values[:1])
 
 
 class OneHiddenLayers(nn.Module):
@@ -90,11 +107,21 @@ class OneHiddenLayers(nn.Module):
             raise ValueError(f"widths and a degree above 0, not {self.widths}, {degree}")
         if sum(self.widths) > MOST or degree > 16:
             raise ValueError(f"at most {MOST} hidden units and degree 16, not {sum(self.widths)}, {degree}")
-        self.interpolating = nn.ModuleList(OneHiddenLayer(n, nn.ReLU()) for n in self.widths)
+        fresh = [OneHiddenLayer(n, nn.ReLU()) for n in self.widths]
+        for network in fresh:
+            nn.init.zeros_(network.output.weight)
+        self.interpolating = nn.ModuleList(fresh)
         self.random = nn.ModuleList(OneHiddenLayer(n, nn.ReLU()) for n in self.widths)
         self.polynomial = nn.ModuleList(OneHiddenLayer(n, Power(degree)) for n in self.widths)
-        for network in self.interpolating:
-            nn.init.zeros_(network[2].weight)
+
+    def unset(self) -> list[OneHiddenLayer]:
+        """Return the networks that start at an interpolation and have not been set to it.
+
+        Returns:
+            Those whose output weights are all 0, in the order of `widths`.
+        """
+        networks = cast(list[OneHiddenLayer], list(self.interpolating))
+        return [one for one in networks if not bool(one.output.weight.any())]
 
     @property
     def input_shape(self) -> tuple[int]:

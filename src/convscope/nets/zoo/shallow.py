@@ -26,4 +26,5 @@ ONE_HIDDEN_LAYER = ZooEntry(
     "Feedforward Networks with a Nonpolynomial Activation Function Can Approximate Any Function",
     "Train it with the task approximation: convscope train --recipe universal-approximation.",
     module=one_hidden_layer,
+    output="values",
 )

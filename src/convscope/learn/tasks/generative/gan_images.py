@@ -13,11 +13,12 @@ from typing_extensions import override
 from convscope.errors import UsageError
 from convscope.graph.spec import DIGIT
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
+from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, untranslated
 from convscope.learn.tasks.generative.adversarial import (
     CHANCE,
     LOSSES,
     AdversarialTraining,
+    adversarial_pair,
     generate,
     held_out_losses,
 )
@@ -208,14 +209,14 @@ class AdversarialImages(AdversarialTraining):
         generator, spec = Generator().manual_seed(1), net.input_spec
         with torch.no_grad(), frozen(net.module):
             made = _generated(net, ROWS * COLUMNS, generator)
-            pair_codes = torch.randn(2 * WALKS, net.module.latent, generator=generator)
+            pair_codes = torch.randn(2 * WALKS, adversarial_pair(net).latent, generator=generator)
             walks = generate(net, sphere_walks(pair_codes, STEPS).to(net.device)).cpu()
         pictures = []
         if self._training is not None:
             indices = nearest(made.flatten(1), self._training.flatten(1))[1]
             both = torch.stack([made, self._training[indices]], 1).flatten(0, 1)
             pictures.append(ImageRows(_HEADS * COLUMNS, _rows(both, 2 * COLUMNS), spec, TITLES[0]))
-        heads = [dict.fromkeys(("en", "zh"), f"{step / (STEPS - 1):.2f}") for step in range(STEPS)]
+        heads = [untranslated(f"{step / (STEPS - 1):.2f}") for step in range(STEPS)]
         pictures.append(ImageRows(heads, _rows(walks, STEPS), spec, TITLES[1]))
         tables = [_table(found)]
         if found.classes is not None and found.test_classes is not None:
@@ -279,7 +280,7 @@ def sphere_walks(codes: Float[Tensor, "n z"], steps: int) -> Float[Tensor, "m z"
 
 def _generated(net: Net, count: int, generator: Generator) -> Tensor:
     """Generate images in the spec's range, on the CPU."""
-    codes = torch.randn(count, net.module.latent, generator=generator)
+    codes = torch.randn(count, adversarial_pair(net).latent, generator=generator)
     return torch.cat([generate(net, part.to(net.device)).cpu() for part in codes.split(250)])
 
 
@@ -344,7 +345,7 @@ def _table(found: SampleMeasures) -> NumberTable:
 def _class_table(made: ClassMeasures, tested: ClassMeasures) -> NumberTable:
     """Lay out the shares of the classes."""
     rows = [
-        (dict.fromkeys(("en", "zh"), str(label)), (f"{ours:.1%}", f"{theirs:.1%}"))
+        (untranslated(str(label)), (f"{ours:.1%}", f"{theirs:.1%}"))
         for label, (ours, theirs) in enumerate(zip(made.shares, tested.shares, strict=True))
     ]
     return NumberTable(

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.tasks.findings import Finding, NumberTable, Plot, Series
+from convscope.learn.tasks.findings import Finding, NumberTable, Plot, Series, untranslated
 from convscope.learn.tasks.generative.adversarial import (
     LOSSES,
     AdversarialTraining,
@@ -175,7 +175,7 @@ def _plot(made: Tensor, points: Tensor, found: ModeCounts) -> Plot:
     """Plot generated points over test points."""
     return Plot(
         {"en": "Generated points over the ring of Gaussians", "zh": "生成的点与高斯环"},
-        tuple(dict.fromkeys(("en", "zh"), axis) for axis in ("x", "y")),
+        (untranslated("x"), untranslated("y")),
         (
             Series({"en": "generated", "zh": "生成"}, made),
             Series({"en": "test points", "zh": "测试点"}, points),
@@ -196,7 +196,7 @@ def _table(found: ModeCounts) -> NumberTable:
     """Lay out the shares of the modes."""
     step = 360 // len(found.shares)
     rows = [
-        (dict.fromkeys(("en", "zh"), f"{k * step}°"), (f"{ours:.1%}", f"{theirs:.1%}"))
+        (untranslated(f"{k * step}°"), (f"{ours:.1%}", f"{theirs:.1%}"))
         for k, (ours, theirs) in enumerate(zip(found.shares, found.test_shares, strict=True))
     ]
     return NumberTable(

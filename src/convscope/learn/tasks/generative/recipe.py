@@ -48,8 +48,8 @@ class GANRecipe(TaskRecipe):
         default=0.0,
         ge=0,
         le=1e6,
-        description="weight of the penalty on the discriminator's gradient with respect to data, without "
-        "which the game may circle or forget modes; 0 for the original game",
+        description="weight of the penalty on the discriminator's gradient with respect to data; "
+        "0 for the original game",
     )
 
 

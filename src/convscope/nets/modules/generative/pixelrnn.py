@@ -1,7 +1,7 @@
 """PixelRNN with Diagonal BiLSTM layers: every pixel sees all pixels before it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -188,7 +188,7 @@ class PixelRNN(AutoregressiveImages):
         padded = functional.pad(images, around)  # states are kept: nothing is computed twice
         drawn = padded[:, :, FIRST // 2 :, FIRST // 2 :]
         drawn[:, :, start:] = 0
-        layers = [_Rows(layer, batch, width + 1) for layer in self.recurrent]
+        layers = [_Rows(cast(DiagonalBiLSTM, layer), batch, width + 1) for layer in self.recurrent]
         weight = self.first.weight * self.first.mask
         for row in range(height):
             for column in range(width + 1):
