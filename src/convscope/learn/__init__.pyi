@@ -37,6 +37,7 @@ from .runs.recipe import RunsRecipe as RunsRecipe
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
+from .tasks.approximation import Approximation as Approximation
 from .tasks.calibration import ReliabilityBins as ReliabilityBins
 from .tasks.calibration import adaptive_reliability as adaptive_reliability
 from .tasks.calibration import fit_temperature as fit_temperature
@@ -50,9 +51,16 @@ from .tasks.findings import ClassifiedImages as ClassifiedImages
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
 from .tasks.findings import NumberTable as NumberTable
-from .tasks.generative.pixelcnn import PixelLikelihood as PixelLikelihood
-from .tasks.generative.recipe import PixelCNNRecipe as PixelCNNRecipe
+from .tasks.findings import Plot as Plot
+from .tasks.findings import Series as Series
+from .tasks.generative.adversarial import AdversarialTraining as AdversarialTraining
+from .tasks.generative.gan_images import AdversarialImages as AdversarialImages
+from .tasks.generative.gan_ring import AdversarialRing as AdversarialRing
+from .tasks.generative.pixel_likelihood import PixelLikelihood as PixelLikelihood
+from .tasks.generative.recipe import GANRecipe as GANRecipe
+from .tasks.generative.recipe import PixelLikelihoodRecipe as PixelLikelihoodRecipe
 from .tasks.generative.recipe import ReconstructionRecipe as ReconstructionRecipe
+from .tasks.generative.recipe import RingGANRecipe as RingGANRecipe
 from .tasks.generative.recipe import VAERecipe as VAERecipe
 from .tasks.generative.reconstruction import Reconstruction as Reconstruction
 from .tasks.generative.vae import VariationalAutoencoder as VariationalAutoencoder

@@ -21,6 +21,7 @@ from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
+from convscope.worlds.datasets.named import OWN
 from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
@@ -213,7 +214,7 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
         DataError: the data is damaged.
     """
     folder = Path(recipe.data)
-    if recipe.data == "digits" or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
+    if recipe.data in OWN or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train"), _open_part(recipe, "test")
     spec = _folder_spec(folder, recipe, spec)
     if len(spec.size) != 2:  # no images: the input's world reads the folder

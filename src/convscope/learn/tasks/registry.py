@@ -82,9 +82,20 @@ TASKS: dict[str, TaskEntry] = {
             ("convscope.learn.tasks.generative.recipe:VAERecipe",),
         ),
         TaskEntry(
-            "pixelcnn",
-            "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
-            ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
+            "pixel-likelihood",
+            "convscope.learn.tasks.generative.pixel_likelihood:PixelLikelihood",
+            ("convscope.learn.tasks.generative.recipe:PixelLikelihoodRecipe",),
+        ),
+        TaskEntry("approximation", "convscope.learn.tasks.approximation:Approximation"),
+        TaskEntry(
+            "gan",
+            "convscope.learn.tasks.generative.gan_images:AdversarialImages",
+            ("convscope.learn.tasks.generative.recipe:GANRecipe",),
+        ),
+        TaskEntry(
+            "gan-ring",
+            "convscope.learn.tasks.generative.gan_ring:AdversarialRing",
+            ("convscope.learn.tasks.generative.recipe:RingGANRecipe",),
         ),
         TaskEntry(
             "multitask",
