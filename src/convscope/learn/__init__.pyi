@@ -50,12 +50,15 @@ from .tasks.findings import ClassifiedImages as ClassifiedImages
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
 from .tasks.findings import NumberTable as NumberTable
+from .tasks.findings import Points as Points
 from .tasks.generative.pixelcnn import PixelLikelihood as PixelLikelihood
 from .tasks.generative.recipe import PixelCNNRecipe as PixelCNNRecipe
 from .tasks.generative.recipe import ReconstructionRecipe as ReconstructionRecipe
 from .tasks.generative.recipe import VAERecipe as VAERecipe
 from .tasks.generative.reconstruction import Reconstruction as Reconstruction
 from .tasks.generative.vae import VariationalAutoencoder as VariationalAutoencoder
+from .tasks.geometry.distorted import DistortedClassification as DistortedClassification
+from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text

@@ -8,6 +8,7 @@ from .dataset import input_fit as input_fit
 from .dataset import require_labelled_images as require_labelled_images
 from .dataset import scaled as scaled
 from .datasets import digits as digits
+from .datasets.distorted import DistortedImages as DistortedImages
 from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open

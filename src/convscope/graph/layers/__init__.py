@@ -12,7 +12,6 @@ from convscope.graph.layers import (
     norm,
     pooling,
     resizing,
-    softpool,
     transposed,
 )
 
@@ -32,7 +31,7 @@ for _layer in (
     pooling.MaxPool2d,
     pooling.AvgPool1d,
     pooling.AvgPool2d,
-    softpool.SoftPool2d,
+    pooling.SoftPool2d,
     resizing.AdaptiveAvgPool1d,
     resizing.AdaptiveAvgPool2d,
     resizing.AdaptiveMaxPool1d,
@@ -41,6 +40,7 @@ for _layer in (
     resizing.GlobalMaxPool,
     resizing.Upsample,
     resizing.Shortcut,
+    resizing.SpatialTransformer,
     activation.Identity,
     activation.Sigmoid,
     activation.Tanh,

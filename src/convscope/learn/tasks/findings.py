@@ -34,12 +34,15 @@ class ImageRows:
         rows: the images of each row, one for each column, `[c h w]` in the spec's value range.
         spec: kind and value range of the images.
         title: what the rows show, by language (`en`, `zh`); states no number that may change.
+        outlines: for each row and column a polygon `[k 2]` that is drawn over the image, or None; x and y
+            from 0 to 1 across the image, also beyond it. Empty where there are none.
     """
 
     heads: Sequence[Mapping[str, str]]
     rows: Sequence[Sequence[Tensor]]
     spec: TensorSpec
     title: Mapping[str, str]
+    outlines: Sequence[Sequence[Tensor | None]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,5 +62,22 @@ class NumberTable:
     caption: Mapping[str, str]
 
 
-Finding = ClassifiedImages | ImageRows | NumberTable
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Two numbers of each sample against each other: a scatter plot.
+
+    Attributes:
+        title: what is shown, by language (`en`, `zh`).
+        axes: names of the horizontal and the vertical axis, with units, by language.
+        values: the points, `[n 2]`, in the axes' units.
+        caption: how to read it, by language.
+    """
+
+    title: Mapping[str, str]
+    axes: tuple[Mapping[str, str], Mapping[str, str]]
+    values: Tensor
+    caption: Mapping[str, str]
+
+
+Finding = ClassifiedImages | ImageRows | NumberTable | Points
 """Everything that a report of a training can draw."""

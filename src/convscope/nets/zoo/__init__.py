@@ -13,6 +13,7 @@ from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
+from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.stylebank import STYLEBANK
 from convscope.nets.zoo.vae import VAE
 
@@ -31,6 +32,8 @@ for _entry in (
     PIXELCNN,
     NASNET_MOBILE,
     RESNET20,
+    SPATIAL_TRANSFORMER,
+    PLAIN_CNN,
     STYLEBANK,
     ADAIN,
 ):

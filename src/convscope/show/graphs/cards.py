@@ -38,6 +38,7 @@ FAMILIES = {
         "softpool",
         "upsample",
         "interpol",
+        "spatialtransformer",
         "mean",
     ),
     "activation": (

@@ -13,7 +13,7 @@ from typing import Any
 from convscope.errors import DataError
 from convscope.learn.trainer import values as check
 from convscope.system.files import open_regular, read_json, write_text
-from convscope.worlds import ImageTensorDataset, LabelledImages
+from convscope.worlds import DistortedImages, ImageTensorDataset, LabelledImages
 
 FILE = "data.json"
 FORMAT = "convscope.data/1"
@@ -36,6 +36,8 @@ def describe_data(data: Any) -> dict[str, Any] | None:
         Name, number of samples, a hash of classes, labels and spec, and of each image its name and hash, or
         a hash of all of them where they are in memory; None for data of other kinds.
     """
+    if isinstance(data, DistortedImages):
+        data = data.originals
     if not isinstance(data, LabelledImages):
         return None
     labels = hashlib.sha256(repr((data.classes, data.spec)).encode())
