@@ -3,6 +3,7 @@
 from convscope.graph.layer import Layer
 from convscope.graph.layers import (
     activation,
+    capsules,
     conv,
     dense,
     foreign,
@@ -67,6 +68,10 @@ for _layer in (
     lenet.PartialConv2d,
     lenet.Subsample,
     lenet.RBF,
+    capsules.Squash,
+    capsules.Capsules,
+    capsules.CapsuleLength,
+    capsules.CapsuleMask,
     foreign.Foreign,
 ):
     if _layer.kind in LAYERS:

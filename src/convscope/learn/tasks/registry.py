@@ -93,6 +93,11 @@ TASKS: dict[str, TaskEntry] = {
             ("convscope.learn.tasks.geometry.recipe:DistortedRecipe",),
             f"{_DISTORTED}:setup_from_recipe",
         ),
+        TaskEntry(
+            "capsules",
+            "convscope.learn.tasks.geometry.capsules:CapsuleClassification",
+            ("convscope.learn.tasks.geometry.recipe:CapsuleRecipe",),
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),

@@ -162,7 +162,7 @@ def _output(entry: ZooEntry) -> OutputSpec:
         from convscope.nets.adapters.imagenet import CATEGORIES
 
         return OutputSpec("logits", CATEGORIES)
-    return OutputSpec("logits" if entry.classes else "", entry.classes)
+    return OutputSpec(entry.output if entry.classes else "", entry.classes)
 
 
 def _from_folder(folder: Path, weights: str | None) -> Net:

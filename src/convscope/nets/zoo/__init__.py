@@ -9,6 +9,7 @@ from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.mlp import MLP
 from convscope.nets.zoo.pixelcnn import PIXELCNN
 from convscope.nets.zoo.published.alexnet import ALEXNET
+from convscope.nets.zoo.published.capsnet import CAPSNET, CAPSNET_SMALL
 from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
@@ -32,6 +33,8 @@ for _entry in (
     PIXELCNN,
     NASNET_MOBILE,
     RESNET20,
+    CAPSNET,
+    CAPSNET_SMALL,
     SPATIAL_TRANSFORMER,
     PLAIN_CNN,
     STYLEBANK,

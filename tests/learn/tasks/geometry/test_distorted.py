@@ -15,9 +15,10 @@ from convscope.learn.tasks.geometry.distorted import (
     correlation,
     inverted,
     poses_of,
-    watched_thetas,
 )
+from convscope.learn.tasks.geometry.hooks import collected
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.nets.modules.spatial_transformer import SpatialTransformer
 from convscope.worlds import DistortedImages, digits
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous", "batch": 16}
@@ -112,15 +113,16 @@ def test_thetas_are_those_of_the_layer_and_the_hook_is_gone():
     layer = net.module.get_submodule("sampled")
     with torch.no_grad():
         layer.bias.copy_(torch.tensor([0.5, 0, 0.1, 0, 0.5, -0.2]))
-    with watched_thetas(net) as found:
+    with collected(net, SpatialTransformer, lambda layer, _, features: layer.theta(features)) as found:
         net(torch.rand(3, 1, 42, 42))
         net(torch.rand(2, 1, 42, 42))
     assert [len(theta) for theta in found] == [3, 2]
     assert torch.equal(found[0][1].flatten(), layer.bias)
     net(torch.rand(2, 1, 42, 42))
     assert len(found) == 2 and not layer._forward_hooks
-    with watched_thetas(nets.load("distorted-digits-cnn")) as none:
-        pass
+    plain = nets.load("distorted-digits-cnn")
+    with collected(plain, SpatialTransformer, lambda *_: 1) as none:
+        plain(torch.rand(2, 1, 42, 42))
     assert none == []
 
 

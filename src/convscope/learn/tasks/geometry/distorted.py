@@ -1,7 +1,6 @@
 """Training of classifiers of distorted images, and where their spatial transformers look."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import degrees, log, pi
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +16,7 @@ from convscope.learn.setup import load_training
 from convscope.learn.tasks.classification import Classification
 from convscope.learn.tasks.evaluation import Evaluation
 from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, Points
+from convscope.learn.tasks.geometry.hooks import collected
 from convscope.learn.tasks.geometry.recipe import DistortedRecipe
 from convscope.learn.tasks.task import EvalResult
 from convscope.nets import Net
@@ -142,7 +142,7 @@ class DistortedClassification(Classification):
             among the details and in a sentence.
         """
         images = self.distorted(data)
-        with watched_thetas(net) as thetas:
+        with collected(net, SpatialTransformer, _theta) as thetas:
             tested = super().evaluate(net, images, execution)
         if not thetas or not isinstance(tested.evidence, Evaluation):
             return tested
@@ -230,33 +230,6 @@ def setup_from_recipe(recipe: DistortedRecipe) -> "TrainingSetup":
     return replace(setup, train=train, test=test, notes=notes, fit=train.fit_to(setup.net.input_spec))
 
 
-@contextmanager
-def watched_thetas(net: Net) -> Iterator[list[Tensor]]:
-    """Collect the transforms that a network's first spatial transformer predicts.
-
-    Args:
-        net: any network.
-
-    Yields:
-        A list to which each forward pass adds `[b 2 3]`; it stays empty without a spatial transformer.
-    """
-    found: list[Tensor] = []
-    modules = (module for module in net.module.modules() if isinstance(module, SpatialTransformer))
-    module = next(modules, None)
-    if module is None:
-        yield found
-        return
-
-    def note(layer: SpatialTransformer, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
-        found.append(layer.theta(inputs[1].detach().float()).detach())
-
-    handle = module.register_forward_hook(note)
-    try:
-        yield found
-    finally:
-        handle.remove()
-
-
 def composed(outer: Float[Tensor, "n 2 3"], inner: Float[Tensor, "n 2 3"]) -> Float[Tensor, "n 2 3"]:
     """Return affine transforms that apply first `inner`, then `outer`.
 
@@ -317,6 +290,11 @@ def correlation(first: Float[Tensor, " n"], second: Float[Tensor, " n"]) -> floa
     if min(float(one.std()) for one in (first, second)) < 1e-9:
         return 0.0
     return float(torch.corrcoef(torch.stack([first, second]).double())[0, 1])
+
+
+def _theta(layer: SpatialTransformer, _: Tensor, features: Tensor) -> Tensor:
+    """Return the transforms of a batch."""
+    return layer.theta(features.float()).detach()
 
 
 def _spread(values: Tensor, name: str) -> float:

@@ -25,3 +25,21 @@ class DistortedRecipe(TaskRecipe):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of the target spread over all classes"
     )
+
+
+class CapsuleRecipe(TaskRecipe):
+    """Hold the settings of the training of a capsule network."""
+
+    network: NetworkName = Field(
+        default="capsnet-small",
+        min_length=1,
+        description="what learns: a name, a folder, or a chain of layers that ends in capsulelength",
+    )
+    task: str = Field(default="capsules", min_length=1, description="what the training optimises")
+    reconstruction: float = Field(
+        default=0.0005,
+        ge=0,
+        le=10,
+        description="weight of the reconstruction's sum of squared errors beside the margin loss, where "
+        "the network has a decoder",
+    )
