@@ -119,7 +119,8 @@ def test_the_report_shows_reconstructions_dimensions_and_routing():
     copies, changes, routing, table, classified = task.findings(net, data, tested)
     assert all(isinstance(each, ImageRows) for each in (copies, changes, routing))
     assert isinstance(table, NumberTable) and isinstance(classified, ClassifiedImages)
-    assert [len(each.rows) for each in (copies, changes, routing)] == [8, 8, 8]
+    assert [len(each.rows) for each in (copies, changes, routing)] == [2, 8, 8]
+    assert len(copies.heads) == 8
     with torch.no_grad():
         plain = net(data.images[:1].float() / 255)["image"].view(1, 28, 28)
     middle = len(CHANGES) // 2

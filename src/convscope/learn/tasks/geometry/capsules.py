@@ -274,8 +274,9 @@ def _decoded(net: Net, images: Tensor, capsules: Tensor | None = None) -> Tensor
 
 def _reconstructions(net: Net, images: Tensor) -> Finding:
     """Show test images and their reconstructions from the predicted class's capsule."""
-    rows = zip(images.cpu(), _decoded(net, images).cpu(), strict=True)
-    return ImageRows(_COPIES, [list(row) for row in rows], net.input_spec, _TITLES["copies"])
+    heads = [dict.fromkeys(("en", "zh"), str(number)) for number in range(1, len(images) + 1)]
+    rows = [list(row.cpu()) for row in (images, _decoded(net, images))]
+    return ImageRows(heads, rows, net.input_spec, _TITLES["copies"])
 
 
 def _changes(net: Net, image: Tensor) -> Finding:
@@ -323,12 +324,11 @@ def _routing(net: Net, images: Tensor) -> Finding:
     return ImageRows(heads, rows, spec, _TITLES["routing"])
 
 
-_COPIES = (
-    {"en": "input", "zh": "输入"},
-    {"en": "from the capsule of the answer", "zh": "由所答类别的胶囊重建"},
-)
 _TITLES: Mapping[str, Mapping[str, str]] = {
-    "copies": {"en": "Test images and their reconstructions", "zh": "测试图像与重建"},
+    "copies": {
+        "en": "Test images, and below each what the decoder makes of the capsule of the answer",
+        "zh": "测试图像，下方为解码器由所答类别的胶囊得到的重建",
+    },
     "changes": {
         "en": "The first test image, while one dimension of its capsule is changed by the number above: a "
         "row for each of the dimensions that change it most",
