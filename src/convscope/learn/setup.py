@@ -107,8 +107,9 @@ def _with_head_for(data: Dataset, net: Net, recipe: TaskRecipe) -> tuple[Net, tu
     Returns:
         The network, and a sentence if its last layer is another one.
     """
-    fits = not isinstance(data, LabelledImages) or len(data.classes) == len(net.classes)
-    if fits or not net.classes or net.source.weights != "none":
+    if not isinstance(data, LabelledImages) or not net.classes or net.source.weights != "none":
+        return net, ()
+    if len(data.classes) == len(net.classes):
         return net, ()
     try:
         changed = nets.replace_head(net, data.classes, seed=recipe.seed)

@@ -274,7 +274,7 @@ def _decoded(net: Net, images: Tensor, capsules: Tensor | None = None) -> Tensor
 
 def _reconstructions(net: Net, images: Tensor) -> Finding:
     """Show test images and their reconstructions from the predicted class's capsule."""
-    heads = [dict.fromkeys(("en", "zh"), str(number)) for number in range(1, len(images) + 1)]
+    heads = [_alike(str(number)) for number in range(1, len(images) + 1)]
     rows = [list(row.cpu()) for row in (images, _decoded(net, images))]
     return ImageRows(heads, rows, net.input_spec, _TITLES["copies"])
 
@@ -292,7 +292,7 @@ def _changes(net: Net, image: Tensor) -> Finding:
     made = _decoded(net, image.expand(len(changed), -1, -1, -1), changed).unflatten(0, (-1, len(steps)))
     effect = (made[:, -1] - made[:, 0]).square().flatten(1).sum(1)
     chosen = effect.argsort(descending=True)[:DIMENSIONS].sort().values
-    heads = [dict.fromkeys(("en", "zh"), f"{change:+.2f}" if change else "0") for change in CHANGES]
+    heads = [_alike(f"{change:+.2f}" if change else "0") for change in CHANGES]
     return ImageRows(heads, [list(row) for row in made[chosen].cpu()], net.input_spec, _TITLES["changes"])
 
 
@@ -324,6 +324,11 @@ def _routing(net: Net, images: Tensor) -> Finding:
     return ImageRows(heads, rows, spec, _TITLES["routing"])
 
 
+def _alike(text: str) -> Mapping[str, str]:
+    """Return a text that is the same in both languages."""
+    return {"en": text, "zh": text}
+
+
 _TITLES: Mapping[str, Mapping[str, str]] = {
     "copies": {
         "en": "Test images, and below each what the decoder makes of the capsule of the answer",
@@ -348,7 +353,7 @@ def _table(found: RoutedCapsules) -> Finding:
     names = found.evaluation.classes
     rows = [
         (
-            dict.fromkeys(("en", "zh"), name),
+            _alike(name),
             tuple(f"{100 * share:.1f}" if share == share else "" for share in row),
         )
         for name, row in zip(names, found.received.tolist(), strict=True)
@@ -356,7 +361,7 @@ def _table(found: RoutedCapsules) -> Finding:
     alike = f"{100 / len(names):.1f}"
     return NumberTable(
         {"en": "Where the routing sends its votes, in percent", "zh": "路由把投票送往何处（百分比）"},
-        [dict.fromkeys(("en", "zh"), name) for name in names],
+        [_alike(name) for name in names],
         rows,
         {
             "en": "Rows: the class of the image; columns: the capsule that receives. Means over at most "

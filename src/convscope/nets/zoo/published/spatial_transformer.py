@@ -1,6 +1,7 @@
 """A spatial transformer network for distorted digits, and a plain network with as many parameters.
 
-Both are smaller than those of the paper: 92,096 and 92,012 parameters.
+Both are smaller than those of the paper: 92,096 and 92,208 parameters, 4.2 and 3.5 million
+multiply-accumulates.
 
 Source: Jaderberg, Simonyan, Zisserman and Kavukcuoglu 2015, Spatial Transformer Networks, section 4.1,
 arXiv:1506.02025.
@@ -24,8 +25,8 @@ CLASSIFIER = (
     "pool2 = maxpool 2, flatten = flatten, dense1 = dense 64, relu3 = relu, dense2 = dense 10"
 )
 PLAIN = (
-    "conv1 = conv 32 5x5, relu1 = relu, pool1 = maxpool 2, conv2 = conv 40 5x5, relu2 = relu, "
-    "pool2 = maxpool 2, flatten = flatten, dense1 = dense 30, relu3 = relu, dense2 = dense 10"
+    "conv1 = conv 16 5x5, relu1 = relu, pool1 = maxpool 2, conv2 = conv 32 5x5, relu2 = relu, "
+    "pool2 = maxpool 2, flatten = flatten, dense1 = dense 50, relu3 = relu, dense2 = dense 10"
 )
 
 
@@ -62,5 +63,5 @@ PLAIN_CNN = ZooEntry(
     DIGITS,
     "a plain network for distorted digits, to compare spatial-transformer with",
     PAPER,
-    "92,012 parameters, 84 fewer than spatial-transformer.",
+    "92,208 parameters, 112 more than spatial-transformer.",
 )
