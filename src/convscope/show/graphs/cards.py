@@ -56,6 +56,8 @@ FAMILIES = {
         "scaledtanh",
         "maxout",
         "squash",
+        "capsulelength",
+        "capsulemask",
         "prelu",
         "mish",
     ),

@@ -15,7 +15,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from convscope.errors import UsageError, nearest
-from convscope.worlds.dataset import Indices, LabelledImages, Picture, checked
+from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,16 @@ class DistortedImages(LabelledImages):
         self.name = f"{originals.name}, {distortion}"
         shape = (originals.spec.channels, self._ranges.side(height), self._ranges.side(width))
         self.spec = replace(originals.spec, shape=shape)
+
+    @property
+    @override
+    def problems(self) -> tuple[Problem, ...]:
+        return self.originals.problems
+
+    @property
+    @override
+    def notes(self) -> tuple[str, ...]:
+        return self.originals.notes
 
     @override
     def pixels(self, indices: Indices) -> Picture:

@@ -162,6 +162,15 @@ def test_it_learns():
     assert epochs[-1].test_metrics["loss"] < epochs[0].test_metrics["loss"] / 1.5
 
 
+def test_classes_of_different_sizes_have_a_balanced_accuracy():
+    labels = digits.train().labels
+    data = digits.train().take(torch.cat([(labels == 0).nonzero()[:40, 0], (labels == 1).nonzero()[:5, 0]]))
+    task = CapsuleClassification()
+    net = task.prepare(nets.load("capsnet-small", seed=0), data, None)
+    found = task.evaluate(net, data, ExecutionConfig())
+    assert found.metrics["balanced_accuracy"] == found.evidence.evaluation.balanced_accuracy
+
+
 def test_other_networks_are_refused():
     with pytest.raises(UsageError, match="capsulelength"):
         CapsuleClassification().prepare(nets.load("lecture"), digits.train(), None)

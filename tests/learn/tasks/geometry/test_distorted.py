@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from convscope import learn, nets
+from convscope.errors import UsageError
 from convscope.learn import ClassifiedImages, DistortedRecipe, ImageRows, NumberTable, Points
 from convscope.learn.tasks.geometry.distorted import (
     DistortedClassification,
@@ -172,3 +173,12 @@ def test_the_task_is_rebuilt_from_its_settings():
     recipe, again = learn.tasks.registry.resolve_task(DistortedRecipe(), task)
     assert again is task and recipe.distortion == "rotation" and recipe.label_smoothing == 0.2
     assert DistortedClassification.from_recipe(recipe).settings() == task.settings()
+
+
+def test_other_data_is_refused():
+    task = DistortedClassification()
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.rand(4, 1, 42, 42)))
+    with pytest.raises(UsageError, match="labelled images"):
+        task.make_batches(nets.load("spatial-transformer"), loader, DistortedRecipe())
+    with pytest.raises(UsageError, match="rts"):
+        DistortedClassification("tilt")

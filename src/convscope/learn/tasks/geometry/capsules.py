@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.tasks.classification import Classification
+from convscope.learn.tasks.classification import BALANCED, Classification
 from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate_logits
 from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
 from convscope.learn.tasks.generative.binary import in_value_range, unit_range
@@ -206,7 +206,9 @@ class CapsuleClassification(Classification):
             f"{evidence.own:.1%} of the coupling; alike would be {1 / len(names):.1%}."
         )
         details = {**found.to_json(), "routed_to_own": evidence.own}
-        metrics = self.metrics(sums.tolist(), len(found.labels))
+        metrics = dict(self.metrics(sums.tolist(), len(found.labels)))
+        if self._balanced:
+            metrics[BALANCED.name] = found.balanced_accuracy
         return EvalResult(metrics, found.worst, (*found.summary, sentence), details, evidence)
 
     @override

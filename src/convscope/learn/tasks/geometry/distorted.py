@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from convscope.learn.batches.source import BatchSource, ImageBatches, make_batches, seed_of
+from convscope.errors import UsageError
+from convscope.learn.batches.source import BatchSource, ImageBatches, seed_of
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.setup import load_training
 from convscope.learn.tasks.classification import Classification
@@ -22,7 +23,7 @@ from convscope.learn.tasks.task import EvalResult
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.modules.spatial_transformer import SpatialTransformer, sample
-from convscope.worlds import Batch, DistortedImages, LabelledImages, require_labelled_images
+from convscope.worlds import Batch, DistortedImages, LabelledImages
 from convscope.worlds.datasets.distorted import distort, draw_poses, find_distortion
 from convscope.worlds.images.adapt import to_spec
 
@@ -108,8 +109,6 @@ class DistortedClassification(Classification):
 
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
-        if not isinstance(data, LabelledImages):
-            return make_batches(require_labelled_images(data), net, recipe)
         return DistortedBatches(self.distorted(data), net, recipe)
 
     def distorted(self, data: Any) -> DistortedImages:
@@ -126,7 +125,13 @@ class DistortedClassification(Classification):
         """
         if isinstance(data, DistortedImages):
             return data
-        return DistortedImages(require_labelled_images(data), self.distortion)
+        if not isinstance(data, LabelledImages):
+            raise UsageError(
+                "labelled images to distort",
+                received=type(data).__name__,
+                hint="Open images with worlds.open, or make an ImageTensorDataset of them.",
+            )
+        return DistortedImages(data, self.distortion)
 
     @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
