@@ -50,7 +50,8 @@ from .tasks.findings import ClassifiedImages as ClassifiedImages
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
 from .tasks.findings import NumberTable as NumberTable
-from .tasks.findings import Points as Points
+from .tasks.findings import Plot as Plot
+from .tasks.findings import Series as Series
 from .tasks.generative.pixelcnn import PixelLikelihood as PixelLikelihood
 from .tasks.generative.recipe import PixelCNNRecipe as PixelCNNRecipe
 from .tasks.generative.recipe import ReconstructionRecipe as ReconstructionRecipe

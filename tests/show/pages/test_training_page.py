@@ -22,7 +22,6 @@ from convscope.learn import (
     ImageRows,
     MetricSpec,
     NumberTable,
-    Points,
     StepOutput,
     Task,
     TrainingSetup,
@@ -140,37 +139,15 @@ def test_charts_hold_negative_values_and_gaps():
     assert str(chart({"a": [0.1] * 300})).count("<circle") == 0
 
 
-AXES = ({"en": "turn < 9", "zh": "旋转"}, {"en": "theta", "zh": "角度"})
-
-
-def test_points_lie_where_their_numbers_and_the_axes_say():
-    values = torch.tensor([[-40.0, 0.0], [0.0, 10.0], [40.0, 20.0], [float("nan"), 1.0]])
-    found = str(side_by_side.points(Points({"en": "Angles", "zh": "角度"}, AXES, values, AXES[1])).body)
-    marks = [tuple(map(float, pair)) for pair in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', found)]
-    assert len(marks) == 3 and "turn &lt; 9" in found
-    assert marks[1][0] - marks[0][0] == pytest.approx(marks[2][0] - marks[1][0], abs=0.02)
-    assert (
-        marks[0][1] - marks[1][1] == pytest.approx(marks[1][1] - marks[2][1], abs=0.02)
-        and marks[0][1] > marks[2][1]
-    )
-    feet = {
-        label: float(x) for x, label in re.findall(r'<text x="([\d.]+)"[^>]*middle[^>]*>([-\d]+)<', found)
-    }
-    assert feet["-40"] == pytest.approx(marks[0][0], abs=0.02) and feet["40"] == pytest.approx(
-        marks[2][0], abs=0.02
-    )
-
-
-@pytest.mark.parametrize("values", [torch.zeros(0, 2), torch.full((3, 2), 5.0), torch.tensor([[1e-9, 1e9]])])
-def test_points_that_hardly_vary_are_drawn(values):
-    found = str(side_by_side.points(Points({"en": "a", "zh": "b"}, AXES, values, AXES[1])).body)
-    assert found.count("<circle") == len(values)
+HEADS = ({"en": "turn < 9", "zh": "旋转"}, {"en": "theta", "zh": "角度"})
 
 
 def test_outlines_are_drawn_over_their_images():
     image, spec = torch.rand(1, 8, 8), digits.SPEC
     square = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.5, 1.2], [0.0, 1.0]])
-    rows = ImageRows(AXES, [[image, image], [image, image]], spec, AXES[0], [(square, None), (None, square)])
+    rows = ImageRows(
+        HEADS, [[image, image], [image, image]], spec, HEADS[0], [(square, None), (None, square)]
+    )
     found = str(side_by_side.images(rows).body)
     assert found.count('points="0,0 50,0 50,120 0,100"') == 2 and found.count("<img") == 4
     plain = str(side_by_side.images(replace(rows, outlines=())).body)

@@ -63,21 +63,40 @@ class NumberTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
-    """Two numbers of each sample against each other: a scatter plot.
+class Series:
+    """Points of a plot that belong together.
 
     Attributes:
-        title: what is shown, by language (`en`, `zh`).
-        axes: names of the horizontal and the vertical axis, with units, by language.
-        values: the points, `[n 2]`, in the axes' units.
-        caption: how to read it, by language.
+        name: what they are, by language (`en`, `zh`).
+        points: `[n 2]`, finite; positive on a logarithmic axis.
+        joined: whether they are joined by a line, in their order; else each is a dot.
+    """
+
+    name: Mapping[str, str]
+    points: Tensor
+    joined: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A plot of points and lines over two axes.
+
+    Attributes:
+        title: what is plotted, by language (`en`, `zh`); states no number that may change.
+        axes: names of the horizontal and the vertical axis, by language.
+        series: at most four.
+        caption: how it was computed and how to read it, by language.
+        logarithmic: whether both axes are.
+        square: whether both axes have the same scale, as for points in the plane.
     """
 
     title: Mapping[str, str]
     axes: tuple[Mapping[str, str], Mapping[str, str]]
-    values: Tensor
+    series: Sequence[Series]
     caption: Mapping[str, str]
+    logarithmic: bool = False
+    square: bool = False
 
 
-Finding = ClassifiedImages | ImageRows | NumberTable | Points
+Finding = ClassifiedImages | ImageRows | NumberTable | Plot
 """Everything that a report of a training can draw."""

@@ -8,7 +8,7 @@ import torch
 
 from convscope import learn, nets
 from convscope.errors import UsageError
-from convscope.learn import ClassifiedImages, DistortedRecipe, ImageRows, NumberTable, Points
+from convscope.learn import ClassifiedImages, DistortedRecipe, ImageRows, NumberTable, Plot
 from convscope.learn.tasks.geometry.distorted import (
     DistortedClassification,
     SampledPoses,
@@ -134,13 +134,14 @@ def test_the_report_shows_where_it_looked():
     tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
     regions, angles, table, classified = setup.task.findings(setup.net, setup.test, tested)
     assert isinstance(regions, ImageRows) and isinstance(classified, ClassifiedImages)
-    assert isinstance(angles, Points) and isinstance(table, NumberTable)
+    assert isinstance(angles, Plot) and isinstance(table, NumberTable)
     (inputs, sampled, original), (outline, *_) = regions.rows[0], regions.outlines[0]
     assert inputs.shape == (1, 42, 42) and sampled.shape == original.shape == (1, 28, 28)
     torch.testing.assert_close(outline[0], torch.tensor([0.5, 0.5]) / 42)  # centre of the first pixel
     torch.testing.assert_close(outline[2], torch.tensor([21.0, 41.5]) / 42)
     torch.testing.assert_close(sampled[0, 0, 0], inputs[0, 0, 0], atol=1e-5, rtol=0)
-    assert angles.values.shape == (60, 2) and torch.allclose(angles.values[:, 1], torch.zeros(()))
+    (points,) = (one.points for one in angles.series)
+    assert points.shape == (60, 2) and torch.allclose(points[:, 1], torch.zeros(()))
     assert tested.details["poses"]["angle"]["correlation"] == 0
     assert "angle" in tested.summary[-1]
 

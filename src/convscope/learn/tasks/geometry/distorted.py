@@ -16,7 +16,7 @@ from convscope.learn.recipe import TrainRecipe
 from convscope.learn.setup import load_training
 from convscope.learn.tasks.classification import Classification
 from convscope.learn.tasks.evaluation import Evaluation
-from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, Points
+from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, Plot, Series
 from convscope.learn.tasks.geometry.hooks import collected
 from convscope.learn.tasks.geometry.recipe import DistortedRecipe
 from convscope.learn.tasks.task import EvalResult
@@ -337,7 +337,7 @@ def _angles(found: SampledPoses) -> Finding:
     values = torch.stack([wanted, angles], 1)[:POINTS] * (180 / pi)
     number = f"{correlation(wanted, angles):.3f}"
     spread = f"{degrees(float(angles.std())):.1f}"
-    return Points(
+    return Plot(
         {
             "en": f"Angle of theta against the angle of the distortion: correlation {number}",
             "zh": f"theta 的角度与变形角度：相关系数 {number}",
@@ -346,7 +346,7 @@ def _angles(found: SampledPoses) -> Finding:
             {"en": "turn of the digit, degrees", "zh": "数字的旋转角（度）"},
             {"en": "angle of theta, degrees", "zh": "theta 的角度（度）"},
         ),
-        values,
+        [Series({"en": "test images", "zh": "测试图像"}, values)],
         {
             "en": f"One point for each of {len(values)} test images. On a line of slope 1 the transformer "
             "turns what it samples as far as the digit was turned; its height is free, since the classifier "

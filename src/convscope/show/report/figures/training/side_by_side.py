@@ -1,23 +1,17 @@
 """The figures of images, numbers and points that a task shows of its test."""
 
-from collections.abc import Sequence
-from math import ceil, floor, log10
-
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.learn import ImageRows, NumberTable, Points
+from convscope.learn import ImageRows, NumberTable, Plot
 from convscope.show.report.figure import Figure
+from convscope.show.report.figures.plot import legend, plot
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual_of
-from convscope.show.svg import drawing, element, join, number
+from convscope.show.svg import element, number
 
 MOST_ROWS = 12
 """Most rows that are shown."""
-MOST_TICKS = 8
-"""Most intervals of an axis."""
-WIDE, TALL, LEFT, BOTTOM = 460, 380, 44, 30
-"""Sides of a drawing of points, and the room for the numbers of its axes, in pixels."""
 
 
 def images(found: ImageRows) -> Figure:
@@ -80,59 +74,24 @@ def numbers(found: NumberTable) -> Figure:
     return Figure("trained.numbers", body, "", "", {})
 
 
-def points(found: Points) -> Figure:
-    """Build the figure of points: two numbers of each sample against each other.
+def points(found: Plot) -> Figure:
+    """Build the figure of a plot, such as generated points beside those that they imitate.
 
     Args:
-        found: the points with the names of the axes; those that are not finite are left out.
+        found: the points with their names.
 
     Returns:
         The figure.
     """
-    kept = found.values[found.values.isfinite().all(1)]
-    ends = [_ticks(column.tolist()) for column in kept.T]
-    across, up = (
-        lambda value, low=low, high=high, size=size: (value - low) / (high - low) * size
-        for (low, *_, high), size in zip(ends, (WIDE - LEFT - 8, TALL - 8 - BOTTOM), strict=True)
-    )
-    x, y = (lambda v: LEFT + across(v)), (lambda v: TALL - BOTTOM - up(v))
-    marks = [element("circle", cx=x(a), cy=y(b), r=2.2, class_="mark-above") for a, b in kept.tolist()]
-    grid = [
-        *(element("path", d=f"M{LEFT} {number(y(t))}H{WIDE - 8}", class_="hair") for t in ends[1]),
-        *(element("path", d=f"M{number(x(t))} 8V{TALL - BOTTOM}", class_="hair") for t in ends[0]),
-        *(element("text", f"{t:g}", x=LEFT - 6, y=y(t) + 4, class_="end tiny muted") for t in ends[1]),
-        *(
-            element("text", f"{t:g}", x=x(t), y=TALL - BOTTOM + 16, class_="middle tiny muted")
-            for t in ends[0]
-        ),
-    ]
-    names = element(
-        "p",
-        *(
-            element("span", bilingual_of({k: f"{sign} {v}" for k, v in axis.items()}), class_="tiny")
-            for sign, axis in zip(("→", "↑"), found.axes, strict=True)
-        ),
-        class_="legend",
-    )
-    body = join(
+    body = Markup("").join(
         [
             bilingual_of(found.title, tag="p", class_="mini"),
-            drawing(WIDE, TALL, join(grid), join(marks), label=found.title),
-            names,
+            legend(found),
+            plot(found),
             bilingual_of(found.caption, tag="p"),
         ]
     )
-    return Figure("trained.points", body, "", "", {})
-
-
-def _ticks(values: Sequence[float]) -> list[float]:
-    """Return round numbers from below the least value to above the largest."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    room = max(high - low, 1e-6)
-    step = 10 ** floor(log10(room))
-    step = next(step * share for share in (0.2, 0.5, 1.0, 2.0) if room / (step * share) <= MOST_TICKS)
-    first, last = floor(low / step), ceil(high / step)
-    return [round(k * step, 10) for k in range(first, max(last, first + 1) + 1)]
+    return Figure("trained.plot", body, "", "", {})
 
 
 def _outlined(polygon: Tensor | None) -> Markup | None:
