@@ -125,7 +125,9 @@ class Capsules(nn.Module):
 
         Source: equation 2.
         """
-        capsules = x.reshape(len(x), -1, self.in_size, prod(x.shape[2:])).transpose(2, 3).flatten(1, 2)
+        places = prod(x.shape[2:])
+        types = self.weight.shape[0] // places
+        capsules = x.reshape(x.shape[0], types, self.in_size, places).transpose(2, 3).flatten(1, 2)
         votes = torch.bmm(capsules.transpose(0, 1), self.weight.to(x.dtype))
         return votes.transpose(0, 1).unflatten(2, (self.out_capsules, self.out_size))
 
@@ -220,10 +222,9 @@ class CapsuleMask(nn.Module):
         Returns:
             The masked capsules `[b c]`.
         """
-        count = x.shape[1] // self.size
-        mask = torch.zeros(len(x), count, 1, dtype=x.dtype, device=x.device)
-        mask[torch.arange(len(x), device=x.device), chosen] = 1
-        return (x.unflatten(1, (count, self.size)) * mask).flatten(1)
+        capsules = x.unflatten(1, (-1, self.size))
+        kept = torch.arange(capsules.shape[1], device=x.device) == chosen[:, None]
+        return (capsules * kept[:, :, None]).flatten(1)
 
     def extra_repr(self) -> str:
         """Return the option, for `print`."""

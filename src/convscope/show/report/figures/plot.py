@@ -44,12 +44,24 @@ class Axis:
     logarithmic: bool = False
 
     def at(self, value: float) -> float:
-        """Return the coordinate of a value, in pixels."""
+        """Return the coordinate of a value.
+
+        Args:
+            value: a value; positive where the scale is logarithmic.
+
+        Returns:
+            The coordinate in pixels.
+        """
         low, high, value = (log10(v) if self.logarithmic else v for v in (self.low, self.high, value))
         return self.begin + (self.end - self.begin) * (value - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Return round values in the range: powers of ten or two where it is logarithmic."""
+        """Return round values in the range.
+
+        Returns:
+            Multiples of 1, 2 or 5 times a power of ten; where the scale is logarithmic, powers of ten, or of
+            two in a range of less than two decades.
+        """
         if not self.logarithmic:
             step = _round_step((self.high - self.low) / 4)
             return [k * step for k in range(ceil(self.low / step), floor(self.high / step + 1e-9) + 1)]
