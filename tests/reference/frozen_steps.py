@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass
 class SlowOptimizer:
-    """The five rules, for a parameter and its gradient, where some elements are frozen."""
+    """The six rules, for a parameter and its gradient, where some elements are frozen."""
 
     name: str
     lr: float
@@ -27,12 +27,14 @@ class SlowOptimizer:
         self.steps[key] = self.steps.get(key, 0) + 1
         there = self.memory.setdefault(key, {})
         decay = self.weight_decay if weight.ndim > 1 else 0.0
-        if self.name == "adamw":
+        if self.name in ("adamw", "muon"):
             shrunk, g = weight * (1 - self.lr * decay), gradient
         else:
             shrunk, g = weight, gradient + decay * weight
-        change = getattr(self, f"_{'adam' if self.name == 'adamw' else self.name}")(key, there, g, frozen)
-        weight.copy_(torch.where(frozen, weight, shrunk - self.lr * change))
+        adam = self.name == "adamw" or (self.name == "muon" and weight.ndim < 2)
+        change = getattr(self, "_adam" if adam else f"_{self.name}")(key, there, g, frozen)
+        lr = 0.06 * self.lr if adam and self.name == "muon" else self.lr
+        weight.copy_(torch.where(frozen, weight, shrunk - lr * change))
 
     @staticmethod
     def _average(there: dict[str, Tensor], name: str, value: Tensor, rate: float, frozen: Tensor) -> Tensor:
@@ -62,3 +64,15 @@ class SlowOptimizer:
         change = (before + 1e-6).sqrt() / (square + 1e-6).sqrt() * g
         self._average(there, "change", change * change, 0.95, frozen)
         return change
+
+    def _muon(self, _key: str, there: dict[str, Tensor], g: Tensor, frozen: Tensor) -> Tensor:
+        """Singular values by themselves: each goes five times through the polynomial."""
+        old = there.get("speed", torch.zeros_like(g))
+        speed = self.momentum * old + g
+        there["speed"] = torch.where(frozen, old, speed)
+        matrix = (g + self.momentum * speed).reshape(len(g), -1).double()
+        left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+        values = values / matrix.norm()
+        for _ in range(5):
+            values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+        return (left * values @ right).reshape(g.shape).to(g)

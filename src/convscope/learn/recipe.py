@@ -13,7 +13,7 @@ from convscope.learn.trainer.freezing.addresses import Change
 from convscope.recipe import GIVEN, OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
-Optimizer = Literal["adamw", "adam", "sgd", "rmsprop", "adadelta"]
+Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
 ClassWeights = Literal["none", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -80,7 +80,7 @@ class TrainRecipe(Recipe):
         le=0.9,
         description="share of the steps in which the rate rises; by default the schedule's own",
     )
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd and rmsprop")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd, muon and rmsprop")
     weight_decay: float = Field(
         default=0.01, ge=0, le=10, description="of weights; biases and norms are left alone"
     )
@@ -144,9 +144,9 @@ class TrainRecipe(Recipe):
         Returns:
             For each such field the reason, as a phrase for a message.
         """
-        if self.optimizer in ("sgd", "rmsprop"):
+        if self.optimizer in ("sgd", "muon", "rmsprop"):
             return {}
-        return {"momentum": f"{self.optimizer} has none; sgd and rmsprop have"}
+        return {"momentum": f"{self.optimizer} has none; sgd, muon and rmsprop have"}
 
     @property
     def validation_share(self) -> float:
@@ -168,7 +168,7 @@ class TrainRecipe(Recipe):
         if self.lr is not None:
             return self.lr
         adaptive = 0.005 if parameters < SMALL else 0.001
-        return {"sgd": 0.05, "rmsprop": 0.001, "adadelta": 1.0}.get(self.optimizer, adaptive)
+        return {"sgd": 0.05, "muon": 0.05, "rmsprop": 0.001, "adadelta": 1.0}.get(self.optimizer, adaptive)
 
 
 class TaskRecipe(TrainRecipe):

@@ -64,7 +64,7 @@ def interrupted(data, test, recipe, folder, epoch, step):
 
 
 @pytest.mark.parametrize(("epoch", "step"), [(2, 0), (0, 1), (3, 4)])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 def test_bit_for_bit(train_images, test_images, tmp_path, epoch, step, optimizer):
     recipe = ClassificationRecipe(**HARD, optimizer=optimizer)
     straight, history = whole(train_images, test_images, recipe)

@@ -10,6 +10,7 @@ import torch
 from torch import nn, optim
 
 from convscope.errors import UsageError
+from convscope.learn.optimization.muon import Muon
 from convscope.learn.recipe import TrainRecipe
 
 Groups = list[dict[str, Any]]
@@ -20,6 +21,7 @@ OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = 
     "sgd": lambda groups, recipe, fused: optim.SGD(
         groups, lr=1.0, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=fused
     ),
+    "muon": lambda groups, recipe, fused: Muon(groups, momentum=recipe.momentum),
     "rmsprop": lambda groups, recipe, fused: optim.RMSprop(groups, momentum=recipe.momentum),
     "adadelta": lambda groups, recipe, fused: optim.Adadelta(groups, rho=0.95),
 }
@@ -34,7 +36,7 @@ def make_optimizer(
 
     Weight decay applies to weights of two axes or more; biases and the parameters of normalisation layers
     (one axis) are exempt. The fused implementation is used where all weights are fp32 on a CPU or CUDA
-    device. The learning rate is set by the training loop at every step.
+    device. The learning rate is set by the training loop at every step. Muon leaves to AdamW what is exempt.
 
     Args:
         parameters: what is optimised.
@@ -58,7 +60,12 @@ def make_optimizer(
     for p in sorted(parameters, key=lambda p: p.ndim <= 1):
         members.setdefault(((lr_scales or {}).get(p, 1.0), p.ndim > 1), []).append(p)
     groups: Groups = [
-        {"params": group, "weight_decay": recipe.weight_decay if decays else 0.0, "lr_scale": scale}
+        {
+            "params": group,
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+            "lr_scale": scale,
+            "adamw": not decays,
+        }
         for (scale, decays), group in members.items()
     ]
     fused = all(p.device.type in {"cpu", "cuda"} and p.dtype == torch.float32 for p in parameters)

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn, optim
 
 from convscope.errors import ConvscopeError, DataError
-from convscope.learn.optimization.optimizers import OPTIMIZERS
+from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.tasks.metrics import MetricSpec
@@ -196,12 +196,12 @@ def _check_entries(
     numbers = [check.integer("moved", index, 0, len(weights) - 1) for index in check.items("moved", moved)]
     if numbers != sorted(set(numbers)) or (numbers and not done):
         raise ValueError(f"moved: {check.shown(numbers)} after {done} steps")
-    kinds = {weight.dtype: _entry_kinds(recipe, weight) for weight in weights}
-    wanted = {f"{k}/{entry}" for k in numbers for entry in kinds[weights[k].dtype]}
+    kinds = {_kind(weight): _entry_kinds(recipe, *_kind(weight)) for weight in weights}
+    wanted = {f"{k}/{entry}" for k in numbers for entry in kinds[_kind(weights[k])]}
     _check_names(f"optimizer/{name}", tensors, wanted)
     for k in numbers:
         weight = weights[k]
-        for entry, (like, dtype) in kinds[weight.dtype].items():
+        for entry, (like, dtype) in kinds[_kind(weight)].items():
             label = f"optimizer/{name}/{k}/{entry}"
             found = _check_tensor(label, tensors[f"{k}/{entry}"], tuple(weight.shape) if like else (), dtype)
             _check_finite(label, found)
@@ -211,15 +211,20 @@ def _check_entries(
                 raise ValueError(f"{label}: a count from 1 to {done} was expected, not {float(found):g}")
 
 
-def _entry_kinds(recipe: TrainRecipe, weight: Tensor) -> dict[str, tuple[bool, torch.dtype]]:
+def _kind(weight: Tensor) -> tuple[torch.dtype, int]:
+    """Return what decides which entries an optimizer keeps for a weight: dtype, and 1 axis or more (2)."""
+    return weight.dtype, min(2, max(1, weight.ndim))
+
+
+def _entry_kinds(recipe: TrainRecipe, dtype: torch.dtype, axes: int) -> dict[str, tuple[bool, torch.dtype]]:
     """Return the entries that this optimizer keeps for a weight: name, whether of its shape, and dtype.
 
-    They are found by one step of the same optimizer on two numbers, so they are right for this version of
+    They are found by one step of the same optimizer on a few numbers, so they are right for this version of
     torch.
     """
-    probe = nn.Parameter(torch.zeros(2, dtype=weight.dtype))
+    probe = nn.Parameter(torch.zeros((2,) * axes, dtype=dtype))
     probe.grad = torch.zeros_like(probe)
-    trial = OPTIMIZERS[recipe.optimizer]([{"params": [probe], "weight_decay": 0.0}], recipe, False)
+    trial = make_optimizer([probe], recipe)
     trial.step()
     found = {name: value for name, value in trial.state[probe].items() if isinstance(value, Tensor)}
     return {name: (value.shape == probe.shape, value.dtype) for name, value in found.items()}

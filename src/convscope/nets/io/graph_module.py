@@ -1,6 +1,7 @@
 """Build a module from a graph."""
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 
@@ -12,6 +13,10 @@ from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.graph import Graph, Node
 from convscope.nets.io.weights import memory_of_machine
 
+MAX_POOLINGS = ("maxpool1d", "maxpool2d")
+Step = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""Name of the value that a step computes, layers it runs, values it reads, those that no later one reads."""
+
 
 class GraphModule(nn.Module):
     """Module that runs a graph: one submodule per node, under the node's name.
@@ -19,6 +24,11 @@ class GraphModule(nn.Module):
     A dot in a name nests, so that `layer1.0.conv1` has the same path as in the network that the graph was
     traced from. Several outputs are returned as a dict by name. Parameters have torch's default
     initialisation.
+
+    In training mode, max pooling that alone reads a ReLU is run before it, on the larger map, and the ReLU on
+    the smaller one. Output and gradients are bit for bit the same, since a ReLU does not change which value
+    of a window is the largest and passes no gradient where that is not positive. With hooks on either of
+    both, every layer is run as the graph has it.
 
     Args:
         graph: the graph, without foreign layers.
@@ -32,7 +42,9 @@ class GraphModule(nn.Module):
         self._graph = graph
         for node in graph.nodes:
             _place(self, node.name, _module(graph, node))
-        self._steps = _steps(graph)
+        self._pairs = _relu_pool_pairs(graph)
+        self._steps = _steps(graph, {})
+        self._training_steps = _steps(graph, self._pairs)
 
     @property
     def graph(self) -> Graph:
@@ -57,13 +69,24 @@ class GraphModule(nn.Module):
                 received=f"{len(inputs)}",
             )
         values = dict(zip(self._graph.inputs, inputs, strict=True))
-        for name, sources, done in self._steps:
-            values[name] = self.get_submodule(name)(*[values[source] for source in sources])
+        steps = self._training_steps if self.training and not self._pair_has_hooks() else self._steps
+        for name, layers, sources, done in steps:
+            value = self.get_submodule(layers[0])(*[values[source] for source in sources])
+            for layer in layers[1:]:
+                value = self.get_submodule(layer)(value)
+            values[name] = value
             for source in done:
                 del values[source]
         if len(self._graph.outputs) == 1:
             return values[self._graph.outputs[0]]
         return {name: values[name] for name in self._graph.outputs}
+
+    def _pair_has_hooks(self) -> bool:
+        modules = (self.get_submodule(name) for pair in self._pairs.items() for name in pair)
+        return any(
+            m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+            for m in modules
+        )
 
 
 def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
@@ -139,13 +162,37 @@ def _place(root: nn.Module, name: str, module: nn.Module) -> None:
         ) from None
 
 
-def _steps(graph: Graph) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
-    """Return for each node its name, its inputs, and the values that no later node reads."""
-    readers = Counter(source for node in graph.nodes for source in set(node.inputs))
-    steps = []
+def _relu_pool_pairs(graph: Graph) -> dict[str, str]:
+    """Return the max poolings that alone read a ReLU which is no output, by the name of that ReLU."""
+    readers: dict[str, list[Node]] = {}
     for node in graph.nodes:
-        sources = set(node.inputs)
-        readers.subtract(sources)
-        done = tuple(s for s in sorted(sources) if not readers[s] and s not in graph.outputs)
-        steps.append((node.name, node.inputs, done))
+        for source in node.inputs:
+            readers.setdefault(source, []).append(node)
+    found = {}
+    for node in graph.nodes:
+        after = readers.get(node.name, ())
+        if node.layer.kind == "relu" and node.name not in graph.outputs and len(after) == 1:
+            (reader,) = after
+            if reader.layer.kind in MAX_POOLINGS:
+                found[node.name] = reader.name
+    return found
+
+
+def _steps(graph: Graph, pairs: Mapping[str, str]) -> tuple[Step, ...]:
+    """Return the steps that run the graph, with each pair of ReLU and max pooling as one, exchanged."""
+    nodes = {node.name: node for node in graph.nodes}
+    relus = {pool: relu for relu, pool in pairs.items()}
+    merged = []
+    for node in graph.nodes:
+        if node.name in relus:
+            relu = nodes[relus[node.name]]
+            merged.append((node.name, (node.name, relu.name), relu.inputs))
+        elif node.name not in pairs:
+            merged.append((node.name, (node.name,), node.inputs))
+    readers = Counter(source for _, _, sources in merged for source in set(sources))
+    steps = []
+    for name, layers, sources in merged:
+        readers.subtract(set(sources))
+        done = tuple(s for s in sorted(set(sources)) if not readers[s] and s not in graph.outputs)
+        steps.append((name, layers, sources, done))
     return tuple(steps)
