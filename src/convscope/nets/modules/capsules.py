@@ -114,6 +114,19 @@ class Capsules(nn.Module):
         """Draw weights from a normal distribution of standard deviation `SPREAD`."""
         nn.init.normal_(self.weight, 0, SPREAD)
 
+    def capsules(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b n size"]:
+        """Return the capsules of an input.
+
+        Args:
+            x: activations `[b c ...]`.
+
+        Returns:
+            Capsules `[b n size]`, `n` by type, then by position.
+        """
+        places = prod(x.shape[2:])
+        types = self.weight.shape[0] // places
+        return x.reshape(x.shape[0], types, self.in_size, places).transpose(2, 3).flatten(1, 2)
+
     def votes(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b n k size"]:
         """Compute the vote of each input capsule for each output capsule.
 
@@ -125,9 +138,7 @@ class Capsules(nn.Module):
 
         Source: equation 2.
         """
-        places = prod(x.shape[2:])
-        types = self.weight.shape[0] // places
-        capsules = x.reshape(x.shape[0], types, self.in_size, places).transpose(2, 3).flatten(1, 2)
+        capsules = self.capsules(x)
         votes = torch.bmm(capsules.transpose(0, 1), self.weight.to(x.dtype))
         return votes.transpose(0, 1).unflatten(2, (self.out_capsules, self.out_size))
 

@@ -129,8 +129,10 @@ def test_the_report_shows_reconstructions_dimensions_and_routing():
         torch.testing.assert_close(row[middle], plain)
         assert not torch.allclose(row[0], row[-1])
     for _, first, *rest in routing.rows:
-        torch.testing.assert_close(first, torch.full((1, 28, 28), 0.1))
+        torch.testing.assert_close(first, torch.full((1, 28, 28), 0.5), atol=1e-3, rtol=0)
         assert len(rest) == 2 and all(0 <= float(each.min()) <= float(each.max()) <= 1 for each in rest)
+    furthest = torch.stack([torch.stack(list(row[1:])) for row in routing.rows]).sub(0.5).abs().max()
+    assert float(furthest) == pytest.approx(0.5)
     assert len(table.rows) == 10 and all(len(cells) == 10 for _, cells in table.rows)
     assert task.findings(net, data, learn.EvalResult({"loss": 1.0})) == ()
 
@@ -148,6 +150,15 @@ def test_a_chain_without_a_decoder_is_trained_too():
         NumberTable,
         ClassifiedImages,
     ]
+
+
+def test_capsules_on_capsules_show_the_routing_to_the_classes():
+    text = "conv 8 9x9 stride=2, squash 8, capsules 6 4 8, capsules 10 5 4, capsulelength 5"
+    net, task = prepared(text)
+    data = digits.test().take(range(20))
+    tested = task.evaluate(net, data, ExecutionConfig())
+    assert tested.evidence.received.shape == (10, 10)
+    assert [type(each) for each in task.findings(net, data, tested)] == [NumberTable, ClassifiedImages]
 
 
 def test_it_learns():

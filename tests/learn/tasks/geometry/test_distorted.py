@@ -17,7 +17,7 @@ from convscope.learn.tasks.geometry.distorted import (
     inverted,
     poses_of,
 )
-from convscope.learn.tasks.geometry.hooks import collected
+from convscope.learn.tasks.geometry.hooks import collected, find_layer
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.modules.spatial_transformer import SpatialTransformer
 from convscope.worlds import DistortedImages, digits
@@ -114,7 +114,9 @@ def test_thetas_are_those_of_the_layer_and_the_hook_is_gone():
     layer = net.module.get_submodule("sampled")
     with torch.no_grad():
         layer.bias.copy_(torch.tensor([0.5, 0, 0.1, 0, 0.5, -0.2]))
-    with collected(net, SpatialTransformer, lambda layer, _, features: layer.theta(features)) as found:
+    with collected(
+        find_layer(net, SpatialTransformer), lambda layer, _, features: layer.theta(features)
+    ) as found:
         net(torch.rand(3, 1, 42, 42))
         net(torch.rand(2, 1, 42, 42))
     assert [len(theta) for theta in found] == [3, 2]
@@ -122,7 +124,7 @@ def test_thetas_are_those_of_the_layer_and_the_hook_is_gone():
     net(torch.rand(2, 1, 42, 42))
     assert len(found) == 2 and not layer._forward_hooks
     plain = nets.load("distorted-digits-cnn")
-    with collected(plain, SpatialTransformer, lambda *_: 1) as none:
+    with collected(find_layer(plain, SpatialTransformer), lambda *_: 1) as none:
         plain(torch.rand(2, 1, 42, 42))
     assert none == []
 

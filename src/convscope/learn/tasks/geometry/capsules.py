@@ -147,7 +147,7 @@ class CapsuleClassification(Classification):
         """
         labels = batch.targets
         with (
-            replaced(net, CapsuleMask, lambda layer, capsules: layer.keep(capsules, labels)),
+            replaced(find_layer(net, CapsuleMask), lambda layer, capsules: layer.keep(capsules, labels)),
             execution.autocast(batch.device),
         ):
             output = net(*map(execution.to_memory_format, batch.inputs))
@@ -183,7 +183,9 @@ class CapsuleClassification(Classification):
             for loaded in iter_batches(data, net):
                 batch = check_labels(loaded, net.with_classes(names))
                 count = max(0, ROUTED - int(routed.sum()))
-                with collected(net, Capsules, lambda layer, x, k=count: _received(layer, x[:k])) as shares:
+                with collected(
+                    find_layer(net, Capsules, last=True), lambda layer, x, k=count: _received(layer, x[:k])
+                ) as shares:
                     output = net(*batch.inputs)
                 lengths, truth = _lengths(net, output), batch.targets
                 margins, errors = margin_loss(lengths, truth), _errors(net, output, batch.inputs[0])
@@ -231,7 +233,7 @@ class CapsuleClassification(Classification):
         with torch.no_grad(), frozen(net.module):
             decoded = (_reconstructions(net, images), _changes(net, images[:1])) if self._decodes else ()
             routing = _routing(net, images)
-        return (*decoded, routing, _table(found), *plain)
+        return (*decoded, *routing, _table(found), *plain)
 
 
 def _lengths(net: Net, output: Any) -> Tensor:
@@ -254,14 +256,9 @@ def _received(layer: Capsules, x: Tensor) -> Tensor:
     """Return the share of the coupling that each output capsule receives; inputs count by their lengths."""
     if not len(x):
         return x.new_zeros(0, layer.out_capsules)
-    weights = torch.linalg.vector_norm(_capsules(layer, x), dim=2)
+    weights = torch.linalg.vector_norm(layer.capsules(x.float()), dim=2)
     coupling = layer.couplings(x.float())[-1]
     return torch.einsum("bn,bnk->bk", weights, coupling) / weights.sum(1, keepdim=True).clamp_min(1e-12)
-
-
-def _capsules(layer: Capsules, x: Tensor) -> Tensor:
-    """Return the input capsules `[b n size]` by type, then by position."""
-    return x.float().flatten(2).unflatten(1, (-1, layer.in_size)).transpose(2, 3).flatten(1, 2)
 
 
 def _decoded(net: Net, images: Tensor, capsules: Tensor | None = None) -> Tensor:
@@ -269,7 +266,7 @@ def _decoded(net: Net, images: Tensor, capsules: Tensor | None = None) -> Tensor
     if capsules is None:
         output = net(images)
     else:
-        with replaced(net, CapsuleMask, lambda _, __: capsules):
+        with replaced(find_layer(net, CapsuleMask), lambda _, __: capsules):
             output = net(images)
     return in_value_range(output["image"].view_as(images), net)
 
@@ -283,7 +280,7 @@ def _reconstructions(net: Net, images: Tensor) -> Finding:
 
 def _changes(net: Net, image: Tensor) -> Finding:
     """Show reconstructions while one dimension of the capsule changes: those of the largest effect."""
-    with collected(net, CapsuleMask, lambda layer, capsules: layer.forward(capsules)) as kept:
+    with collected(find_layer(net, CapsuleMask), lambda layer, capsules: layer.forward(capsules)) as kept:
         net(image)
     capsules = kept[0]
     places = capsules[0].nonzero()[:, 0]
@@ -298,32 +295,36 @@ def _changes(net: Net, image: Tensor) -> Finding:
     return ImageRows(heads, [list(row) for row in made[chosen].cpu()], net.input_spec, _TITLES["changes"])
 
 
-def _routing(net: Net, images: Tensor) -> Finding:
-    """Show from where in the image the predicted class's capsule receives its coupling, by iteration."""
+def _routing(net: Net, images: Tensor) -> Sequence[Finding]:
+    """Show from where in the image the predicted class's capsule receives its votes, by iteration.
+
+    Nothing is shown where the capsules that vote have no positions.
+    """
 
     def maps(layer: Capsules, x: Tensor) -> tuple[Tensor, Tensor]:
-        weights = torch.linalg.vector_norm(_capsules(layer, x), dim=2)
+        weights = torch.linalg.vector_norm(layer.capsules(x.float()), dim=2)
         outputs = torch.stack([weights[..., None] * coupling for coupling in layer.couplings(x.float())])
         places = outputs.unflatten(2, (-1, *x.shape[2:])).sum(2)  # [iterations b h w k]
         return places, weights.unflatten(1, (-1, *x.shape[2:])).sum(1)
 
-    with collected(net, Capsules, maps) as found:
+    with collected(find_layer(net, Capsules, last=True), maps) as found:
         output = net(images)
     places, active = found[0]
+    if places.dim() != images.dim() + 1:
+        return ()
     chosen = _lengths(net, output).argmax(1)
     taken = torch.stack([places[:, b, ..., k] for b, k in enumerate(chosen.tolist())], 1)
-    shares = taken / active.clamp_min(1e-12)
-    shown = functional.interpolate(shares.flatten(0, 1)[:, None], images.shape[2:]).unflatten(
-        0, shares.shape[:2]
-    )
+    apart = taken / active.clamp_min(1e-12) - 1 / places.shape[-1]
+    grey = (0.5 + 0.5 * apart / apart.abs().max().clamp_min(1e-6)).flatten(0, 1)[:, None]
+    shown = functional.interpolate(grey, images.shape[2:]).unflatten(0, apart.shape[:2])
     spec, channels = net.input_spec, images.shape[1]
     rows = [
         [image, *in_value_range(one.expand(-1, channels, -1, -1), net).cpu()]
         for image, one in zip(images.cpu(), shown.transpose(0, 1), strict=True)
     ]
     heads = [{"en": "input", "zh": "输入"}]
-    heads += [{"en": f"iteration {k}", "zh": f"第 {k} 次迭代"} for k in range(1, len(shares) + 1)]
-    return ImageRows(heads, rows, spec, _TITLES["routing"])
+    heads += [{"en": f"iteration {k}", "zh": f"第 {k} 次迭代"} for k in range(1, len(apart) + 1)]
+    return (ImageRows(heads, rows, spec, _TITLES["routing"]),)
 
 
 def _alike(text: str) -> Mapping[str, str]:
@@ -342,10 +343,11 @@ _TITLES: Mapping[str, Mapping[str, str]] = {
         "zh": "第一张测试图像：其胶囊的一个维度加上表头的数值；每行是影响最大的维度之一",
     },
     "routing": {
-        "en": "What share of their output the capsules at each place send to the capsule of the answer: all "
-        "(ink) or nothing (paper); alike would be one in as many as there are classes",
-        "zh": "各位置的胶囊把输出的多大份额送往所答类别的胶囊：全部（墨色）或没有（纸色）；"
-        "均分则为类别数分之一",
+        "en": "What share of their votes the capsules at each place send to the capsule of the answer: grey "
+        "is alike to all capsules, ink is more, paper is less; the largest difference in this figure is "
+        "black or white",
+        "zh": "各位置的胶囊把投票的多大份额送往所答类别的胶囊：灰色为均分，墨色更多，纸色更少；"
+        "本图中最大的差异为全黑或全白",
     },
 }
 

@@ -17,7 +17,7 @@ from convscope.learn.setup import load_training
 from convscope.learn.tasks.classification import Classification
 from convscope.learn.tasks.evaluation import Evaluation
 from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, Plot, Series
-from convscope.learn.tasks.geometry.hooks import collected
+from convscope.learn.tasks.geometry.hooks import collected, find_layer
 from convscope.learn.tasks.geometry.recipe import DistortedRecipe
 from convscope.learn.tasks.task import EvalResult
 from convscope.nets import Net
@@ -147,7 +147,7 @@ class DistortedClassification(Classification):
             among the details and in a sentence.
         """
         images = self.distorted(data)
-        with collected(net, SpatialTransformer, _theta) as thetas:
+        with collected(find_layer(net, SpatialTransformer), _theta) as thetas:
             tested = super().evaluate(net, images, execution)
         if not thetas or not isinstance(tested.evidence, Evaluation):
             return tested
@@ -182,10 +182,11 @@ class DistortedClassification(Classification):
             Sampled regions, theta against the distortion, poses before and after; then the classified images.
         """
         images, found = self.distorted(data), tested.evidence
-        if not isinstance(found, SampledPoses):
+        layer = find_layer(net, SpatialTransformer)
+        if layer is None or not isinstance(found, SampledPoses):
             return super().findings(net, images, tested)
         plain = super().findings(net, images, replace(tested, evidence=found.evaluation))
-        return (_regions(net, images, found), _angles(found), _table(found), *plain)
+        return (_regions(layer, images, found), _angles(found), _table(found), *plain)
 
 
 class DistortedBatches(ImageBatches):
@@ -310,14 +311,13 @@ def _spread(values: Tensor, name: str) -> float:
     return (max(0.0, -2 * log(float(length)))) ** 0.5
 
 
-def _regions(net: Net, images: DistortedImages, found: SampledPoses) -> Finding:
+def _regions(layer: SpatialTransformer, images: DistortedImages, found: SampledPoses) -> Finding:
     """Show test images with the sampled region, what was sampled, and the originals."""
     chosen = torch.arange(min(SHOWN, len(images)))
     theta, spec = found.theta[: len(chosen)], images.spec
     inputs = to_spec(images.pixels(chosen), spec)
     height, width = spec.size
-    module = next(module for module in net.module.modules() if isinstance(module, SpatialTransformer))
-    outputs = sample(inputs, theta, module.size)
+    outputs = sample(inputs, theta, layer.size)
     originals = to_spec(images.originals.pixels(chosen), images.originals.spec)
     corners = torch.tensor([(*corner, 1.0) for corner in CORNERS])
     places = corners @ theta.transpose(1, 2)  # in -1 to 1 between the centres of the outermost pixels
@@ -339,8 +339,8 @@ def _angles(found: SampledPoses) -> Finding:
     spread = f"{degrees(float(angles.std())):.1f}"
     return Plot(
         {
-            "en": f"Angle of theta against the angle of the distortion: correlation {number}",
-            "zh": f"theta 的角度与变形角度：相关系数 {number}",
+            "en": "Angle of theta against the angle of the distortion",
+            "zh": "theta 的角度与变形角度",
         },
         (
             {"en": "turn of the digit, degrees", "zh": "数字的旋转角（度）"},
@@ -348,11 +348,11 @@ def _angles(found: SampledPoses) -> Finding:
         ),
         [Series({"en": "test images", "zh": "测试图像"}, values)],
         {
-            "en": f"One point for each of {len(values)} test images. On a line of slope 1 the transformer "
-            "turns what it samples as far as the digit was turned; its height is free, since the classifier "
-            "may like digits at any one angle. A transformer that does nothing has all points at 0; here the "
-            f"standard deviation of the angle of theta is {spread} degrees.",
-            "zh": f"每个点是 {len(values)} 张测试图像之一。若各点在斜率为 1 的直线上，"
+            "en": f"Correlation {number}. One point for each of {len(values)} test images. On a line of "
+            "slope 1 the transformer turns what it samples as far as the digit was turned; its height is "
+            "free, since the classifier may like digits at any one angle. A transformer that does nothing "
+            f"has all points at 0; here the standard deviation of the angle of theta is {spread} degrees.",
+            "zh": f"相关系数 {number}。每个点是 {len(values)} 张测试图像之一。若各点在斜率为 1 的直线上，"
             "变换器采样时转过的角度与数字被转过的角度相同；直线的高低不限，因为分类器可以偏好任一角度。"
             f"什么都不做的变换器所有点都在 0；这里 theta 角度的标准差为 {spread} 度。",
         },

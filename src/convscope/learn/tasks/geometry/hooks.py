@@ -12,33 +12,33 @@ L = TypeVar("L", bound=nn.Module)
 T = TypeVar("T")
 
 
-def find_layer(net: Net, kind: type[L]) -> L | None:
-    """Return the first layer of a kind.
+def find_layer(net: Net, kind: type[L], *, last: bool = False) -> L | None:
+    """Return a layer of a kind.
 
     Args:
         net: any network.
         kind: class of the layer.
+        last: whether the last of several is returned, in place of the first.
 
     Returns:
         The layer, in the order of `modules()`; None where there is none.
     """
-    return next((module for module in net.module.modules() if isinstance(module, kind)), None)
+    found = [module for module in net.module.modules() if isinstance(module, kind)]
+    return found[-1 if last else 0] if found else None
 
 
 @contextmanager
-def collected(net: Net, kind: type[L], read: Callable[..., T]) -> Iterator[list[T]]:
-    """Collect what is read from the first layer of a kind, in each forward pass.
+def collected(layer: L | None, read: Callable[..., T]) -> Iterator[list[T]]:
+    """Collect what is read from a layer in each forward pass.
 
     Args:
-        net: any network.
-        kind: class of the layer.
-        read: called with the layer and its inputs, after the layer has run.
+        layer: a layer of a network; None for none.
+        read: called with the layer and its inputs, after it has run.
 
     Yields:
-        A list to which each pass adds what `read` returned; it stays empty without such a layer.
+        A list to which each pass adds what `read` returned; it stays empty without a layer.
     """
     found: list[T] = []
-    layer = find_layer(net, kind)
 
     def note(module: nn.Module, inputs: tuple[Any, ...], _: Any) -> None:
         found.append(read(module, *inputs))
@@ -52,18 +52,16 @@ def collected(net: Net, kind: type[L], read: Callable[..., T]) -> Iterator[list[
 
 
 @contextmanager
-def replaced(net: Net, kind: type[L], make: Callable[[L, Tensor], Tensor]) -> Iterator[None]:
-    """Replace the output of the first layer of a kind; nothing where there is none.
+def replaced(layer: L | None, make: Callable[[L, Tensor], Tensor]) -> Iterator[None]:
+    """Replace the output of a layer.
 
     Args:
-        net: any network.
-        kind: class of the layer.
+        layer: a layer of a network; None for none.
         make: returns the output from the layer and its input.
 
     Yields:
         Nothing; the network is run inside.
     """
-    layer = find_layer(net, kind)
 
     def exchange(module: Any, inputs: tuple[Tensor, ...], _: Any) -> Tensor:
         return make(module, inputs[0])
