@@ -60,6 +60,7 @@ def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> Non
         (("--from", "efficientnet_lite0", "--layer-decay", "0"), 2, "layer_decay"),
         (("--from", "efficientnet_lite0", "--recipe", "lenet5"), 2, "one start"),
         (("--from", "efficientnet_lite0", "--find-lr"), 2, "--probe-lr"),
+        (("--from", "efficientnet_lite0", "--task", "vae"), 2, "--from, of the task classification"),
     ],
 )
 def test_what_does_not_fit_is_refused(convscope, photos: Path, words, code: int, said: str) -> None:

@@ -37,6 +37,7 @@ from .runs.recipe import RunsRecipe as RunsRecipe
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
+from .tasks.approximation import Approximation as Approximation
 from .tasks.calibration import ReliabilityBins as ReliabilityBins
 from .tasks.calibration import adaptive_reliability as adaptive_reliability
 from .tasks.calibration import fit_temperature as fit_temperature
@@ -50,9 +51,16 @@ from .tasks.findings import ClassifiedImages as ClassifiedImages
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
 from .tasks.findings import NumberTable as NumberTable
-from .tasks.generative.pixelcnn import PixelLikelihood as PixelLikelihood
-from .tasks.generative.recipe import PixelCNNRecipe as PixelCNNRecipe
+from .tasks.findings import Plot as Plot
+from .tasks.findings import Series as Series
+from .tasks.generative.adversarial import AdversarialTraining as AdversarialTraining
+from .tasks.generative.gan_images import AdversarialImages as AdversarialImages
+from .tasks.generative.gan_ring import AdversarialRing as AdversarialRing
+from .tasks.generative.pixel_likelihood import PixelLikelihood as PixelLikelihood
+from .tasks.generative.recipe import GANRecipe as GANRecipe
+from .tasks.generative.recipe import PixelLikelihoodRecipe as PixelLikelihoodRecipe
 from .tasks.generative.recipe import ReconstructionRecipe as ReconstructionRecipe
+from .tasks.generative.recipe import RingGANRecipe as RingGANRecipe
 from .tasks.generative.recipe import VAERecipe as VAERecipe
 from .tasks.generative.reconstruction import Reconstruction as Reconstruction
 from .tasks.generative.vae import VariationalAutoencoder as VariationalAutoencoder
@@ -72,6 +80,8 @@ from .tasks.registry import setup_training as setup_training
 from .tasks.task import EvalResult as EvalResult
 from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
+from .trainer.distributed import LostProcessError as LostProcessError
+from .trainer.distributed import Processes as Processes
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
@@ -80,7 +90,9 @@ from .trainer.kept_weights import best_epoch_text as best_epoch_text
 from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
 from .trainer.run_folder.resume import Run as Run
 from .trainer.run_folder.resume import resumed as resumed
+from .trainer.run_folder.train_run import check_restartable as check_restartable
 from .trainer.run_folder.train_run import iter_train_run as iter_train_run
+from .trainer.run_folder.train_run import restarted_recipe as restarted_recipe
 from .trainer.run_folder.train_run import train as train
 from .trainer.trainer import Trainer as Trainer
 from .trainer.trainer import iter_train as iter_train

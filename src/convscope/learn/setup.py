@@ -1,6 +1,7 @@
 """Load what a recipe of a training names: the network, training and test data, the device."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
 from convscope.learn.tasks.class_balance import imbalance_note
+from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
+from convscope.worlds.datasets.named import OWN
 from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
@@ -90,9 +93,14 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
             net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
-    train = sampled(train, recipe)
+    train, test = sampled(train, recipe), _readable(test)
+    _check_classes(train, recipe.data)
     notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     notes += filter(None, [imbalance_note(train)])
+    if recipe.samples is not None and recipe.samples > len(train):
+        notes.append(
+            f"--samples {recipe.samples:,}: there are only {len(train):,} to learn from; all are taken."
+        )
     fit = _fit(train, net.input_spec)
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
@@ -113,6 +121,22 @@ def sampled(data: AnyDataset, recipe: TaskRecipe) -> AnyDataset:
         return data
     generator = torch.Generator().manual_seed(seed_of(recipe.seed, "samples"))
     return data.take(torch.randperm(len(data), generator=generator)[: recipe.samples].sort().values)
+
+
+def _readable(data: Dataset) -> Dataset:
+    """Return what can be decoded of what is measured on: nothing else may stand in its place."""
+    return data.readable() if isinstance(data, ImageFolder) else data
+
+
+def _check_classes(data: Dataset, name: str) -> None:
+    """Refuse a folder with a class of which no picture can be decoded: nothing could be learned of it."""
+    damaged = data.unreadable_classes() if isinstance(data, ImageFolder) else {}
+    if damaged:
+        raise DataError(
+            "a readable picture of each class to learn from",
+            received=", ".join(f"{found}: all {count} are damaged" for found, count in damaged.items()),
+            hint=f"Replace them, or take the class away. See: convscope data check {shlex.quote(name)}",
+        )
 
 
 def _smaller(fit: InputFit) -> str:
@@ -155,19 +179,20 @@ def find_device(name: str) -> torch.device:
         name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
 
     Returns:
-        The device.
+        The device; of several processes on a machine, each has a GPU of its own.
 
     Raises:
         MissingError: there is no such device.
+        UsageError: there are more processes than GPUs.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, is_available in available.items() if is_available))
+        return local_device(next(kind for kind, is_available in available.items() if is_available))
     if not available.get(name, False):
         raise MissingError(
             "a device of this machine", received=name, hint="Use --device auto, or see: convscope doctor"
         )
-    return torch.device(name)
+    return local_device(name)
 
 
 def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
@@ -189,7 +214,7 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
         DataError: the data is damaged.
     """
     folder = Path(recipe.data)
-    if recipe.data == "digits" or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
+    if recipe.data in OWN or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train"), _open_part(recipe, "test")
     spec = _folder_spec(folder, recipe, spec)
     if len(spec.size) != 2:  # no images: the input's world reads the folder
@@ -278,15 +303,23 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
                 f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
                 f"such as {duplicates[0]}."
             )
-    if not isinstance(test, LabelledImages):
-        return tuple(notes)
-    missing = [name for k, name in enumerate(test.classes) if not bool((test.labels == k).any())]
-    if missing:
-        listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    if isinstance(train, LabelledImages) and (missing := _missing(train)):
+        notes.append(f"No picture to learn from is of {_listed(missing)}: no answer is ever right about it.")
+    if isinstance(test, LabelledImages) and (missing := _missing(test)):
         notes.append(
-            f"No test picture is of {listed}: nothing is measured about {len(missing)} of the classes."
+            f"No test picture is of {_listed(missing)}: nothing is measured about {len(missing)} of the "
+            "classes."
         )
     return tuple(notes)
+
+
+def _missing(data: LabelledImages) -> list[str]:
+    """Return the classes of which a data set has no image."""
+    return [name for k, name in enumerate(data.classes) if not bool((data.labels == k).any())]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def same_files(paths: Sequence[Path], others: Sequence[Path]) -> list[bool]:

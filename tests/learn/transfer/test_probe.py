@@ -1,6 +1,8 @@
 """Linear probing and fine-tuning: only the head learns at first, on cached features, then everything."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from convscope import nets
-from convscope.errors import UsageError
+from convscope.errors import TrainingError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import (
     Classification,
@@ -306,11 +308,44 @@ def test_patience_begins_with_the_fine_tuning(train_images) -> None:
     assert len(trainer.history) >= 5  # the probe does not get better at all
 
 
-def test_a_frozen_head_cannot_be_probed(train_images) -> None:
+@pytest.mark.parametrize(
+    ("freeze", "thaw", "refused"),
+    [
+        ("{}", (), True),
+        ("{} at epoch 2", (), True),
+        ("{}", ("{} at epoch 2",), True),
+        ("{}.weight", (), False),
+        ("{} at epoch 3", (), False),
+    ],
+)
+def test_a_frozen_head_cannot_be_probed(
+    train_images, freeze: str, thaw: tuple[str, ...], refused: bool
+) -> None:
+    """It is refused before anything is trained or written."""
     net = norm_net()
-    settings = recipe(epochs=2, probe_epochs=1, freeze=(nets.find_head(net).path,))
-    with pytest.raises(UsageError, match="a head that learns"):
-        list(Trainer(net, train_images, recipe=settings))
+    head = nets.find_head(net).path
+    settings = recipe(
+        epochs=3, probe_epochs=2, freeze=(freeze.format(head),), thaw=tuple(t.format(head) for t in thaw)
+    )
+    with pytest.raises(UsageError, match="a head that learns") if refused else nullcontext():
+        Trainer(net, train_images, recipe=settings)
+
+
+@pytest.mark.parametrize(("probed", "flag"), [(2, "--probe-lr"), (0, "--lr")])
+def test_a_loss_that_explodes_names_the_learning_rate_of_its_epoch(
+    train_images, monkeypatch: pytest.MonkeyPatch, probed: int, flag: str
+) -> None:
+    step = Classification.training_step
+
+    def exploding(self, *words):
+        done = step(self, *words)
+        return replace(done, loss=done.loss * float("nan"))
+
+    trainer = Trainer(norm_net(), train_images, recipe=recipe(epochs=3, probe_epochs=probed))
+    monkeypatch.setattr(Classification, "training_step", exploding)
+    with pytest.raises(TrainingError) as caught:
+        list(trainer)
+    assert f"learning rate ({flag} " in caught.value.hint
 
 
 @pytest.mark.parametrize("settings", [{"ema": 0.9}, {"patience": 3}])

@@ -90,7 +90,11 @@ class _GlobalPool(Layer):
         """Return one value for each channel, as a vector."""
         if len(shapes[0]) < 2:
             received = times(shapes[0])
-            raise GraphError(f"{self.kind} reads channels with at least one spatial axis", received=received)
+            raise GraphError(
+                f"{self.kind} reads channels with at least one spatial axis",
+                received=received,
+                hint="Put it before flatten and dense layers.",
+            )
         return shapes[0][:1]
 
     @override
@@ -145,12 +149,18 @@ class Upsample(Layer):
         if rank not in (1, 2) or (self.mode, rank) in (("linear", 2), ("bilinear", 1)):
             wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
             reads = wanted.get(self.mode, "channels with one or two spatial axes")
-            raise GraphError(f"upsample with mode={self.mode} reads {reads}", received=times(shape))
+            raise GraphError(
+                f"upsample with mode={self.mode} reads {reads}",
+                received=times(shape),
+                hint="Choose another mode, or put it before flatten.",
+            )
         factors = numbers(self.scale_factor)
         factors = factors * rank if len(factors) == 1 else factors
         if len(factors) != rank:
             raise GraphError(
-                "upsample: one scale_factor for each axis", received=f"{factors} for {times(shape)}"
+                "upsample: one scale_factor for each axis",
+                received=f"{factors} for {times(shape)}",
+                hint="Give one factor for all axes, or one for each.",
             )
         return factors
 

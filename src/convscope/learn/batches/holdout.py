@@ -9,6 +9,7 @@ from convscope.errors import UsageError
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TrainRecipe
 from convscope.worlds import Dataset, LabelledImages
+from convscope.worlds.images.folder import ImageFolder
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
@@ -66,10 +67,12 @@ def hold_out(data: Any, share: float, seed: int) -> tuple[Any, Any]:
         seed: the recipe's; it decides which.
 
     Returns:
-        The rest to learn from, and the validation part. A class of a single sample stays in the rest.
+        The rest to learn from, and the validation part. A class of a single sample stays in the rest; files
+            that cannot be decoded are left out of the validation part.
 
     Raises:
         UsageError: the data cannot be divided, or has too few samples.
+        DataError: no image of the validation part can be decoded.
     """
     if not isinstance(data, Dataset):
         raise UsageError(
@@ -80,6 +83,8 @@ def hold_out(data: Any, share: float, seed: int) -> tuple[Any, Any]:
     rest, held = split(data, lambda n: max(1, round(share * n)) if n > 1 else 0, seed, "validation")
     if not len(rest) or not len(held):
         raise UsageError(
-            "2 samples or more of a class, to hold one out for validation", received=f"{len(data)} in all"
+            "2 samples or more of a class, to hold one out for validation",
+            received=f"{len(data)} in all",
+            hint="Take more samples, or leave out patience, calibrate and validation_split.",
         )
-    return rest, held
+    return rest, held.readable() if isinstance(held, ImageFolder) else held

@@ -181,7 +181,11 @@ def compare_runs(*runs: str | Path | RunSummary) -> RunComparison:
     places = [run.run.folder.absolute() for run in found]
     twice = next((place for place in places if places.count(place) > 1), None)
     if twice is not None:
-        raise UsageError("each run once", received=f"{twice.name}, more than once")
+        raise UsageError(
+            "each run once",
+            received=f"{twice.name}, more than once",
+            hint="Leave it out once. convscope runs lists the others.",
+        )
     differences, incomparable = _differences(found)
     return RunComparison(found, _settings(found), _shown(found), differences, incomparable)
 

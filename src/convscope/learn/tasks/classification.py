@@ -2,7 +2,7 @@
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +28,7 @@ from convscope.learn.tasks.evaluation import (
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
@@ -208,6 +209,18 @@ class Classification(Task):
         return self.probe.learning_rate(recipe, max_lr, step, steps)
 
     @override
+    def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
+        """Return the parameters of the head in the epochs of the probe, else None."""
+        if self.probe is None or epoch > self.probe_epochs:
+            return None
+        return net.module.get_submodule(self.probe.head.path).parameters()
+
+    @property
+    @override
+    def lr_flag(self) -> str:
+        return "--probe-lr" if self._probing else super().lr_flag
+
+    @override
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
         """Return the factors of layer-wise learning rates; all are 1 for a `layer_decay` of 1."""
         if self.layer_decay == 1:
@@ -235,10 +248,12 @@ class Classification(Task):
             with execution.autocast(batch.device):
                 logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
         loss = self.head.loss(logits, labels, self.label_smoothing, self.weight)
+        total = None if self.weight is None else self.weight[labels].sum()
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
             unsmoothed = self.head.loss(logits, labels)
-            return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
+            sums = torch.stack((unsmoothed * len(labels), correct))
+            return StepOutput(loss, sums, total_weight=total)
 
     @override
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
@@ -261,11 +276,24 @@ class Classification(Task):
             most frequent confusion of two classes, as details what `Evaluation.to_json` returns, and as
             evidence the `Evaluation`.
         """
+        return self._evaluated(net, data, execution, ALONE)
+
+    @override
+    def evaluate_together(
+        self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes
+    ) -> EvalResult:
+        """Evaluate the network in several processes: each computes the scores of its share."""
+        if type(self).evaluate is not Classification.evaluate:
+            return self.evaluate(net, data, execution)
+        return self._evaluated(net, data, execution, processes)
+
+    def _evaluated(self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes) -> EvalResult:
         logits = self.probe.evaluated(data, net)
         if logits is not None:
             found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
         else:
-            found = evaluate(net, data, execution=execution.exact(), head=replace(self.head, net=net))
+            head = replace(self.head, net=net)
+            found = evaluate(net, data, execution=execution.exact(), head=head, processes=processes)
         metrics = found.metrics
         if self._balanced:
             metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
@@ -335,11 +363,19 @@ class LabelledBatches(BatchSource):
     Args:
         source: the batches.
         net: network with the names of the classes.
+        whole: whether these are all batches of a training, and so must not all be of one class.
     """
 
-    def __init__(self, source: BatchSource, net: Net) -> None:
-        self.source, self.net = source, net
+    def __init__(self, source: BatchSource, net: Net, *, whole: bool = True) -> None:
+        self.source, self.net, self.whole = source, net, whole
         self.steps, self.uses_global_rng = source.steps, source.uses_global_rng
+
+    @override
+    def shared(self, processes: Processes) -> BatchSource:
+        """Return a source of this process' share of every batch; it may be of a single class."""
+        if processes.count == 1:
+            return self
+        return LabelledBatches(self.source.shared(processes), self.net, whole=False)
 
     @property
     @override
@@ -365,10 +401,11 @@ class LabelledBatches(BatchSource):
             batch = check_labels(loaded, self.net)
             if len(seen) < 2:
                 seen.update(batch.targets.unique().tolist()[:2])
-            if skip == 0 and number == self.steps - 1 and len(seen) == 1:
+            if self.whole and skip == 0 and number == self.steps - 1 and len(seen) == 1:
                 raise DataError(
                     "labels of two classes or more, to tell them apart",
                     received=f"data whose labels are all {next(iter(seen))}",
+                    hint="Check what the data set returns as labels: a class number for each sample.",
                 )
             yield batch
 

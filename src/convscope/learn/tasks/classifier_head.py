@@ -90,7 +90,11 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
         )
     kind = output_kind(net, output)
     if kind not in SCORES:
-        raise UsageError(f"a network whose output is {', '.join(SCORES)}", received=f"{net.name}: {kind}")
+        raise UsageError(
+            f"a network whose output is {', '.join(SCORES)}",
+            received=f"{net.name}: {kind}",
+            hint="Choose a classifier, or name its output: wrap(module, spec, output=OutputSpec('logits')).",
+        )
     return ClassifierHead(net, classes, classes > 1 and kind == PROBABILITIES)
 
 
@@ -98,7 +102,11 @@ def _output_rows(net: Net, output: Any) -> Tensor:
     """Return what a network returned as one row for each sample, `[b ...]`, in fp32."""
     found = select_output(net, output)
     if found is None:
-        raise UsageError("a network that returns a tensor", received=type(output).__name__)
+        raise UsageError(
+            "a network that returns a tensor",
+            received=type(output).__name__,
+            hint="Say which of its outputs is meant: OutputSpec(name=...), as select_output reads it.",
+        )
     return found.flatten(1).float()
 
 

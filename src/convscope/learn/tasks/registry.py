@@ -82,9 +82,20 @@ TASKS: dict[str, TaskEntry] = {
             ("convscope.learn.tasks.generative.recipe:VAERecipe",),
         ),
         TaskEntry(
-            "pixelcnn",
-            "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
-            ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
+            "pixel-likelihood",
+            "convscope.learn.tasks.generative.pixel_likelihood:PixelLikelihood",
+            ("convscope.learn.tasks.generative.recipe:PixelLikelihoodRecipe",),
+        ),
+        TaskEntry("approximation", "convscope.learn.tasks.approximation:Approximation"),
+        TaskEntry(
+            "gan",
+            "convscope.learn.tasks.generative.gan_images:AdversarialImages",
+            ("convscope.learn.tasks.generative.recipe:GANRecipe",),
+        ),
+        TaskEntry(
+            "gan-ring",
+            "convscope.learn.tasks.generative.gan_ring:AdversarialRing",
+            ("convscope.learn.tasks.generative.recipe:RingGANRecipe",),
         ),
         TaskEntry(
             "multitask",
@@ -115,11 +126,19 @@ def register_task(
         UsageError: the name is of another form, or taken by another task.
     """
     if not NAME.fullmatch(name):
-        raise UsageError("a task's name of lower-case letters, digits, - and _", received=name)
+        raise UsageError(
+            "a task's name of lower-case letters, digits, - and _",
+            received=name,
+            hint="For example: register_task('my-task', MyTask)",
+        )
     entry = TaskEntry(name, task, schemas or (TaskRecipe,), setup)
     taken = TASKS.get(name)
     if taken is not None and _text(taken.task) != _text(task):
-        raise UsageError("a name that no other task has", received=f"{name}, of {_text(taken.task)}")
+        raise UsageError(
+            "a name that no other task has",
+            received=f"{name}, of {_text(taken.task)}",
+            hint="Choose another name.",
+        )
     TASKS[name] = entry
 
 
@@ -254,7 +273,11 @@ def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe
         return recipe, entry.load().from_recipe(recipe)
     name = task_name(task)
     if recipe.task != name and recipe.task and "task" in recipe.model_fields_set:
-        raise UsageError(f"a recipe for the task {name}", received=f"one for {recipe.task}")
+        raise UsageError(
+            f"a recipe for the task {name}",
+            received=f"one for {recipe.task}",
+            hint="Make the recipe by the schema of the task, or give a task of its name.",
+        )
     recipe = _in_own_schema(recipe.model_copy(update={"task": name}), name)
     settings = {field: value for field, value in task.settings().items() if hasattr(recipe, field)}
     for field, value in settings.items():

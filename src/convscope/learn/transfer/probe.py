@@ -14,6 +14,7 @@ from typing_extensions import override
 from convscope.errors import UsageError
 from convscope.learn.batches.source import BatchSource, DatasetBatches
 from convscope.learn.optimization.schedules import rate
+from convscope.learn.trainer.distributed import Processes
 from convscope.learn.transfer.features import cache_folder, iter_features, prune_cache
 from convscope.nets import Net
 from convscope.nets.io.replaced_head import Head, find_head
@@ -228,10 +229,12 @@ class ProbeBatches(BatchSource):
         if features is None or not isinstance(data, LabelledImages):
             raise RuntimeError("the features are computed before the first epoch")
         labels = data.labels.to(features.device)
-        size = self.source.recipe.batch
-        for indices in self.source.order(epoch)[skip * size :].to(features.device).split(size):
-            if len(indices):
-                yield FeatureBatch((features.index_select(0, indices),), labels.index_select(0, indices))
+        for indices in self.source.indices(epoch, skip, features.device):
+            yield FeatureBatch((features.index_select(0, indices),), labels.index_select(0, indices))
+
+    @override
+    def shared(self, processes: Processes) -> "ProbeBatches":
+        return ProbeBatches(self.source.shared(processes), self.probe)
 
     @override
     def example(self) -> Batch:

@@ -65,7 +65,9 @@ def select_output(net: "Net", result: Any) -> Tensor | None:
         if key == name or key.startswith(f"{name}."):
             return tensor
     raise UsageError(
-        f"an output {name} of {net.name}, as its OutputSpec says", received=", ".join(leaves) or "no tensor"
+        f"an output {name} of {net.name}, as its OutputSpec says",
+        received=", ".join(leaves) or "no tensor",
+        hint="Name one of those in OutputSpec(name=...), or leave the name out for the first tensor.",
     )
 
 

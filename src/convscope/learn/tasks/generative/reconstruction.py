@@ -144,7 +144,11 @@ class Reconstruction(Task):
             UsageError: the network has another number of inputs, or returns something else.
         """
         if len(net.input_specs) != 1:
-            raise UsageError("a network with one input", received=f"{len(net.input_specs)} inputs")
+            raise UsageError(
+                "a network with one input",
+                received=f"{len(net.input_specs)} inputs",
+                hint="Choose a network with one input: convscope nets lists them.",
+            )
         with torch.no_grad(), frozen(net.module):
             found = net(net.example())
         shape = net.input_spec.shape

@@ -1,6 +1,6 @@
 """What is frozen in a training: the recipe's plan, calls from Python, and the record of both."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +37,7 @@ class Freezer:
         optimizers: of the training, by name. What none of them has never moves.
         freeze: what the recipe freezes, and when (see `Change`).
         thaw: what it thaws; within an epoch, after what it freezes.
+        learning: the parameters that learn in an epoch, from 1; None for all.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Freezer:
         optimizers: Mapping[str, optim.Optimizer],
         freeze: Sequence[str] = (),
         thaw: Sequence[str] = (),
+        learning: Callable[[int], Iterable[nn.Parameter] | None] = lambda _epoch: None,
     ) -> None:
-        self.module = module
+        self.module, self._learning = module, learning
         self._trained = [p for o in optimizers.values() for g in o.param_groups for p in g["params"]]
         self._plan = [(Change.parse(text), True) for text in freeze]
         self._plan += [(Change.parse(text), False) for text in thaw]
@@ -310,7 +312,11 @@ class Freezer:
     def _resolved(self, addresses: Sequence[str]) -> dict[str, Selection]:
         """Return the selection of each address, after checking them all."""
         if not addresses:
-            raise UsageError("the address of a layer, a unit or a link", received="none")
+            raise UsageError(
+                "the address of a layer, a unit or a link",
+                received="none",
+                hint="For example: conv2, conv2:7 or conv2:7,3. convscope describe NETWORK lists the layers.",
+            )
         found = {address: resolve(self.module, address) for address in addresses}
         check_shared(self.module, union(found.values()))
         return found
@@ -372,6 +378,13 @@ class Freezer:
             whole = FrozenValues(self.module, frozen).whole
             if all(parameter in whole for parameter in self._trained):
                 raise _nothing_left(f"from epoch {epoch} on, nothing")
+            learning = self._learning(epoch)
+            if learning is not None and all(parameter in whole for parameter in learning):
+                raise UsageError(
+                    f"a head that learns in the epochs of the linear probe, {epoch} among them",
+                    received="one that is frozen",
+                    hint="Freeze it in a later epoch, or leave the probe out: --probe-epochs 0.",
+                )
 
 
 def _nothing_left(received: str) -> UsageError:

@@ -23,6 +23,8 @@ LARGEST = 256 << 20
 ENDS = 4096
 """Bytes that are hashed at both ends of an image's file, with its size: reading whole files would take as
 long as an epoch."""
+WITHOUT = f"Move {FILE} away: then the data is not compared, and must be as it was."
+"""Next step where the description itself cannot be read."""
 NAMED = 3
 """Most files that a message names."""
 
@@ -107,9 +109,9 @@ def check_record(folder: Path, record: dict[str, Any] | None) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        raise DataError(f"the description of the data at {path}", received=str(error)) from None
+        raise DataError(f"the description of the data at {path}", received=str(error), hint=WITHOUT) from None
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-        raise DataError(f"the description of the data at {path}", received=check.shown(stored))
+        raise DataError(f"the description of the data at {path}", received=check.shown(stored), hint=WITHOUT)
     change = _change(stored, record)
     if change:
         raise DataError(

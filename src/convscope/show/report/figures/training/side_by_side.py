@@ -1,9 +1,10 @@
-"""The figures of images and of numbers side by side that a task shows of its test."""
+"""The figures of images, numbers and points that a task shows of its test."""
 
 from markupsafe import Markup
 
-from convscope.learn import ImageRows, NumberTable
+from convscope.learn import ImageRows, NumberTable, Plot
 from convscope.show.report.figure import Figure
+from convscope.show.report.figures.plot import legend, plot
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual_of
 from convscope.show.svg import element
@@ -69,3 +70,23 @@ def numbers(found: NumberTable) -> Figure:
         ]
     )
     return Figure("trained.numbers", body, "", "", {})
+
+
+def points(found: Plot) -> Figure:
+    """Build the figure of a plot, such as generated points beside those that they imitate.
+
+    Args:
+        found: the points with their names.
+
+    Returns:
+        The figure.
+    """
+    body = Markup("").join(
+        [
+            bilingual_of(found.title, tag="p", class_="mini"),
+            legend(found),
+            plot(found),
+            bilingual_of(found.caption, tag="p"),
+        ]
+    )
+    return Figure("trained.plot", body, "", "", {})

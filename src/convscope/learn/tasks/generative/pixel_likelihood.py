@@ -1,4 +1,4 @@
-"""Training of PixelCNN: the likelihood of binarised images, pixel by pixel, in nats."""
+"""Training of autoregressive networks: the likelihood of binarised images, pixel by pixel, in nats."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.pixelcnn import PixelCNN
+from convscope.nets.modules.generative.autoregressive import AutoregressiveImages
 from convscope.worlds import Batch, Dataset
 
 DRAWN = 8
@@ -46,7 +46,7 @@ class CodeLengths:
 
 
 class PixelLikelihood(Task):
-    """Train a PixelCNN by the exact likelihood of binarised images.
+    """Train a PixelCNN or a PixelRNN by the exact likelihood of binarised images.
 
     Images are binarised at random, each pixel with its grey value as probability, anew in every step; the
     test binarises with a generator of its own, each time alike.
@@ -61,7 +61,7 @@ class PixelLikelihood(Task):
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
-        """Check that the network is a PixelCNN, and compute the mean of the training images.
+        """Check that the network is autoregressive, and compute the mean of the training images.
 
         Args:
             net: network to train.
@@ -74,7 +74,7 @@ class PixelLikelihood(Task):
         Raises:
             UsageError: it is another network.
         """
-        _pixelcnn(net)
+        _autoregressive(net)
         if isinstance(data, Dataset):
             total, seen = torch.zeros(net.input_spec.shape, dtype=torch.float64), 0
             for batch in iter_batches(data, net):
@@ -98,7 +98,7 @@ class PixelLikelihood(Task):
         """
         binary = binarised(batch.inputs[0], net)
         with execution.autocast(batch.device):
-            logits = _pixelcnn(net)(execution.to_memory_format(binary))
+            logits = _autoregressive(net)(execution.to_memory_format(binary))
         lengths = code_length(logits, binary)
         return StepOutput(lengths.mean(), lengths.detach().sum()[None])
 
@@ -114,7 +114,7 @@ class PixelLikelihood(Task):
         Returns:
             The metric; as evidence and details `CodeLengths`.
         """
-        module, generator = _pixelcnn(net), Generator().manual_seed(0)
+        module, generator = _autoregressive(net), Generator().manual_seed(0)
         total, apart, seen = 0.0, 0.0, 0
         with torch.no_grad(), frozen(net.module):
             for batch in iter_batches(data, net):
@@ -145,7 +145,7 @@ class PixelLikelihood(Task):
         found = tested.evidence
         if not isinstance(found, CodeLengths):
             return ()
-        module, generator = _pixelcnn(net), Generator().manual_seed(0)
+        module, generator = _autoregressive(net), Generator().manual_seed(0)
         half = net.input_spec.size[0] // 2
         with torch.no_grad(), frozen(net.module):
             images = binarised(next(iter(iter_batches(data, net))).inputs[0], net, generator)[:DRAWN]
@@ -168,10 +168,12 @@ class PixelLikelihood(Task):
         return float(code_length(torch.logit(self._frequencies).expand_as(binary).float(), binary).sum())
 
 
-def _pixelcnn(net: Net) -> PixelCNN:
+def _autoregressive(net: Net) -> AutoregressiveImages:
     """Return the module, or refuse another one."""
-    if not isinstance(net.module, PixelCNN):
-        raise UsageError("a PixelCNN", received=net.name, hint="convscope train --recipe pixelcnn")
+    if not isinstance(net.module, AutoregressiveImages):
+        raise UsageError(
+            "a PixelCNN or a PixelRNN", received=net.name, hint="convscope train --recipe pixelcnn"
+        )
     return net.module
 
 

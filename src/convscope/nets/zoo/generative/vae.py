@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def variational_autoencoder() -> "nn.Module":
     """Build the network with fresh weights: 400 hidden units, 20 latent dimensions."""
-    from convscope.nets.modules.vae import VAE
+    from convscope.nets.modules.generative.vae import VAE
 
     return VAE()
 

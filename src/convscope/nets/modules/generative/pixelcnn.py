@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
-from torch.nn import functional
+from typing_extensions import override
+
+from convscope.nets.modules.generative.autoregressive import AutoregressiveImages, MaskedConv2d
 
 FIRST, INNER = 7, 3
 """Sides of the kernels of the first layer and of those behind it, in pixels."""
@@ -15,46 +17,7 @@ MOST = 2**24
 """Most weights; larger options in a file are refused before memory is taken."""
 
 
-class MaskedConv2d(nn.Conv2d):
-    """Convolution of an odd kernel that reads only pixels before its own in reading order.
-
-    Pixels above are read, and those to the left; the pixel itself only with `own`. Missing weights are 0 and
-    have no gradient, so that no optimizer moves them.
-
-    Args:
-        in_channels: input channels.
-        out_channels: output channels.
-        side: side of the kernel in pixels, odd; zeros are padded so that the size stays.
-        own: whether the pixel itself is read (mask B); not in a first layer (mask A), whose input is the
-            image.
-
-    Source: van den Oord, Kalchbrenner and Kavukcuoglu 2016, Pixel Recurrent Neural Networks,
-        arXiv:1601.06759, section 3.4.
-    """
-
-    mask: Tensor
-
-    def __init__(self, in_channels: int, out_channels: int, side: int, own: bool) -> None:
-        super().__init__(in_channels, out_channels, side, padding=side // 2)
-        mask = torch.zeros(side * side)
-        mask[: side * side // 2 + own] = 1
-        self.register_buffer("mask", mask.view(side, side), persistent=False)
-        with torch.no_grad():
-            self.weight.mul_(self.mask)
-
-    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out h w"]:
-        """Convolve with the weights that there are.
-
-        Args:
-            input: maps `[b c h w]`.
-
-        Returns:
-            Maps of the same size.
-        """
-        return functional.conv2d(input, self.weight * self.mask, self.bias, padding=self.padding)
-
-
-class PixelCNN(nn.Module):
+class PixelCNN(AutoregressiveImages):
     """PixelCNN for binary images of one channel: masked convolutions with residual connections.
 
     Stacked masked kernels leave a blind spot: pixels to the right in the rows above that no path reaches.
@@ -105,28 +68,17 @@ class PixelCNN(nn.Module):
             features = features + torch.relu(layer(features))
         return self.last(features)
 
+    @override
     def sample(
         self, images: Float[Tensor, "b 1 h w"], generator: Generator, start: int = 0
     ) -> Float[Tensor, "b 1 h w"]:
-        """Draw pixels one after the other, each from its probability given those before it.
-
-        Only the part of the image that an output depends on is computed.
-
-        Args:
-            images: images of 0 and 1 whose first `start` rows are kept; the others are not read.
-            generator: draws the pixels, on the CPU.
-            start: first row that is drawn.
-
-        Returns:
-            Images of 0 and 1.
-        """
         drawn = images.clone()
         drawn[:, :, start:] = 0
         height, width = drawn.shape[2:]
         for row in range(start, height):
             for column in range(width):
                 top, left = max(0, row - self.reach), max(0, column - self.reach)
-                part = drawn[:, :, top : row + 1, left : column + self.reach + 1]
+                part = drawn[:, :, top : row + 1, left : column + self.reach + 1]  # nothing else is in reach
                 logits = self(part)[:, 0, -1, column - left]
                 chance = torch.sigmoid(logits).cpu()
                 drawn[:, 0, row, column] = torch.bernoulli(chance, generator=generator).to(drawn)
