@@ -17,7 +17,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-SLOW = ("pixelcnn", "pixelrnn", "resnet20")
+SLOW = ("alexnet", "pixelcnn", "pixelrnn", "resnet20")
 """Recipes whose reduced run takes more than some seconds."""
 RECIPES = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in recipe_names()]
 

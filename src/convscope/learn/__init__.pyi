@@ -64,6 +64,11 @@ from .tasks.generative.recipe import RingGANRecipe as RingGANRecipe
 from .tasks.generative.recipe import VAERecipe as VAERecipe
 from .tasks.generative.reconstruction import Reconstruction as Reconstruction
 from .tasks.generative.vae import VariationalAutoencoder as VariationalAutoencoder
+from .tasks.geometry.capsules import CapsuleClassification as CapsuleClassification
+from .tasks.geometry.capsules import margin_loss as margin_loss
+from .tasks.geometry.distorted import DistortedClassification as DistortedClassification
+from .tasks.geometry.recipe import CapsuleRecipe as CapsuleRecipe
+from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text

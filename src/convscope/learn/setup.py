@@ -93,9 +93,10 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
             net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
+    net, changed = _with_head_for(train, net, recipe)
     train, test = sampled(train, recipe), _readable(test)
     _check_classes(train, recipe.data)
-    notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
+    notes = [*changed, *_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     notes += filter(None, [imbalance_note(train)])
     if recipe.samples is not None and recipe.samples > len(train):
         notes.append(
@@ -105,6 +106,28 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
+
+
+def _with_head_for(data: Dataset, net: Net, recipe: TaskRecipe) -> tuple[Net, tuple[str, ...]]:
+    """Return a network with one output for each class of the data, where its weights are fresh anyway.
+
+    A network that ends in no linear layer is returned as it is, and so is one that has learned already.
+
+    Returns:
+        The network, and a sentence if its last layer is another one.
+    """
+    if not isinstance(data, LabelledImages) or not net.classes or net.source.weights != "none":
+        return net, ()
+    if len(data.classes) == len(net.classes):
+        return net, ()
+    try:
+        changed = nets.replace_head(net, data.classes, seed=recipe.seed)
+    except UsageError:
+        return net, ()
+    count, before = len(data.classes), len(net.classes)
+    return changed, (
+        f"{net.name} gets {count:,} outputs, for the classes of the data, in place of {before:,}.",
+    )
 
 
 def sampled(data: AnyDataset, recipe: TaskRecipe) -> AnyDataset:

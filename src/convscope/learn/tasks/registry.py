@@ -61,6 +61,7 @@ class TaskEntry:
         return tuple(_imported(schema).verb for schema in self.schemas)
 
 
+_DISTORTED = "convscope.learn.tasks.geometry.distorted"
 _STYLE = ("convscope.learn.style.recipe:StyleTrainRecipe", "convscope.learn.style.recipe:StyleAddRecipe")
 _STYLE_SETUP = "convscope.learn.style.setup:setup_from_recipe"
 TASKS: dict[str, TaskEntry] = {
@@ -102,6 +103,17 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.multitask.task:Multitask",
             ("convscope.learn.tasks.multitask.recipe:MultitaskRecipe",),
             "convscope.learn.tasks.multitask.setup:setup_from_recipe",
+        ),
+        TaskEntry(
+            "distorted",
+            f"{_DISTORTED}:DistortedClassification",
+            ("convscope.learn.tasks.geometry.recipe:DistortedRecipe",),
+            f"{_DISTORTED}:setup_from_recipe",
+        ),
+        TaskEntry(
+            "capsules",
+            "convscope.learn.tasks.geometry.capsules:CapsuleClassification",
+            ("convscope.learn.tasks.geometry.recipe:CapsuleRecipe",),
         ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),

@@ -176,7 +176,7 @@ def _output(entry: ZooEntry) -> OutputSpec:
         from convscope.nets.adapters.imagenet import CATEGORIES
 
         return OutputSpec("logits", CATEGORIES)
-    return OutputSpec("logits" if entry.classes else entry.output, entry.classes)
+    return OutputSpec(entry.output or ("logits" if entry.classes else ""), entry.classes)
 
 
 def _from_folder(folder: Path, weights: str | None) -> Net:

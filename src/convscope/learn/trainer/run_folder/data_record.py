@@ -13,7 +13,7 @@ from typing import Any
 from convscope.errors import DataError
 from convscope.learn.trainer import values as check
 from convscope.system.files import open_regular, read_json, write_text
-from convscope.worlds import ImageTensorDataset, LabelledImages
+from convscope.worlds import DistortedImages, ImageTensorDataset, LabelledImages
 from convscope.worlds.datasets.table import ColumnDataset
 
 FILE = "data.json"
@@ -41,6 +41,8 @@ def describe_data(data: Any) -> dict[str, Any] | None:
     """
     if isinstance(data, ColumnDataset):
         return _columns(data)
+    if isinstance(data, DistortedImages):
+        data = data.originals
     if not isinstance(data, LabelledImages):
         return None
     labels = hashlib.sha256(repr((data.classes, data.spec)).encode())
