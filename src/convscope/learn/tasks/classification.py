@@ -211,14 +211,14 @@ class Classification(Task):
     @override
     def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
         """Return the parameters of the head in the epochs of the probe, else None."""
-        if self.probe is None or epoch > self.probe_epochs:
+        if not self.probe.covers(epoch - 1):
             return None
         return net.module.get_submodule(self.probe.head.path).parameters()
 
     @property
     @override
     def lr_flag(self) -> str:
-        return "--probe-lr" if self._probing else super().lr_flag
+        return "--probe-lr" if self.probe.is_current else super().lr_flag
 
     @override
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
