@@ -79,6 +79,11 @@ def test_names_and_values_are_shown_as_the_user_writes_them() -> None:
     assert "Did you mean from or memory_format?" in caught.value.hint
 
 
+def test_a_name_that_is_no_text_says_so() -> None:
+    with pytest.raises(UsageError, match=r"data: a name in UTF-8.*udcff.*Rename it"):
+        ClassificationRecipe.parse({"data": "photos\udcff"})
+
+
 def test_a_probe_alone_needs_no_settings_of_the_rest() -> None:
     """The defaults of a start from another network are not refused as settings without effect."""
     found = ClassificationRecipe.parse({"from": "digits", "epochs": 1})

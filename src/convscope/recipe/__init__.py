@@ -443,6 +443,8 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
             nearest(where, names, aliases=SETTING_ALIASES) or f"There are {', '.join(names)}.",
         )
     value = error["input"]
+    if error["type"] == "string_unicode":
+        return _Complaint(f"{shown}: a name in UTF-8", f"{where} = {shortened(value)}", "Rename it first.")
     choices = form.choices if name in fields and (form := field_form(fields[name])) else ()
     hint = nearest(value, choices, aliases=VALUE_ALIASES) if choices and isinstance(value, str) else ""
     expected = own or (in_words(fields[name]) if name in fields else error["msg"])
