@@ -72,9 +72,9 @@ from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
-from .tasks.multitask.recipe import MultitaskRecipe as MultitaskRecipe
-from .tasks.multitask.recipe import OutputLoss as OutputLoss
-from .tasks.multitask.task import Multitask as Multitask
+from .multitask.recipe import MultitaskRecipe as MultitaskRecipe
+from .multitask.recipe import OutputLoss as OutputLoss
+from .multitask.task import Multitask as Multitask
 from .tasks.near_duplicates import NearDuplicate as NearDuplicate
 from .tasks.near_duplicates import near_duplicates as near_duplicates
 from .tasks.registry import TASKS as TASKS

@@ -100,9 +100,9 @@ TASKS: dict[str, TaskEntry] = {
         ),
         TaskEntry(
             "multitask",
-            "convscope.learn.tasks.multitask.task:Multitask",
-            ("convscope.learn.tasks.multitask.recipe:MultitaskRecipe",),
-            "convscope.learn.tasks.multitask.setup:setup_from_recipe",
+            "convscope.learn.multitask.task:Multitask",
+            ("convscope.learn.multitask.recipe:MultitaskRecipe",),
+            "convscope.learn.multitask.setup:setup_from_recipe",
         ),
         TaskEntry(
             "distorted",

@@ -14,14 +14,14 @@ from convscope.errors import DataError
 from convscope.learn.tasks.classifier_head import random_inputs
 from convscope.learn.tasks.findings import Finding, NumberTable
 from convscope.learn.tasks.metrics import MetricSpec
-from convscope.learn.tasks.multitask.losses import (
+from convscope.learn.multitask.losses import (
     check_shape,
     loss_sums,
     named_outputs,
     output_of,
     output_spec,
 )
-from convscope.learn.tasks.multitask.recipe import MultitaskRecipe, OutputLoss
+from convscope.learn.multitask.recipe import MultitaskRecipe, OutputLoss
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig

@@ -12,7 +12,7 @@ from convscope.errors import ConvscopeError, DataError, UsageError, nearest
 from convscope.graph.chain import read_shape
 from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.source import seed_of
-from convscope.learn.tasks.multitask.recipe import InputColumns, OutputLoss
+from convscope.learn.multitask.recipe import InputColumns, OutputLoss
 from convscope.nets.io.weights import memory_of_machine
 from convscope.recipe import real_number
 from convscope.worlds import LabelledImages, Problem, open_sample

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.graph.spec import OutputSpec
-from convscope.learn.tasks.multitask.recipe import OutputLoss
+from convscope.learn.multitask.recipe import OutputLoss
 from convscope.nets import Net
 from convscope.nets.activations.classifier_output import LOGITS
 from convscope.nets.activations.tree import tree_leaves
