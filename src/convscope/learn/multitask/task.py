@@ -11,9 +11,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.learn.tasks.classifier_head import random_inputs
-from convscope.learn.tasks.findings import Finding, NumberTable
-from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.multitask.losses import (
     check_shape,
     loss_sums,
@@ -22,6 +19,9 @@ from convscope.learn.multitask.losses import (
     output_spec,
 )
 from convscope.learn.multitask.recipe import MultitaskRecipe, OutputLoss
+from convscope.learn.tasks.classifier_head import random_inputs
+from convscope.learn.tasks.findings import Finding, NumberTable
+from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
