@@ -244,7 +244,7 @@ def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
 
     with pytest.raises(UsageError) as caught:
         Some.parse({"a": 2, "c": 3})
-    assert "a (2) has an effect only with --b given, and --b is . Try c." in caught.value.received
+    assert "a (2) has an effect only with --b given, and --b is left out. Try c." in caught.value.received
     assert (
         "c (3) has an effect only with --d of 2 or more or --b x or y, and --d is left out"
         in caught.value.received

@@ -33,6 +33,21 @@ def test_a_place_that_is_taken_and_an_ending_of_another_format_are_refused(convs
     assert Path("net.pt2").read_text() == "mine"
 
 
+def test_fresh_weights_are_exported_where_they_are_asked_for(convscope, tmp_path: Path) -> None:
+    done = convscope("export", "digits", "--weights", "none", "--out", "fresh.pt2", "--seed", "3")
+    assert done.code == 0 and "fresh weights" in done.err, done.err
+    program = torch.export.load("fresh.pt2").module()
+    x = torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        torch.testing.assert_close(program(x)[0], nets.load("digits", weights=None, seed=3)(x))
+
+
+def test_a_network_that_cannot_be_traced_is_refused_without_torch_s_code(convscope) -> None:
+    done = convscope("export", "stylebank", "--format", "torch-export", "--out", "net.pt2", "--quiet")
+    assert done.code == 2 and len(done.err.splitlines()) == 3 and "torch.ops" not in done.err, done.err
+    assert not Path("net.pt2").exists()
+
+
 def test_without_a_place_it_lies_under_runs(convscope) -> None:
     done = convscope("export", "mlp", "--format", "torch-export", "--json")
     assert done.code == 0 and "fresh weights" in done.err

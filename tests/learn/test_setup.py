@@ -4,8 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
-from convscope.errors import MissingError, UsageError
+from convscope import nets
+from convscope.errors import DataError, MissingError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, iter_train, setup_training
+from convscope.learn.batches.holdout import hold_out
 
 
 def folder(root: Path, splits: tuple[str, ...]) -> Path:
@@ -55,6 +57,45 @@ def test_held_out_pictures_are_no_training_pictures(tmp_path):
     assert not paths
 
 
+@pytest.mark.parametrize(("samples", "said"), [(100, True), (24, False), (10, False)])
+def test_more_samples_than_there_are_is_said(tmp_path, samples: int, said: bool):
+    data = folder(tmp_path / "photos", ("",))
+    found = setup_training(ClassificationRecipe(network=CHAIN, data=str(data), samples=samples))
+    assert len(found.train) == min(samples, 24)
+    assert ("there are only 24 to learn from" in " ".join(found.notes)) is said
+
+
+def damage(*paths: Path) -> None:
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:60])
+
+
+@pytest.mark.parametrize("splits", [("",), ("train", "test")])
+def test_nothing_is_measured_on_what_stands_in_for_damaged_pictures(tmp_path, splits):
+    data = folder(tmp_path / "photos", splits)
+    whole = setup_training(ClassificationRecipe(network=CHAIN, data=str(data)))
+    damage(whole.test.paths[0], whole.train.paths[1])
+    found = setup_training(ClassificationRecipe(network=CHAIN, data=str(data)))
+    assert found.test.paths == whole.test.paths[1:]
+    assert found.train.paths == whole.train.paths  # batches stay whole, and a resumed run has the same ones
+    rest, validation = hold_out(found.train, 0.5, 0)
+    damage(validation.paths[0])
+    again = hold_out(setup_training(ClassificationRecipe(network=CHAIN, data=str(data))).train, 0.5, 0)
+    assert again[1].paths == validation.paths[1:] and again[0].paths == rest.paths
+
+
+def test_a_class_that_cannot_be_learned_is_refused_before_anything_is_written(tmp_path):
+    data = folder(tmp_path / "my photos", ("train", "test"))
+    recipe = ClassificationRecipe(network=CHAIN, data=str(data))
+    damage(*(data / "train" / "red").iterdir())
+    with pytest.raises(DataError, match="red: all 10 are damaged") as caught:
+        setup_training(recipe)
+    assert f"convscope data check '{data}'" in caught.value.hint
+    for path in (data / "train" / "red").iterdir():
+        path.unlink()
+    assert "No picture to learn from is of red" in " ".join(setup_training(recipe).notes)
+
+
 def test_what_is_not_there():
     with pytest.raises(UsageError):
         setup_training(ClassificationRecipe(network="lectur"))
@@ -70,3 +111,20 @@ def test_what_is_not_there():
 def test_the_full_set(shared_data):
     training = setup_training(ClassificationRecipe(data="mnist", root=shared_data / "mnist"))
     assert (len(training.train), len(training.test)) == (60_000, 10_000)
+
+
+def test_a_fresh_network_gets_an_output_for_each_class_of_the_data(tmp_path):
+    data = str(folder(tmp_path / "photos", ("",)))
+    training = setup_training(ClassificationRecipe(network="resnet20", data=data, device="cpu"))
+    assert training.net(training.net.example(2)).shape == (2, 3)
+    assert set(training.net.classes) == {"red", "green", "blue"}
+    assert any("3 outputs" in note and "in place of 10" in note for note in training.notes)
+    kept, plain = training.net.module.state_dict(), nets.load("resnet20", seed=0).module.state_dict()
+    changed = [name for name, weight in kept.items() if not torch.equal(weight, plain[name])]
+    assert changed == ["dense.weight", "dense.bias"]
+
+
+def test_a_trained_network_keeps_its_outputs(tmp_path):
+    data = str(folder(tmp_path / "photos", ("",)))
+    training = setup_training(ClassificationRecipe(network="digits", data=data, device="cpu"))
+    assert len(training.net.classes) == 10 and not any("outputs" in note for note in training.notes)

@@ -57,7 +57,11 @@ def chain(shape: str | Shape, text: str) -> Graph:
     before = incoming
     clauses = _clauses(text)
     if len(clauses) > MOST_LAYERS:
-        raise GraphError(f"a chain of at most {MOST_LAYERS:,} layers", received=f"{len(clauses):,}")
+        raise GraphError(
+            f"a chain of at most {MOST_LAYERS:,} layers",
+            received=f"{len(clauses):,}",
+            hint="Larger networks are written as a module: convscope.wrap(module, spec).",
+        )
     for clause in clauses:
         name, layer = _layer(clause, len(before) - 1)
         before = _checked_output_shape(layer, before, clause[0])

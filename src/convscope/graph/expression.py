@@ -140,7 +140,11 @@ def computation(text: str, values: Mapping[str, float]) -> Computation:
     reader = _Reader(values)
     try:
         if len(text) > LONGEST:
-            raise UsageError(f"a formula of at most {LONGEST} characters", received=f"{len(text)}")
+            raise UsageError(
+                f"a formula of at most {LONGEST} characters",
+                received=f"{len(text)}",
+                hint="Write it as several formulas.",
+            )
         reader.read(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError("a formula such as exp(-x) / (1 + y**2)", received=f"{text!r}: {error}") from None
@@ -167,6 +171,7 @@ def _backward(steps: tuple[ComputationNode, ...]) -> tuple[ComputationNode, ...]
                 raise UsageError(
                     "a formula that has a slope where it is evaluated",
                     received=f"{step.operation} at the value of {name}",
+                    hint="Choose another value there: a root has no slope at 0.",
                 )
     return tuple(replace(step, gradient=gradients[step.name]) for step in steps)
 
@@ -223,7 +228,11 @@ class _Reader:
         """Record a function call; `max` and `min` of more than two values are nested, two at a time."""
         operation = OPERATIONS[name]
         if len(args) != operation.inputs and (operation.inputs == 1 or len(args) < 2):
-            raise UsageError(f"{name} of {operation.inputs} value(s)", received=f"{len(args)}")
+            raise UsageError(
+                f"{name} of {operation.inputs} value(s)",
+                received=f"{len(args)}",
+                hint=f"Write its values in parentheses, with commas: {name}(x)",
+            )
         if len(args) <= operation.inputs:
             return self._operation(name, args)
         first = self._call(name, args[:-1])
@@ -238,9 +247,13 @@ class _Reader:
         try:
             value = float(rule.value(*read))
         except (ArithmeticError, ValueError):
-            raise UsageError("a formula that is defined where it is evaluated", received=shown) from None
+            raise UsageError(
+                "a formula that is defined where it is evaluated",
+                received=shown,
+                hint="Choose other values: no division by 0, no logarithm or root of a negative number.",
+            ) from None
         if not math.isfinite(value):
-            raise UsageError("a finite result", received=shown)
+            raise UsageError("a finite result", received=shown, hint="Choose values of smaller magnitude.")
         slopes = self._slopes(rule, read, value)
         return self._record(ComputationNode(self._fresh(operation), operation, tuple(inputs), value, slopes))
 

@@ -60,7 +60,11 @@ class Graph:
             object.__setattr__(self, "outputs", tuple(n.name for n in self.nodes if n.name not in read))
         object.__setattr__(self, "outputs", tuple(self.outputs))
         if not self.outputs:
-            raise GraphError("a graph of at least one layer", received="none")
+            raise GraphError(
+                "a graph of at least one layer",
+                received="none",
+                hint="For example: chain('1x28x28', 'conv 8 3x3, relu, flatten, dense 10')",
+            )
         for name in self.outputs:
             if name not in self.shapes:
                 raise GraphError(
@@ -127,7 +131,9 @@ def _check_arity(node: Node) -> None:
             str(fewest) if fewest == most else f"{fewest} or more" if most is None else f"{fewest} to {most}"
         )
         raise GraphError(
-            f"{node.layer.kind} reads {wanted} input(s)", received=", ".join(node.inputs) or "none"
+            f"{node.layer.kind} reads {wanted} input(s)",
+            received=", ".join(node.inputs) or "none",
+            hint="In a chain each layer reads the one before it; branches need a Graph.",
         )
 
 
@@ -151,7 +157,11 @@ def _topological_order(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> tupl
                 heapq.heappush(ready, i)
     if len(ordered) < len(nodes):
         stuck = [node.name for node, count in zip(nodes, missing, strict=True) if count]
-        raise GraphError("a graph without cycles", received=f"a cycle through or before {', '.join(stuck)}")
+        raise GraphError(
+            "a graph without cycles",
+            received=f"a cycle through or before {', '.join(stuck)}",
+            hint="A layer may read only layers before it: take one of these connections away.",
+        )
     return tuple(ordered)
 
 
@@ -160,7 +170,11 @@ def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
     counts = Counter([*inputs, *(node.name for node in nodes)])
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
-        raise GraphError("every layer has a name of its own", received=f"{', '.join(twice)} more than once")
+        raise GraphError(
+            "every layer has a name of its own",
+            received=f"{', '.join(twice)} more than once",
+            hint="Give each of these layers another name.",
+        )
     for node in nodes:
         for source in node.inputs:
             if source not in counts:

@@ -114,7 +114,11 @@ class Layer(ABC):
                 raise GraphError(f"an option of {cls.kind}", received=name, hint=nearest(name, known))
         missing = [n for n, f in known.items() if f.default is MISSING and n not in options]
         if missing:
-            raise GraphError(f"{cls.kind} with {' and '.join(missing)}", received=f"{dict(options)}")
+            raise GraphError(
+                f"{cls.kind} with {' and '.join(missing)}",
+                received=f"{dict(options)}",
+                hint="Write it after the kind, as in: conv 8 3x3, dense 10, maxpool 2",
+            )
         return cls(**{name: _frozen(value) for name, value in options.items()})
 
     @property

@@ -64,9 +64,17 @@ from .tasks.generative.recipe import RingGANRecipe as RingGANRecipe
 from .tasks.generative.recipe import VAERecipe as VAERecipe
 from .tasks.generative.reconstruction import Reconstruction as Reconstruction
 from .tasks.generative.vae import VariationalAutoencoder as VariationalAutoencoder
+from .tasks.geometry.capsules import CapsuleClassification as CapsuleClassification
+from .tasks.geometry.capsules import margin_loss as margin_loss
+from .tasks.geometry.distorted import DistortedClassification as DistortedClassification
+from .tasks.geometry.recipe import CapsuleRecipe as CapsuleRecipe
+from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
+from .tasks.multitask.recipe import MultitaskRecipe as MultitaskRecipe
+from .tasks.multitask.recipe import OutputLoss as OutputLoss
+from .tasks.multitask.task import Multitask as Multitask
 from .tasks.near_duplicates import NearDuplicate as NearDuplicate
 from .tasks.near_duplicates import near_duplicates as near_duplicates
 from .tasks.registry import TASKS as TASKS
@@ -77,6 +85,8 @@ from .tasks.registry import setup_training as setup_training
 from .tasks.task import EvalResult as EvalResult
 from .tasks.task import StepOutput as StepOutput
 from .tasks.task import Task as Task
+from .trainer.distributed import LostProcessError as LostProcessError
+from .trainer.distributed import Processes as Processes
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
@@ -85,7 +95,9 @@ from .trainer.kept_weights import best_epoch_text as best_epoch_text
 from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
 from .trainer.run_folder.resume import Run as Run
 from .trainer.run_folder.resume import resumed as resumed
+from .trainer.run_folder.train_run import check_restartable as check_restartable
 from .trainer.run_folder.train_run import iter_train_run as iter_train_run
+from .trainer.run_folder.train_run import restarted_recipe as restarted_recipe
 from .trainer.run_folder.train_run import train as train
 from .trainer.trainer import Trainer as Trainer
 from .trainer.trainer import iter_train as iter_train

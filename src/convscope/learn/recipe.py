@@ -10,12 +10,13 @@ from typing_extensions import override
 from convscope.errors import ConvscopeError, UsageError
 from convscope.learn.recipes.catalogue import find_recipe
 from convscope.learn.trainer.freezing.addresses import Change
-from convscope.recipe import GIVEN, OnlyWith, Recipe
+from convscope.recipe import GIVEN, AtLeast, Below, OnlyWith, Recipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
 ClassWeights = Literal["none", "balanced"]
+Sampler = Literal["shuffle", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
@@ -39,6 +40,8 @@ TRANSFER: dict[str, Any] = {
 """Defaults of trainings that start from the weights of another network."""
 TRANSFER_LR = 3e-4
 """Their highest learning rate with Adam and AdamW."""
+TUNED = Below("epochs")
+"""The condition of settings that have no effect on a linear probe: epochs are left for more than that."""
 SHARE_PROBED = 0.85
 """Share of the epochs in which only the head learns, where a number of epochs is given."""
 
@@ -62,7 +65,15 @@ class TrainRecipe(Recipe):
     only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)
 
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
-    batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
+    batch: int = Field(
+        default=128, ge=1, le=1_000_000, description="samples per step, of all processes together"
+    )
+    gradient_accumulation_steps: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="parts of a step's samples, computed one after the other to take less memory",
+    )
     optimizer: Optimizer = Field(default="adamw", description="the rule that turns gradients into steps")
     lr: float | None = Field(
         default=None,
@@ -253,6 +264,16 @@ class ClassificationRecipe(TaskRecipe):
     rises and falls once (one cycle), and slight label smoothing.
     """
 
+    only_with: ClassVar[tuple[OnlyWith, ...]] = (
+        OnlyWith("probe_lr", probe_epochs=AtLeast(1)),
+        OnlyWith("lr", probe_epochs=TUNED, hint="The probe has --probe-lr."),
+        OnlyWith("layer_decay", probe_epochs=TUNED),
+        OnlyWith("freeze_bn_stats", probe_epochs=TUNED),
+        OnlyWith("augment", probe_epochs=TUNED, hint="The features of the probe are computed once."),
+        OnlyWith("precision", values=("bf16", "fp16"), probe_epochs=TUNED),
+        OnlyWith("memory_format", values=("channels_last",), probe_epochs=TUNED),
+    )
+
     label_smoothing: float = Field(
         default=0.1, ge=0, lt=1, description="share of the target spread over all classes"
     )
@@ -261,6 +282,10 @@ class ClassificationRecipe(TaskRecipe):
     )
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"
+    )
+    sampler: Sampler = Field(
+        default="shuffle",
+        description="balanced draws every class equally often, with replacement; shuffle each sample once",
     )
     calibrate: bool = Field(
         default=False, description="fit the temperature of the output on held-out data at the end"
@@ -302,7 +327,7 @@ class ClassificationRecipe(TaskRecipe):
     @classmethod
     def _start_from(cls, values: Any) -> Any:
         """Give a training that starts from another network's weights its own defaults."""
-        if not isinstance(values, dict) or values.get("from_") is None:
+        if not isinstance(values, dict) or not values.get("from_"):
             return values
         start, named = values["from_"], values.get("network", values["from_"])
         if named != start:
@@ -310,6 +335,15 @@ class ClassificationRecipe(TaskRecipe):
         if values.get("recipe"):
             raise ValueError(f"one start: --recipe ({values['recipe']}) or --from ({start})")
         return {**transfer_defaults(values), **values, "network": start}
+
+    @model_validator(mode="after")
+    def _balanced_once(self) -> Self:
+        if self.class_weights == self.sampler == "balanced":
+            raise ValueError(
+                "class_weights and sampler correct the same, and together twice: --class-weights balanced or "
+                "--sampler balanced"
+            )
+        return self
 
     @model_validator(mode="after")
     def _probe_fits(self) -> Self:
@@ -332,7 +366,8 @@ def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         values: settings by field that were given, not validated; `epochs` or `probe_epochs` decide the other.
 
     Returns:
-        `epochs`, `probe_epochs`, `batch`, `lr`, `layer_decay` and `freeze_bn_stats` by field.
+        `epochs`, `probe_epochs`, `batch`, `lr`, `layer_decay` and `freeze_bn_stats` by field; the last three
+        only where more than a linear probe is trained.
     """
     found = dict(TRANSFER)
     if values.get("optimizer", "adamw") in ("adam", "adamw") and values.get("find_lr") not in (True, "true"):
@@ -343,6 +378,9 @@ def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
             found["probe_epochs"] = max(1, min(epochs - 1, round(epochs * SHARE_PROBED)))
         elif "probe_epochs" in values:
             found["epochs"] = int(values["probe_epochs"]) + TRANSFER["epochs"] - TRANSFER["probe_epochs"]
+        chosen = {**found, **values}
+        if int(chosen["probe_epochs"]) >= int(chosen["epochs"]):  # nothing but a probe
+            found = {n: v for n, v in found.items() if n not in ("lr", "layer_decay", "freeze_bn_stats")}
     except (TypeError, ValueError):  # refused where it is validated
         pass
     return found

@@ -189,7 +189,11 @@ class Net:
                 where the spec is for indices.
         """
         if len(inputs) != len(self.input_specs):
-            raise GraphError(f"{self.name} takes {len(self.input_specs)} input(s)", received=f"{len(inputs)}")
+            raise GraphError(
+                f"{self.name} takes {len(self.input_specs)} input(s)",
+                received=f"{len(inputs)}",
+                hint="Give one batch for each input, in the order of net.input_specs.",
+            )
         return tuple(self._normalised(x, c) for x, c in zip(inputs, self.input_specs, strict=True))
 
     def _normalised(self, x: Tensor, spec: TensorSpec) -> Tensor:
@@ -279,6 +283,7 @@ class Net:
             raise GraphError(
                 f"{self.name} looks at {wanted}, and cannot take another size",
                 received=f"{got} ({reason})",
+                hint="Give inputs of that size, or build it anew: nets.with_input_size(net, size).",
             ) from error
 
     def _check_call(self, inputs: Sequence[Tensor]) -> None:
@@ -333,12 +338,22 @@ def wrap(
     specs = (spec,) if isinstance(spec, TensorSpec) else tuple(spec)
     outputs = (output,) if isinstance(output, OutputSpec) else tuple(output or ())
     if not isinstance(module, nn.Module):
-        raise UsageError("a torch.nn.Module", received=type(module).__name__)
+        raise UsageError(
+            "a torch.nn.Module",
+            received=type(module).__name__,
+            hint="For example: wrap(torchvision.models.resnet18(), TensorSpec((3, 224, 224)))",
+        )
     if not specs or not all(isinstance(s, TensorSpec) for s in specs):
-        raise UsageError("a TensorSpec for each input", received=repr(spec))
+        raise UsageError(
+            "a TensorSpec for each input",
+            received=repr(spec),
+            hint="For example: wrap(module, TensorSpec((3, 224, 224), mean=..., std=...))",
+        )
     if not all(isinstance(o, OutputSpec) for o in outputs) or (outputs and classes):
         raise UsageError(
-            "classes, or an OutputSpec for each output", received=f"classes={classes!r}, output={output!r}"
+            "classes, or an OutputSpec for each output",
+            received=f"classes={classes!r}, output={output!r}",
+            hint="Leave classes out: an OutputSpec holds them.",
         )
     if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
         raise UsageError(

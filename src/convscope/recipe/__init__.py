@@ -8,11 +8,11 @@ import json
 import math
 import platform
 import re
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -79,6 +79,7 @@ class OnlyWith:
         OnlyWith("start", canvas=("fourier", "pixels"))       # one of several
         OnlyWith("split", data=GIVEN)                         # any value but None, empty, 0 or False
         OnlyWith("diversity", variants=AtLeast(2))
+        OnlyWith("lr", probe_epochs=Below("epochs"))          # less than another field
 
     Args:
         field: name of the setting.
@@ -110,9 +111,9 @@ class OnlyWith:
         value = getattr(recipe, self.field)
         default = type(recipe).model_fields[self.field].get_default(call_default_factory=True)
         about = value in self.values if self.values else value != default
-        if not about or any(_holds(getattr(recipe, name), wanted) for name, wanted in self.others):
+        if not about or any(_holds(recipe, name, wanted) for name, wanted in self.others):
             return ""
-        needed = " or ".join(f"{flag_of(name)} {_in_words(wanted)}" for name, wanted in self.others)
+        needed = " or ".join(f"{flag_of(name)} {_in_words(wanted, recipe)}" for name, wanted in self.others)
         now = " and ".join(
             f"{flag_of(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
         )
@@ -131,12 +132,26 @@ class AtLeast:
     least: int
 
 
+@dataclass(frozen=True)
+class Below:
+    """A condition on a number: it is less than the value of another field.
+
+    Attributes:
+        field: name of the other field.
+    """
+
+    field: str
+
+
 GIVEN = object()
 """A condition: the other field is neither none, nor empty, 0 or False."""
 
 
-def _holds(value: Any, wanted: object) -> bool:
-    """Return whether a value meets a condition of `OnlyWith`."""
+def _holds(recipe: "Recipe", name: str, wanted: object) -> bool:
+    """Return whether a field meets a condition of `OnlyWith`."""
+    value = getattr(recipe, name)
+    if isinstance(wanted, Below):
+        return value < getattr(recipe, wanted.field)
     if wanted is GIVEN:
         return bool(value)
     if isinstance(wanted, AtLeast):
@@ -147,10 +162,12 @@ def _holds(value: Any, wanted: object) -> bool:
     return value in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
-def _in_words(wanted: object) -> str:
+def _in_words(wanted: object, recipe: "Recipe") -> str:
     """Return a condition in words, for an error."""
     if wanted is GIVEN:
         return "given"
+    if isinstance(wanted, Below):
+        return f"below {flag_of(wanted.field)} ({getattr(recipe, wanted.field)})"
     if isinstance(wanted, AtLeast):
         return f"of {wanted.least} or more"
     return " or ".join(map(_value_in_words, wanted if isinstance(wanted, tuple) else (wanted,)))
@@ -163,11 +180,11 @@ def _as_fields(values: dict[str, Any], fields: Container[str]) -> dict[str, Any]
 
 def _value_in_words(value: object) -> str:
     """Return a value as the user sees it, for an error."""
-    if value is None or value == []:
+    if value in (None, "", [], ()):
         return "left out"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 class Recipe(BaseModel):
@@ -292,9 +309,16 @@ class Recipe(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def command(self) -> str:
-        """Return the shell command with the same effect: `convscope VERB ...`, quoted, without defaults."""
+        """Return the shell command with the same effect: `convscope VERB ...`, quoted, without defaults.
+
+        Where a recipe has tables, which only a file can hold, it is the one that reads them from
+        `recipe.toml`.
+        """
         values = self.model_dump(mode="json")
         words = ["convscope", self.verb]
+        fields = type(self).model_fields
+        if any(field_form(fields[name]) is None for name in self.chosen()):
+            return " ".join([*words, "--config", "recipe.toml"])
         for name in self.positional:
             value = values[name]
             words += [_quoted(v) for v in (value if isinstance(value, list) else [value]) if v is not None]
@@ -400,24 +424,40 @@ class _Complaint:
 
 def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     """Return one of pydantic's errors in words."""
-    where = ".".join(str(part) for part in error["loc"])
-    name = str(error["loc"][0]) if error["loc"] else ""
+    fields = _inner_fields(error["loc"], fields)
+    name = next((str(part) for part in reversed(error["loc"]) if str(part) in fields), "")
+    where = ".".join(
+        str(part).rstrip("_") for part in error["loc"]
+    )  # `from_` is `from` in files, and `--from`
+    shown = name.rstrip("_")
     own = error["msg"].removeprefix("Value error, ") if error["type"] == "value_error" else ""
     if not where:  # of several settings together, which the message names
         return _Complaint("settings that can be used together", own or error["msg"])
     if error["type"] == "missing":
         return _Complaint(f"{where}: {in_words(fields[name])}", f"{where} is missing")
     if error["type"] == "extra_forbidden":
+        names = [field.rstrip("_") for field in fields]
         return _Complaint(
             "settings that there are",
             f"{where} is no setting",
-            nearest(where, fields, aliases=SETTING_ALIASES) or f"There are {', '.join(fields)}.",
+            nearest(where, names, aliases=SETTING_ALIASES) or f"There are {', '.join(names)}.",
         )
     value = error["input"]
+    if error["type"] == "string_unicode":
+        return _Complaint(f"{shown}: a name in UTF-8", f"{where} = {shortened(value)}", "Rename it first.")
     choices = form.choices if name in fields and (form := field_form(fields[name])) else ()
     hint = nearest(value, choices, aliases=VALUE_ALIASES) if choices and isinstance(value, str) else ""
     expected = own or (in_words(fields[name]) if name in fields else error["msg"])
-    return _Complaint(f"{name}: {expected}", f"{where} = {shortened(value)}", hint if "Did" in hint else "")
+    return _Complaint(f"{shown}: {expected}", f"{where} = {shortened(value)}", hint if "Did" in hint else "")
+
+
+def _inner_fields(place: "Sequence[int | str]", fields: "dict[str, FieldInfo]") -> "dict[str, FieldInfo]":
+    """Return the fields of the table in which an error lies: those of the recipe, or of one inside it."""
+    for part in place[:-1]:
+        inner = fields.get(str(part))
+        models = [m for m in get_args(inner.annotation) if isinstance(m, type)] if inner else []
+        fields = next((m.model_fields for m in models if issubclass(m, BaseModel)), fields)
+    return fields
 
 
 SETTING_ALIASES = {
@@ -434,6 +474,9 @@ SETTING_ALIASES = {
     "class": "target",
     "label": "target",
     "batch_size": "batch",
+    "accumulate": "gradient_accumulation_steps",
+    "accumulate_grad_batches": "gradient_accumulation_steps",
+    "grad_accum_steps": "gradient_accumulation_steps",
     "dataset": "data",
     "colour": "color",
     "config_file": "config",

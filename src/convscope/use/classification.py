@@ -86,6 +86,7 @@ def classifying(
         raise UsageError(
             "a network with one input, and top and batch of 1 or more",
             received=f"{len(net.input_specs)} inputs, top={top}, batch={batch}",
+            hint="Choose a network with one input: convscope nets lists them.",
         )
     remaining = iter(pictures)
     while chunk := list(islice(remaining, batch)):

@@ -90,15 +90,25 @@ def open_arrays(found: Any, spec: TensorSpec, *, name: str = "") -> Tensor:
     batch = values[None] if values.dim() == axes else values
     if batch.dim() != axes + 1 or (spec.has_channels and batch.shape[1] != spec.channels):
         raise DataError(
-            f"numbers of shape {spec.shape} in {where}", received=f"{values.dtype} of {tuple(values.shape)}"
+            f"numbers of shape {spec.shape} in {where}",
+            received=f"{values.dtype} of {tuple(values.shape)}",
+            hint="Bring it to that shape, with or without a batch axis before it.",
         )
     if spec.is_integer and batch.is_floating_point() and not bool((batch == batch.round()).all()):
-        raise DataError(f"whole numbers in {where}", received=str(values.dtype))
+        raise DataError(
+            f"whole numbers in {where}",
+            received=str(values.dtype),
+            hint="Bring it to that shape, with or without a batch axis before it.",
+        )
     wanted = torch.int64 if spec.is_integer else torch.float32
     batch = batch if batch.is_floating_point() and not spec.is_integer else batch.to(wanted)
     low, high = spec.value_range
     if not batch.numel():
-        raise DataError(f"numbers of shape {spec.shape} in {where}", received=f"shape {tuple(values.shape)}")
+        raise DataError(
+            f"numbers of shape {spec.shape} in {where}",
+            received=f"shape {tuple(values.shape)}",
+            hint="Bring it to that shape, with or without a batch axis before it.",
+        )
     if not bool(torch.isfinite(batch).all()) or float(batch.min()) < low or float(batch.max()) > high:
         raise DataError(
             f"finite values from {low:g} to {high:g} in {where}",
@@ -113,13 +123,21 @@ def _numbers(values: Any, where: str) -> np.ndarray:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise DataError(f"numbers in {where}", received=str(error)) from None
+        raise DataError(
+            f"numbers in {where}",
+            received=str(error),
+            hint="Give an array, a tensor or rows of equal length.",
+        ) from None
 
 
 def _tensor(found: np.ndarray, where: str) -> Tensor:
     """Return an array of numbers as a tensor; floating point as float32."""
     if found.dtype.kind not in "fiub":
-        raise DataError(f"numbers in {where}", received=f"{found.dtype} of {found.shape}")
+        raise DataError(
+            f"numbers in {where}",
+            received=f"{found.dtype} of {found.shape}",
+            hint="Give whole or floating point numbers.",
+        )
     wanted = np.float32 if found.dtype.kind == "f" else found.dtype
     return torch.from_numpy(np.ascontiguousarray(found, dtype=wanted))
 
@@ -152,7 +170,9 @@ def load_array(path: str | PathLike[str], spec: TensorSpec) -> np.ndarray:
     found = _load(path)
     if found.dtype.kind not in "fiub" or (found.dtype != np.uint8 and found.shape != spec.shape):
         raise DataError(
-            f"numbers of shape {spec.shape} in {path}", received=f"{found.dtype} of {found.shape}"
+            f"numbers of shape {spec.shape} in {path}",
+            received=f"{found.dtype} of {found.shape}",
+            hint="Write an array of that shape with numpy.save; bytes may have another one.",
         )
     return found
 
@@ -162,7 +182,7 @@ def _load(path: str | PathLike[str]) -> np.ndarray:
     try:
         content = read_bytes(path, LARGEST_FILE)
     except (OSError, ValueError) as error:
-        raise DataError(expected, received=str(error)) from None
+        raise DataError(expected, received=str(error), hint="Write it again with numpy.save.") from None
     if not content.startswith(MAGIC):  # NumPy would take it for a pickle, and advise to load it unsafely
         raise DataError(expected, received="a file without its signature", hint="Write one with numpy.save.")
     try:

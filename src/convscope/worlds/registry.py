@@ -42,7 +42,7 @@ def register_world(world: World) -> None:
         UsageError: there is a world of this kind already.
     """
     if world.kind in WORLDS:
-        raise UsageError("a kind that no world has yet", received=world.kind)
+        raise UsageError("a kind that no world has yet", received=world.kind, hint="Choose another kind.")
     WORLDS[world.kind] = world
 
 

@@ -165,6 +165,7 @@ class World(ABC):
         raise UsageError(
             "an input that can be read at its own size, as images can",
             received=f"{self.thing} for {spec.shape}",
+            hint="Choose a network of images: convscope nets lists them.",
         )
 
     @abstractmethod
@@ -207,4 +208,8 @@ class World(ABC):
             DataError: the folder holds no such files.
         """
         del split, spec
-        raise UsageError(f"a folder of things that convscope can open, for {self.thing}", received=str(root))
+        raise UsageError(
+            f"a folder of things that convscope can open, for {self.thing}",
+            received=str(root),
+            hint="Choose a network of images: convscope nets lists them.",
+        )

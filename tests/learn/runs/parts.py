@@ -32,7 +32,9 @@ def write_run(
     if lines:
         (folder / run_files.METRICS).write_text("".join(line + "\n" for line in lines))
         os.utime(folder / run_files.METRICS, (when, when))
-    (folder / run_files.ENVIRONMENT).write_text(json.dumps({run_files.TEST_SAMPLES: tested}))
+    (folder / run_files.ENVIRONMENT).write_text(
+        json.dumps({"convscope": "0.1.0", run_files.TEST_SAMPLES: tested})
+    )
     (folder / run_files.DESCRIPTION).write_text(json.dumps({"format": "convscope.model/2"}))
     (folder / data_record.FILE).write_text(json.dumps({"format": data_record.FORMAT}))
     (folder / run_files.WEIGHTS).write_bytes(b"weights")

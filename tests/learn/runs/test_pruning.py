@@ -52,17 +52,40 @@ def test_what_others_put_there_stays(tmp_path: Path) -> None:
     (run / "notes.txt").write_text("mine")
     (run / "report.html").write_text("<p>a page of mine</p>")
     (run / "model.json").write_text('{"format": "of another program"}')
+    (run / "env.json").write_text('{"PATH": "/usr/bin"}')
     (run / "state" / "my.safetensors").write_text("mine")
     (run / "state" / f"state-2-0-{'b' * 16}.safetensors").symlink_to(precious)
     (tmp_path / "runs" / "link").symlink_to(write_run(tmp_path / "elsewhere", ()))
     (item,) = prune_runs(tmp_path / "runs", yes=True).items
     assert item.removed and item.kept == "other files are in its folder"
     assert set(contents(run)) == {
-        *("notes.txt", "report.html", "model.json", "model.safetensors"),
+        *("notes.txt", "report.html", "model.json", "model.safetensors", "env.json"),
         "state/my.safetensors",
         f"state/state-2-0-{'b' * 16}.safetensors",
     }
     assert precious.read_text() == "mine" and (tmp_path / "elsewhere" / "recipe.toml").exists()
+
+
+@pytest.mark.parametrize("text", ["", "servings = 4\n", "seed = 3\nepochs = 2\n"])
+def test_a_recipe_of_another_program_is_no_run(tmp_path: Path, text: str) -> None:
+    """Each value of the last one could be a training's: only what says that it is one counts as one."""
+    (tmp_path / "recipe.toml").write_text(text)
+    (tmp_path / "env.json").write_text('{"convscope": "", "test_samples": 1}')
+    before = contents(tmp_path)
+    found = prune_runs(tmp_path, yes=True)
+    assert found.items == () and "no verb" in found.found.damaged[0].reason
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("epochs", [(), (0.8, 0.9)])
+@pytest.mark.parametrize("name", ["recipe.toml", "state/state.json", "env.json", "model.json", "data.json"])
+def test_links_are_neither_followed_nor_removed(tmp_path: Path, name: str, epochs: tuple[float, ...]) -> None:
+    run = write_run(tmp_path / "runs" / "run", epochs)
+    outside = (run / name).rename(tmp_path / "outside")
+    (run / name).symlink_to(outside)
+    before = outside.read_bytes()
+    prune_runs(tmp_path / "runs", yes=True)
+    assert (run / name).is_symlink() and outside.read_bytes() == before
 
 
 @pytest.mark.skipif(run_files.fcntl is None, reason="needs flock")

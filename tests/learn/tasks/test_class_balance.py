@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from convscope.errors import UsageError
 from convscope.learn import Classification, ClassificationRecipe, Trainer, balanced_weights, evaluate
+from convscope.learn.batches.source import DatasetBatches, make_batches
 from convscope.learn.tasks.class_balance import class_counts, imbalance_note
 from convscope.nets.inference.execution import ExecutionConfig
 
@@ -89,3 +90,62 @@ def test_a_loader_has_no_labels_to_weigh(uneven):
     net = small_net().with_classes(uneven.classes)
     with pytest.raises(UsageError, match="weigh its classes"):
         Trainer(net, loader, recipe=ClassificationRecipe(class_weights="balanced"))
+
+
+def drawn(data, epochs, **settings):
+    recipe = ClassificationRecipe(sampler="balanced", **PLAIN, **settings)
+    source = make_batches(data, small_net(), recipe, (), recipe.sampler)
+    return torch.cat([source.order(epoch) for epoch in range(epochs)]), source
+
+
+def test_every_class_and_each_of_its_samples_is_drawn_equally_often(uneven):
+    """Chi-square: 99.9 % of such draws lie nearer to equal counts than the limits."""
+    stats = pytest.importorskip("scipy.stats")
+    order, source = drawn(uneven, 60)
+    assert len(order) == 60 * len(uneven) and source.steps == -(-len(uneven) // 64)
+    labels = uneven.labels[order]
+    counts = labels.bincount(minlength=10)
+    assert counts[9] == 0
+    assert stats.chisquare(counts[:9].numpy()).pvalue > 0.001
+    for label in (0, 5):
+        members = (uneven.labels == label).nonzero().flatten()
+        times = torch.stack([(order == member).sum() for member in members])
+        assert stats.chisquare(times.numpy()).pvalue > 0.001
+    shuffled = torch.cat([DatasetBatches(uneven, small_net(), source.recipe).order(k) for k in range(60)])
+    assert stats.chisquare(uneven.labels[shuffled].bincount()[:9].numpy()).pvalue < 1e-9
+
+
+def test_balanced_draws_follow_from_seed_and_epoch_and_reach_the_network(uneven):
+    first, source = drawn(uneven, 1)
+    assert torch.equal(first, drawn(uneven, 1)[0])
+    assert not torch.equal(first, source.order(1)) and not torch.equal(first, drawn(uneven, 1, seed=1)[0])
+    batches = list(source.batches(0, 1))
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), uneven.labels[first[64:]])
+    images = torch.cat([batch.inputs[0] for batch in batches])
+    torch.testing.assert_close(images, uneven.images[first[64:]].float() / 255)
+
+
+def test_balanced_sampling_resumes_bit_for_bit(uneven):
+    recipe = ClassificationRecipe(sampler="balanced", epochs=3, **PLAIN)
+    whole, parts, fresh = small_net(), small_net(), small_net()
+    list(Trainer(whole, uneven, recipe=recipe))
+    trainer = Trainer(parts, uneven, recipe=recipe)
+    trainer.pause()
+    next(iter(trainer))
+    state = trainer.state()
+    assert 0 < state.values["step"] < state.values["steps"]
+    loop = Trainer(fresh, uneven, recipe=recipe, state=state)
+    list(loop)
+    assert loop.task.primary.name == "balanced_accuracy"
+    assert type(loop.task).from_recipe(recipe).primary.name == "balanced_accuracy"
+    for one, two in zip(whole.module.parameters(), fresh.module.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_balancing_twice_or_without_labels_is_refused(uneven):
+    with pytest.raises(UsageError, match="together twice"):
+        ClassificationRecipe.parse({"sampler": "balanced", "class_weights": "balanced"})
+    loader = DataLoader(TensorDataset(uneven.images.float() / 255, uneven.labels), 16)
+    net = small_net().with_classes(uneven.classes)
+    with pytest.raises(UsageError, match="equally often"):
+        Trainer(net, loader, recipe=ClassificationRecipe(sampler="balanced"))

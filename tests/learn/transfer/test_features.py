@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tests.learn.conftest import small_net
 from torch import Tensor
 
@@ -58,6 +59,17 @@ def test_they_are_what_the_head_reads(train_images) -> None:
     assert found.shape == (300, head.in_features)
 
 
+def test_of_a_convolution_that_is_averaged_they_give_the_networks_answers(train_images) -> None:
+    net = small_net(text="conv 4 3x3, relu, maxpool 2, conv 10 1x1, globalavgpool, flatten")
+    head = nets.find_head(net)
+    data = train_images.take(range(50))
+    found, _shares = collected(iter_features(net, head, data))
+    assert found.shape == (50, 4)
+    with torch.no_grad():
+        wanted = net(data.batch(range(50)).inputs[0])
+        torch.testing.assert_close(head.logits(found, net.module), wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_batch_norm_is_folded_and_nothing_of_the_network_changes(photos: Path) -> None:
     net = nets.load("efficientnet_lite0")
     before = {n: t.clone() for n, t in net.module.state_dict().items()}
@@ -102,6 +114,26 @@ def test_an_interrupted_pass_keeps_its_chunks(train_images, tmp_path: Path) -> N
         pass
     steps.close()
     assert [p.name for p in tmp_path.iterdir()] == ["0.safetensors"]
+
+
+@pytest.mark.parametrize("damage", ["zeros", "one bit", "cut", "no digest"])
+def test_damaged_features_are_computed_again(train_images, tmp_path: Path, damage: str) -> None:
+    """Also where they are numbers of the right shape: every result would depend on them."""
+    net, data = nets.load("digits"), train_images.take(range(20))
+    head = nets.find_head(net)
+    good, _ = collected(iter_features(net, head, data, cache=tmp_path))
+    (file,) = tmp_path.iterdir()
+    stored = load_file(file)
+    if damage == "zeros":
+        save_file(stored | {"features": torch.zeros_like(good)}, file)
+    elif damage == "no digest":
+        save_file({"features": stored["features"]}, file)
+    else:
+        content = bytearray(file.read_bytes())
+        content[content.index(good.numpy().tobytes()) + 2] ^= 1
+        file.write_bytes(content[:-9] if damage == "cut" else content)
+    assert torch.equal(collected(iter_features(net, head, data, cache=tmp_path))[0], good)
+    assert torch.equal(load_file(file)["features"], good)
 
 
 def test_where_a_file_cannot_be_read_nothing_is_kept(photos: Path, tmp_path: Path) -> None:

@@ -106,11 +106,28 @@ def test_batches_can_be_left_early(root):
 
 def test_a_part_shares_pictures_and_problems(root):
     folder = ImageFolder(root, spec=SMALL)
-    part = folder.take([6, 1])
+    part = folder.take([6, 1, 2])
     assert levels(part.pixels([1, 0])) == [22, 12]
-    assert part.labels.tolist() == [1, 0] and part.classes == folder.classes
+    assert part.labels.tolist() == [1, 0, 0] and part.classes == folder.classes
     assert folder.problems == part.problems and len(part.problems) == 3
     assert len(folder.pixels([])) == 0
+
+
+def test_a_damaged_picture_is_replaced_within_its_part_only(tmp_path):
+    """Else a test picture would be learned from, or a picture of the training counted in the test."""
+    tree(tmp_path, {"a/0.png": truncated(), "a/1.png": 5, "a/2.png": 6, "b/3.png": 7})
+    folder = ImageFolder(tmp_path, spec=SMALL)
+    train, test = folder.take([0, 2, 3]), folder.take([1])
+    assert levels(train.pixels([0])) == [6] and levels(test.pixels([0])) == [5]
+    assert levels(torch.cat([pixels for pixels, _ in folder.take([0, 3]).batches([0, 1], 1)])) == [255, 7]
+
+
+def test_classes_without_a_readable_picture(tmp_path):
+    tree(tmp_path, {"a/0.png": truncated(), "a/1.png": 5, "b/2.png": truncated(), "b/3.png": truncated()})
+    folder = ImageFolder(tmp_path, spec=SMALL)
+    assert folder.unreadable_classes() == {"b": 2}
+    assert folder.take([0, 2]).unreadable_classes() == {"a": 1, "b": 1}
+    assert folder.take([1]).unreadable_classes() == {}
 
 
 @pytest.mark.parametrize("indices", [[7], [-1], [0, 100]])

@@ -19,9 +19,9 @@ from convscope.recipe.fields import field_form, flag_of
 
 MOST_REORDERED = 6
 """Most arguments whose order is searched."""
-FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "real pictures")
+FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set")
 """What an argument too many may be the value of a flag for."""
-CERTAIN = {"a picture", "a painting", "a network", "real pictures", "a folder of pictures", "a result"}
+CERTAIN = {"a picture", "a painting", "a network", "a data set", "a folder of pictures", "a result"}
 """What can be told from a word alone; anything else may name a layer, a unit or a style."""
 
 
@@ -97,11 +97,14 @@ def check_arguments(words: Sequence[str]) -> None:
             hint=f"Write: {_written(verb, kept, options)}",
         )
     if _is_certain(word) or (place.noun == "a picture" and real_number(word) is not None):
-        rest = {slot.name: [value] for slot, value in zip(slots[1:], arguments[1:], strict=False)}
+        others = [argument for argument in arguments if argument != word]
+        used = {slot.name: [value] for slot, value in zip(slots[1:], arguments[1:], strict=False)}
+        fit = others and next(_misplaced(slots, others), None) is None  # without it the others are right
+        used = others if fit else _filled(slots, schema, {place.name: [_default(schema, place)]} | used)
         raise UsageError(
             _takes(verb, slots),
             received=_looks(word, place),
-            hint=f"Write: {_written(verb, _filled(slots, schema, rest), options)}",
+            hint=f"Write: {_written(verb, used, options)}",
         )
 
 
@@ -268,7 +271,7 @@ def _is(noun: str, word: str) -> bool:
     network = _is_network(word)
     if noun == "a network":
         return network or (not there and "," in word and " " in word)  # a chain of layers
-    if noun == "real pictures":
+    if noun == "a data set":
         return (folder and not network) or word in ("digits", "ring", "sine", *PUBLISHED)
     if noun == "a folder of pictures":
         return folder and not network
@@ -316,7 +319,7 @@ def _without(options: Sequence[str], flags: Sequence[str]) -> list[str]:
 def _looks(word: str, place: _Slot | None) -> str:
     """Say what a word is that is not in its place."""
     wanted = place.noun if place else ""
-    if _is_network(word) and place is not None and wanted != "real pictures":
+    if _is_network(word) and place is not None and wanted != "a data set":
         if Path(word).exists():
             return f'"{word}" is no input but the folder of a saved network'
         return f'"{word}" is no file but the name of a network'

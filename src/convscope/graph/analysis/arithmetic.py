@@ -76,7 +76,11 @@ def output_size(
     found = WindowGeometry((kernel_size,), (stride,), pads, (dilation,), ceil_mode).sizes((size,))[0]
     if found < 1:
         received = f"size={size}, kernel_size={kernel_size}, padding={pads}, dilation={dilation}"
-        raise GraphError("a kernel that fits into the padded input", received=received)
+        raise GraphError(
+            "a kernel that fits into the padded input",
+            received=received,
+            hint="Take a smaller kernel, more padding, or a larger input (--size).",
+        )
     return found
 
 

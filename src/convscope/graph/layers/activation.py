@@ -181,6 +181,8 @@ class Maxout(Layer):
         channels = shapes[0][0]
         if channels % self.pieces:
             raise GraphError(
-                "maxout: channels divide by pieces", received=f"channels={channels}, pieces={self.pieces}"
+                "maxout: channels divide by pieces",
+                received=f"channels={channels}, pieces={self.pieces}",
+                hint=f"Let the layer before have a multiple of {self.pieces} channels.",
             )
         return (channels // self.pieces, *shapes[0][1:])

@@ -29,6 +29,7 @@ def check_filters(layer: Any) -> None:
         raise GraphError(
             f"{layer.kind}: out_channels divides by groups",
             received=f"out_channels={layer.out_channels}, groups={layer.groups}",
+            hint=f"Choose a multiple of {layer.groups}, or other groups.",
         )
 
 

@@ -24,6 +24,7 @@ class _Pointwise(Layer):
             raise GraphError(
                 f"{self.kind} joins equal shapes, or extents of 1 that can be repeated",
                 received=" and ".join(map(times, shapes)),
+                hint="Bring the branches to one shape before: by stride, padding or a 1x1 convolution.",
             )
         return tuple(max(axis) for axis in zip(*shapes, strict=True))
 
@@ -66,6 +67,8 @@ class Concat(Layer):
         """Return the sum of the channels, and the common spatial extent."""
         if len({shape[1:] for shape in shapes}) > 1:
             raise GraphError(
-                "concat joins channels of equal spatial extent", received=" and ".join(map(times, shapes))
+                "concat joins channels of equal spatial extent",
+                received=" and ".join(map(times, shapes)),
+                hint="Bring the branches to one height and width before: by stride, padding or pooling.",
             )
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])

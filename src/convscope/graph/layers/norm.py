@@ -146,7 +146,11 @@ class LRN(Elementwise):
     def output_shape(self, *shapes: Shape) -> Shape:
         """Return the shape of the input, which must have a spatial axis."""
         if len(shapes[0]) < 2:
-            raise GraphError("lrn reads channels with at least one spatial axis", received=times(shapes[0]))
+            raise GraphError(
+                "lrn reads channels with at least one spatial axis",
+                received=times(shapes[0]),
+                hint="Put it before flatten and dense layers.",
+            )
         return shapes[0]
 
 

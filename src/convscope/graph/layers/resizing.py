@@ -1,4 +1,4 @@
-"""Adaptive pooling, global pooling, upsampling, and shortcuts that make maps smaller."""
+"""Adaptive and global pooling, upsampling, shortcuts that make maps smaller, and spatial transformers."""
 
 from dataclasses import dataclass
 from math import gcd
@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.layer import EVERYTHING, Layer, Window
+from convscope.graph.layers.dense import features
 from convscope.graph.options import Extent, choice, numbers, per_axis, whole
 from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import spatial, times
@@ -90,7 +91,11 @@ class _GlobalPool(Layer):
         """Return one value for each channel, as a vector."""
         if len(shapes[0]) < 2:
             received = times(shapes[0])
-            raise GraphError(f"{self.kind} reads channels with at least one spatial axis", received=received)
+            raise GraphError(
+                f"{self.kind} reads channels with at least one spatial axis",
+                received=received,
+                hint="Put it before flatten and dense layers.",
+            )
         return shapes[0][:1]
 
     @override
@@ -145,12 +150,18 @@ class Upsample(Layer):
         if rank not in (1, 2) or (self.mode, rank) in (("linear", 2), ("bilinear", 1)):
             wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
             reads = wanted.get(self.mode, "channels with one or two spatial axes")
-            raise GraphError(f"upsample with mode={self.mode} reads {reads}", received=times(shape))
+            raise GraphError(
+                f"upsample with mode={self.mode} reads {reads}",
+                received=times(shape),
+                hint="Choose another mode, or put it before flatten.",
+            )
         factors = numbers(self.scale_factor)
         factors = factors * rank if len(factors) == 1 else factors
         if len(factors) != rank:
             raise GraphError(
-                "upsample: one scale_factor for each axis", received=f"{factors} for {times(shape)}"
+                "upsample: one scale_factor for each axis",
+                received=f"{factors} for {times(shape)}",
+                hint="Give one factor for all axes, or one for each.",
             )
         return factors
 
@@ -209,3 +220,64 @@ class Shortcut(Layer):
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
         """Return windows of one value each."""
         return ((Window(stride=self.stride),) * 2,)
+
+
+@dataclass(frozen=True)
+class SpatialTransformer(Layer):
+    """Spatial transformer: maps sampled by an affine transform that is predicted from features.
+
+    It reads the maps, and the features of a localisation network, of which it is the last layer:
+    `theta = W f + b` of 2 rows and 3 columns, W = 0 and b the identity before training. Output position
+    `(x, y)` is the bilinear interpolation of the maps at `theta (x, y, 1)`, zeros outside; coordinates go
+    from -1 to 1 between the centres of the outermost pixels (`align_corners=True` in torch).
+
+    Attributes:
+        size: height and width of the output: one number, or one for each axis; those of the maps if None.
+
+    Source: Jaderberg, Simonyan, Zisserman and Kavukcuoglu 2015, Spatial Transformer Networks, section 3,
+        arXiv:1506.02025.
+    """
+
+    size: Extent | None = None
+    kind = "spatialtransformer"
+    implementation = "convscope.nets.modules.spatial_transformer.SpatialTransformer"
+    family = "transformer"
+    positional = ("size",)
+    inputs = (2, 2)
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            per_axis(self, 2, "size")
+
+    @override
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Return the channels of the maps, and `size` as spatial extent."""
+        channels, sizes = spatial(self, 2, shapes[0])
+        features(self, shapes[1])
+        return (channels, *(sizes if self.size is None else numbers(self.size)))
+
+    @override
+    def parameters(self, *shapes: Shape) -> dict[str, Shape]:
+        """Return `weight` (6, features) and `bias` (6,): the six numbers of the affine transform."""
+        return {"weight": (6, shapes[1][0]), "bias": (6,)}
+
+    @override
+    def filter_weights(self, *shapes: Shape) -> int:
+        """Return the number of features."""
+        return shapes[1][0]
+
+    @override
+    def macs(self, *shapes: Shape) -> int:
+        """Return those of the prediction, and of 6 for each position that is computed."""
+        _, height, width = self.output_shape(*shapes)
+        return 6 * (shapes[1][0] + height * width)
+
+    @override
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """Return the whole of the maps: where an output reads depends on the features."""
+        return ((EVERYTHING,) * 2, ())
+
+    @override
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """Return the number of features, and the output size."""
+        return {"in_features": shapes[1][0], "size": self.output_shape(*shapes)[1:]}

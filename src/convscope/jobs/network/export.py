@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.jobs import provenance, results
+from convscope.jobs import inputs, provenance, results
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import OnNetwork
@@ -65,9 +65,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
 
     out = _place(recipe, workspace.out, nets.ENDINGS)
     yield Progress(0.0, f"loading {recipe.net}", lambda: None)
-    net = nets.load(recipe.net, weights=recipe.weights, seed=recipe.seed)
-    if net.source.weights == "none":
-        workspace.log(f"{net.name} has fresh weights: it has learned nothing yet.")
+    net = inputs.network(recipe.net, recipe, workspace).to("cpu")  # where it is traced and compared
     yield Progress(0.1, f"exporting {net.name}", lambda: None)
     made = nets.export(
         net,
@@ -88,7 +86,11 @@ def _place(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> P
         return results.named(f"export-{recipe.net}") / f"model{endings[recipe.format or 'onnx']}"
     wanted = [endings[recipe.format]] if recipe.format else list(endings.values())
     if out.suffix.lower() not in wanted:
-        raise UsageError(f"--out with a file that ends in {' or '.join(wanted)}", received=str(out))
+        raise UsageError(
+            f"--out with a file that ends in {' or '.join(wanted)}",
+            received=str(out),
+            hint=f"Name it, for example: --out {out.stem.strip('.') or 'model'}{wanted[0]}",
+        )
     return results.free(out)
 
 

@@ -176,6 +176,7 @@ def iter_find_lr(
         raise UsageError(
             "learning rates from a positive one to a higher one, in 2 steps or more",
             received=f"{low:g} to {high:g} in {steps}",
+            hint="For example: span=(1e-7, 10.0), steps=100",
         )
     rates = [low * (high / low) ** (k / (steps - 1)) for k in range(steps)]
     recipe, losses = recipe or ClassificationRecipe(), []

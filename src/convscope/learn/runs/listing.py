@@ -220,7 +220,7 @@ def open_run(folder: str | Path) -> RunSummary | None:
         DataError: there is no run, or a file of it is damaged.
     """
     folder = Path(folder)
-    verb, values = run_files.read_recipe(folder, TaskRecipe.verb)
+    verb, values = run_files.read_recipe(folder)
     verbs = {TaskRecipe.verb, *(verb for entry in TASKS.values() for verb in entry.verbs)}
     if verb not in verbs:
         return None
@@ -230,7 +230,11 @@ def open_run(folder: str | Path) -> RunSummary | None:
     try:
         changed = (run.metrics_file if run.epochs else folder / run_files.RECIPE).stat().st_mtime
     except OSError as error:
-        raise DataError(f"a run in {folder}", received=str(error)) from None
+        raise DataError(
+            f"a run in {folder}",
+            received=str(error),
+            hint="Check that it can be read, and that nobody removes it meanwhile.",
+        ) from None
     when = datetime.fromtimestamp(changed)
     return RunSummary(str(folder), run, settings, when, specs, primary, _tested(folder))
 

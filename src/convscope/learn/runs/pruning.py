@@ -15,6 +15,7 @@ from convscope.errors import ConvscopeError, UsageError
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.runs.listing import RunList, RunSummary, list_runs, open_run
 from convscope.learn.runs.recipe import RUNS
+from convscope.learn.runs.tracking import IDS, read_ids
 from convscope.learn.trainer import state
 from convscope.learn.trainer.run_folder import data_record, run_files
 from convscope.recipe.result import Result
@@ -112,6 +113,8 @@ def prune_runs(folder: str | Path = RUNS, *, yes: bool = False) -> Pruning:
 def _item(run: RunSummary) -> PruneItem | None:
     """Return what of a run can be pruned; None where nothing can."""
     folder = run.run.folder
+    if not _is_file(folder / run_files.RECIPE):  # a link: what is behind it may be anybody's
+        return None
     if not run.run.epochs:
         files = tuple(_own_files(folder))
         note = "its first epoch had begun" if (folder / run_files.STATE / state.FILE).exists() else ""
@@ -135,9 +138,11 @@ def _own_files(folder: Path) -> Iterator[Path]:
     """Yield a run's files that are this program's, by name and, where others may have it, by content."""
     yield from _state_files(folder)
     described = _has_format(folder / run_files.DESCRIPTION, "convscope.model/")
-    names = [run_files.ENVIRONMENT, run_files.METRICS]
+    names = [run_files.METRICS]  # empty, in a run without an epoch
+    names += [run_files.ENVIRONMENT] if _is_environment(folder / run_files.ENVIRONMENT) else []
     names += [run_files.DESCRIPTION, run_files.WEIGHTS] if described else []
     names += [data_record.FILE] if _has_format(folder / data_record.FILE, data_record.FORMAT) else []
+    names += [IDS] if read_ids(folder) else []
     names += [REPORT] if _is_page(folder / REPORT) else []
     yield from (folder / name for name in names if _is_file(folder / name))
     yield from _parts(folder)
@@ -174,6 +179,14 @@ def _has_format(path: Path, format: str) -> bool:
     try:
         return str(read_json(path, data_record.LARGEST)["format"]).startswith(format)
     except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_environment(path: Path) -> bool:
+    """Return whether a JSON file holds the versions that a training notes."""
+    try:
+        return {"convscope", run_files.TEST_SAMPLES} <= set(read_json(path))
+    except (OSError, ValueError, TypeError):
         return False
 
 

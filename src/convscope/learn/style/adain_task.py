@@ -112,7 +112,11 @@ class AdaINTask(StyleTransferTask):
         """
         _require_adain(net)
         if not isinstance(data, UnlabelledImages):
-            raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
+            raise DataError(
+                "UnlabelledImages to learn from",
+                received=type(data).__name__,
+                hint="Open them: UnlabelledImages(folder)",
+            )
         return ContentStylePairs(data, self.paintings, recipe, self.scales.side, net.device)
 
     def styles(self, net: Net) -> tuple[str, ...]:
@@ -264,13 +268,19 @@ def _pretrained_name(name: str, source: dict[str, Tensor]) -> str:
     """Find the pretrained network's name of a weight such as `conv1_1.weight`, whatever its prefix."""
     found = [other for other in source if other == name or other.endswith(f".{name}")]
     if len(found) != 1:
-        raise UsageError(f"{LOSS_NETWORK} with a {name}", received=", ".join(source))
+        raise UsageError(
+            f"{LOSS_NETWORK} with a {name}",
+            received=", ".join(source),
+            hint="Load the network with its own weights: convscope.load('hed-vgg16')",
+        )
     return found[0]
 
 
 def _require_adain(net: Net) -> AdaIN:
     if not isinstance(net.module, AdaIN):
-        raise UsageError("an AdaIN network", received=net.name)
+        raise UsageError(
+            "an AdaIN network", received=net.name, hint="Take the one that ships: convscope.load('adain')"
+        )
     return net.module
 
 

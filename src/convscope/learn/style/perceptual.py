@@ -111,7 +111,11 @@ class PerceptualLoss:
         self.net = net
         self.content, self.style = tuple(map(Tap.of, content)), tuple(map(Tap.of, style))
         if not paintings or not style or not content:
-            raise UsageError("a painting, a layer of content and one of style", received="none")
+            raise UsageError(
+                "a painting, a layer of content and one of style",
+                received="none",
+                hint="Name at least one painting, one layer for content and one for style.",
+            )
         with torch.no_grad():
             features = [self._record(image.to(net.device), self.style, PLAIN) for image in paintings]
             palettes = [palette(image.to(net.device)) for image in paintings]

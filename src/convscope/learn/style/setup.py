@@ -60,7 +60,11 @@ def setup_from_recipe(recipe: StyleTrainingRecipe) -> TrainingSetup:
         photographs, build = recipe.photographs, setup_style_training
         first = {"task": recipe.task, "seed": recipe.seed, "width": recipe.width}
     else:
-        raise UsageError("a recipe of 'style train' or 'style add'", received=type(recipe).__name__)
+        raise UsageError(
+            "a recipe of 'style train' or 'style add'",
+            received=type(recipe).__name__,
+            hint="Settings are made by the schemas StyleTrainRecipe and StyleAddRecipe.",
+        )
     if not photographs:
         raise UsageError(
             "a folder of photographs to learn from",
@@ -155,7 +159,11 @@ def setup_added_style(
     """
     bank = net.module
     if not isinstance(bank, StyleBank):
-        raise UsageError("a StyleBank to add a style to", received=net.name)
+        raise UsageError(
+            "a StyleBank to add a style to",
+            received=net.name,
+            hint="Choose the folder of a StyleBank, such as a run of convscope style train.",
+        )
     scales = scales or StyleLossWeights()
     for name in styles:
         if name in bank.styles:

@@ -144,11 +144,19 @@ class StyleTransferTask(Task):
             DataError: `data` is something else.
         """
         if not isinstance(data, UnlabelledImages):
-            raise DataError("UnlabelledImages to learn from", received=type(data).__name__)
+            raise DataError(
+                "UnlabelledImages to learn from",
+                received=type(data).__name__,
+                hint="Open them: UnlabelledImages(folder)",
+            )
         styles = self.styles(net)
         paintings = len(next(iter(self.judge.grams.values())))
         if len(styles) != paintings:
-            raise UsageError(f"a painting for each of {', '.join(styles)}", received=f"{paintings} paintings")
+            raise UsageError(
+                f"a painting for each of {', '.join(styles)}",
+                received=f"{paintings} paintings",
+                hint="Give as many paintings as the network has styles, in the same order.",
+            )
         self.judge.net.to(net.device)
         return RandomCrops(
             data, len(styles), batch=recipe.batch, side=self.scales.side, seed=recipe.seed, device=net.device
@@ -168,7 +176,11 @@ class StyleTransferTask(Task):
         """
         styles = getattr(net.module, "styles", None)
         if not styles:
-            raise UsageError("a network that paints", received=net.name)
+            raise UsageError(
+                "a network that paints",
+                received=net.name,
+                hint="Choose one that paints: stylebank, adain, or a run of convscope style train.",
+            )
         return tuple(styles)
 
     def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
@@ -534,5 +546,7 @@ def decibels(error: float) -> float:
 
 def _require_bank(net: Net) -> StyleBank:
     if not isinstance(net.module, StyleBank):
-        raise UsageError("a StyleBank", received=net.name)
+        raise UsageError(
+            "a StyleBank", received=net.name, hint="Take the one that ships: convscope.load('stylebank')"
+        )
     return net.module

@@ -61,7 +61,7 @@ def imbalance_note(data: Any) -> str:
     times = float(counts.max() / counts[counts > 0].min())
     return (
         f"Samples by class: {', '.join(texts)}. The largest has {times:.3g} times the smallest: look at the "
-        "balanced accuracy, and try --class-weights balanced."
+        "balanced accuracy, and try --class-weights balanced or --sampler balanced."
     )
 
 

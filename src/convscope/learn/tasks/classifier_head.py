@@ -9,7 +9,15 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.nets import Net, frozen
-from convscope.nets.activations.classifier_output import PROBABILITIES, SCORES, output_kind, select_output
+from convscope.nets.activations.classifier_output import (
+    INDEPENDENT,
+    LOGITS,
+    PROBABILITIES,
+    SCORES,
+    independent_logits,
+    output_kind,
+    select_output,
+)
 
 TINY = 1e-30
 """Lower bound of probabilities before the logarithm."""
@@ -20,17 +28,18 @@ class ClassifierHead:
     """Define how a classifier's output is read.
 
     Networks end in logits, in log-probabilities, in negative squared distances (LeNet-5), which all go
-    through a softmax as they are, or in probabilities, which must not go through a second softmax.
+    through a softmax as they are, in probabilities, which must not go through a second softmax, or in
+    probabilities of each class on its own.
 
     Attributes:
         net: the classifier, for the specification of its output.
         classes: number of classes.
-        probabilities: whether the output is a probability distribution over the classes.
+        kind: what the output is: logits, or a kind that is converted to them.
     """
 
     net: Net
     classes: int
-    probabilities: bool = False
+    kind: str = LOGITS
 
     def logits(self, output: Any) -> Tensor:
         """Convert the network's output to logits.
@@ -43,7 +52,10 @@ class ClassifierHead:
             the predicted distribution.
         """
         scores, temperature = _output_rows(self.net, output), self.net.output_spec.temperature
-        scores = scores.clamp_min(TINY).log() if self.probabilities else scores
+        if self.kind == PROBABILITIES:
+            scores = scores.clamp_min(TINY).log()
+        elif self.kind == INDEPENDENT:
+            scores = independent_logits(scores)
         return scores if temperature == 1 else scores / temperature
 
     def loss(
@@ -90,15 +102,23 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
         )
     kind = output_kind(net, output)
     if kind not in SCORES:
-        raise UsageError(f"a network whose output is {', '.join(SCORES)}", received=f"{net.name}: {kind}")
-    return ClassifierHead(net, classes, classes > 1 and kind == PROBABILITIES)
+        raise UsageError(
+            f"a network whose output is {', '.join(SCORES)}",
+            received=f"{net.name}: {kind}",
+            hint="Choose a classifier, or name its output: wrap(module, spec, output=OutputSpec('logits')).",
+        )
+    return ClassifierHead(net, classes, LOGITS if classes == 1 and kind == PROBABILITIES else kind)
 
 
 def _output_rows(net: Net, output: Any) -> Tensor:
     """Return what a network returned as one row for each sample, `[b ...]`, in fp32."""
     found = select_output(net, output)
     if found is None:
-        raise UsageError("a network that returns a tensor", received=type(output).__name__)
+        raise UsageError(
+            "a network that returns a tensor",
+            received=type(output).__name__,
+            hint="Say which of its outputs is meant: OutputSpec(name=...), as select_output reads it.",
+        )
     return found.flatten(1).float()
 
 

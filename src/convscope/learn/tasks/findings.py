@@ -34,12 +34,15 @@ class ImageRows:
         rows: the images of each row, one for each column, `[c h w]` in the spec's value range.
         spec: kind and value range of the images.
         title: what the rows show, by language (`en`, `zh`); states no number that may change.
+        outlines: for each row and column a polygon `[k 2]` that is drawn over the image, or None; x and y
+            from 0 to 1 across the image, also beyond it. Empty where there are none.
     """
 
     heads: Sequence[Mapping[str, str]]
     rows: Sequence[Sequence[Tensor]]
     spec: TensorSpec
     title: Mapping[str, str]
+    outlines: Sequence[Sequence[Tensor | None]] = ()
 
 
 @dataclass(frozen=True, eq=False)

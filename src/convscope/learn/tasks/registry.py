@@ -61,6 +61,7 @@ class TaskEntry:
         return tuple(_imported(schema).verb for schema in self.schemas)
 
 
+_DISTORTED = "convscope.learn.tasks.geometry.distorted"
 _STYLE = ("convscope.learn.style.recipe:StyleTrainRecipe", "convscope.learn.style.recipe:StyleAddRecipe")
 _STYLE_SETUP = "convscope.learn.style.setup:setup_from_recipe"
 TASKS: dict[str, TaskEntry] = {
@@ -97,6 +98,23 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.generative.gan_ring:AdversarialRing",
             ("convscope.learn.tasks.generative.recipe:RingGANRecipe",),
         ),
+        TaskEntry(
+            "multitask",
+            "convscope.learn.tasks.multitask.task:Multitask",
+            ("convscope.learn.tasks.multitask.recipe:MultitaskRecipe",),
+            "convscope.learn.tasks.multitask.setup:setup_from_recipe",
+        ),
+        TaskEntry(
+            "distorted",
+            f"{_DISTORTED}:DistortedClassification",
+            ("convscope.learn.tasks.geometry.recipe:DistortedRecipe",),
+            f"{_DISTORTED}:setup_from_recipe",
+        ),
+        TaskEntry(
+            "capsules",
+            "convscope.learn.tasks.geometry.capsules:CapsuleClassification",
+            ("convscope.learn.tasks.geometry.recipe:CapsuleRecipe",),
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),
@@ -120,11 +138,19 @@ def register_task(
         UsageError: the name is of another form, or taken by another task.
     """
     if not NAME.fullmatch(name):
-        raise UsageError("a task's name of lower-case letters, digits, - and _", received=name)
+        raise UsageError(
+            "a task's name of lower-case letters, digits, - and _",
+            received=name,
+            hint="For example: register_task('my-task', MyTask)",
+        )
     entry = TaskEntry(name, task, schemas or (TaskRecipe,), setup)
     taken = TASKS.get(name)
     if taken is not None and _text(taken.task) != _text(task):
-        raise UsageError("a name that no other task has", received=f"{name}, of {_text(taken.task)}")
+        raise UsageError(
+            "a name that no other task has",
+            received=f"{name}, of {_text(taken.task)}",
+            hint="Choose another name.",
+        )
     TASKS[name] = entry
 
 
@@ -226,7 +252,7 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test samples are in the training part too.
     """
-    from convscope.learn.batches.holdout import hold_out
+    from convscope.learn.batches.holdout import with_validation
     from convscope.learn.setup import load_training
 
     entry = find_task(recipe.task)
@@ -234,10 +260,8 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         setup = _imported(entry.setup)(recipe)
     else:
         setup = load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
-    if not recipe.validation_share:
-        return setup
-    rest, validation = hold_out(setup.train, recipe.validation_share, recipe.seed)
-    return replace(setup, train=rest, validation=validation)
+    train, validation = with_validation(setup.train, setup.validation, recipe)
+    return replace(setup, train=train, validation=validation)
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":
@@ -261,7 +285,11 @@ def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe
         return recipe, entry.load().from_recipe(recipe)
     name = task_name(task)
     if recipe.task != name and recipe.task and "task" in recipe.model_fields_set:
-        raise UsageError(f"a recipe for the task {name}", received=f"one for {recipe.task}")
+        raise UsageError(
+            f"a recipe for the task {name}",
+            received=f"one for {recipe.task}",
+            hint="Make the recipe by the schema of the task, or give a task of its name.",
+        )
     recipe = _in_own_schema(recipe.model_copy(update={"task": name}), name)
     settings = {field: value for field, value in task.settings().items() if hasattr(recipe, field)}
     for field, value in settings.items():

@@ -12,7 +12,13 @@ from convscope.worlds import Batch
 
 
 def nan_diagnosis(
-    net: Net, batch: Batch, run: Callable[[], object], when: str, lr: float, precision: str
+    net: Net,
+    batch: Batch,
+    run: Callable[[], object],
+    when: str,
+    lr: float,
+    precision: str,
+    lr_flag: str = "--lr",
 ) -> TrainingError:
     """Find what first was NaN or infinite, after a batch whose loss is.
 
@@ -25,11 +31,12 @@ def nan_diagnosis(
         when: epoch and step, for the message.
         lr: learning rate of the step, for the message.
         precision: of the training: `fp32`, `bf16` or `fp16`.
+        lr_flag: the flag of the highest learning rate, for the hint.
 
     Returns:
         The error to raise, with cause and hint.
     """
-    hint = f"Try a lower learning rate (--lr {lr / 10:.2g}), or --clip 1"
+    hint = f"Try a lower learning rate ({lr_flag} {lr / 10:.2g}), or --clip 1"
     hint += "." if precision == "fp32" else ", or --precision fp32."
     where = f"at {when}, learning rate {lr:.3g}, {precision}"
     if not all(bool(torch.isfinite(x).all()) for _, x in tree_leaves((batch.inputs, batch.targets))):

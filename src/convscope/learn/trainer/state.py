@@ -167,7 +167,7 @@ class State:
         try:
             return _checked_values(parse_json(read_text(path, LARGEST)))
         except (OSError, ValueError) as error:
-            raise DataError(f"the state of a training at {path}", received=str(error)) from None
+            raise DataError(f"the state of a training at {path}", received=str(error), hint=DAMAGED) from None
 
     @classmethod
     def _read_file(cls, path: Path) -> "State":

@@ -73,6 +73,7 @@ def check_state(state: State, expected: Expected) -> None:
         raise DataError(
             "the data and batch size of the run that is resumed",
             received=f"{steps} steps in an epoch, where there were {check.shown(values['steps'])}",
+            hint="Put the data back, or begin another run from the weights: convscope train RUN DATA",
         )
     try:
         _check_recipe(values["recipe"], recipe)

@@ -93,7 +93,9 @@ def resolve(
         raise _unknown(net, place, shapes)
     if place.call is not None and place.call > len(calls):
         times = "once" if len(calls) == 1 else f"{len(calls)} times"
-        raise PlaceError(f"{place.layer} runs {times}", received=str(place))
+        raise PlaceError(
+            f"{place.layer} runs {times}", received=str(place), hint=f"Leave the number out: {place.layer}"
+        )
     parts = calls[(place.call or len(calls)) - 1]
     shape = _part(place, parts)
     if not check_position and place.position is not None:
@@ -393,7 +395,11 @@ def _submodule(module: nn.Module, name: str) -> nn.Module | None:
 
 def _part(place: LayerAddress, parts: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     if not parts:
-        raise PlaceError(f"{place.layer} returns a tensor", received=f"{place}, which returns none")
+        raise PlaceError(
+            f"{place.layer} returns a tensor",
+            received=f"{place}, which returns none",
+            hint="Choose another layer: convscope describe NETWORK lists them.",
+        )
     if place.key is None:
         return next(iter(parts.values()))
     if place.key not in parts:

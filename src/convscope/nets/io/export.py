@@ -12,6 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,11 @@ def _format_of(path: Path) -> str:
 def _check(path: Path, format: str) -> None:
     """Refuse a format that does not exist, an existing file, and missing packages."""
     if format not in ENDINGS:
-        raise UsageError(f"one of {', '.join(ENDINGS)}", received=format)
+        raise UsageError(
+            f"one of {', '.join(ENDINGS)}",
+            received=format,
+            hint="Leave the format out: the ending of the file says it.",
+        )
     if os.path.lexists(path):
         raise UsageError(
             "the name of a file that does not exist yet",
@@ -197,8 +202,10 @@ def _traced(net: Net, module: nn.Module, inputs: Sequence[Tensor]) -> Any:
     shapes = (tuple({0: batch} for _ in inputs),)
     inputs = [x.to(net.dtype) if x.is_floating_point() else x for x in inputs]
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own, of its parts that change
+        with torch.no_grad(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter(
+                "ignore"
+            )  # torch's own, of its parts that change; on failure it prints code
             return torch.export.export(module, tuple(inputs), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # torch raises errors of many kinds for code that it cannot trace
         if is_out_of_memory(error):

@@ -24,6 +24,8 @@ from convscope.recipe import shortened
 from convscope.system.files import is_full, read_json, write_text
 
 FORMAT = "convscope.model/2"
+BROKEN = "Take the folder again from where it came from; that of a run is written anew by --resume."
+"""Next step where the description of a network is damaged."""
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 MOST_VALUES = 2**32
 """Largest number of values that one layer may return for one example: 16 GB in float32."""
@@ -144,7 +146,9 @@ def _parse_document(
         _check_specs(graph, inputs, outputs)
         _check_graph_size(graph)
     except (ConvscopeError, TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise DataError(f"the description of a network in {path}", received=str(error)[:300]) from None
+        raise DataError(
+            f"the description of a network in {path}", received=str(error)[:300], hint=BROKEN
+        ) from None
     return graph, inputs, outputs, source
 
 
@@ -171,13 +175,15 @@ def _build_graph(graph: Graph | None, values: int, folder: Path) -> GraphModule:
         wanted = totals(costs(graph)).parameters  # pyright: ignore[reportArgumentType]
         if wanted > 10 * values + 10**6:
             raise DataError(
-                expected, received=f"a graph of {wanted:,} weights, of which {values:,} are there"
+                expected,
+                received=f"a graph of {wanted:,} weights, of which {values:,} are there",
+                hint=BROKEN,
             )
         return build(graph, seed=0)  # pyright: ignore[reportArgumentType]
     except DataError:
         raise
     except (ConvscopeError, RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
-        raise DataError(expected, received=str(error)) from None
+        raise DataError(expected, received=str(error), hint=BROKEN) from None
 
 
 def _build_registered(description: Any, values: int, folder: Path) -> torch.nn.Module:
@@ -187,7 +193,9 @@ def _build_registered(description: Any, values: int, folder: Path) -> torch.nn.M
         with torch.device("meta"):
             wanted = sum(weight.numel() for weight in from_config(description).parameters())
         if wanted > 10 * values + 10**6:
-            raise DataError(expected, received=f"{wanted:,} weights, of which {values:,} are there")
+            raise DataError(
+                expected, received=f"{wanted:,} weights, of which {values:,} are there", hint=BROKEN
+            )
         with torch.random.fork_rng(devices=[]):
             return from_config(description)
     except (
@@ -200,7 +208,7 @@ def _build_registered(description: Any, values: int, folder: Path) -> torch.nn.M
         OverflowError,
         MemoryError,
     ) as error:
-        raise DataError(expected, received=str(error)) from None
+        raise DataError(expected, received=str(error), hint=BROKEN) from None
 
 
 def _check_registered(module: torch.nn.Module, inputs: tuple[TensorSpec, ...], path: Path) -> None:
@@ -213,6 +221,7 @@ def _check_registered(module: torch.nn.Module, inputs: tuple[TensorSpec, ...], p
         raise DataError(
             f"a spec for {shape}, which networks of this kind take, in {path}",
             received=", ".join(str(spec.shape) for spec in inputs),
+            hint=BROKEN,
         )
 
 
@@ -221,9 +230,9 @@ def _read_document(path: Path) -> dict[str, Any]:
     try:
         document = read_json(path)
     except (OSError, ValueError) as error:
-        raise DataError(expected, received=f"no JSON: {error}") from None
+        raise DataError(expected, received=f"no JSON: {error}", hint=BROKEN) from None
     if not isinstance(document, dict):
-        raise DataError(expected, received=type(document).__name__)
+        raise DataError(expected, received=type(document).__name__, hint=BROKEN)
     if document.get("format") != FORMAT:
         raise DataError(
             f"the format {FORMAT} in {path}",
@@ -232,9 +241,11 @@ def _read_document(path: Path) -> dict[str, Any]:
         )
     missing = [name for name in ("name", "graph", "inputs", "outputs", "source") if name not in document]
     if missing:
-        raise DataError(expected, received=f"no {', '.join(missing)}")
+        raise DataError(expected, received=f"no {', '.join(missing)}", hint=BROKEN)
     if not isinstance(document["name"], str):
-        raise DataError(expected, received=f"a name that is no text: {shortened(document['name'])}")
+        raise DataError(
+            expected, received=f"a name that is no text: {shortened(document['name'])}", hint=BROKEN
+        )
     return document
 
 

@@ -137,7 +137,9 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: str) 
     ]
     if complaints:
         raise DataError(
-            f"weights that fit {type(module).__name__}, from {origin}", received="; ".join(complaints)
+            f"weights that fit {type(module).__name__}, from {origin}",
+            received="; ".join(complaints),
+            hint="Take the weights of this very network, or leave --weights out.",
         )
     module.load_state_dict(dict(tensors), strict=False)
 

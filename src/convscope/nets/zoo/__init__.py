@@ -12,10 +12,12 @@ from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.mlp import MLP
 from convscope.nets.zoo.published.alexnet import ALEXNET
+from convscope.nets.zoo.published.capsnet import CAPSNET, CAPSNET_SMALL
 from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
+from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
 from convscope.nets.zoo.stylebank import STYLEBANK
 
@@ -38,6 +40,10 @@ for _entry in (
     ONE_HIDDEN_LAYER,
     NASNET_MOBILE,
     RESNET20,
+    CAPSNET,
+    CAPSNET_SMALL,
+    SPATIAL_TRANSFORMER,
+    PLAIN_CNN,
     STYLEBANK,
     ADAIN,
 ):

@@ -33,8 +33,8 @@ class ZooEntry:
         weights: name of a folder under `nets/data` with trained weights that ship; empty for none.
         prepare: sets what is fixed, not learned, in a freshly built module, in place.
         module: builds the module where there is no graph.
-        output: what it returns, in a word, where that is no scores of classes, such as `values`; empty if
-            that is left to who reads it.
+        output: what it returns, as `OutputSpec.kind`; empty for logits where it has classes, and where that
+            is left to who reads it.
     """
 
     name: str

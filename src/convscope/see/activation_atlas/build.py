@@ -214,7 +214,7 @@ def iter_atlas(
         yield Progress(COLLECTED * step.fraction, step.message, lambda: None)
         sample = step.result
     if sample is None:
-        raise UsageError("pictures", received="none")
+        raise UsageError("pictures", received="none", hint="Choose data with pictures.")
     vectors = sample()
     require_finite(vectors.values, [f"picture {n}" for n in vectors.images.tolist()], "activations")
     yield Progress(COLLECTED, f"laying out {len(vectors):,} vectors", lambda: None)

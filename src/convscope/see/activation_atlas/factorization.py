@@ -112,7 +112,11 @@ def iter_factors(
         ConvscopeError: its activations are NaN or infinite.
     """
     if len(net.input_specs) != 1:
-        raise UsageError("a network with one input", received=f"{net.name} with {len(net.input_specs)}")
+        raise UsageError(
+            "a network with one input",
+            received=f"{net.name} with {len(net.input_specs)}",
+            hint="Choose a network with one input: convscope nets lists them.",
+        )
     place = resolve(net, recipe.layer).layer_only
     (images,) = open_inputs(images, net.input_specs)
     with torch.no_grad():

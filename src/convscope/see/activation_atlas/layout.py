@@ -51,7 +51,9 @@ def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embed
     """
     check(layout)
     if len(vectors) < 16:
-        raise UsageError("16 vectors or more to lay out", received=f"{len(vectors)}")
+        raise UsageError(
+            "16 vectors or more to lay out", received=f"{len(vectors)}", hint="Take more pictures: --images."
+        )
     points, spread = EMBEDDINGS[layout](normalize(vectors.double(), dim=1), seed)
     return Embedding2d(_framed(points.double()).float(), spread)
 

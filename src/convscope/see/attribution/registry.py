@@ -67,7 +67,7 @@ def register_method(method: "type[Method]") -> None:
     """
     name = method.model_fields["name"].default
     if not name or name in METHODS:
-        raise UsageError("a name that no method has yet", received=repr(name))
+        raise UsageError("a name that no method has yet", received=repr(name), hint="Choose another name.")
     METHODS[name] = method
 
 

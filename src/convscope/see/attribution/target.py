@@ -276,6 +276,7 @@ def make_task(
             raise UsageError(
                 "one target, one for each image, or several of one image",
                 received=f"{len(inputs[0])} images and {len(wanted)} targets",
+                hint="Explain the images one by one, or give as many targets as images.",
             )
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
@@ -329,7 +330,11 @@ def _resolved(net: Net, target: Target, inputs: Sequence[Tensor]) -> tuple[Objec
         terms = tuple(replace(term, term=_resolved_term(net, term.term, first)) for term in target.terms)
         return Objective(terms, target.images), "objective", None
     if isinstance(target, bool) or not isinstance(target, (int, str, LayerAddress)):
-        raise UsageError("a class, a place or an objective as target", received=repr(target))
+        raise UsageError(
+            "a class, a place or an objective as target",
+            received=repr(target),
+            hint="For example: target='goldfish', target=3 or target='conv2:7'",
+        )
     place = _place(net, target)
     shape = _shape(net, place, first)
     if prod(shape) == 1 and place.unit in (None, 0) and place.position is None:

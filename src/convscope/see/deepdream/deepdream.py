@@ -404,6 +404,7 @@ def _opened(net: Net, photo: InputLike, longest: int | None) -> Tensor:
         raise UsageError(
             "a network that looks at one picture",
             received=f"{net.name}: {' and '.join(str(spec.shape) for spec in net.input_specs)}",
+            hint="Choose a network with one input: convscope nets lists them.",
         )
     image = open_whole(photo, net.input_spec, longest=longest).input[None]
     return image.float().to(net.device)
@@ -422,6 +423,7 @@ def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
         raise DataError(
             f"a mask of the picture's proportions, {width} by {height}",
             received=f"{mask.shape[1]} by {mask.shape[0]}",
+            hint=f"Scale or crop the mask to {width}x{height} pixels, or a multiple.",
         )
     fitting = pyramid.resized(mask[None, None].float().to(image.device), (height, width)).clamp(0, 1)
     if not bool(fitting.any()):

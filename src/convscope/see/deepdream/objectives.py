@@ -69,7 +69,11 @@ def default_layer(net: Net) -> str:
         return LAYERS[net.name]
     spatial = [name for name in default_layers(net) if name != "output"]
     if not spatial:
-        raise PlaceError("a layer with maps", received=f"{net.name}, which has none")
+        raise PlaceError(
+            "a layer with maps",
+            received=f"{net.name}, which has none",
+            hint="Choose a network with convolutions: convscope nets lists them.",
+        )
     return spatial[-2] if len(spatial) > 1 else spatial[-1]
 
 
@@ -93,7 +97,11 @@ def dream_objectives(net: Net, layers: list[str], guide: Tensor | None) -> list[
         return [target.goal.resolve(net) for target in targets]
     places = [LayerAddress.parse(text) for text in layers]
     if any(place.unit is not None or place.position is not None for place in places):
-        raise UsageError("whole layers where there is a guide", received=", ".join(layers))
+        raise UsageError(
+            "whole layers where there is a guide",
+            received=", ".join(layers),
+            hint="Leave the units out, or the guide.",
+        )
     with torch.no_grad():
         found = record_float32(net, guide, places)
     return [

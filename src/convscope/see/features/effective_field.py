@@ -135,5 +135,9 @@ def _position(place: LayerAddress, act: Float[Tensor, "b u *size"]) -> tuple[int
     if place.position is None:
         return tuple(extent // 2 for extent in size)
     if len(place.position) != len(size) or any(p >= s for p, s in zip(place.position, size, strict=True)):
-        raise PlaceError(f"a position on a map of {size}", received=str(place))
+        raise PlaceError(
+            f"a position on a map of {size}",
+            received=str(place),
+            hint="Leave the position out for the middle of the map.",
+        )
     return place.position

@@ -69,7 +69,11 @@ def chosen(net: Net, style: Sequence[str], content: Sequence[str]) -> Layers:
 def _place(net: Net, name: str) -> LayerAddress:
     place = resolve(net, name)
     if place.unit is not None:
-        raise UsageError("a whole layer to compare style or content in", received=name)
+        raise UsageError(
+            "a whole layer to compare style or content in",
+            received=name,
+            hint="Leave the unit out: a style is compared over all units of a layer.",
+        )
     return place
 
 
@@ -124,7 +128,11 @@ def proposed(net: Net) -> tuple[list[str], str]:
         ):
             stages.setdefault(layer.output_shape[1:], []).append(layer)
     if not stages:
-        raise UsageError("a network with maps, to compare pictures in", received=f"{net.name} has none")
+        raise UsageError(
+            "a network with maps, to compare pictures in",
+            received=f"{net.name} has none",
+            hint="Choose a network with convolutions, such as hed-vgg16.",
+        )
     active = [_rectified(layers) for layers in stages.values()][:MOST_LAYERS]
     deep = active[max(0, len(active) - 2)]
     return [layers[0].name for layers in active], deep[min(1, len(deep) - 1)].name

@@ -329,7 +329,11 @@ def checked(net: Net, recipe: StyleRecipe) -> Net:
         MissingError: it is untrained, and the recipe does not allow it.
     """
     if len(net.input_specs) != 1 or len(net.input_spec.shape) != 3 or net.input_spec.channels != 3:
-        raise UsageError("a network that looks at one picture in colour", received=repr(net))
+        raise UsageError(
+            "a network that looks at one picture in colour",
+            received=repr(net),
+            hint="Choose a network of colour pictures, such as hed-vgg16.",
+        )
     if net.source.weights == "none" and not recipe.untrained:
         raise MissingError(
             "a network that has learned something: style is what trained filters see together",

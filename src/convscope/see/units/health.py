@@ -103,7 +103,9 @@ def layer_health(
     net = as_net(net)
     samples = open_labelled(samples, net.input_spec)
     if len(samples) < 2:
-        raise UsageError("two samples or more, to compare units", received=f"{len(samples)}")
+        raise UsageError(
+            "two samples or more, to compare units", received=f"{len(samples)}", hint="Give more samples."
+        )
     sums: dict[int, _Products] = {}
 
     def watch(number: int, act: Tensor) -> None:

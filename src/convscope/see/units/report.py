@@ -264,6 +264,7 @@ def open_index(folder: str | Path, net: Net, data: LabelledImages) -> UnitIndex:
         raise UsageError(
             f"an index of {net.name} over {data.name} at {folder}",
             received=f"one of another {' and '.join(differ)}",
+            hint="Make one: convscope units NETWORK --data DATA",
         )
     return index
 

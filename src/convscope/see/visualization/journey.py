@@ -92,7 +92,11 @@ def choose_layers(
     net = as_net(net)
     chosen = [str(resolve(net, layer).layer_only) for layer in layers] or evenly(top_level_blocks(net), stops)
     if not chosen:
-        raise UsageError("a network with layers that give maps", received=net.name)
+        raise UsageError(
+            "a network with layers that give maps",
+            received=net.name,
+            hint="Choose a network with convolutions: convscope nets lists them.",
+        )
     return tuple(_stop(net, layer, units) for layer in dict.fromkeys(chosen))
 
 

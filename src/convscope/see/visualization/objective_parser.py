@@ -101,7 +101,9 @@ def parse_terms(text: str) -> Iterator[tuple[float, str | None, str]]:
                 weight * float(found["after"]) if found["way"] == "*" else _over(weight, found["after"], text)
             )
         if not math.isfinite(weight):
-            raise UsageError("weights that are numbers", received=repr(text))
+            raise UsageError(
+                "weights that are numbers", received=repr(text), hint="For example: 2*conv2:7 - 0.5*conv2:8"
+            )
         yield weight, *_named(found["what"], text)
 
 
@@ -117,7 +119,11 @@ def _unfinished(what: str, *, alone: bool) -> bool:
 
 def _over(weight: float, divisor: str, text: str) -> float:
     if float(divisor) == 0:
-        raise UsageError("a weight that is a number", received=f"a division by 0 in {text!r}")
+        raise UsageError(
+            "a weight that is a number",
+            received=f"a division by 0 in {text!r}",
+            hint="Divide by another number.",
+        )
     return weight / float(divisor)
 
 

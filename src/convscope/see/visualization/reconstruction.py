@@ -363,5 +363,9 @@ def _measure(
 def _opened(net: Net, image: InputLike) -> Tensor:
     """Return the image as a batch of one."""
     if len(net.input_specs) != 1:
-        raise UsageError("a network with one input", received=f"{net.name} with {len(net.input_specs)}")
+        raise UsageError(
+            "a network with one input",
+            received=f"{net.name} with {len(net.input_specs)}",
+            hint="Choose a network with one input: convscope nets lists them.",
+        )
     return open_sample(image, net.input_spec).input[None].float()

@@ -230,7 +230,11 @@ def params_from_recipe(
     if recipe.canvas == "fourier" and size:
         return fft_image(net.input_spec, seeds, size=size, start=begin, decay=recipe.decay, device=net.device)
     if recipe.canvas in ("maco", "cppn") and start is not None:
-        raise UsageError("a Fourier or pixel canvas to start from a picture", received=recipe.canvas)
+        raise UsageError(
+            "a Fourier or pixel canvas to start from a picture",
+            received=recipe.canvas,
+            hint="Write: --canvas fourier",
+        )
     if recipe.canvas == "maco":
         return maco_image(net.input_spec, seeds, size=size, photographs=photographs, device=net.device)
     if recipe.canvas == "cppn":

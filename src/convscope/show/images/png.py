@@ -24,6 +24,7 @@ _MOST = 1 << 20
 MOST_CHUNKS = 100_000
 """Somewhat more than a file of 512 MiB has that is written in chunks of 8 KiB."""
 _WRONG = "a PNG that carries a convscope recipe"
+_LOST = "Take the file as it was saved: editors and messengers may remove the recipe."
 
 
 def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -> Path:
@@ -48,7 +49,9 @@ def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -
         with files.replace_file(path) as part:
             image.save(part, format="PNG", pnginfo=information)
     except OSError as error:
-        raise DataError(f"a place to write {path}", received=str(error)) from None
+        raise DataError(
+            f"a place to write {path}", received=str(error), hint="Choose another place, or free some space."
+        ) from None
     return path
 
 
@@ -67,16 +70,16 @@ def recipe_in(path: Path) -> dict[str, Any]:
     try:
         with open_regular(path) as file:
             if file.read(8) != _SIGNATURE:
-                raise DataError(_WRONG, received=f"{path} is not a PNG")
+                raise DataError(_WRONG, received=f"{path} is not a PNG", hint=_LOST)
             text = _find(file, path)
     except (OSError, ValueError) as error:
-        raise DataError(_WRONG, received=str(error)) from None
+        raise DataError(_WRONG, received=str(error), hint=_LOST) from None
     try:
         recipe = parse_json(text)
     except ValueError as error:
-        raise DataError(_WRONG, received=f"{path}: {error}") from None
+        raise DataError(_WRONG, received=f"{path}: {error}", hint=_LOST) from None
     if not isinstance(recipe, dict):
-        raise DataError(_WRONG, received=f"{path}: a {type(recipe).__name__} instead of a table")
+        raise DataError(_WRONG, received=f"{path}: a {type(recipe).__name__} instead of a table", hint=_LOST)
     return recipe
 
 
@@ -91,17 +94,19 @@ def _find(file: BinaryIO, path: Path) -> str:
             break
         length, kind = struct.unpack(">I4s", header)
         if not (kind.isalpha() and kind.isascii()) or length >= 2**31:
-            raise DataError(_WRONG, received=f"{path}: a chunk of no PNG, {kind!r} of {length:,} bytes")
+            raise DataError(
+                _WRONG, received=f"{path}: a chunk of no PNG, {kind!r} of {length:,} bytes", hint=_LOST
+            )
         if kind == b"IEND":
             break
         if kind not in (b"iTXt", b"tEXt"):
             file.seek(length + 4, os.SEEK_CUR)
             continue
         if length > _MOST:
-            raise DataError(_WRONG, received=f"{path}: a text of {length:,} bytes")
+            raise DataError(_WRONG, received=f"{path}: a text of {length:,} bytes", hint=_LOST)
         body = file.read(length)
         if file.read(4) != struct.pack(">I", zlib.crc32(kind + body)):
-            raise DataError(_WRONG, received=f"{path}: damaged text")
+            raise DataError(_WRONG, received=f"{path}: damaged text", hint=_LOST)
         key, _, rest = body.partition(b"\0")
         if key == KEY.encode():
             return _text(rest, international=kind == b"iTXt", path=path)
@@ -118,17 +123,17 @@ def _text(rest: bytes, *, international: bool, path: Path) -> str:
     data = rest
     if international:
         if len(rest) < 2:
-            raise DataError(_WRONG, received=f"{path}: damaged text")
+            raise DataError(_WRONG, received=f"{path}: damaged text", hint=_LOST)
         packed, data = rest[0] == 1, rest[2:].split(b"\0", 2)[-1]
         if packed:
             try:
                 unpacker = zlib.decompressobj()
                 data = unpacker.decompress(data, _MOST)
             except zlib.error as error:
-                raise DataError(_WRONG, received=f"{path}: {error}") from None
+                raise DataError(_WRONG, received=f"{path}: {error}", hint=_LOST) from None
             if unpacker.unconsumed_tail:
-                raise DataError(_WRONG, received=f"{path}: a text of more than {_MOST:,} bytes")
+                raise DataError(_WRONG, received=f"{path}: a text of more than {_MOST:,} bytes", hint=_LOST)
     try:
         return data.decode("utf-8" if international else "latin-1")
     except UnicodeDecodeError as error:
-        raise DataError(_WRONG, received=f"{path}: {error}") from None
+        raise DataError(_WRONG, received=f"{path}: {error}", hint=_LOST) from None

@@ -38,10 +38,18 @@ def read_idx(path: Path) -> np.ndarray:
         take = _source(read_bytes(path, MOST_VALUES + _HEADER), packed=path.suffix == ".gz")
         head = take(4)
         if len(head) < 4 or head[:3] != b"\0\0\x08" or not 1 <= head[3] <= 4:
-            raise DataError(f"an IDX file of bytes at {path}", received=f"a file that starts with {head!r}")
+            raise DataError(
+                f"an IDX file of bytes at {path}",
+                received=f"a file that starts with {head!r}",
+                hint="Take the four files of the set as published; they may be compressed by gzip.",
+            )
         shape = tuple(np.frombuffer(take(4 * head[3]), ">u4").tolist())
         if len(shape) != head[3] or not 0 < prod(shape) <= MOST_VALUES:
-            raise DataError(f"an IDX file of 1 to {MOST_VALUES:,} values at {path}", received=f"{shape}")
+            raise DataError(
+                f"an IDX file of 1 to {MOST_VALUES:,} values at {path}",
+                received=f"{shape}",
+                hint="Take the four files of the set as published.",
+            )
         values = take(prod(shape) + 1)
     except (OSError, zlib.error, ValueError) as error:
         raise DataError(

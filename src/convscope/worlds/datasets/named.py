@@ -111,6 +111,7 @@ def _samples(
         raise DataError(
             f"pictures of {known.extent} and a label for each, in {root}",
             received=f"pictures {images.shape}, labels {labels.shape}",
+            hint="Take the files as published, or fetch them with --download into another folder.",
         )
     if int(labels.max()) >= len(known.classes):
         raise DataError(
@@ -216,7 +217,9 @@ def _read_idx(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.n
             images, labels = read_idx(files[0]), read_idx(files[1])
             if images.ndim != 3 or labels.ndim != 1:
                 raise DataError(
-                    f"pictures [n h w] and labels [n] in {folder}", received=f"{images.shape}, {labels.shape}"
+                    f"pictures [n h w] and labels [n] in {folder}",
+                    received=f"{images.shape}, {labels.shape}",
+                    hint="Take the files as published, or fetch them with --download into another folder.",
                 )
             return images[:, None], labels
     return None

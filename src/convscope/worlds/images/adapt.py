@@ -84,7 +84,11 @@ def _flattened(pictures: Tensor, spec: TensorSpec) -> Tensor:
         return pictures.flatten(1)
     wanted = "x".join(map(str, spec.shape))
     got = "x".join(map(str, pictures.shape[1:]))
-    raise UsageError(f"data for an input of {wanted}", received=f"pictures of {got}")
+    raise UsageError(
+        f"data for an input of {wanted}",
+        received=f"pictures of {got}",
+        hint="Choose data of the network's kind, or a network of pictures: convscope nets lists them.",
+    )
 
 
 def _channels(pictures: Tensor, spec: TensorSpec) -> Tensor:
@@ -96,4 +100,8 @@ def _channels(pictures: Tensor, spec: TensorSpec) -> Tensor:
     if (had, wanted) == (3, 1):
         weights = torch.tensor(LUMINANCE, device=pictures.device).view(1, 3, 1, 1)
         return (pictures * weights).sum(1, keepdim=True)
-    raise UsageError(f"pictures of {wanted} channel(s)", received=f"{had} channels")
+    raise UsageError(
+        f"pictures of {wanted} channel(s)",
+        received=f"{had} channels",
+        hint="Choose pictures with that many channels, or another network.",
+    )

@@ -67,6 +67,7 @@ class UnlabelledImages:
             raise DataError(
                 f"a readable picture of {least} pixels or more each way at {problem.path}",
                 received=f"{problem.kind}: {problem.reason}",
+                hint="Replace the file, or choose another one.",
             )
         return made
 

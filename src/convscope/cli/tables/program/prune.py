@@ -30,7 +30,8 @@ def table(document: dict[str, Any]) -> Any:
         made.add_row(*(Text(printable(word)) for word in words))
     done = any(item["removed"] for item in items)
     total = sum(item["bytes"] for item in items if item["removed"] or not done) / 1e6
-    again = "" if done else " Nothing is removed yet: add --yes."
+    kept = any(item["kept"] for item in items)  # --yes was given, and another process has them
+    again = "" if done else " Nothing is removed." if kept else " Nothing is removed yet: add --yes."
     return Group(made, f"{total:.1f} MB {'removed' if done else 'can be removed'}.{again}", *left)
 
 

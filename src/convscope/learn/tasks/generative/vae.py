@@ -157,7 +157,9 @@ class VariationalAutoencoder(Task):
                 used += apart.sum(0).cpu()
                 seen += len(binary)
             if first is None:
-                raise UsageError("images to test on", received="none")
+                raise UsageError(
+                    "images to test on", received="none", hint="Give test data, or leave the test out."
+                )
             elbo, weighted = bounds(module, first, IMPORTANCE, generator)
         active = int((used / seen > ACTIVE).sum())
         found = LikelihoodBounds(
@@ -248,7 +250,11 @@ def walk(codes: Float[Tensor, "n z"]) -> Float[Tensor, "m z"]:
 def _vae(net: Net) -> VAE:
     """Return the module, which `prepare` has checked."""
     if not isinstance(net.module, VAE):
-        raise UsageError("a variational autoencoder", received=net.name)
+        raise UsageError(
+            "a variational autoencoder",
+            received=net.name,
+            hint="Choose one: convscope train vae digits --task vae",
+        )
     return net.module
 
 

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from convscope.errors import PlaceError, UsageError, nearest
 from convscope.learn.trainer.freezing.addresses import ParameterAddress
 from convscope.learn.trainer.freezing.selection import Selection, union
-from convscope.nets.modules.lenet import Subsample
+from convscope.nets.modules.lenet import PartialConv2d, Subsample
 from convscope.nets.modules.local import Local1d, Local2d
-from convscope.nets.modules.partial import PartialConv2d
 
 Index = tuple[Any, ...]
 """Index into a tensor."""
@@ -241,7 +240,11 @@ def resolve(module: nn.Module, text: str) -> Selection:
     if not layers and not found:
         raise _unknown(names, address)
     if not found:
-        raise PlaceError("a layer with parameters or running statistics", received=f"{text}, which has none")
+        raise PlaceError(
+            "a layer with parameters or running statistics",
+            received=f"{text}, which has none",
+            hint="convscope describe NETWORK lists the layers with their parameters.",
+        )
     return found
 
 
@@ -257,7 +260,9 @@ def _units(names: Names, address: ParameterAddress, layers: dict[str, nn.Module]
     if not layers:
         if names.matching_parameters(address):
             raise PlaceError(
-                "a unit of a layer", received=f"{address}: {address.layer} is a parameter, not a layer"
+                "a unit of a layer",
+                received=f"{address}: {address.layer} is a parameter, not a layer",
+                hint=f"Freeze the whole of it: {address.layer}",
             )
         raise _unknown(names, address)
     return union(_unit(names, name, layer, address) for name, layer in layers.items())
@@ -270,7 +275,11 @@ def _unit(names: Names, name: str, layer: nn.Module, address: ParameterAddress) 
         raise _no_units(names, name, layer, address)
     unit, source = address.unit or 0, address.source
     if unit >= count:
-        raise PlaceError(f"{name} has units 0 to {count - 1}", received=str(address))
+        raise PlaceError(
+            f"{name} has units 0 to {count - 1}",
+            received=str(address),
+            hint=f"For example: {name}:{count - 1}",
+        )
     if source is None:
         chosen = layout.unit(layer, unit)
     else:
@@ -301,7 +310,11 @@ def _check_link(layout: UnitLayout, name: str, layer: nn.Module, address: Parame
     reads = list(layout.sources(layer, unit))
     if source not in reads:
         first = ", ".join(map(str, reads[:12])) + (f", ... {reads[-1]}" if len(reads) > 12 else "")
-        raise PlaceError(f"unit {unit} of {name} reads the input maps {first}", received=str(address))
+        raise PlaceError(
+            f"unit {unit} of {name} reads the input maps {first}",
+            received=str(address),
+            hint=f"For example: {name}:{unit},{reads[0]}" if reads else "",
+        )
 
 
 def _no_units(names: Names, name: str, layer: nn.Module, address: ParameterAddress) -> PlaceError:

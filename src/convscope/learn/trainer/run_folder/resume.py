@@ -50,7 +50,7 @@ class Run(Result):
             UsageError: another verb made it.
         """
         folder = Path(folder)
-        verb, values = run_files.read_recipe(folder, schema.verb)
+        verb, values = run_files.read_recipe(folder)
         if verb != schema.verb:
             raise UsageError(
                 f"a run of '{schema.verb}'",
@@ -155,7 +155,7 @@ def resumed(asked: TrainRecipe, task: str | None = None) -> Run:
         DataError: there is no run, or a file of it is damaged.
     """
     if asked.resume is None:
-        raise UsageError("a run to resume", received="none")
+        raise UsageError("a run to resume", received="none", hint="Name its folder: resume='runs/mine'")
     run = Run.open(asked.resume, type(asked))
     _refuse_other_settings(asked, run)
     _check_task(run, task)

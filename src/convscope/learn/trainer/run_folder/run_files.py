@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TrainRecipe
+from convscope.learn.runs.tracking import IDS
 from convscope.learn.trainer import state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
@@ -32,7 +34,8 @@ LARGEST_METRICS = 64 << 20
 def written_toml(recipe: TrainRecipe) -> str:
     """Serialise a run's recipe as TOML, such as `--config` takes.
 
-    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML.
+    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML; lists of tables
+    come last.
 
     Args:
         recipe: recipe to write; `resume` and fields without a value are left out.
@@ -41,38 +44,60 @@ def written_toml(recipe: TrainRecipe) -> str:
         The text of `recipe.toml`: verb and settings, the task among them.
     """
     values = {"verb": recipe.verb, **recipe.model_dump(mode="json", exclude={"resume"})}
-    lines = [(name, value) for name, value in values.items() if value is not None]
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines)
+    tables = {n: v for n, v in values.items() if isinstance(v, list) and v and isinstance(v[0], dict)}
+    plain = {name: value for name, value in values.items() if name not in tables}
+    parts = [f"\n[[{name}]]\n{_lines(table)}" for name, rows in tables.items() for table in rows]
+    return _lines(plain) + "".join(parts)
 
 
-def read_recipe(folder: Path, verb: str) -> tuple[str, dict[str, Any]]:
+def _lines(values: Mapping[str, Any]) -> str:
+    """Return a line of TOML for each value that is given."""
+    given = [(name, value) for name, value in values.items() if value is not None]
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given)
+
+
+def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
     """Read a run's recipe, not yet validated.
 
     Args:
         folder: the run's folder.
-        verb: what counts where the file names no verb.
 
     Returns:
         Verb, and settings; the task among them is text.
 
     Raises:
-        DataError: there is no recipe, or it is no TOML.
+        DataError: there is no recipe, it is no TOML, or it names no verb: a file of another program may have
+            the same name.
     """
     try:
         values = read_toml(folder / RECIPE)
-        found = check.text("verb", values.pop("verb", verb))
+        if "verb" not in values:
+            raise ValueError("no verb: it was not written by a training, or is cut off")
+        found = check.text("verb", values.pop("verb"))
         check.text("task", values.get("task", ""))
         return found, values
     except FileNotFoundError as error:
         if not _only_parts(folder):
-            raise DataError(f"a run in {folder}", received=str(error)) from None
+            raise DataError(
+                f"a run in {folder}",
+                received=str(error),
+                hint=f"Name that of a training. Those below it: convscope runs {shlex.quote(str(folder))}",
+            ) from None
         raise DataError(
             f"a run in {folder}",
             received=f"no {RECIPE}: it was stopped before anything was written",
             hint=f"Nothing is lost: start it again, with the same command and --out {folder}",
         ) from None
     except (OSError, ValueError) as error:
-        raise DataError(f"the recipe of a run in {folder / RECIPE}", received=str(error)) from None
+        raise DataError(
+            f"the recipe of a run in {folder / RECIPE}", received=str(error), hint=_from_weights(folder)
+        ) from None
+
+
+def _from_weights(folder: Path) -> str:
+    """Return the next step for a run whose recipe cannot be read."""
+    place = shlex.quote(str(folder))
+    return f"Put {RECIPE} back as it was, or begin another run from the weights: convscope train {place} DATA"
 
 
 def validated(schema: type[TrainRecipe], values: dict[str, Any], folder: Path) -> TrainRecipe:
@@ -96,7 +121,9 @@ def validated(schema: type[TrainRecipe], values: dict[str, Any], folder: Path) -
     except (ConvscopeError, ValueError) as error:
         received = error.received if isinstance(error, ConvscopeError) else str(error)
         raise DataError(
-            f"the recipe of a run in {folder / RECIPE}", received=check.shown(received, 300)
+            f"the recipe of a run in {folder / RECIPE}",
+            received=check.shown(received, 300),
+            hint=_from_weights(folder),
         ) from None
 
 
@@ -122,7 +149,11 @@ def read_epochs(folder: Path, most: int) -> tuple[Epoch, ...] | None:
     except (OSError, ValueError) as error:
         if not os.path.lexists(path):
             return None
-        raise DataError(f"one epoch a line in {path}", received=str(error)) from None
+        raise DataError(
+            f"one epoch a line in {path}",
+            received=str(error),
+            hint=f"Move {METRICS} away: --resume writes it again, where the state of the run is whole.",
+        ) from None
 
 
 def check_files(folder: Path) -> None:
@@ -146,10 +177,18 @@ def check_files(folder: Path) -> None:
             if name == ENVIRONMENT and not isinstance(read_json(path), dict):
                 raise ValueError("no table")
         except (OSError, ValueError) as error:
-            raise DataError(f"the file of a run at {path}", received=str(error)) from None
+            raise DataError(
+                f"the file of a run at {path}",
+                received=str(error),
+                hint=f"Move {name} away: --resume writes it again, where the state of the run is whole.",
+            ) from None
     state_folder = folder / STATE
     if state_folder.is_symlink() or (state_folder.exists() and not state_folder.is_dir()):
-        raise DataError(f"the folder of a run's state at {state_folder}", received="a link or a file")
+        raise DataError(
+            f"the folder of a run's state at {state_folder}",
+            received="a link or a file",
+            hint="Put the folder itself there: a run is continued only from files of its own.",
+        )
 
 
 def read_state(folder: Path) -> "state.State | None":
@@ -202,7 +241,7 @@ def check_free(folder: Path) -> None:
     Raises:
         UsageError: a file of such a name is there.
     """
-    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE)
+    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE, IDS)
     present = [name for name in names if os.path.lexists(folder / name)]
     if present:
         raise UsageError(

@@ -111,7 +111,11 @@ def resolve_cam_layer(task: AttributionTask, text: str = "") -> LayerAddress:
         return place
     place = resolve(task.net, LayerAddress.parse(text).layer_only, *inputs)
     if place.layer == RESULT or len(_shape(task.net, inputs, place)) < 2:
-        raise PlaceError("a layer inside the network whose units have maps", received=text)
+        raise PlaceError(
+            "a layer inside the network whose units have maps",
+            received=text,
+            hint="Choose a layer whose output has height and width: convscope describe NETWORK lists them.",
+        )
     return place
 
 

@@ -221,7 +221,11 @@ class UnitIndex(Result):
         """
         place, rows, layer = LayerAddress.parse(place), self.rows(place), self.layer(place)
         if not isinstance(place.unit, int) or not 0 <= place.unit < layer.units:
-            raise PlaceError(f"{layer.place} has units 0 to {layer.units - 1}", received=str(place))
+            raise PlaceError(
+                f"{layer.place} has units 0 to {layer.units - 1}",
+                received=str(place),
+                hint=f"For example: {layer.place}:{layer.units - 1}",
+            )
         number, accumulator = rows.start + place.unit, self.accumulator
         return UnitStatistics(
             f"{layer.place}:{place.unit}",
@@ -379,7 +383,11 @@ def layers_at(
         parts = shapes[place.layer][(place.call or 0) - 1]
         shape = next(iter(parts.values())) if place.key is None else parts[place.key]
         if not shape:
-            raise PlaceError("a layer with units", received=f"{place}, a single number")
+            raise PlaceError(
+                "a layer with units",
+                received=f"{place}, a single number",
+                hint="Choose a layer before it: convscope describe NETWORK lists them.",
+            )
         function = _function(modules.get(place.layer))
         layers.append(
             IndexedLayer(str(place), shape[0], tuple(shape[1:]), readers.get(str(place), ""), function)

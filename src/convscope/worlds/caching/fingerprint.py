@@ -1,6 +1,8 @@
 """Identify the content of a data set, for what is computed from it and kept."""
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
 
@@ -18,7 +20,22 @@ def dataset_fingerprint(samples: LabelledImages) -> str:
     found.update(samples.labels.numpy().tobytes())
     if isinstance(samples, ImageTensorDataset):
         found.update(samples.images.contiguous().numpy().data)
-    for path in getattr(samples, "paths", ()):
+    found.update(files_fingerprint(getattr(samples, "paths", ())).encode())
+    return found.hexdigest()[:16]
+
+
+def files_fingerprint(paths: Iterable[Path], *facts: object) -> str:
+    """Hash files by their paths, sizes and modification times.
+
+    Args:
+        paths: the files, in order.
+        *facts: what else decides what is computed from them.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    found = hashlib.sha256(repr(facts).encode())
+    for path in paths:
         try:
             state = path.stat()
             found.update(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "replace"))

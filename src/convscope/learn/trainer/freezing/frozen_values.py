@@ -14,7 +14,7 @@ MEAN = "running_mean"
 """Buffer by which a normalisation with running statistics is recognised."""
 
 
-class Hold:
+class FrozenValues:
     """Keep the selected values of a network through steps of a training.
 
     Wholly selected parameters need no gradient meanwhile. Of others, the selected elements of gradients are
@@ -50,7 +50,7 @@ class Hold:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Hold while the losses of a batch are computed and the optimizers take their steps.
+        """Keep them while the losses of a batch are computed and the optimizers take their steps.
 
         Everything but the values (`requires_grad`, modes, hooks) is as before at the end.
 
@@ -89,7 +89,7 @@ class Hold:
 
     @contextmanager
     def update(self, optimizer: optim.Optimizer) -> Iterator[None]:
-        """Hold while an optimizer takes a step: between the backward pass and the next forward pass.
+        """Keep them while an optimizer takes a step: between the backward pass and the next forward pass.
 
         Gradients of selected elements are zero inside, so that clipping ignores them.
 
