@@ -15,7 +15,7 @@ from convscope.learn.multitask.losses import named_outputs, output_of
 from convscope.learn.multitask.recipe import InputColumns, MultitaskRecipe
 from convscope.learn.multitask.task import Multitask
 from convscope.learn.setup import TrainingSetup, find_device, open_data, sampled, split_for_test
-from convscope.learn.tasks.classifier_head import random_inputs
+from convscope.learn.tasks.classifiers.classifier_head import random_inputs
 from convscope.nets import Net, frozen
 from convscope.worlds import require_labelled_images
 from convscope.worlds.datasets.table import SUFFIXES, ColumnDataset

@@ -19,7 +19,7 @@ from convscope.learn.multitask.losses import (
     output_spec,
 )
 from convscope.learn.multitask.recipe import MultitaskRecipe, OutputLoss
-from convscope.learn.tasks.classifier_head import random_inputs
+from convscope.learn.tasks.classifiers.classifier_head import random_inputs
 from convscope.learn.tasks.findings import Finding, NumberTable
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
