@@ -2,6 +2,9 @@ from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
 from .execution import choose_execution as choose_execution
+from .multitask.recipe import MultitaskRecipe as MultitaskRecipe
+from .multitask.recipe import OutputLoss as OutputLoss
+from .multitask.task import Multitask as Multitask
 from .optimization.lr_finder import LRFinderResult as LRFinderResult
 from .optimization.lr_finder import find_lr as find_lr
 from .optimization.lr_finder import iter_find_lr as iter_find_lr
@@ -72,9 +75,6 @@ from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
-from .multitask.recipe import MultitaskRecipe as MultitaskRecipe
-from .multitask.recipe import OutputLoss as OutputLoss
-from .multitask.task import Multitask as Multitask
 from .tasks.near_duplicates import NearDuplicate as NearDuplicate
 from .tasks.near_duplicates import near_duplicates as near_duplicates
 from .tasks.registry import TASKS as TASKS
