@@ -1,3 +1,5 @@
+from .batches.class_balance import balanced_weights as balanced_weights
+from .batches.class_balance import class_counts as class_counts
 from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
@@ -45,8 +47,6 @@ from .tasks.calibration import ReliabilityBins as ReliabilityBins
 from .tasks.calibration import adaptive_reliability as adaptive_reliability
 from .tasks.calibration import fit_temperature as fit_temperature
 from .tasks.calibration import reliability as reliability
-from .tasks.class_balance import balanced_weights as balanced_weights
-from .tasks.class_balance import class_counts as class_counts
 from .tasks.classification import Classification as Classification
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate

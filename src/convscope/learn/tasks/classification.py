@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
+from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
 from convscope.learn.tasks.calibration import fit_temperature
-from convscope.learn.tasks.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
 from convscope.learn.tasks.evaluation import (
     Evaluation,
@@ -211,14 +211,14 @@ class Classification(Task):
     @override
     def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
         """Return the parameters of the head in the epochs of the probe, else None."""
-        if self.probe is None or epoch > self.probe_epochs:
+        if not self.probe.covers(epoch - 1):
             return None
         return net.module.get_submodule(self.probe.head.path).parameters()
 
     @property
     @override
     def lr_flag(self) -> str:
-        return "--probe-lr" if self._probing else super().lr_flag
+        return "--probe-lr" if self.probe.is_current else super().lr_flag
 
     @override
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:

@@ -75,6 +75,11 @@ class LinearProbe:
             raise RuntimeError("begin finds the head")
         return self._head
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the epoch that has begun trains only the head."""
+        return self._epoch is not None and self.covers(self._epoch)
+
     def covers(self, epoch: int) -> bool:
         """Return whether only the head learns in an epoch.
 
@@ -161,7 +166,7 @@ class LinearProbe:
             and where none have been computed.
         """
         found = self.features(data)
-        if found is None or self._epoch is None or not self.covers(self._epoch):
+        if found is None or not self.is_current:
             return None
         with torch.no_grad():
             return self.logits(found, net)

@@ -28,7 +28,7 @@ def find_layer(net: Net, kind: type[L], *, last: bool = False) -> L | None:
 
 
 @contextmanager
-def collected(layer: L | None, read: Callable[..., T]) -> Iterator[list[T]]:
+def collected(layer: nn.Module | None, read: Callable[..., T]) -> Iterator[list[T]]:
     """Collect what is read from a layer in each forward pass.
 
     Args:
