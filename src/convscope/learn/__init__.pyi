@@ -1,3 +1,5 @@
+from .batches.class_balance import balanced_weights as balanced_weights
+from .batches.class_balance import class_counts as class_counts
 from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
@@ -46,8 +48,6 @@ from .tasks.classifiers.calibration import ReliabilityBins as ReliabilityBins
 from .tasks.classifiers.calibration import adaptive_reliability as adaptive_reliability
 from .tasks.classifiers.calibration import fit_temperature as fit_temperature
 from .tasks.classifiers.calibration import reliability as reliability
-from .tasks.classifiers.class_balance import balanced_weights as balanced_weights
-from .tasks.classifiers.class_balance import class_counts as class_counts
 from .tasks.classifiers.near_duplicates import NearDuplicate as NearDuplicate
 from .tasks.classifiers.near_duplicates import near_duplicates as near_duplicates
 from .tasks.evaluation import Evaluation as Evaluation

@@ -68,6 +68,7 @@ def _columns(recipe: MultitaskRecipe, known: Net | None) -> tuple[Columns, Colum
         raise UsageError(
             f"a test table beside a table ({', '.join(SUFFIXES)})",
             received=f"{recipe.test} and {recipe.data}",
+            hint="Leave test out: a set or a folder says itself what to test on.",
         )
     found = (require_labelled_images(data) for data in open_data(recipe, _image_spec(recipe, known)))
     train, test = (Columns.of_images(data, recipe.seed) for data in found)
