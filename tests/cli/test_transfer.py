@@ -55,7 +55,7 @@ def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> Non
     ("words", "code", "said"),
     [
         (("--from", "efficientnet_lite1"), 2, "timm/efficientnet_lite1"),
-        (("--from", "torchvision/squeezenet1_1"), 2, "ends in a linear layer"),
+        (("--from", "torchvision/squeezenet1_1"), 2, "the mean of the ReLU of its last convolution"),
         (("--from", "efficientnet_lite0", "--epochs", "2", "--probe-epochs", "3"), 2, "probe_epochs"),
         (("--from", "efficientnet_lite0", "--layer-decay", "0"), 2, "layer_decay"),
         (("--from", "efficientnet_lite0", "--recipe", "lenet5"), 2, "one start"),
@@ -67,6 +67,15 @@ def test_what_does_not_fit_is_refused(convscope, photos: Path, words, code: int,
     done = convscope("train", photos, *words, "--out", "run")
     assert done.code == code and said in done.err, done.err
     assert not Path("run").exists()
+
+
+def test_a_head_that_cannot_be_probed_is_fine_tuned_saved_and_classifies(convscope, photos: Path) -> None:
+    words = ("--from", "torchvision/squeezenet1_1", "--size", 64, "--probe-epochs", 0, "--epochs", 1)
+    fixed = ("--precision", "fp32", "--memory-format", "contiguous")
+    done = convscope("train", photos, *words, *fixed, "--out", "run")
+    assert done.code == 0, done.err
+    answer = convscope("classify", photos / "red" / "0.png", "--net", "run", "--top", 3, "--json")
+    assert all(name in answer.out for name in COLOURS), answer.err
 
 
 def test_two_networks_are_refused(convscope, photos: Path) -> None:

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from convscope import jobs
+from convscope import jobs, learn, nets
 from convscope.cli.core import app
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs import JOBS, results
 from convscope.jobs.registry import load
 from convscope.recipe import Recipe
+from convscope.show.pages import training as pages
 from convscope.worlds.datasets import digits
 
 FEW = {"steps": 4}
@@ -125,7 +127,6 @@ def test_a_job_that_is_cancelled_or_closed_before_the_first_step_leaves_nothing(
 
 def test_ctrl_c_inside_the_network_keeps_what_there_is(place: Path, monkeypatch) -> None:
     """At every forward pass of a run, counted before."""
-    from convscope import nets
     from convscope.nets import Net
 
     calls, stop = [0], [10**9]
@@ -175,6 +176,30 @@ def test_a_training_that_is_cancelled_can_be_resumed(place: Path, monkeypatch) -
     assert first.fraction == 3 / 4
     list(again)
     assert again.document is not None and len(again.document["epochs"]) == 1
+
+
+def test_the_report_of_a_stopped_training_is_of_the_network_that_is_saved(place: Path, monkeypatch) -> None:
+    """With a moving average that is the average, and not what the last step has left."""
+    monkeypatch.setattr("convscope.learn.trainer.trainer.PROGRESS_INTERVAL", -1.0)  # news of every batch
+    shown, page = [], pages.page
+    monkeypatch.setattr(pages, "page", lambda run: shown.append(run) or page(run))
+    settings = {
+        "network": "conv 2 3x3 stride=3, flatten, dense 10",
+        "data": "digits",
+        "batch": 2000,
+        "ema": 0.9,
+    }
+    job = jobs.run(load("train").schema.parse(settings), place / "part")
+    for _ in range(6):
+        next(job)
+    job.cancel()
+    with pytest.raises(Interrupted):
+        next(job)
+    saved = nets.load(place / "part").module.state_dict()
+    (run,) = shown
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in run.setup.net.module.state_dict().items())
+    raw = learn.Run.open(place / "part").state().part("model")
+    assert not torch.equal(raw["conv1.weight"], saved["conv1.weight"])
 
 
 def test_the_result_so_far_is_a_document_and_files(place: Path) -> None:

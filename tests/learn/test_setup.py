@@ -4,6 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
+from convscope import nets
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, iter_train, setup_training
 from convscope.learn.batches.holdout import hold_out
@@ -110,3 +111,20 @@ def test_what_is_not_there():
 def test_the_full_set(shared_data):
     training = setup_training(ClassificationRecipe(data="mnist", root=shared_data / "mnist"))
     assert (len(training.train), len(training.test)) == (60_000, 10_000)
+
+
+def test_a_fresh_network_gets_an_output_for_each_class_of_the_data(tmp_path):
+    data = str(folder(tmp_path / "photos", ("",)))
+    training = setup_training(ClassificationRecipe(network="resnet20", data=data, device="cpu"))
+    assert training.net(training.net.example(2)).shape == (2, 3)
+    assert set(training.net.classes) == {"red", "green", "blue"}
+    assert any("3 outputs" in note and "in place of 10" in note for note in training.notes)
+    kept, plain = training.net.module.state_dict(), nets.load("resnet20", seed=0).module.state_dict()
+    changed = [name for name, weight in kept.items() if not torch.equal(weight, plain[name])]
+    assert changed == ["dense.weight", "dense.bias"]
+
+
+def test_a_trained_network_keeps_its_outputs(tmp_path):
+    data = str(folder(tmp_path / "photos", ("",)))
+    training = setup_training(ClassificationRecipe(network="digits", data=data, device="cpu"))
+    assert len(training.net.classes) == 10 and not any("outputs" in note for note in training.notes)

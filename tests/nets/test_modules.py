@@ -6,11 +6,10 @@ from torch.nn import functional
 
 from convscope.graph.layers.lenet import C3
 from convscope.nets.modules import same
-from convscope.nets.modules.lenet import RBF, ScaledTanh, Subsample
+from convscope.nets.modules.lenet import RBF, PartialConv2d, ScaledTanh, Subsample
 from convscope.nets.modules.local import Local1d, Local2d
 from convscope.nets.modules.maxout import Maxout
 from convscope.nets.modules.merge import Add, Concat, Multiply
-from convscope.nets.modules.partial import PartialConv2d
 from convscope.nets.modules.pool import GlobalAvgPool, GlobalMaxPool
 
 

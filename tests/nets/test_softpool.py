@@ -11,7 +11,7 @@ from convscope.graph import chain, from_json, text, to_json
 from convscope.graph.layers.lenet import C3
 from convscope.graph.spec import TensorSpec
 from convscope.nets.modules.lenet import Subsample
-from convscope.nets.modules.softpool import SoftPool2d
+from convscope.nets.modules.pool import SoftPool2d
 
 TABLE = ((0, 1), (2,), (0, 2, 1), (1,))
 WINDOWS = [(2, None), (3, 2), ((2, 3), (1, 2)), (2, 3)]

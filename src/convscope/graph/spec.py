@@ -204,9 +204,10 @@ class OutputSpec:
     """Specify one output of a network: what its numbers mean, and the names of its classes.
 
     Attributes:
-        kind: `logits`, `probabilities`, `log_probabilities`, or a word for what is no class scores, such as
-            `image` or `embedding`. Empty if unknown: a result `[b classes]` is then read as probabilities if
-            its rows are, else as logits (`nets.activations.classifier_output`).
+        kind: `logits`, `probabilities`, `log_probabilities`, `independent_probabilities` (each class on its
+            own, they need not sum to 1), or a word for what is no class scores, such as `image` or
+            `embedding`. Empty if unknown: a result `[b classes]` is then read as probabilities if its rows
+            are, else as logits (`nets.activations.classifier_output`).
         classes: names of the units, in order; may be empty.
         name: where the output is found in a result of several: a key of a dict, or an index. Empty for the
             first tensor.

@@ -11,7 +11,7 @@ from convscope.jobs import registry, results
 from convscope.jobs.inputs import require_device
 from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
-from convscope.system import signals
+from convscope.system import processes, signals
 from convscope.system.progress import Progress, TimeLeft
 
 Document = dict[str, Any]
@@ -39,7 +39,9 @@ def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], N
         UsageError: the place is taken or cannot be written to, or there is no such verb.
         MissingError: the recipe's device is not there.
     """
-    place = None if out is None else results.free(Path(out))
+    place = None if out is None else Path(out)
+    if place is not None and processes.rank() == 0 and not processes.restarts():
+        results.free(place)
     require_device(recipe)
     return Job(recipe, Workspace(place) if log is None else Workspace(place, log))
 

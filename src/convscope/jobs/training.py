@@ -10,7 +10,7 @@ from convscope.jobs import results
 from convscope.jobs.job import Document, mapped
 from convscope.jobs.workspace import Artifact, Workspace
 from convscope.learn import TrainRecipe
-from convscope.system import signals
+from convscope.system import processes, signals
 from convscope.system.files import remove_parts, write_text
 from convscope.system.progress import Progress
 
@@ -81,7 +81,7 @@ class Training(Generic[AnyRecipe]):
 
 def run(
     recipe: AnyRecipe, workspace: Workspace
-) -> Generator[Progress[Document | None], None, Training[AnyRecipe]]:
+) -> Generator[Progress[Document | None], None, Training[AnyRecipe] | None]:
     """Train as a recipe says; with `resume`, continue that run by its own recipe.
 
     The run's folder is `--out`, the run of `--resume`, or a new one under `runs/`. At the end, and where the
@@ -96,7 +96,7 @@ def run(
         The progress, without a document.
 
     Returns:
-        The finished training.
+        The finished training; None in a process that does not write, of several that torchrun has started.
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept.
@@ -106,6 +106,9 @@ def run(
     """
     from convscope import learn
 
+    learn.check_restartable(workspace.out or recipe.resume)
+    if workspace.out is not None:
+        recipe = learn.restarted_recipe(recipe, workspace.out)
     followed = _followed(recipe, workspace)
     setup = learn.setup_training(followed)
     for note in setup.notes:
@@ -136,8 +139,11 @@ def run(
         yield from mapped(events, convert)
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
-        _report(replace(done, tested=last), workspace)
+        if processes.rank() == 0:
+            _report(replace(_saved(done), tested=last), workspace)
         raise
+    if processes.rank():
+        return None
     done = _tested(done)
     _report(done, workspace)
     return done
@@ -155,17 +161,25 @@ def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
         return done
     if done.epochs and not done.recipe.validation_share:
         return replace(done, tested=done.epochs[-1].tested)
-    return _evaluated(done, run)  # also of a run that was killed after its last epoch
+    return _evaluated(done)  # also of a run that was killed after its last epoch
 
 
-def _evaluated(done: Training[AnyRecipe], run: "Run") -> Training[AnyRecipe]:
+def _evaluated(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
     """Load the network that a run saved, and evaluate it on the test data."""
     from convscope.nets import ExecutionConfig
 
-    net = run.load().to(done.setup.net.device)
-    done.setup.task.prepare(net, done.setup.train, done.recipe)
-    tested = done.setup.task.evaluate(net, done.setup.test, ExecutionConfig())
-    return replace(done, setup=replace(done.setup, net=net), tested=tested)
+    done = _saved(done)
+    net, setup = done.setup.net, done.setup
+    setup.task.prepare(net, setup.train, done.recipe)
+    return replace(done, tested=setup.task.evaluate(net, setup.test, ExecutionConfig()))
+
+
+def _saved(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
+    """Put the network that the run saved in the place of the one in training, whose weights may be others."""
+    from convscope import nets
+
+    net = nets.open_folder(done.place, done.setup.net.module)
+    return replace(done, setup=replace(done.setup, net=net))
 
 
 def _found_lr(
@@ -204,14 +218,14 @@ def _complete_report(run: "Run", workspace: Workspace) -> None:
     """Write the report of a finished run that has none, or an older one: a kill came in between."""
     from convscope import learn
 
-    if not _is_outdated(run):
+    if processes.rank() or not _is_outdated(run):
         return
     try:
         setup = learn.setup_training(run.recipe)
     except ConvscopeError as e:  # a network or data that only a Python program had
         workspace.log(f"{run.folder} has no {REPORT}, which cannot be written from its recipe alone: {e}")
         return
-    done = _evaluated(Training(run.recipe, setup, run.folder, []), run)
+    done = _evaluated(Training(run.recipe, setup, run.folder, []))
     remove_parts(run.folder)
     _report(done, workspace)
     workspace.log(f"{run.folder} had ended without its report; {REPORT} is written now.")

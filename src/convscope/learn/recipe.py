@@ -16,6 +16,7 @@ from convscope.recipe.fields import DataName, NetworkName
 Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
 ClassWeights = Literal["none", "balanced"]
+Sampler = Literal["shuffle", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
@@ -64,7 +65,15 @@ class TrainRecipe(Recipe):
     only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)
 
     epochs: int = Field(default=3, ge=1, le=100_000, description="passes over the data")
-    batch: int = Field(default=128, ge=1, le=1_000_000, description="samples per step")
+    batch: int = Field(
+        default=128, ge=1, le=1_000_000, description="samples per step, of all processes together"
+    )
+    gradient_accumulation_steps: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="parts of a step's samples, computed one after the other to take less memory",
+    )
     optimizer: Optimizer = Field(default="adamw", description="the rule that turns gradients into steps")
     lr: float | None = Field(
         default=None,
@@ -274,6 +283,10 @@ class ClassificationRecipe(TaskRecipe):
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"
     )
+    sampler: Sampler = Field(
+        default="shuffle",
+        description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
     calibrate: bool = Field(
         default=False, description="fit the temperature of the output on held-out data at the end"
     )
@@ -322,6 +335,15 @@ class ClassificationRecipe(TaskRecipe):
         if values.get("recipe"):
             raise ValueError(f"one start: --recipe ({values['recipe']}) or --from ({start})")
         return {**transfer_defaults(values), **values, "network": start}
+
+    @model_validator(mode="after")
+    def _balanced_once(self) -> Self:
+        if self.class_weights == self.sampler == "balanced":
+            raise ValueError(
+                "class_weights and sampler correct the same, and together twice: --class-weights balanced or "
+                "--sampler balanced"
+            )
+        return self
 
     @model_validator(mode="after")
     def _probe_fits(self) -> Self:

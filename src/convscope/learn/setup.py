@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,17 +13,20 @@ from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
+from convscope.learn.batches.class_balance import imbalance_note
 from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
-from convscope.learn.tasks.class_balance import imbalance_note
+from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
+from convscope.worlds.datasets.named import OWN
 from convscope.worlds.images import photos
 from convscope.worlds.images.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 LARGEST = 224
 """Largest side of pictures, in pixels, at whose own size a chain of layers is trained."""
 HELD_OUT = 5
@@ -75,7 +78,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     """
     device = find_device(recipe.device)
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
-        train, test = _open_data(recipe, None)
+        train, test = open_data(recipe, None)
         (spec,) = train.specs
         if recipe.size is not None:
             spec = _square(spec, recipe)
@@ -85,14 +88,15 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         net = nets.load(recipe.network, weights="packaged", seed=recipe.seed)
         if recipe.size is not None:
             net = nets.with_input_size(net, recipe.size, recipe.seed)
-        train, test = _open_data(recipe, net.input_spec)
+        train, test = open_data(recipe, net.input_spec)
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
             net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
-    train, test = _sampled(train, recipe), _readable(test)
+    net, changed = _with_head_for(train, net, recipe)
+    train, test = sampled(train, recipe), _readable(test)
     _check_classes(train, recipe.data)
-    notes = [*_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
+    notes = [*changed, *_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
     notes += filter(None, [imbalance_note(train)])
     if recipe.samples is not None and recipe.samples > len(train):
         notes.append(
@@ -104,8 +108,38 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
 
 
-def _sampled(data: Dataset, recipe: TaskRecipe) -> Dataset:
-    """Return as many samples as the recipe asks for, drawn from its seed, in the data's order."""
+def _with_head_for(data: Dataset, net: Net, recipe: TaskRecipe) -> tuple[Net, tuple[str, ...]]:
+    """Return a network with one output for each class of the data, where its weights are fresh anyway.
+
+    A network that ends in no linear layer is returned as it is, and so is one that has learned already.
+
+    Returns:
+        The network, and a sentence if its last layer is another one.
+    """
+    if not isinstance(data, LabelledImages) or not net.classes or net.source.weights != "none":
+        return net, ()
+    if len(data.classes) == len(net.classes):
+        return net, ()
+    try:
+        changed = nets.replace_head(net, data.classes, seed=recipe.seed)
+    except UsageError:
+        return net, ()
+    count, before = len(data.classes), len(net.classes)
+    return changed, (
+        f"{net.name} gets {count:,} outputs, for the classes of the data, in place of {before:,}.",
+    )
+
+
+def sampled(data: AnyDataset, recipe: TaskRecipe) -> AnyDataset:
+    """Return as many samples as a recipe asks for, drawn from its seed, in the data's order.
+
+    Args:
+        data: samples; left unchanged.
+        recipe: recipe with `samples` and `seed`.
+
+    Returns:
+        The subset; the same data where all are asked for.
+    """
     if recipe.samples is None or recipe.samples >= len(data):
         return data
     generator = torch.Generator().manual_seed(seed_of(recipe.seed, "samples"))
@@ -168,38 +202,51 @@ def find_device(name: str) -> torch.device:
         name: `cpu`, `cuda`, `mps`, or `auto` for the first available of `cuda`, `mps`, `cpu`.
 
     Returns:
-        The device.
+        The device; of several processes on a machine, each has a GPU of its own.
 
     Raises:
         MissingError: there is no such device.
+        UsageError: there are more processes than GPUs.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, is_available in available.items() if is_available))
+        return local_device(next(kind for kind, is_available in available.items() if is_available))
     if not available.get(name, False):
         raise MissingError(
             "a device of this machine", received=name, hint="Use --device auto, or see: convscope doctor"
         )
-    return torch.device(name)
+    return local_device(name)
 
 
-def _open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
+def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
     """Open the training and test data of a recipe.
 
     A folder of images with a part `train` and another part is used as it is divided; any other folder is
     divided at random, class by class where there are classes.
+
+    Args:
+        recipe: recipe with data, root, download, size and seed.
+        spec: spec of the network's input; None for a chain of layers.
+
+    Returns:
+        Training and test data.
+
+    Raises:
+        UsageError: nothing has that name, or there are too few samples to divide.
+        MissingError: a published set is not there.
+        DataError: the data is damaged.
     """
     folder = Path(recipe.data)
-    if recipe.data == "digits" or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
+    if recipe.data in OWN or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train"), _open_part(recipe, "test")
     spec = _folder_spec(folder, recipe, spec)
     if len(spec.size) != 2:  # no images: the input's world reads the folder
-        return _split(worlds.open(folder, spec=spec), recipe.seed)
+        return split_for_test(worlds.open(folder, spec=spec), recipe.seed)
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
         return worlds.open(folder, "train", spec=spec), worlds.open(folder, test_split, spec=spec)
-    return _split(worlds.open(folder, splits[0] if splits else None, spec=spec), recipe.seed)
+    return split_for_test(worlds.open(folder, splits[0] if splits else None, spec=spec), recipe.seed)
 
 
 def _folder_spec(folder: Path, recipe: TaskRecipe, spec: TensorSpec | None) -> TensorSpec:
@@ -231,14 +278,25 @@ def _open_part(recipe: TaskRecipe, split: str) -> Dataset:
     return worlds.open(recipe.data, split, root=recipe.root, download=recipe.download)
 
 
-def _split(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Split a data set into training and test part at random by a seed, class by class if it has any."""
+def split_for_test(data: AnyDataset, seed: int) -> tuple[AnyDataset, AnyDataset]:
+    """Split a data set into training and test part at random, class by class if it has any.
+
+    Args:
+        data: samples; left unchanged.
+        seed: decides which are held out.
+
+    Returns:
+        The part to learn from, and one in `HELD_OUT` to test on.
+
+    Raises:
+        UsageError: there are too few samples.
+    """
     train, test = split(data, lambda count: count // HELD_OUT, seed, "held out")
     if not len(test):
         raise UsageError(
-            f"{HELD_OUT} pictures or more in a class, to learn from and to test on",
+            f"{HELD_OUT} samples or more, of each class where there are any, to learn from and to test on",
             received=f"{len(data)} in all",
-            hint="Take more pictures, or divide them yourself into the folders train and test.",
+            hint="Take more of them, or divide them yourself into the folders (or tables) train and test.",
         )
     return train, test
 

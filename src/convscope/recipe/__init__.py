@@ -8,11 +8,11 @@ import json
 import math
 import platform
 import re
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -309,9 +309,16 @@ class Recipe(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def command(self) -> str:
-        """Return the shell command with the same effect: `convscope VERB ...`, quoted, without defaults."""
+        """Return the shell command with the same effect: `convscope VERB ...`, quoted, without defaults.
+
+        Where a recipe has tables, which only a file can hold, it is the one that reads them from
+        `recipe.toml`.
+        """
         values = self.model_dump(mode="json")
         words = ["convscope", self.verb]
+        fields = type(self).model_fields
+        if any(field_form(fields[name]) is None for name in self.chosen()):
+            return " ".join([*words, "--config", "recipe.toml"])
         for name in self.positional:
             value = values[name]
             words += [_quoted(v) for v in (value if isinstance(value, list) else [value]) if v is not None]
@@ -417,9 +424,12 @@ class _Complaint:
 
 def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     """Return one of pydantic's errors in words."""
-    name = str(error["loc"][0]) if error["loc"] else ""
-    shown = name.rstrip("_")  # `from_` is `from` in files, and `--from`
-    where = ".".join([shown, *map(str, error["loc"][1:])])
+    fields = _inner_fields(error["loc"], fields)
+    name = next((str(part) for part in reversed(error["loc"]) if str(part) in fields), "")
+    where = ".".join(
+        str(part).rstrip("_") for part in error["loc"]
+    )  # `from_` is `from` in files, and `--from`
+    shown = name.rstrip("_")
     own = error["msg"].removeprefix("Value error, ") if error["type"] == "value_error" else ""
     if not where:  # of several settings together, which the message names
         return _Complaint("settings that can be used together", own or error["msg"])
@@ -441,6 +451,15 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     return _Complaint(f"{shown}: {expected}", f"{where} = {shortened(value)}", hint if "Did" in hint else "")
 
 
+def _inner_fields(place: "Sequence[int | str]", fields: "dict[str, FieldInfo]") -> "dict[str, FieldInfo]":
+    """Return the fields of the table in which an error lies: those of the recipe, or of one inside it."""
+    for part in place[:-1]:
+        inner = fields.get(str(part))
+        models = [m for m in get_args(inner.annotation) if isinstance(m, type)] if inner else []
+        fields = next((m.model_fields for m in models if issubclass(m, BaseModel)), fields)
+    return fields
+
+
 SETTING_ALIASES = {
     "network": "net",
     "model": "net",
@@ -455,6 +474,9 @@ SETTING_ALIASES = {
     "class": "target",
     "label": "target",
     "batch_size": "batch",
+    "accumulate": "gradient_accumulation_steps",
+    "accumulate_grad_batches": "gradient_accumulation_steps",
+    "grad_accum_steps": "gradient_accumulation_steps",
     "dataset": "data",
     "colour": "color",
     "config_file": "config",

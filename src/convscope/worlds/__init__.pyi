@@ -8,10 +8,15 @@ from .dataset import input_fit as input_fit
 from .dataset import require_labelled_images as require_labelled_images
 from .dataset import scaled as scaled
 from .datasets import digits as digits
+from .datasets import ring as ring
+from .datasets import sine as sine
+from .datasets.distorted import DistortedImages as DistortedImages
 from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
 from .datasets.named import open_labelled as open_labelled
+from .datasets.points import Points as Points
+from .datasets.table import ColumnDataset as ColumnDataset
 from .images import photos as photos
 from .images.check import DatasetReport as DatasetReport
 from .images.check import check as check

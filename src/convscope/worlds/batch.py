@@ -1,8 +1,8 @@
 """A batch of samples of any kind: inputs of a network, and what belongs to them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -46,6 +46,48 @@ class Batch:
             return tensor.to(device)
 
         return Batch(tuple(map(move, self.inputs)), tree_map(move, self.targets))
+
+    def part(self, first: int, last: int) -> Self:
+        """Return consecutive samples of this batch.
+
+        Args:
+            first: index of the first sample.
+            last: index after the last one.
+
+        Returns:
+            A batch of the same kind. Of its targets, tensors `[b ...]` and lists with an entry for each
+            sample are cut; anything else is as it was.
+        """
+        inputs = tuple(x[first:last] for x in self.inputs)
+        return replace(self, inputs=inputs, targets=_cut(self.targets, slice(first, last), self.size))
+
+    def split(self, count: int) -> list[Self]:
+        """Divide this batch into consecutive parts whose sizes differ by 1 at most.
+
+        Args:
+            count: how many parts; fewer where there are fewer samples.
+
+        Returns:
+            The parts; this very batch for a single one.
+        """
+        count = min(count, self.size)
+        if count <= 1:
+            return [self]
+        return [self.part(self.size * k // count, self.size * (k + 1) // count) for k in range(count)]
+
+
+def _cut(values: Any, part: slice, size: int) -> Any:
+    """Return the entries of some samples, of targets in nested tuples, lists and dicts."""
+    if isinstance(values, Tensor):
+        return values[part] if values.ndim and len(values) == size else values
+    if isinstance(values, dict):
+        return {key: _cut(value, part, size) for key, value in values.items()}
+    if not isinstance(values, list | tuple):
+        return values
+    whole = all(isinstance(value, Tensor) and value.ndim and len(value) == size for value in values)
+    if isinstance(values, list) and len(values) == size and not whole:
+        return values[part]
+    return type(values)(_cut(value, part, size) for value in values)
 
 
 def tree_map(change: Callable[[Tensor], Tensor], values: Any) -> Any:

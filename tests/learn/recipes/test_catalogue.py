@@ -115,8 +115,9 @@ def test_every_setting_of_every_recipe_is_valid():
             recipe = schema.parse({"recipe": name, "reduced": reduced})
             assert isinstance(recipe, TaskRecipe)
             learn.refuse_unused(recipe)
-            for field, value in found.values(reduced).items():
-                assert getattr(recipe, field) == getattr(schema.parse({field: value}), field), (name, field)
+            spelled_out = schema.parse(found.values(reduced))
+            for field in found.values(reduced):
+                assert getattr(recipe, field) == getattr(spelled_out, field), (name, field)
 
 
 def test_given_settings_win_whatever_their_value():

@@ -30,6 +30,11 @@ class Recorder(types.ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
 
+        if name == "info":
+            return types.SimpleNamespace(run_id="run-of-mlflow")
+        if name == "id":
+            return "run-of-wandb"
+
         def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append((name, args, kwargs))
             return self
@@ -156,3 +161,58 @@ def test_who_tracked_is_no_difference_between_runs(package, tmp_path, train_imag
     first = train(tmp_path / "a", train_images, track="mlflow")
     second = train(tmp_path / "b", train_images)
     assert compare_runs(first, second).settings == {}
+
+
+def resumed(folder: Path, images) -> None:
+    """One epoch of two, stopped, and then the other one."""
+    recipe = learn.ClassificationRecipe(
+        epochs=2, precision="fp32", track=("mlflow", "wandb"), memory_format="contiguous"
+    )
+    events = learn.iter_train_run(small_net(), images, None, recipe, out=folder)
+    next(event for event in events if isinstance(event, learn.Epoch))
+    with pytest.raises(learn_interrupted()):
+        events.throw(KeyboardInterrupt())  # pyright: ignore[reportAttributeAccessIssue]
+    learn.train(small_net(), images, resume=folder)
+
+
+def named(calls, *names: str) -> list[tuple[str, tuple, dict]]:
+    return [call for call in calls if call[0] in names]
+
+
+def test_a_resumed_training_goes_on_in_the_same_runs(package, tmp_path, train_images) -> None:
+    mlflow, wandb = package("mlflow"), package("wandb")
+    resumed(tmp_path / "run", train_images)
+    starts = [given for _, _, given in named(mlflow.calls, "start_run")]
+    assert starts == [{"run_name": "run"}, {"run_id": "run-of-mlflow"}]
+    assert len(named(mlflow.calls, "log_params")) == 1
+    assert [given["step"] for _, _, given in named(mlflow.calls, "log_metrics")] == [1, 2]
+    first, second = (given for _, _, given in named(wandb.calls, "init"))
+    assert "id" not in first and "resume" not in first
+    assert (second["id"], second["resume"]) == ("run-of-wandb", "allow")
+    kept = json.loads((tmp_path / "run" / "tracking.json").read_text())
+    assert kept == {"mlflow": "run-of-mlflow", "wandb": "run-of-wandb"}
+
+
+def test_a_run_that_mlflow_has_no_longer_is_followed_by_a_new_one(package, tmp_path, train_images) -> None:
+    mlflow = package("mlflow")
+    package("wandb")
+    start = mlflow.start_run
+
+    def refuse(**given: Any) -> Any:
+        if "run_id" in given:
+            raise LookupError("no such run")
+        return start(**given)
+
+    mlflow.start_run = refuse  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.warns(tracking.TrackingWarning, match="MLflow has no run run-of-mlflow to go on with"):
+        resumed(tmp_path / "run", train_images)
+    assert [given for _, _, given in named(mlflow.calls, "start_run")] == [{"run_name": "run"}] * 2
+    assert len(named(mlflow.calls, "log_metrics")) == 2
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"mlflow": 3, "wandb": "../../x y"}', "x" * 100_000])
+def test_ids_that_are_none_are_not_passed_on(tmp_path, content) -> None:
+    (tmp_path / "tracking.json").write_text(content)
+    assert tracking.read_ids(tmp_path) == {}
+    tracking.keep_id(tmp_path, "mlflow", "abc")
+    assert tracking.read_ids(tmp_path) == {"mlflow": "abc"}

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from convscope.learn import near_duplicates
-from convscope.worlds import ImageTensorDataset
+from convscope.learn import Evaluation, near_duplicates
+from convscope.show.report.figures.training import duplicates
+from convscope.worlds import ImageFolder, ImageTensorDataset
 from convscope.worlds.datasets import digits
 
 
@@ -70,3 +71,23 @@ def test_similar_pictures_are_not_the_same(photos: list[Image.Image]) -> None:
     small = [np.asarray(x.resize((32, 32), Image.Resampling.BOX)).ravel() for x in (alone, mixed)]
     assert 0.8 < np.corrcoef(*small)[0, 1] < 0.96
     assert near_duplicates(stack([alone, alone]), stack([mixed])) == ()
+
+
+def test_a_report_names_the_files_of_a_pair(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for part, names in (("train", ("x.png", "y.png")), ("test", ("z.png",))):
+        for label in ("a", "b"):
+            folder = tmp_path / part / label
+            folder.mkdir(parents=True)
+            for name in names:
+                pixels = random.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+                Image.fromarray(pixels).resize((96, 96)).save(folder / f"{label}{name}")
+    same = tmp_path / "train" / "b" / "by.png"
+    same.write_bytes((tmp_path / "test" / "a" / "az.png").read_bytes())
+    train, test = (ImageFolder(tmp_path, part) for part in ("train", "test"))
+    (pair,) = near_duplicates(train, test) or ()
+    found = Evaluation(("a", "b"), test.labels, torch.eye(2), torch.ones(2))
+    text = str(duplicates.of_run((pair,), train, test, found).body)
+    assert "a (az.png)" in text and "b (by.png)" in text
+    memory = stack([Image.open(same), Image.open(tmp_path / "train" / "a" / "ax.png")])
+    assert "png" not in str(duplicates.of_run((pair,), memory.take([0, 0, 0, 1]), memory, found).body)

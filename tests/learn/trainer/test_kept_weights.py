@@ -255,3 +255,22 @@ def test_frozen_weights_are_the_same_in_the_average(train_images, tmp_path):
     for frozen in ("conv1.weight", "conv1.bias"):
         assert torch.equal(before[frozen], after[frozen])
     assert torch.equal(before[name][3], after[name][3]) and not torch.equal(before[name], after[name])
+
+
+def test_what_is_frozen_later_is_the_frozen_value_in_the_average_too(train_images):
+    """Whole layers and single units; the average of the steps before is another number."""
+    net = small_net()
+    settings = {"epochs": 3, "ema": 0.9, "freeze": ("conv1 at epoch 2", "dense1:3 at epoch 2"), **PLAIN}
+    trainer = Trainer(net, train_images, recipe=ClassificationRecipe(**settings))
+    for event in trainer:
+        if not isinstance(event, Epoch) or event.index == 3:
+            continue
+        ours, average = contents(net), contents(trainer.kept.evaluated(trainer.net))
+        apart = {name for name in ours if not torch.equal(ours[name], average[name])}
+        if event.index == 1:
+            assert apart == set(ours), "nothing is frozen yet"
+        else:
+            assert apart == set(ours) - {"conv1.weight", "conv1.bias"}
+            for name in ("dense1.weight", "dense1.bias"):
+                assert torch.equal(ours[name][3], average[name][3])
+                assert not torch.equal(ours[name][2], average[name][2])

@@ -59,6 +59,17 @@ def test_they_are_what_the_head_reads(train_images) -> None:
     assert found.shape == (300, head.in_features)
 
 
+def test_of_a_convolution_that_is_averaged_they_give_the_networks_answers(train_images) -> None:
+    net = small_net(text="conv 4 3x3, relu, maxpool 2, conv 10 1x1, globalavgpool, flatten")
+    head = nets.find_head(net)
+    data = train_images.take(range(50))
+    found, _shares = collected(iter_features(net, head, data))
+    assert found.shape == (50, 4)
+    with torch.no_grad():
+        wanted = net(data.batch(range(50)).inputs[0])
+        torch.testing.assert_close(head.logits(found, net.module), wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_batch_norm_is_folded_and_nothing_of_the_network_changes(photos: Path) -> None:
     net = nets.load("efficientnet_lite0")
     before = {n: t.clone() for n, t in net.module.state_dict().items()}

@@ -15,7 +15,15 @@ from torch.nn import functional
 from convscope import nets
 from convscope.errors import TrainingError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.learn import Classification, ClassificationRecipe, Epoch, Trainer, TrainProgress, train
+from convscope.learn import (
+    Classification,
+    ClassificationRecipe,
+    Epoch,
+    Trainer,
+    TrainProgress,
+    iter_train_run,
+    train,
+)
 from convscope.learn.optimization.schedules import rate
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.nets.inference.execution import ExecutionConfig
@@ -55,10 +63,13 @@ def test_the_head_alone_learns_and_then_everything(train_images) -> None:
                 assert changed == set(before)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimizer: str) -> None:
+POOLED = "conv 6 3x3 stride=2, batchnorm, relu, conv 10 1x1, globalavgpool, flatten"
+
+
+@pytest.mark.parametrize(("optimizer", "text"), [("adamw", None), ("sgd", None), ("adamw", POOLED)])
+def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimizer: str, text: Any) -> None:
     """The features are computed again for every batch, by the whole network in evaluation mode."""
-    net, other = norm_net(), norm_net()
+    net, other = (small_net(text=text) if text else norm_net() for _ in range(2))
     settings = recipe(epochs=2, probe_epochs=2, optimizer=optimizer, probe_lr=0.02, label_smoothing=0.0)
     trainer = Trainer(net, train_images, recipe=settings)
     orders = [trainer.batch_source.source.order(epoch) for epoch in range(2)]
@@ -93,6 +104,17 @@ def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimize
     ours, theirs = weights(net), weights(other)
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=2e-3, atol=2e-5)
+
+
+def test_a_network_that_is_not_linear_in_its_features_is_fine_tuned_without_a_probe(train_images) -> None:
+    net = small_net(text="conv 6 3x3 stride=2, relu, conv 10 1x1, relu, globalavgpool, flatten")
+    with pytest.raises(UsageError) as caught:
+        Trainer(net, train_images, recipe=recipe(epochs=2, probe_epochs=1))
+    assert "ReLU" in caught.value.received and "--probe-epochs 0" in caught.value.hint
+    before = weights(net)
+    for _ in Trainer(net, train_images, recipe=recipe(epochs=1, layer_decay=0.5)):
+        pass
+    assert moved(before, weights(net)) == set(before)
 
 
 @pytest.mark.parametrize("stop_after", [1, 8, 12, 14])
@@ -148,6 +170,22 @@ def test_the_evaluation_of_a_probe_is_that_of_the_whole_network(
     assert tested.metrics["loss"] == pytest.approx(found.metrics["loss"], rel=1e-4)
 
 
+def test_the_first_fine_tuned_epoch_is_evaluated_by_the_whole_network(train_images, test_images) -> None:
+    """The features that the probe was evaluated on are no longer those of the network."""
+    net = norm_net()
+    trainer = Trainer(net, train_images, test_images, recipe(epochs=2, probe_epochs=1, lr=0.01))
+    *_, last = trainer
+    assert isinstance(last, Epoch) and last.index == 2
+    with torch.no_grad():
+        scores = net.module.eval()(test_images.images.float() / 255)
+    assert last.test_metrics["loss"] == pytest.approx(
+        float(functional.cross_entropy(scores, test_images.labels)), rel=1e-4
+    )
+    features = trainer.task.probe.features(test_images)
+    stale = functional.cross_entropy(trainer.task.probe.logits(features, net), test_images.labels)
+    assert last.test_metrics["loss"] != pytest.approx(float(stale.detach()), rel=1e-2)
+
+
 def test_layer_wise_rates_are_those_of_timm() -> None:
     import timm
     from timm.optim import param_groups_layer_decay
@@ -176,12 +214,16 @@ def test_the_optimizer_gets_them_and_the_head_the_whole_rate(train_images) -> No
     assert trainer.history[-1].lr == pytest.approx(0.1)
 
 
-def test_what_cannot_be_probed_is_refused(train_images) -> None:
+def test_what_cannot_be_probed_is_refused(train_images, tmp_path: Path) -> None:
     loader = torch.utils.data.DataLoader([(torch.rand(1, 28, 28), k % 10) for k in range(20)], batch_size=10)
     with pytest.raises(UsageError, match="labelled images to probe on"):
         Trainer(
             norm_net().with_classes(train_images.classes), loader, recipe=recipe(epochs=1, probe_epochs=1)
         )
+    out = tmp_path / "run"
+    with pytest.raises(UsageError, match="labelled images to probe on"):
+        iter_train_run(norm_net(), train_images, loader, recipe(epochs=2, probe_epochs=1), out=out)
+    assert not out.exists(), "before anything is written"
     no_head = nets.wrap(
         nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1)), TensorSpec((1, 28, 28))
     )

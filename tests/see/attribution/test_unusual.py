@@ -9,10 +9,11 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from convscope.graph.spec import TensorSpec
-from convscope.nets import frozen, wrap
+from convscope.nets import frozen, load, wrap
 from convscope.see import channel, l1
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.folding import plan_folding
+from convscope.see.attribution.methods.cam_layers import last_spatial_layer
 from convscope.see.attribution.target import AttributionTask, make_task
 
 SPEC = TensorSpec((3, 12, 10), mean=(0.5,), std=(0.25,))
@@ -193,3 +194,33 @@ def test_without_memory_nothing_heavier_is_tried(error):
     with pytest.raises(Exception, match=r"none left|can't allocate"):
         explain(net, pictures(net, 1).double(), "integrated", 1, checks=(), steps=20)
     assert Starving.calls == 1
+
+
+class Glimpse(nn.Module):
+    """A convolution before, and one behind, maps that are sampled at positions of their own."""
+
+    def __init__(self, samples: bool):
+        super().__init__()
+        self.samples = samples
+        self.first, self.second, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3), nn.Linear(5, 3)
+
+    def forward(self, x):
+        maps = self.first(x)
+        if self.samples:
+            theta = torch.tensor([[0.5, 0.1, 0.2], [0.0, 0.7, -0.1]]).to(maps).expand(len(x), 2, 3)
+            grid = F.affine_grid(theta, list(maps.shape), align_corners=True)
+            maps = F.grid_sample(maps, grid, align_corners=True)
+        return self.head(self.second(maps).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("samples", "layer"), [(True, "first"), (False, "second")])
+def test_maps_behind_a_spatial_transformer_are_not_taken_for_those_of_the_input(samples, layer):
+    net = wrapped(Glimpse(samples))
+    task = make_task(net, pictures(net), [1, 2])
+    assert str(last_spatial_layer(task)) == layer
+
+
+def test_the_localisation_network_is_what_sees_the_input():
+    net = load("spatial-transformer", seed=0)
+    torch.nn.init.normal_(net.module.get_parameter("sampled.weight"), 0, 0.1)
+    assert str(last_spatial_layer(make_task(net, torch.rand(1, 1, 42, 42), [3]))) == "localisation_relu2"

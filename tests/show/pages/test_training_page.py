@@ -35,6 +35,7 @@ from convscope.show.report.figures.training import (
     confusion,
     curves,
     next_step,
+    side_by_side,
 )
 from convscope.show.report.i18n import plain
 from convscope.worlds import wilson_interval
@@ -136,6 +137,21 @@ def test_charts_hold_negative_values_and_gaps():
     small = str(chart({"a": [0.004, 0.002]}, span=(0, 1)))
     assert "0.004" in small and "0.001" in small
     assert str(chart({"a": [0.1] * 300})).count("<circle") == 0
+
+
+HEADS = ({"en": "turn < 9", "zh": "旋转"}, {"en": "theta", "zh": "角度"})
+
+
+def test_outlines_are_drawn_over_their_images():
+    image, spec = torch.rand(1, 8, 8), digits.SPEC
+    square = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.5, 1.2], [0.0, 1.0]])
+    rows = ImageRows(
+        HEADS, [[image, image], [image, image]], spec, HEADS[0], [(square, None), (None, square)]
+    )
+    found = str(side_by_side.images(rows).body)
+    assert found.count('points="0,0 50,0 50,120 0,100"') == 2 and found.count("<img") == 4
+    plain = str(side_by_side.images(replace(rows, outlines=())).body)
+    assert "polygon" not in plain and plain.count("<img") == 4
 
 
 class Copying(Task):

@@ -17,7 +17,7 @@ from convscope.cli.core.words import check, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 from convscope.jobs.registry import JOBS, VERB_ALIASES
 from convscope.jobs.results import as_json
-from convscope.system import signals
+from convscope.system import processes, signals
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -245,6 +245,8 @@ def _is_document(text: str) -> bool:
 
 def _shown(error: ConvscopeError, words: list[str]) -> int:
     """Print an error and return its exit code, also if stdout cannot be written."""
+    if processes.rank() and isinstance(error, Interrupted):  # the first process says it
+        return error.exit_code
     try:
         return failures.show(error, words)
     except OSError as failure:  # stdout cannot be written

@@ -22,7 +22,7 @@ from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load, schema_for
 from convscope.recipe.fields import field_form, flag_of, limits
-from convscope.system import signals
+from convscope.system import processes, signals
 
 
 def summary(verb: str) -> str:
@@ -102,7 +102,8 @@ def perform(verb: str, given: dict[str, Any]) -> int:
         MissingError: the device is not there.
     """
     config, out, _debug = (given.pop(name) for name in ("config", "out", "debug"))
-    shell = Shell(json=given.pop("json"), quiet=given.pop("quiet"))
+    quiet = given.pop("quiet") or processes.rank() > 0  # of several processes one speaks
+    shell = Shell(json=given.pop("json"), quiet=quiet)
     values = _from_file(verb, load(verb).schema, config) if config else {}
     given = {name: value for name, value in given.items() if value not in (None, [], ())}
     given = _placed(load(verb).schema, given, values)

@@ -3,6 +3,7 @@
 from convscope.graph.layer import Layer
 from convscope.graph.layers import (
     activation,
+    capsules,
     conv,
     dense,
     foreign,
@@ -12,7 +13,6 @@ from convscope.graph.layers import (
     norm,
     pooling,
     resizing,
-    softpool,
     transposed,
 )
 
@@ -32,7 +32,7 @@ for _layer in (
     pooling.MaxPool2d,
     pooling.AvgPool1d,
     pooling.AvgPool2d,
-    softpool.SoftPool2d,
+    pooling.SoftPool2d,
     resizing.AdaptiveAvgPool1d,
     resizing.AdaptiveAvgPool2d,
     resizing.AdaptiveMaxPool1d,
@@ -41,6 +41,7 @@ for _layer in (
     resizing.GlobalMaxPool,
     resizing.Upsample,
     resizing.Shortcut,
+    resizing.SpatialTransformer,
     activation.Identity,
     activation.Sigmoid,
     activation.Tanh,
@@ -67,6 +68,10 @@ for _layer in (
     lenet.PartialConv2d,
     lenet.Subsample,
     lenet.RBF,
+    capsules.Squash,
+    capsules.Capsules,
+    capsules.CapsuleLength,
+    capsules.CapsuleMask,
     foreign.Foreign,
 ):
     if _layer.kind in LAYERS:

@@ -53,7 +53,7 @@ class PartialConv2d(Layer):
     padding: Extent = 0
     table: Table = C3
     kind = "partialconv2d"
-    implementation = "convscope.nets.modules.partial.PartialConv2d"
+    implementation = "convscope.nets.modules.lenet.PartialConv2d"
     positional = ("kernel_size",)
     rank: ClassVar[int] = 2
 

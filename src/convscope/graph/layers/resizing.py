@@ -1,4 +1,4 @@
-"""Adaptive pooling, global pooling, upsampling, and shortcuts that make maps smaller."""
+"""Adaptive and global pooling, upsampling, shortcuts that make maps smaller, and spatial transformers."""
 
 from dataclasses import dataclass
 from math import gcd
@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.layer import EVERYTHING, Layer, Window
+from convscope.graph.layers.dense import features
 from convscope.graph.options import Extent, choice, numbers, per_axis, whole
 from convscope.graph.spec import Shape
 from convscope.graph.window_geometry import spatial, times
@@ -219,3 +220,64 @@ class Shortcut(Layer):
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
         """Return windows of one value each."""
         return ((Window(stride=self.stride),) * 2,)
+
+
+@dataclass(frozen=True)
+class SpatialTransformer(Layer):
+    """Spatial transformer: maps sampled by an affine transform that is predicted from features.
+
+    It reads the maps, and the features of a localisation network, of which it is the last layer:
+    `theta = W f + b` of 2 rows and 3 columns, W = 0 and b the identity before training. Output position
+    `(x, y)` is the bilinear interpolation of the maps at `theta (x, y, 1)`, zeros outside; coordinates go
+    from -1 to 1 between the centres of the outermost pixels (`align_corners=True` in torch).
+
+    Attributes:
+        size: height and width of the output: one number, or one for each axis; those of the maps if None.
+
+    Source: Jaderberg, Simonyan, Zisserman and Kavukcuoglu 2015, Spatial Transformer Networks, section 3,
+        arXiv:1506.02025.
+    """
+
+    size: Extent | None = None
+    kind = "spatialtransformer"
+    implementation = "convscope.nets.modules.spatial_transformer.SpatialTransformer"
+    family = "transformer"
+    positional = ("size",)
+    inputs = (2, 2)
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            per_axis(self, 2, "size")
+
+    @override
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """Return the channels of the maps, and `size` as spatial extent."""
+        channels, sizes = spatial(self, 2, shapes[0])
+        features(self, shapes[1])
+        return (channels, *(sizes if self.size is None else numbers(self.size)))
+
+    @override
+    def parameters(self, *shapes: Shape) -> dict[str, Shape]:
+        """Return `weight` (6, features) and `bias` (6,): the six numbers of the affine transform."""
+        return {"weight": (6, shapes[1][0]), "bias": (6,)}
+
+    @override
+    def filter_weights(self, *shapes: Shape) -> int:
+        """Return the number of features."""
+        return shapes[1][0]
+
+    @override
+    def macs(self, *shapes: Shape) -> int:
+        """Return those of the prediction, and of 6 for each position that is computed."""
+        _, height, width = self.output_shape(*shapes)
+        return 6 * (shapes[1][0] + height * width)
+
+    @override
+    def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
+        """Return the whole of the maps: where an output reads depends on the features."""
+        return ((EVERYTHING,) * 2, ())
+
+    @override
+    def arguments(self, *shapes: Shape) -> dict[str, object]:
+        """Return the number of features, and the output size."""
+        return {"in_features": shapes[1][0], "size": self.output_shape(*shapes)[1:]}

@@ -11,6 +11,10 @@ classification; settings of its own come from --config. --size 32 builds the net
 classes of the data: the first --probe-epochs train that layer alone, on features computed once, the others
 everything.
 
+Under torchrun the same command trains in several processes, one for each GPU or for some cores each: --batch
+is what they compute together, and process 0 writes and prints. Where torchrun may restart them
+(--max-restarts), --out must be given: they go on from the run there.
+
 With --resume the run's own recipe counts, and no other setting may be given, except more --epochs. They are
 exactly what they would have been if planned from the start, which needs --schedule constant (without
 --warmup): the learning rates of the other schedules follow from the number of epochs.
@@ -21,8 +25,10 @@ exactly what they would have been if planned from the start, which needs --sched
     convscope train pictures --from efficientnet_lite0
     convscope train --resume runs/2026-11-22-train-lecture-relu
     convscope train --resume runs/2026-11-22-train-lecture-relu --epochs 10
+    torchrun --nproc-per-node 2 --max-restarts 3 -m convscope train lecture-relu digits --out runs/mine
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,12 +107,15 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     from convscope.learn import best_epoch, class_counts
 
     done = yield from training.run(recipe, workspace)
+    if done is None:
+        return
     setup, tested = done.setup, done.tested
     if tested is None:
         raise RuntimeError("the last epoch holds its evaluation")
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
-        workspace.log(f"{unread} files could not be used. See: convscope data check {done.recipe.data}")
+        see = f" See: convscope data check {done.recipe.data}" if os.path.isdir(done.recipe.data) else ""  # noqa: PTH112
+        workspace.log(f"{unread} files could not be used.{see}")
     if getattr(setup.task, "calibrate", False) and setup.net.output_spec.temperature == 1:
         workspace.log(
             "Not calibrated: every answer on the validation part is right, so that no temperature is better "

@@ -46,6 +46,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
             code 130).
     """
     done = yield from training.run(recipe, workspace)
+    if done is None:
+        return
     setup, sheet = done.setup, _sheet(done.setup, done.recipe, done.place)
     workspace.artifacts.append(Artifact(sheet, "image", "held-out photographs in each style"))
     document = {

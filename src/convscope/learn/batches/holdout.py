@@ -1,17 +1,20 @@
 """Divide a data set at random, class by class: what is held out to test on, or to choose by."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import seed_of
+from convscope.learn.recipe import TrainRecipe
 from convscope.worlds import Dataset, LabelledImages
 from convscope.worlds.images.folder import ImageFolder
 
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
-def split(data: Dataset, count: Callable[[int], int], *seed: int | str) -> tuple[Dataset, Dataset]:
+
+def split(data: AnyDataset, count: Callable[[int], int], *seed: int | str) -> tuple[AnyDataset, AnyDataset]:
     """Divide a data set into two parts at random, class by class if it has any.
 
     Args:
@@ -33,6 +36,26 @@ def split(data: Dataset, count: Callable[[int], int], *seed: int | str) -> tuple
         held.append(members[:chosen])
         kept.append(members[chosen:])
     return data.take(torch.cat(kept)), data.take(torch.cat(held))
+
+
+def with_validation(train: Any, validation: Any, recipe: TrainRecipe) -> tuple[Any, Any]:
+    """Decide what a training learns from and chooses by: the one place that holds a validation part out.
+
+    Args:
+        train: training data; left unchanged.
+        validation: the part that the caller has held out already; None where there is none.
+        recipe: recipe with `validation_share` and seed.
+
+    Returns:
+        Training data, and the validation part: as given; else, where the recipe asks for one, what is left
+        and what is held out; else None.
+
+    Raises:
+        UsageError: the data cannot be divided, or has too few samples.
+    """
+    if validation is not None or not recipe.validation_share:
+        return train, validation
+    return hold_out(train, recipe.validation_share, recipe.seed)
 
 
 def hold_out(data: Any, share: float, seed: int) -> tuple[Any, Any]:

@@ -1,19 +1,23 @@
 """Batches of a training, in an order that can be resumed at any step."""
 
+import copy
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Sized
 from math import prod
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Generator, Tensor
+from torch.utils.data.distributed import DistributedSampler
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.recipe import TrainRecipe
+from convscope.learn.recipe import Sampler, TrainRecipe
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
+from convscope.worlds.dataset import gathered
 from convscope.worlds.images.adapt import to_spec
 from convscope.worlds.registry import augmented, check_augmentations
 
@@ -59,6 +63,49 @@ class BatchSource(ABC):
         with torch.random.fork_rng(devices=[]):
             return next(self.batches(0, 0))
 
+    def shared(self, processes: Processes) -> "BatchSource":
+        """Return a source of this process' share of every batch, where several train together.
+
+        Args:
+            processes: all of them.
+
+        Returns:
+            By default one that draws whole batches and yields their share.
+
+        Raises:
+            DataError: there are fewer samples than processes.
+        """
+        return self if processes.count == 1 else SharedBatches(self, processes)
+
+
+class SharedBatches(BatchSource):
+    """Yield one process' share of the batches of another source, which every process draws whole.
+
+    Args:
+        source: batches in an order that is the same in every process.
+        processes: all processes.
+    """
+
+    def __init__(self, source: BatchSource, processes: Processes) -> None:
+        self.source, self.processes = source, processes
+        self.steps, self.uses_global_rng = source.steps, source.uses_global_rng
+
+    @property
+    @override
+    def problems(self) -> int:
+        return self.source.problems
+
+    @override
+    def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
+        for batch in self.source.batches(epoch, skip):
+            _require_enough(batch.size, self.processes)
+            yield batch.part(*self.processes.bounds(batch.size))
+
+    @override
+    def example(self) -> Batch:
+        batch = self.source.example()
+        return batch.part(*self.processes.bounds(batch.size))
+
 
 def seed_of(*parts: int | str) -> int:
     """Derive a 63-bit seed from several values; the same on every machine.
@@ -72,7 +119,9 @@ def seed_of(*parts: int | str) -> int:
     return random.Random("/".join(map(str, parts))).getrandbits(63)
 
 
-def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> BatchSource:
+def make_batches(
+    data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str] = (), sampler: Sampler = "shuffle"
+) -> BatchSource:
     """Build the batch source of a training.
 
     Args:
@@ -80,18 +129,26 @@ def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str
         net: network to train; batches are on its device, images at the size and in the range of its spec.
         recipe: recipe with seed and batch size; not read for a DataLoader.
         augment: names of augmentations of the data's world; for a `Dataset` only.
+        sampler: `balanced` draws every class equally often; for data with labels only.
 
     Returns:
         An `ImageBatches`, `DatasetBatches` or `LoaderBatches`.
 
     Raises:
         DataError: the data is empty.
-        UsageError: `data` is something else, or its world has no such augmentation.
+        UsageError: `data` is something else, its world has no such augmentation, or it has no labels to
+            balance.
     """
     if isinstance(data, LabelledImages):
-        return ImageBatches(data, net, recipe, augment)
+        return ImageBatches(data, net, recipe, augment, sampler)
     if isinstance(data, Dataset):
-        return DatasetBatches(data, net, recipe, augment)
+        return DatasetBatches(data, net, recipe, augment, sampler)
+    if sampler != "shuffle":
+        raise UsageError(
+            "a Dataset with labels, to draw its classes equally often",
+            received=type(data).__name__,
+            hint="Leave sampler out, and give the loader a torch.utils.data.WeightedRandomSampler.",
+        )
     if augment:
         raise UsageError(
             f"a Dataset to augment by {', '.join(augment)}",
@@ -107,13 +164,16 @@ def make_batches(data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str
     )
 
 
-def iter_batches(data: Any, net: Net, size: int | None = None) -> Iterator[Batch]:
+def iter_batches(
+    data: Any, net: Net, size: int | None = None, processes: Processes = ALONE
+) -> Iterator[Batch]:
     """Iterate over data once, in its own order, for an evaluation.
 
     Args:
         data: a `Dataset`, or an iterable of batches such as a DataLoader.
         net: batches match its spec and are on its device.
         size: samples in a batch of a `Dataset`; by default a number that suits their size.
+        processes: of a `Dataset`, the share of this one is read.
 
     Yields:
         Batches on the network's device.
@@ -125,8 +185,24 @@ def iter_batches(data: Any, net: Net, size: int | None = None) -> Iterator[Batch
         yield from (as_batch(loaded, net) for loaded in data)
         return
     size = size or min(1000, max(8, FLOATS // sum(prod(spec.shape) for spec in net.input_specs)))
-    for start in range(0, len(data), size):
-        yield _drawn(data, torch.arange(start, min(start + size, len(data))), net)
+    first, last = processes.bounds(len(data))
+    for start in range(first, last, size):
+        yield _drawn(data, torch.arange(start, min(start + size, last)), net)
+
+
+def can_share(data: Any, processes: Processes) -> bool:
+    """Return whether processes can evaluate on data together: a `Dataset` with a sample for each of them.
+
+    Others, such as a DataLoader, which may draw at random, every process reads whole.
+
+    Args:
+        data: as for `iter_batches`.
+        processes: all of them.
+
+    Returns:
+        Whether each of them may evaluate on its share.
+    """
+    return isinstance(data, Dataset) and len(data) >= processes.count
 
 
 def _drawn(data: Dataset, indices: Tensor, net: Net) -> Batch:
@@ -142,20 +218,29 @@ class DatasetBatches(BatchSource):
 
     The order follows from seed and epoch, and the augmentation from seed, epoch and step, so no random state
     must be stored to resume from the middle of an epoch. A last batch of a single sample is left out: batch
-    normalisation cannot compute a variance from it.
+    normalisation cannot compute a variance from it. So is one of fewer samples than processes.
 
     Args:
         data: samples to draw from.
         net: network to train; batches are on its device.
         recipe: recipe with seed and batch size.
         augment: names of augmentations of the first input's world.
+        sampler: `shuffle` draws each sample once in an epoch; `balanced` draws as many, with replacement,
+            each of a class drawn at random.
 
     Raises:
         DataError: there are no samples.
-        UsageError: the world has no such augmentation.
+        UsageError: the world has no such augmentation, or there are no labels to balance.
     """
 
-    def __init__(self, data: Dataset, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        net: Net,
+        recipe: TrainRecipe,
+        augment: Sequence[str] = (),
+        sampler: Sampler = "shuffle",
+    ) -> None:
         if not len(data):
             raise DataError(
                 "samples to learn from",
@@ -165,9 +250,26 @@ class DatasetBatches(BatchSource):
         self.data, self.net, self.recipe, self.augment = data, net, recipe, tuple(augment)
         if augment:
             check_augmentations(augment, data.specs[0])
-        single_left = len(data) > recipe.batch and len(data) % recipe.batch == 1
-        self._used = len(data) - single_left  # a batch of one has no variance to normalise by
-        self.steps = -(-self._used // recipe.batch)
+        self._labels_to_balance = _labels(data) if sampler == "balanced" else None
+        self._share(ALONE)
+
+    def _share(self, processes: Processes) -> None:
+        """Take this process' share of every batch."""
+        self.processes, left = processes, len(self.data) % self.recipe.batch
+        too_few = len(self.data) > self.recipe.batch and left < max(2, processes.count)
+        self._used = len(self.data) - left * too_few
+        self.steps = -(-self._used // self.recipe.batch)
+
+    @override
+    def shared(self, processes: Processes) -> Self:
+        """Return a source of this process' share of every batch; only its own samples are read.
+
+        Each process augments with random numbers of its own.
+        """
+        _require_enough(min(len(self.data), self.recipe.batch), processes)
+        part = copy.copy(self)
+        part._share(processes)
+        return part
 
     @property
     @override
@@ -176,10 +278,7 @@ class DatasetBatches(BatchSource):
 
     @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        parts = self.order(epoch)[skip * self.recipe.batch :].split(self.recipe.batch)
-        for step, indices in enumerate(parts, start=skip):
-            if not len(indices):
-                continue
+        for step, indices in enumerate(self.indices(epoch, skip), start=skip):
             batch = _drawn(self.data, indices, self.net)
             if self.augment:
                 first, *others = batch.inputs
@@ -197,7 +296,8 @@ class DatasetBatches(BatchSource):
         Returns:
             The changed batch, on the same device.
         """
-        seed = seed_of(self.recipe.seed, epoch, step)
+        own = (self.processes.rank,) if self.processes.rank else ()
+        seed = seed_of(self.recipe.seed, epoch, step, *own)
         return augmented(things.cpu(), self.augment, self.data.specs[0], seed).to(things.device)
 
     def order(self, epoch: int) -> Tensor:
@@ -210,7 +310,45 @@ class DatasetBatches(BatchSource):
             Indices of the samples, `[n]`, on the CPU.
         """
         generator = Generator().manual_seed(seed_of(self.recipe.seed, "order", epoch))
+        if self._labels_to_balance is not None:
+            return _balanced_order(self._labels_to_balance, self._used, generator)
         return torch.randperm(len(self.data), generator=generator)[: self._used]
+
+    def indices(self, epoch: int, skip: int, device: torch.device | str = "cpu") -> list[Tensor]:
+        """Return the samples of each batch of an epoch; of several processes, those of this one.
+
+        Args:
+            epoch: index of the epoch, from 0.
+            skip: number of batches to leave out at the beginning.
+            device: where the indices are needed.
+
+        Returns:
+            Indices `[b]` of each batch, on that device.
+        """
+        parts = self.order(epoch)[skip * self.recipe.batch :].to(device).split(self.recipe.batch)
+        return [part[slice(*self.processes.bounds(len(part)))] for part in parts if len(part)]
+
+
+def _labels(data: Dataset) -> Tensor:
+    """Return the class indices of a data set, `[n]`."""
+    labels = getattr(data, "labels", None)
+    if not isinstance(labels, Tensor):
+        raise UsageError(
+            "a data set with labels, to draw its classes equally often",
+            received=type(data).__name__,
+            hint="Leave sampler out.",
+        )
+    return labels.cpu()
+
+
+def _balanced_order(labels: Tensor, count: int, generator: Generator) -> Tensor:
+    """Draw samples with replacement: a class at random, of those that there are, and one of its samples."""
+    by_class = labels.argsort(stable=True)
+    _, sizes = labels.unique(return_counts=True)
+    starts = sizes.cumsum(0) - sizes
+    drawn = torch.randint(len(sizes), (count,), generator=generator)
+    places = (torch.rand(count, generator=generator, dtype=torch.float64) * sizes[drawn]).long()
+    return by_class[starts[drawn] + places]
 
 
 class ImageBatches(DatasetBatches):
@@ -224,28 +362,35 @@ class ImageBatches(DatasetBatches):
         net: network to train; batches match its spec and are on its device.
         recipe: recipe with seed and batch size.
         augment: names of augmentations.
+        sampler: as for `DatasetBatches`.
 
     Raises:
         DataError: there are no images.
     """
 
     def __init__(
-        self, data: LabelledImages, net: Net, recipe: TrainRecipe, augment: Sequence[str] = ()
+        self,
+        data: LabelledImages,
+        net: Net,
+        recipe: TrainRecipe,
+        augment: Sequence[str] = (),
+        sampler: Sampler = "shuffle",
     ) -> None:
-        super().__init__(data, net, recipe, augment)
+        super().__init__(data, net, recipe, augment, sampler)
         self.images = data
         self._on_device = None if augment else _images_on_device(data, net)
         self._labels = data.labels.to(net.device)
 
     @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        spec, size, device = self.net.input_spec, self.recipe.batch, self._labels.device
-        order = self.order(epoch)[skip * size :]
+        spec, device = self.net.input_spec, self._labels.device
         if self._on_device is not None:
-            for indices in order.to(device).split(size):
-                images = to_spec(self._on_device.index_select(0, indices), spec)
+            for indices in self.indices(epoch, skip, device):
+                images = to_spec(gathered(self._on_device, indices), spec)
                 yield Batch((images,), self._labels.index_select(0, indices))
             return
+        parts = self.indices(epoch, skip)
+        order, size = torch.cat(parts) if parts else torch.empty(0), len(parts[0]) if parts else 1
         for step, (pixels, labels) in enumerate(self.images.batches(order, size), start=skip):
             if self.augment:
                 pixels = self.change(pixels, epoch, step)
@@ -270,6 +415,12 @@ class LoaderBatches(BatchSource):
     def __init__(self, loader: Any, net: Net) -> None:
         self.loader, self.net = loader, net
         self.steps = len(cast(Sized, loader))
+        if isinstance(getattr(loader, "sampler", None), DistributedSampler):
+            raise UsageError(
+                "a loader of whole batches, which the processes share here",
+                received="a DistributedSampler",
+                hint="Leave the sampler out.",
+            )
         if not self.steps:
             raise DataError(
                 "batches to learn from",
@@ -293,6 +444,16 @@ class LoaderBatches(BatchSource):
             return super().example()
         finally:
             generator.set_state(before)
+
+
+def _require_enough(samples: int, processes: Processes) -> None:
+    """Refuse a batch that cannot be shared."""
+    if samples < processes.count:
+        raise DataError(
+            f"a sample of every batch for each of {processes.count} processes",
+            received=f"a batch of {samples}",
+            hint="Start fewer processes, or use larger batches; in a DataLoader, drop_last=True.",
+        )
 
 
 def as_batch(loaded: Any, net: Net) -> Batch:

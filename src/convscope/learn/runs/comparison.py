@@ -71,13 +71,17 @@ class RunComparison(Result):
         return mean(values), stdev(values)
 
     @property
+    def remarks(self) -> tuple[Mapping[str, str], ...]:
+        """What the differences do not show, or why there are none, by language (`en`, `zh`)."""
+        if self.differences:
+            return (CAVEAT,)
+        return (REASONS[self.incomparable],) if self.incomparable else ()
+
+    @property
     def summary(self) -> tuple[str, ...]:
         """Sentences on the comparison, for people."""
         lines = [_sentence(found) for found in self.differences]
-        if self.differences:
-            lines.append(CAVEAT)
-        elif self.incomparable:
-            lines.append(REASONS[self.incomparable])
+        lines += [remark["en"] for remark in self.remarks]
         if self.seeds is not None:
             average, spread = self.seeds
             spec = self.runs[0].primary
@@ -119,18 +123,36 @@ class RunComparison(Result):
         }
 
 
-CAVEAT = (
-    "The intervals are for the choice of the test samples, as if each run had its own: with the same samples "
-    "for all of them, differences beyond chance may go unnoticed. Another seed moves the result too: train "
-    "several."
-)
-REASONS = {
-    "metric": "Not all of these runs measured an accuracy: no statement on chance.",
-    "size": "The number of test samples is not known for all of these runs: no statement on chance.",
-    "data": "These runs were tested on different data: their accuracies do not compare.",
-    "task": "These runs are of different tasks: their metrics do not compare.",
+CAVEAT = {
+    "en": "The intervals are Newcombe's for the difference of two shares, and hold for all "
+    "comparisons at once. They treat the tests as independent: with the same test "
+    "pictures for all runs, differences beyond chance may go unnoticed. Another seed "
+    "moves the result too, which one training each does not show: train several.",
+    "zh": "区间按 Newcombe 的方法计算两个比例之差，并对所有比较同时成立。计算时把各次测试视为独立："
+    "若各次运行用同样的测试图像，可能漏掉超出偶然的差别。换随机种子也会改变结果，"
+    "而每种设置只训练一次看不出这一点：应多训练几次。",
 }
-"""Sentences for what `RunComparison.incomparable` says."""
+"""What the intervals are for, by language."""
+REASONS = {
+    "metric": {
+        "en": "Not all of these runs measured an accuracy, so nothing is said about chance.",
+        "zh": "并非每次运行都测量了正确率，因此不对偶然性下结论。",
+    },
+    "size": {
+        "en": "The number of test samples is not known for all of these runs, so nothing is said "
+        "about chance.",
+        "zh": "并非每次运行都记录了测试样本数，因此不对偶然性下结论。",
+    },
+    "data": {
+        "en": "These runs were tested on different data: their accuracies do not compare.",
+        "zh": "这些运行的测试数据不同：正确率不可比较。",
+    },
+    "task": {
+        "en": "These runs are of different tasks: their metrics do not compare.",
+        "zh": "这些运行的任务不同：指标不可比较。",
+    },
+}
+"""What `RunComparison.incomparable` says, by language."""
 
 
 def compare_runs(*runs: str | Path | RunSummary) -> RunComparison:

@@ -15,6 +15,7 @@ from convscope.errors import ConvscopeError, UsageError
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.runs.listing import RunList, RunSummary, list_runs, open_run
 from convscope.learn.runs.recipe import RUNS
+from convscope.learn.runs.tracking import IDS, read_ids
 from convscope.learn.trainer import state
 from convscope.learn.trainer.run_folder import data_record, run_files
 from convscope.recipe.result import Result
@@ -141,6 +142,7 @@ def _own_files(folder: Path) -> Iterator[Path]:
     names += [run_files.ENVIRONMENT] if _is_environment(folder / run_files.ENVIRONMENT) else []
     names += [run_files.DESCRIPTION, run_files.WEIGHTS] if described else []
     names += [data_record.FILE] if _has_format(folder / data_record.FILE, data_record.FORMAT) else []
+    names += [IDS] if read_ids(folder) else []
     names += [REPORT] if _is_page(folder / REPORT) else []
     yield from (folder / name for name in names if _is_file(folder / name))
     yield from _parts(folder)

@@ -2,12 +2,15 @@
 
 A tracker receives the settings once, then each `Epoch`. It stands outside the training: `metrics.jsonl` is
 written whatever happens to it, and one that fails is dropped with a warning. Packages are imported when a
-tracker begins.
+tracker begins. The ids that MLflow and Weights & Biases give a run are kept in the run's folder
+(`tracking.json`), so that a training that is resumed goes on in the same run there.
 """
 
 import importlib
 import importlib.util
+import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +19,15 @@ from typing import Any, Protocol
 
 from convscope.errors import Interrupted, MissingError, UsageError, nearest
 from convscope.learn.trainer.events import Epoch
+from convscope.system.files import read_json, write_text
 
 FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
 """How a training ended."""
+IDS = "tracking.json"
+"""Name of the file in a run's folder that holds the ids of trackers."""
+ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""Form of an id; anything else is not passed on."""
+LARGEST_IDS = 1 << 16
 PROJECT = "convscope"
 """Project of Weights & Biases where `WANDB_PROJECT` names none."""
 
@@ -83,6 +92,8 @@ class TensorBoard:
 class MLflow:
     """Log to MLflow, as `MLFLOW_TRACKING_URI` and `MLFLOW_EXPERIMENT_NAME` say.
 
+    A run that is resumed goes on in the one whose id is kept, if the server still has it, else in a new one.
+
     Args:
         folder: the run's folder; its name is that of the run there.
         settings: by name; they become parameters.
@@ -94,8 +105,22 @@ class MLflow:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.mlflow = importlib.import_module("mlflow")
-        self.mlflow.start_run(run_name=folder.name)
+        known = read_ids(folder).get("mlflow")
+        if known is not None and self._continues(known):
+            return
+        run = self.mlflow.start_run(run_name=folder.name)
+        keep_id(folder, "mlflow", run.info.run_id)
         self.mlflow.log_params({name: _text(value) for name, value in settings.items()})
+
+    def _continues(self, run_id: str) -> bool:
+        """Return whether a run is open again; not where it was deleted, or is on another server."""
+        try:
+            self.mlflow.start_run(run_id=run_id)
+        except Exception as error:  # of MLflow's own
+            said = f"MLflow has no run {run_id} to go on with, so that another one begins: {error}"
+            warnings.warn(said, TrackingWarning, stacklevel=2)
+            return False
+        return True
 
     def epoch(self, values: Mapping[str, float], index: int) -> None:
         """Log the numbers at the step of the epoch.
@@ -118,6 +143,9 @@ class MLflow:
 class WandB:
     """Log to Weights & Biases, as `WANDB_MODE`, `WANDB_PROJECT` and its other variables say.
 
+    A run that is resumed goes on in the one whose id is kept (`resume="allow"`). A step that it has already,
+    because the training was killed and repeats an epoch, it leaves out.
+
     Args:
         folder: the run's folder; its name is that of the run there, and `wandb/` in it holds its files.
         settings: by name; they become the configuration.
@@ -128,7 +156,12 @@ class WandB:
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         project = os.environ.get("WANDB_PROJECT") or PROJECT
         wandb = importlib.import_module("wandb")
-        self.run = wandb.init(project=project, name=folder.name, config=dict(settings), dir=str(folder))
+        known = read_ids(folder).get("wandb")
+        again = {} if known is None else {"id": known, "resume": "allow"}
+        self.run = wandb.init(
+            project=project, name=folder.name, config=dict(settings), dir=str(folder), **again
+        )
+        keep_id(folder, "wandb", self.run.id)
 
     def epoch(self, values: Mapping[str, float], index: int) -> None:
         """Log the numbers at the step of the epoch.
@@ -154,6 +187,38 @@ TRACKERS: dict[str, tuple[str, Callable[[Path, Mapping[str, Any]], Tracker]]] = 
     "wandb": ("wandb", WandB),
 }
 """Name -> the package that it needs, and the adapter."""
+
+
+def read_ids(folder: Path) -> dict[str, str]:
+    """Read the ids that trackers have given a run.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        Ids by tracker; none where the file is missing or damaged.
+    """
+    try:
+        found = read_json(folder / IDS, LARGEST_IDS)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: text for name, text in found.items() if isinstance(text, str) and ID.fullmatch(text)}
+
+
+def keep_id(folder: Path, tracker: str, run_id: object) -> None:
+    """Keep the id that a tracker has given a run.
+
+    Args:
+        folder: the run's folder.
+        tracker: a key of `TRACKERS`.
+        run_id: the id.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    write_text(folder / IDS, json.dumps({**read_ids(folder), tracker: str(run_id)}, indent=1))
 
 
 class TrackingWarning(UserWarning):

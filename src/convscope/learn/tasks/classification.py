@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.batches.source import BatchSource, DatasetBatches, make_batches
-from convscope.learn.optimization.schedules import rate
-from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights
-from convscope.learn.tasks.calibration import fit_temperature
-from convscope.learn.tasks.class_balance import balanced_weights, class_counts, is_imbalanced
-from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
+from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
+from convscope.learn.batches.source import BatchSource, make_batches
+from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
+from convscope.learn.tasks.classifiers.calibration import fit_temperature
+from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
 from convscope.learn.tasks.evaluation import (
     Evaluation,
     check_labels,
@@ -29,6 +28,7 @@ from convscope.learn.tasks.evaluation import (
 from convscope.learn.tasks.findings import ClassifiedImages, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
@@ -64,7 +64,7 @@ class Classification(Task):
     Attributes:
         head: how the network's output is read; set by `prepare`.
         weight: weights of the classes in the loss, `[classes]`; None where all are 1; set by `prepare`.
-        probe: what trains the head alone; set by `prepare`, None where nothing does.
+        probe: what trains the head alone in the first epochs, if anything does.
     """
 
     metric_sums = 2
@@ -76,8 +76,6 @@ class Classification(Task):
     )
     primary_metric = "accuracy"
     head: ClassifierHead
-    probe: LinearProbe | None = None
-
     weight: Tensor | None = None
 
     def __init__(
@@ -93,9 +91,9 @@ class Classification(Task):
         calibrate: bool = False,
     ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
-        self.probe_epochs, self.probe_lr, self.layer_decay = probe_epochs, probe_lr, layer_decay
+        self.probe, self.layer_decay = LinearProbe(probe_epochs, probe_lr), layer_decay
         self.freeze_bn_stats = freeze_bn_stats
-        self._probing = self._balanced = False
+        self._balanced = False
         self.class_weights, self.calibrate = class_weights, calibrate
         if class_weights == "balanced":
             self.primary_metric = BALANCED.name
@@ -104,11 +102,20 @@ class Classification(Task):
     @override
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
         names = inspect.signature(cls).parameters
-        return cls(**{name: getattr(recipe, name) for name in names})
+        task = cls(**{name: getattr(recipe, name) for name in names})
+        task._choose_primary(recipe)
+        return task
 
     @override
     def settings(self) -> Mapping[str, Any]:
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        probe = {"probe_epochs": self.probe.epochs, "probe_lr": self.probe.lr}
+        names = inspect.signature(type(self)).parameters
+        return {name: probe[name] if name in probe else getattr(self, name) for name in names}
+
+    def _choose_primary(self, recipe: Any) -> None:
+        """Compare by balanced accuracy where the classes are drawn alike, as where they are weighed."""
+        if _sampler(recipe) == "balanced":
+            self.primary_metric, self._balanced = BALANCED.name, True
 
     @override
     def prepare(self, net: Net, data: Any, recipe: Any) -> Net:
@@ -121,7 +128,7 @@ class Classification(Task):
             net: classifier to train; left unchanged.
             data: `LabelledImages`, another `Dataset` of class indices, or a DataLoader of
                 `(inputs, labels)`.
-            recipe: not used.
+            recipe: its `sampler` says whether the classes are drawn alike.
 
         Returns:
             The network with the classes.
@@ -147,22 +154,19 @@ class Classification(Task):
             self.weight = balanced_weights(counts).to(net.device)
         if self.weight is not None or (counts is not None and is_imbalanced(counts)):
             self._balanced = True
-        if self.probe_epochs:
-            require_images(data)
-            self.probe = LinearProbe(net, self.probe_epochs)
+        self._choose_primary(recipe)
+        self.probe.begin(net, data)
         return net
 
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
-        source = make_batches(data, net, recipe, self.augment)
-        if self.probe is not None and isinstance(source, DatasetBatches):
-            return ProbeBatches(source, self.probe)
+        source = self.probe.batches(make_batches(data, net, recipe, self.augment, _sampler(recipe)))
         return source if isinstance(data, LabelledImages) else LabelledBatches(source, net)
 
     @override
     def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
         """Choose precision and memory format; nothing is timed where only the head is trained."""
-        if self.probe is not None and recipe.epochs <= self.probe_epochs:
+        if self.probe.covers(recipe.epochs - 1):
             recipe = recipe.model_copy(
                 update={
                     "precision": "fp32" if recipe.precision == "auto" else recipe.precision,
@@ -172,12 +176,18 @@ class Classification(Task):
         return super().choose_execution(net, recipe, example)
 
     @override
+    def check_held_out(self, data: Any) -> None:
+        """Refuse a loader where a linear probe is evaluated on features that are computed once."""
+        if self.probe.epochs:
+            require_images(data)
+
+    @override
     def preparation(
         self, net: Net, source: BatchSource, held_out: Sequence[Any], epoch: int
     ) -> Iterator[float]:
         """Compute the features for the epochs of the probe, of training data and what is held out."""
-        if isinstance(source, ProbeBatches) and epoch < self.probe_epochs:
-            yield from source.probe.prepare(source.source.data, *map(require_images, held_out))
+        if isinstance(source, ProbeBatches) and self.probe.covers(epoch):
+            yield from self.probe.prepare(source.source.data, *map(require_images, held_out))
 
     @override
     def set_training_mode(self, module: nn.Module) -> None:
@@ -191,35 +201,31 @@ class Classification(Task):
     @override
     def begin_epoch(self, epoch: int) -> None:
         """Note whether this epoch trains the head alone."""
-        self._probing = epoch < self.probe_epochs
+        self.probe.begin_epoch(epoch)
 
     @override
     def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
         """Return the learning rate of a step; probe and fine-tuning run through the schedule each."""
-        probed = self.probe_epochs * steps
-        if step < probed:
-            return self.probe_lr * rate(recipe, step, probed)
-        return max_lr * rate(recipe, step - probed, recipe.epochs * steps - probed)
+        return self.probe.learning_rate(recipe, max_lr, step, steps)
 
     @override
     def learning(self, net: Net, epoch: int) -> Iterable[nn.Parameter] | None:
         """Return the parameters of the head in the epochs of the probe, else None."""
-        if self.probe is None or epoch > self.probe_epochs:
+        if not self.probe.covers(epoch - 1):
             return None
         return net.module.get_submodule(self.probe.head.path).parameters()
 
     @property
     @override
     def lr_flag(self) -> str:
-        return "--probe-lr" if self._probing else super().lr_flag
+        return "--probe-lr" if self.probe.is_current else super().lr_flag
 
     @override
     def lr_scales(self, net: Net, recipe: Any) -> Mapping[nn.Parameter, float]:
         """Return the factors of layer-wise learning rates; all are 1 for a `layer_decay` of 1."""
         if self.layer_decay == 1:
             return {}
-        head = self.probe.head if self.probe else find_head(net)
-        return layer_lr_scales(net, self.layer_decay, head.path)
+        return layer_lr_scales(net, self.layer_decay, find_head(net).path)
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
@@ -236,16 +242,18 @@ class Classification(Task):
             correct predictions.
         """
         labels = batch.targets
-        if self.probe is not None and isinstance(batch, FeatureBatch):
+        if isinstance(batch, FeatureBatch):
             logits = self.probe.logits(batch.inputs[0], net)
         else:
             with execution.autocast(batch.device):
                 logits = self.head.logits(net(*map(execution.to_memory_format, batch.inputs)))
         loss = self.head.loss(logits, labels, self.label_smoothing, self.weight)
+        total = None if self.weight is None else self.weight[labels].sum()
         with torch.no_grad():
             correct = (logits.argmax(1) == labels).sum()
             unsmoothed = self.head.loss(logits, labels)
-            return StepOutput(loss, torch.stack((unsmoothed * len(labels), correct)))
+            sums = torch.stack((unsmoothed * len(labels), correct))
+            return StepOutput(loss, sums, total_weight=total)
 
     @override
     def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
@@ -268,13 +276,24 @@ class Classification(Task):
             most frequent confusion of two classes, as details what `Evaluation.to_json` returns, and as
             evidence the `Evaluation`.
         """
-        features = self.probe.features(data) if self.probe and self._probing else None
-        if self.probe is not None and features is not None:
-            with torch.no_grad():
-                logits = self.probe.logits(features, net)
+        return self._evaluated(net, data, execution, ALONE)
+
+    @override
+    def evaluate_together(
+        self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes
+    ) -> EvalResult:
+        """Evaluate the network in several processes: each computes the scores of its share."""
+        if type(self).evaluate is not Classification.evaluate:
+            return self.evaluate(net, data, execution)
+        return self._evaluated(net, data, execution, processes)
+
+    def _evaluated(self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes) -> EvalResult:
+        logits = self.probe.evaluated(data, net)
+        if logits is not None:
             found = evaluate_logits(logits, data.labels.to(logits.device), net.classes)
         else:
-            found = evaluate(net, data, execution=execution.exact(), head=replace(self.head, net=net))
+            head = replace(self.head, net=net)
+            found = evaluate(net, data, execution=execution.exact(), head=head, processes=processes)
         metrics = found.metrics
         if self._balanced:
             metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
@@ -344,11 +363,19 @@ class LabelledBatches(BatchSource):
     Args:
         source: the batches.
         net: network with the names of the classes.
+        whole: whether these are all batches of a training, and so must not all be of one class.
     """
 
-    def __init__(self, source: BatchSource, net: Net) -> None:
-        self.source, self.net = source, net
+    def __init__(self, source: BatchSource, net: Net, *, whole: bool = True) -> None:
+        self.source, self.net, self.whole = source, net, whole
         self.steps, self.uses_global_rng = source.steps, source.uses_global_rng
+
+    @override
+    def shared(self, processes: Processes) -> BatchSource:
+        """Return a source of this process' share of every batch; it may be of a single class."""
+        if processes.count == 1:
+            return self
+        return LabelledBatches(self.source.shared(processes), self.net, whole=False)
 
     @property
     @override
@@ -374,13 +401,18 @@ class LabelledBatches(BatchSource):
             batch = check_labels(loaded, self.net)
             if len(seen) < 2:
                 seen.update(batch.targets.unique().tolist()[:2])
-            if skip == 0 and number == self.steps - 1 and len(seen) == 1:
+            if self.whole and skip == 0 and number == self.steps - 1 and len(seen) == 1:
                 raise DataError(
                     "labels of two classes or more, to tell them apart",
                     received=f"data whose labels are all {next(iter(seen))}",
                     hint="Check what the data set returns as labels: a class number for each sample.",
                 )
             yield batch
+
+
+def _sampler(recipe: Any) -> Sampler:
+    """Return the recipe's sampler; that of a recipe without one shuffles."""
+    return getattr(recipe, "sampler", "shuffle")
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:

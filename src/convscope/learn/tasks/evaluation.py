@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.batches.source import describe, iter_batches
-from convscope.learn.tasks.calibration import adaptive_reliability, chance_error, reliability
-from convscope.learn.tasks.classifier_head import TINY, ClassifierHead, read_head
+from convscope.learn.batches.source import can_share, describe, iter_batches
+from convscope.learn.tasks.classifiers.calibration import adaptive_reliability, chance_error, reliability
+from convscope.learn.tasks.classifiers.classifier_head import TINY, ClassifierHead, read_head
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.recipe.result import Result
@@ -206,6 +207,7 @@ def evaluate(
     batch: int | None = None,
     execution: ExecutionConfig = PLAIN,
     head: ClassifierHead | None = None,
+    processes: Processes = ALONE,
 ) -> Evaluation:
     """Evaluate a classifier on labelled images.
 
@@ -218,6 +220,7 @@ def evaluate(
         batch: samples at once; by default a number that suits their size. Not used for a DataLoader.
         execution: precision and memory format.
         head: how the output is read; found out from the output for a random input if left out.
+        processes: each computes the scores of its share of a `Dataset`, and all get the whole result.
 
     Returns:
         Labels, predicted probabilities and losses of all images.
@@ -228,7 +231,7 @@ def evaluate(
     """
     names = class_names(data, net)
     head = head or read_head(net, len(names), getattr(data, "name", "the data"))
-    scores, targets = read_scores(net, data, head, batch=batch, execution=execution)
+    scores, targets = read_scores(net, data, head, batch=batch, execution=execution, processes=processes)
     return evaluate_logits(scores, targets, names, head.net.output_spec.temperature)
 
 
@@ -239,6 +242,7 @@ def read_scores(
     *,
     batch: int | None = None,
     execution: ExecutionConfig = PLAIN,
+    processes: Processes = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """Compute a classifier's scores for labelled images.
 
@@ -248,6 +252,7 @@ def read_scores(
         head: how the output is read.
         batch: samples at once; by default a number that suits their size.
         execution: precision and memory format.
+        processes: each computes the scores of its share of a `Dataset`.
 
     Returns:
         Scores `[n classes]`, from `head.logits`, and labels `[n]`, on the network's device.
@@ -257,8 +262,9 @@ def read_scores(
     """
     names = class_names(data, net)
     logits, labels = [], []
+    processes = processes if can_share(data, processes) else ALONE
     with torch.inference_mode(), frozen(net.module), execution.autocast(net.device):
-        for loaded in iter_batches(data, net, batch):
+        for loaded in iter_batches(data, net, batch, processes):
             checked = check_labels(loaded, net.with_classes(names))
             logits.append(head.logits(net(*map(execution.to_memory_format, checked.inputs))))
             labels.append(checked.targets)
@@ -267,7 +273,10 @@ def read_scores(
                 "samples to evaluate on", received="none", hint="Give data with at least one sample."
             )
         scores, targets = torch.cat(logits), torch.cat(labels)
-    return scores.clone(), targets.clone()
+    scores, targets = scores.clone(), targets.clone()
+    if processes.count == 1:
+        return scores, targets
+    return processes.gather(scores, len(data)), processes.gather(targets, len(data))
 
 
 def evaluate_logits(

@@ -34,12 +34,15 @@ class ImageRows:
         rows: the images of each row, one for each column, `[c h w]` in the spec's value range.
         spec: kind and value range of the images.
         title: what the rows show, by language (`en`, `zh`); states no number that may change.
+        outlines: for each row and column a polygon `[k 2]` that is drawn over the image, or None; x and y
+            from 0 to 1 across the image, also beyond it. Empty where there are none.
     """
 
     heads: Sequence[Mapping[str, str]]
     rows: Sequence[Sequence[Tensor]]
     spec: TensorSpec
     title: Mapping[str, str]
+    outlines: Sequence[Sequence[Tensor | None]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,5 +62,53 @@ class NumberTable:
     caption: Mapping[str, str]
 
 
-Finding = ClassifiedImages | ImageRows | NumberTable
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Points of a plot that belong together.
+
+    Attributes:
+        name: what they are, by language (`en`, `zh`).
+        points: `[n 2]`, finite; positive on a logarithmic axis.
+        joined: whether they are joined by a line, in their order; else each is a dot.
+    """
+
+    name: Mapping[str, str]
+    points: Tensor
+    joined: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A plot of points and lines over two axes.
+
+    Attributes:
+        title: what is plotted, by language (`en`, `zh`); states no number that may change.
+        axes: names of the horizontal and the vertical axis, by language.
+        series: at most four.
+        caption: how it was computed and how to read it, by language.
+        logarithmic: whether both axes are.
+        square: whether both axes have the same scale, as for points in the plane.
+    """
+
+    title: Mapping[str, str]
+    axes: tuple[Mapping[str, str], Mapping[str, str]]
+    series: Sequence[Series]
+    caption: Mapping[str, str]
+    logarithmic: bool = False
+    square: bool = False
+
+
+def untranslated(text: str) -> Mapping[str, str]:
+    """Return a text that is the same in every language, such as a number.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The text by language (`en`, `zh`).
+    """
+    return {"en": text, "zh": text}
+
+
+Finding = ClassifiedImages | ImageRows | NumberTable | Plot
 """Everything that a report of a training can draw."""

@@ -61,6 +61,7 @@ class TaskEntry:
         return tuple(_imported(schema).verb for schema in self.schemas)
 
 
+_DISTORTED = "convscope.learn.tasks.geometry.distorted"
 _STYLE = ("convscope.learn.style.recipe:StyleTrainRecipe", "convscope.learn.style.recipe:StyleAddRecipe")
 _STYLE_SETUP = "convscope.learn.style.setup:setup_from_recipe"
 TASKS: dict[str, TaskEntry] = {
@@ -82,9 +83,37 @@ TASKS: dict[str, TaskEntry] = {
             ("convscope.learn.tasks.generative.recipe:VAERecipe",),
         ),
         TaskEntry(
-            "pixelcnn",
-            "convscope.learn.tasks.generative.pixelcnn:PixelLikelihood",
-            ("convscope.learn.tasks.generative.recipe:PixelCNNRecipe",),
+            "pixel-likelihood",
+            "convscope.learn.tasks.generative.pixel_likelihood:PixelLikelihood",
+            ("convscope.learn.tasks.generative.recipe:PixelLikelihoodRecipe",),
+        ),
+        TaskEntry("approximation", "convscope.learn.tasks.approximation:Approximation"),
+        TaskEntry(
+            "gan",
+            "convscope.learn.tasks.generative.gan_images:AdversarialImages",
+            ("convscope.learn.tasks.generative.recipe:GANRecipe",),
+        ),
+        TaskEntry(
+            "gan-ring",
+            "convscope.learn.tasks.generative.gan_ring:AdversarialRing",
+            ("convscope.learn.tasks.generative.recipe:RingGANRecipe",),
+        ),
+        TaskEntry(
+            "multitask",
+            "convscope.learn.multitask.task:Multitask",
+            ("convscope.learn.multitask.recipe:MultitaskRecipe",),
+            "convscope.learn.multitask.setup:setup_from_recipe",
+        ),
+        TaskEntry(
+            "distorted",
+            f"{_DISTORTED}:DistortedClassification",
+            ("convscope.learn.tasks.geometry.recipe:DistortedRecipe",),
+            f"{_DISTORTED}:setup_from_recipe",
+        ),
+        TaskEntry(
+            "capsules",
+            "convscope.learn.tasks.geometry.capsules:CapsuleClassification",
+            ("convscope.learn.tasks.geometry.recipe:CapsuleRecipe",),
         ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
@@ -223,7 +252,7 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         MissingError: the device, the data or a package is not available.
         DataError: the data is damaged, or all test samples are in the training part too.
     """
-    from convscope.learn.batches.holdout import hold_out
+    from convscope.learn.batches.holdout import with_validation
     from convscope.learn.setup import load_training
 
     entry = find_task(recipe.task)
@@ -231,10 +260,8 @@ def setup_training(recipe: TrainRecipe) -> "TrainingSetup":
         setup = _imported(entry.setup)(recipe)
     else:
         setup = load_training(recipe, entry.load().from_recipe(recipe))  # pyright: ignore[reportArgumentType]
-    if not recipe.validation_share:
-        return setup
-    rest, validation = hold_out(setup.train, recipe.validation_share, recipe.seed)
-    return replace(setup, train=rest, validation=validation)
+    train, validation = with_validation(setup.train, setup.validation, recipe)
+    return replace(setup, train=train, validation=validation)
 
 
 def resolve_task(recipe: TrainRecipe, task: "Task | None") -> "tuple[TrainRecipe, Task]":

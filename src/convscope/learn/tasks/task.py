@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
-from convscope.learn.batches.source import BatchSource, iter_batches, make_batches
+from convscope.learn.batches.source import BatchSource, can_share, iter_batches, make_batches
 from convscope.learn.execution import choose_execution
 from convscope.learn.optimization.schedules import rate
 from convscope.learn.tasks.metrics import MetricSpec, Table, epochs_table
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.worlds import Batch
@@ -38,12 +39,15 @@ class StepOutput:
         weights: the only parameters that the step updates; None for all of the optimizer that the loss
             depends on.
         optimizer: name of the optimizer that takes the step, a key of `Task.optimizers`.
+        total_weight: sum of the samples' weights, where the loss is a weighted mean of them; None for a plain
+            mean. The gradients of parts of a batch are put together by it.
     """
 
     loss: Tensor
     sums: Tensor
     weights: Sequence[nn.Parameter] | None = None
     optimizer: str = MAIN
+    total_weight: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,16 @@ class Task(ABC):
         """
         return max_lr * rate(recipe, step, recipe.epochs * steps)
 
+    def check_held_out(self, data: Any) -> None:  # noqa: B027  # most tasks take what `evaluate` takes
+        """Refuse data to test on, or to choose by, before anything is computed or written.
+
+        Args:
+            data: what the caller gave.
+
+        Raises:
+            UsageError: the training cannot evaluate on it. By default nothing is refused.
+        """
+
     def preparation(
         self, net: Net, source: BatchSource, held_out: Sequence[Any], epoch: int
     ) -> Iterator[float]:
@@ -317,14 +331,42 @@ class Task(ABC):
         Returns:
             The metrics.
         """
+        return self._evaluate_sums(net, data, execution, ALONE)
+
+    def evaluate_together(
+        self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes
+    ) -> EvalResult:
+        """Evaluate the network in several processes, each on its share of a `Dataset`.
+
+        A task with an `evaluate` of its own, and none of these, evaluates on all data in every process.
+
+        Args:
+            net: network to evaluate, the same in each process; left unchanged.
+            data: what the caller gave to test on.
+            execution: precision and memory format of the training.
+            processes: all processes; each makes this call.
+
+        Returns:
+            What `evaluate` returns for all data, in every process.
+        """
+        if type(self).evaluate is not Task.evaluate:
+            return self.evaluate(net, data, execution)
+        return self._evaluate_sums(net, data, execution, processes)
+
+    def _evaluate_sums(
+        self, net: Net, data: Any, execution: ExecutionConfig, processes: Processes
+    ) -> EvalResult:
+        """Evaluate by the sums of `training_step`, over the shares of all processes."""
         execution = execution.exact()
+        processes = processes if can_share(data, processes) else ALONE
         sums, seen = torch.zeros(self.metric_sums, dtype=torch.float64), 0
         with torch.no_grad(), frozen(net.module):
-            for batch in iter_batches(data, net):
+            for batch in iter_batches(data, net, processes=processes):
                 for output in self.outputs(net, batch, execution, 0):
                     sums += output.sums.double().cpu()
                 seen += batch.size
-        return EvalResult(self.metrics(sums.tolist(), seen))
+        (seen,) = processes.totals(seen)
+        return EvalResult(self.metrics(processes.sum(sums).tolist(), seen))
 
     def finished(self, net: Net, validation: Any) -> Net:
         """Return a finished training's network as it is saved.

@@ -8,7 +8,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sized
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -16,15 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
-from convscope.learn.batches.holdout import hold_out
+from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
+from convscope.learn.trainer.distributed import join
 from convscope.learn.trainer.events import Epoch, TrainProgress
 from convscope.learn.trainer.freezing.freezer import Freezer
 from convscope.learn.trainer.freezing.records import position
+from convscope.learn.trainer.freezing.resolving import RUNNING
+from convscope.learn.trainer.gradients import BatchGradients, BatchLoss
 from convscope.learn.trainer.kept_weights import KeptWeights
 from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
 from convscope.learn.trainer.rng import Randomness
@@ -48,6 +51,9 @@ class Trainer:
     number of threads, bit for bit as if the training had never been interrupted. When the iteration ends, the
     modules are back in the training or evaluation mode that they were in.
 
+    Where torchrun has started several processes, all of them construct and iterate it alike. Each computes
+    its share of every batch, and all keep the same weights and state (see `learn.trainer.distributed`).
+
     Args:
         net: its module is trained, in place. `Trainer.net` is the same module with the specification of what
             it learns to return, such as the names of the data's classes.
@@ -68,6 +74,8 @@ class Trainer:
         optimizers: by name.
         execution: precision and memory format.
         freezer: what is frozen, and the record of it.
+        processes: those that train together.
+        stopping: whether a stop was asked for, in any of the processes (see `stop`).
 
     Raises:
         UsageError: network and data do not fit each other, or the recipe freezes all.
@@ -93,15 +101,14 @@ class Trainer:
                 received="one that has it found",
                 hint="Find it first: recipe = with_found_lr(recipe, find_lr(net, data, recipe))",
             )
-        if test is not None and isinstance(test, Sized) and not len(test):
-            raise DataError(
-                "something to test on", received="nothing", hint="Leave the test out, or fill it."
-            )
-        if validation is None and self.recipe.validation_share:
-            train, validation = hold_out(train, self.recipe.validation_share, self.recipe.seed)
+        train, validation = with_validation(train, validation, self.recipe)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
         self.validation = validation
-        self.batch_source = self.task.make_batches(self.net, train, self.recipe)
+        self._check_held_out()
+        self.processes = join(net.device)
+        self.processes.broadcast_weights(net.module)
+        source = self.task.make_batches(self.net, train, self.recipe)
+        self.batch_source = source.shared(self.processes)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
         self.schedule: Callable[[int], float] = self._scheduled_rate
@@ -118,21 +125,39 @@ class Trainer:
             self._check_state(state)
         else:
             self.freezer.begin_epoch(1)
-        self.execution = (
-            ExecutionConfig(**state.values["execution"])
-            if state
-            else self.task.choose_execution(self.net, self.recipe, self.batch_source.example)
-        )
+        self.execution = self._choose_execution(state)
         self.execution.format(net.module)
         self.kept = KeptWeights(net.module, self.recipe)
         self.scalers = {name: self._scaler(self.execution.precision) for name in self.optimizers}
+        self.gradients = BatchGradients(
+            self.optimizers, self.parameters, self.scalers, self.freezer, self.processes
+        )
         self.epoch, self.step, self.history = 0, 0, []
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         self._losses: list[Tensor] = []
         self._pause, self._lr, self._ended, self._trained = False, 0.0, None, None
+        self.stopping, self._stop = False, False
         if state:
             self._restore(state)
+
+    def _check_held_out(self) -> None:
+        """Refuse what cannot be tested on, or chosen by, before anything is computed."""
+        if isinstance(self.test, Sized) and not len(self.test):
+            raise DataError(
+                "something to test on", received="nothing", hint="Leave the test out, or fill it."
+            )
+        for data in self._held_out:
+            self.task.check_held_out(data)
+
+    def _choose_execution(self, state: State | None) -> ExecutionConfig:
+        """Return precision and memory format: those of the state, or what rank 0 chooses for all."""
+        if state:
+            return ExecutionConfig(**state.values["execution"])
+        found = None
+        if self.processes.rank == 0:
+            found = self.task.choose_execution(self.net, self.recipe, self.batch_source.example)
+        return ExecutionConfig(**self.processes.agree(None if found is None else asdict(found)))
 
     def _set_up_optimizers(self) -> None:
         """Build the optimizers of the task."""
@@ -159,13 +184,17 @@ class Trainer:
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
-            held_out = [data for data in (self.test, self.validation) if data is not None]
-            for done in self.task.preparation(self.net, self.batch_source, held_out, self.epoch):
+            for done in self.task.preparation(self.net, self.batch_source, self._held_out, self.epoch):
                 yield replace(self._progress(), preparing=done)
             while not self.over:
                 yield from self._run_epoch()
             self.freezer.verify()
             self._install()
+
+    @property
+    def _held_out(self) -> list[Any]:
+        """What is tested on and what is chosen by, as far as there is any."""
+        return [data for data in (self.test, self.validation) if data is not None]
 
     @property
     def over(self) -> bool:
@@ -197,6 +226,13 @@ class Trainer:
     def pause(self) -> None:
         """Request an event at the end of the current batch. May be called from a signal handler."""
         self._pause = True
+
+    def stop(self) -> None:
+        """Request an event at the end of the current batch, and set `stopping` in all processes with it.
+
+        Whoever iterates then stores the state, and ends. May be called from a signal handler.
+        """
+        self._stop = True
 
     def freeze(self, *addresses: str) -> None:
         """Freeze parts of the network from the next batch on; may be called between two events.
@@ -333,17 +369,28 @@ class Trainer:
         before = self._seconds
         while self.step < self.batch_source.steps:
             with self.random, self.freezer.batch():
-                self._train_step(next(batches))
+                batch = next(batches)
+                with self.processes.random(self._own_seed, self.net.device):
+                    self._train_step(batch)
             self.step += 1
             self.kept.update(self.net.module, self._steps_done, self.freezer)
             now = time.perf_counter()
             self._seconds = before + now - started
-            if self._pause or now - reported > PROGRESS_INTERVAL:
-                self._pause = False
+            if self._asked() or now - reported > PROGRESS_INTERVAL:
                 yield self._progress()
                 reported = time.perf_counter()
                 started += reported - now
         yield self._finish_epoch()
+
+    def _own_seed(self) -> int:
+        """Return the seed of what this process, of several, draws in the step."""
+        return seed_of(self.recipe.seed, "torch", self._steps_done, self.processes.rank)
+
+    def _asked(self) -> bool:
+        """Return whether a pause or stop was asked for, in any of the processes; set `stopping`."""
+        pauses, stops = self.processes.totals(int(self._pause), int(self._stop))
+        self._pause, self.stopping = False, bool(stops)
+        return bool(pauses or stops)
 
     def _batches(self) -> Iterator[Batch]:
         """Return the remaining batches of this epoch.
@@ -362,37 +409,28 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> None:
         """Take the steps of one batch, one for each loss of the task, and add up the metrics."""
-        lr, done = self._set_rate(self._steps_done), set()
+        lr = self._set_rate(self._steps_done)
+        (size,) = self.processes.totals(batch.size)
+        parts = batch.split(self.recipe.gradient_accumulation_steps)
         self._losses = []
-        for output in self._outputs(batch):
-            if output.optimizer not in self.optimizers or output.optimizer in done:
-                raise UsageError(
-                    f"one step for each optimizer of the task: {', '.join(self.optimizers)}",
-                    received=f"{output.optimizer}, twice" if output.optimizer in done else output.optimizer,
-                    hint="Let the task yield one StepOutput for each optimizer, named by it.",
-                )
-            done.add(output.optimizer)
-            if batch.device.type == "cpu" and not math.isfinite(output.loss.item()):
-                raise self._loss_error(batch, lr)
-            self._update(output)
-            self._losses.append(output.loss.detach())
-            self._sums += output.sums.to(self._sums)
-        self._seen += batch.size
+        for found in self.gradients.losses(parts, size, self._outputs):
+            if batch.device.type == "cpu" and not math.isfinite(found.loss.item()):
+                raise self._loss_error(batch, lr, elsewhere=found.finite_here)
+            self._update(found)
+            self._losses.append(found.loss)
+            self._sums += found.sums.to(self._sums)
+        self._seen += size
+        self.processes.average_statistics(self.net.module, RUNNING)
         on_device = batch.device.type != "cpu"
         if on_device and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
             raise self._loss_error(batch, lr)
 
-    def _update(self, output: StepOutput) -> None:
-        """Compute the gradients of one loss, clip them, and let its optimizer take a step."""
-        name = output.optimizer
-        optimizer, scaler, weights = self.optimizers[name], self.scalers[name], output.weights
-        if weights is None and len(self.optimizers) > 1:
-            weights = self.parameters[name]
-        optimizer.zero_grad(set_to_none=True)
-        weights = self.freezer.moving(output.loss, weights)
-        if weights is not None and not weights and self.freezer.frozen:
+    def _update(self, found: BatchLoss) -> None:
+        """Clip the gradients of one loss, and let its optimizer take a step."""
+        if found.weights is not None and not found.weights and self.freezer.frozen:
             return  # all that the step would update is frozen
-        scaler.scale(output.loss).backward(inputs=weights)
+        name = found.optimizer
+        optimizer, scaler = self.optimizers[name], self.scalers[name]
         with self.freezer.update(optimizer):
             if self.recipe.clip is not None:
                 scaler.unscale_(optimizer)
@@ -423,9 +461,14 @@ class Trainer:
                 group["lr"] = lr * group["lr_scale"]
         return lr
 
-    def _loss_error(self, batch: Batch, lr: float) -> Exception:
+    def _loss_error(self, batch: Batch, lr: float, *, elsewhere: bool = False) -> Exception:
         """Return the error for a batch whose loss is not finite, with the layer where that began."""
         when = f"epoch {self.epoch + 1}, step {self.step + 1}"
+        if elsewhere:
+            return TrainingError(
+                "a finite loss",
+                received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
+            )
         return nan_diagnosis(
             self.net,
             batch,
@@ -464,10 +507,7 @@ class Trainer:
         if not bool(torch.isfinite(self._sums).all()):
             raise self._state_error("the sums of the epoch")
         net = self.kept.evaluated(self.net)
-        tested, validated = (
-            EvalResult({}) if data is None else self.task.evaluate(net, data, self.execution)
-            for data in (self.test, self.validation)
-        )
+        tested, validated = self._evaluated(net, self.test), self._evaluated(net, self.validation)
         epoch = Epoch(
             index=self.epoch + 1,
             epochs=self.recipe.epochs,
@@ -485,8 +525,18 @@ class Trainer:
         epoch = self.kept.with_verdict(epoch, self.history, self.task.primary, self.net)
         self.history.append(epoch)
         self.epoch, self.step = self.epoch + 1, 0
+        self.stopping = bool(self.processes.totals(int(self._stop))[0])
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         return epoch if self.test is None else replace(epoch, tested=tested)
+
+    def _evaluated(self, net: Net, data: Any) -> EvalResult:
+        """Evaluate on data, if there are any; all processes get the metrics of rank 0."""
+        if data is None:
+            return EvalResult({})
+        if self.processes.count == 1:
+            return self.task.evaluate(net, data, self.execution)
+        found = self.task.evaluate_together(net, data, self.execution, self.processes)
+        return replace(found, metrics=self.processes.agree(dict(found.metrics)))
 
     def _metrics(self) -> dict[str, float]:
         return dict(self.task.metrics(self._sums.tolist(), self._seen))

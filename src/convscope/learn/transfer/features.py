@@ -7,7 +7,6 @@ Each file is written as a whole, so that a pass that was interrupted goes on at 
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -23,8 +22,9 @@ from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.io.replaced_head import Head
 from convscope.nets.io.weights import load_tensors, weights_fingerprint, write_weights
+from convscope.system.user_cache import cache_root, prune
 from convscope.worlds import LabelledImages
-from convscope.worlds.fingerprint import dataset_fingerprint
+from convscope.worlds.caching.fingerprint import dataset_fingerprint
 from convscope.worlds.images.adapt import to_spec
 
 CHUNK = 256
@@ -86,7 +86,7 @@ class _Reader:
         first = to_spec(data.pixels([0]).to(net.device), net.input_spec)
         with torch.no_grad():
             self.net = inference_copy(net, first, (), EXECUTION)
-        self.layer = self.net.module.get_submodule(head.path)
+        self.head, self.layer = head, self.net.module.get_submodule(head.path)
 
     def features(self, data: LabelledImages, indices: Tensor) -> Iterator[Tensor]:
         """Yield the features of some images, a batch at a time, on the CPU."""
@@ -99,7 +99,7 @@ class _Reader:
                         to_spec(pixels.to(self.net.device), self.net.input_spec)
                     )
                     run(self.net.module, *self.net.normalise(images))
-                    yield read.pop().float().cpu().clone()
+                    yield self.head.features(read.pop().float()).cpu().clone()
         finally:
             handle.remove()
 
@@ -125,44 +125,16 @@ def cache_folder(net: Net, head: Head, data: LabelledImages) -> Path:
     )
     digest = hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
-    return _root() / f"{plain}-{digest}"
+    return cache_root(NAME) / f"{plain}-{digest}"
 
 
 def prune_cache(keep: Path) -> None:
     """Remove the features that were used longest ago until all take no more than `LARGEST_CACHE`.
 
-    Only files of this cache are removed, recognised by their names, and folders that are then empty.
-
     Args:
         keep: a folder in use, which stays.
     """
-    with suppress(OSError):
-        os.utime(keep)
-        folders = sorted((p for p in _root().iterdir() if p.is_dir() and not p.is_symlink()), key=_used)
-        sizes = {folder: sum(file.stat().st_size for file in _files(folder)) for folder in folders}
-        for folder in folders:
-            if sum(sizes.values()) <= LARGEST_CACHE:
-                break
-            if folder == keep:
-                continue
-            for file in _files(folder):
-                file.unlink()
-            with suppress(OSError):
-                folder.rmdir()
-            del sizes[folder]
-
-
-def _root() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "convscope" / NAME
-
-
-def _used(folder: Path) -> float:
-    return folder.stat().st_mtime
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if FILE.fullmatch(path.name)]
+    prune(keep, FILE, LARGEST_CACHE)
 
 
 def _read(cache: Path | None, start: int, shape: tuple[int, int]) -> Tensor | None:

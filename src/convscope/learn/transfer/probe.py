@@ -13,9 +13,11 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import BatchSource, DatasetBatches
+from convscope.learn.optimization.schedules import rate
+from convscope.learn.trainer.distributed import Processes
 from convscope.learn.transfer.features import cache_folder, iter_features, prune_cache
 from convscope.nets import Net
-from convscope.nets.io.replaced_head import find_head
+from convscope.nets.io.replaced_head import Head, find_head
 from convscope.worlds import Batch, LabelledImages
 
 
@@ -25,23 +27,106 @@ class FeatureBatch(Batch):
 
 
 class LinearProbe:
-    """Train only the head of a classifier, on features that are computed once.
+    """Train only the head of a classifier, in the first epochs of a training, on cached features.
 
     Args:
-        net: the classifier; its other weights stay as they are while it is probed.
-        epochs: number of epochs, the first of the training.
+        epochs: number of these epochs; 0 for none.
+        lr: highest learning rate of these epochs.
 
     Attributes:
-        head: the head.
         epochs: as given.
-
-    Raises:
-        UsageError: the network does not end in a linear layer.
+        lr: as given.
     """
 
-    def __init__(self, net: Net, epochs: int) -> None:
-        self.net, self.epochs, self.head = net, epochs, find_head(net)
+    def __init__(self, epochs: int, lr: float) -> None:
+        self.epochs, self.lr = epochs, lr
+        self._epoch: int | None = None
+        self._net: Net | None = None
+        self._head: Head | None = None
         self._features: dict[int, tuple[LabelledImages, Tensor]] = {}
+
+    def begin(self, net: Net, data: Any) -> None:
+        """Find the head, and check that it can be probed; nothing is done without epochs of a probe.
+
+        Args:
+            net: the classifier; its other weights stay as they are while it is probed.
+            data: what it learns from.
+
+        Raises:
+            UsageError: the network's output is no linear function of features that can be computed once, or
+                the data is not of labelled images.
+        """
+        self._epoch, self._features = None, {}
+        if not self.epochs:
+            return
+        require_images(data)
+        self._net, self._head = net, find_head(net)
+        if self._head.nonlinear:
+            raise UsageError(
+                "a network whose output is a linear function of its features, to probe it",
+                received=f"{net.name}: {self._head.nonlinear}",
+                hint="Fine-tune without a probe: --probe-epochs 0 --epochs 5.",
+            )
+
+    @property
+    def head(self) -> Head:
+        """The head; known once the probe has begun."""
+        if self._head is None:
+            raise RuntimeError("begin finds the head")
+        return self._head
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the epoch that has begun trains only the head."""
+        return self._epoch is not None and self.covers(self._epoch)
+
+    def covers(self, epoch: int) -> bool:
+        """Return whether only the head learns in an epoch.
+
+        Args:
+            epoch: index of the epoch, from 0.
+
+        Returns:
+            True for the first `epochs`.
+        """
+        return epoch < self.epochs
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Note that an epoch begins.
+
+        Args:
+            epoch: index of the epoch, from 0.
+        """
+        self._epoch = epoch
+
+    def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
+        """Return the learning rate of a step; probe and fine-tuning run through the schedule each.
+
+        Args:
+            recipe: recipe of the training.
+            max_lr: highest learning rate of the fine-tuning.
+            step: step of the training, from 0, counted over all epochs.
+            steps: steps of an epoch.
+
+        Returns:
+            The learning rate, positive.
+        """
+        probed = self.epochs * steps
+        if step < probed:
+            return self.lr * rate(recipe, step, probed)
+        return max_lr * rate(recipe, step - probed, recipe.epochs * steps - probed)
+
+    def batches(self, source: BatchSource) -> BatchSource:
+        """Return a batch source of features in the epochs of the probe.
+
+        Args:
+            source: batches of images.
+
+        Returns:
+            A source that yields features first; the same one where nothing is probed.
+        """
+        probed = self.epochs and isinstance(source, DatasetBatches)
+        return ProbeBatches(source, self) if probed else source  # pyright: ignore[reportArgumentType]
 
     def prepare(self, *data: Any) -> Iterator[float]:
         """Compute the features of data sets, or read them from the user's cache.
@@ -52,19 +137,39 @@ class LinearProbe:
         Yields:
             The share that is done, 0 to 1.
         """
+        net, head = self._net, self.head
+        if net is None:
+            raise RuntimeError("begin takes the network")
         every = sum(map(len, data))
         before = 0
         for images in data:
-            folder = cache_folder(self.net, self.head, images)
-            steps = iter_features(self.net, self.head, images, cache=folder)
+            folder = cache_folder(net, head, images)
+            steps = iter_features(net, head, images, cache=folder)
             while True:
                 try:
                     yield (before + next(steps) * len(images)) / every
                 except StopIteration as end:
-                    self._features[id(images)] = (images, end.value.to(self.net.device))
+                    self._features[id(images)] = (images, end.value.to(net.device))
                     break
             prune_cache(folder)
             before += len(images)
+
+    def evaluated(self, data: Any, net: Net) -> Tensor | None:
+        """Return the answers for a data set from its features, in an epoch of the probe.
+
+        Args:
+            data: one of the data sets given to `prepare`.
+            net: the classifier in training, or one with averaged weights.
+
+        Returns:
+            Scores `[n classes]`; None in later epochs, when the features are no longer those of the network,
+            and where none have been computed.
+        """
+        found = self.features(data)
+        if found is None or not self.is_current:
+            return None
+        with torch.no_grad():
+            return self.logits(found, net)
 
     def features(self, data: Any) -> Tensor | None:
         """Return the features of a data set; None where they have not been computed.
@@ -79,7 +184,7 @@ class LinearProbe:
         return None if found is None else found[1]
 
     def logits(self, features: Tensor, net: Net) -> Tensor:
-        """Return the head's output for features.
+        """Return the head's output for features, as the network computes it.
 
         Args:
             features: `[b f]`.
@@ -87,8 +192,18 @@ class LinearProbe:
 
         Returns:
             `[b classes]`.
+
+        Raises:
+            UsageError: gradients are asked for, and the head is frozen.
         """
-        return net.module.get_submodule(self.head.path)(features)
+        found = self.head.logits(features, net.module)
+        if torch.is_grad_enabled() and not found.requires_grad:
+            raise UsageError(
+                "a head that learns in the epochs of the linear probe",
+                received=f"{self.head.path}, which is frozen",
+                hint="Thaw it, or leave the probe out: --probe-epochs 0.",
+            )
+        return found
 
 
 class ProbeBatches(BatchSource):
@@ -111,7 +226,7 @@ class ProbeBatches(BatchSource):
 
     @override
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
-        if epoch >= self.probe.epochs:
+        if not self.probe.covers(epoch):
             yield from self.source.batches(epoch, skip)
             return
         data = self.source.data
@@ -119,10 +234,12 @@ class ProbeBatches(BatchSource):
         if features is None or not isinstance(data, LabelledImages):
             raise RuntimeError("the features are computed before the first epoch")
         labels = data.labels.to(features.device)
-        size = self.source.recipe.batch
-        for indices in self.source.order(epoch)[skip * size :].to(features.device).split(size):
-            if len(indices):
-                yield FeatureBatch((features.index_select(0, indices),), labels.index_select(0, indices))
+        for indices in self.source.indices(epoch, skip, features.device):
+            yield FeatureBatch((features.index_select(0, indices),), labels.index_select(0, indices))
+
+    @override
+    def shared(self, processes: Processes) -> "ProbeBatches":
+        return ProbeBatches(self.source.shared(processes), self.probe)
 
     @override
     def example(self) -> Batch:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from convscope.nets.network import Net
 
 LOGITS, PROBABILITIES, LOG_PROBABILITIES = "logits", "probabilities", "log_probabilities"
-SCORES = (LOGITS, PROBABILITIES, LOG_PROBABILITIES)
+INDEPENDENT = "independent_probabilities"
+"""Each class's probability on its own, as of sigmoids or lengths of capsules: they need not sum to 1."""
+SCORES = (LOGITS, PROBABILITIES, LOG_PROBABILITIES, INDEPENDENT)
 """Kinds of outputs that are scores of classes."""
 
 _TOLERANCE = 1e-3
@@ -37,12 +39,27 @@ class ClassifierOutput:
 
     def log_probabilities(self) -> Tensor:
         """Return the log-probabilities `[b classes]` in float32, at most 0 up to the tolerance."""
-        values = self.values.float()
+        values = independent_logits(self.values) if self.kind == INDEPENDENT else self.values.float()
         if self.kind == PROBABILITIES:
             values = values.clamp_min(torch.finfo(values.dtype).tiny).log()
             if self.temperature == 1:
                 return values
         return (values if self.temperature == 1 else values / self.temperature).log_softmax(1)
+
+
+def independent_logits(values: Float[Tensor, "b classes"]) -> Float[Tensor, "b classes"]:
+    """Return logits of classes whose probabilities are each on its own.
+
+    If each class is there or not, independently of the others, and exactly one of them is, its probabilities
+    are the softmax of these.
+
+    Args:
+        values: probabilities `[b classes]`, from 0 to 1.
+
+    Returns:
+        `log(p / (1 - p))` in float32, with p at least 1e-6 away from 0 and 1.
+    """
+    return torch.logit(values.float(), 1e-6)
 
 
 def select_output(net: "Net", result: Any) -> Tensor | None:

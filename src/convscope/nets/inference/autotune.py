@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +23,7 @@ from convscope.errors import ConvscopeError
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.network import Net
 from convscope.system.files import read_json, write_text
+from convscope.system.user_cache import cache_root
 
 MIN_GAIN = 1.05
 """How many times faster a configuration must be to replace the one before it."""
@@ -219,8 +219,7 @@ def processor(device: torch.device) -> str:
 
 def cache_file() -> Path:
     """Return the path of the cache of measurements: `convscope/speed.json` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "convscope" / "speed.json"
+    return cache_root("speed.json")
 
 
 def load_cache() -> dict[str, Any]:

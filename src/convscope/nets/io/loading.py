@@ -1,4 +1,7 @@
-"""Load a network by name: `load("lecture")`, `load("torchvision/resnet50")`, `load("runs/quiet-iris")`."""
+"""Load a network by name: `load("lecture")`, `load("torchvision/resnet50")`, `load("runs/quiet-iris")`.
+
+`load("hf://owner/name")` reads one from the Hugging Face Hub.
+"""
 
 from importlib.resources import as_file, files
 from os import PathLike, fspath
@@ -17,6 +20,7 @@ from convscope.nets.zoo.entry import ZooEntry
 PACKAGED = "packaged"
 LITE = "efficientnet_lite0"
 LIBRARIES = ("torchvision", "timm")
+HUB = "hf://"
 DESCRIPTION = "model.json"
 
 
@@ -27,11 +31,12 @@ def load(
 
     Args:
         ref: a network of this package (`digits`, `lecture`, ...), `efficientnet_lite0`,
-            `torchvision/<name>`, `timm/<name>`, or the folder of a run or of a saved model.
+            `torchvision/<name>`, `timm/<name>`, the folder of a run or of a saved model, or
+            `hf://owner/name`, with `@revision` or without, for one on the Hugging Face Hub.
         weights: `packaged`: those that ship with convscope or lie in the folder, else fresh ones. None:
-            fresh ones; a folder still gives its own. `default` or the library's name for them: the
-            published ones of torchvision and timm, downloaded when they are not in the library's cache. A
-            path: a safetensors file with the names of the module's `state_dict`.
+            fresh ones; a folder and the Hub still give their own. `default` or the library's name for them:
+            the published ones of torchvision and timm, downloaded when they are not in the library's cache.
+            A path: a safetensors file with the names of the module's `state_dict`.
         seed: makes fresh weights reproducible; None draws them from torch's global generator.
 
     Returns:
@@ -95,9 +100,11 @@ def is_network(ref: str) -> bool:
         ref: a word that may be a name, a library's name after `torchvision/` or `timm/`, or a path.
 
     Returns:
-        True for a network's name and for the folder of a saved model. Names after `torchvision/` and `timm/`
-        are not looked up.
+        True for a network's name and for the folder of a saved model. Names after `torchvision/`, `timm/`
+        and `hf://` are not looked up.
     """
+    if ref.startswith(HUB):
+        return True
     if ref and _exists(Path(ref)):
         return _exists(Path(ref, DESCRIPTION))
     library, slash, model = ref.partition("/")
@@ -117,6 +124,11 @@ def known() -> tuple[str, ...]:
 
 
 def _open(name: str, weights: str | None, seed: int | None) -> Net:
+    if name.startswith(HUB):
+        from convscope.nets.io.hub import open_from_hub
+
+        _only_packaged(name, weights, ships=True)
+        return open_from_hub(name)
     library, slash, model = name.partition("/")
     if slash and library in LIBRARIES:
         from convscope.nets.adapters import timm_models, torchvision_models
@@ -164,7 +176,7 @@ def _output(entry: ZooEntry) -> OutputSpec:
         from convscope.nets.adapters.imagenet import CATEGORIES
 
         return OutputSpec("logits", CATEGORIES)
-    return OutputSpec("logits" if entry.classes else "", entry.classes)
+    return OutputSpec(entry.output or ("logits" if entry.classes else ""), entry.classes)
 
 
 def _from_folder(folder: Path, weights: str | None) -> Net:
@@ -216,5 +228,5 @@ def _unknown(name: str) -> UsageError:
     elif close.startswith("Did"):
         hint = close
     else:
-        hint = f"There is: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, or a folder."
+        hint = f"There is: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
     return UsageError("the name of a network, or the folder of a saved one", received=repr(name), hint=hint)

@@ -16,8 +16,12 @@ from convscope.recipe import shortened
 MODULES: dict[str, str] = {
     "stylebank": "convscope.nets.style.bank.StyleBank",
     "johnson": "convscope.nets.style.johnson.Johnson",
-    "pixelcnn": "convscope.nets.modules.pixelcnn.PixelCNN",
-    "vae": "convscope.nets.modules.vae.VAE",
+    "pixelcnn": "convscope.nets.modules.generative.pixelcnn.PixelCNN",
+    "one_hidden_layer": "convscope.nets.modules.shallow.OneHiddenLayers",
+    "pixelrnn": "convscope.nets.modules.generative.pixelrnn.PixelRNN",
+    "vae": "convscope.nets.modules.generative.vae.VAE",
+    "dcgan": "convscope.nets.modules.generative.gan.DCGAN",
+    "point_gan": "convscope.nets.modules.generative.gan.PointGAN",
     "adain": "convscope.nets.style.adain.AdaIN",
     "replaced_head": "convscope.nets.io.replaced_head.build_replaced_head",
 }

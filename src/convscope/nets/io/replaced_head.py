@@ -1,6 +1,6 @@
-"""Replace the head of a classifier, its last linear layer, by a fresh one for other classes."""
+"""Replace the head of a classifier, its last layer with weights, by a fresh one for other classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from convscope.errors import DataError, UsageError
 from convscope.graph.graph import Graph, Node
+from convscope.graph.layer import Layer
+from convscope.graph.layers.conv import Conv2d
 from convscope.graph.layers.dense import Dense
 from convscope.graph.spec import OutputSpec
 from convscope.nets.activations.classifier_output import select_output
@@ -19,23 +21,77 @@ from convscope.nets.io.loading import LIBRARIES, LITE, load
 from convscope.nets.network import Net
 from convscope.recipe import shortened
 
+READOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "": lambda maps: maps.flatten(1),
+    "mean": lambda maps: maps.mean((2, 3)),
+    "mean of the ReLU": lambda maps: maps.relu().mean((2, 3)),
+    "maximum": lambda maps: maps.amax((2, 3)),
+}
+"""What a network makes of the output of its last convolution, by name."""
+CANDIDATES = 4
+"""Layers, the last ones that run, of which the head is looked for."""
+
 
 @dataclass(frozen=True)
 class Head:
-    """The last linear layer of a classifier, whose output is the network's.
+    """The last layer of a classifier with weights: a linear layer, or a convolution that is pooled after it.
 
     Attributes:
         path: path of the module, as in `named_modules`.
         layer: the module.
+        readout: what the network's output is of the layer's: a key of `READOUTS`.
     """
 
     path: str
-    layer: nn.Linear
+    layer: nn.Linear | nn.Conv2d
+    readout: str = ""
 
     @property
     def in_features(self) -> int:
-        """Number of features that it reads for each sample."""
-        return self.layer.in_features
+        """Number of features that it reads for each sample, or each position."""
+        return self.layer.in_features if isinstance(self.layer, nn.Linear) else self.layer.in_channels
+
+    @property
+    def nonlinear(self) -> str:
+        """Why the network's output is no linear function of the mean of what the head reads; else empty.
+
+        The mean of a 1x1 convolution is that convolution of the mean.
+        """
+        layer = self.layer
+        if isinstance(layer, nn.Linear):
+            return ""
+        plain = (layer.kernel_size, layer.stride, layer.groups) == ((1, 1), (1, 1), 1)
+        if not plain or layer.padding not in ((0, 0), "valid"):
+            return "its head is a convolution over several positions"
+        if self.readout in ("", "mean"):
+            return ""
+        return f"its output is the {self.readout} of its last convolution"
+
+    def features(self, read: Tensor) -> Tensor:
+        """Return the features that a head of which `nonlinear` is empty is a linear function of.
+
+        Args:
+            read: what the layer reads, `[b f]`, or maps `[b f h w]`.
+
+        Returns:
+            `[b f]`: of maps the mean over their positions.
+        """
+        return read.mean((2, 3)) if read.ndim == 4 else read
+
+    def logits(self, features: Tensor, module: nn.Module) -> Tensor:
+        """Return the head's output for features.
+
+        Args:
+            features: `[b f]`, from `features`.
+            module: the network's module, or a copy of it, whose layer is run.
+
+        Returns:
+            `[b classes]`.
+        """
+        layer = module.get_submodule(self.path)
+        if isinstance(self.layer, nn.Linear):
+            return layer(features)
+        return layer(features[:, :, None, None]).flatten(1)
 
 
 def build_replaced_head(name: str, head: str, classes: int) -> nn.Module:
@@ -43,7 +99,7 @@ def build_replaced_head(name: str, head: str, classes: int) -> nn.Module:
 
     Args:
         name: of the network, as `load` takes it.
-        head: path of its last linear layer.
+        head: path of its head.
         classes: number of outputs of the new one.
 
     Returns:
@@ -59,16 +115,18 @@ def build_replaced_head(name: str, head: str, classes: int) -> nn.Module:
         )
     module = load(name, weights=None, seed=0).module
     layer = dict(module.named_modules()).get(head)
-    if not isinstance(layer, nn.Linear):
-        raise DataError(f"a linear layer {head} of {name}", received=type(layer).__name__)
+    if not isinstance(layer, nn.Linear | nn.Conv2d):
+        raise DataError(f"a linear or convolutional layer {head} of {name}", received=type(layer).__name__)
     _set(module, head, _fresh(layer, classes))
     return module
 
 
 def find_head(net: Net) -> Head:
-    """Find the head of a classifier: the linear layer whose output is the network's output.
+    """Find the head of a classifier: the last layer, linear or a convolution, which decides its output alone.
 
-    One forward pass in evaluation mode; every linear layer is watched.
+    The linear layers and convolutions are watched in a forward pass in evaluation mode. Then random numbers
+    are put in the place of the output of the last ones: the network's output is that of the head where it is
+    these numbers themselves, or what one of `READOUTS` makes of them.
 
     Args:
         net: a classifier; left unchanged.
@@ -77,56 +135,75 @@ def find_head(net: Net) -> Head:
         The head.
 
     Raises:
-        UsageError: the network's output is not that of a linear layer that reads one row for each sample.
+        UsageError: the network's output follows from no single one of these layers in such a way.
     """
-    found: list[tuple[str, nn.Linear, Tensor]] = []
+    ran: list[tuple[str, Any, torch.Size]] = []
 
     def watch(path: str) -> Any:
-        def note(layer: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if output.ndim == 2:
-                found.append((path, layer, output.detach()))
+        return lambda layer, _inputs, output: ran.append((path, layer, output.shape))
 
-        return note
-
-    handles = [
-        part.register_forward_hook(watch(path))
-        for path, part in net.module.named_modules()
-        if isinstance(part, nn.Linear)
-    ]
-    try:
-        with torch.no_grad(), frozen(net.module):
-            result = select_output(net, run(net.module, *net.normalise(*_examples(net))))
-    finally:
-        for handle in handles:
-            handle.remove()
-    for path, layer, output in reversed(found):
-        if result is not None and output.shape == result.shape and torch.equal(output, result):
-            return Head(path, layer)
-    last = found[-1][0] if found else "no linear layer"
+    layers = {
+        path: part for path, part in net.module.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)
+    }
+    with torch.no_grad(), frozen(net.module):
+        handles = [part.register_forward_hook(watch(path)) for path, part in layers.items()]
+        try:
+            result = _result(net)
+        finally:
+            for handle in handles:
+                handle.remove()
+        for path, layer, shape in reversed(ran[-CANDIDATES:]):
+            if result is not None and result.ndim == 2 and shape[:2] == result.shape:
+                readout = _readout(net, layer, shape)
+                if readout is not None:
+                    return Head(path, layer, readout)
     raise UsageError(
-        "a classifier that ends in a linear layer, whose output is that of the network",
-        received=f"{net.name}, in which that is not so ({last} comes last)"
-        if found
-        else f"{net.name}, with none",
+        "a classifier that ends in a linear layer, or in a convolution and a global pooling",
+        received=f"{net.name}, in which that is not so ({ran[-1][0]} comes last)"
+        if ran
+        else f"{net.name}, with neither",
         hint="Choose another network: convscope nets lists them.",
     )
 
 
+def _result(net: Net) -> Tensor | None:
+    """Return the network's first output for two examples."""
+    return select_output(net, run(net.module, *net.normalise(*_examples(net))))
+
+
+def _readout(net: Net, layer: nn.Module, shape: torch.Size) -> str | None:
+    """Return what the network makes of a layer's output, found by random numbers in its place."""
+    numbers = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(net.device, net.dtype)
+    handle = layer.register_forward_hook(lambda *_: numbers.clone())
+    try:
+        result = _result(net)
+    finally:
+        handle.remove()
+    if result is None:
+        return None
+    for name, read in READOUTS.items():
+        if numbers.ndim == 4 or not name:
+            found = read(numbers)
+            if found.shape == result.shape and torch.allclose(found, result, rtol=1e-4, atol=1e-5):
+                return name
+    return None
+
+
 def replace_head(net: Net, classes: Sequence[str], *, seed: int | None = None) -> Net:
-    """Return a classifier for other classes: the same weights, but a fresh last linear layer.
+    """Return a classifier for other classes: the same weights, but a fresh head.
 
     A network that was built from a graph is built again; of any other the module itself is changed.
 
     Args:
-        net: a classifier that ends in a linear layer.
+        net: a classifier that ends in a linear layer, or in a convolution that is pooled.
         classes: names of the new classes.
-        seed: of the new layer's weights, which are drawn as `torch.nn.Linear` does; its bias is 0.
+        seed: of the new layer's weights, which are drawn as torch does; its bias is 0.
 
     Returns:
         The network, which `save` and `load` know where it came from torchvision, timm or this package.
 
     Raises:
-        UsageError: the network has no such layer.
+        UsageError: the network ends otherwise.
     """
     head = find_head(net)
     outputs = (OutputSpec("logits", tuple(classes)), *net.output_specs[1:])
@@ -158,23 +235,28 @@ def _examples(net: Net) -> tuple[Tensor, ...]:
 
 
 def _with_classes(graph: Graph, name: str, classes: int) -> Graph:
-    """Return a graph whose last dense layer has another number of outputs."""
-    nodes = tuple(
-        Node(n.name, Dense(classes, n.layer.bias), n.inputs)
-        if n.name == name and isinstance(n.layer, Dense)
-        else n
-        for n in graph.nodes
-    )
+    """Return a graph whose head has another number of outputs."""
+
+    def changed(layer: Layer) -> Layer:
+        if isinstance(layer, Conv2d):
+            return replace(layer, out_channels=classes)
+        return Dense(classes, layer.bias) if isinstance(layer, Dense) else layer
+
+    nodes = tuple(Node(n.name, changed(n.layer), n.inputs) if n.name == name else n for n in graph.nodes)
     return Graph(graph.inputs, nodes, graph.outputs)
 
 
-def _fresh(layer: nn.Linear, classes: int) -> nn.Linear:
-    """Return a linear layer with the same inputs, and a bias."""
-    return nn.Linear(layer.in_features, classes, device=layer.weight.device, dtype=layer.weight.dtype)
+def _fresh(layer: nn.Linear | nn.Conv2d, classes: int) -> nn.Linear | nn.Conv2d:
+    """Return a layer with the same inputs, and a bias."""
+    place: dict[str, Any] = {"device": layer.weight.device, "dtype": layer.weight.dtype}
+    if isinstance(layer, nn.Linear):
+        return nn.Linear(layer.in_features, classes, **place)
+    window = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    return nn.Conv2d(layer.in_channels, classes, *window, **place)  # pyright: ignore[reportArgumentType]
 
 
 def _zero_bias(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Linear) and layer.bias is not None:
+    if isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 

@@ -4,17 +4,22 @@ from convscope.nets.zoo import keras_reference as keras_reference
 from convscope.nets.zoo.adain import ADAIN
 from convscope.nets.zoo.autoencoder import AUTOENCODER
 from convscope.nets.zoo.entry import ZooEntry
+from convscope.nets.zoo.generative.gan import DCGAN, POINT_GAN
+from convscope.nets.zoo.generative.pixelcnn import PIXELCNN
+from convscope.nets.zoo.generative.pixelrnn import PIXELRNN
+from convscope.nets.zoo.generative.vae import VAE
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.mlp import MLP
-from convscope.nets.zoo.pixelcnn import PIXELCNN
 from convscope.nets.zoo.published.alexnet import ALEXNET
+from convscope.nets.zoo.published.capsnet import CAPSNET, CAPSNET_SMALL
 from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
+from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
+from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
 from convscope.nets.zoo.stylebank import STYLEBANK
-from convscope.nets.zoo.vae import VAE
 
 ZOO: dict[str, ZooEntry] = {}
 for _entry in (
@@ -29,8 +34,16 @@ for _entry in (
     AUTOENCODER,
     VAE,
     PIXELCNN,
+    PIXELRNN,
+    DCGAN,
+    POINT_GAN,
+    ONE_HIDDEN_LAYER,
     NASNET_MOBILE,
     RESNET20,
+    CAPSNET,
+    CAPSNET_SMALL,
+    SPATIAL_TRANSFORMER,
+    PLAIN_CNN,
     STYLEBANK,
     ADAIN,
 ):

@@ -33,6 +33,8 @@ class ZooEntry:
         weights: name of a folder under `nets/data` with trained weights that ship; empty for none.
         prepare: sets what is fixed, not learned, in a freshly built module, in place.
         module: builds the module where there is no graph.
+        output: what it returns, as `OutputSpec.kind`; empty for logits where it has classes, and where that
+            is left to who reads it.
     """
 
     name: str
@@ -45,3 +47,4 @@ class ZooEntry:
     weights: str = ""
     prepare: "Callable[[nn.Module], None] | None" = None
     module: "Callable[[], nn.Module] | None" = None
+    output: str = ""

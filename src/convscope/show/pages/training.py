@@ -19,6 +19,7 @@ from convscope.learn import (
     ImageRows,
     MetricSpec,
     NumberTable,
+    Plot,
     TrainingSetup,
     TrainRecipe,
     best_epoch,
@@ -304,6 +305,7 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
     ClassifiedImages: _classified,
     ImageRows: lambda finding, _run: [side_by_side.images(finding)],
     NumberTable: lambda finding, _run: [side_by_side.numbers(finding)],
+    Plot: lambda finding, _run: [side_by_side.points(finding)],
 }
 """What draws each kind of finding."""
 

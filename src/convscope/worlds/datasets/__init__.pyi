@@ -1,1 +1,3 @@
 from . import digits as digits
+from . import ring as ring
+from . import sine as sine

@@ -1,4 +1,4 @@
-"""Open data sets by name, `digits`, `mnist`, `fashion-mnist`, `cifar10`, or from a folder."""
+"""Open data sets by name, `digits`, `ring`, `sine`, `mnist`, ..., or from a folder."""
 
 import filecmp
 import hashlib
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.system.files import PART_PREFIX, read_bytes
 from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages, require_labelled_images
-from convscope.worlds.datasets import digits
+from convscope.worlds.datasets import digits, ring, sine
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.images import photos
 from convscope.worlds.registry import world_of
@@ -24,6 +25,8 @@ from convscope.worlds.registry import world_of
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
 SPLIT_NAMES = ("train", "test")
+OWN: dict[str, Any] = {"digits": digits, "ring": ring, "sine": sine}
+"""Sets that need no folder: the module of each has `train` and `test`."""
 FASHION = (
     "T-shirt/top",
     "Trouser",
@@ -165,10 +168,11 @@ def open(  # worlds.open, like Image.open
     download: bool = False,
     spec: TensorSpec | None = None,
 ) -> Dataset:
-    """Open a data set: the bundled `digits`, a published one by its name, or a folder of files.
+    """Open a data set: `digits`, `ring` or `sine`, a published one by its name, or a folder of files.
 
     Args:
-        ref: `digits`, `mnist`, `fashion-mnist`, `cifar10`, or the path of a folder. A folder that has one
+        ref: `digits` (bundled), `ring` (points of a ring of Gaussians) and `sine` (places and values), which
+            are computed, `mnist`, `fashion-mnist`, `cifar10`, or the path of a folder. A folder that has one
             of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
@@ -188,18 +192,18 @@ def open(  # worlds.open, like Image.open
         raise UsageError(
             f"a root only with the name of a published set: {', '.join(NAMED)}",
             received=f"{root} with {ref}",
-            hint="The bundled digits and folders need none: leave it out.",
+            hint="Bundled and computed sets and folders need none: leave it out.",
         )
-    if ref == "digits":
+    if isinstance(ref, str) and ref in OWN:
         if split not in (None, *SPLIT_NAMES):
-            raise UsageError("a split of digits", received=str(split), hint=nearest(str(split), SPLIT_NAMES))
-        return digits.test() if split == "test" else digits.train()
+            raise UsageError(f"a split of {ref}", received=str(split), hint=nearest(str(split), SPLIT_NAMES))
+        return OWN[ref].test() if split == "test" else OWN[ref].train()
     if isinstance(ref, str) and ref in NAMED:
         return named(ref, root, split or "train", download=download)
     exists = bool(str(ref).strip()) and Path(ref).exists()  # Path("") would be the current folder
     if isinstance(ref, str) and not exists and not any(mark in ref for mark in "/\\."):
         raise UsageError(
-            "the name of a set, or a folder of pictures", received=ref, hint=nearest(ref, ("digits", *NAMED))
+            "the name of a set, or a folder of pictures", received=ref, hint=nearest(ref, (*OWN, *NAMED))
         )
     spec = spec or photos.SPEC
     return world_of(spec).open_folder(ref, split, spec)

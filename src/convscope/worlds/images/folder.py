@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Self
 
+import PIL
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -17,13 +19,19 @@ from typing_extensions import override
 from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
 from convscope.system.threads import cores
-from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
+from convscope.worlds.caching.fingerprint import files_fingerprint
+from convscope.worlds.caching.pixel_cache import PixelCache
+from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked, gathered
 from convscope.worlds.images import photos
 from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start, stored_size
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
 
 CACHE_BYTES = 2**29
 """Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
+PAGE = 4096
+"""Bytes of a page of memory."""
+DECODING = 1
+"""Version of how files become pixels; images on disk of another one are not used."""
 HEADERS = 100
 """Most files whose size is looked up in their header."""
 AHEAD = 2
@@ -38,14 +46,18 @@ class ImageFolder(LabelledImages):
     once; a file that turns out to be damaged when it is decoded is replaced by the next readable one of its
     class in this data set (by a white image, where the class has none), so that batches stay whole and labels
     right: `readable` and `unreadable_classes` find them before. Both are listed in `problems`. Nothing is
-    ever written.
+    written into the folder.
+
+    What is decoded is kept: in memory, or where it is too large for that in a file in the user's cache
+    folder, mapped into memory, which later runs read too (see `worlds.caching.pixel_cache`).
 
     Args:
         root: the folder.
         split: which of the splits, where the folder has some; `train` when left out, or the first without
             one.
         spec: shape and value range of the images; they are resized and cropped to it.
-        cache_bytes: keep decoded images when all fit into this many bytes.
+        cache_bytes: keep decoded images in memory when all fit into this many bytes.
+        on_disk: keep those that do not fit on disk.
         workers: number of decoding threads; one for each core, at most 8, when left out.
 
     Raises:
@@ -60,6 +72,7 @@ class ImageFolder(LabelledImages):
         spec: TensorSpec = photos.SPEC,
         *,
         cache_bytes: int = CACHE_BYTES,
+        on_disk: bool = True,
         workers: int | None = None,
     ) -> None:
         listing = list_folder(root)
@@ -75,7 +88,10 @@ class ImageFolder(LabelledImages):
         index = {name: k for k, name in enumerate(self.classes)}
         self.labels = torch.tensor([index[name] for _, name in good], dtype=torch.int64)
         self._rows = torch.arange(len(good))
-        self._store = _Store([path for path, _ in good], self.labels, spec, cache_bytes, workers)
+        memory = len(good) * prod(spec.shape) <= cache_bytes
+        name = self.name if on_disk else ""
+        paths = [path for path, _ in good]
+        self._store = _Store(paths, self.labels, spec, workers, memory=memory, name=name)
         self._store.problems += [problem for problem in problems if problem is not None]
         self._store.problems += [_unlistable(folder) for folder in listing.unreadable]
         if not good:
@@ -110,27 +126,36 @@ class ImageFolder(LabelledImages):
             DataError: every file of this folder has turned out to be damaged.
             UsageError: an index is out of range.
         """
-        rows = self._rows[checked(indices, len(self))].tolist()
-        return _stack(list(in_threads(self._image, rows, self._store.workers)), self.spec)
+        rows = self._rows[checked(indices, len(self))]
+        if self._store.is_kept(rows):
+            return self._store.gather(rows)
+        return _stack(list(in_threads(self._image, rows.tolist(), self._store.workers)), self.spec)
 
     @override
     def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
-        """Iterate over batches of images and labels; the next batches are decoded meanwhile."""
+        """Iterate over batches of images and labels; the next batches are read or decoded meanwhile."""
         chosen = checked(indices, len(self))
         parts = iter(chosen.split(size) if len(chosen) else ())
         pool = ThreadPoolExecutor(self._store.workers)
-        waiting: deque[tuple[Tensor, list[Future[Tensor]]]] = deque()
+        waiting: deque[tuple[Tensor, list[Future[Tensor]] | Future[None]]] = deque()
 
         def start(count: int) -> None:
             for part in islice(parts, count):
-                rows = self._rows[part].tolist()
-                waiting.append((part, [pool.submit(self._image, row) for row in rows]))
+                rows = self._rows[part]
+                if self._store.is_kept(rows):
+                    waiting.append((part, pool.submit(self._store.touch, rows)))
+                else:
+                    waiting.append((part, [pool.submit(self._image, row) for row in rows.tolist()]))
 
         try:
             start(AHEAD + 1)
             while waiting:
                 part, images = waiting.popleft()
-                yield _stack([image.result() for image in images], self.spec), self.labels[part]
+                if isinstance(images, list):
+                    yield _stack([image.result() for image in images], self.spec), self.labels[part]
+                else:
+                    images.result()
+                    yield self._store.gather(self._rows[part]), self.labels[part]
                 start(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -183,20 +208,45 @@ class ImageFolder(LabelledImages):
 
 
 class _Store:
-    """Cache of the decoded images of some files, shared by all subsets of a folder; thread-safe."""
+    """The images of some files, decoded once, shared by all subsets of a folder; thread-safe.
+
+    Args:
+        paths: the files.
+        labels: class of each, `[n]`.
+        spec: shape of the images.
+        workers: number of threads that decode.
+        memory: whether to keep the images in memory.
+        name: of the data set, to keep images on disk where they are not kept in memory; empty for neither.
+    """
 
     def __init__(
-        self, paths: list[Path], labels: Tensor, spec: TensorSpec, cache_bytes: int, workers: int
+        self, paths: list[Path], labels: Tensor, spec: TensorSpec, workers: int, *, memory: bool, name: str
     ) -> None:
         self.paths, self.spec, self.workers = paths, spec, workers
         self.problems: list[Problem] = []
         self._labels = labels
         self._bad: set[int] = set()
         self._lock = threading.Lock()
-        extent = (len(paths), *spec.shape)
-        fits = torch.Size(extent).numel() <= cache_bytes
-        self._cache = torch.empty(extent, dtype=torch.uint8) if fits else None
-        self._cached = [False] * len(paths)
+        self._images = torch.empty(len(paths), *spec.shape, dtype=torch.uint8) if memory else None
+        self._disk: PixelCache | None = None
+        self._name = "" if memory else name
+        self._kept = torch.zeros(len(paths), dtype=torch.bool)
+        """Which of the images are what they should be."""
+
+    def is_kept(self, rows: Tensor) -> bool:
+        """Return whether the images in these rows need neither be decoded nor verified."""
+        return bool(self._kept[rows].all())
+
+    def touch(self, rows: Tensor) -> None:
+        """Read a byte of each memory page of the images in some rows, so that they come from the disk now."""
+        if self._disk is not None:
+            self._disk.pixels.flatten(1)[rows, ::PAGE].sum()
+
+    def gather(self, rows: Tensor) -> Picture:
+        """Return a copy of the images in some rows, all of which are kept."""
+        if self._images is None:
+            return torch.empty((0, *self.spec.shape), dtype=torch.uint8)
+        return gathered(self._images, rows)
 
     def is_readable(self, row: int) -> bool:
         """Return whether the image in a row can be decoded."""
@@ -235,8 +285,13 @@ class _Store:
         """Return the image of this very row, or None when its file is bad."""
         if row in self._bad:
             return None
-        if self._cache is not None and self._cached[row]:
-            return self._cache[row]
+        if self._images is not None and self._kept[row]:
+            return self._images[row]
+        disk = self._open_disk()
+        image = None if disk is None else disk.read(row)
+        if image is not None:
+            self._kept[row] = True
+            return image
         path = self.paths[row]
         try:
             image = photos.to_bytes(decode(read_bytes(path), str(path)), self.spec)
@@ -246,10 +301,23 @@ class _Store:
                     self._bad.add(row)
                     self.problems.append(Problem(in_text(path), error.kind, error.reason))
             return None
-        if self._cache is not None:
-            self._cache[row] = image
-            self._cached[row] = True
+        if disk is not None:
+            self._kept[row] = disk.write(row, image)
+        elif self._images is not None:
+            self._images[row] = image
+            self._kept[row] = True
         return image
+
+    def _open_disk(self) -> PixelCache | None:
+        """Return the images on disk, opened when the first one is needed; None where they are in memory."""
+        with self._lock:
+            name, self._name = self._name, ""
+            if name:
+                facts = DECODING, PIL.__version__, self.spec.shape, self.spec.transform
+                fingerprint = files_fingerprint(self.paths, *facts)
+                self._disk = PixelCache.open(name, fingerprint, len(self.paths), self.spec.shape)
+                self._images = None if self._disk is None else self._disk.pixels
+        return self._disk
 
 
 def _stack(images: list[Tensor], spec: TensorSpec) -> Picture:

@@ -12,6 +12,7 @@ from convscope.errors import UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ImageRows, NumberTable, Reconstruction, ReconstructionRecipe, Trainer
+from convscope.learn.tasks.generative.measures import PrincipalComponents
 from convscope.nets import ExecutionConfig
 from convscope.worlds.datasets import digits
 
@@ -158,6 +159,22 @@ def test_an_autoencoder_is_compared_with_as_many_components():
         error = (net(data.images.float() / 255).view(50, -1).double().numpy() - tested) ** 2
     assert found.metrics["loss"] == pytest.approx(error.mean(), rel=1e-5)
     assert found.metrics["psnr"] == pytest.approx(-10 * math.log10(error.mean()), abs=1e-4)
+
+
+def test_components_are_computed_once_whatever_is_evaluated(monkeypatch):
+    computed = []
+
+    def counting(*words):
+        computed.append(words)
+        return PrincipalComponents(*words)
+
+    monkeypatch.setattr("convscope.learn.tasks.generative.reconstruction.PrincipalComponents", counting)
+    recipe = ReconstructionRecipe(
+        epochs=3, patience=3, batch=40, precision="fp32", memory_format="contiguous"
+    )
+    data, test = digits.train().take(range(200)), digits.test().take(range(30))
+    list(Trainer(small_net("flatten, dense 4, dense 784"), data, test, recipe))
+    assert len(computed) == 1
 
 
 def test_what_is_shown_is_what_was_compared(denoised):

@@ -15,7 +15,7 @@ from convscope.learn import ImageRows, NumberTable, Trainer, VAERecipe, Variatio
 from convscope.learn.tasks.generative.binary import code_length
 from convscope.learn.tasks.generative.vae import COLUMNS, bounds, divergence, walk
 from convscope.nets import ExecutionConfig
-from convscope.nets.modules.vae import VAE
+from convscope.nets.modules.generative.vae import VAE
 from convscope.worlds import Batch
 from convscope.worlds.datasets import digits
 

@@ -6,9 +6,8 @@ from torch import nn
 
 from convscope.errors import PlaceError, UsageError
 from convscope.learn.trainer.freezing.resolving import check_shared, resolve
-from convscope.nets.modules.lenet import Subsample
+from convscope.nets.modules.lenet import PartialConv2d, Subsample
 from convscope.nets.modules.local import Local1d, Local2d
-from convscope.nets.modules.partial import PartialConv2d
 from convscope.nets.modules.same import Conv2d as SameConv2d
 
 TABLE = ((0, 1), (1, 2), (0, 3), (0, 1, 2, 3))

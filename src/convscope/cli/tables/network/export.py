@@ -20,8 +20,10 @@ def table(document: dict[str, Any]) -> str:
         low, high = one["range"]
         shape = "x".join(map(str, one["shape"]))
         lines.append(f"input {printable(one['name'])}: {shape}, from {low:g} to {high:g}, not normalised")
-    classes = sum(bool(one["classes"]) and len(one["classes"]) for one in metadata["outputs"])
-    lines.append(f"output: {classes} classes" if classes else "output: without names of classes")
+    for one in metadata["outputs"]:
+        count = len(one["classes"])
+        named = f"{count} class{'es' * (count > 1)}" if count else "without names of classes"
+        lines.append(f"output: {named}")
     lines.append(
         f"Compared with the network on random inputs: largest difference {document['difference']:.1e} of the "
         f"largest output (accepted: {document['tolerance']:g})."

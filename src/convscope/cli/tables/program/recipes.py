@@ -52,4 +52,7 @@ def _whole(entry: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    """Write the value of a setting; tables on lines of their own."""
+    if isinstance(value, dict):
+        return "\n    " + ", ".join(f"{name} = {_text(entry)}" for name, entry in value.items())
+    return " ".join(map(_text, value)) if isinstance(value, list) else str(value)

@@ -116,8 +116,8 @@ class Reconstruction(Task):
     def __init__(self, noise: float = 0.0) -> None:
         self.noise = noise
         self._train: Any = None
-        self._tested: Any = None
-        self._references: dict[str, Any] = {}
+        self._compared: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._principal: PrincipalComponents | None = None
 
     @classmethod
     @override
@@ -160,7 +160,7 @@ class Reconstruction(Task):
                 received=f"{net.name}, which returns {received}",
                 hint="For example: convscope train --recipe autoencoder",
             )
-        self._train = data
+        self._train, self._principal = data, None
         return net.with_classes(())
 
     def noisy(self, clean: Tensor, net: Net, generator: Generator | None = None) -> Tensor:
@@ -217,8 +217,6 @@ class Reconstruction(Task):
             `loss` and `psnr` over all images; as evidence and details `Reconstructions`, from at most `MOST`
             images.
         """
-        if self._tested is not data:
-            self._tested, self._references = data, {}
         total, seen, generator = 0.0, 0, _generator()
         pattern, power = 0.0, 0.0
         with torch.no_grad(), frozen(net.module):
@@ -230,14 +228,15 @@ class Reconstruction(Task):
                 repeated, whole = checkerboard(error)
                 pattern, power = pattern + repeated, power + whole
             few = _few(data, net)
-            levels = tuple(self._level(net, few, times) for times in LEVELS) if self.noise else ()
+            known = self._references(data)
+            levels = tuple(self._level(net, few, times, known) for times in LEVELS) if self.noise else ()
         height, width = (side // 2 * 2 for side in net.input_spec.size)
         found = Reconstructions(
             len(few),
             pattern / power if power else 0.0,
             3 / max(height * width - 1, 1),
             _code(net),
-            math.nan if self.noise else self._pca(net, few),
+            math.nan if self.noise else self._pca(net, few, known),
             levels,
         )
         return EvalResult(
@@ -290,38 +289,42 @@ class Reconstruction(Task):
         """
         return (f"convscope describe {folder}", f"convscope look PICTURE --net {folder}")
 
-    def _level(self, net: Net, clean: Tensor, times: float) -> NoiseLevel:
+    def _references(self, data: Any) -> dict[str, Any]:
+        """Return what has been computed of a data set without the network: it is the same in every epoch."""
+        return self._compared.setdefault(id(data), (data, {}))[1]
+
+    def _level(self, net: Net, clean: Tensor, times: float, known: dict[str, Any]) -> NoiseLevel:
         """Compare the network with the noisy images and the median filters at one noise level."""
         low, high = net.input_spec.value_range
         extent, noise = _extent(net), times * self.noise
         noisy = _with_noise(clean, noise * extent, _generator())
         key = f"noise {times}"
-        if key not in self._references:
+        if key not in known:
             medians = {side: _error(_in_parts(noisy, side), clean, (low, high)) for side in SIDES}
             side = min(medians, key=lambda side: medians[side])
-            self._references[key] = (_error(noisy, clean, (low, high)), medians[side], side)
-        before, median, side = self._references[key]
+            known[key] = (_error(noisy, clean, (low, high)), medians[side], side)
+        before, median, side = known[key]
         made = torch.cat([net(part).view_as(part) for part in noisy.split(256)])
         error = _error(made, clean, (low, high))
         return NoiseLevel(noise, psnr(before), psnr(median), side, psnr(error))
 
-    def _pca(self, net: Net, clean: Tensor) -> float:
+    def _pca(self, net: Net, clean: Tensor, known: dict[str, Any]) -> float:
         """Return the peak signal-to-noise ratio of as many principal components as the code has values."""
-        if "pca" not in self._references:
+        if "pca" not in known:
             found = self._components(net)
             error = math.nan if found is None else _error(found.reconstruct(clean), clean, None)
-            self._references["pca"] = math.nan if found is None else psnr(error / _extent(net) ** 2)
-        return self._references["pca"]
+            known["pca"] = math.nan if found is None else psnr(error / _extent(net) ** 2)
+        return known["pca"]
 
     def _components(self, net: Net) -> PrincipalComponents | None:
         """Return the principal components of the training images, computed once; None where too large."""
         shape, code = net.input_spec.shape, _code(net)
         if not isinstance(self._train, Dataset) or math.prod(shape) > LARGEST or not code:
             return None
-        if "components" not in self._references:
+        if self._principal is None:
             images = _few(self._train, net, FITTED).cpu()
-            self._references["components"] = PrincipalComponents(images, code)
-        return self._references["components"]
+            self._principal = PrincipalComponents(images, code)
+        return self._principal
 
 
 def _extent(net: Net) -> float:

@@ -18,7 +18,7 @@ from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.vae import VAE
+from convscope.nets.modules.generative.vae import VAE
 from convscope.worlds import Batch
 
 IMPORTANCE = 50

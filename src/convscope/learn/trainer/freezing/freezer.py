@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 from convscope.errors import ConvscopeError, DataError, TrainingError, UsageError, nearest
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.freezing.addresses import Change
-from convscope.learn.trainer.freezing.hold import Hold, copy_selected
+from convscope.learn.trainer.freezing.frozen_values import FrozenValues, copy_selected
 from convscope.learn.trainer.freezing.records import Author, FreezeRecord, Moment, read_records
 from convscope.learn.trainer.freezing.resolving import Names, check_shared, resolve
 from convscope.learn.trainer.freezing.selection import Selection, count, difference, digest, overlaps, union
@@ -89,8 +89,8 @@ class Freezer:
         for now in (True, False):
             texts = [c.address for c, freezes in self._plan if c.epoch == epoch and freezes is now]
             if not now:  # a call may have thawed something earlier than the recipe does
-                held = self._held_selection()
-                texts = [text for text in texts if overlaps(resolve(self.module, text), held)]
+                frozen = self._frozen_selection()
+                texts = [text for text in texts if overlaps(resolve(self.module, text), frozen)]
             if texts:
                 (self.freeze if now else self.thaw)(texts, (epoch, 0), "recipe")
         self.planned = epoch
@@ -108,7 +108,7 @@ class Freezer:
             UsageError: a parameter is shared with a layer that is not named.
         """
         found = self._resolved(addresses)
-        before, values = self._held_selection(), self._values()
+        before, values = self._frozen_selection(), self._values()
         for address, selection in found.items():
             if not difference(selection, before, self._tensors):
                 continue
@@ -133,9 +133,9 @@ class Freezer:
             TrainingError: frozen values have changed.
         """
         found = self._resolved(addresses)
-        held = self._held_selection()
+        frozen = self._frozen_selection()
         for address, selection in found.items():
-            self._check_thaw(address, selection, held)
+            self._check_thaw(address, selection, frozen)
         thawed, values = union(found.values()), self._values()
         for part in self._open:
             if not overlaps(part.selection, thawed):
@@ -163,7 +163,7 @@ class Freezer:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Hold what is frozen during a batch (see `Hold.batch`).
+        """Keep what is frozen as it is during a batch (see `FrozenValues.batch`).
 
         Yields:
             None.
@@ -171,12 +171,12 @@ class Freezer:
         Raises:
             UsageError: nothing is left that could be trained.
         """
-        if self._hold is None:
+        if self._frozen_values is None:
             yield
             return
-        if all(parameter in self._hold.whole for parameter in self._trained):
+        if all(parameter in self._frozen_values.whole for parameter in self._trained):
             raise _nothing_left(", ".join(self.frozen))
-        with self._hold.batch():
+        with self._frozen_values.batch():
             yield
 
     def moving(self, loss: Tensor, weights: Iterable[Tensor] | None) -> list[Tensor] | None:
@@ -190,15 +190,15 @@ class Freezer:
             Those that are not frozen; none if the loss depends on frozen ones only. As given where nothing
             is frozen.
         """
-        if self._hold is None:
+        if self._frozen_values is None:
             return None if weights is None else list(weights)
         if not loss.requires_grad:
             return []
-        return None if weights is None else [w for w in weights if w not in self._hold.whole]
+        return None if weights is None else [w for w in weights if w not in self._frozen_values.whole]
 
     @contextmanager
     def update(self, optimizer: optim.Optimizer) -> Iterator[None]:
-        """Hold frozen elements while an optimizer takes a step (see `Hold.update`).
+        """Keep frozen elements as they are while an optimizer takes a step (see `FrozenValues.update`).
 
         Args:
             optimizer: takes the step inside `with`.
@@ -206,10 +206,10 @@ class Freezer:
         Yields:
             None.
         """
-        if self._hold is None:
+        if self._frozen_values is None:
             yield
             return
-        with self._hold.update(optimizer):
+        with self._frozen_values.update(optimizer):
             yield
 
     def copy_to(self, module: nn.Module) -> None:
@@ -220,8 +220,8 @@ class Freezer:
         Args:
             module: a copy, with the same names.
         """
-        if self._hold is not None:
-            copy_selected(self._held_selection(), self.module, module)
+        if self._frozen_values is not None:
+            copy_selected(self._frozen_selection(), self.module, module)
 
     def verify(self) -> None:
         """Compare the digests of all frozen values with those at the freezing, and renew the records.
@@ -321,9 +321,9 @@ class Freezer:
         check_shared(self.module, union(found.values()))
         return found
 
-    def _check_thaw(self, address: str, selection: Selection, held: Selection) -> None:
+    def _check_thaw(self, address: str, selection: Selection, frozen: Selection) -> None:
         """Refuse to thaw what is not frozen here, or will not move although it is thawed."""
-        if not overlaps(selection, held):
+        if not overlaps(selection, frozen):
             now = f"Frozen: {', '.join(self.frozen)}." if self._open else "Nothing is frozen now."
             raise UsageError("something frozen, to thaw it", received=address, hint=now)
         trained, names = dict.fromkeys(self._trained), Names(self.module)
@@ -347,35 +347,35 @@ class Freezer:
     def _values(self) -> dict[str, Tensor]:
         return self.module.state_dict()
 
-    def _held_selection(self) -> Selection:
+    def _frozen_selection(self) -> Selection:
         return union(part.selection for part in self._open)
 
     def _rebuild(self) -> None:
         """Get ready for the next batch, after something was frozen or thawed."""
         self._tensors = Names(self.module).tensors
-        held = self._held_selection()
-        self._hold = Hold(self.module, held) if held else None
+        frozen = self._frozen_selection()
+        self._frozen_values = FrozenValues(self.module, frozen) if frozen else None
 
     def _check_plan(self) -> None:
         """Follow the recipe's plan without freezing anything."""
-        held: Selection = {}
+        frozen: Selection = {}
         for epoch in sorted({change.epoch for change, _ in self._plan}):
             now = [(change.address, freezes) for change, freezes in self._plan if change.epoch == epoch]
             for wanted in (True, False):
                 texts = [address for address, freezes in now if freezes is wanted]
                 found = self._resolved(texts) if texts else {}
                 if wanted:
-                    held = union([held, *found.values()])
+                    frozen = union([frozen, *found.values()])
                     continue
                 for address, selection in found.items():
-                    if not overlaps(selection, held):
+                    if not overlaps(selection, frozen):
                         raise UsageError(
                             f"something frozen before epoch {epoch}, to thaw it",
                             received=address,
                             hint=nearest(address, [c.address for c, freezes in self._plan if freezes]),
                         )
-                held = difference(held, union(found.values()), self._tensors)
-            whole = Hold(self.module, held).whole
+                frozen = difference(frozen, union(found.values()), self._tensors)
+            whole = FrozenValues(self.module, frozen).whole
             if all(parameter in whole for parameter in self._trained):
                 raise _nothing_left(f"from epoch {epoch} on, nothing")
             learning = self._learning(epoch)

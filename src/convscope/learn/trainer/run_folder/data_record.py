@@ -13,7 +13,8 @@ from typing import Any
 from convscope.errors import DataError
 from convscope.learn.trainer import values as check
 from convscope.system.files import open_regular, read_json, write_text
-from convscope.worlds import ImageTensorDataset, LabelledImages
+from convscope.worlds import DistortedImages, ImageTensorDataset, LabelledImages
+from convscope.worlds.datasets.table import ColumnDataset
 
 FILE = "data.json"
 FORMAT = "convscope.data/1"
@@ -38,6 +39,10 @@ def describe_data(data: Any) -> dict[str, Any] | None:
         Name, number of samples, a hash of classes, labels and spec, and of each image its name and hash, or
         a hash of all of them where they are in memory; None for data of other kinds.
     """
+    if isinstance(data, ColumnDataset):
+        return _columns(data)
+    if isinstance(data, DistortedImages):
+        data = data.originals
     if not isinstance(data, LabelledImages):
         return None
     labels = hashlib.sha256(repr((data.classes, data.spec)).encode())
@@ -56,6 +61,24 @@ def describe_data(data: Any) -> dict[str, Any] | None:
     elif isinstance(data, ImageTensorDataset):
         found["pixels"] = hashlib.sha256(data.images.contiguous().numpy().data).hexdigest()[:16]
     return found
+
+
+def _columns(data: ColumnDataset) -> dict[str, Any]:
+    """Describe tensors of inputs and targets, as `describe_data` does."""
+    inputs, targets = hashlib.sha256(repr(data.specs).encode()), hashlib.sha256()
+    for tensor in data.inputs:
+        inputs.update(tensor.contiguous().numpy().data)
+    for name, tensor in data.targets.items():
+        targets.update(name.encode())
+        targets.update(tensor.contiguous().numpy().data)
+    return {
+        "format": FORMAT,
+        "name": data.name,
+        "samples": len(data),
+        "labels": targets.hexdigest()[:16],
+        "images": None,
+        "pixels": inputs.hexdigest()[:16],
+    }
 
 
 def write_record(folder: Path, record: dict[str, Any] | None) -> None:
@@ -118,7 +141,7 @@ def _change(stored: dict[str, Any], now: dict[str, Any] | None) -> str:
     if stored.get("samples") != now["samples"]:
         return f"{now['samples']:,} samples, where there were {check.shown(stored.get('samples'))}"
     if stored.get("labels") != now["labels"]:
-        return "other labels, classes or size of the images"
+        return "other labels or targets, other classes, or another size of the images"
     if stored.get("pixels") != now["pixels"] or stored.get("images") != now["images"]:
         return "other images, or another order of them"
     return ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TrainRecipe
+from convscope.learn.runs.tracking import IDS
 from convscope.learn.trainer import state
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
@@ -33,7 +34,8 @@ LARGEST_METRICS = 64 << 20
 def written_toml(recipe: TrainRecipe) -> str:
     """Serialise a run's recipe as TOML, such as `--config` takes.
 
-    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML.
+    Values are written as JSON, whose strings, numbers, booleans and arrays are valid TOML; lists of tables
+    come last.
 
     Args:
         recipe: recipe to write; `resume` and fields without a value are left out.
@@ -42,8 +44,16 @@ def written_toml(recipe: TrainRecipe) -> str:
         The text of `recipe.toml`: verb and settings, the task among them.
     """
     values = {"verb": recipe.verb, **recipe.model_dump(mode="json", exclude={"resume"})}
-    lines = [(name, value) for name, value in values.items() if value is not None]
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines)
+    tables = {n: v for n, v in values.items() if isinstance(v, list) and v and isinstance(v[0], dict)}
+    plain = {name: value for name, value in values.items() if name not in tables}
+    parts = [f"\n[[{name}]]\n{_lines(table)}" for name, rows in tables.items() for table in rows]
+    return _lines(plain) + "".join(parts)
+
+
+def _lines(values: Mapping[str, Any]) -> str:
+    """Return a line of TOML for each value that is given."""
+    given = [(name, value) for name, value in values.items() if value is not None]
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given)
 
 
 def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -231,7 +241,7 @@ def check_free(folder: Path) -> None:
     Raises:
         UsageError: a file of such a name is there.
     """
-    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE)
+    names = (RECIPE, METRICS, ENVIRONMENT, STATE, DESCRIPTION, WEIGHTS, data_record.FILE, IDS)
     present = [name for name in names if os.path.lexists(folder / name)]
     if present:
         raise UsageError(

@@ -26,7 +26,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import DataLoader
@@ -34,7 +34,7 @@ from typing_extensions import override
 
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
-from convscope.learn.batches.holdout import hold_out
+from convscope.learn.batches.holdout import with_validation
 from convscope.learn.optimization.lr_finder import find_lr, with_found_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
@@ -48,10 +48,12 @@ from convscope.learn.trainer.run_folder.resume import Run, resumed
 from convscope.learn.trainer.run_folder.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
+from convscope.system import processes
 from convscope.system.files import is_full, remove_parts, write_text
 from convscope.system.threads import cores
 from convscope.worlds import Dataset
 
+AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
 
@@ -74,6 +76,9 @@ def iter_train_run(
     and task must then be the same, and the run's own recipe counts: only `epochs` may be set too, to add
     epochs (see `resumed`). A run that was killed before its first state was stored begins again, with the
     weights of `net`.
+
+    Of several processes (torchrun), rank 0 alone writes; all must reach the folder. Where torchrun starts
+    them again, they go on from the last state stored in `out`.
 
     Args:
         net: its weights are changed.
@@ -98,19 +103,20 @@ def iter_train_run(
         UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
         DataError: the run to resume is damaged, or of another network or other data. Its files stay.
     """
-    recipe, state = recipe or ClassificationRecipe(), None
+    recipe, state = restarted_recipe(recipe or ClassificationRecipe(), out), None
     source = recipe.resume
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
         recipe, state = run.recipe, run.state()
     check_trackers(recipe.track)
-    if validation is None and recipe.validation_share:
-        train, validation = hold_out(train, recipe.validation_share, recipe.seed)
+    train, validation = with_validation(train, validation, recipe)
     record = describe_data(train)
     if source is not None:
         check_record(source, record)
     net = net.to(find_device(recipe.device))
     trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
+    if trainer.processes.rank:
+        return RunEvents(trainer, _followed_events(trainer))
     files = _Files(out, place or out, trainer, record)
     fresh = source is None or not _same_folder(source, out)
     return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
@@ -155,8 +161,35 @@ class RunEvents(Generator[TrainProgress | Epoch, None, None]):
         return self._events.throw(*exception)
 
 
+def restarted_recipe(recipe: AnyRecipe, out: Path) -> AnyRecipe:
+    """Return the recipe of a training that torchrun may have started again after a process was lost.
+
+    Args:
+        recipe: recipe as given.
+        out: the run's folder.
+
+    Returns:
+        One that resumes the run in `out`, where the first start has begun one; else the same.
+    """
+    if recipe.resume is not None or not processes.restarts() or not (out / RECIPE).exists():
+        return recipe
+    return type(recipe).parse({"resume": out})
+
+
+def _followed_events(trainer: Trainer) -> Generator[TrainProgress | Epoch, None, None]:
+    """Yield the events of a training in a process that does not write, and stop where the others do."""
+    trainer.processes.wait()
+    with _signals(trainer):
+        for event in trainer:
+            if trainer.stopping and event.done < 1:
+                raise Interrupted("stopped with the other processes", hint="See what rank 0 says.")
+            yield event
+    trainer.processes.wait()
+
+
 def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProgress | Epoch, None, None]:
     """Yield the events of a training from its first files on, alone in its folder."""
+    files.trainer.processes.wait()  # until all have read what is resumed
     files.create_folder(fresh=fresh)
     recipe = files.trainer.recipe
     with run_files.alone(files.out):
@@ -164,15 +197,17 @@ def _events(files: "_Files", *, fresh: bool, whole: bool) -> Generator[TrainProg
         settings = recipe.model_dump(mode="json", exclude={"resume", "track"})
         with tracking(recipe.track, files.out, settings) as trackers:
             yield from _stored_events(files.trainer, files, trackers)
+    files.trainer.processes.wait()  # until all that the others may read is written
 
 
 def _stored_events(trainer: Trainer, files: "_Files", trackers: Tracking) -> Iterator[TrainProgress | Epoch]:
     """Yield the events of a training, stored before an event where that is due, and tracked."""
     saved = time.monotonic()
-    with _signals(trainer) as stop:
+    with _signals(trainer):
         for event in trainer:
+            stop = trainer.stopping
             if isinstance(event, Epoch) or stop or time.monotonic() - saved > STATE_INTERVAL:
-                files.store(weights=isinstance(event, Epoch) or bool(stop))
+                files.store(weights=isinstance(event, Epoch) or stop)
                 saved = time.monotonic()
             if isinstance(event, Epoch):
                 trackers.epoch(event)
@@ -232,13 +267,33 @@ def train(
         schema = ClassificationRecipe if task is None else _schema(task)
         recipe = schema.parse(names | settings)
         refuse_unused(recipe)
+    check_restartable(out)
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
     if recipe.find_lr:
         recipe = with_found_lr(recipe, find_lr(net.to(find_device(recipe.device)), train, recipe, task=built))
-    for _event in iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation):
+    events = iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation)
+    folder = Path(events.trainer.processes.agree(str(folder)))
+    for _event in events:
         pass
     return Run.open(folder)
+
+
+def check_restartable(out: str | Path | None) -> None:
+    """Refuse a training without a named folder where torchrun may start it again.
+
+    Args:
+        out: the run's folder, if it is named.
+
+    Raises:
+        UsageError: the training would begin again in another folder.
+    """
+    if out is None and processes.may_restart():
+        raise UsageError(
+            "a folder for the run (--out), in which torchrun finds it after a restart",
+            received="none",
+            hint="Name one that does not exist yet.",
+        )
 
 
 def _schema(task: Task | str) -> type[TrainRecipe]:
@@ -322,7 +377,8 @@ class _Files:
         try:
             state.write(out / STATE)
             if environment:
-                found = {**_environment(), TEST_SAMPLES: _sample_count(trainer.test)}
+                found = {**_environment(), "processes": trainer.processes.count}
+                found[TEST_SAMPLES] = _sample_count(trainer.test)
                 write_text(out / ENVIRONMENT, json.dumps(found, indent=1))
                 write_record(out, self.record)
             if weights:
@@ -394,28 +450,25 @@ def _same_folder(first: Path, second: Path) -> bool:
 
 
 @contextmanager
-def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Pause the training at the next batch boundary when SIGINT or SIGTERM arrives.
+def _signals(trainer: Trainer) -> Iterator[None]:
+    """Stop the training at the next batch boundary when SIGINT or SIGTERM arrives; at once at the second.
 
     Handlers can be installed in the main thread only; in others nothing is done.
-
-    Yields:
-        The numbers of the signals received, filled as they arrive.
     """
-    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield received
+        yield
         return
+    received: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        trainer.pause()
+        trainer.stop()
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield received
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -30,6 +30,8 @@ from convscope.see.optimize.relu_gradients import RELU_SIGNATURES, by_position
 
 POOLS = ("pool", "dropout", "drop", "flatten", "identity", "softmax", "upsample")
 """Parts of class names of modules whose feature maps are not taken."""
+RESAMPLING = "GridSampler"
+"""Beginning of the names of autograd nodes that resample maps at given positions."""
 _ACTIVATIONS = """
 relu relu6 leaky_relu prelu elu selu celu gelu silu mish sigmoid tanh softplus hardsigmoid hardswish hardtanh
 logsigmoid softsign threshold
@@ -254,7 +256,9 @@ def _watched(task: AttributionTask, *, gradients: bool) -> tuple[list[Seen], Any
 def last_spatial_layer(task: AttributionTask) -> LayerAddress:
     """Find the last layer before the target whose feature maps have the axes of an input.
 
-    Layers that the target does not depend on are skipped, and so are pooling, dropout and similar modules.
+    Layers that the target does not depend on are skipped, and so are pooling, dropout and similar modules,
+    and what is computed from maps that were resampled at given positions (spatial transformers): its
+    positions are not those of the input.
 
     Args:
         task: the task: network, inputs and targets.
@@ -268,6 +272,7 @@ def last_spatial_layer(task: AttributionTask) -> LayerAddress:
     found, node = watched(task)
     axes = {x.dim() - 2 for x in task.inputs}
     reached = _reached(node) if node is not None else None
+    samplers = {one for one in reached or () if type(one).__name__.startswith(RESAMPLING)}
     pooled: set[int] = set()
     lists: Seen | None = None
     for one in reversed(found):
@@ -275,6 +280,8 @@ def last_spatial_layer(task: AttributionTask) -> LayerAddress:
             continue
         if reached is not None and one.node is not None and one.node not in reached:
             continue  # beside the way to the target
+        if samplers and one.node is not None and not samplers.isdisjoint(_reached(one.node)):
+            continue
         if len(one.shape) - 1 not in axes:
             lists = lists or one
             continue

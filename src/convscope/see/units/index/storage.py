@@ -39,8 +39,9 @@ from convscope.see.units.index.storage_checks import (
 )
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex
 from convscope.system.files import read_json, remove_parts, replace_file, write_text
+from convscope.system.user_cache import cache_root
+from convscope.worlds.caching.fingerprint import dataset_fingerprint
 from convscope.worlds.dataset import LabelledImages
-from convscope.worlds.fingerprint import dataset_fingerprint
 
 FORMAT = 3
 """Raised where the files change; indexes in the cache of another format are not met again."""
@@ -277,11 +278,10 @@ def cache_dir(net: Net, samples: LabelledImages) -> Path:
     Returns:
         The path; it need not exist. It is below `$XDG_CACHE_HOME`, or `~/.cache` where that is not set.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     made_from = json.dumps([FORMAT, fingerprint(net, samples)], sort_keys=True)
     print_ = hashlib.sha256(made_from.encode()).hexdigest()[:12]
     plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in net.name)[:60]
-    return Path(base) / "convscope" / "units" / f"{plain}-{print_}"
+    return cache_root("units") / f"{plain}-{print_}"
 
 
 def cached_indexes(net: Net, samples: LabelledImages) -> list[UnitIndex]:

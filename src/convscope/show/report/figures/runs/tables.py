@@ -87,10 +87,7 @@ def sentences_of(compared: RunComparison) -> list[dict[str, str]]:
         )
         for difference in compared.differences
     ]
-    if compared.differences:
-        found.append(spoken("runs.difference.caveat"))
-    elif compared.incomparable:
-        found.append(spoken(f"runs.incomparable.{compared.incomparable}"))
+    found += [dict(remark) for remark in compared.remarks]
     if compared.seeds is not None:
         spec, (average, spread) = compared.runs[0].primary, compared.seeds
         form = spec.form if spec else ".4g"

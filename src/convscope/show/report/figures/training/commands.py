@@ -28,8 +28,12 @@ def settings(chosen: Mapping[str, object], command: str) -> Figure:
 
 
 def _written(value: object) -> str:
-    """Write the value of a setting; several values with commas between them."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """Write the value of a setting: several with commas between them, those of a table with their names."""
+    if isinstance(value, list | tuple):
+        return ("; " if value and isinstance(value[0], Mapping) else ", ").join(map(_written, value))
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_written(entry)}" for name, entry in value.items())
+    return str(value)
 
 
 def going_on(commands: Sequence[str]) -> Figure:

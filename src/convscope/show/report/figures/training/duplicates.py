@@ -53,8 +53,16 @@ def of_run(
             for part, images, index in (("alt_test", test, pair.test), ("alt_train", train, pair.train))
         ]
         key = "mirrored" if pair.mirrored else "said"
-        line = bilingual(f"trained.duplicates.{key}", **said)
+        files = {"test": _named(test, pair.test), "train": _named(train, pair.train)}
+        line = bilingual(f"trained.duplicates.{key}", **{**said, **files})
         tiles.append(element("div", element("div", *both, class_="side"), line, class_="tile"))
     body = element("div", *tiles, class_="sheet", style="--tile:13rem")
     finding = "title" if others else "all"
     return Figure("trained.duplicates", body, "", "", values, finding=finding)
+
+
+def _named(images: LabelledImages, index: int) -> str:
+    """Return the class of an image with the name of its file, where it was read from one."""
+    label = images.classes[int(images.labels[index])]
+    paths = getattr(images, "paths", None)
+    return label if paths is None else f"{label} ({paths[index].name})"

@@ -1,12 +1,14 @@
-"""The figures of images and of numbers side by side that a task shows of its test."""
+"""The figures of images, numbers and points that a task shows of its test."""
 
 from markupsafe import Markup
+from torch import Tensor
 
-from convscope.learn import ImageRows, NumberTable
+from convscope.learn import ImageRows, NumberTable, Plot
 from convscope.show.report.figure import Figure
+from convscope.show.report.figures.plot import legend, plot
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual_of
-from convscope.show.svg import element
+from convscope.show.svg import element, number
 
 MOST_ROWS = 12
 """Most rows that are shown."""
@@ -23,17 +25,18 @@ def images(found: ImageRows) -> Figure:
     """
     cells: list[Markup] = [bilingual_of(head, tag="span") for head in found.heads]
     rows = found.rows[:MOST_ROWS]
+    outlines = found.outlines or [(None,) * len(found.heads)] * len(rows)
     heads = element("div", *(element("div", cell) for cell in cells), class_="image-row")
     body = [
         element(
             "div",
             *(
-                element("div", picture(one, found.spec, head))
-                for one, head in zip(row, found.heads, strict=True)
+                element("div", picture(one, found.spec, head), _outlined(outline), class_="outlined")
+                for one, head, outline in zip(row, found.heads, marked, strict=True)
             ),
             class_="image-row",
         )
-        for row in rows
+        for row, marked in zip(rows, outlines, strict=False)
     ]
     title = bilingual_of(found.title, tag="p", class_="mini")
     return Figure("trained.rows", element("div", title, heads, *body, class_="image-rows"), "", "", {})
@@ -69,3 +72,32 @@ def numbers(found: NumberTable) -> Figure:
         ]
     )
     return Figure("trained.numbers", body, "", "", {})
+
+
+def points(found: Plot) -> Figure:
+    """Build the figure of a plot, such as generated points beside those that they imitate.
+
+    Args:
+        found: the points with their names.
+
+    Returns:
+        The figure.
+    """
+    body = Markup("").join(
+        [
+            bilingual_of(found.title, tag="p", class_="mini"),
+            legend(found),
+            plot(found),
+            bilingual_of(found.caption, tag="p"),
+        ]
+    )
+    return Figure("trained.plot", body, "", "", {})
+
+
+def _outlined(polygon: Tensor | None) -> Markup | None:
+    """Draw a polygon over an image whose box it shares; None where there is none."""
+    if polygon is None:
+        return None
+    corners = " ".join(f"{number(100 * x)},{number(100 * y)}" for x, y in polygon.tolist())
+    line = element("polygon", points=corners, class_="outline", vector_effect="non-scaling-stroke")
+    return element("svg", line, viewBox="0 0 100 100", preserveAspectRatio="none", aria_hidden="true")

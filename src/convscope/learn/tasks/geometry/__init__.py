@@ -1,0 +1,1 @@
+"""Tasks about where things are in an image: distorted images, and capsules."""

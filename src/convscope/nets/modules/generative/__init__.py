@@ -1,0 +1,1 @@
+"""Modules of generative networks, which return images or points of their own."""

@@ -1,0 +1,1 @@
+"""Generative networks of the zoo."""

@@ -1,0 +1,1 @@
+"""What is computed from data and kept: their fingerprints, and decoded images in a file."""
