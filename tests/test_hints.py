@@ -33,6 +33,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
             "TensorSpec._check_texts",
         ),
         "nets/io/graph_module.py": ("GraphModule.forward",),
+        "nets/io/hub.py": ("HubAddress.parse",),
         "nets/style/bank.py": ("StyleBankConfig.__post_init__",),
         "nets/style/johnson.py": ("Size.__post_init__",),
         "see/activation_atlas/nmf.py": ("nmf",),
@@ -59,6 +60,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
         "show/images/heatmap.py": ("layer",),
         "worlds/arrays.py": ("open_array",),
         "worlds/dataset.py": ("ImageTensorDataset.__init__",),
+        "worlds/datasets/points.py": ("Points.__init__",),
         "worlds/images/photos.py": ("_resampling", "to_pil"),
         "worlds/registry.py": ("_batch", "open_inputs"),
         "worlds/world.py": ("World.open_batch",),
@@ -146,8 +148,12 @@ PROSE = {"can", "that"}
 """Words after the name of the program in sentences on it."""
 
 
+OTHERS = {"--nproc-per-node", "--upgrade"}
+"""Flags of torchrun and pip."""
+
+
 def test_commands_and_flags_in_hints_exist() -> None:
-    known = {flag for verb in JOBS for flag in flags(verb)} | {"--help", "--upgrade", "--version"}
+    known = {flag for verb in JOBS for flag in flags(verb)} | {"--help", "--version"} | OTHERS
     first = {verb.split()[0] for verb in JOBS}
     seen = 0
     for file, place, call in calls():

@@ -12,7 +12,7 @@ from convscope.cli.core import command
 from convscope.errors import ConvscopeError
 from convscope.jobs import JOBS
 from convscope.jobs.registry import load
-from convscope.recipe import GIVEN, AtLeast, Recipe
+from convscope.recipe import GIVEN, AtLeast, Below, Recipe
 from convscope.recipe.fields import field_form
 
 LEAST: dict[str, dict[str, Any]] = {
@@ -113,6 +113,8 @@ def context(verb: str, name: str) -> dict[str, Any]:
     for rule in schema.rules():
         if rule.field == name and (verb, name) not in TOGETHER:
             other, wanted = rule.others[0]
+            if isinstance(wanted, Below):  # the default is
+                continue
             value = wanted[0] if isinstance(wanted, tuple) else wanted
             value = wanted.least if isinstance(wanted, AtLeast) else value
             found[other] = (

@@ -32,7 +32,11 @@ def capsule_types(layer: Layer, size: int, shape: Shape) -> int:
         GraphError: the channels do not divide.
     """
     if shape[0] % size:
-        raise GraphError(f"{layer.kind} of size {size} reads whole capsules", received=f"{times(shape)}")
+        raise GraphError(
+            f"{layer.kind} of size {size} reads whole capsules",
+            received=f"{times(shape)}",
+            hint=f"Let the layer before have a multiple of {size} channels.",
+        )
     return shape[0] // size
 
 

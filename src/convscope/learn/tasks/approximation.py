@@ -212,7 +212,11 @@ def best_polynomial_rms(places: Float[Tensor, "n 1"], values: Float[Tensor, "n 1
 def _networks(net: Net) -> OneHiddenLayers:
     """Return the module, which `prepare` has checked."""
     if not isinstance(net.module, OneHiddenLayers):
-        raise UsageError("networks of one hidden layer", received=net.name)
+        raise UsageError(
+            "networks of one hidden layer",
+            received=net.name,
+            hint="Choose networks of two dense layers with an activation between them.",
+        )
     return net.module
 
 

@@ -139,7 +139,11 @@ class AdversarialImages(AdversarialTraining):
         """
         net = super().prepare(net, data, recipe)
         if len(net.input_spec.shape) != 3:
-            raise UsageError("a network that generates images", received=f"{net.name}, of points")
+            raise UsageError(
+                "a network that generates images",
+                received=f"{net.name}, of points",
+                hint="Choose a generator of images, or the task for points.",
+            )
         if isinstance(data, Dataset):
             self._training = torch.cat([batch.inputs[0].cpu() for batch in iter_batches(data, net)])
         return net
@@ -169,7 +173,9 @@ class AdversarialImages(AdversarialTraining):
         with torch.no_grad(), frozen(net.module):
             batches = [batch.inputs[0] for batch in iter_batches(data, net)]
             if not batches:
-                raise UsageError("images to test on", received="none")
+                raise UsageError(
+                    "images to test on", received="none", hint="Give test data, or leave the test out."
+                )
             losses = held_out_losses(net, batches, generator)
             images = torch.cat(batches)[:SAMPLES].cpu()
             made = _generated(net, len(images), generator)

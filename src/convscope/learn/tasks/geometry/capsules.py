@@ -200,7 +200,9 @@ class CapsuleClassification(Classification):
                 received.index_add_(0, first, shares[-1].double().cpu())
                 routed += first.bincount(minlength=len(names))
         if not labels:
-            raise DataError("samples to evaluate on", received="none")
+            raise DataError(
+                "samples to evaluate on", received="none", hint="Give data with at least one sample."
+            )
         found = evaluate_logits(torch.cat(logits), torch.cat(labels), names, net.output_spec.temperature)
         evidence = RoutedCapsules(found, received / routed[:, None])
         sentence = (
@@ -240,7 +242,11 @@ def _lengths(net: Net, output: Any) -> Tensor:
     """Return the lengths of the classes' capsules, in float32."""
     lengths = select_output(net, output)
     if lengths is None:
-        raise UsageError("a network that returns lengths of capsules", received=net.name)
+        raise UsageError(
+            "a network that returns lengths of capsules",
+            received=net.name,
+            hint="Choose a capsule network: convscope nets lists them.",
+        )
     return lengths.float()
 
 
