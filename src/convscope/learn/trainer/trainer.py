@@ -464,6 +464,7 @@ class Trainer:
             return TrainingError(
                 "a finite loss",
                 received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
+                hint="That process says where it began.",
             )
         return nan_diagnosis(
             self.net,
