@@ -288,6 +288,6 @@ def _reported() -> Iterator[None]:
         raise LostProcessError(
             "all processes of the training",
             received=f"one of them does not answer any more: {lines[0][:200] if lines else error}",
-            hint="Its own message is above, if it had one. With --out, and restarts allowed in torchrun, all go "
-            "on from the last stored state.",
+            hint="Its own message is above, if it had one. With --out, and restarts allowed in torchrun, "
+            "all go on from the last stored state.",
         ) from None
