@@ -52,7 +52,11 @@ def graph_of_branches(
     nodes: list[Node] = []
     for part in parts:
         if part.name in shapes:
-            raise GraphError("a name for each input and each branch", received=f"{part.name}, twice")
+            raise GraphError(
+                "a name for each input and each branch",
+                received=f"{part.name}, twice",
+                hint="Rename one of them.",
+            )
         made = _nodes(part, shapes)
         nodes += made
         shapes[part.name] = Graph(dict(inputs), tuple(nodes), (part.name,)).shapes[part.name]
@@ -62,6 +66,7 @@ def graph_of_branches(
         raise GraphError(
             "inputs and branches that are read, or are outputs",
             received=f"{', '.join(lost)}, which leads to none of {', '.join(outputs)}",
+            hint="Leave it out, name it as an output, or let a branch read it.",
         )
     for name in outputs:
         if name not in {part.name for part in parts}:

@@ -1,3 +1,5 @@
+from .batches.class_balance import balanced_weights as balanced_weights
+from .batches.class_balance import class_counts as class_counts
 from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
@@ -41,13 +43,13 @@ from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
 from .tasks.approximation import Approximation as Approximation
-from .tasks.calibration import ReliabilityBins as ReliabilityBins
-from .tasks.calibration import adaptive_reliability as adaptive_reliability
-from .tasks.calibration import fit_temperature as fit_temperature
-from .tasks.calibration import reliability as reliability
-from .tasks.class_balance import balanced_weights as balanced_weights
-from .tasks.class_balance import class_counts as class_counts
 from .tasks.classification import Classification as Classification
+from .tasks.classifiers.calibration import ReliabilityBins as ReliabilityBins
+from .tasks.classifiers.calibration import adaptive_reliability as adaptive_reliability
+from .tasks.classifiers.calibration import fit_temperature as fit_temperature
+from .tasks.classifiers.calibration import reliability as reliability
+from .tasks.classifiers.near_duplicates import NearDuplicate as NearDuplicate
+from .tasks.classifiers.near_duplicates import near_duplicates as near_duplicates
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate
 from .tasks.findings import ClassifiedImages as ClassifiedImages
@@ -75,8 +77,6 @@ from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
-from .tasks.near_duplicates import NearDuplicate as NearDuplicate
-from .tasks.near_duplicates import near_duplicates as near_duplicates
 from .tasks.registry import TASKS as TASKS
 from .tasks.registry import find_schema as find_schema
 from .tasks.registry import find_task as find_task

@@ -13,10 +13,10 @@ from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
+from convscope.learn.batches.class_balance import imbalance_note
 from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TaskRecipe
-from convscope.learn.tasks.class_balance import imbalance_note
 from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net

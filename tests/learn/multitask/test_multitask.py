@@ -367,3 +367,20 @@ def test_labelled_images_have_columns_of_themselves_and_of_pairs():
         + functional.l1_loss(values["drawn"], t["drawn"])
     )
     torch.testing.assert_close(found.loss, wanted)
+
+
+def test_batches_in_parts_are_exact_and_refused_where_targets_are_missing(table):
+    """A part counts by its samples: with other missing targets in each, the mean would be another."""
+    with pytest.raises(UsageError, match="in parts"):
+        setup = setup_training(recipe(table, gradient_accumulation_steps=2))
+        Trainer(setup.net, setup.train, None, recipe(table, gradient_accumulation_steps=2), task=setup.task)
+    rows = [line for line in table.read_text().splitlines() if not (",," in line or line.endswith(","))]
+    table.write_text("\n".join(rows))
+    ended = []
+    for parts in (1, 3):
+        chosen = recipe(table, test=str(table), optimizer="sgd", lr=0.05, gradient_accumulation_steps=parts)
+        setup = setup_training(chosen)
+        list(Trainer(setup.net, setup.train, None, chosen, task=setup.task))
+        ended.append(list(setup.net.module.parameters()))
+    for one, two in zip(*ended, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)

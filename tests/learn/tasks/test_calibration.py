@@ -24,7 +24,7 @@ from convscope.learn import (
     train,
 )
 from convscope.learn.batches.holdout import hold_out
-from convscope.learn.tasks.calibration import TEMPERATURES, chance_error
+from convscope.learn.tasks.classifiers.calibration import TEMPERATURES, chance_error
 from convscope.nets.activations.classifier_output import read_output
 
 PLAIN = {"precision": "fp32", "memory_format": "contiguous", "batch": 64, "lr": 0.02}

@@ -129,7 +129,9 @@ class Columns:
             value = real_number(cell) if cell else float("nan")
             if value is None or (cell and not isfinite(float(torch.tensor(value)))):
                 raise DataError(
-                    f"a number in the column {column}, {self.texts.where(row)}", received=cell[:80]
+                    f"a number in the column {column}, {self.texts.where(row)}",
+                    received=cell[:80],
+                    hint="Correct the cell, or leave it empty where the number is missing.",
                 )
             found.append(value)
         return found
@@ -180,12 +182,16 @@ def _opened(path: Path, spec: TensorSpec) -> Tensor:
     """Open a file at the shape of a spec."""
     found = open_sample(path, spec).input
     if tuple(found.shape) != spec.shape:
-        raise DataError(f"{spec.shape} in {path}", received=str(tuple(found.shape)))
+        raise DataError(
+            f"{spec.shape} in {path}",
+            received=str(tuple(found.shape)),
+            hint="All inputs have one shape: write the file anew, or change shape in [[inputs]].",
+        )
     return found
 
 
 def _missing() -> Tensor:
-    raise DataError("a file", received="an empty cell")
+    raise DataError("a file", received="an empty cell", hint="Write its path into the cell.")
 
 
 def _pictures(data: LabelledImages, order: Tensor, spec: TensorSpec) -> Tensor:
@@ -245,7 +251,11 @@ def _standardised(spec: TensorSpec, numbers: Tensor, given: tuple[float, float] 
     """Return a spec with mean, standard deviation and range of numbers `[n columns]`."""
     known = numbers[numbers.isfinite().all(1)].double()
     if not len(known):
-        raise DataError(f"numbers for the input {spec.name}", received="rows with empty cells alone")
+        raise DataError(
+            f"numbers for the input {spec.name}",
+            received="rows with empty cells alone",
+            hint="Fill in the cells, or name other columns.",
+        )
     spread = known.std(0, correction=0)
     low, high = float(known.min()), float(known.max())
     return replace(
@@ -297,14 +307,20 @@ def read_columns(
             unread = dict.fromkeys(empty, "an empty cell")
         if tuple(things.shape[1:]) != spec.shape:
             raise UsageError(
-                f"columns for the input {part.name}, {spec.shape}", received=", ".join(part.columns)
+                f"columns for the input {part.name}, {spec.shape}",
+                received=", ".join(part.columns),
+                hint="Name a column for each number, or one column of files.",
             )
         found.append(things)
         wrong.update(unread)
     targets = {part.name: _targets(part, columns, shapes, classes) for part in outputs}
     keep = torch.tensor([row for row in range(len(columns.texts)) if row not in wrong], dtype=torch.int64)
     if not len(keep):
-        raise DataError(f"rows of {columns.name} with all inputs", received="none")
+        raise DataError(
+            f"rows of {columns.name} with all inputs",
+            received="none",
+            hint="Fill in the cells of the inputs' columns.",
+        )
     problems = tuple(
         Problem(columns.texts.where(row), "unreadable", reason) for row, reason in sorted(wrong.items())
     )
@@ -339,6 +355,7 @@ def _targets(
         raise DataError(
             f"targets from 0 to 1 for the loss bce of the output {part.name}",
             received=f"{float(outside[0]):g}",
+            hint="Write 0 and 1, or choose the loss mse for other numbers.",
         )
     return numbers
 
@@ -366,6 +383,7 @@ def class_names(part: OutputLoss, train: Columns) -> tuple[str, ...]:
         raise DataError(
             f"two classes or more in the column {part.columns[0]} of {train.name}",
             received=", ".join(names) or "empty cells alone",
+            hint="Name another target, or another loss for numbers.",
         )
     return tuple(sorted(names, key=key))
 

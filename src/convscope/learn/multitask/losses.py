@@ -145,6 +145,7 @@ def check_shape(part: OutputLoss, values: Tensor, targets: Tensor, classes: Sequ
             raise UsageError(
                 f"an output {part.name} of {units} units, one for each class",
                 received="x".join(map(str, shape)) or "one number",
+                hint=f"Let its last layer be: dense {units}",
             )
         return
     wanted = tuple(targets.shape[1:])
@@ -152,4 +153,5 @@ def check_shape(part: OutputLoss, values: Tensor, targets: Tensor, classes: Sequ
         raise UsageError(
             f"an output {part.name} of {'x'.join(map(str, wanted))}, one number for each of its targets",
             received="x".join(map(str, shape)) or "one number",
+            hint="Name as many target columns as it has units, or change its last layer.",
         )

@@ -15,7 +15,7 @@ from convscope.learn.multitask.losses import named_outputs, output_of
 from convscope.learn.multitask.recipe import InputColumns, MultitaskRecipe
 from convscope.learn.multitask.task import Multitask
 from convscope.learn.setup import TrainingSetup, find_device, open_data, sampled, split_for_test
-from convscope.learn.tasks.classifier_head import random_inputs
+from convscope.learn.tasks.classifiers.classifier_head import random_inputs
 from convscope.nets import Net, frozen
 from convscope.worlds import require_labelled_images
 from convscope.worlds.datasets.table import SUFFIXES, ColumnDataset
@@ -68,6 +68,7 @@ def _columns(recipe: MultitaskRecipe, known: Net | None) -> tuple[Columns, Colum
         raise UsageError(
             f"a test table beside a table ({', '.join(SUFFIXES)})",
             received=f"{recipe.test} and {recipe.data}",
+            hint="Leave test out: a set or a folder says itself what to test on.",
         )
     found = (require_labelled_images(data) for data in open_data(recipe, _image_spec(recipe, known)))
     train, test = (Columns.of_images(data, recipe.seed) for data in found)

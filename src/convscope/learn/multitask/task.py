@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from convscope.errors import DataError
+from convscope.errors import DataError, UsageError
 from convscope.learn.multitask.losses import (
     check_shape,
     loss_sums,
@@ -19,12 +19,13 @@ from convscope.learn.multitask.losses import (
     output_spec,
 )
 from convscope.learn.multitask.recipe import MultitaskRecipe, OutputLoss
-from convscope.learn.tasks.classifier_head import random_inputs
+from convscope.learn.tasks.classifiers.classifier_head import random_inputs
 from convscope.learn.tasks.findings import Finding, NumberTable
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.system import processes
 from convscope.worlds import Batch
 from convscope.worlds.datasets.table import ColumnDataset
 
@@ -111,18 +112,20 @@ class Multitask(Task):
         Args:
             net: network to train; left unchanged.
             data: a `Dataset` or a loader whose batches have targets by the name of their output.
-            recipe: not used.
+            recipe: its `gradient_accumulation_steps` says whether batches are computed in parts.
 
         Returns:
             The network, with a specification of each output, in the recipe's order.
 
         Raises:
-            UsageError: an output is missing, or has another shape than its targets.
+            UsageError: an output is missing, or has another shape than its targets; or batches are computed
+                in parts, and targets are missing.
             DataError: an output has no targets at all.
         """
         with torch.no_grad(), frozen(net.module):
             outputs = named_outputs(net, net(*random_inputs(net, 2)))
         targets = data.targets if isinstance(data, ColumnDataset) else {}
+        self._check_parts(data, recipe)
         specs = []
         for part in self.losses:
             values = output_of(part, outputs)
@@ -131,10 +134,28 @@ class Multitask(Task):
                 check_shape(part, values, targets[part.name], classes)
                 if not int(_present(part, targets[part.name]).sum()):
                     raise DataError(
-                        f"targets of the output {part.name} in {data.name}", received="empty cells alone"
+                        f"targets of the output {part.name} in {data.name}",
+                        received="empty cells alone",
+                        hint="Fill in its column, or leave the output out.",
                     )
             specs.append(output_spec(part, outputs, classes or _units(part, values)))
         return replace(net, output_specs=tuple(specs))
+
+    def _check_parts(self, data: Any, recipe: Any) -> None:
+        """Refuse parts of batches, or several processes, where each part would have other missing targets.
+
+        A part counts by its samples, and an output's mean is over its targets: the sum would be another one.
+        """
+        parts = getattr(recipe, "gradient_accumulation_steps", 1)
+        if parts == 1 and processes.count() == 1:
+            return
+        whole = isinstance(data, ColumnDataset) and not any(self.missing(data).values())
+        if not whole:
+            raise UsageError(
+                "targets of every output for every sample, where batches are computed in parts",
+                received=getattr(data, "name", type(data).__name__) + ", in which that is not so",
+                hint="Train in one process, without --gradient-accumulation-steps.",
+            )
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
@@ -288,6 +309,7 @@ def _target(part: OutputLoss, batch: Batch) -> Tensor:
             received=", ".join(map(str, batch.targets))
             if isinstance(batch.targets, dict)
             else type(batch.targets).__name__,
+            hint="Let the loader yield (inputs, {output: targets}).",
         )
     return found
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
+from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
-from convscope.learn.tasks.calibration import fit_temperature
-from convscope.learn.tasks.class_balance import balanced_weights, class_counts, is_imbalanced
-from convscope.learn.tasks.classifier_head import ClassifierHead, read_head
+from convscope.learn.tasks.classifiers.calibration import fit_temperature
+from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
 from convscope.learn.tasks.evaluation import (
     Evaluation,
     check_labels,

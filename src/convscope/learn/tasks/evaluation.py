@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import can_share, describe, iter_batches
-from convscope.learn.tasks.calibration import adaptive_reliability, chance_error, reliability
-from convscope.learn.tasks.classifier_head import TINY, ClassifierHead, read_head
+from convscope.learn.tasks.classifiers.calibration import adaptive_reliability, chance_error, reliability
+from convscope.learn.tasks.classifiers.classifier_head import TINY, ClassifierHead, read_head
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig

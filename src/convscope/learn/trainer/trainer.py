@@ -101,15 +101,10 @@ class Trainer:
                 received="one that has it found",
                 hint="Find it first: recipe = with_found_lr(recipe, find_lr(net, data, recipe))",
             )
-        if test is not None and isinstance(test, Sized) and not len(test):
-            raise DataError(
-                "something to test on", received="nothing", hint="Leave the test out, or fill it."
-            )
         train, validation = with_validation(train, validation, self.recipe)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test
         self.validation = validation
-        for data in self._held_out:
-            self.task.check_held_out(data)
+        self._check_held_out()
         self.processes = join(net.device)
         self.processes.broadcast_weights(net.module)
         source = self.task.make_batches(self.net, train, self.recipe)
@@ -145,6 +140,15 @@ class Trainer:
         self.stopping, self._stop = False, False
         if state:
             self._restore(state)
+
+    def _check_held_out(self) -> None:
+        """Refuse what cannot be tested on, or chosen by, before anything is computed."""
+        if isinstance(self.test, Sized) and not len(self.test):
+            raise DataError(
+                "something to test on", received="nothing", hint="Leave the test out, or fill it."
+            )
+        for data in self._held_out:
+            self.task.check_held_out(data)
 
     def _choose_execution(self, state: State | None) -> ExecutionConfig:
         """Return precision and memory format: those of the state, or what rank 0 chooses for all."""

@@ -100,17 +100,25 @@ def read_table(path: str | Path) -> TextTable:
             expected, received=str(error), hint="Save it as UTF-8 text, with one row in a line."
         ) from None
     if len(rows) < 2:
-        raise DataError(f"{expected}, with headings and rows", received=f"{len(rows)} line(s)")
+        raise DataError(
+            f"{expected}, with headings and rows",
+            received=f"{len(rows)} line(s)",
+            hint="The first line names the columns.",
+        )
     heads, *body = rows
     twice = [head for head, count in Counter(heads[1]).items() if count > 1 or not head]
     if twice:
         raise DataError(
-            f"{expected}, each column with a heading of its own", received=f"{twice[0]!r} more than once"
+            f"{expected}, each column with a heading of its own",
+            received=f"{twice[0]!r}, missing or more than once",
+            hint="Rename the column in the first line.",
         )
     for line, row in body:
         if len(row) != len(heads[1]):
             raise DataError(
-                f"{len(heads[1])} cells in every row of {path}", received=f"{len(row)} in line {line}"
+                f"{len(heads[1])} cells in every row of {path}",
+                received=f"{len(row)} in line {line}",
+                hint="Put cells that hold the separator into quotation marks.",
             )
     cells = zip(*(row for _line, row in body), strict=True)
     columns = dict(zip(heads[1], map(tuple, cells), strict=True))
@@ -148,6 +156,7 @@ class ColumnDataset(Dataset):
             raise DataError(
                 f"as many samples of all inputs and targets, of {[spec.shape for spec in specs]}",
                 received=f"{sorted(lengths)} of {shapes}",
+                hint="Give tensors [n ...] with the shapes of the specs.",
             )
 
     @property

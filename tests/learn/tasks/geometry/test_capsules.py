@@ -83,7 +83,7 @@ def test_the_test_reconstructs_the_predicted_class_and_measures_margins():
 def test_probabilities_follow_from_lengths_as_from_independent_ones():
     """P(only k is there), divided by the sum over all k."""
     net, _ = prepared()
-    head = learn.tasks.classifier_head.read_head(net, 10, "digits")
+    head = learn.tasks.classifiers.classifier_head.read_head(net, 10, "digits")
     lengths = torch.rand(5, 10) * 0.9 + 0.05
     alone = torch.stack(
         [

@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from convscope.errors import UsageError
 from convscope.learn import Classification, ClassificationRecipe, Trainer, balanced_weights, evaluate
+from convscope.learn.batches.class_balance import class_counts, imbalance_note
 from convscope.learn.batches.source import DatasetBatches, make_batches
-from convscope.learn.tasks.class_balance import class_counts, imbalance_note
 from convscope.nets.inference.execution import ExecutionConfig
 
 PLAIN = {"precision": "fp32", "memory_format": "contiguous", "batch": 64, "lr": 0.02}

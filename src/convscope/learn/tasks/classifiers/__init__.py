@@ -1,0 +1,1 @@
+"""What belongs to classifiers alone: calibration, class balance, the last layer, near-duplicates."""
