@@ -268,7 +268,7 @@ def local_device(kind: str) -> torch.device:
             "a GPU for each process of a machine",
             received=f"{os.environ.get('LOCAL_WORLD_SIZE', processes.count())} processes, "
             f"{torch.cuda.device_count()} GPUs",
-            hint="Start fewer (--nproc-per-node), or compute on the processor: --device cpu.",
+            hint="Start fewer processes, or compute on the processor: --device cpu.",
         )
     return torch.device(kind, processes.local_rank())
 
@@ -288,6 +288,6 @@ def _reported() -> Iterator[None]:
         raise LostProcessError(
             "all processes of the training",
             received=f"one of them does not answer any more: {lines[0][:200] if lines else error}",
-            hint="Its own message is above, if it had one. With torchrun --max-restarts 3 and --out, all go "
-            "on from the last stored state.",
+            hint="Its own message is above, if it had one. With --out, and restarts allowed in torchrun, "
+            "all go on from the last stored state.",
         ) from None

@@ -468,7 +468,8 @@ class Trainer:
             return TrainingError(
                 "a finite loss",
                 received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
-                hint=f"Try a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
+                hint=f"That process says where it began. Try a lower learning rate ({self.task.lr_flag} "
+                f"{lr / 10:.2g}), or --clip 1.",
             )
         return nan_diagnosis(
             self.net,

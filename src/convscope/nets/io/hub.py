@@ -58,7 +58,9 @@ class HubAddress:
         found = ADDRESS.fullmatch(text if text.startswith(HUB) else HUB + text)
         if found is None:
             raise UsageError(
-                "a network on the Hub: hf://owner/name, or hf://owner/name@revision", received=repr(text)
+                "a network on the Hub: hf://owner/name, or hf://owner/name@revision",
+                received=repr(text),
+                hint="Copy the name from its page: https://huggingface.co/owner/name",
             )
         return cls(found[1], found[2])
 
