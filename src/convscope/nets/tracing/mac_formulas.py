@@ -183,7 +183,6 @@ _FREE_WORDS = """
     upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
     _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
     upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa
-    grid_sampler_2d grid_sampler_3d _grid_sampler_2d_cpu_fallback
     sum mean nansum amax amin aminmax max min any all argmax argmin std var std_mean var_mean logsumexp median
     nanmedian mode kthvalue count_nonzero cumsum cummax cummin _cummax_helper _cummin_helper logcumsumexp
     sort topk argsort msort unique_dim _unique _unique2 unique_consecutive unique_dim_consecutive nonzero
