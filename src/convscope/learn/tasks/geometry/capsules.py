@@ -245,7 +245,7 @@ def _lengths(net: Net, output: Any) -> Tensor:
         raise UsageError(
             "a network that returns lengths of capsules",
             received=net.name,
-            hint="Choose a capsule network: convscope nets lists them.",
+            hint="Choose a network that ends in capsules, such as a chain with the capsule layers.",
         )
     return lengths.float()
 
