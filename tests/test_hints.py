@@ -33,7 +33,6 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
             "TensorSpec._check_texts",
         ),
         "nets/io/graph_module.py": ("GraphModule.forward",),
-        "nets/io/hub.py": ("HubAddress.parse",),
         "nets/style/bank.py": ("StyleBankConfig.__post_init__",),
         "nets/style/johnson.py": ("Size.__post_init__",),
         "see/activation_atlas/nmf.py": ("nmf",),
