@@ -161,7 +161,7 @@ def test_the_terminal_trains_and_resumes_it(train_images, test_images, tmp_path,
 def test_settings_of_another_task_and_unknown_tasks_are_refused(tmp_path, capsys):
     words = ["train", CHAIN, "digits", "--out", str(tmp_path / "run")]
     assert app.run([*words, "--task", "autoencoder", "--label-smoothing", "0.2"]) == 2
-    assert "label_smoothing is no setting" in capsys.readouterr().err
+    assert "--label-smoothing, of the task classification" in capsys.readouterr().err
     assert app.run([*words, "--task", "autoencode"]) == 2
     said = capsys.readouterr().err
     assert "autoencoder" in said

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from convscope.graph.layers.lenet import C3
 from convscope.nets.modules import same
-from convscope.nets.modules.lenet import RBF, PartialConv2d, ScaledTanh, Subsample
+from convscope.nets.modules.classics.lenet import RBF, PartialConv2d, ScaledTanh, Subsample
 from convscope.nets.modules.local import Local1d, Local2d
 from convscope.nets.modules.maxout import Maxout
 from convscope.nets.modules.merge import Add, Concat, Multiply

@@ -10,7 +10,7 @@ from convscope.errors import GraphError
 from convscope.graph import chain, from_json, text, to_json
 from convscope.graph.layers.lenet import C3
 from convscope.graph.spec import TensorSpec
-from convscope.nets.modules.lenet import Subsample
+from convscope.nets.modules.classics.lenet import Subsample
 from convscope.nets.modules.pool import SoftPool2d
 
 TABLE = ((0, 1), (2,), (0, 2, 1), (1,))

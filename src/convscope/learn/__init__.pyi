@@ -77,6 +77,7 @@ from .tasks.geometry.recipe import DistortedRecipe as DistortedRecipe
 from .tasks.metrics import MetricSpec as MetricSpec
 from .tasks.metrics import Table as Table
 from .tasks.metrics import metrics_text as metrics_text
+from .tasks.neocognitron import SelfOrganization as SelfOrganization
 from .tasks.registry import TASKS as TASKS
 from .tasks.registry import find_schema as find_schema
 from .tasks.registry import find_task as find_task

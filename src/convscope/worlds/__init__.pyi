@@ -10,6 +10,7 @@ from .dataset import scaled as scaled
 from .datasets import digits as digits
 from .datasets import ring as ring
 from .datasets import sine as sine
+from .datasets import strokes as strokes
 from .datasets.distorted import DistortedImages as DistortedImages
 from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named

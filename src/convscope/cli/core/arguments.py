@@ -272,7 +272,7 @@ def _is(noun: str, word: str) -> bool:
     if noun == "a network":
         return network or (not there and "," in word and " " in word)  # a chain of layers
     if noun == "a data set":
-        return (folder and not network) or word in ("digits", "ring", "sine", *PUBLISHED)
+        return (folder and not network) or word in ("digits", "ring", "sine", "strokes", *PUBLISHED)
     if noun == "a folder of pictures":
         return folder and not network
     if noun == "a result":

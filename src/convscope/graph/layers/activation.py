@@ -152,7 +152,7 @@ class ScaledTanh(Elementwise):
     amplitude: float = 1.7159
     slope: float = 2 / 3
     kind = "scaledtanh"
-    implementation = "convscope.nets.modules.lenet.ScaledTanh"
+    implementation = "convscope.nets.modules.classics.lenet.ScaledTanh"
     positional = ("amplitude", "slope")
 
     def __post_init__(self) -> None:

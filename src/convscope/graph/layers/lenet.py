@@ -53,7 +53,7 @@ class PartialConv2d(Layer):
     padding: Extent = 0
     table: Table = C3
     kind = "partialconv2d"
-    implementation = "convscope.nets.modules.lenet.PartialConv2d"
+    implementation = "convscope.nets.modules.classics.lenet.PartialConv2d"
     positional = ("kernel_size",)
     rank: ClassVar[int] = 2
 
@@ -114,7 +114,7 @@ class Subsample(Layer):
     kernel_size: Extent = 2
     stride: Extent | None = None
     kind = "subsample"
-    implementation = "convscope.nets.modules.lenet.Subsample"
+    implementation = "convscope.nets.modules.classics.lenet.Subsample"
     positional = ("kernel_size", "stride")
 
     def __post_init__(self) -> None:
@@ -172,7 +172,7 @@ class RBF(Layer):
 
     out_features: int
     kind = "rbf"
-    implementation = "convscope.nets.modules.lenet.RBF"
+    implementation = "convscope.nets.modules.classics.lenet.RBF"
     positional = ("out_features",)
     numbered = False
 

@@ -88,6 +88,7 @@ TASKS: dict[str, TaskEntry] = {
             ("convscope.learn.tasks.generative.recipe:PixelLikelihoodRecipe",),
         ),
         TaskEntry("approximation", "convscope.learn.tasks.approximation:Approximation"),
+        TaskEntry("neocognitron", "convscope.learn.tasks.neocognitron:SelfOrganization"),
         TaskEntry(
             "gan",
             "convscope.learn.tasks.generative.gan_images:AdversarialImages",

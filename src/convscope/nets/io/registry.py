@@ -18,6 +18,7 @@ MODULES: dict[str, str] = {
     "johnson": "convscope.nets.style.johnson.Johnson",
     "pixelcnn": "convscope.nets.modules.generative.pixelcnn.PixelCNN",
     "one_hidden_layer": "convscope.nets.modules.shallow.OneHiddenLayers",
+    "neocognitron": "convscope.nets.modules.classics.neocognitron.Neocognitron",
     "pixelrnn": "convscope.nets.modules.generative.pixelrnn.PixelRNN",
     "vae": "convscope.nets.modules.generative.vae.VAE",
     "dcgan": "convscope.nets.modules.generative.gan.DCGAN",

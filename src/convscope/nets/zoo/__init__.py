@@ -16,6 +16,7 @@ from convscope.nets.zoo.published.capsnet import CAPSNET, CAPSNET_SMALL
 from convscope.nets.zoo.published.googlenet import GOOGLENET
 from convscope.nets.zoo.published.lenet5 import LENET5
 from convscope.nets.zoo.published.nasnet import NASNET_MOBILE
+from convscope.nets.zoo.published.neocognitron import NEOCOGNITRON
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
 from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
@@ -40,6 +41,7 @@ for _entry in (
     ONE_HIDDEN_LAYER,
     NASNET_MOBILE,
     RESNET20,
+    NEOCOGNITRON,
     CAPSNET,
     CAPSNET_SMALL,
     SPATIAL_TRANSFORMER,

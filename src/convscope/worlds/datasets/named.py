@@ -17,7 +17,7 @@ from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.system.files import PART_PREFIX, read_bytes
 from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages, require_labelled_images
-from convscope.worlds.datasets import digits, ring, sine
+from convscope.worlds.datasets import digits, ring, sine, strokes
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.images import photos
 from convscope.worlds.registry import world_of
@@ -25,7 +25,7 @@ from convscope.worlds.registry import world_of
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
 SPLIT_NAMES = ("train", "test")
-OWN: dict[str, Any] = {"digits": digits, "ring": ring, "sine": sine}
+OWN: dict[str, Any] = {"digits": digits, "ring": ring, "sine": sine, "strokes": strokes}
 """Sets that need no folder: the module of each has `train` and `test`."""
 FASHION = (
     "T-shirt/top",
@@ -168,12 +168,12 @@ def open(  # worlds.open, like Image.open
     download: bool = False,
     spec: TensorSpec | None = None,
 ) -> Dataset:
-    """Open a data set: `digits`, `ring` or `sine`, a published one by its name, or a folder of files.
+    """Open a data set: a bundled or computed one, a published one by its name, or a folder of files.
 
     Args:
-        ref: `digits` (bundled), `ring` (points of a ring of Gaussians) and `sine` (places and values), which
-            are computed, `mnist`, `fashion-mnist`, `cifar10`, or the path of a folder. A folder that has one
-            of these names is opened by `./digits`.
+        ref: `digits` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and values) or
+            `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist` or
+            `cifar10`; or the path of a folder. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.

@@ -6,7 +6,7 @@ from torch import nn
 
 from convscope.errors import PlaceError, UsageError
 from convscope.learn.trainer.freezing.resolving import check_shared, resolve
-from convscope.nets.modules.lenet import PartialConv2d, Subsample
+from convscope.nets.modules.classics.lenet import PartialConv2d, Subsample
 from convscope.nets.modules.local import Local1d, Local2d
 from convscope.nets.modules.same import Conv2d as SameConv2d
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convscope.errors import PlaceError, UsageError, nearest
 from convscope.learn.trainer.freezing.addresses import ParameterAddress
 from convscope.learn.trainer.freezing.selection import Selection, union
-from convscope.nets.modules.lenet import PartialConv2d, Subsample
+from convscope.nets.modules.classics.lenet import PartialConv2d, Subsample
 from convscope.nets.modules.local import Local1d, Local2d
 
 Index = tuple[Any, ...]

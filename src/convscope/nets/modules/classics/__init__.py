@@ -1,0 +1,1 @@
+"""Layers of networks from before deep learning libraries: LeNet-5 and the Neocognitron."""
