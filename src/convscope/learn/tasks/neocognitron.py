@@ -247,7 +247,7 @@ def _responses(net: Net, patterns: Tensor) -> ImageRows:
     shown = []
     for column in columns:
         most = column.amax(1, keepdim=True)
-        scaled = most / most.amax().clamp_min(1e-12)
+        scaled = most / most.amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
         shown.append(functional.interpolate(scaled, patterns.shape[2:]).cpu())
     names = ("S1", "C1", "S2", "C2", "S3", "C3")
     heads = [{"en": "pattern", "zh": "图案"}, *map(untranslated, names)]
@@ -257,9 +257,9 @@ def _responses(net: Net, patterns: Tensor) -> ImageRows:
         rows,
         net.input_spec,
         {
-            "en": "The strongest response of all planes at each position of each layer, as a share of the "
-            "layer's largest",
-            "zh": "每一层各位置上所有平面中最强的响应（相对于该层的最大值）",
+            "en": "The strongest response of all planes at each position of each layer, from 0 (paper) to the "
+            "largest of the picture (ink)",
+            "zh": "每一层各位置上所有平面中最强的响应：从 0（纸色）到该图的最大值（墨色）",
         },
     )
 
