@@ -257,8 +257,8 @@ def _responses(net: Net, patterns: Tensor) -> ImageRows:
         rows,
         net.input_spec,
         {
-            "en": "The strongest response of all planes at each position of each layer, from 0 (paper) to the "
-            "largest of the picture (ink)",
+            "en": "The strongest response of all planes at each position of each layer, from 0 (paper) to "
+            "the largest of the picture (ink)",
             "zh": "每一层各位置上所有平面中最强的响应：从 0（纸色）到该图的最大值（墨色）",
         },
     )

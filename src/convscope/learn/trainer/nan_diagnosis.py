@@ -36,7 +36,7 @@ def nan_diagnosis(
     Returns:
         The error to raise, with cause and hint.
     """
-    hint = f"Try a lower learning rate ({lr_flag} {lr / 10:.2g}), or --clip 1"
+    hint = f"Begin again with a lower learning rate ({lr_flag} {lr / 10:.2g}), or --clip 1"
     hint += "." if precision == "fp32" else ", or --precision fp32."
     where = f"at {when}, learning rate {lr:.3g}, {precision}"
     if not all(bool(torch.isfinite(x).all()) for _, x in tree_leaves((batch.inputs, batch.targets))):

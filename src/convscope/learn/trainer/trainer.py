@@ -468,8 +468,8 @@ class Trainer:
             return TrainingError(
                 "a finite loss",
                 received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
-                hint=f"That process says where it began. Try a lower learning rate ({self.task.lr_flag} "
-                f"{lr / 10:.2g}), or --clip 1.",
+                hint="That process says where it began. Begin again with a lower learning rate "
+                f"({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
             )
         return nan_diagnosis(
             self.net,
@@ -488,7 +488,7 @@ class Trainer:
             "finite numbers in weights and optimizer",
             received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
             f"learning rate {lr:.3g}, {self.execution.precision}",
-            hint=f"Try a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
+            hint=f"Begin again with a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
         )
 
     def _progress(self) -> TrainProgress:
