@@ -17,7 +17,7 @@ QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
 SEEDS = range(2 if QUICK else 5)
 FROM = ["--from", "efficientnet_lite0"]
 FLOWERS = str(DATA / "flowers")
-SCRATCH = ["--size", "112", "--epochs", "30", "--batch", "32", "--augment", "flip", "--augment", "shift"]
+SCRATCH = ["--size", "96", "--epochs", "20", "--batch", "32", "--augment", "flip", "--augment", "shift"]
 WAYS = {
     "frozen": (
         "frozen features, 20 epochs of the head",
@@ -25,7 +25,7 @@ WAYS = {
     ),
     "fine-tuned": ("LP-FT: 20 epochs of the head, 3 of everything", [FLOWERS, *FROM]),
     "scratch": (
-        "from scratch, 112 px, 30 epochs, flipped and shifted",
+        "from scratch, 96 px, 20 epochs, flipped and shifted",
         ["timm/tf_efficientnet_lite0", FLOWERS, *SCRATCH],
     ),
 }
