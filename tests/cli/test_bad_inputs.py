@@ -198,7 +198,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     ),
     ("train", ["--resume", "nowhere"], {2, 3, 4}),
     ("train", ["--resume", "text.png"], {2, 3, 4}),
-    ("train", ["torchvision/resnet18", "digits", "--epochs", "1"], {2}),
+    ("train", ["efficientnet_lite0", "digits", "--epochs", "1"], {2}),
     *(("data check", [folder], {2, 3}) for folder in ("nowhere", "text.png", "", "\0")),
     *(
         ("replay", [file], {2, 3})
