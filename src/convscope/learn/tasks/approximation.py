@@ -115,10 +115,6 @@ class Approximation(Task):
         return StepOutput(loss, loss.detach()[None] * batch.size)
 
     @override
-    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        return {"loss": sums[0] / max(seen, 1)}
-
-    @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Measure the errors of all networks, in float32, on points between those that were learned from.
 

@@ -256,11 +256,6 @@ class Classification(Task):
             return StepOutput(loss, sums, total_weight=total)
 
     @override
-    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        """Compute loss and accuracy from the sums of an epoch; balanced accuracy is of held-out data."""
-        return {name: total / max(seen, 1) for name, total in zip(("loss", "accuracy"), sums, strict=True)}
-
-    @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Evaluate the network on held-out images, in float32 whatever the precision of the training.
 

@@ -110,5 +110,17 @@ def untranslated(text: str) -> Mapping[str, str]:
     return {"en": text, "zh": text}
 
 
+def numbered(count: int) -> list[Mapping[str, str]]:
+    """Return the numbers from 1 on, as heads of columns.
+
+    Args:
+        count: how many.
+
+    Returns:
+        The numbers by language (`en`, `zh`).
+    """
+    return [untranslated(str(number)) for number in range(1, count + 1)]
+
+
 Finding = ClassifiedImages | ImageRows | NumberTable | Plot
 """Everything that a report of a training can draw."""

@@ -140,10 +140,6 @@ class SelfOrganization(Task):
         return StepOutput(loss, loss.detach().new_tensor([count]))
 
     @override
-    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        return {"seeds": sums[0] / max(seen, 1)}
-
-    @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Measure whether the plane of a pattern responds most to it wherever it is.
 

@@ -311,10 +311,10 @@ class Task(ABC):
             seen: number of samples of the batches that were summed.
 
         Returns:
-            Metrics by name, those of `metric_specs`. By default the means: each sum divided by the number of
-            samples.
+            Metrics by name, of those in `metric_specs`. By default means of the first of them: each sum
+            divided by the number of samples.
         """
-        names = (spec.name for spec in self.metric_specs)
+        names = (spec.name for spec in self.metric_specs[: self.metric_sums])
         return {name: total / max(seen, 1) for name, total in zip(names, sums, strict=True)}
 
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:

@@ -1,7 +1,7 @@
 """Training of generative adversarial networks on images, and what can be measured of what they generate."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -147,11 +147,6 @@ class AdversarialImages(AdversarialTraining):
         if isinstance(data, Dataset):
             self._training = torch.cat([batch.inputs[0].cpu() for batch in iter_batches(data, net)])
         return net
-
-    @override
-    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        names = (spec.name for spec in LOSSES)
-        return {name: total / max(seen, 1) for name, total in zip(names, sums, strict=True)}
 
     @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:

@@ -1,6 +1,6 @@
 """Training of generative adversarial networks on the ring of Gaussians, whose modes can be counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,11 +96,6 @@ class AdversarialRing(AdversarialTraining):
                 hint="convscope train --recipe gan-ring",
             )
         return net
-
-    @override
-    def metrics(self, sums: Sequence[float], seen: int) -> Mapping[str, float]:
-        names = (spec.name for spec in LOSSES)
-        return {name: total / max(seen, 1) for name, total in zip(names, sums, strict=True)}
 
     @override
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:

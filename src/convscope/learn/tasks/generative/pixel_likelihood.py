@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
+from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, numbered
 from convscope.learn.tasks.generative.binary import binarised, code_length, in_value_range, unit_range
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
@@ -156,8 +156,8 @@ class PixelLikelihood(Task):
         spec = net.input_spec
         rows = [list(in_value_range(row, net).cpu()) for row in (above, *halves, images)]
         return (
-            ImageRows(_numbered(DRAWN), [list(in_value_range(samples, net).cpu())], spec, _TITLES[0]),
-            ImageRows(_numbered(len(images)), rows, spec, _TITLES[1]),
+            ImageRows(numbered(DRAWN), [list(in_value_range(samples, net).cpu())], spec, _TITLES[0]),
+            ImageRows(numbered(len(images)), rows, spec, _TITLES[1]),
             _table(found),
         )
 
@@ -184,11 +184,6 @@ _TITLES = (
         "zh": "测试图像的上半部分、在其下方抽取的两种下半部分，以及原图",
     },
 )
-
-
-def _numbered(count: int) -> list[Mapping[str, str]]:
-    """Return the heads of so many columns: their numbers."""
-    return [dict.fromkeys(("en", "zh"), str(number)) for number in range(1, count + 1)]
 
 
 def _table(found: CodeLengths) -> NumberTable:

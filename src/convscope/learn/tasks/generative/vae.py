@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import iter_batches
-from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
+from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, numbered, untranslated
 from convscope.learn.tasks.generative.binary import binarised, code_length, in_value_range
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
@@ -199,7 +199,7 @@ class VariationalAutoencoder(Task):
         spec = net.input_spec
         pairs = zip(*(in_value_range(each, net).cpu() for each in (images, copies)), strict=True)
         pictures = [
-            ImageRows(_numbered(), _rows(samples, net), spec, _TITLES[0]),
+            ImageRows(numbered(COLUMNS), _rows(samples, net), spec, _TITLES[0]),
             ImageRows([_share(step) for step in range(COLUMNS)], _rows(walks, net), spec, _TITLES[1]),
             ImageRows(_HEADS, [list(pair) for pair in pairs], spec, _TITLES[2]),
         ]
@@ -268,14 +268,9 @@ def _rows(images: Tensor, net: Net) -> list[list[Tensor]]:
     return [list(row) for row in in_value_range(images, net).cpu().split(COLUMNS)]
 
 
-def _numbered() -> list[Mapping[str, str]]:
-    """Return the heads of columns of samples: their numbers."""
-    return [dict.fromkeys(("en", "zh"), str(number)) for number in range(1, COLUMNS + 1)]
-
-
 def _share(step: int) -> Mapping[str, str]:
     """Return the head of a column of a walk."""
-    return dict.fromkeys(("en", "zh"), f"{step / (COLUMNS - 1):.2f}")
+    return untranslated(f"{step / (COLUMNS - 1):.2f}")
 
 
 _HEADS = (

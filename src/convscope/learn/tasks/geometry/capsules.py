@@ -14,7 +14,7 @@ from convscope.errors import DataError, UsageError
 from convscope.learn.batches.source import iter_batches
 from convscope.learn.tasks.classification import BALANCED, Classification
 from convscope.learn.tasks.evaluation import Evaluation, check_labels, class_names, evaluate_logits
-from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable
+from convscope.learn.tasks.findings import Finding, ImageRows, NumberTable, numbered, untranslated
 from convscope.learn.tasks.generative.binary import in_value_range, unit_range
 from convscope.learn.tasks.geometry.hooks import collected, find_layer, replaced
 from convscope.learn.tasks.metrics import MetricSpec
@@ -279,7 +279,7 @@ def _decoded(net: Net, images: Tensor, capsules: Tensor | None = None) -> Tensor
 
 def _reconstructions(net: Net, images: Tensor) -> Finding:
     """Show test images and their reconstructions from the predicted class's capsule."""
-    heads = [_alike(str(number)) for number in range(1, len(images) + 1)]
+    heads = numbered(len(images))
     rows = [list(row.cpu()) for row in (images, _decoded(net, images))]
     return ImageRows(heads, rows, net.input_spec, _TITLES["copies"])
 
@@ -297,7 +297,7 @@ def _changes(net: Net, image: Tensor) -> Finding:
     made = _decoded(net, image.expand(len(changed), -1, -1, -1), changed).unflatten(0, (-1, len(steps)))
     effect = (made[:, -1] - made[:, 0]).square().flatten(1).sum(1)
     chosen = effect.argsort(descending=True)[:DIMENSIONS].sort().values
-    heads = [_alike(f"{change:+.2f}" if change else "0") for change in CHANGES]
+    heads = [untranslated(f"{change:+.2f}" if change else "0") for change in CHANGES]
     return ImageRows(heads, [list(row) for row in made[chosen].cpu()], net.input_spec, _TITLES["changes"])
 
 
@@ -333,11 +333,6 @@ def _routing(net: Net, images: Tensor) -> Sequence[Finding]:
     return (ImageRows(heads, rows, spec, _TITLES["routing"]),)
 
 
-def _alike(text: str) -> Mapping[str, str]:
-    """Return a text that is the same in both languages."""
-    return {"en": text, "zh": text}
-
-
 _TITLES: Mapping[str, Mapping[str, str]] = {
     "copies": {
         "en": "Test images, and below each what the decoder makes of the capsule of the answer",
@@ -363,7 +358,7 @@ def _table(found: RoutedCapsules) -> Finding:
     names = found.evaluation.classes
     rows = [
         (
-            _alike(name),
+            untranslated(name),
             tuple(f"{100 * share:.1f}" if share == share else "" for share in row),
         )
         for name, row in zip(names, found.received.tolist(), strict=True)
@@ -371,7 +366,7 @@ def _table(found: RoutedCapsules) -> Finding:
     alike = f"{100 / len(names):.1f}"
     return NumberTable(
         {"en": "Where the routing sends its votes, in percent", "zh": "路由把投票送往何处（百分比）"},
-        [_alike(name) for name in names],
+        [untranslated(name) for name in names],
         rows,
         {
             "en": "Rows: the class of the image; columns: the capsule that receives. Means over at most "
