@@ -69,6 +69,12 @@ def environment() -> dict[str, Any]:
     }
 
 
+def has_bf16() -> bool:
+    """Return whether the processor has instructions for bfloat16; without, torch emulates them slowly."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "bf16" in cpuinfo.read_text()
+
+
 def write(name: str, result: Result, facts: dict[str, Any], seconds: float) -> None:
     """Put the result beside the others."""
     RESULTS.mkdir(exist_ok=True)

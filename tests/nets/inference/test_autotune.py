@@ -71,6 +71,14 @@ def test_patience_ends_with_the_batches_but_every_candidate_has_its_turn(monkeyp
     assert clock.calls.count(MIXED) == 2  # once to prepare, once timed
 
 
+@pytest.mark.parametrize(("times", "rounds"), [(0.9, 1), (1.1, autotune.ROUNDS)])
+def test_what_is_far_slower_is_timed_once(monkeypatch, times, rounds) -> None:
+    slow = 0.01 * (autotune.FAR_SLOWER / times)
+    clock = Clock(monkeypatch, lambda config: slow if config == MIXED else 0.01)
+    assert fastest(clock.work(), [PLAIN, MIXED]) == PLAIN
+    assert clock.calls.count(MIXED) == 1 + rounds
+
+
 def test_what_is_hopeless_is_dropped_after_a_step(monkeypatch) -> None:
     """bf16 without kernels for it takes ten times as long: a minute for a step is enough to know."""
     clock = Clock(monkeypatch, lambda config: 60.0 if config == MIXED else 6.0)

@@ -35,6 +35,8 @@ PATIENCE = 10.0
 """Seconds after which no further batch size is tried, and a first step is too long to hide preparations."""
 HOPELESS = 2.0
 """How many times slower such a first step may be than a step of the best configuration."""
+FAR_SLOWER = 4.0
+"""How many times slower a configuration must be in one round to end a comparison after it."""
 FAILURES = (ConvscopeError, RuntimeError)
 """What a step raises that cannot be computed in a configuration: NaN, a missing kernel, too little memory."""
 
@@ -188,7 +190,7 @@ def _faster(best: Trial, other: Trial) -> Trial:
     started, before, after = time.perf_counter(), math.inf, math.inf
     for _ in range(ROUNDS):
         before, after = min(before, best.seconds_per_image()), min(after, other.seconds_per_image())
-        if time.perf_counter() - started > ENOUGH:
+        if time.perf_counter() - started > ENOUGH or after > FAR_SLOWER * before:
             break
     return other if after * MIN_GAIN < before else best
 
