@@ -21,7 +21,7 @@ from convscope.see.visualization.recipe import LookRecipe, VisualizeRecipe
 from convscope.see.visualization.visualization import iter_visualize
 from convscope.show.report.recipe import TourRecipe
 from convscope.use.recipe import ClassifyRecipe, StylizeRecipe
-from convscope.worlds.recipe import DataCheckRecipe
+from convscope.worlds.images.checking.recipe import DataCheckRecipe
 
 LAYER = {"net": "n", "layer": "a", "data": "d"}
 LEAST: dict[type[Recipe], dict[str, Any]] = {

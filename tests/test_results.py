@@ -15,7 +15,7 @@ import torch
 
 import convscope as cs
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.jobs import provenance
+from convscope.jobs.output import provenance
 from convscope.recipe.result import LONGEST, SUFFIXES, Result
 from convscope.show.images import png
 from convscope.worlds import Sample

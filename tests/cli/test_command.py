@@ -9,8 +9,8 @@ from pydantic import Field
 
 from convscope.jobs import JOBS
 from convscope.jobs.job import Steps, finished
+from convscope.jobs.output.workspace import Workspace
 from convscope.jobs.program import doctor
-from convscope.jobs.workspace import Workspace
 from convscope.recipe import Recipe
 
 

@@ -227,7 +227,7 @@ def test_a_download_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_place_taken_while_the_result_was_made_is_left_alone(tmp_path: Path) -> None:
-    from convscope.jobs import results
+    from convscope.jobs.output import results
 
     for name in ("new", "empty"):
         place = tmp_path / name

@@ -8,8 +8,8 @@ from tests.reference.random_graphs import graphs
 from convscope.errors import GraphError
 from convscope.graph import LAYERS, Graph, Node, chain, text
 from convscope.graph.chain import layer_usage
+from convscope.graph.layers.classics.lenet import C3
 from convscope.graph.layers.conv import Conv1d, Conv2d
-from convscope.graph.layers.lenet import C3
 
 
 def names(shape, line):

@@ -9,8 +9,8 @@ from torch.nn import functional
 from convscope.errors import GraphError
 from convscope.graph import Graph, Node, chain, compare, costs, output_size, totals
 from convscope.graph.analysis.arithmetic import dense_cost, local_cost, mlp_cost, read_by, shared_cost
+from convscope.graph.layers.classics.local import Local2d
 from convscope.graph.layers.conv import Conv1d, Conv2d
-from convscope.graph.layers.local import Local2d
 from convscope.graph.layers.merge import Add
 
 IMAGE, FILTER = (1, 6, 6), Conv2d(1, 3, bias=False)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from PIL import Image
 
 from convscope.jobs.job import Document, Steps, finished, save_results
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe, stamp
 from convscope.system.progress import Progress
 

@@ -13,7 +13,8 @@ from PIL import Image
 from convscope import jobs, learn, nets
 from convscope.cli.core import app
 from convscope.errors import Interrupted, UsageError
-from convscope.jobs import JOBS, results
+from convscope.jobs import JOBS
+from convscope.jobs.output import results
 from convscope.jobs.registry import load
 from convscope.recipe import Recipe
 from convscope.show.pages import training as pages

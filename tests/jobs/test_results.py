@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from convscope.errors import Interrupted, UsageError
-from convscope.jobs import results
+from convscope.jobs.output import results
 
 
 @pytest.fixture(autouse=True)

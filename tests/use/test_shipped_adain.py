@@ -12,7 +12,7 @@ from convscope.use import stylize
 from convscope.use.feed_forward import PAINTING
 from convscope.worlds import UnlabelledImages
 from convscope.worlds.images import photos
-from convscope.worlds.images.style_images import painting
+from convscope.worlds.images.datasets.style_images import painting
 
 pytestmark = pytest.mark.slow
 

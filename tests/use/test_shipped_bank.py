@@ -10,7 +10,7 @@ from convscope.learn.style.perceptual import PerceptualLoss, frozen_copy
 from convscope.nets.zoo import ZOO
 from convscope.nets.zoo.stylebank import STYLES
 from convscope.worlds import UnlabelledImages
-from convscope.worlds.images.style_images import painting
+from convscope.worlds.images.datasets.style_images import painting
 
 pytestmark = pytest.mark.slow
 

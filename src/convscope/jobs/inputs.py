@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from convscope.errors import DataError, UsageError
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import OnNetwork, Recipe
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from convscope.errors import Interrupted, UsageError, nearest
-from convscope.jobs import registry, results
+from convscope.jobs import registry
 from convscope.jobs.inputs import require_device
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output import results
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe
 from convscope.system import processes, signals
 from convscope.system.progress import Progress, TimeLeft

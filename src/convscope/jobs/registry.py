@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Generator
 from typing import Any, Protocol
 
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.system.progress import Progress
 
 JOBS: dict[str, str] = {

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from convscope.errors import ConvscopeError, Interrupted
-from convscope.jobs import results
 from convscope.jobs.job import Document, mapped
-from convscope.jobs.workspace import Artifact, Workspace
+from convscope.jobs.output import results
+from convscope.jobs.output.workspace import Artifact, Workspace
 from convscope.learn import TrainRecipe
 from convscope.system import processes, signals
 from convscope.system.files import remove_parts, write_text

@@ -23,7 +23,7 @@ from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
 from convscope.worlds.datasets.named import OWN
 from convscope.worlds.images import photos
-from convscope.worlds.images.folder import ImageFolder
+from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)

@@ -21,7 +21,7 @@ from convscope.recipe import in_bytes, real_number
 from convscope.use.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
 from convscope.worlds import InputLike, open_mask
 from convscope.worlds.images import photos
-from convscope.worlds.images.style_images import painting
+from convscope.worlds.images.datasets.style_images import painting
 from convscope.worlds.images.world import as_photo
 
 MEMORY = "1GiB"

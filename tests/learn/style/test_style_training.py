@@ -19,7 +19,7 @@ from convscope.learn.trainer.state import State
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
 from convscope.worlds import Batch, UnlabelledImages
-from convscope.worlds.images.style_images import painting
+from convscope.worlds.images.datasets.style_images import painting
 
 pytestmark = pytest.mark.slow
 

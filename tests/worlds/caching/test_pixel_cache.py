@@ -14,7 +14,7 @@ from convscope.system.user_cache import cache_root, prune
 from convscope.worlds import ImageFolder
 from convscope.worlds.caching import pixel_cache
 from convscope.worlds.caching.pixel_cache import CHECKSUMS, FILES, PIXELS
-from convscope.worlds.images import folder
+from convscope.worlds.images.datasets import folder
 
 SPEC = TensorSpec((3, 12, 16))
 

@@ -215,7 +215,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
 
 def test_the_schema_needs_no_torch():
     code = (
-        "import sys, convscope.worlds, convscope.worlds.recipe as r;"
+        "import sys, convscope.worlds, convscope.worlds.images.checking.recipe as r;"
         "assert r.DataCheckRecipe(folder='x').command() == 'convscope data check x';"
         "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules), 'heavy'"
     )
@@ -224,7 +224,7 @@ def test_the_schema_needs_no_torch():
 
 def test_the_schema_states_the_limit_of_the_code():
     from convscope.worlds.images import photos
-    from convscope.worlds.recipe import DataCheckRecipe
+    from convscope.worlds.images.checking.recipe import DataCheckRecipe
 
     assert DataCheckRecipe(folder="x").most_pixels == photos.MOST_PIXELS
 

@@ -15,8 +15,8 @@ from convscope.cli.core.arguments import check_arguments
 from convscope.cli.core.command import command, summary
 from convscope.cli.core.words import check, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
+from convscope.jobs.output.results import as_json
 from convscope.jobs.registry import JOBS, VERB_ALIASES
-from convscope.jobs.results import as_json
 from convscope.system import processes, signals
 
 HELP = {"help_option_names": ["-h", "--help"]}

@@ -10,7 +10,7 @@ from typer import Abort
 from convscope.cli.core import terminal
 from convscope.cli.core.words import verb_of, wants_json, wants_traceback
 from convscope.errors import ConvscopeError, DataError, Interrupted, MissingError, UsageError, nearest
-from convscope.jobs.results import as_json
+from convscope.jobs.output.results import as_json
 from convscope.system import signals
 from convscope.system.printable import printable
 

@@ -9,7 +9,7 @@ from typing import Any
 from convscope.cli.core import terminal
 from convscope.cli.core.progress import shown
 from convscope.jobs import Document, Job
-from convscope.jobs.results import as_json
+from convscope.jobs.output.results import as_json
 from convscope.system.printable import printable
 from convscope.system.progress import duration
 

@@ -3,18 +3,16 @@
 from convscope.graph.layer import Layer
 from convscope.graph.layers import (
     activation,
-    capsules,
     conv,
     dense,
     foreign,
-    lenet,
-    local,
     merge,
     norm,
     pooling,
     resizing,
     transposed,
 )
+from convscope.graph.layers.classics import capsules, lenet, local
 
 LAYERS: dict[str, type[Layer]] = {}
 """Every kind by its name."""

@@ -240,7 +240,7 @@ class SpatialTransformer(Layer):
 
     size: Extent | None = None
     kind = "spatialtransformer"
-    implementation = "convscope.nets.modules.spatial_transformer.SpatialTransformer"
+    implementation = "convscope.nets.modules.classics.spatial_transformer.SpatialTransformer"
     family = "transformer"
     positional = ("size",)
     inputs = (2, 2)

@@ -9,7 +9,7 @@ larger length.
 
 from convscope.jobs.input import reconstruction
 from convscope.jobs.job import Steps
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.see.activation_atlas import CaricatureRecipe
 
 schema = CaricatureRecipe

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import DataError
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.system.progress import Progress
 from convscope.use import ClassifyRecipe
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, save_results
-from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.deepdream import DreamRecipe
 from convscope.system.progress import Progress
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import UsageError
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
-from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.recipe import real_number, shortened
 from convscope.see.attribution import ExplainRecipe
 from convscope.system.progress import Progress

@@ -9,7 +9,7 @@ for them. Several layers make a strip.
 
 from convscope.jobs.input import reconstruction
 from convscope.jobs.job import Steps
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.see.activation_atlas import InvertRecipe
 
 schema = InvertRecipe

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import UsageError
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished
-from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.visualization import LookRecipe
 from convscope.system.progress import Progress
 

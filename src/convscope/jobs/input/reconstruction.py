@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
-from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import CaricatureRecipe, InvertRecipe
 from convscope.system.progress import Progress
 

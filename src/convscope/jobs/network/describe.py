@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from convscope.errors import UsageError
-from convscope.jobs import results
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output import results
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe
 from convscope.recipe.fields import NetworkName
 

@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from convscope.errors import ConvscopeError, UsageError
-from convscope.jobs import inputs, provenance, results
+from convscope.jobs import inputs
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output import provenance, results
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import OnNetwork
 from convscope.recipe.fields import NetworkName
 from convscope.system.progress import Progress

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from convscope.errors import UsageError, nearest
 from convscope.jobs.job import Document, Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe
 from convscope.system.progress import Progress
 

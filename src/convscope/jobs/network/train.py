@@ -35,7 +35,7 @@ from typing import Any
 from convscope.errors import UsageError
 from convscope.jobs import training
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
 from convscope.recipe.fields import as_text, flag_of
 

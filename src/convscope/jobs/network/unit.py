@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.errors import UsageError
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, result_of, save_results
-from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.units import UnitRecipe
 from convscope.system.progress import Progress
 

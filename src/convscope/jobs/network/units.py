@@ -20,7 +20,7 @@ from urllib.parse import quote
 from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import inputs
 from convscope.jobs.job import GO_ON, Document, Steps, finished, mapped, result_of
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.see.units import UnitsRecipe
 from convscope.system import signals
 from convscope.system.progress import Progress

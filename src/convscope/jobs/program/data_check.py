@@ -9,7 +9,7 @@ exit code is 0 when all is well, and 3 when something is not; remarks alone do n
 """
 
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.worlds import DataCheckRecipe
 
 schema = DataCheckRecipe

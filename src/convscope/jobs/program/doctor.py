@@ -8,7 +8,7 @@ Each line is `ok` or `warn`, and a warning says what to do.
 from typing import ClassVar
 
 from convscope.jobs.job import Document, Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe
 from convscope.system.progress import Progress
 

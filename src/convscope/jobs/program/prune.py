@@ -10,7 +10,7 @@ those that are being trained, are left alone.
 """
 
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.learn import PruneRecipe
 
 schema = PruneRecipe

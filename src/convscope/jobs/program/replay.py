@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.jobs import inputs, provenance, registry
+from convscope.jobs import inputs, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output import provenance
+from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe, versions
 from convscope.recipe.fields import ResultFile
 from convscope.system.progress import Progress

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.errors import UsageError
-from convscope.jobs import results
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Artifact, Workspace
+from convscope.jobs.output import results
+from convscope.jobs.output.workspace import Artifact, Workspace
 from convscope.learn import RUNS, RunsRecipe
 
 if TYPE_CHECKING:

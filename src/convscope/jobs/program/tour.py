@@ -9,7 +9,7 @@ step, a neuron as a computation graph, the whole network, its training, and what
 from typing import TYPE_CHECKING
 
 from convscope.jobs.job import Document, Steps, finished, save_results
-from convscope.jobs.workspace import Artifact, Workspace
+from convscope.jobs.output.workspace import Artifact, Workspace
 from convscope.show.report.recipe import TourRecipe
 
 if TYPE_CHECKING:

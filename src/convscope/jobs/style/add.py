@@ -7,8 +7,8 @@ Encoder, decoder and the banks that are there stay as they are, bit for bit; onl
 """
 
 from convscope.jobs.job import Steps
+from convscope.jobs.output.workspace import Workspace
 from convscope.jobs.style import training
-from convscope.jobs.workspace import Workspace
 from convscope.learn.style import StyleAddRecipe
 
 schema = StyleAddRecipe

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from convscope.jobs import inputs
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Workspace
+from convscope.jobs.output.workspace import Workspace
 from convscope.use import StylizeRecipe
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, save_results
-from convscope.jobs.workspace import ResultFolder, Workspace
+from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.style import StyleRecipe
 from convscope.system.progress import Progress
 

@@ -11,8 +11,8 @@ exactly where it stopped.
 """
 
 from convscope.jobs.job import Steps
+from convscope.jobs.output.workspace import Workspace
 from convscope.jobs.style import training
-from convscope.jobs.workspace import Workspace
 from convscope.learn.style import StyleTrainRecipe
 
 schema = StyleTrainRecipe

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convscope.errors import DataError
 from convscope.jobs import training
 from convscope.jobs.job import Steps, finished
-from convscope.jobs.workspace import Artifact, Workspace
+from convscope.jobs.output.workspace import Artifact, Workspace
 from convscope.learn.style import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from convscope.errors import UsageError
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TrainRecipe
 from convscope.worlds import Dataset, LabelledImages
-from convscope.worlds.images.folder import ImageFolder
+from convscope.worlds.images.datasets.folder import ImageFolder
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 

@@ -26,7 +26,7 @@ from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.adain import AdaIN, moments, statistics
 from convscope.nets.zoo.adain import ADAIN
 from convscope.worlds import Batch, UnlabelledImages
-from convscope.worlds.images.style_images import SMALLEST
+from convscope.worlds.images.datasets.style_images import SMALLEST
 
 Images = Float[Tensor, "_ 3 _ _"]
 EVERY = 3

@@ -21,7 +21,7 @@ from convscope.nets.activations.address import LayerAddress
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.nets.style.bank import NAME
 from convscope.nets.style.losses import content_loss, gram, style_loss
-from convscope.worlds.images.style_images import painting
+from convscope.worlds.images.datasets.style_images import painting
 
 LOSS_NETWORK = "hed-vgg16"
 """The default loss network, in whose features content and style are compared."""

@@ -26,7 +26,7 @@ from convscope.nets import Net, Source
 from convscope.nets.style.bank import MEAN, STD, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
 from convscope.worlds import UnlabelledImages
-from convscope.worlds.images.style_images import SMALLEST
+from convscope.worlds.images.datasets.style_images import SMALLEST
 
 SPEC = TensorSpec((3, 256, 256), mean=(MEAN,), std=(STD,), name="photo")
 """Input of style networks: RGB photographs in [0, 1], of any size."""

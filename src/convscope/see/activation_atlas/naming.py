@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from convscope.worlds.proportions import wilson_interval
+from convscope.worlds.datasets.proportions import wilson_interval
 
 LISTED = 3
 """Maximum number of labels, and of classes, that are listed for each cell."""

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.see.units.index.unit_index import UnitStatistics
-from convscope.worlds.proportions import binomial_tail
+from convscope.worlds.datasets.proportions import binomial_tail
 
 LEVEL = 0.05
 """Probability of naming a class that chance alone has put in front."""

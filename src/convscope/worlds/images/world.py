@@ -15,12 +15,11 @@ from typing_extensions import override
 
 from convscope.errors import DataError
 from convscope.graph.spec import IMAGE, TensorSpec
-from convscope.worlds import pixels
 from convscope.worlds.arrays import SUFFIX, is_array_file, load_array, open_arrays
 from convscope.worlds.dataset import Dataset
-from convscope.worlds.images import adapt, photos
+from convscope.worlds.images import adapt, photos, pixels
 from convscope.worlds.images.augment import AUGMENTATIONS
-from convscope.worlds.images.folder import ImageFolder
+from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.render import grayscale, in_unit_range, rgb
 from convscope.worlds.world import Placement, Sample, World
 

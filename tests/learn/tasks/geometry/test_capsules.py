@@ -9,7 +9,7 @@ from convscope.errors import UsageError
 from convscope.learn import CapsuleClassification, CapsuleRecipe, ClassifiedImages, ImageRows, NumberTable
 from convscope.learn.tasks.geometry.capsules import CHANGES
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.capsules import CapsuleMask
+from convscope.nets.modules.classics.capsules import CapsuleMask
 from convscope.worlds import Batch, digits
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous", "batch": 16}

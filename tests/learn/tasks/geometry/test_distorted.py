@@ -19,7 +19,7 @@ from convscope.learn.tasks.geometry.distorted import (
 )
 from convscope.learn.tasks.geometry.hooks import collected, find_layer
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.spatial_transformer import SpatialTransformer
+from convscope.nets.modules.classics.spatial_transformer import SpatialTransformer
 from convscope.worlds import DistortedImages, digits
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous", "batch": 16}

@@ -22,7 +22,7 @@ from convscope.learn.tasks.task import EvalResult, StepOutput
 from convscope.nets import Net, frozen
 from convscope.nets.activations.classifier_output import INDEPENDENT, select_output
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.capsules import CapsuleLength, CapsuleMask, Capsules
+from convscope.nets.modules.classics.capsules import CapsuleLength, CapsuleMask, Capsules
 from convscope.worlds import Batch, LabelledImages
 
 PRESENT, ABSENT, DOWN = 0.9, 0.1, 0.5

@@ -22,7 +22,7 @@ from convscope.learn.tasks.geometry.recipe import DistortedRecipe
 from convscope.learn.tasks.task import EvalResult
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.modules.spatial_transformer import SpatialTransformer, sample
+from convscope.nets.modules.classics.spatial_transformer import SpatialTransformer, sample
 from convscope.worlds import Batch, DistortedImages, LabelledImages
 from convscope.worlds.datasets.distorted import distort, draw_poses, find_distortion
 from convscope.worlds.images.adapt import to_spec

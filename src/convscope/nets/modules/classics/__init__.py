@@ -1,1 +1,1 @@
-"""Layers of networks from before deep learning libraries: LeNet-5 and the Neocognitron."""
+"""Layers of networks from the literature: LeNet-5, Neocognitron, capsules, spatial transformers."""

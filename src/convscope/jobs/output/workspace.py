@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convscope.jobs import results
+from convscope.jobs.output import results
 from convscope.system import signals
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def folder(self, name: str) -> Iterator["ResultFolder"]:
-        """Make a result folder, atomically; see `convscope.jobs.results`.
+        """Make a result folder, atomically; see `convscope.jobs.output.results`.
 
         Args:
             name: what the result is, for a name under `runs/` without `out`.

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from convscope.graph.layers.lenet import C3
+from convscope.graph.layers.classics.lenet import C3
 from convscope.nets.modules import same
 from convscope.nets.modules.classics.lenet import RBF, PartialConv2d, ScaledTanh, Subsample
 from convscope.nets.modules.local import Local1d, Local2d

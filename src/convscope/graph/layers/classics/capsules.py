@@ -52,7 +52,7 @@ class Squash(Elementwise):
 
     size: int
     kind = "squash"
-    implementation = "convscope.nets.modules.capsules.Squash"
+    implementation = "convscope.nets.modules.classics.capsules.Squash"
     positional = ("size",)
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class Capsules(Layer):
     in_size: int
     iterations: int = 3
     kind = "capsules"
-    implementation = "convscope.nets.modules.capsules.Capsules"
+    implementation = "convscope.nets.modules.classics.capsules.Capsules"
     positional = ("out_capsules", "out_size", "in_size")
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ class CapsuleLength(Layer):
 
     size: int
     kind = "capsulelength"
-    implementation = "convscope.nets.modules.capsules.CapsuleLength"
+    implementation = "convscope.nets.modules.classics.capsules.CapsuleLength"
     positional = ("size",)
     numbered = False
 
@@ -174,7 +174,7 @@ class CapsuleMask(Layer):
 
     size: int
     kind = "capsulemask"
-    implementation = "convscope.nets.modules.capsules.CapsuleMask"
+    implementation = "convscope.nets.modules.classics.capsules.CapsuleMask"
     positional = ("size",)
     numbered = False
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 from convscope import nets
 from convscope.errors import GraphError
 from convscope.graph import chain, from_json, text, to_json
-from convscope.graph.layers.lenet import C3
+from convscope.graph.layers.classics.lenet import C3
 from convscope.graph.spec import TensorSpec
 from convscope.nets.modules.classics.lenet import Subsample
 from convscope.nets.modules.pool import SoftPool2d

@@ -8,7 +8,14 @@ from convscope import nets
 from convscope.errors import GraphError
 from convscope.graph.analysis.costs import costs
 from convscope.graph.layers import LAYERS
-from convscope.nets.modules.capsules import CapsuleLength, CapsuleMask, Capsules, Squash, route, squash
+from convscope.nets.modules.classics.capsules import (
+    CapsuleLength,
+    CapsuleMask,
+    Capsules,
+    Squash,
+    route,
+    squash,
+)
 from convscope.nets.zoo import ZOO
 
 

@@ -10,7 +10,7 @@ from convscope.errors import GraphError
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.resizing import SpatialTransformer as SpatialTransformerLayer
 from convscope.graph.spec import TensorSpec
-from convscope.nets.modules.spatial_transformer import SpatialTransformer, sample
+from convscope.nets.modules.classics.spatial_transformer import SpatialTransformer, sample
 
 IDENTITY = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
 

@@ -1,0 +1,1 @@
+"""Checks of a folder of images before a training: damaged files, duplicates, leaks between parts."""
