@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from convscope.errors import DataError, UsageError
 from convscope.jobs.output.workspace import Workspace
-from convscope.recipe import OnNetwork, Recipe
+from convscope.recipe import OnDevice, OnNetwork, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -37,12 +37,12 @@ def require_device(recipe: Recipe) -> None:
     """Refuse a recipe whose device is not available, before anything else is done.
 
     Args:
-        recipe: the recipe; only its `device` is read.
+        recipe: any recipe; only its `device` is read, where it has one.
 
     Raises:
         MissingError: there is no such device.
     """
-    if recipe.device not in ("auto", "cpu"):
+    if isinstance(recipe, OnDevice) and recipe.device not in ("auto", "cpu"):
         device(recipe.device)
 
 
