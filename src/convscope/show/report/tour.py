@@ -30,6 +30,7 @@ from convscope.show.report.figure import Section
 from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
+from convscope.show.report.worlds.tour import find_tour, iter_sections
 from convscope.system.files import write_text
 from convscope.system.progress import Progress, last_result
 from convscope.worlds.datasets import digits
@@ -149,6 +150,9 @@ def iter_tour(
     """
     state = TourState(recipe, folder, shown or folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if recipe.world != "image":
+        yield from _of_world(state)
+        return
     png.save(input_image.opaque(state.digit, digits.SPEC), folder / DIGIT)
     try:
         for key in CHAPTERS:
@@ -166,6 +170,21 @@ def iter_tour(
 
 
 Steps = Generator[Progress[TourResult], None, None]
+
+
+def _of_world(state: TourState) -> Steps:
+    """Write the tour of another world."""
+    tour = find_tour(state.recipe.world)
+    steps = iter_sections(tour, state.recipe, state.folder, state.shown, lambda: state.seconds)
+    keys: tuple[str, ...] = ()
+
+    def result() -> TourResult:
+        return TourResult(state.shown / "report.html", keys, (), state.seconds, {})
+
+    for step in steps:
+        keys = tuple(section.key for section in step.result())
+        yield Progress(step.fraction, step.message, result)
+    yield Progress(1.0, str(state.shown / "report.html"), result)
 
 
 def _why(state: TourState) -> Steps:

@@ -1,0 +1,1 @@
+"""The tours of worlds other than pictures: sounds, sentences, boards of Go."""
