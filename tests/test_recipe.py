@@ -47,6 +47,9 @@ USELESS: list[tuple[type[Recipe], dict[str, Any], dict[str, Any], dict[str, Any]
     (LookRecipe, {"split": "test"}, {}, {"data": "digits"}),
     (LookRecipe, {"root": "r"}, {}, {"data": "digits"}),
     (LookRecipe, {"images": 9}, {}, {"data": "digits"}),
+    (TourRecipe, {"epochs": 2}, {"world": "sound"}, {"world": "image"}),
+    (TourRecipe, {"steps": 3}, {"world": "text"}, {"world": "image"}),
+    (TourRecipe, {"digit": 4}, {"world": "go"}, {"world": "image"}),
     (VisualizeRecipe, {"stops": 3}, {}, {"journey": True, "places": []}),
     (VisualizeRecipe, {"stops": 3}, {"journey": True}, {"journey": True, "places": []}),
     (VisualizeRecipe, {"units": 3}, {}, {"journey": True}),
@@ -171,7 +174,7 @@ ALWAYS: dict[type[Recipe], set[str]] = {
     ExplainRecipe: {"image", "net", "method", "target", "compare", "set", "checks"},
     ClassifyRecipe: {"net", "images", "top", "batch"},
     StylizeRecipe: {"photo", "model", "style", "mask", "size", "memory", "precision"},
-    TourRecipe: {"epochs", "steps", "digit"},
+    TourRecipe: {"world"},
     DataCheckRecipe: {"folder", "duplicates", "most_pixels"},
 }
 """Fields that have an effect, or are refused by the verb itself, whatever the others are (transforms, decay,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from convscope import nets, worlds
-from convscope.errors import Interrupted, UsageError
+from convscope.errors import Interrupted
 from convscope.jobs import run
 from convscope.show.report import i18n
 from convscope.show.report.figure import Section
@@ -86,9 +86,3 @@ def test_a_stop_leaves_the_finished_chapters(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(Interrupted, match="2 of 5 chapters"):
         list(steps)
     assert "Unfinished" in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.parametrize("setting", [{"digit": 4}, {"epochs": 2}, {"steps": 3}])
-def test_settings_of_the_digits_are_refused_for_other_worlds(setting: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="world"):
-        TourRecipe.parse({"world": "sound", **setting})

@@ -22,7 +22,7 @@ from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.report.worlds.subject import Subject
 from convscope.show.svg import element, join
-from convscope.use.classification import probabilities
+from convscope.use import classify
 
 WIDTH = 672
 """Longer side of the drawing of an input, in pixels."""
@@ -183,23 +183,25 @@ def answer_figure(key: str, subject: Subject, command: str, method: str, **value
         The figure.
     """
     net = subject.net
-    batch = subject.sample.input[None].to(net.device)
-    shares = probabilities(net, batch)[0].cpu()
-    order = shares.argsort(descending=True)[:ANSWERS].tolist()
+    found = classify(net, subject.sample, top=ANSWERS)
+    answers = [
+        (label.split(",")[0], f"{100 * share:.1f}%", share)
+        for label, share in zip(found.labels, found.probabilities, strict=True)
+    ]
     bars = [
         element(
             "tr",
-            element("th", net.classes[k].split(",")[0], scope="row"),
-            element("td", element("meter", value=f"{float(shares[k]):.4f}", min=0, max=1)),
-            element("td", f"{100 * float(shares[k]):.1f}%", class_="number"),
+            element("th", name, scope="row"),
+            element("td", element("meter", value=f"{share:.4f}", min=0, max=1)),
+            element("td", percent, class_="number"),
         )
-        for k in order
+        for name, percent, share in answers
     ]
+    batch = subject.sample.input[None].to(net.device)
     heat: Image.Image = heat_picture(explain(net, batch, method=method))
     body = [
         element("table", element("tbody", *bars), class_="exact answers"),
         tag(heat, spoken(f"{key}.heat", **values)),
     ]
-    first = order[0]
-    told = {"answer": net.classes[first].split(",")[0], "probability": f"{100 * float(shares[first]):.1f}%"}
+    told = {"answer": answers[0][0], "probability": answers[0][1]}
     return Figure(key, join(body), command, "", told | values, wide=True)
