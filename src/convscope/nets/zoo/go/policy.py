@@ -77,7 +77,8 @@ def residual_policy(size: int, filters: int, blocks: int, planes: int = SMALL_PL
         last,
         out,
         "value_conv = conv 2 1x1 bias=false, value_bn = batchnorm2d, value_relu = relu, "
-        "value_flatten = flatten, value_hidden = dense 32, value_relu2 = relu, value_out = dense 1, value = tanh",
+        "value_flatten = flatten, value_hidden = dense 32, value_relu2 = relu, value_out = dense 1, "
+        "value = tanh",
     )
     return Graph({"input": shape}, (*nodes, *policy, *value), ("policy", "value"))
 
