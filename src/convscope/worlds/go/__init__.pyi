@@ -21,3 +21,4 @@ from .records.tables import GameRecord as GameRecord
 from .records.tables import GameRecords as GameRecords
 from .records.tables import read_games as read_games
 from .records.tables import read_table as read_table
+from .render import draw_board as draw_board

@@ -16,7 +16,7 @@ import numpy as np
 from convscope.errors import DataError, UsageError
 from convscope.system.files import read_bytes
 from convscope.worlds.dataset import Problem
-from convscope.worlds.go.board import BLACK, WHITE
+from convscope.worlds.go.board import BLACK, WHITE, Board, Rules
 from convscope.worlds.go.records.sgf import MOST_BYTES, SgfGame, read_sgf
 from convscope.worlds.go.rules import engine, features
 
@@ -130,6 +130,28 @@ class GameRecords:
     def __repr__(self) -> str:
         extent = f"{self.size}x{self.size}"
         return f"GameRecords({self.name}: {len(self):,} games of {len(self.moves):,} moves, {extent})"
+
+    def board(self, game: int, moves: int) -> Board:
+        """Play the moves of a game.
+
+        Args:
+            game: its number, from 0.
+            moves: how many moves; all where there are fewer.
+
+        Returns:
+            The board, with its history.
+        """
+        first, last = self.starts[game], self.starts[game + 1]
+        board = Board(self.size, Rules(float(self.komi[game]), suicide=True))
+        if len(self.stones) and self.stones[game].any():
+            stones = (list(map(tuple, np.argwhere(self.stones[game] == colour))) for colour in (1, 2))
+            board.set_up(*stones)
+        for move in self.moves[first : min(first + moves, last)].tolist():
+            point = move & ((1 << features.WHITE_BIT) - 1)
+            row, column = divmod(point, self.size + 1)
+            colour = WHITE if move >> features.WHITE_BIT == WHITE else BLACK
+            board.play((row - 1, column - 1) if point else None, colour)
+        return board
 
     def take(self, games: Sequence[int] | np.ndarray) -> Self:
         """Return some of the games.
