@@ -69,7 +69,7 @@ def input_figure(key: str, subject: Subject, command: str, **values: Any) -> Fig
 
 
 def layer_table(key: str, subject: Subject, command: str, source: str = "", **values: Any) -> Figure:
-    """Build the table of the network's layers: kind, shape of the output, parameters, multiply-accumulates.
+    """Build the table of the layers that have parameters or change the shape: output, parameters, MACs.
 
     Args:
         key: prefix of its texts.
@@ -98,6 +98,7 @@ def layer_table(key: str, subject: Subject, command: str, source: str = "", **va
             element("td", f"{cost.macs:,}" if cost.macs else "—", class_="number"),
         )
         for cost in found
+        if cost.parameters or cost.input_shapes[0] != cost.output_shape
     ]
     whole = totals(found)
     told = {"parameters": f"{whole.parameters:,}", "macs": f"{whole.macs:,}", **values}
@@ -129,7 +130,7 @@ def maps_figure(
 
 
 def examples_figure(
-    key: str, subject: Subject, units: Sequence[str], command: str, count: int = 6, **values: Any
+    key: str, subject: Subject, units: Sequence[str], command: str, count: int = 5, **values: Any
 ) -> Figure:
     """Build the figure of the bundled inputs that excite some units most.
 

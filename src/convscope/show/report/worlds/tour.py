@@ -14,7 +14,7 @@ from convscope.show.report.worlds.subject import Subject, WorldTour
 from convscope.system.files import write_text
 from convscope.system.progress import Progress
 
-TOURS: dict[str, str] = {}
+TOURS: dict[str, str] = {"go": "convscope.show.report.worlds.go:TOUR"}
 """Where the tour of each world is, as `module:name`; the name is that of a `WorldTour`."""
 
 
