@@ -19,6 +19,8 @@ IMAGE = "image"
 """Kind of inputs that are images of any number of channels."""
 DIGIT = "digit"
 """Kind of inputs that hold one handwritten digit: paper 0, ink 1, centred as in MNIST."""
+SOUND = "sound"
+"""Kind of inputs that are waveforms of one channel."""
 DEFAULTS = {3: (IMAGE, "c h w"), 2: ("signal", "c t"), 1: ("vector", "c")}
 """Kind and axes of an input by its number of axes, where they are not given."""
 LARGEST = 1e30

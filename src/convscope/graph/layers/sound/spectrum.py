@@ -3,16 +3,15 @@
 A waveform has one spatial axis, time; a spectrogram has two, frequency (height) and frames in time (width).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
-
 from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.graph.layer import EVERYTHING, Layer, Window
 from convscope.graph.layers.activation import Elementwise
 from convscope.graph.options import flag, number, whole, wrong
-from convscope.graph.spec import Shape
+from convscope.graph.spec import Shape, TensorSpec
 from convscope.graph.window_geometry import fitting, spatial
 
 
@@ -33,8 +32,6 @@ class Framing(Layer):
     hop_length: int | None = None
     win_length: int | None = None
     center: bool = True
-    bins: ClassVar[str] = "n_fft // 2 + 1"
-    sample_rate: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
         whole(self, "n_fft", least=2)
@@ -198,7 +195,7 @@ class LogMel(Framing):
     """
 
     n_mels: int = 64
-    sample_rate: int = 16000  # pyright: ignore[reportIncompatibleVariableOverride]
+    sample_rate: int = 16000
     f_min: float = 0.0
     f_max: float | None = None
     top_db: float | None = None
@@ -221,7 +218,7 @@ class LogMel(Framing):
     @override
     def macs(self, *shapes: Shape) -> int:
         """Return those of the filter bank; a Fourier transform has none that are counted."""
-        channels, height, frames = self.output_shape(*shapes)
+        channels, _, frames = self.output_shape(*shapes)
         return channels * self.n_mels * (self.n_fft // 2 + 1) * frames
 
     @override
@@ -314,6 +311,28 @@ def check_bands(layer: MelScale | LogMel) -> None:
             f"{layer.kind}: f_min below f_max, and that at most half of the sample rate",
             received=f"f_min={layer.f_min}, f_max={layer.f_max}, sample_rate={layer.sample_rate}",
         )
+
+
+def check_sample_rate(layers: Iterable[Layer], spec: TensorSpec) -> None:
+    """Refuse layers whose bands are of another sample rate than the network's input.
+
+    Nothing else would notice: every band would lie at a wrong frequency.
+
+    Args:
+        layers: the layers of a network.
+        spec: specification of its input; nothing is checked where it has no sample rate.
+
+    Raises:
+        GraphError: a layer has another sample rate.
+    """
+    for layer in layers:
+        rate = layer.sample_rate if isinstance(layer, MelScale | LogMel) else spec.sample_rate
+        if spec.sample_rate is not None and rate != spec.sample_rate:
+            raise GraphError(
+                f"{layer.kind} with the sample rate of the input, {spec.sample_rate}",
+                received=f"sample_rate={rate}",
+                hint=f"Write: {layer.kind} sample_rate={spec.sample_rate}",
+            )
 
 
 def check_top(layer: Decibels | LogMel) -> None:
