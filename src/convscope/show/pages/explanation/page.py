@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from convscope.see.attribution import Explanation, MethodComparison
 from convscope.show import html
-from convscope.show.images import heatmap
+from convscope.show.images import heatmap, input_image
 from convscope.show.images.draw import data_uri, webp_uri, with_longer_side
 from convscope.show.pages.explanation import verdicts
 from convscope.show.pages.explanation.attribution import heat_over, heat_picture, metric_lines, photo_of
@@ -107,6 +107,9 @@ def _source(explanation: Explanation, row: int) -> Markup | None:
         "div",
         bilingual("explain.figure.input", tag="p", class_="mini"),
         drawing(width, height, image, label=spoken("explain.figure.input"), class_="over"),
+        input_image.player(
+            explanation.task.inputs[0][row], explanation.task.net.input_spec, spoken("explain.figure.input")
+        ),
     )
 
 

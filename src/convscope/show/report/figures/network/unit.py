@@ -59,7 +59,8 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
             class_="mini",
             value=number(made.value),
         )
-        parts.append(element("div", words, shown, line))
+        heard = input_image.player(made.picture, spec, spoken(f"unit.wanted.{key}"))
+        parts.append(element("div", words, shown, heard, line))
     best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
     body = element("div", *parts, class_="pair")
     values = {
@@ -119,7 +120,9 @@ def _patch(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     return element(
         "div",
         tag(input_image.fitted(crop, SIDE), part, "photo"),
-        tag(input_image.outlined(whole, patch.box, SIDE), framed, "photo"),
+        input_image.player(patch.crop, spec, part),
+        tag(input_image.outlined(whole, patch.box, SIDE, patch.picture.shape[1:]), framed, "photo"),
+        input_image.player(patch.picture, spec, framed),
         element("b", number(patch.example.value)),
         " · ",
         name,
@@ -275,10 +278,12 @@ def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None
     if measured is None or not portrait.top:
         return None
     best = portrait.top[0]
-    seen = input_image.outlined(render(best.picture, spec), best.box, 320)
+    seen = input_image.outlined(render(best.picture, spec), best.box, 320, spec.size)
     influence = input_image.heat(measured.influence)
     box = tuple((round(low), max(round(high), round(low) + 1)) for low, high in measured.box)
-    drawn = input_image.outlined(influence, box, 320) if box else input_image.fitted(influence, 320)
+    drawn = (
+        input_image.outlined(influence, box, 320, spec.size) if box else input_image.fitted(influence, 320)
+    )
     cells = [
         element(
             "div",
