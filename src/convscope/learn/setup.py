@@ -327,6 +327,7 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
                 f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
                 f"such as {duplicates[0]}."
             )
+    notes += _group_notes(train, test)
     if isinstance(train, LabelledDataset) and (missing := _missing(train)):
         notes.append(f"No picture to learn from is of {_listed(missing)}: no answer is ever right about it.")
     if isinstance(test, LabelledDataset) and (missing := _missing(test)):
@@ -335,6 +336,21 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
             "classes."
         )
     return tuple(notes)
+
+
+def _group_notes(train: Dataset, test: Dataset) -> list[str]:
+    """Say whether the groups that are tested on, such as speakers, are learned from too."""
+    if not isinstance(train, LabelledDataset) or not isinstance(test, LabelledDataset):
+        return []
+    tested, known = sorted(set(test.groups)), set(train.groups) & set(test.groups)
+    if not tested or not train.groups:
+        return []
+    if not known:
+        return [f"Tested on {_listed(tested)}: none of their samples is learned from."]
+    return [
+        f"Of {len(tested)} that are tested on, {len(known)} are learned from too, such as {min(known)}: others "
+        "may be answered worse."
+    ]
 
 
 def _missing(data: LabelledDataset) -> list[str]:

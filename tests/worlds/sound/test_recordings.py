@@ -10,6 +10,8 @@ import torch
 
 from convscope import worlds
 from convscope.errors import DataError, MissingError, UsageError
+from convscope.learn.batches.holdout import hold_out
+from convscope.learn.setup import split_for_test
 from convscope.worlds.sound import augment
 from convscope.worlds.sound.folder import folder_spec, sound_spec
 
@@ -152,3 +154,16 @@ def test_augmentations_are_what_they_say():
     faster = worlds.augmented(tone, ("speed",), sound_spec(2000, 1.0), 3)[0, 0]
     peak = int(torch.fft.rfft(faster[500:1500] * torch.hann_window(1000)).abs().argmax()) / 1000
     assert 0.05 * 0.81 < peak < 0.05 * 1.23 and abs(peak - 0.05) > 0.001
+
+
+def test_whole_speakers_are_held_out(tmp_path):
+    sounds(
+        tmp_path, [f"{digit}/{digit}_{name}_{k}.wav" for digit in "01" for name in "abcde" for k in range(3)]
+    )
+    data = worlds.open(tmp_path, spec=SPEC)
+    assert len(set(data.groups)) == 5
+    train, test = split_for_test(data, seed=0)
+    assert not set(train.groups) & set(test.groups)
+    assert len(test) == 6 and set(test.labels.tolist()) == {0, 1}
+    rest, chosen = hold_out(train, 0.2, seed=1)
+    assert not set(rest.groups) & set(chosen.groups) and len(rest) + len(chosen) == 24

@@ -95,7 +95,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
 
 def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledDataset":
     """Return evenly spread images of `--data`."""
-    data = inputs.samples(str(recipe.data), inputs.require_image_input(net), recipe, workspace)
+    data = inputs.samples(str(recipe.data), inputs.require_drawn_input(net), recipe, workspace)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
     return data.take(list(chosen[: recipe.images]))
 

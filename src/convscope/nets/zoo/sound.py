@@ -43,7 +43,7 @@ def square() -> Graph:
 
 
 SQUARE = (
-    "conv 12 5x5 padding=same, relu, maxpool 2, conv 24 3x3 padding=same, relu, maxpool 2, "
+    "conv 8 5x5 padding=same, relu, maxpool 2, conv 24 3x3 padding=same, relu, maxpool 2, "
     "conv 48 3x3 padding=same, relu, maxpool 2, flatten, dropout 0.3, dense 10"
 )
 
@@ -61,9 +61,9 @@ def cldnn() -> Graph:
     """Build a CLDNN on the waveform: learned filter bank, convolution along frequency, LSTM, dense layers."""
     return chain(
         SPEECH.shape,
-        "filters = conv 40 200 stride=2 padding=140 bias=false, energies = maxpool 41 40, rectified = relu, "
+        "filters = conv 40 200 stride=4 padding=140 bias=false, energies = maxpool 21 20, rectified = relu, "
         "compressed = log offset=0.01, rows = unsqueeze, fconv = conv 32 8x1, relu, fpool = maxpool 3x1, "
-        "lstm 64, globalavgpool, dense 64, relu, dense 10",
+        "lstm 48, globalavgpool, dense 64, relu, dense 10",
     )
 
 
@@ -114,6 +114,6 @@ CLDNN = ZooEntry(
     "spoken digits from the raw waveform: filter bank, convolution, LSTM and dense layers",
     "Sainath et al. 2015, Learning the Speech Front-end with Raw Waveform CLDNNs, Interspeech 2015",
     "At 8 kHz and much smaller than the paper's: 40 filters of 25 ms every 10 ms, the largest of 10 ms of "
-    "outputs, one LSTM of 64 cells. The filters begin as gammatones and are learned.",
+    "outputs, one LSTM of 48 cells. The filters begin as gammatones and are learned.",
     prepare=_gammatones,
 )

@@ -17,6 +17,8 @@ from convscope.worlds.images import grayscale_alpha
 
 LINE = (320, 96)
 """Width and height of the picture of a long signal's influence, in pixels."""
+ASPECT = 180 / 320
+"""Height of the picture of a sound for each pixel of its width."""
 BACK = (236, 234, 228)
 """RGB of the margin beside images that are not square."""
 
@@ -66,24 +68,29 @@ def player(tensor: Tensor, spec: TensorSpec, name: Label) -> Markup | None:
     return element("audio", "", controls="", preload="none", src=uri, **named("aria-label", name))
 
 
-def fitted(image: Image.Image, side: int) -> Image.Image:
-    """Fit a whole image into the middle of an opaque square.
+def fitted(image: Image.Image, side: int, height: int | None = None) -> Image.Image:
+    """Fit a whole image into the middle of an opaque square, or rectangle.
 
     Args:
         image: of any mode and size.
-        side: of the square, in pixels.
+        side: longer side of the image, and width of the square, in pixels.
+        height: of a rectangle.
 
     Returns:
         An image of mode RGB, scaled as by `draw.resized`.
     """
     scaled = with_longer_side(image, side)
-    square = Image.new("RGB", (side, side), BACK)
-    square.paste(scaled, ((side - scaled.width) // 2, (side - scaled.height) // 2))
+    square = Image.new("RGB", (side, height or side), BACK)
+    square.paste(scaled, ((side - scaled.width) // 2, (square.height - scaled.height) // 2))
     return square
 
 
 def outlined(
-    image: Image.Image, box: Sequence[tuple[int, int]], side: int, extent: Sequence[int] = ()
+    image: Image.Image,
+    box: Sequence[tuple[int, int]],
+    side: int,
+    extent: Sequence[int] = (),
+    height: int | None = None,
 ) -> Image.Image:
     """Fit a whole image into a square, as `fitted` does, and draw a box on it.
 
@@ -93,13 +100,16 @@ def outlined(
             box has the full height.
         side: of the square, in pixels.
         extent: positions of the input along each axis; the image's pixels if left out.
+        height: of a rectangle in place of the square.
 
     Returns:
         An image of mode RGB.
     """
-    square = fitted(image, side)
+    square = fitted(image, side, height)
     times = side / max(image.size)
-    left, top = ((side - round(extent * times)) // 2 for extent in image.size)
+    left, top = (
+        (whole - round(drawn * times)) // 2 for whole, drawn in zip(square.size, image.size, strict=True)
+    )
     if len(extent) == 1 == len(box):
         box = [(round(end * image.width / extent[0]) for end in box[0])]  # pyright: ignore[reportAssignmentType]
     (y0, y1), (x0, x1) = box if len(box) == 2 else ((0, image.height), *box)
@@ -108,6 +118,19 @@ def outlined(
     draw.rectangle(corners, outline=(255, 255, 255), width=3)
     draw.rectangle(corners, outline=ORANGE, width=2)
     return square
+
+
+def frame(spec: TensorSpec, side: int) -> tuple[int, int | None]:
+    """Return the frame in which inputs are shown side by side on a page.
+
+    Args:
+        spec: the network's input spec.
+        side: of the square for images, in pixels.
+
+    Returns:
+        Width, and height; None for a square. Sounds are wider, as their pictures are.
+    """
+    return (2 * side, round(2 * side * ASPECT)) if world_of(spec).has_timeline else (side, None)
 
 
 def heat(influence: Tensor) -> Image.Image:

@@ -28,7 +28,7 @@ def shift(sounds: Tensor, generator: Generator) -> Tensor:
     length = sounds.shape[-1]
     most = max(1, round(LATEST * length))
     offsets = torch.randint(-most, most + 1, (len(sounds), 1), generator=generator)
-    return _at(sounds, torch.arange(length, dtype=torch.float64) - offsets)
+    return _at(sounds, torch.arange(length) - offsets)
 
 
 def speed(sounds: Tensor, generator: Generator) -> Tensor:
@@ -45,7 +45,7 @@ def speed(sounds: Tensor, generator: Generator) -> Tensor:
 
     Source: Ko, Peddinti, Povey and Khudanpur 2015, Audio Augmentation for Speech Recognition, section 3.
     """
-    factors = torch.exp(FASTER * (2 * torch.rand(len(sounds), 1, generator=generator) - 1)).double()
+    factors = torch.exp(FASTER * (2 * torch.rand(len(sounds), 1, generator=generator) - 1))
     middle = (sounds.shape[-1] - 1) / 2
     return _at(sounds, (torch.arange(sounds.shape[-1]) - middle) * factors + middle)
 
@@ -84,9 +84,9 @@ def noise(sounds: Tensor, generator: Generator) -> Tensor:
 def _at(sounds: Tensor, places: Tensor) -> Tensor:
     """Return each sound `[b c t]` at places `[b t]` between its samples; zeros beyond its ends."""
     padded = torch.nn.functional.pad(sounds, (1, 2))
-    places = (places + 1).clamp(0, sounds.shape[-1] + 1)
-    before = places.floor().long()
-    weight = (places - before).to(sounds.dtype)[:, None]
+    places = (places + 1).clamp(0, sounds.shape[-1] + 1).to(sounds.dtype)
+    before = places.long()
+    weight = (places - before)[:, None]
     index = before[:, None].expand(-1, sounds.shape[1], -1)
     return padded.gather(2, index) * (1 - weight) + padded.gather(2, index + 1) * weight
 

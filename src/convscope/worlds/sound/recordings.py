@@ -145,6 +145,7 @@ class LabelledSounds(LabelledDataset):
         return self._notes
 
     @property
+    @override
     def groups(self) -> tuple[str, ...]:
         """The speaker of each sound, so that no voice is both learned from and tested on; may be empty."""
         return self.speakers
