@@ -22,8 +22,8 @@ from convscope.worlds.sound.fsdd import DIGITS
 
 NETWORKS = {
     "sound-frequency": 3,
-    "sound-time": 1,
-    "sound-square": 1,
+    "sound-square": 3,
+    "sound-time": 3,
     "sound-waveform": 1,
     "cldnn": 1,
 }
@@ -73,8 +73,8 @@ def runs(names: list[str]) -> list[dict[str, Any]]:
     """Train what is not there yet."""
     found = json.loads(KEPT.read_text()) if KEPT.exists() else []
     done = {(r["net"], r["data"], r["seed"]) for r in found}
-    for name in names:
-        for seed in range(NETWORKS[name]):
+    for seed in range(max(NETWORKS.values())):
+        for name in (n for n in names if seed < NETWORKS[n]):
             for data in ("fsdd", *(f"fsdd-without-{speaker}" for speaker in SPEAKERS)):
                 if (name, data, seed) not in done:
                     found.append(trained(name, data, seed))

@@ -131,3 +131,18 @@ def test_channels_become_rows():
     x = torch.rand(2, 3, 5)
     torch.testing.assert_close(build(chain((3, 5), "unsqueeze"))(x), x.view(2, 1, 3, 5))
     torch.testing.assert_close(build(chain((3, 5), "log offset=0.5"))(x), (x + 0.5).log())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_spectra_of_half_precision_are_computed_in_full(dtype):
+    """Only the last rounding is left: half a unit of the 8 (11) bits of a number."""
+    module = build(chain((1, 4000), f"log_mel 20 sample_rate={RATE} top_db=80"))
+    wave = torch.from_numpy(sound())[None, None].to(dtype)
+    exact = module(wave.float())
+    found = module.to(dtype)(wave)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), exact.to(dtype).float(), rtol=2e-2, atol=0.3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(
+            build(chain((1, 4000), f"log_mel 20 sample_rate={RATE} top_db=80"))(wave.float()), exact
+        )

@@ -12,6 +12,8 @@ from convscope.learn.recipe import TrainRecipe
 from convscope.worlds import Dataset, LabelledDataset
 from convscope.worlds.images.datasets.folder import ImageFolder
 
+DRAWS = 50
+"""How many times groups are drawn until every class is in both parts."""
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
 
@@ -50,16 +52,17 @@ def _groups_held_out(data: Dataset, count: Callable[[int], int], generator: torc
     """Return which samples belong to the groups that are held out, `[n]`; None where groups do not decide."""
     if not isinstance(data, LabelledDataset) or len(set(data.groups)) < 2:
         return None
-    names, wanted = sorted(set(data.groups)), count(len(data))
-    held = torch.zeros(len(data), dtype=torch.bool)
-    for number in torch.randperm(len(names), generator=generator).tolist():
-        if int(held.sum()) >= wanted:
-            break
-        held |= torch.tensor([group == names[number] for group in data.groups])
-    complete = (
-        len(data.labels[held].unique()) == len(data.labels[~held].unique()) == len(data.labels.unique())
-    )
-    return held if complete else None
+    names, wanted, classes = sorted(set(data.groups)), count(len(data)), len(data.labels.unique())
+    members = torch.tensor([[group == name for group in data.groups] for name in names])
+    for _ in range(DRAWS):
+        held = torch.zeros(len(data), dtype=torch.bool)
+        for number in torch.randperm(len(names), generator=generator).tolist():
+            if int(held.sum()) >= wanted:
+                break
+            held |= members[number]
+        if len(data.labels[held].unique()) == len(data.labels[~held].unique()) == classes:
+            return held
+    return None
 
 
 def with_validation(train: Any, validation: Any, recipe: TrainRecipe) -> tuple[Any, Any]:

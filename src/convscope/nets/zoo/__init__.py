@@ -20,7 +20,14 @@ from convscope.nets.zoo.published.neocognitron import NEOCOGNITRON
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
 from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
-from convscope.nets.zoo.sound import CLDNN, SOUND_FREQUENCY, SOUND_SQUARE, SOUND_TIME, SOUND_WAVEFORM
+from convscope.nets.zoo.sound import (
+    CLDNN,
+    SOUND_FREQUENCY,
+    SOUND_SQUARE,
+    SOUND_TIME,
+    SOUND_WAVEFORM,
+    SPOKEN_DIGITS,
+)
 from convscope.nets.zoo.stylebank import STYLEBANK
 
 ZOO: dict[str, ZooEntry] = {}
@@ -49,6 +56,7 @@ for _entry in (
     PLAIN_CNN,
     STYLEBANK,
     ADAIN,
+    SPOKEN_DIGITS,
     SOUND_FREQUENCY,
     SOUND_TIME,
     SOUND_SQUARE,

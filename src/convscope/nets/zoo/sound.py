@@ -117,3 +117,14 @@ CLDNN = ZooEntry(
     "outputs, one LSTM of 48 cells. The filters begin as gammatones and are learned.",
     prepare=_gammatones,
 )
+SPOKEN_DIGITS = ZooEntry(
+    "spoken-digits",
+    square,
+    SPEECH,
+    DIGITS,
+    "sound-square, trained on spoken English digits by five men; ships with the package",
+    LECTURE,
+    "Trained by scripts/train_spoken_digits.py. Voices that it has not heard, women's above all, are answered much "
+    "worse: see docs/sound.md.",
+    weights="spoken-digits",
+)

@@ -22,8 +22,8 @@ from convscope.worlds.sound.fitting import fitted, window_start
 from convscope.worlds.sound.render import draw
 from convscope.worlds.world import Placement, Sample, World
 
-EXAMPLE = Path(__file__).parents[1] / "data" / "seven.wav"
-"""A spoken digit that ships with the package."""
+EXAMPLE = Path(__file__).parents[1] / "data" / "spoken" / "7.wav"
+"""One of the spoken digits that ship with the package."""
 
 
 class SoundWorld(World):

@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from convscope.errors import GraphError
 
@@ -15,7 +16,39 @@ LEAST_POWER = 1e-10
 """Powers below this have its decibels, -100."""
 
 
-class Spectrogram(nn.Module):
+class FullPrecision(nn.Module):
+    """Base class of modules that compute in float32, also in a network of half precision or under autocast.
+
+    Powers span ten orders of magnitude and more, which float16 does not have; there is no Fourier transform
+    in bfloat16.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute in float32, or float64 where that is given.
+
+        Args:
+            x: of any floating point dtype.
+
+        Returns:
+            The result in the dtype of `x`.
+        """
+        full = x if x.dtype in (torch.float32, torch.float64) else x.float()
+        with torch.autocast(x.device.type, enabled=False):
+            return self.compute(full).to(x.dtype)
+
+    def compute(self, x: Tensor) -> Tensor:
+        """Compute the result.
+
+        Args:
+            x: float32 or float64.
+
+        Returns:
+            The result in the same dtype.
+        """
+        raise NotImplementedError
+
+
+class Spectrogram(FullPrecision):
     """Spectrogram: magnitudes of the short-time Fourier transform to a power, for each channel.
 
     The Hann window is periodic and shorter ones are padded with zeros on both sides, as librosa does.
@@ -38,7 +71,8 @@ class Spectrogram(nn.Module):
         self.center, self.power = center, power
         self.register_buffer("window", torch.hann_window(win_length), persistent=False)
 
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c f n"]:
+    @override
+    def compute(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c f n"]:
         """Transform waveforms.
 
         Args:
@@ -203,7 +237,7 @@ class Decibels(nn.Module):
         return torch.maximum(found, highest - self.top_db)
 
 
-class LogMel(nn.Module):
+class LogMel(FullPrecision):
     """Log-mel spectrogram: the decibels of the mel bands of a power spectrogram.
 
     Args:
@@ -234,7 +268,8 @@ class LogMel(nn.Module):
         self.mel_scale = MelScale(n_mels, n_fft // 2 + 1, sample_rate, low, high)
         self.decibels = Decibels(top_db)
 
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c m n"]:
+    @override
+    def compute(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c m n"]:
         """Transform waveforms.
 
         Args:
@@ -246,7 +281,7 @@ class LogMel(nn.Module):
         return self.decibels(self.mel_scale(self.spectrogram(x)))
 
 
-class MFCC(nn.Module):
+class MFCC(FullPrecision):
     """Mel-frequency cepstral coefficients: the orthonormal DCT-II of a log-mel spectrogram along frequency.
 
     Args:
@@ -262,7 +297,8 @@ class MFCC(nn.Module):
         self.log_mel = LogMel(n_mels=n_mels, **log_mel)  # pyright: ignore[reportArgumentType]
         self.register_buffer("basis", cosines(n_mfcc, n_mels), persistent=False)
 
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c k n"]:
+    @override
+    def compute(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b c k n"]:
         """Transform waveforms.
 
         Args:
