@@ -1,7 +1,7 @@
 """Features of one hour of audio: this package's layers, librosa, and the torch code that everybody writes.
 
-360 pieces of 10 seconds at 16 kHz, one thread. Every way computes the same numbers, which is checked first. Rounds
-alternate; CPU time is counted, and its median taken.
+360 pieces of 10 seconds at 16 kHz, one thread. Every way computes the same numbers, which is checked first.
+Rounds alternate; CPU time is counted, and its median taken.
 """
 
 import sys
@@ -115,8 +115,8 @@ def run(pieces: int = PIECES, rounds: int = ROUNDS) -> Result:
         )
     return Result(
         "Features of one hour of audio",
-        f"CPU seconds in one thread, {pieces} pieces of {SECONDS} s at {RATE} Hz scaled to an hour; {rounds} rounds in "
-        "turns. The last column: how many times as fast as the best other way.",
+        f"CPU seconds in one thread, {pieces} pieces of {SECONDS} s at {RATE} Hz scaled to an hour; {rounds} "
+        "rounds in turns. The last column: how many times as fast as the best other way.",
         ("feature", "convscope", "librosa 0.11", "plain torch", "times the best other"),
         rows,
         raw,

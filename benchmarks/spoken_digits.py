@@ -117,10 +117,10 @@ def run() -> Result:
         "CPU s of a training",
     )
     about = (
-        "Accuracy in per cent; always the same answer: 10 %. In the authors' split every speaker is learned from "
-        "too; left out, none of the speaker's 500 recordings is. Speech Commands (64 digits of other voices, "
-        "16 kHz) and Asterisk's (10 digits of a woman) are answered by the networks of the authors' split; all "
-        "voices that are learned from are men's."
+        "Accuracy in per cent; always the same answer: 10 %. In the authors' split every speaker is learned "
+        "from too; left out, none of the speaker's 500 recordings is. Speech Commands (64 digits of other "
+        "voices, 16 kHz) and Asterisk's (10 digits of a woman) are answered by the networks of the authors' "
+        "split; all voices that are learned from are men's."
     )
     return Result("Spoken digits", about, head, rows, {"runs": found, "classes": list(DIGITS)})
 

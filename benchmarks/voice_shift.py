@@ -1,8 +1,8 @@
-"""Is a word of a man's and of a woman's voice one pattern, shifted in frequency? Mandarin greetings, as found.
+"""Is a word of a man's and of a woman's voice one pattern, shifted in frequency? Mandarin greetings.
 
-Log-mel spectrograms of the same word by two female and two male voices are stretched to the same number of frames
-(by dynamic time warping), and shifted along frequency by whole bands. Where the lecture's claim holds, spectrograms of
-different sexes agree better after a shift than without one, by more than those of the same sex.
+Log-mel spectrograms of the same word by two female and two male voices are stretched to the same number of
+frames (by dynamic time warping), and shifted along frequency by whole bands. Where the lecture's claim holds,
+spectrograms of different sexes agree better after a shift than without one, by more than those of one sex.
 """
 
 import itertools
@@ -86,8 +86,8 @@ def run() -> Result:
             rows.append((what, f"{first}, {second}", pair, *cells, f"{one['shifted'] - one['still']:.3f}"))
     head = ("window", "voices", "pair", "correlation", "best shift, bands", "correlation then", "gain")
     about = (
-        f"The Mandarin greeting of four voices of espeak-ng, {BANDS} mel bands from 60 Hz to 8 kHz. A positive shift "
-        "moves the second voice up. Frames are aligned by their energy alone."
+        f"The Mandarin greeting of four voices of espeak-ng, {BANDS} mel bands from 60 Hz to 8 kHz. "
+        "A positive shift moves the second voice up. Frames are aligned by their energy alone."
     )
     return Result("One word, two voices", about, head, rows, {"pairs": raw})
 

@@ -3,8 +3,9 @@
     python scripts/train_spoken_digits.py FOLDER
 
 FOLDER holds the Free Spoken Digit Dataset (recordings.zip or its WAV files). Writes
-src/convscope/nets/data/spoken-digits and src/convscope/worlds/data/spoken, in some minutes. The settings are those of the
-recipe spoken-digits; recordings 0 to 4 of each speaker and digit are only tested on, once, after the last epoch.
+src/convscope/nets/data/spoken-digits and src/convscope/worlds/data/spoken, in some minutes. The settings are
+those of the recipe spoken-digits; recordings 0 to 4 of each speaker and digit are only tested on, once, after
+the last epoch.
 """
 
 import sys
@@ -40,8 +41,8 @@ def main(root: str) -> None:
         weights=f"trained on {len(train):,} recordings of five men, {settings['epochs']} epochs, seed "
         f"{settings['seed']}",
         licence="Apache-2.0; trained on the Free Spoken Digit Dataset (CC BY-SA 4.0)",
-        note=f"Accuracy on {len(test):,} other recordings of the same voices: {found.accuracy:.2%}; on voices that "
-        "it has not heard much lower, see docs/sound.md. Made by scripts/train_spoken_digits.py.",
+        note=f"Accuracy on {len(test):,} other recordings of the same voices: {found.accuracy:.2%}; on "
+        "voices that it has not heard much lower, see docs/sound.md. Made by scripts/train_spoken_digits.py.",
     )
     nets.save(net, WEIGHTS, recipe=run.recipe.model_dump(mode="json", exclude_none=True))
     SOUNDS.mkdir(exist_ok=True)

@@ -280,7 +280,8 @@ class ClassificationRecipe(TaskRecipe):
     )
     augment: tuple[str, ...] = Field(
         default=(),
-        description="random changes; of images: shift, flip, rotate, erase; of sounds: shift, speed, gain, noise",
+        description="random changes; of images: shift, flip, rotate, erase; of sounds: shift, speed, gain, "
+        "noise",
     )
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"

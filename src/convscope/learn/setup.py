@@ -348,8 +348,8 @@ def _group_notes(train: Dataset, test: Dataset) -> list[str]:
     if not known:
         return [f"Tested on {_listed(tested)}: none of their samples is learned from."]
     return [
-        f"Of {len(tested)} that are tested on, {len(known)} are learned from too, such as {min(known)}: others "
-        "may be answered worse."
+        f"{len(known)} of {len(tested)} that are tested on, such as {min(known)}, are learned from too: "
+        "others may be answered worse."
     ]
 
 

@@ -18,6 +18,7 @@ SPEECH = TensorSpec((1, RATE), kind=SOUND, value_range=(-1.0, 1.0), sample_rate=
 """Spec for one second of speech at 8 kHz, in [-1, 1]."""
 FRONT = "log_mel 40 n_fft=256 hop_length=160 sample_rate=8000 top_db=80, batchnorm"
 """Log-mel spectrogram of 40 bands and 51 frames of 20 ms, brought to mean 0 and variance 1 of the data."""
+END = "flatten, dropout 0.3, dense 10"
 LECTURE = "Lecture on convolutional networks, speech recognition: filters that move along frequency only"
 
 
@@ -25,7 +26,7 @@ def frequency() -> Graph:
     """Build a CNN whose filters cover all frames, and so move along frequency alone."""
     return chain(
         SPEECH.shape,
-        f"{FRONT}, conv 48 8x51, relu, maxpool 3x1, conv 64 4x1, relu, maxpool 2x1, flatten, dropout 0.3, dense 10",
+        f"{FRONT}, conv 48 8x51, relu, maxpool 3x1, conv 64 4x1, relu, maxpool 2x1, {END}",
     )
 
 
@@ -33,19 +34,17 @@ def time() -> Graph:
     """Build a CNN whose filters cover all bands, and so move along time alone."""
     return chain(
         SPEECH.shape,
-        f"{FRONT}, conv 48 40x8, relu, maxpool 1x3, conv 64 1x4, relu, maxpool 1x2, flatten, dropout 0.3, dense 10",
+        f"{FRONT}, conv 48 40x8, relu, maxpool 1x3, conv 64 1x4, relu, maxpool 1x2, {END}",
     )
 
 
 def square() -> Graph:
     """Build a CNN whose filters move along frequency and time."""
-    return chain(SPEECH.shape, f"{FRONT}, {SQUARE}")
-
-
-SQUARE = (
-    "conv 8 5x5 padding=same, relu, maxpool 2, conv 24 3x3 padding=same, relu, maxpool 2, "
-    "conv 48 3x3 padding=same, relu, maxpool 2, flatten, dropout 0.3, dense 10"
-)
+    return chain(
+        SPEECH.shape,
+        f"{FRONT}, conv 8 5x5 padding=same, relu, maxpool 2, conv 24 3x3 padding=same, relu, maxpool 2, "
+        f"conv 48 3x3 padding=same, relu, maxpool 2, {END}",
+    )
 
 
 def waveform() -> Graph:
@@ -124,7 +123,7 @@ SPOKEN_DIGITS = ZooEntry(
     DIGITS,
     "sound-square, trained on spoken English digits by five men; ships with the package",
     LECTURE,
-    "Trained by scripts/train_spoken_digits.py. Voices that it has not heard, women's above all, are answered much "
-    "worse: see docs/sound.md.",
+    "Trained by scripts/train_spoken_digits.py. Voices that it has not heard are answered much worse: see "
+    "docs/sound.md.",
     weights="spoken-digits",
 )

@@ -173,9 +173,10 @@ def open(  # worlds.open, like Image.open
     """Open a data set: a bundled or computed one, a published one by its name, or a folder of files.
 
     Args:
-        ref: `digits` (bundled); `fsdd` (spoken digits, read from `root`) and `fsdd-without-SPEAKER`; `ring` (points of a ring of Gaussians), `sine` (places and values) or
-            `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist` or
-            `cifar10`; or the path of a folder. A folder that has one of these names is opened by `./digits`.
+        ref: `digits` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and values) or
+            `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist`,
+            `cifar10`, `fsdd` (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that
+            speaker; or the path of a folder. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.

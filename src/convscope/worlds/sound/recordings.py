@@ -1,4 +1,4 @@
-"""Labelled recordings: sounds of different lengths in memory, each fitted to the input when it is asked for."""
+"""Labelled recordings: sounds of any length in memory, each fitted to the input when it is asked for."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -182,7 +182,8 @@ class LabelledSounds(LabelledDataset):
         wave = self.waveforms[index]
         if rate == self.spec.sample_rate:
             return wave
-        return to_int16(resampled(wave.astype(np.float32) / 32768, rate_of(self.spec), rate))
+        unit = wave.astype(np.float32) / np.float32(32768)
+        return to_int16(resampled(unit, rate_of(self.spec), rate))
 
     @override
     def take(self, indices: Indices) -> Self:

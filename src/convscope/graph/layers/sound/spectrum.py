@@ -5,6 +5,7 @@ A waveform has one spatial axis, time; a spectrogram has two, frequency (height)
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
 from typing_extensions import override
 
 from convscope.errors import GraphError

@@ -1,5 +1,6 @@
 """Spectra of waveforms as modules: differentiable, and with the numbers of librosa 0.11."""
 
+from abc import ABC, abstractmethod
 from math import log, pi
 from typing import cast
 
@@ -16,7 +17,7 @@ LEAST_POWER = 1e-10
 """Powers below this have its decibels, -100."""
 
 
-class FullPrecision(nn.Module):
+class FullPrecision(nn.Module, ABC):
     """Base class of modules that compute in float32, also in a network of half precision or under autocast.
 
     Powers span ten orders of magnitude and more, which float16 does not have; there is no Fourier transform
@@ -36,6 +37,7 @@ class FullPrecision(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             return self.compute(full).to(x.dtype)
 
+    @abstractmethod
     def compute(self, x: Tensor) -> Tensor:
         """Compute the result.
 
@@ -45,7 +47,6 @@ class FullPrecision(nn.Module):
         Returns:
             The result in the same dtype.
         """
-        raise NotImplementedError
 
 
 class Spectrogram(FullPrecision):

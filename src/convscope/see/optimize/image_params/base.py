@@ -131,8 +131,8 @@ def fft_image(
             frequencies.
         spread: standard deviation of the noise in the spectrum.
         contrast: largest root mean square of an image before the sigmoid, or that of the given image where
-            it is larger; `auto` is 1.5 for colour images, 0.6 for sounds and 3 for others; None is no limit, as where a
-            photograph is to be reproduced.
+            it is larger; `auto` is 1.5 for colour images, 0.6 for sounds and 3 for others; None is no limit,
+            as where a photograph is to be reproduced.
         device: where the parameters live.
 
     Returns:

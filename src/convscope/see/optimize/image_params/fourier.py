@@ -18,7 +18,7 @@ DIVISOR = 4.0
 """Lucid divides its images by 4, which keeps them in the middle of the sigmoid."""
 
 LOUDNESS = 8.0
-"""Factor of a sound's loudest frequencies, with which steps reach its largest contrast as soon as images do."""
+"""Factor of a sound's loudest frequencies: its steps then reach the largest contrast as soon as images do."""
 
 COLOR_CORRELATION_SVD = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Square root of the covariance of ImageNet's colours, as printed in Lucid."""
